@@ -1,0 +1,1 @@
+"""The only doors to vendors and the outside: child processes, Envoy, Prometheus, Kubernetes."""

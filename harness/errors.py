@@ -1,0 +1,141 @@
+"""Every error this package raises on purpose, and what a caller does about it.
+
+    HarnessError                    trouble of ours or of the environment     exit 12
+    ├── UsageError                  the caller asked for the wrong thing      exit 2
+    │   ├── ConfigError             harness.yaml: file, line, key
+    │   ├── ResourceError           an Istio resource: file, line, path
+    │   ├── ObjectiveError          an objective's text, with a caret
+    │   ├── LoadProfileError        a load profile that is unknown or broken
+    │   └── JudgeInputError         recorded numbers no judge can take
+    ├── EnvoyError                  the proxy is missing, died or refused a configuration
+    ├── ServiceError                a service process died or never became healthy
+    ├── PortError                   a port that should be free is taken
+    ├── LoadError                   the load generator failed
+    ├── RecordError                 a bundle that cannot be written or read
+    ├── MetricsError                a metrics server that does not answer as it should
+    ├── MeshError                   the mesh did not take a change, or lost it
+    │   └── RollbackError           the world could not be put back
+    └── ClusterError                the Kubernetes API refused or cannot be reached
+
+    CanaryFinding (AssertionError)  the run worked; this is what it says about the service
+    ├── CanaryRegression            verdict fail                              exit 1
+    ├── CanaryMarginal              verdict marginal                          exit 10
+    └── CanaryInconclusive          verdict inconclusive                      exit 11
+
+A message says what was expected, what was found and what to do.
+Errors of vendors' libraries are translated in ``harness.clients`` only, always with ``from``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HarnessError(Exception):
+    """Trouble of the harness or its environment: there is no verdict."""
+
+    exit_code = 12
+
+
+class UsageError(HarnessError):
+    """The caller asked for something that cannot be done as asked."""
+
+    exit_code = 2
+
+
+def located(message: str, *, file: Path | str | None, line: int | None, path: str | None) -> str:
+    """``file:line: path: message``, leaving out what is unknown."""
+    place = "" if file is None else str(file) if line is None else f"{file}:{line}"
+    return ": ".join(part for part in (place, path or "", message) if part)
+
+
+class _LocatedError(UsageError):
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Name the place: ``file``, one-based ``line`` and the dotted ``path`` of the key."""
+        super().__init__(located(message, file=file, line=line, path=path))
+        self.file, self.line, self.path = file, line, path
+
+
+class ConfigError(_LocatedError):
+    """A key of ``harness.yaml`` is unknown, missing or wrong."""
+
+
+class ResourceError(_LocatedError):
+    """An Istio resource is invalid, contradicts another one or is not supported."""
+
+
+class ObjectiveError(UsageError):
+    """The text of an objective cannot be read; the message points at the character."""
+
+
+class LoadProfileError(UsageError):
+    """A load profile is unknown, does not import or asks for an impossible load."""
+
+
+class JudgeInputError(UsageError):
+    """Recorded numbers or a judge's configuration that no judge can take."""
+
+
+class EnvoyError(HarnessError):
+    """Envoy is missing, died, or refused a configuration (with Envoy's own reason)."""
+
+
+class ServiceError(HarnessError):
+    """A service process could not be started, died, or never became healthy."""
+
+
+class PortError(HarnessError):
+    """A port that should be free is taken."""
+
+
+class LoadError(HarnessError):
+    """The load generator failed or sent nothing."""
+
+
+class RecordError(HarnessError):
+    """A bundle cannot be written, is incomplete, or has an unknown format version."""
+
+
+class MetricsError(HarnessError):
+    """A metrics server did not answer, or answered something else than numbers."""
+
+
+class MeshError(HarnessError):
+    """The mesh did not take a change, or somebody else changed it meanwhile."""
+
+
+class RollbackError(MeshError):
+    """The world could not be put back; the message says how to do it by hand."""
+
+
+class ClusterError(HarnessError):
+    """The Kubernetes API refused a request or cannot be reached."""
+
+
+class CanaryFinding(AssertionError):  # noqa: N818 - a finding is no error of ours
+    """What a run found out about the service under test; never trouble of ours."""
+
+    exit_code = 1
+
+
+class CanaryRegression(CanaryFinding):
+    """The canary was shown to be worse than the tolerance."""
+
+
+class CanaryMarginal(CanaryFinding):
+    """The canary is worse, but not shown to be beyond the tolerance: a person decides."""
+
+    exit_code = 10
+
+
+class CanaryInconclusive(CanaryFinding):
+    """There was too little evidence, or a proof failed: a person decides."""
+
+    exit_code = 11

@@ -1,0 +1,1 @@
+"""Pure functions over Istio resources: find, insert, remove, weigh, mark, check."""

@@ -1,0 +1,1 @@
+"""SLIs from samples and from Prometheus."""

@@ -1,0 +1,76 @@
+"""Faults as values: what is injected, on which host, at which dose, for whose calls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from harness.errors import UsageError
+from harness.model.units import format_duration, format_percent, parse_duration, parse_percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Requests to ``host`` wait ``duration_s`` seconds before they are sent on.
+
+    ``dose`` is the share of requests hit, in (0, 1]. ``caller`` limits the fault to the calls of
+    one workload; None means the callers the runner chooses (the service under test).
+    """
+
+    host: str
+    duration_s: float
+    dose: float
+    caller: str | None = None
+
+    def __str__(self) -> str:
+        return f"delay({self.host}, {format_duration(self.duration_s)}, {format_percent(self.dose)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abort:
+    """Requests to ``host`` are answered with ``status`` by the caller's proxy and never arrive."""
+
+    host: str
+    status: int
+    dose: float
+    caller: str | None = None
+
+    def __str__(self) -> str:
+        return f"abort({self.host}, {self.status}, {format_percent(self.dose)})"
+
+
+Fault: TypeAlias = Delay | Abort
+
+
+def delay(host: str, duration: str | float, *, percent: str | float = 100, caller: str | None = None) -> Delay:
+    """A delay of ``duration`` ("250ms", "2s" or seconds) for ``percent`` (0 to 100) of the requests to ``host``.
+
+    Raises UsageError for an empty host, a duration under 1 ms (Istio's resolution) or a dose of zero.
+    """
+    seconds = parse_duration(duration, f"delay({host})")
+    if seconds < 1e-3 or not math.isfinite(seconds):
+        raise UsageError(f"delay({host}): expected a duration of at least 1ms, found {duration!r}")
+    return Delay(host=_host(host), duration_s=seconds, dose=_dose(percent, f"delay({host})"), caller=caller)
+
+
+def abort(host: str, status: int, *, percent: str | float = 100, caller: str | None = None) -> Abort:
+    """An answer with HTTP ``status`` (200 to 599) for ``percent`` (0 to 100) of the requests to ``host``."""
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        raise UsageError(f"abort({host}): expected an HTTP status from 200 to 599, found {status!r}")
+    return Abort(host=_host(host), status=status, dose=_dose(percent, f"abort({host})"), caller=caller)
+
+
+def _host(host: str) -> str:
+    if not isinstance(host, str) or not host.strip():
+        raise UsageError(f"fault: expected the name of a service, found {host!r}")
+    return host.strip()
+
+
+def _dose(percent: str | float, what: str) -> float:
+    dose = parse_percent(percent, f"{what}: percent")
+    if dose < 1e-6:
+        raise UsageError(
+            f"{what}: expected a percentage of at least 0.0001, found {percent!r}: nothing would be injected"
+        )
+    return dose

@@ -1,0 +1,85 @@
+"""What load is to be sent, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Arrivals(StrEnum):
+    """How arrivals are spaced: at even distances, or as a Poisson process."""
+
+    EVEN = "even"
+    POISSON = "poisson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The rate goes linearly from ``start_rps`` to ``end_rps`` requests per second within ``duration_s`` seconds."""
+
+    duration_s: float
+    start_rps: float
+    end_rps: float
+
+    @property
+    def arrivals(self) -> float:
+        """Expected number of arrivals."""
+        return self.duration_s * (self.start_rps + self.end_rps) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlan:
+    """One run of one load profile, in the open model: arrivals follow ``stages`` whatever the service does.
+
+    profile: path of the locustfile. url: where it is sent (Locust's host).
+    headers: added to every request (the run's mark and W3C baggage).
+    arm_header: the response header that carries the arm's name.
+    drain_s: how long to wait for answers after the last arrival.
+    """
+
+    profile: Path
+    url: str
+    stages: tuple[Stage, ...]
+    arrivals: Arrivals = Arrivals.EVEN
+    seed: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    arm_header: str = "x-harness-arm"
+    processes: int = 1
+    drain_s: float = 10.0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first to the last due request."""
+        return sum(stage.duration_s for stage in self.stages)
+
+    @property
+    def expected(self) -> float:
+        """Expected number of arrivals."""
+        return sum(stage.arrivals for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What the generator says of itself when it has ended; raw material for proofs.
+
+    planned: arrivals the schedule held. recorded: samples written. counted: Locust's own count.
+    dropped: arrivals that were not sent. late_p50_s, late_p99_s: quantiles of the send lateness.
+    workers, workers_alive: processes that should, and did, live to the end.
+    cpu_share: the busiest process's CPU time over its wall time, in [0, 1].
+    started_at: epoch seconds of the first due request. exit_code: Locust's.
+    """
+
+    planned: int
+    recorded: int
+    counted: int | None
+    dropped: int
+    late_p50_s: float
+    late_p99_s: float
+    workers: int
+    workers_alive: int
+    cpu_share: float
+    started_at: float
+    exit_code: int
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,119 @@
+"""All that is known of a run: what judges and reports read, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from harness.model.load import LoadReport
+from harness.model.objective import Objective
+from harness.model.phase import Phase, PhasePlan
+from harness.model.samples import Samples
+
+Json: TypeAlias = Any
+"""What json.loads returns: for documents of others' making, such as Istio resources."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened ``at_s`` seconds after the first due request (negative before it).
+
+    kind: a short word that reports may draw by (``phase``, ``fault``, ``proof``, ``guard``, ``rollback``, ``service``, ``note``).
+    """
+
+    at_s: float
+    kind: str
+    text: str
+    fields: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was decided before the run started.
+
+    canary_share: planned share of requests to the canary, in (0, 1). alpha: the whole run's chance
+    of failing an innocent canary. Objectives hold in every judged phase.
+    """
+
+    scenario: str
+    service: str
+    target: str
+    phases: tuple[PhasePlan, ...]
+    objectives: tuple[Objective, ...]
+    canary_share: float
+    rate_rps: float
+    seed: int
+    judge: str = "sequential"
+    alpha: float = 0.01
+    pass_score: float = 95.0
+    marginal_score: float = 75.0
+
+    @property
+    def duration_s(self) -> float:
+        """Planned seconds from the first due request to the last."""
+        return sum(phase.duration_s for phase in self.phases)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultCount:
+    """What the proxies counted while a fault was live, for one caller.
+
+    caller: workload and version, e.g. ``reviews-v3``; arm is baseline, canary or empty.
+    requests to the fault's host, and how many of them carried the fault's response flag.
+    """
+
+    phase: str
+    fault: str
+    host: str
+    caller: str
+    arm: str
+    requests: int
+    hit: int
+    dose: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """One undo: whether the resources and the proxies were seen to be as before, and how long it took."""
+
+    change: str
+    verified: bool
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A metric over time for one arm: epoch-free seconds since the first due request, and values (NaN is a gap)."""
+
+    name: str
+    arm: str
+    unit: str
+    source: str
+    at_s: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A run as recorded. ``resources`` maps ``before``, ``during`` and ``after`` to lists of Istio resources.
+
+    proxy_requests: requests the proxies counted from the load generator to the service under test, by arm.
+    manifest: versions, commit, argv, platform, start time and the command that runs it again.
+    aborted: why the run ended early, or empty.
+    """
+
+    plan: Plan
+    phases: tuple[Phase, ...]
+    samples: Samples
+    load: LoadReport | None
+    events: tuple[Event, ...] = ()
+    fault_counts: tuple[FaultCount, ...] = ()
+    rollbacks: tuple[Rollback, ...] = ()
+    series: tuple[Series, ...] = ()
+    resources: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    proxy_requests: Mapping[str, int] = field(default_factory=dict)
+    manifest: Mapping[str, Json] = field(default_factory=dict)
+    config: Mapping[str, Json] = field(default_factory=dict)
+    aborted: str = ""

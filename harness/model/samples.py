@@ -1,0 +1,68 @@
+"""Every request of a run as columns of equal length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BASELINE, CANARY, UNKNOWN_ARM = 0, 1, -1
+ARMS = ("baseline", "canary")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Requests in no particular order; all arrays have shape (n,).
+
+    due_s: seconds since the run's first due request (float64); what phases and blocks go by.
+    latency_s: seconds from the *due* time to the end of the answer (float64).
+    late_s: seconds from the due time to the real send (float64); part of latency_s.
+    status: HTTP status (int16); 0 when no answer came.
+    arm: BASELINE, CANARY or UNKNOWN_ARM (int8), from the mark on the answer.
+    operation: index into ``operations`` (int16), the load profile's request names.
+    error: index into ``errors`` (int16); 0 means no error, ``errors[0]`` is the empty string.
+    size: bytes of the answer's body (int32).
+    """
+
+    due_s: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+    late_s: NDArray[np.float64]
+    status: NDArray[np.int16]
+    arm: NDArray[np.int8]
+    operation: NDArray[np.int16]
+    error: NDArray[np.int16]
+    size: NDArray[np.int32]
+    operations: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        shapes = {getattr(self, name).shape for name in COLUMNS}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+            raise ValueError(f"columns of samples must be one-dimensional and equally long, found shapes {shapes}")
+
+    def __len__(self) -> int:
+        return int(self.due_s.shape[0])
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """Requests that count as errors: no answer, status 5xx, or an error raised by the profile."""
+        failed: NDArray[np.bool_] = (self.status == 0) | (self.status >= 500) | (self.error > 0)
+        return failed
+
+    def where(self, mask: NDArray[np.bool_]) -> Samples:
+        """The samples that ``mask`` (shape (n,)) selects."""
+        columns = {name: getattr(self, name)[mask] for name in COLUMNS}
+        return Samples(**columns, operations=self.operations, errors=self.errors)
+
+
+COLUMNS = ("due_s", "latency_s", "late_s", "status", "arm", "operation", "error", "size")
+DTYPES = {
+    "due_s": np.float64, "latency_s": np.float64, "late_s": np.float64, "status": np.int16,
+    "arm": np.int8, "operation": np.int16, "error": np.int16, "size": np.int32,
+}  # fmt: skip
+
+
+def no_samples() -> Samples:
+    """Samples of a run that sent nothing."""
+    return Samples(**{name: np.empty(0, dtype) for name, dtype in DTYPES.items()}, operations=(), errors=("",))

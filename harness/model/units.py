@@ -1,0 +1,57 @@
+"""Durations, ratios and rates as people write them: parsed once, formatted once."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from harness.errors import UsageError
+
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|µs|ms|s|m|h)")
+
+
+def parse_duration(text: str | float, what: str = "duration") -> float:
+    """Seconds in ``text``: ``250ms``, ``1.5s``, ``1m30s``, or a plain number of seconds.
+
+    Raises UsageError for anything else, negative values included.
+    """
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise UsageError(f"{what}: expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
+    if isinstance(text, (int, float)):
+        if not 0 <= text < float("inf"):
+            raise UsageError(f"{what}: expected a duration of at least 0 s, found {text!r}")
+        return float(text)
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        raise UsageError(f"{what}: expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def format_duration(seconds: float) -> str:
+    """A short text of three significant digits: ``2.5 ms``, ``340 µs``, ``2 s``, ``2m10s``."""
+    if math.isnan(seconds):
+        return "no value"
+    size = abs(seconds)
+    if size >= 120:
+        return f"{'-' if seconds < 0 else ''}{int(size // 60)}m{int(size % 60):02d}s"
+    if size >= 1 or size == 0:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g} ms" if size >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+
+
+def parse_percent(value: str | float, what: str = "percent") -> float:
+    """The ratio in [0, 1] of a percentage: ``50``, ``50.0`` and ``"50%"`` are all 0.5."""
+    text = value.strip().removesuffix("%") if isinstance(value, str) else value
+    try:
+        percent = float(text) if not isinstance(text, bool) else float("nan")
+    except (TypeError, ValueError):
+        percent = float("nan")
+    if not 0 <= percent <= 100:
+        raise UsageError(f"{what}: expected a percentage from 0 to 100, found {value!r}")
+    return percent / 100
+
+
+def format_percent(ratio: float) -> str:
+    """A ratio as a percentage of up to three significant digits: ``0.5 %``, ``16.7 %``."""
+    return "no value" if math.isnan(ratio) else f"{ratio * 100:.3g} %"

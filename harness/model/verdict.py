@@ -1,0 +1,111 @@
+"""Verdicts, and the analysis that carries one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn
+
+from harness.errors import CanaryInconclusive, CanaryMarginal, CanaryRegression
+from harness.model.objective import Objective
+
+
+class Verdict(StrEnum):
+    """The four answers a run can give. There is no truth value: four do not fit in two."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    FAIL = "fail"
+    MARGINAL = "marginal"
+    INCONCLUSIVE = "inconclusive"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"a verdict has four values and no truth value; compare it: verdict is Verdict.{self.name}")
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code a pipeline decides by."""
+        return {"pass": 0, "fail": 1, "marginal": 10, "inconclusive": 11}[self.value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A value of one arm: seconds for latencies, a ratio for rates; ``n`` is what it was computed from."""
+
+    value: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One objective in one phase.
+
+    difference, low, high: canary minus baseline with its interval, relative to the baseline when
+    ``relative`` (0.1 is +10 %), in the objective's unit otherwise; None when there is no estimate.
+    confidence: of the interval, in (0, 1). margin: the tolerance in the same unit as ``difference``.
+    score: 0 to 100, the confidence of being within tolerance. weight: its share of the total score.
+    points_lost: what it took from the total score.
+    missing: what would settle an inconclusive finding, in the unit of the remedy.
+    """
+
+    objective: Objective
+    phase: str
+    baseline: Estimate | None
+    canary: Estimate | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    relative: bool
+    confidence: float
+    margin: float | None
+    verdict: Verdict
+    reason: str
+    score: float = 0.0
+    weight: float = 0.0
+    points_lost: float = 0.0
+    missing: str = ""
+    smallest_visible: float | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Whether something the verdict rests on really happened.
+
+    expected and observed are texts with numbers and units; remedy says what to do when it did not hold.
+    """
+
+    name: str
+    held: bool
+    expected: str
+    observed: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """A judge's answer. ``decided_at_s``: seconds into the run at which it was given; warnings are for people."""
+
+    verdict: Verdict
+    reason: str
+    score: float
+    findings: tuple[Finding, ...]
+    judge: str
+    alpha: float
+    decided_at_s: float
+    final: bool
+    proofs: tuple[Proof, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an analysis has no truth value; compare analysis.verdict or call require_pass()")
+
+    def require_pass(self) -> None:
+        """Return if the verdict is pass; raise the CanaryFinding that says otherwise (an AssertionError)."""
+        if self.verdict is Verdict.PASS:
+            return
+        kinds = {
+            Verdict.FAIL: CanaryRegression,
+            Verdict.MARGINAL: CanaryMarginal,
+            Verdict.INCONCLUSIVE: CanaryInconclusive,
+        }
+        raise kinds[self.verdict](f"{self.verdict}: {self.reason}")

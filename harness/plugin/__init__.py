@@ -1,0 +1,1 @@
+"""pytest's door: options, fixtures, markers and hooks of a few lines."""

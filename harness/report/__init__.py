@@ -1,0 +1,1 @@
+"""A record and its analysis in; HTML, terminal, JUnit properties, Markdown out. Never decides anything."""

@@ -1,0 +1,1 @@
+"""The one place that turns names in the configuration into concrete parts."""
