@@ -1,1 +1,76 @@
-"""The ``harness`` command: one module a subcommand."""
+"""The ``harness`` command: one module a subcommand.
+
+A command module has HELP, EXAMPLES, ``add_arguments(parser)`` and ``run(args) -> exit code``. Only the
+module of the command that was asked for is imported, so that ``harness --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import MappingProxyType
+
+from harness.errors import HarnessError
+
+COMMANDS = MappingProxyType(
+    {
+        "demo": "judge a canary of the demo application under an injected fault",
+        "doctor": "check that everything the harness needs is here and works",
+        "up": "bring the mesh of harness.yaml up until Ctrl-C",
+        "run": "run scenarios (pytest) and decide by their verdicts",
+        "show": "open or print the report of a recorded run",
+    }
+)
+
+EXIT_CODES = """\
+exit codes:
+  0 pass   1 fail   2 wrong usage   10 marginal   11 inconclusive   12 no verdict: the harness or its environment is in trouble
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; errors of ours become a message on standard error and their exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser(arguments).parse_args(arguments)
+        code: int = args.run(args)
+    except HarnessError as error:
+        print(f"harness: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("harness: interrupted; everything that was started has been ended", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    return code
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Chaos and canary analysis for services on Kubernetes and Istio.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name != asked:
+            commands.add_parser(name, help=summary, add_help=False)
+            continue
+        module = import_module(f"harness.cli.{name.replace('-', '_')}{'_' if name == 'import' else ''}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.HELP,
+            epilog=f"examples:\n{module.EXAMPLES.rstrip()}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
