@@ -1,1 +1,190 @@
-"""The run folder: written atomically, read with its format version."""
+"""The run folder: written atomically, read with its format version.
+
+    manifest.json      format version, environment, and size and SHA-256 of the other files; written last
+    plan.json          the resolved scenario        config.json    the resolved configuration
+    facts.json         phases, load report, fault counts, rollbacks, proxy counts, series
+    timeline.ndjson    events, one a line
+    samples.parquet    one row a request
+    resources/*.yaml   Istio resources before, during and after
+    analysis.json, report.html   derived from the files above; may be made again at any time
+    logs/              what Envoy, the services and the load generator said
+
+Each file is written beside its place, synced and renamed, and the manifest comes last: a folder
+without one, or with a file that differs from it, is refused and never read as a whole run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from harness.clients.parquet import read_samples, write_samples
+from harness.errors import RecordError
+from harness.model.load import LoadReport
+from harness.model.phase import Phase
+from harness.model.record import Event, FaultCount, Json, Plan, Record, Rollback, Series
+from harness.model.verdict import Analysis
+
+FORMAT_VERSION = 1
+MANIFEST, ANALYSIS, REPORT = "manifest.json", "analysis.json", "report.html"
+_FACTS: Mapping[str, Any] = {
+    "phases": tuple[Phase, ...],
+    "load": LoadReport | None,
+    "fault_counts": tuple[FaultCount, ...],
+    "rollbacks": tuple[Rollback, ...],
+    "series": tuple[Series, ...],
+    "proxy_requests": dict[str, int],
+    "aborted": str,
+}
+_Value = TypeVar("_Value")
+
+
+def write_bundle(record: Record, folder: Path) -> None:
+    """Write ``record`` into ``folder``; until this returns the folder has no manifest and is no bundle.
+
+    Raises RecordError when the disk is full or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        files = {
+            "plan.json": _json(record.plan),
+            "config.json": _json(record.config),
+            "facts.json": _json({name: getattr(record, name) for name in _FACTS}),
+            "timeline.ndjson": b"".join(event_line(event) for event in record.events),
+        }
+        for stage, documents in record.resources.items():
+            files[f"resources/{stage}.yaml"] = yaml.safe_dump_all(documents, sort_keys=False).encode()
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+        write_samples(folder / "samples.parquet", record.samples)
+        described = {name: _described(folder / name) for name in (*files, "samples.parquet")}
+        manifest = {"format_version": FORMAT_VERSION, **record.manifest, "files": described}
+        write_atomically(folder / MANIFEST, _json(manifest))
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: the run cannot be recorded: {error.strerror or error}; free some space or choose another folder with --harness-out (--out)"
+        ) from error
+
+
+def write_analysis(analysis: Analysis, folder: Path) -> None:
+    """Write ``analysis.json`` into a bundle."""
+    write_atomically(folder / ANALYSIS, analysis_json(analysis))
+
+
+def analysis_json(analysis: Analysis) -> bytes:
+    """The analysis as JSON; the same analysis gives the same bytes."""
+    return _json(analysis)
+
+
+def read_analysis(folder: Path) -> Analysis:
+    """The analysis that was written with the run."""
+    return _read(_adapter(Analysis), folder / ANALYSIS)
+
+
+def read_bundle(folder: Path) -> Record:
+    """The record in ``folder``. Raises RecordError when it is incomplete, changed or of another format version."""
+    manifest = _manifest(folder)
+    for name, described in manifest.pop("files").items():
+        if not (folder / name).is_file() or _described(folder / name) != described:
+            raise RecordError(f"{folder / name}: missing or changed since it was recorded; a verdict cannot rest on it")
+    facts = json.loads((folder / "facts.json").read_bytes())
+    known = {name: _valid(_adapter(kind), facts.get(name), folder / "facts.json") for name, kind in _FACTS.items()}
+    events = (folder / "timeline.ndjson").read_bytes().splitlines()
+    stages = sorted((folder / "resources").glob("*.yaml"))
+    return Record(
+        plan=_read(_adapter(Plan), folder / "plan.json"),
+        config=json.loads((folder / "config.json").read_bytes()),
+        samples=read_samples(folder / "samples.parquet"),
+        events=tuple(_adapter(Event).validate_json(line) for line in events),
+        resources={path.stem: tuple(yaml.safe_load_all(path.read_text())) for path in stages},
+        manifest={name: value for name, value in manifest.items() if name != "format_version"},
+        **known,
+    )
+
+
+def find_bundle(text: str, out: Path = Path("reports")) -> Path:
+    """The folder that ``text`` names: a path, or ``latest`` for the newest bundle under ``out``."""
+    if text == "latest":
+        found = sorted(out.glob(f"*/*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise RecordError(f"{out}: expected recorded runs, found none; run a scenario first")
+        return found[-1].parent
+    folder = Path(text)
+    return folder.parent if folder.is_file() else folder
+
+
+def event_line(event: Event) -> bytes:
+    """An event as one line of the timeline."""
+    return to_json(event, inf_nan_mode="strings") + b"\n"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is either there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).chmod(0o644)
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _manifest(folder: Path) -> dict[str, Json]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        what = "no finished run: it has no manifest.json" if folder.is_dir() else "no such folder"
+        raise RecordError(f"{folder}: {what}; expected the folder of a recorded run, or latest")
+    try:
+        manifest: dict[str, Json] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RecordError(f"{path}: not JSON: {error}") from error
+    if manifest.get("format_version") != FORMAT_VERSION:
+        found = manifest.get("format_version")
+        raise RecordError(
+            f"{path}: format version {found!r}; this version reads {FORMAT_VERSION}: use the version that wrote it"
+        )
+    return manifest
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _json(value: Json) -> bytes:
+    plain = json.loads(to_json(value, inf_nan_mode="strings"))
+    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def _read(adapter: TypeAdapter[_Value], path: Path) -> _Value:
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; was the run recorded whole?")
+    return _valid(adapter, json.loads(path.read_bytes()), path)
+
+
+def _valid(adapter: TypeAdapter[_Value], value: Json, path: Path) -> _Value:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise RecordError(f"{path}: {error.error_count()} values do not fit: {error.errors()[0]}") from error
+
+
+def _described(path: Path) -> dict[str, Json]:
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

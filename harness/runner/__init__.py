@@ -1,1 +1,1 @@
-"""Runs a scenario: phases, guard, proofs; writes the record, and decides from the record."""
+"""Runs a scenario: phases, guard, proofs; writes the record, and decides from the record alone."""

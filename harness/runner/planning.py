@@ -1,0 +1,80 @@
+"""From a scenario and settings to the plan of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.errors import UsageError
+from harness.mesh.port import Entry
+from harness.model.load import LoadPlan, Stage
+from harness.model.phase import PhaseKind, PhasePlan
+from harness.model.record import Plan
+from harness.model.scenario import Scenario
+from harness.runner.settings import Settings
+
+OWNER_HEADER = "x-harness-run"
+
+
+def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
+    """The phases, objectives and shares of a run. Raises UsageError for a run that could show nothing."""
+    if not scenario.rate_rps > 0:
+        raise UsageError(f"{scenario.name}: expected a rate above 0 requests per second, found {scenario.rate_rps:g}")
+    if not 0 < settings.canary_share < 1:
+        raise UsageError(f"{scenario.name}: expected a split between 0 % and 100 %, found {settings.canary_share:.0%}")
+    faults = tuple(map(str, scenario.faults))
+    lengths = [
+        (PhaseKind.WARM_UP, scenario.warm_up_s),
+        (PhaseKind.STEADY, scenario.steady_s),
+        (PhaseKind.FAULT, scenario.fault_s if faults else 0.0),
+        (PhaseKind.RECOVERY, scenario.recovery_s if faults else 0.0),
+    ]
+    phases = tuple(
+        PhasePlan(name=kind.value, kind=kind, duration_s=seconds, faults=faults if kind is PhaseKind.FAULT else ())
+        for kind, seconds in lengths
+        if seconds > 0
+    )
+    if faults and not scenario.fault_s > 0:
+        raise UsageError(f"{scenario.name}: expected a fault phase of more than 0 s for {', '.join(faults)}")
+    if not any(phase.kind.judged for phase in phases):
+        raise UsageError(
+            f"{scenario.name}: expected a steady or a fault phase, found neither: there is nothing to judge"
+        )
+    return Plan(
+        scenario=scenario.name,
+        service=settings.service,
+        target=target,
+        phases=phases,
+        objectives=scenario.objectives,
+        canary_share=settings.canary_share,
+        rate_rps=scenario.rate_rps,
+        seed=scenario.seed,
+        judge=settings.judge_name,
+        alpha=settings.alpha,
+        pass_score=settings.pass_score,
+        marginal_score=settings.marginal_score,
+    )
+
+
+def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> LoadPlan:
+    """Constant load over all phases, marked as this run's."""
+    baggage = f"harness.run={owner}"
+    return LoadPlan(
+        profile=settings.profile,
+        url=entry.url,
+        stages=(Stage(duration_s=plan.duration_s, start_rps=plan.rate_rps, end_rps=plan.rate_rps),),
+        arrivals=settings.arrivals,
+        seed=plan.seed,
+        headers={**entry.headers, OWNER_HEADER: owner, "baggage": baggage},
+        processes=settings.processes,
+    )
+
+
+def cut_short(plan: Plan, at_s: float) -> Plan:
+    """The plan as far as it was carried out when the run ended after ``at_s`` seconds."""
+    phases, start = [], 0.0
+    for phase in plan.phases:
+        left = min(phase.duration_s, at_s - start)
+        if left > 0:
+            phases.append(replace(phase, duration_s=left))
+        start += phase.duration_s
+    return replace(plan, phases=tuple(phases))

@@ -1,0 +1,65 @@
+"""What a run needs besides the scenario and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from harness.judge.port import Judge
+from harness.load.port import Load
+from harness.mesh.port import Mesh
+from harness.model.load import Arrivals
+from harness.model.record import Event, Json
+from harness.runner.progress import Progress
+
+Notify: TypeAlias = Callable[[Event | Progress], None]
+"""Told of every event as it happens, and of the progress once a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The service under test and how it is run; read from the configuration by ``harness.wiring``.
+
+    baseline, canary: labels of the two arms' workloads. canary_share: in (0, 1).
+    arrivals: how requests are spaced. error_ceiling: share of failed canary requests over five
+    seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
+    look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
+    again: the command that runs the scenario again.
+    """
+
+    service: str
+    namespace: str
+    baseline: Mapping[str, str]
+    canary: Mapping[str, str]
+    canary_share: float
+    profile: Path
+    arrivals: Arrivals
+    processes: int
+    judge_name: str
+    alpha: float
+    pass_score: float
+    marginal_score: float
+    error_ceiling: float
+    kill_file: Path
+    look_every_s: float
+    stop_early: bool
+    config: Mapping[str, Json]
+    manifest: Mapping[str, Json]
+
+    @property
+    def common_labels(self) -> dict[str, str]:
+        """Labels that both arms carry: they select the calls of the service under test."""
+        return {key: value for key, value in self.baseline.items() if self.canary.get(key) == value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The concrete parts of a run, and the clock it goes by."""
+
+    mesh: Mesh
+    load: Load
+    judge: Judge
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
