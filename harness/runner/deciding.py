@@ -1,0 +1,46 @@
+"""From a record to its analysis: a pure function, so that a verdict can be decided again at any time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.judge.port import Evidence, Judge
+from harness.load.proofs import load_proofs
+from harness.model.record import Record
+from harness.model.verdict import Analysis, Proof, Verdict
+from harness.runner.proofs import proofs
+
+_CAP = 75.0
+"""The highest score of a run that a person has to decide about."""
+
+
+def decide(record: Record, judge: Judge) -> Analysis:
+    """The judge's analysis of a recorded run, with the proofs it rests on.
+
+    A failed proof makes the verdict inconclusive; a run that ended early for a reason other than
+    proven harm never passes.
+    """
+    end_s = record.phases[-1].end_s if record.phases else 0.0
+    evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)
+    analysis = judge.judge(evidence, record.plan, now_s=end_s, final=True)
+    proven = (*proofs(record), *load_proofs(record.load, record.plan))
+    return _with_proofs(analysis, proven, record.aborted)
+
+
+def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str) -> Analysis:
+    analysis = replace(analysis, proofs=proven)
+    failed = [proof for proof in proven if not proof.held]
+    if failed:
+        first = failed[0]
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        reason = f"proof failed: {first.name}{more}: expected {first.expected}, found {first.observed}"
+        return _inconclusive(analysis, reason)
+    if aborted and analysis.verdict is not Verdict.FAIL:
+        return _inconclusive(analysis, f"the run ended early: {aborted}")
+    return analysis
+
+
+def _inconclusive(analysis: Analysis, reason: str) -> Analysis:
+    if analysis.verdict is not Verdict.PASS:
+        reason += f"; the judge alone said {analysis.verdict}: {analysis.reason}"
+    return replace(analysis, verdict=Verdict.INCONCLUSIVE, reason=reason, score=min(analysis.score, _CAP))

@@ -1,0 +1,131 @@
+"""Proofs: whether what a verdict rests on really happened. Pure functions of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.phase import PhaseKind
+from harness.model.record import FaultCount, Json, Record
+from harness.model.samples import BASELINE, CANARY, UNKNOWN_ARM
+from harness.model.units import format_percent
+from harness.model.verdict import Proof
+from harness.stats.binomial import share_interval
+
+_CONFIDENCE = 0.9999
+"""Of each proof's interval: a true run fails one of its few proofs in less than one of a thousand runs."""
+_SLACK = 0.02
+"""A share may be off by this part of itself: proxies draw in steps, and windows have edges."""
+_UNKNOWN_SHARE = 0.001
+
+
+def proofs(record: Record) -> tuple[Proof, ...]:
+    """Every proof of a run, those of the load generator excepted."""
+    return (*_split(record), *_faults(record), *_counted_alike(record), *_rollback(record))
+
+
+def _split(record: Record) -> Iterator[Proof]:
+    arm = record.samples.arm[_judged(record)]
+    planned = record.plan.canary_share
+    canary, known, total = int((arm == CANARY).sum()), int((arm != UNKNOWN_ARM).sum()), int(arm.size)
+    unknown = total - known
+    yield Proof(
+        name="arms known",
+        held=total > 0 and unknown <= _UNKNOWN_SHARE * total,
+        expected=f"at most {format_percent(_UNKNOWN_SHARE)} of the answers without the mark of an arm",
+        observed=f"{unknown} of {total}",
+        remedy="" if total else "no request was sent in a judged phase; look at the load generator's log",
+    )
+    yield Proof(
+        name="split",
+        held=_share_holds(canary, known, planned),
+        expected=f"{format_percent(planned)} of the requests to the canary",
+        observed=_share_text(canary, known),
+        remedy="look at the VirtualService during the run: another route may take the traffic",
+    )
+
+
+def _faults(record: Record) -> Iterator[Proof]:
+    planned = {text for phase in record.plan.phases if phase.kind is PhaseKind.FAULT for text in phase.faults}
+    for fault in sorted(planned):
+        counts = [count for count in record.fault_counts if count.fault == fault]
+        arms = {count.arm for count in counts if count.arm} or {""}
+        for arm in sorted(arms):
+            yield _dose(fault, [count for count in counts if count.arm == arm], arm)
+        if arms == {"baseline"} or arms == {"canary"}:
+            missing = "canary" if arms == {"baseline"} else "baseline"
+            yield _dose(fault, [], missing)
+
+
+def _dose(fault: str, counts: list[FaultCount], arm: str) -> Proof:
+    hit, requests = sum(count.hit for count in counts), sum(count.requests for count in counts)
+    dose = counts[0].dose if counts else 0.0
+    return Proof(
+        name=f"dose of {fault}" + (f", {arm}" if arm else ""),
+        held=requests > 0 and _share_holds(hit, requests, dose),
+        expected=f"{format_percent(dose)} of the calls hit" if counts else "calls that the fault can hit",
+        observed=_share_text(hit, requests),
+        remedy=""
+        if requests
+        else "no call to the fault's host was counted while it was live: does the service call it on this load?",
+    )
+
+
+def _counted_alike(record: Record) -> Iterator[Proof]:
+    """Each sample was a request that the proxies saw, and the other way round."""
+    if not record.proxy_requests:
+        return
+    samples, proxies = len(record.samples), sum(record.proxy_requests.values())
+    yield Proof(
+        name="counted alike",
+        held=abs(samples - proxies) <= max(2, 0.001 * proxies),
+        expected=f"{proxies} requests, as the proxies counted",
+        observed=f"{samples} samples",
+        remedy="requests were lost between the load generator and the proxies, or others sent load to the same entry",
+    )
+
+
+def _rollback(record: Record) -> Iterator[Proof]:
+    unverified = [rollback for rollback in record.rollbacks if not rollback.verified]
+    before, after = (_by_identity(record.resources.get(stage, ())) for stage in ("before", "after"))
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    yield Proof(
+        name="rollback",
+        held=bool(record.rollbacks) and not unverified and not changed,
+        expected=f"{len(record.rollbacks)} changes undone and seen to be gone, resources as before",
+        observed="; ".join([*(f"{item.change}: {item.detail}" for item in unverified), *(f"{name} differs" for name in changed)])
+        or ("all verified" if record.rollbacks else "no rollback was recorded"),
+        remedy="compare resources/before.yaml with resources/after.yaml in the bundle; harness restore undoes what is left",
+    )  # fmt: skip
+
+
+def _judged(record: Record) -> NDArray[np.bool_]:
+    due = record.samples.due_s
+    inside = np.zeros(due.shape, dtype=np.bool_)
+    for phase in record.phases:
+        if phase.kind.judged:
+            inside |= (due >= phase.start_s) & (due < phase.end_s)
+    return inside
+
+
+def _share_holds(hits: int, trials: int, planned: float) -> bool:
+    if trials == 0:
+        return False
+    low, high = share_interval(hits, trials, confidence=_CONFIDENCE)
+    return low <= planned * (1 + _SLACK) and high >= planned * (1 - _SLACK)
+
+
+def _share_text(hits: int, trials: int) -> str:
+    if trials == 0:
+        return "0 of 0"
+    low, high = share_interval(hits, trials, confidence=_CONFIDENCE)
+    return f"{format_percent(hits / trials)} [{format_percent(low)}, {format_percent(high)}] of {trials}"
+
+
+def _by_identity(resources: tuple[Json, ...]) -> Mapping[str, Json]:
+    return {
+        f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}": item.get("spec")
+        for item in resources
+    }

@@ -1,0 +1,23 @@
+"""Intervals for a share."""
+
+from __future__ import annotations
+
+from scipy.stats import beta
+
+
+def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float, float]:
+    """The exact (conservative) interval for a share.
+
+    Args:
+        hits: successes, 0 to ``trials``. trials: independent draws, at least 0.
+        confidence: of the interval, in (0, 1).
+
+    Returns lower and upper limit in [0, 1]; (0, 1) without trials.
+    Source: Clopper & Pearson, Biometrika 26 (1934), as quantiles of beta distributions.
+    """
+    if not 0 <= hits <= trials:
+        raise ValueError(f"expected 0 to {trials} hits, found {hits}")
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, trials - hits + 1))
+    high = 1.0 if hits == trials else float(beta.isf(tail, hits + 1, trials - hits))
+    return low, high
