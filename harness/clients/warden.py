@@ -1,0 +1,194 @@
+"""A tiny parent for one command that ends with the harness, and takes every descendant along.
+
+Run as ``python -I -S warden.py SOCKET GRACE COMMAND...`` by ``harness.clients.processes``; standard library only.
+SOCKET is one end of a socket pair whose other end only the harness holds. The warden writes one line to it,
+``started PID`` or ``failed ERRNO``; from then on a line with a number of seconds, end of file (the harness
+is gone, however it went), SIGTERM, SIGINT or SIGHUP make it end the command and all its descendants:
+SIGTERM, GRACE seconds, SIGKILL. When the command ends by itself, what it left behind is ended the same way.
+The warden leaves with the command's exit code, or by the signal that ended the command.
+
+Linux: the warden is a *subreaper*, so orphans (daemons, ``setsid``, double forks) become its children
+and none is lost; "no child left" is proof that all are gone. End of file could be hidden by a forked copy of the
+harness that still holds the socket, so the parent-death signal makes the warden look whether its
+parent is still the same (the signal alone proves nothing: it is also sent when merely the thread that
+started the warden ends). When the warden itself is killed with SIGKILL, the command gets SIGKILL by
+its own parent-death signal; the command's children then live on until ``Process.stop`` ends their process group.
+
+macOS and others have neither: the command's process group is ended, a grandchild that moved
+to another group or session is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+LINUX = sys.platform == "linux"
+UNKILLABLE_S = 10.0
+"""How long to wait for processes after SIGKILL: one that hangs in the kernel must not keep the warden for ever."""
+
+
+def main(arguments: list[str]) -> None:
+    """Start the command, wait for a reason to end it, end it with all its descendants."""
+    harness, line, grace_s = os.getppid(), socket.socket(fileno=int(arguments[0])), float(arguments[1])
+    line.set_inheritable(False)
+    wake = _wake_by_signals()
+    if LINUX:
+        _prctl(PR_SET_CHILD_SUBREAPER, 1)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+    command, error = _start(arguments[2:])
+    line.sendall(f"failed {error}\n".encode() if error else f"started {command}\n".encode())
+    if error:
+        os.waitpid(command, 0)
+        os._exit(127)
+    status: int | None = None
+    while status is None:
+        readable = select.select([line.fileno(), wake], [], [])[0]
+        received = os.read(wake, 64) if wake in readable else b""
+        status = _reap().get(command)
+        orphaned = signal.SIGUSR1 in received and os.getppid() != harness
+        told = line.recv(64) if line.fileno() in readable else b""
+        if told:
+            grace_s = float(told)
+        if line.fileno() in readable or orphaned or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(received):
+            break
+    status = _end_all(command, grace_s, wake, status)
+    _leave(status)
+
+
+def _wake_by_signals() -> int:
+    """A file descriptor from which the number of each signal that arrives can be read."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    os.set_blocking(read_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, lambda *_: None)
+    return read_end
+
+
+def _start(command: list[str]) -> tuple[int, int]:
+    """Process id of the command, and 0 or the errno of the failed exec."""
+    read_end, write_end = os.pipe()
+    warden, child = os.getpid(), os.fork()
+    if child == 0:
+        try:
+            os.setpgid(0, 0)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            if LINUX:
+                _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != warden:
+                    os._exit(127)
+            os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+        except OSError as error:
+            os.write(write_end, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(write_end)
+    with os.fdopen(read_end) as failure:
+        return child, int(failure.read() or 0)
+
+
+def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int:
+    """End the command and every descendant; the command's wait status."""
+    asked: set[int] = set()
+    kill_at = time.monotonic() + grace_s
+    while time.monotonic() < kill_at + UNKILLABLE_S:
+        ended = _reap()
+        status = ended.get(command, status)
+        living = _descendants() if LINUX else {command} if status is None else set()
+        if _childless():
+            break
+        if time.monotonic() >= kill_at:
+            _signal(living, signal.SIGKILL)
+            if not LINUX:
+                _signal_group(command, signal.SIGKILL)
+        else:
+            _signal(living - asked, signal.SIGTERM)
+            if not LINUX and not asked:
+                _signal_group(command, signal.SIGTERM)
+            asked |= living
+        select.select([wake], [], [], 0.02 if time.monotonic() >= kill_at else min(0.1, grace_s))
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake, 64)
+    if not LINUX:
+        _signal_group(command, signal.SIGKILL)
+    return signal.SIGKILL if status is None else status
+
+
+def _reap() -> dict[int, int]:
+    """Wait statuses of the children that have ended, by process id."""
+    ended: dict[int, int] = {}
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            process, status = os.waitpid(-1, os.WNOHANG)
+            if process == 0:
+                break
+            ended[process] = status
+    return ended
+
+
+def _childless() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def _descendants() -> set[int]:
+    """Process ids of all living descendants of this process."""
+    parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - pathlib costs half the start
+    found, size = {os.getpid()}, 0
+    while len(found) > size:
+        size = len(found)
+        found |= {process for process, parent in parents.items() if parent in found}
+    return found - {os.getpid()}
+
+
+def _parent(process: str) -> int:
+    try:
+        with open(f"/proc/{process}/stat", "rb") as stat:  # noqa: PTH123 - as above
+            return int(stat.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _signal(processes: set[int], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, number)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _leave(status: int) -> None:
+    """Exit as the command did."""
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if os.WTERMSIG(status) != signal.SIGKILL:
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
