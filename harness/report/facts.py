@@ -1,0 +1,72 @@
+"""What a report says about the run itself: which test, how long, from which commit, and how to do it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from harness.model.record import Json, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The run in words. Texts are empty when the record does not say; ``bundle`` is its folder."""
+
+    test: str
+    scenario: str
+    commit: str
+    started: str
+    duration_s: float
+    bundle: str
+    again: str
+    judge_again: str
+    requests: int
+
+
+def facts(record: Record) -> Facts:
+    """Read what the manifest says, with the plan where it says nothing.
+
+    Keys read: ``test``, ``bundle``, ``commit``, ``dirty``, ``started_at`` (epoch seconds or text),
+    ``again`` (the command that runs it again) or ``argv``.
+    """
+    manifest = record.manifest
+    bundle = str(manifest.get("bundle") or "")
+    return Facts(
+        test=str(manifest.get("test") or record.plan.scenario),
+        scenario=record.plan.scenario,
+        commit=_commit(manifest),
+        started=_started(manifest.get("started_at")),
+        duration_s=duration_s(record),
+        bundle=bundle,
+        again=_again(manifest),
+        judge_again=f"harness judge {shlex.quote(bundle)}" if bundle else "",
+        requests=len(record.samples),
+    )
+
+
+def duration_s(record: Record) -> float:
+    """Seconds from the first due request to the end of the last phase, or to the last request without phases."""
+    if record.phases:
+        return max(phase.end_s for phase in record.phases)
+    due = record.samples.due_s[np.isfinite(record.samples.due_s)]
+    return float(due.max()) if due.size else 0.0
+
+
+def _commit(manifest: Mapping[str, Json]) -> str:
+    commit = str(manifest.get("commit") or "")[:12]
+    return f"{commit} + uncommitted changes" if commit and manifest.get("dirty") else commit
+
+
+def _started(moment: Json) -> str:
+    if isinstance(moment, (int, float)) and not isinstance(moment, bool):
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return str(moment or "")
+
+
+def _again(manifest: Mapping[str, Json]) -> str:
+    again = manifest.get("again") or manifest.get("argv") or ""
+    return again if isinstance(again, str) else shlex.join(str(part) for part in again)

@@ -1,0 +1,50 @@
+"""An analysis as properties of a JUnit test case: for ``item.user_properties``, which pytest writes without a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.model.record import Record
+from harness.model.verdict import Analysis, Finding
+from harness.report import words
+from harness.report.facts import facts
+
+
+def properties(record: Record, analysis: Analysis) -> list[tuple[str, str]]:
+    """Names and values, the verdict first; numbers in SI units and ratios, unrounded, so that machines can compute.
+
+    ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``: absent when unknown.
+    An indicator that is held against an absolute limit only is called ``<indicator>_limit``.
+    """
+    run = facts(record)
+    rows = [
+        ("harness.verdict", str(analysis.verdict)),
+        ("harness.score", repr(float(analysis.score))),
+        ("harness.reason", analysis.reason),
+        ("harness.scenario", record.plan.scenario),
+        ("harness.seed", str(record.plan.seed)),
+        ("harness.bundle", run.bundle),
+        ("harness.again", run.again),
+    ]
+    rows += [row for finding in words.worst_first(analysis.findings) for row in _finding(finding)]
+    rows += [(f"harness.proof.{_name(proof.name)}", "held" if proof.held else "failed") for proof in analysis.proofs]
+    return [(name, words.printable(text)) for name, text in rows if text]
+
+
+def _finding(finding: Finding) -> Iterator[tuple[str, str]]:
+    objective = finding.objective
+    alone = "_limit" if objective.limit is not None and finding.margin is None else ""
+    prefix = f"harness.sli.{_name(words.indicator(objective))}{alone}.{_name(finding.phase)}"
+    yield f"{prefix}.verdict", str(finding.verdict)
+    numbers = {
+        "baseline": finding.baseline.value if finding.baseline else None,
+        "canary": finding.canary.value if finding.canary else None,
+        "difference": finding.difference,
+        "low": finding.low,
+        "high": finding.high,
+    }
+    yield from ((f"{prefix}.{name}", repr(float(value))) for name, value in numbers.items() if value is not None)
+
+
+def _name(text: str) -> str:
+    return "_".join(words.printable(text).split())

@@ -1,0 +1,144 @@
+"""Analyses as GitHub-flavoured Markdown, for ``$GITHUB_STEP_SUMMARY`` and comments on pull requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from harness.model.record import Record
+from harness.model.units import format_duration
+from harness.model.verdict import Analysis, Finding, Verdict
+from harness.report import words
+from harness.report.facts import facts
+
+LIMIT_BYTES = 1024 * 1000
+"""GitHub refuses a summary above 1,024 kB as a whole; taken in its smaller reading, 1,000 bytes a kB."""
+
+_SIGNS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.MARGINAL: "⚠️", Verdict.INCONCLUSIVE: "❔"}
+_HEAD = "| | SLI | phase | baseline | canary | difference | tolerance | n | points lost |"
+_RULE = "|---|---|---|---:|---:|---:|---:|---:|---:|"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
+
+
+def render(record: Record, analysis: Analysis, *, limit_bytes: int = LIMIT_BYTES) -> str:
+    """One analysis: the first three lines decide, then the table worst first, then proofs and details.
+
+    Never longer than ``limit_bytes`` of UTF-8: what is least bad goes first, and it says how much went.
+    """
+    head, rows, tail = _head(record, analysis), _rows(record, analysis), _tail(record, analysis)
+    while True:
+        text = _joined(head, rows, tail, left_out=len(analysis.findings) - len(rows))
+        excess = len(text.encode()) - limit_bytes
+        if excess <= 0:
+            return text
+        if rows:
+            rows = rows[: _kept(rows, excess)]
+        elif tail:
+            tail = []
+        else:
+            return _cut(text, limit_bytes)
+
+
+def summary(runs: Sequence[tuple[Record, Analysis]], *, limit_bytes: int = LIMIT_BYTES) -> str:
+    """Several analyses, worst first; those that no longer fit are counted in the last line."""
+    ordered = sorted(runs, key=lambda run: words.WORST_FIRST.index(run[1].verdict))
+    parts: list[str] = []
+    left = limit_bytes - 200  # room for the last line
+    for position, (record, analysis) in enumerate(ordered):
+        part = render(record, analysis, limit_bytes=limit_bytes)
+        if len(part.encode()) + 1 > left:
+            rest = ", ".join(f"{n} {v}" for v, n in _counts(ordered[position:]).items())
+            parts.append(_cut(f"{len(ordered) - position} more analyses do not fit here: {rest}.\n", 199))
+            break
+        parts.append(part)
+        left -= len(part.encode()) + 1
+    return "\n".join(parts)
+
+
+def escaped(text: str) -> str:
+    """``text`` as literal Markdown that also fits into a table's cell."""
+    return _SPECIAL.sub(r"\\\1", " ".join(words.printable(text).split())).replace(r"\<", "&lt;").replace(r"\>", "&gt;")
+
+
+def code(text: str) -> str:
+    """``text`` as a code span outside tables, with a fence longer than any run of backticks inside."""
+    clean = " ".join(words.printable(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", clean)), default=0))
+    pad = " " if clean.startswith("`") or clean.endswith("`") else ""
+    return f"{fence}{pad}{clean}{pad}{fence}"
+
+
+def _head(record: Record, analysis: Analysis) -> list[str]:
+    run = facts(record)
+    canary = int((record.samples.arm == 1).sum())
+    about = [
+        f"scenario {escaped(run.scenario)}", f"seed {record.plan.seed}", format_duration(run.duration_s),
+        f"{words.count(run.requests)} requests, {words.count(canary)} to the canary",
+    ]  # fmt: skip
+    verdict = f"{_SIGNS[analysis.verdict]} {analysis.verdict.upper()}"
+    return [
+        f"### {verdict} · score {words.points(analysis.score)} of 100 · {code(run.test)}",
+        "",
+        escaped(analysis.reason),
+        "",
+        " · ".join(about + ([f"commit {code(run.commit)}"] if run.commit else [])),
+        "",
+    ]
+
+
+def _rows(record: Record, analysis: Analysis) -> list[str]:
+    return [_row(record, finding) for finding in words.worst_first(analysis.findings)]
+
+
+def _row(record: Record, finding: Finding) -> str:
+    unit = words.unit(finding.objective, record)
+    sizes = [words.count(arm.n) if arm else "0" for arm in (finding.baseline, finding.canary)]
+    muted = " (muted)" if finding.objective.muted else ""
+    cells = [
+        f"{_SIGNS[finding.verdict]} {finding.verdict}{muted}", escaped(words.indicator(finding.objective)),
+        escaped(finding.phase), escaped(words.estimate(finding.baseline, unit)),
+        escaped(words.estimate(finding.canary, unit)), escaped(words.interval(finding, unit)),
+        escaped(words.tolerance(finding, unit)), " / ".join(sizes), words.points(finding.points_lost),
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+def _tail(record: Record, analysis: Analysis) -> list[str]:
+    run = facts(record)
+    held = sum(proof.held for proof in analysis.proofs)
+    lines = [f"- need: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(f.phase)})"
+             for f in words.worst_first(analysis.findings) if f.missing]  # fmt: skip
+    lines += [
+        f"- proof failed: {escaped(p.name)}: expected {escaped(p.expected)}, observed {escaped(p.observed)}. {escaped(p.remedy)}"
+        for p in analysis.proofs
+        if not p.held
+    ]
+    lines += [f"- note: {escaped(warning)}" for warning in analysis.warnings]
+    lines += [f"- {held} of {len(analysis.proofs)} proofs held"] if analysis.proofs else []
+    lines += [f"- again: {code(run.again)}"] if run.again else []
+    lines += [f"- judge again: {code(run.judge_again)}"] if run.judge_again else []
+    return ["", *lines, ""]
+
+
+def _joined(head: list[str], rows: list[str], tail: list[str], *, left_out: int) -> str:
+    table = [_HEAD, _RULE, *rows] if rows else []
+    note = [f"\n{left_out} more rows, none of them worse, do not fit here."] if left_out else []
+    return "\n".join([*head, *table, *note, *tail]) + "\n"
+
+
+def _kept(rows: list[str], excess: int) -> int:
+    """How many rows stay so that at least ``excess`` bytes (and the note about them) go."""
+    freed, kept = -100, len(rows)
+    while kept and freed < excess:
+        kept -= 1
+        freed += len(rows[kept].encode()) + 1
+    return kept
+
+
+def _cut(text: str, limit_bytes: int) -> str:
+    return text.encode()[:limit_bytes].decode(errors="ignore")
+
+
+def _counts(runs: Sequence[tuple[Record, Analysis]]) -> dict[Verdict, int]:
+    verdicts = [analysis.verdict for _, analysis in runs]
+    return {verdict: verdicts.count(verdict) for verdict in words.WORST_FIRST if verdict in verdicts}

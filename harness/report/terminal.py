@@ -1,0 +1,127 @@
+"""An analysis for a terminal: eighty columns, no box drawing, commands on lines of their own."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from harness.model.record import Record
+from harness.model.units import format_duration
+from harness.model.verdict import Analysis, Finding, Verdict
+from harness.report import words
+from harness.report.facts import facts
+
+_COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
+_SHORT = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.MARGINAL: "MARGINAL", Verdict.INCONCLUSIVE: "INCONCL."}
+_SHOWN = 12
+_LABEL = 9
+
+
+def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool = False) -> str:
+    """The whole answer: verdict, table, why, what is missing, failed proofs, and the commands to go on with.
+
+    ``width`` is what tables and sentences keep to; commands are never broken.
+    """
+    lines = [" canary analysis ".center(width, "="), *_banner(record, analysis, width=width, color=color)]
+    lines += _table(record, analysis, width=width, color=color)
+    lines += _sentences(analysis, width)
+    lines += _commands(record)
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def line(record: Record, analysis: Analysis, *, color: bool = False) -> str:
+    """One line: verdict, test, score, reason."""
+    verdict = _painted(analysis.verdict, analysis.verdict.upper(), color=color)
+    return f"{verdict}  {words.printable(facts(record).test)}  score {words.points(analysis.score)}  {_clean(analysis.reason)}"
+
+
+def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
+    run = facts(record)
+    verdict, plan = analysis.verdict.upper(), record.plan
+    limits = f"pass from {words.points(plan.pass_score)}, marginal from {words.points(plan.marginal_score)}"
+    score = f"score {words.points(analysis.score)} of 100 ({limits})"
+    canary = int((record.samples.arm == 1).sum())
+    about = [
+        f"scenario {words.printable(run.scenario)}",
+        plan.target,
+        f"seed {plan.seed}",
+        format_duration(run.duration_s),
+    ]
+    sent = f"{words.count(run.requests)} requests, {words.count(canary)} to the canary"
+    return [
+        _painted(analysis.verdict, verdict, color=color) + score.rjust(width - len(verdict)),
+        f"  {words.printable(run.test)}",
+        *_kept_whole([*about, sent], width),
+    ]
+
+
+def _kept_whole(items: Sequence[str], width: int) -> list[str]:
+    """``items`` on as few lines as fit, broken between items only."""
+    text = "  ".join(item.replace(" ", "\xa0") for item in items)
+    lines = textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
+    return [line_.replace("\xa0", " ") for line_ in lines]
+
+
+def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
+    if not analysis.findings:
+        return ["", "  no objective was judged"]
+    ordered = words.worst_first(analysis.findings)
+    shown = ordered[: max(_SHOWN, sum(finding.verdict is not Verdict.PASS for finding in ordered))]
+    phases = list(dict.fromkeys(finding.phase for finding in shown))
+    longest = max(len(words.indicator(f.objective)) for f in shown) + 2
+    name_width = min(max(longest, 16), max(width - 64, 16))
+    lines = ["", f"  {'SLI':<{name_width}} {'baseline':>9} {'canary':>9} {'difference':>22} {'tolerance':>9}"]
+    for phase in phases:
+        lines.append(f"  {words.printable(phase)}")
+        lines += [_row(f, record, name_width, color=color) for f in shown if f.phase == phase]
+    hidden = len(ordered) - len(shown)
+    return [*lines, *([f"  and {hidden} more passed"] if hidden else [])]
+
+
+def _row(finding: Finding, record: Record, name_width: int, *, color: bool) -> str:
+    unit = words.unit(finding.objective, record)
+    name = words.printable(words.indicator(finding.objective))
+    name = name if len(name) <= name_width else name[: name_width - 1] + "…"
+    cells = (
+        f"    {name:<{name_width - 2}}",
+        f"{words.estimate(finding.baseline, unit):>9}",
+        f"{words.estimate(finding.canary, unit):>9}",
+        f"{words.interval(finding, unit):>22}",
+        f"{words.tolerance(finding, unit):>9}",
+        _painted(finding.verdict, _SHORT[finding.verdict], color=color),
+    )
+    return " ".join(cells) + (" (muted)" if finding.objective.muted else "")
+
+
+def _sentences(analysis: Analysis, width: int) -> list[str]:
+    open_findings = [f for f in words.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
+    sentences = [("why", analysis.reason)]
+    needs = [f"{words.indicator(f.objective)} in {f.phase}: {f.missing}" for f in open_findings if f.missing]
+    sentences += [("need", need) for need in list(dict.fromkeys(needs))[:3]]
+    sentences += [
+        ("proof", f"{proof.name} did not hold: expected {proof.expected}, observed {proof.observed}. {proof.remedy}")
+        for proof in analysis.proofs
+        if not proof.held
+    ]
+    sentences += [("note", warning) for warning in analysis.warnings]
+    return ["", *(wrapped for label, text in sentences for wrapped in _wrapped(label, text, width))]
+
+
+def _wrapped(label: str, text: str, width: int) -> Sequence[str]:
+    first = f"  {label:<{_LABEL - 2}}"
+    return textwrap.wrap(_clean(text), width, initial_indent=first, subsequent_indent=" " * _LABEL)
+
+
+def _commands(record: Record) -> list[str]:
+    run = facts(record)
+    bundle = run.bundle
+    rows = [("again", run.again), ("judge", run.judge_again), ("look", f"{bundle}/report.html" if bundle else "")]
+    return [f"  {label:<{_LABEL - 2}}{words.printable(text)}" for label, text in rows if text]
+
+
+def _clean(text: str) -> str:
+    return " ".join(words.printable(text).split())
+
+
+def _painted(verdict: Verdict, text: str, *, color: bool) -> str:
+    return f"\x1b[1;{_COLOURS[verdict]}m{text}\x1b[0m" if color else text
