@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,26 @@ class Samples:
         """The samples that ``mask`` (shape (n,)) selects."""
         columns = {name: getattr(self, name)[mask] for name in COLUMNS}
         return Samples(**columns, operations=self.operations, errors=self.errors)
+
+
+def concatenated(parts: Sequence[Samples]) -> Samples:
+    """The samples of several recordings, which must be on one time axis, with their dictionaries joined."""
+    operations = tuple(dict.fromkeys(name for part in parts for name in part.operations))
+    errors = tuple(dict.fromkeys(("", *(text for part in parts for text in part.errors))))
+    renumbered = [
+        replace(
+            part,
+            operation=_renumbered(part.operation, part.operations, operations),
+            error=_renumbered(part.error, part.errors, errors),
+        )
+        for part in parts
+    ]
+    columns = {name: np.concatenate([getattr(part, name) for part in renumbered]) for name in COLUMNS}
+    return Samples(**columns, operations=operations, errors=errors)
+
+
+def _renumbered(codes: NDArray[np.int16], old: tuple[str, ...], new: tuple[str, ...]) -> NDArray[np.int16]:
+    return np.array([new.index(text) for text in old] or [0], dtype=np.int16)[codes]
 
 
 COLUMNS = ("due_s", "latency_s", "late_s", "status", "arm", "operation", "error", "size")

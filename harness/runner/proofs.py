@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.model.phase import PhaseKind
 from harness.model.record import FaultCount, Json, Record
-from harness.model.samples import BASELINE, CANARY, UNKNOWN_ARM
+from harness.model.samples import CANARY, UNKNOWN_ARM
 from harness.model.units import format_percent
 from harness.model.verdict import Proof
 from harness.stats.binomial import share_interval
@@ -54,7 +54,7 @@ def _faults(record: Record) -> Iterator[Proof]:
         arms = {count.arm for count in counts if count.arm} or {""}
         for arm in sorted(arms):
             yield _dose(fault, [count for count in counts if count.arm == arm], arm)
-        if arms == {"baseline"} or arms == {"canary"}:
+        if arms in ({"baseline"}, {"canary"}):
             missing = "canary" if arms == {"baseline"} else "baseline"
             yield _dose(fault, [], missing)
 

@@ -1,0 +1,70 @@
+"""The main job: run a scenario, record it, decide from the record, write the report."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import bundle, wiring
+from harness.config import Config
+from harness.mesh.port import Mesh
+from harness.model.record import Record
+from harness.model.scenario import Scenario
+from harness.model.verdict import Analysis
+from harness.report import page
+from harness.runner.deciding import decide
+from harness.runner.manifest import manifest, started_by
+from harness.runner.run import run_scenario
+from harness.runner.settings import Notify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A finished run: what happened, what it means, and where it stands."""
+
+    record: Record
+    analysis: Analysis
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / bundle.REPORT
+
+
+def new_owner() -> str:
+    """A mark that no other run has; fit for a part of a Kubernetes name."""
+    return secrets.token_hex(4)
+
+
+def new_run_folder(out: Path) -> Path:
+    """A folder for one session of runs that no other session has: ``<out>/<UTC time>-<random>``."""
+    return out / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def judge_scenario(
+    scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, again: str, notify: Notify
+) -> Outcome:
+    """Run, record, decide and report; ``folder`` becomes the bundle.
+
+    Raises HarnessError when there is no verdict; a verdict, whichever it is, is no error.
+    """
+    owner = new_owner()
+    facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
+    settings = wiring.settings(config, scenario, manifest=facts)
+    parts = wiring.parts(config, mesh)
+    record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
+    bundle.write_bundle(record, folder)
+    return report_on(folder, parts.judge.name)
+
+
+def report_on(folder: Path, judge_name: str) -> Outcome:
+    """Decide about a bundle by what is recorded in it, and write its analysis and report anew."""
+    record = bundle.read_bundle(folder)
+    analysis = decide(record, wiring.judge(judge_name))
+    bundle.write_analysis(analysis, folder)
+    bundle.write_atomically(folder / bundle.REPORT, page.render(record, analysis).encode())
+    return Outcome(record=record, analysis=analysis, folder=folder)

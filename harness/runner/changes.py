@@ -1,0 +1,97 @@
+"""What a run changes in the mesh, and what it has seen of each change: proven live, counted, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from harness.faults import fault_edits
+from harness.istio.edits import Edit
+from harness.istio.routing import split_edits
+from harness.mesh.port import Mesh
+from harness.model.fault import Fault
+from harness.model.record import FaultCount, Rollback
+from harness.model.samples import ARMS
+from harness.runner.counts import Counts, fault_counts, service_name
+from harness.runner.settings import Settings
+from harness.runner.timeline import Timeline
+
+
+class Changes:
+    """Splits and faults of one run. Each change is a context manager, undone and verified on leaving."""
+
+    def __init__(self, mesh: Mesh, settings: Settings, timeline: Timeline, *, owner: str) -> None:
+        """``owner`` is the run's mark, part of the name of everything that is inserted."""
+        self._mesh = mesh
+        self._settings = settings
+        self._timeline = timeline
+        self._owner = owner
+        self._injected = 0
+        self._counted: list[tuple[Fault, str, Counts, Counts]] = []
+        self.rollbacks: list[Rollback] = []
+
+    @contextmanager
+    def split(self) -> Iterator[None]:
+        """Requests to the service under test are shared out to both arms, and answers are marked."""
+        settings = self._settings
+        edits = split_edits(
+            self._mesh.resources(),
+            host=settings.service,
+            namespace=settings.namespace,
+            baseline=settings.baseline,
+            canary=settings.canary,
+            canary_share=settings.canary_share,
+            owner=self._owner,
+        )
+        with self._changed(edits, f"split: {settings.canary_share:.0%} to the canary"):
+            yield
+
+    @contextmanager
+    def inject(self, fault: Fault, *, phase: str) -> Iterator[None]:
+        """The fault is live inside, and what it hit is counted."""
+        edits = fault_edits(
+            fault,
+            self._mesh.resources(),
+            namespace=self._settings.namespace,
+            caller_labels=self._caller_labels(fault),
+            owner=self._owner,
+            index=self._injected,
+        )
+        self._injected += 1
+        with self._changed(edits, str(fault)):
+            live = self._mesh.request_counts()
+            yield
+            self._counted.append((fault, phase, live, self._mesh.request_counts()))
+
+    def fault_counts(self, end: Counts) -> tuple[FaultCount, ...]:
+        """What each fault hit; ``end`` are the counts after the last answer."""
+        return tuple(
+            row
+            for fault, phase, live, before_removal in self._counted
+            for row in fault_counts(
+                fault, phase=phase, live=live, before_removal=before_removal, end=end, arms=self.arms_by_version()
+            )
+        )
+
+    def arms_by_version(self) -> dict[str, str]:
+        """The arm of each version label of the service under test."""
+        versions = (self._settings.baseline.get("version", ""), self._settings.canary.get("version", ""))
+        return dict(zip(versions, ARMS, strict=True))
+
+    @contextmanager
+    def _changed(self, edits: Sequence[Edit], what: str) -> Iterator[None]:
+        with self._mesh.changed(edits, name=what) as change:
+            self._timeline.note("fault", f"{what}: live")
+            yield
+            self._timeline.note("rollback", f"{what}: removing")
+        if change.rollback is not None:
+            self.rollbacks.append(change.rollback)
+            state = "removed and verified" if change.rollback.verified else "NOT VERIFIED"
+            self._timeline.note("rollback", f"{what}: {state}", seconds=round(change.rollback.seconds, 4))
+
+    def _caller_labels(self, fault: Fault) -> dict[str, str] | None:
+        """Whose calls are hit: the named caller's, else the service under test's, else (a fault on itself) everybody's."""
+        if fault.caller:
+            return {"app": fault.caller}
+        on_itself = service_name(fault.host) == service_name(self._settings.service)
+        return None if on_itself else self._settings.common_labels

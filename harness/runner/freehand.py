@@ -1,0 +1,184 @@
+"""Free-hand work: faults and loads in any order, judged together at the end.
+
+Each load is a phase: of kind fault when a fault was live all through it, steady otherwise. What the
+loads recorded is put on one time axis, so that the same judge and the same reports take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.mesh.port import RequestCount
+from harness.model.fault import Fault
+from harness.model.load import LoadReport
+from harness.model.objective import Objective
+from harness.model.phase import Phase, PhaseKind, PhasePlan
+from harness.model.record import Json, Plan, Record
+from harness.model.samples import Samples, concatenated
+from harness.model.scenario import Scenario
+from harness.runner.changes import Changes
+from harness.runner.counts import arm_requests
+from harness.runner.planning import plan_load, plan_run
+from harness.runner.progress import progress
+from harness.runner.run import LOAD_CALLER
+from harness.runner.settings import Notify, Parts, Settings
+from harness.runner.timeline import Timeline
+
+
+class FreeHand:
+    """One test's faults and loads. As a context manager it puts everything back on leaving."""
+
+    def __init__(self, settings: Settings, parts: Parts, *, owner: str, folder: Path, notify: Notify) -> None:
+        """``settings`` and ``parts`` as for a declared run; ``folder`` becomes the bundle."""
+        self._settings = settings
+        self._parts = parts
+        self._owner = owner
+        self._folder = folder
+        self._notify = notify
+        self._timeline = Timeline(parts.now, notify)
+        self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
+        self._world = ExitStack()
+        self._live: list[Fault] = []
+        self._phases: list[tuple[Phase, PhasePlan]] = []
+        self._loads: list[tuple[Samples, LoadReport]] = []
+        self._rate_rps = 0.0
+        self._seed = 0
+        self._before: tuple[Json, ...] = ()
+        self._during: tuple[Json, ...] = ()
+        self._start: tuple[RequestCount, ...] = ()
+        self._split = False
+
+    def __enter__(self) -> FreeHand:
+        self._before = self._during = self._parts.mesh.resources()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._world.close()
+
+    @contextmanager
+    def inject(self, fault: Fault) -> Iterator[None]:
+        """The fault is live inside, for the calls of the service under test."""
+        self._ensure_split()
+        with self._changes.inject(fault, phase=_phase_name([*self._live, fault])):
+            self._live.append(fault)
+            try:
+                yield
+            finally:
+                self._live.remove(fault)
+
+    def run_load(self, scenario: Scenario) -> None:
+        """Send the scenario's load for its steady time, after its warm-up; its faults are not used."""
+        self._ensure_split()
+        faults = tuple(map(str, self._live))
+        kind = PhaseKind.FAULT if faults else PhaseKind.STEADY
+        plan = plan_run(scenario, self._settings, target=self._parts.mesh.target)
+        load_plan = plan_load(plan, self._settings, self._parts.mesh.entry(), owner=self._owner)
+        self._during = self._parts.mesh.resources()
+        folder = self._folder / f"load-{len(self._loads)}"
+        with self._parts.load.start(load_plan, folder) as running:
+            if not self._loads:
+                self._timeline.zero = running.started_at
+            shift_s = running.started_at - self._timeline.zero
+            self._timeline.note("phase", _phase_name(self._live))
+            while (now_s := self._parts.now() - running.started_at) < plan.duration_s:
+                self._parts.sleep(min(1.0, plan.duration_s - now_s))
+                self._parts.mesh.check()
+                running.running()
+                self._tell(running.samples(), plan, _phase_name(self._live), self._parts.now() - running.started_at)
+            report = running.finish()
+            samples = running.samples()
+        self._loads.append((_shifted(samples, shift_s), report))
+        self._rate_rps, self._seed = plan.rate_rps, plan.seed
+        for phase, start_s, end_s in _windows(plan):
+            actual = phase if phase.kind is PhaseKind.WARM_UP else replace(phase, name=_phase_name(self._live), kind=kind, faults=faults)  # fmt: skip
+            window = Phase(name=actual.name, kind=actual.kind, start_s=start_s + shift_s, end_s=end_s + shift_s, faults=actual.faults)  # fmt: skip
+            self._phases.append((window, actual))
+
+    def record(self, objectives: tuple[Objective, ...], *, name: str) -> Record:
+        """Put everything back, and all that happened so far as one record. Raises UsageError when no load was sent."""
+        if not self._loads:
+            raise UsageError(f"{name}: nothing to compare: no load was sent; call load.run(...) first")
+        mesh, settings = self._parts.mesh, self._settings
+        end = mesh.request_counts()
+        self._world.close()
+        self._split = False
+        return Record(
+            plan=Plan(
+                scenario=name,
+                service=settings.service,
+                target=mesh.target,
+                phases=tuple(plan for _, plan in self._phases),
+                objectives=objectives,
+                canary_share=settings.canary_share,
+                rate_rps=self._rate_rps,
+                seed=self._seed,
+                judge=settings.judge_name,
+                alpha=settings.alpha,
+                pass_score=settings.pass_score,
+                marginal_score=settings.marginal_score,
+            ),
+            phases=tuple(window for window, _ in self._phases),
+            samples=concatenated([samples for samples, _ in self._loads]),
+            load=_together([report for _, report in self._loads]),
+            events=self._timeline.events(),
+            fault_counts=self._changes.fault_counts(end),
+            rollbacks=tuple(self._changes.rollbacks),
+            proxy_requests=arm_requests(
+                self._start, end, service=settings.service, caller=LOAD_CALLER, arms=self._changes.arms_by_version()
+            ),
+            resources={"before": self._before, "during": self._during, "after": mesh.resources()},
+            manifest=settings.manifest,
+            config=settings.config,
+        )
+
+    def _ensure_split(self) -> None:
+        if not self._split:
+            self._world.enter_context(self._changes.split())
+            self._split = True
+            self._start = self._parts.mesh.request_counts()
+
+    def _tell(self, samples: Samples, plan: Plan, phase: str, now_s: float) -> None:
+        self._notify(
+            progress(samples, elapsed_s=now_s, total_s=plan.duration_s, phase=phase, phase_start_s=0.0, window_s=1.0)
+        )
+
+
+def _phase_name(faults: list[Fault]) -> str:
+    return " + ".join(map(str, faults)) or PhaseKind.STEADY.value
+
+
+def _windows(plan: Plan) -> Iterator[tuple[PhasePlan, float, float]]:
+    start_s = 0.0
+    for phase in plan.phases:
+        yield phase, start_s, start_s + phase.duration_s
+        start_s += phase.duration_s
+
+
+def _shifted(samples: Samples, by_s: float) -> Samples:
+    return replace(samples, due_s=np.asarray(samples.due_s + by_s))
+
+
+def _together(reports: list[LoadReport]) -> LoadReport:
+    """One report of several loads: sums of counts, the worst of what can be bad."""
+    first = reports[0]
+    counted = [report.counted for report in reports]
+    return replace(
+        first,
+        planned=sum(report.planned for report in reports),
+        recorded=sum(report.recorded for report in reports),
+        counted=None if None in counted else sum(count or 0 for count in counted),
+        dropped=sum(report.dropped for report in reports),
+        late_p50_s=max(report.late_p50_s for report in reports),
+        late_p99_s=max(report.late_p99_s for report in reports),
+        workers=sum(report.workers for report in reports),
+        workers_alive=sum(report.workers_alive for report in reports),
+        cpu_share=max(report.cpu_share for report in reports),
+        exit_code=max(report.exit_code for report in reports),
+        notes=tuple(note for report in reports for note in report.notes),
+    )

