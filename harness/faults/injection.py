@@ -1,0 +1,165 @@
+"""From faults to edits: every route that can reach the host gets a faulted clone before it.
+
+An HTTP fault belongs to a route, not to a destination, and is enforced by the caller's proxy. So the
+clone is narrowed by the caller's labels, and both arms of a split get it at the same dose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+from harness.errors import ResourceError
+from harness.faults import abort, delay
+from harness.istio import governing
+from harness.istio.edits import Edit, Insertion, applied_all, prefix
+from harness.istio.routes import (
+    Place,
+    answered_here,
+    clone,
+    hosts_of,
+    marked,
+    narrowed_to_callers,
+    places,
+    unnarrowed,
+)
+from harness.istio.routing import new_virtual_service
+from harness.model.fault import Delay, Fault
+from harness.model.record import Json
+
+FAULT_HEADER = "x-harness-fault"
+"""On every answer of a faulted route, hit or spared: ``<owner>/<index>``."""
+
+
+def http_fault(fault: Fault) -> Json:
+    """Istio's ``fault`` for any fault."""
+    return delay.http_fault(fault) if isinstance(fault, Delay) else abort.http_fault(fault)
+
+
+def fault_edits(
+    fault: Fault,
+    resources: Sequence[Json],
+    *,
+    namespace: str,
+    caller_labels: Mapping[str, str] | None,
+    owner: str,
+    index: int,
+    caller_namespace: str | None = None,
+) -> tuple[Edit, ...]:
+    """The edits that inject ``fault`` into ``resources`` as they are now.
+
+    namespace: of the fault's host and of resources that name none. caller_labels: pod labels of the
+    callers that are hit; None hits every caller. caller_namespace: where only callers of one namespace
+    are meant. index: tells the run's faults apart. Several faults at once: see ``faults_edits``.
+    Raises ResourceError for resources in which the fault would hit nothing, others, or be ignored.
+    """
+    if caller_labels is not None and not caller_labels:
+        raise ResourceError(f"{fault}: expected labels of the caller, found none: every caller would be hit")
+    injection = _Injection(fault=fault, labels=caller_labels, namespace=caller_namespace, owner=owner, index=index)
+    found = governing.virtual_service(resources, host=fault.host, namespace=namespace)
+    if found is None:
+        route = {"route": [{"destination": {"host": fault.host}}]}
+        entry = injection.faulted(Place(route=route, where=fault.host, path="spec.http"), number=0)
+        routes = [] if entry is None else [entry]
+        return (new_virtual_service(host=fault.host, namespace=namespace, owner=owner, routes=routes),)
+    return (_existing(injection, found, namespace),)
+
+
+def faults_edits(
+    faults: Sequence[Fault],
+    resources: Sequence[Json],
+    *,
+    namespace: str,
+    callers: Sequence[Mapping[str, str] | None],
+    owner: str,
+    caller_namespace: str | None = None,
+) -> tuple[Edit, ...]:
+    """The edits of several faults at once; ``callers`` holds the caller's labels for each.
+
+    Each is made on top of the ones before it, so that a delay and an abort of the same calls both hit.
+    """
+    edits: tuple[Edit, ...] = ()
+    current = tuple(resources)
+    for index, (fault, labels) in enumerate(zip(faults, callers, strict=True)):
+        more = fault_edits(
+            fault,
+            current,
+            namespace=namespace,
+            caller_labels=labels,
+            owner=owner,
+            index=index,
+            caller_namespace=caller_namespace,
+        )
+        current = applied_all(more, current, namespace=namespace)
+        edits = (*edits, *more)
+    return edits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Injection:
+    """A fault for the calls of ``labels`` (None: of everyone) in ``namespace`` (None: in any)."""
+
+    fault: Fault
+    labels: Mapping[str, str] | None
+    namespace: str | None
+    owner: str
+    index: int
+
+    def faulted(self, place: Place, *, number: int) -> Json | None:
+        """The route's clone with the fault, or None when none of the callers can take the route."""
+        match = (
+            unnarrowed(place.route)
+            if self.labels is None
+            else narrowed_to_callers(place, labels=self.labels, namespace=self.namespace)
+        )
+        if not match:
+            return None
+        ours, theirs = http_fault(self.fault), place.route.get("fault") or {}
+        both = sorted(set(ours) & set(theirs))
+        if both:
+            raise ResourceError(
+                f"{place.where}: already injects {both[0]} {theirs[both[0]]!r}, and a route has room for one: remove it first",
+                path=f"{place.path}.fault",
+            )
+        entry = clone(place.route, name=f"{prefix(self.owner)}fault-{self.index}-{number}", match=match)
+        entry["fault"] = {**deepcopy(theirs), **ours}
+        entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.owner}/{self.index}")
+        return entry
+
+
+def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:
+    service, hosts = governing.full_name(injection.fault.host, namespace), found["spec"]["hosts"]
+    shared = len(hosts) > 1 or "*" in hosts[0]
+    insert: list[Insertion] = []
+    for place in places(found, namespace):
+        if answered_here(place.route) or (shared and not _routes_to(place, service, found, namespace)):
+            continue
+        entry = injection.faulted(place, number=len(insert))
+        if entry is not None:
+            insert.append(Insertion(entry=entry, before=deepcopy(place.route)))
+    if not insert:
+        callers = "any caller" if injection.labels is None else f"callers with labels {dict(injection.labels)!r}"
+        raise ResourceError(
+            f"{governing.label(found, namespace)}: {injection.fault} would hit nothing: "
+            f"expected a route to {service} that {callers} can take, found none"
+        )
+    return Edit(
+        kind="VirtualService",
+        namespace=governing.namespace_of(found, namespace),
+        name=found["metadata"]["name"],
+        owner=injection.owner,
+        insert=tuple(insert),
+    )
+
+
+def _routes_to(place: Place, service: str, found: Json, namespace: str) -> bool:
+    """Whether a route that several hosts share leads to the service; refuses one that leads to others as well."""
+    hosts = hosts_of(place.route, found, namespace)
+    if service in hosts and hosts != {service}:
+        raise ResourceError(
+            f"{place.where}: leads to {', '.join(sorted(hosts))} for several hosts; "
+            f"a fault on {service} would hit the others",
+            path=f"{place.path}.route",
+        )
+    return service in hosts

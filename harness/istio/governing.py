@@ -1,0 +1,132 @@
+"""Find the one resource that governs a host, as Istio resolves hosts, scopes and precedence.
+
+Where Istio's own behaviour is undefined (two owners of one host) the answer is an error, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import ResourceError
+from harness.model.record import Json
+
+MESH = "mesh"
+CLUSTER_DOMAIN = "svc.cluster.local"
+
+
+def fqdn(host: str, namespace: str) -> str:
+    """The full name of ``host`` as written in a resource of ``namespace``; wildcards and dotted names stay."""
+    return host if "." in host or "*" in host else f"{host}.{namespace}.{CLUSTER_DOMAIN}"
+
+
+def full_name(host: str, namespace: str) -> str:
+    """The full name of a service that a person wrote as ``ratings``, ``ratings.shop`` or in full."""
+    parts = host.split(".")
+    if len(parts) == 1:
+        return f"{host}.{namespace}.{CLUSTER_DOMAIN}"
+    return f"{host}.{CLUSTER_DOMAIN}" if len(parts) == 2 else f"{host}.cluster.local" if parts[2:] == ["svc"] else host
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether a host in a resource, resolved to its full name, means the full name ``host``."""
+    if pattern in (host, "*"):
+        return True
+    return pattern.startswith("*.") and host.endswith(pattern[1:])
+
+
+def namespace_of(resource: Json, namespace: str) -> str:
+    """The resource's namespace, or ``namespace`` where it names none."""
+    return str(resource["metadata"].get("namespace") or namespace)
+
+
+def label(resource: Json, namespace: str) -> str:
+    """The resource as people write it."""
+    return f"{resource['kind']} {namespace_of(resource, namespace)}/{resource['metadata']['name']}"
+
+
+def virtual_service(resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Json | None:
+    """The VirtualService that routes requests for ``host`` behind ``gateway`` (``mesh``: between sidecars), if any.
+
+    Raises ResourceError when there are two: sidecars would take the older one and ignore the other.
+    """
+    name = full_name(host, namespace)
+    found = [
+        resource
+        for resource in resources
+        if resource["kind"] == "VirtualService"
+        and _visible(resource, namespace)
+        and gateway in _gateways(resource)
+        and any(covers(fqdn(item, namespace_of(resource, namespace)), name) for item in _hosts(resource))
+    ]
+    _only_one(found, name, namespace, "merge them into one")
+    return found[0] if found else None
+
+
+def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Json | None:
+    """The DestinationRule for exactly ``host``, if any.
+
+    Raises ResourceError when there are two, when it holds for some workloads only, or when it stands in
+    another namespace, where a rule of ours beside the service would take its place.
+    """
+    name = full_name(host, namespace)
+    found = [
+        resource
+        for resource in resources
+        if resource["kind"] == "DestinationRule"
+        and _visible(resource, namespace)
+        and full_name_in(resource, namespace) == name
+    ]
+    _only_one(found, name, namespace, "merge their subsets into one")
+    if not found:
+        return None
+    if (found[0].get("spec") or {}).get("workloadSelector"):
+        raise ResourceError(
+            f"{label(found[0], namespace)}: has a workloadSelector, so subsets would hold for some callers only"
+        )
+    return found[0]
+
+
+def wildcard_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Json | None:
+    """The DestinationRule of the longest wildcard over ``host``: a new rule for the host takes its place."""
+    name = full_name(host, namespace)
+    found = [
+        resource
+        for resource in resources
+        if resource["kind"] == "DestinationRule"
+        and _visible(resource, namespace)
+        and "*" in full_name_in(resource, namespace)
+        and covers(full_name_in(resource, namespace), name)
+    ]
+    return max(found, key=lambda resource: len(full_name_in(resource, namespace)), default=None)
+
+
+def full_name_in(resource: Json, namespace: str) -> str:
+    """The full name of the host of a DestinationRule."""
+    return fqdn(str((resource.get("spec") or {}).get("host") or ""), namespace_of(resource, namespace))
+
+
+def destination_name(destination: Json, resource: Json, namespace: str) -> str:
+    """The full name of the host that a route's destination in ``resource`` means."""
+    return fqdn(destination["host"], namespace_of(resource, namespace))
+
+
+def _hosts(resource: Json) -> Sequence[str]:
+    return (resource.get("spec") or {}).get("hosts") or ()
+
+
+def _gateways(resource: Json) -> Sequence[str]:
+    return (resource.get("spec") or {}).get("gateways") or (MESH,)
+
+
+def _visible(resource: Json, namespace: str) -> bool:
+    export = (resource.get("spec") or {}).get("exportTo") or ("*",)
+    own = namespace_of(resource, namespace) == namespace
+    return "*" in export or namespace in export or (own and "." in export)
+
+
+def _only_one(found: Sequence[Json], host: str, namespace: str, remedy: str) -> None:
+    if len(found) > 1:
+        names = " and ".join(label(resource, namespace) for resource in found)
+        raise ResourceError(
+            f"expected one {found[0]['kind']} for {host}, found {names}: one of them is ignored; {remedy}"
+        )

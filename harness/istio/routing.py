@@ -1,0 +1,215 @@
+"""Split the requests for a host between two arms, each marked on its answers.
+
+Every route to the host gets a clone before it that sends the same requests to both arms by weight. The
+mark is a response header set per destination, so that services need not know, and an injected abort
+carries it too: Envoy chooses the destination before the fault answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+from harness.errors import ResourceError, UsageError
+from harness.istio import governing
+from harness.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, Insertion, prefix
+from harness.istio.routes import (
+    Place,
+    answered_here,
+    clone,
+    hosts_of,
+    marked,
+    narrowed_to_headers,
+    places,
+    unnarrowed,
+)
+from harness.model.record import Json
+
+API_VERSION = "networking.istio.io/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arm:
+    name: str
+    subset: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Split:
+    host: str
+    namespace: str
+    owner: str
+    header: str
+    test_headers: Mapping[str, Json] | None
+    arms: tuple[_Arm, ...]
+
+    def clone(self, place: Place, number: int) -> Json:
+        """The route's clone to both arms."""
+        match = (
+            unnarrowed(place.route)
+            if self.test_headers is None
+            else narrowed_to_headers(place, headers=self.test_headers)
+        )
+        entry = clone(place.route, name=f"{prefix(self.owner)}split-{number}", match=match)
+        entry["route"] = [self._destination(arm, place) for arm in self.arms]
+        return entry
+
+    def _destination(self, arm: _Arm, place: Place) -> Json:
+        """The arm's weighted destination: as the original for its subset, else as all the originals are."""
+        originals = place.route["route"]
+        own = [item for item in originals if item["destination"].get("subset") == arm.subset]
+        base = (own or originals)[0]
+        alike = [(item["destination"].get("port"), item.get("headers")) for item in own or originals]
+        if any(item != alike[0] for item in alike):
+            raise ResourceError(
+                f"{place.where}: its destinations differ in port or headers, and none is the subset {arm.subset!r} "
+                f"of the {arm.name}: give it a destination of its own (weight 0 will do)",
+                path=f"{place.path}.route",
+            )
+        destination = {**deepcopy(base["destination"]), "subset": arm.subset}
+        headers = marked(base.get("headers"), self.header, arm.name)
+        return {"destination": destination, "weight": arm.weight, "headers": headers}
+
+
+def split_edits(
+    resources: Sequence[Json],
+    *,
+    host: str,
+    namespace: str,
+    baseline: Mapping[str, str],
+    canary: Mapping[str, str],
+    canary_share: float,
+    owner: str,
+    arm_header: str = "x-harness-arm",
+    test_headers: Mapping[str, Json] | None = None,
+    gateway: str = governing.MESH,
+) -> tuple[Edit, ...]:
+    """The edits that send ``canary_share`` (in (0, 1)) of the requests for ``host`` to the canary.
+
+    host: of a service of ``namespace``. baseline, canary: the pod labels of the arms; subsets with
+    exactly these labels are used where they exist and made where not. test_headers: split only requests
+    that carry these (name to Istio's string match). gateway: the gateway that requests come through,
+    or ``mesh``. The DestinationRule's edit comes first: make in order, undo in reverse.
+    Raises ResourceError for resources that cannot be split, naming what is in the way.
+    """
+    if baseline == canary or not baseline or not canary:
+        raise UsageError(
+            f"split of {host}: expected different labels for the arms, found {dict(baseline)!r} for the baseline "
+            f"and {dict(canary)!r} for the canary"
+        )
+    rule, subsets = _subset_edit(resources, host, namespace, {"baseline": baseline, "canary": canary}, owner)
+    arms = tuple(
+        _Arm(name=name, subset=subset, weight=weight)
+        for (name, subset), weight in zip(subsets.items(), _weights(canary_share), strict=True)
+    )
+    split = _Split(host=host, namespace=namespace, owner=owner, header=arm_header, test_headers=test_headers, arms=arms)
+    found = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
+    edit = _split_nothing(split, gateway) if found is None else _split_existing(split, found)
+    return (edit,) if rule is None else (rule, edit)
+
+
+def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[Json]) -> Edit:
+    """The edit that creates a VirtualService for a host that has none: ``routes``, then what was before."""
+    rest = {"name": f"{prefix(owner)}default", "route": [{"destination": {"host": host}}]}
+    return _creation("VirtualService", host, namespace, owner, {"hosts": [host], "http": [*routes, rest]})
+
+
+def _split_existing(split: _Split, found: Json) -> Edit:
+    service = governing.full_name(split.host, split.namespace)
+    insert: list[Insertion] = []
+    for place in places(found, split.namespace):
+        hosts = set() if answered_here(place.route) else hosts_of(place.route, found, split.namespace)
+        if service not in hosts:
+            continue
+        if hosts != {service}:
+            raise ResourceError(
+                f"{place.where}: sends to {', '.join(sorted(hosts))}; a split needs routes to {service} alone",
+                path=f"{place.path}.route",
+            )
+        insert.append(Insertion(entry=split.clone(place, len(insert)), before=deepcopy(place.route)))
+    if not insert:
+        raise ResourceError(
+            f"{governing.label(found, split.namespace)}: governs {split.host} but has no route to {service}; add one"
+        )
+    return Edit(
+        kind="VirtualService",
+        namespace=governing.namespace_of(found, split.namespace),
+        name=found["metadata"]["name"],
+        owner=split.owner,
+        insert=tuple(insert),
+    )
+
+
+def _split_nothing(split: _Split, gateway: str) -> Edit:
+    if gateway != governing.MESH:
+        raise ResourceError(
+            f"{split.host}: expected a VirtualService that binds it to the gateway {gateway}, found none: "
+            "requests through it do not arrive; make one first"
+        )
+    route = {"route": [{"destination": {"host": split.host}}]}
+    entry = split.clone(Place(route=route, where=split.host, path="spec.http"), 0)
+    return new_virtual_service(host=split.host, namespace=split.namespace, owner=split.owner, routes=[entry])
+
+
+def _subset_edit(
+    resources: Sequence[Json], host: str, namespace: str, arms: Mapping[str, Mapping[str, str]], owner: str
+) -> tuple[Edit | None, dict[str, str]]:
+    """The edit that makes the missing subsets (None when none is missing), and the subset of each arm."""
+    rule = governing.destination_rule(resources, host=host, namespace=namespace)
+    spec = {} if rule is None else rule.get("spec") or {}
+    known = spec.get("subsets") or []
+    names, missing = {}, []
+    for arm, labels in arms.items():
+        there = next((item["name"] for item in known if (item.get("labels") or {}) == dict(labels)), None)
+        names[arm] = there or f"{prefix(owner)}{arm}"
+        if there is None:
+            missing.append({"name": names[arm], "labels": dict(labels)})
+    if rule is None:
+        return _new_rule(resources, host, namespace, missing, owner), names
+    if not missing:
+        return None, names
+    if governing.namespace_of(rule, namespace) != namespace:
+        raise ResourceError(
+            f"{governing.label(rule, namespace)}: governs {host} from another namespace and lacks subsets with labels "
+            f"{' and '.join(repr(item['labels']) for item in missing)}; add them there"
+        )
+    insert = tuple(Insertion(entry=item) for item in missing)
+    edit = Edit(
+        kind="DestinationRule",
+        namespace=namespace,
+        name=rule["metadata"]["name"],
+        owner=owner,
+        insert=insert,
+        bare="subsets" not in spec,
+    )
+    return edit, names
+
+
+def _new_rule(resources: Sequence[Json], host: str, namespace: str, subsets: list[Json], owner: str) -> Edit:
+    """A DestinationRule for the host; it keeps the policy of the wildcard rule whose place it takes."""
+    wildcard = governing.wildcard_rule(resources, host=host, namespace=namespace)
+    spec: Json = {"host": host, "subsets": subsets}
+    if wildcard is not None and wildcard["spec"].get("trafficPolicy"):
+        spec["trafficPolicy"] = deepcopy(wildcard["spec"]["trafficPolicy"])
+    return _creation("DestinationRule", host, namespace, owner, spec)
+
+
+def _creation(kind: str, host: str, namespace: str, owner: str, spec: Json) -> Edit:
+    name = f"{prefix(owner)}{host.split('.', maxsplit=1)[0]}"
+    metadata = {"name": name, "namespace": namespace, "labels": {**MANAGED_BY, OWNER_LABEL: owner}}
+    resource = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+    return Edit(kind=kind, namespace=namespace, name=name, owner=owner, create=resource)
+
+
+def _weights(canary_share: float) -> tuple[int, int]:
+    """Whole weights of baseline and canary, exact for shares with up to six digits."""
+    if not 0 < canary_share < 1:
+        raise UsageError(f"split: expected a canary share between 0 and 1, found {canary_share!r}")
+    for scale in (100, 1_000, 10_000, 100_000):
+        canary = round(canary_share * scale)
+        if abs(canary / scale - canary_share) < 1e-9 and 0 < canary < scale:
+            return scale - canary, canary
+    canary = min(max(round(canary_share * 1_000_000), 1), 999_999)
+    return 1_000_000 - canary, canary
