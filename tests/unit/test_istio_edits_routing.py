@@ -1,0 +1,250 @@
+"""The split of a host: which routes are cloned, where they lead, and what is refused."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from virtual_services import real_files, real_resources, virtual_services
+
+from harness.errors import ResourceError, UsageError
+from harness.istio.edits import Edit, applied_all
+from harness.istio.routing import split_edits
+
+BASELINE, CANARY = {"version": "v1"}, {"version": "v3"}
+MARKS = ["baseline", "canary"]
+
+
+def split(*resources: Any, **options: Any) -> tuple[Edit, ...]:
+    """A split of reviews in namespace shop, 90 to 10."""
+    given = {"host": "reviews", "namespace": "shop", "canary_share": 0.1, "owner": "r1", **options}
+    return split_edits(resources, baseline=BASELINE, canary=CANARY, **given)
+
+
+def service(*routes: Any, name: str = "reviews", **spec: Any) -> Any:
+    """A VirtualService of namespace shop."""
+    return {
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"hosts": [name], "http": list(routes), **spec},
+    }
+
+
+def rule(*subsets: str, **spec: Any) -> Any:
+    """A DestinationRule of reviews with subsets named after their versions."""
+    return {
+        "kind": "DestinationRule",
+        "metadata": {"name": "reviews", "namespace": "shop"},
+        "spec": {
+            "host": "reviews",
+            "subsets": [{"name": name, "labels": {"version": name}} for name in subsets],
+            **spec,
+        },
+    }
+
+
+def to(host: str = "reviews", **more: Any) -> Any:
+    """A route to one host."""
+    return {"route": [{"destination": {"host": host}}], **more}
+
+
+@given(virtual_services(others=("reviews", "elsewhere")))
+def test_every_route_to_the_host_gets_one_clone(resource: Any) -> None:
+    """Routes to the host are cloned to both arms, each marked; others and redirects are left alone."""
+    edit = split(resource)[-1]
+    originals = [
+        route
+        for route in resource["spec"]["http"]
+        if any(d["destination"]["host"] == "reviews" for d in route.get("route", []))
+    ]
+    assert originals == [insertion.before for insertion in edit.insert]
+    for insertion in edit.insert:
+        route = insertion.entry["route"]
+        assert [item["weight"] for item in route] == [90, 10]
+        assert [item["headers"]["response"]["set"]["x-harness-arm"] for item in route] == MARKS
+
+
+@given(virtual_services())
+def test_a_clone_keeps_what_its_original_does(resource: Any) -> None:
+    """Timeout, rewrite, headers and retries are the original's; missing retries are written out."""
+    for insertion in split(resource)[-1].insert:
+        kept = {key: value for key, value in insertion.before.items() if key not in ("name", "match", "route")}
+        kept.setdefault(
+            "retries",
+            {"attempts": 2, "retryOn": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"},
+        )
+        assert kept == {key: value for key, value in insertion.entry.items() if key not in ("name", "match", "route")}
+
+
+@given(virtual_services())
+def test_every_match_block_takes_test_traffic_only(resource: Any) -> None:
+    """With test headers every block of every clone is the original's, narrowed by them."""
+    test = {"x-test-run": {"exact": "r1"}}
+    for insertion in split(resource, test_headers=test)[-1].insert:
+        originals = insertion.before.get("match") or [{}]
+        expected = [{**block, "headers": {**block.get("headers", {}), **test}} for block in originals]
+        assert expected == insertion.entry["match"]
+
+
+@given(virtual_services())
+def test_no_clone_repeats_a_match_of_its_original(resource: Any) -> None:
+    """Istio warns of rules with the same match as another's, and a dry run is to be free of warnings."""
+    for insertion in split(resource)[-1].insert:
+        originals = insertion.before.get("match", [])
+        assert len(insertion.entry["match"]) == max(len(originals), 1)
+        assert not [block for block in insertion.entry["match"] if block in originals and "method" not in block]
+
+
+@given(st.integers(1, 999_999))
+def test_weights_are_exact(millionths: int) -> None:
+    """Any share of six digits is met exactly by whole weights."""
+    weights = [item["weight"] for item in split(canary_share=millionths / 1e6)[-1].create["spec"]["http"][0]["route"]]
+    assert millionths * sum(weights) == weights[1] * 1_000_000
+
+
+def test_existing_subsets_are_used_and_missing_ones_made() -> None:
+    """A subset with exactly the arm's labels is used by its name; a missing one is added to the rule."""
+    edits = split(service(to()), rule("v1"))
+    assert [item.entry for item in edits[0].insert] == [{"name": "harness-r1-canary", "labels": CANARY}]
+    subsets = [item["destination"]["subset"] for item in edits[1].insert[0].entry["route"]]
+    assert subsets == ["v1", "harness-r1-canary"]
+    assert [edit.kind for edit in split(service(to()), rule("v1", "v3"))] == ["VirtualService"]
+
+
+def test_without_resources_both_are_created() -> None:
+    """A host that nothing governs gets a rule and a VirtualService that ends in what was before."""
+    edits = split()
+    assert [edit.kind for edit in edits] == ["DestinationRule", "VirtualService"]
+    assert edits[1].create["spec"]["hosts"] == ["reviews"]
+    assert edits[1].create["spec"]["http"][-1] == {"name": "harness-r1-default", **to()}
+
+
+def test_a_new_rule_keeps_the_policy_of_the_wildcard_it_hides() -> None:
+    """A rule for the host takes the place of a wildcard rule, so it takes its policy over."""
+    wide = rule(trafficPolicy={"tls": {"mode": "ISTIO_MUTUAL"}})
+    wide["metadata"]["name"] = "all"
+    wide["spec"]["host"] = "*.shop.svc.cluster.local"
+    assert split(wide)[0].create["spec"]["trafficPolicy"] == {"tls": {"mode": "ISTIO_MUTUAL"}}
+
+
+def test_a_destination_keeps_its_port_and_headers() -> None:
+    """The destination of the arm's own subset is the model of the clone's."""
+    original = {
+        "route": [
+            {"destination": {"host": "reviews", "subset": "v1", "port": {"number": 80}}, "weight": 100},
+            {
+                "destination": {"host": "reviews", "subset": "v3", "port": {"number": 81}},
+                "headers": {"request": {"set": {"a": "b"}}},
+                "weight": 0,
+            },
+        ]
+    }
+    route = split(service(original), rule("v1", "v3"))[-1].insert[0].entry["route"]
+    assert [item["destination"]["port"]["number"] for item in route] == [80, 81]
+    assert route[1]["headers"] == {
+        "request": {"set": {"a": "b"}},
+        "response": {"set": {"x-harness-arm": "canary"}},
+    }
+
+
+def test_full_and_short_names_mean_the_same_host() -> None:
+    """A VirtualService that uses full names governs the short one."""
+    full = "reviews.shop.svc.cluster.local"
+    edit = split(service(to(full), hosts=[full]))[-1]
+    assert [item["destination"]["host"] for item in edit.insert[0].entry["route"]] == [full, full]
+
+
+def test_resources_of_others_do_not_govern() -> None:
+    """VirtualServices of other hosts, of gateways or hidden in another namespace are not edited."""
+    hidden = service(to(), exportTo=["."])
+    hidden["metadata"]["namespace"] = "other"
+    hidden["spec"]["hosts"] = ["reviews.shop.svc.cluster.local"]
+    edits = split(service(to("ratings"), name="ratings"), service(to(), gateways=["door"]), hidden)
+    assert edits[-1].create is not None
+
+
+def test_the_gateway_that_load_comes_through_chooses_the_virtual_service() -> None:
+    """Behind a gateway the VirtualService bound to it is split, not the mesh's."""
+    bound, mesh = service(to(), gateways=["door"], hosts=["reviews"]), service(to())
+    bound["metadata"]["name"] = "entry"
+    assert split(bound, mesh, gateway="door")[-1].name == "entry"
+    assert split(bound, mesh)[-1].name == "reviews"
+
+
+TWO = service(to())
+TWO["metadata"] = {"name": "older", "namespace": "shop"}
+REFUSED = {
+    "two owners": ([service(to()), TWO], "VirtualService shop/reviews and VirtualService shop/older"),
+    "a wildcard beside it": ([service(to()), service(to(), name="all", hosts=["*"])], "one of them is ignored"),
+    "two rules": ([rule("v1"), rule("v3")], "one DestinationRule"),
+    "a delegate": ([service({"delegate": {"name": "d", "namespace": "n"}})], "delegate n/d"),
+    "no http": ([service()], "has no HTTP routes"),
+    "no route to the host": ([service(to("other"))], "has no route to reviews.shop"),
+    "several services in a route": (
+        [service({"route": [*to()["route"], *to("other")["route"]]})],
+        r"route #0: sends to other\.shop\.svc\.cluster\.local, reviews",
+    ),
+    "destinations that differ": (
+        [service({"route": [{"destination": {"host": "reviews", "port": {"number": n}}} for n in (1, 2)]})],
+        "differ in port",
+    ),
+    "a rule for some callers": ([rule("v1", workloadSelector={"matchLabels": {"a": "b"}})], "workloadSelector"),
+}
+
+
+@pytest.mark.parametrize(("resources", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_split_is_refused_by_name(resources: list[Any], message: str) -> None:
+    """The error names the resource and what is in the way; the resources stay as they are."""
+    before = deepcopy(resources)
+    with pytest.raises(ResourceError, match=message):
+        split(*resources)
+    assert before == resources
+
+
+def test_a_rule_of_another_namespace_is_not_changed() -> None:
+    """Subsets missing in a rule of another namespace are somebody else's to add."""
+    other = rule("v1")
+    other["metadata"]["namespace"] = "istio-config"
+    other["spec"]["host"] = "reviews.shop.svc.cluster.local"
+    with pytest.raises(ResourceError, match="add them there"):
+        split(other)
+
+
+def test_test_headers_that_are_matched_already_are_refused() -> None:
+    """A block that matches the marking header cannot be narrowed by it."""
+    match = [{"headers": {"x-test-run": {"exact": "other"}}}]
+    with pytest.raises(ResourceError, match="choose another"):
+        split(service(to(match=match)), test_headers={"x-test-run": {"exact": "r1"}})
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
+def test_a_share_that_leaves_an_arm_empty_is_refused(share: float) -> None:
+    """Both arms need requests."""
+    with pytest.raises(UsageError, match="share"):
+        split(canary_share=share)
+
+
+def test_equal_arms_are_refused() -> None:
+    """Arms with the same labels are one arm."""
+    with pytest.raises(UsageError, match="different labels"):
+        split_edits([], host="a", namespace="n", baseline=CANARY, canary=CANARY, canary_share=0.5, owner="r1")
+
+
+@pytest.mark.parametrize("file", real_files("virtual-service-*.yaml"))
+def test_real_files_are_split(file: str) -> None:
+    """With Istio's own rules every sample splits, and names no subset that is not there."""
+    resources = [*real_resources(file), *real_resources("destination-rule-all.yaml")]
+    edits = split_edits(
+        resources, host="reviews", namespace="default", baseline=BASELINE, canary=CANARY, canary_share=0.5, owner="r1"
+    )
+    made = applied_all(edits, resources, namespace="default")
+    entry = next(
+        route
+        for item in made
+        for route in item["spec"].get("http", [])
+        if route.get("name", "").startswith("harness-r1-split")
+    )
+    assert [item["destination"]["subset"] for item in entry["route"]] == ["v1", "v3"]

@@ -1,0 +1,107 @@
+"""Random VirtualServices, foreign edits of them, and the real files as pytest parameters."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import strategies as st
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "istio"
+
+names = st.text("abcdef", min_size=1, max_size=4)
+strings = st.dictionaries(st.sampled_from(["exact", "prefix", "regex"]), names, min_size=1, max_size=1)
+labels = st.dictionaries(st.sampled_from(["app", "version"]), st.sampled_from(["v1", "v2", "reviews"]), min_size=1)
+blocks = st.fixed_dictionaries(
+    {},
+    optional={
+        "uri": strings,
+        "method": strings,
+        "headers": st.dictionaries(names, strings, min_size=1, max_size=2),
+        "sourceLabels": labels,
+        "sourceNamespace": st.sampled_from(["shop", "other"]),
+        "queryParams": st.dictionaries(names, strings, min_size=1, max_size=1),
+    },
+).filter(bool)
+
+
+def destinations(hosts: st.SearchStrategy[str]) -> st.SearchStrategy[list[Any]]:
+    """One to three weighted destinations of one host."""
+    return hosts.flatmap(
+        lambda host: st.lists(
+            st.fixed_dictionaries(
+                {
+                    "destination": st.fixed_dictionaries(
+                        {"host": st.just(host)}, optional={"subset": st.sampled_from(["v1", "v2", "v3"])}
+                    )
+                },
+                optional={"weight": st.integers(0, 100)},
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+
+
+def routes(hosts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """HTTP routes, some of which answer themselves."""
+    options = {
+        "name": names,
+        "match": st.lists(blocks, min_size=1, max_size=3),
+        "timeout": st.just("1s"),
+        "rewrite": st.just({"uri": "/"}),
+        "retries": st.just({"attempts": 1, "retryOn": "5xx"}),
+        "headers": st.just({"request": {"set": {"a": "b"}}, "response": {"add": {"c": "d"}}}),
+    }
+    sent = st.fixed_dictionaries({"route": destinations(hosts)}, optional=options)
+    redirected = st.fixed_dictionaries(
+        {"redirect": st.just({"uri": "/x"})}, optional={"match": st.lists(blocks, min_size=1, max_size=2)}
+    )
+    return st.one_of(sent, sent, sent, redirected)
+
+
+def virtual_services(host: str = "reviews", *, others: tuple[str, ...] = ("reviews",)) -> st.SearchStrategy[Any]:
+    """VirtualServices for ``host`` in namespace shop with at least one route to it."""
+
+    def build(before: list[Any], own: Any, after: list[Any]) -> Any:
+        return {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": host, "namespace": "shop"},
+            "spec": {"hosts": [host], "http": [*before, {"route": own}, *after]},
+        }
+
+    some = st.lists(routes(st.sampled_from(others)), max_size=3)
+    return st.builds(build, some, destinations(st.just(host)), some)
+
+
+@st.composite
+def foreign_edits(draw: st.DrawFn) -> Any:
+    """A function that changes a VirtualService as somebody else would, leaving alone what is ours."""
+    inserted = draw(routes(st.just("elsewhere")))
+    inserted["name"] = "foreign"
+    position, field, dropped = draw(st.integers(0, 8)), draw(names), draw(st.booleans())
+
+    def change(resource: Any) -> Any:
+        changed = deepcopy(resource)
+        theirs = [entry for entry in changed["spec"]["http"] if not entry.get("name", "").startswith("harness-")]
+        if dropped and theirs:
+            changed["spec"]["http"].remove(theirs[position % len(theirs)])
+        places = len(changed["spec"]["http"]) + 1
+        changed["spec"]["http"].insert(position % places, deepcopy(inserted))
+        changed["metadata"].setdefault("annotations", {})[field] = "theirs"
+        return changed
+
+    return change
+
+
+def real_resources(*files: str) -> list[Any]:
+    """The resources of files of Istio's Bookinfo sample."""
+    return [item for file in files for item in yaml.safe_load_all((REAL / file).read_text()) if item]
+
+
+def real_files(pattern: str) -> list[str]:
+    """Names of the real files; none where the data is missing."""
+    return sorted(path.name for path in REAL.glob(pattern))
