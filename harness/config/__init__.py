@@ -1,5 +1,200 @@
-"""The only reader of configuration files."""
+"""The only reader of configuration files: ``harness.yaml`` in, ``Config`` out.
 
+Relative paths are relative to the file. Durations are texts such as ``250ms`` or ``1m30s``, or seconds.
+All keys with their defaults, on an example where ``reviews`` is under test and calls ``ratings``::
+
+    service: reviews                  # the service under test (required)
+    arms: {baseline: v2, canary: v3}  # versions of it (required)
+    split: 50%                        # share of requests to the canary
+    entry: reviews                    # where load is sent; default: the service under test
+    namespace: default
+    services:                         # every service of the mesh (required)
+      ratings:
+        port: 9080                    # of the service in the mesh; default 80
+        health: /health               # answers 2xx or 3xx when ready
+        versions:
+          v1: {command: ["{python}", ratings.py, --port, "{port}"]}
+      reviews:
+        calls: {RATINGS_URL: ratings} # the variable gets the URL of ratings in the mesh
+        command: [bin/reviews, "--listen=127.0.0.1:{port}"]  # for every version without its own
+        env: {LOG: warn}              # for every version, which may add its own
+        versions:
+          v2: {labels: {app: reviews, version: v2}}          # these labels are the default
+          v3: {command: [bin/reviews-next, "{port}"], env: {LOG: debug}}
+      billing:
+        versions: {v1: {address: "127.0.0.1:8080"}}          # runs already
+    istio: [istio/*.yaml]             # Istio resources; default: none
+    load: {profile: browse, rate: 100, arrivals: poisson, folders: [loadprofiles]}  # rate: requests per second
+    phases: {warm-up: 5s, steady: 30s, fault: 30s, recovery: 15s}
+    objectives:                       # default: harness.model.objective.default_objectives
+      - error_rate < +0.5pp
+      - {objective: latency_p99 < +10%, weight: 2, group: latency, critical: true, muted: false}
+    judge: {name: sequential, alpha: 0.01, pass: 95, marginal: 75}
+    prometheus: http://127.0.0.1:9090 # default: none
+    out: reports                      # where bundles go
+
+Commands run in the file's folder. Commands and ``env`` may hold ``{port}`` (the port to listen on, loopback),
+``{python}`` (this interpreter), ``{root}`` (the file's folder), ``{service}`` and ``{version}``.
+A version with neither command nor address can only be used on a cluster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.config.fields import Fields, dotted
+from harness.config.services import read_services
+from harness.errors import ConfigError
+from harness.istio.yaml_lines import Document, read_documents
 from harness.model.config import Config, LoadSettings, PhaseSettings, Service, Workload
+from harness.model.load import Arrivals
+from harness.model.objective import Objective, default_objectives, parse_objective
+from harness.model.record import Json
 
-__all__ = ["Config", "LoadSettings", "PhaseSettings", "Service", "Workload"]
+__all__ = [
+    "Config",
+    "LoadSettings",
+    "PhaseSettings",
+    "Service",
+    "Workload",
+    "read_config",
+    "resolved",
+    "with_environment",
+]
+
+SECRET = re.compile(r"password|passwd|secret|token|credential|api_?key|private", re.IGNORECASE)
+
+
+def read_config(path: Path, *, overrides: Mapping[str, Json] | None = None) -> Config:
+    """The settings of a file. Raises ConfigError naming file, line and key.
+
+    overrides: values that replace those of the file, by dotted key, e.g. ``{"phases.steady": "10s"}``.
+    """
+    documents = read_documents(path.absolute(), ConfigError)
+    if len(documents) != 1:
+        raise ConfigError(f"expected one YAML document, found {len(documents)}", file=path)
+    document = documents[0]
+    for key, value in (overrides or {}).items():
+        _override(document, key.split("."), value)
+    return _config(document)
+
+
+def with_environment(config: Config, service: str, version: str, env: Mapping[str, str]) -> Config:
+    """The same settings with more environment for one workload."""
+    workload = config.workload(service, version)
+    changed = dataclasses.replace(workload, env={**workload.env, **env})
+    old = config.services[service]
+    new = dataclasses.replace(old, versions={**old.versions, version: changed})
+    return dataclasses.replace(config, services={**config.services, service: new})
+
+
+def resolved(config: Config) -> dict[str, Json]:
+    """The settings as JSON values for the record; what looks like a secret is masked."""
+    values: dict[str, Json] = _plain(dataclasses.asdict(dataclasses.replace(config, lines={})))
+    del values["lines"]
+    for service in values["services"].values():
+        for workload in service["versions"].values():
+            workload["env"] = {k: "(hidden)" if SECRET.search(k) else v for k, v in workload["env"].items()}
+    return values
+
+
+def _config(document: Document) -> Config:
+    top, file = Fields(document, (), document.value), document.file
+    services = read_services(top, file.parent)
+    service = top.choice("service", services)
+    arms, load, phases, judge = (top.section(name) for name in ("arms", "load", "phases", "judge"))
+    versions = services[service].versions
+    config = Config(
+        file=file,
+        service=service,
+        namespace=top.text("namespace", "default"),
+        baseline=arms.choice("baseline", versions),
+        canary=arms.choice("canary", versions),
+        canary_share=top.share("split", 0.5),
+        entry=top.choice("entry", services, service),
+        services=services,
+        istio=top.files("istio"),
+        load=_load(load),
+        phases=_phases(phases),
+        objectives=_objectives(top),
+        judge=judge.text("name", "sequential"),
+        alpha=judge.number("alpha", 0.01, low=1e-6, high=0.5),
+        pass_score=judge.number("pass", 95, low=0, high=100),
+        marginal_score=judge.number("marginal", 75, low=0, high=100),
+        prometheus=_url(top, "prometheus"),
+        out=file.parent / top.text("out", "reports"),
+        lines={dotted(place): line for place, line in document.lines.items()},
+    )
+    for fields in (top, arms, load, phases, judge):
+        fields.end()
+    if config.baseline == config.canary:
+        raise arms.error(("canary",), f"expected another version than the baseline, found {config.canary} for both")
+    if config.marginal_score > config.pass_score:
+        raise judge.wrong(("marginal",), f"at most the passing score {config.pass_score:g}", config.marginal_score)
+    return config
+
+
+def _load(fields: Fields) -> LoadSettings:
+    return LoadSettings(
+        profile=fields.text("profile", "browse"),
+        rate_rps=fields.number("rate", 100, low=0.1, high=1e6),
+        arrivals=Arrivals(fields.choice("arrivals", [str(one) for one in Arrivals], "poisson")),
+        folders=fields.folders("folders", "loadprofiles"),
+    )
+
+
+def _phases(fields: Fields) -> PhaseSettings:
+    return PhaseSettings(
+        warm_up_s=fields.duration_s("warm-up", 5),
+        steady_s=fields.duration_s("steady", 30),
+        fault_s=fields.duration_s("fault", 30),
+        recovery_s=fields.duration_s("recovery", 15),
+    )
+
+
+def _objectives(top: Fields) -> tuple[Objective, ...]:
+    value = top.take("objectives")
+    if value is None:
+        return default_objectives()
+    if not isinstance(value, list) or not value:
+        raise top.wrong(("objectives",), "a list of objectives such as 'latency_p99 < +10%'", value)
+    return tuple(_objective(top, i, item) for i, item in enumerate(value))
+
+
+def _objective(top: Fields, index: int, value: Json) -> Objective:
+    fields = top.item("objectives", index, {"objective": value} if isinstance(value, str) else value)
+    text, group = fields.text("objective"), fields.text("group", "default")
+    weight = fields.number("weight", 1.0, low=0, high=1e6)
+    critical, muted = fields.switch("critical", default=False), fields.switch("muted", default=False)
+    fields.end()
+    return fields.parsed((), lambda: parse_objective(text, weight=weight, group=group, critical=critical, muted=muted))
+
+
+def _url(fields: Fields, key: str) -> str | None:
+    value = fields.take(key)
+    if value is not None and not (isinstance(value, str) and re.match(r"https?://[^/]+", value)):
+        raise fields.wrong((key,), "a URL such as http://127.0.0.1:9090", value)
+    return value
+
+
+def _override(document: Document, keys: list[str], value: Json) -> None:
+    target = document.value
+    for key in keys[:-1]:
+        if isinstance(target, dict) and target.get(key) is None:
+            target[key] = {}
+        target = target[key] if isinstance(target, dict) else None
+    if not isinstance(target, dict):
+        message = "expected a key to override, found a value or a list around it"
+        raise ConfigError(message, file=document.file, path=".".join(keys))
+    target[keys[-1]] = value
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, (Path, Arrivals)) else value

@@ -1,0 +1,226 @@
+"""harness.yaml is read whole or refused with file, line and key."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import harness.config
+from harness.config import PhaseSettings, read_config, resolved, with_environment
+from harness.errors import ConfigError
+from harness.model.load import Arrivals
+from harness.model.objective import default_objectives, parse_objective
+
+MINIMAL = """\
+service: reviews
+arms: {baseline: v2, canary: v3}
+services:
+  ratings:
+    versions:
+      v1: {command: ["{python}", ratings.py, --port, "{port}"]}
+  reviews:
+    calls: {RATINGS_URL: ratings}
+    command: [reviews, "{port}", "{version}", "{json: 1}"]
+    env: {LOG: warn, ROOT: "{root}"}
+    versions:
+      v2: {}
+      v3: {env: {LOG: debug, SHARE: 0.5}, labels: {track: canary}}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "harness.yaml"
+    file.write_text(text)
+    return file
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    """The message about a file, without the folder."""
+    with pytest.raises(ConfigError) as raised:
+        read_config(written(tmp_path, text))
+    return str(raised.value).replace(f"{tmp_path}/", "")
+
+
+def test_the_smallest_file_has_sane_defaults(tmp_path: Path) -> None:
+    """Service, arms and services are enough; the rest has the documented defaults."""
+    config = read_config(written(tmp_path, MINIMAL))
+    assert (config.service, config.baseline, config.canary) == ("reviews", "v2", "v3")
+    assert (config.entry, config.namespace, config.canary_share) == ("reviews", "default", 0.5)
+    assert config.phases == PhaseSettings(warm_up_s=5, steady_s=30, fault_s=30, recovery_s=15)
+    assert config.objectives == default_objectives()
+    assert (config.judge, config.alpha, config.pass_score, config.marginal_score) == ("sequential", 0.01, 95, 75)
+    assert config.load.arrivals is Arrivals.POISSON
+    assert config.load.folders == (tmp_path / "loadprofiles",)
+    assert (config.istio, config.prometheus, config.out) == ((), None, tmp_path / "reports")
+
+
+def test_versions_inherit_command_environment_and_labels(tmp_path: Path) -> None:
+    """A version takes the service's command and environment, adds its own, and is labelled with app and version."""
+    config = read_config(written(tmp_path, MINIMAL))
+    canary = config.workload("reviews", "v3")
+    assert canary.name == "reviews-v3"
+    assert canary.env == {"LOG": "debug", "ROOT": str(tmp_path), "SHARE": "0.5"}
+    assert canary.labels == {"app": "reviews", "version": "v3", "track": "canary"}
+    assert config.workload("reviews", "v2").env == {"LOG": "warn", "ROOT": str(tmp_path)}
+
+
+def test_placeholders_are_filled_in_except_the_port(tmp_path: Path) -> None:
+    """Interpreter, folder, service and version are known when the file is read, the port is not; other braces stay."""
+    config = read_config(written(tmp_path, MINIMAL))
+    assert config.workload("ratings", "v1").command == (sys.executable, "ratings.py", "--port", "{port}")
+    assert config.workload("reviews", "v3").command == ("reviews", "{port}", "v3", "{json: 1}")
+
+
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    """The example in the module's docstring can be read as it stands."""
+    documentation = harness.config.__doc__ or ""
+    example = textwrap.dedent(re.split(r"::\n\n", documentation)[1].split("\n\nCommands")[0])
+    (tmp_path / "istio").mkdir()
+    (tmp_path / "istio" / "rules.yaml").write_text("")
+    (tmp_path / "loadprofiles").mkdir()
+    config = read_config(written(tmp_path, example))
+    assert config.istio == (tmp_path / "istio" / "rules.yaml",)
+    assert config.objectives[1] == parse_objective("latency_p99 < +10%", weight=2, group="latency", critical=True)
+    assert config.workload("billing", "v1").address == "127.0.0.1:8080"
+    assert config.prometheus == "http://127.0.0.1:9090"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("service: reviews", "service: review", "harness.yaml:1: service: expected one of ratings, reviews, found 'review', did you mean 'reviews'?"),
+        ("service: reviews", "sevice: reviews", "harness.yaml:1: service: expected a text, found nothing"),
+        ("canary: v3", "canary: v4", "harness.yaml:2: arms.canary: expected one of v2, v3, found 'v4'"),
+        ("canary: v3", "canary: v2", "harness.yaml:2: arms.canary: expected another version than the baseline"),
+        ("arms: {", "arms: {green: v2, ", "harness.yaml:2: arms.green: unknown key; known: baseline, canary"),
+        ("calls: {RATINGS_URL: ratings}", "calls: {RATINGS_URL: rating}", "harness.yaml:8: services.reviews.calls.RATINGS_URL: expected one of ratings, reviews, found 'rating', did you mean 'ratings'?"),
+        ("calls: {RATINGS_URL: ratings}", "calls: {RATINGS_URL: reviews}", "harness.yaml:8: services.reviews.calls: services call each other in a circle: reviews -> reviews"),
+        ("calls: {RATINGS_URL: ratings}", "calls: {RATINGS-URL: ratings}", "harness.yaml:8: services.reviews.calls.RATINGS-URL: expected the name of an environment variable"),
+        ("    env:", "    helth: /x\n    env:", "harness.yaml:10: services.reviews.helth: unknown key, did you mean 'health'?; known: calls, command, env, health, port, versions"),
+        ("    env:", "    port: 0\n    env:", "harness.yaml:10: services.reviews.port: expected a port from 1 to 65535, found 0"),
+        ("    env:", "    health: ready\n    env:", "harness.yaml:10: services.reviews.health: expected a path that starts with /"),
+        ("v2: {}", "v2: {comand: [x]}", "harness.yaml:12: services.reviews.versions.v2.comand: unknown key, did you mean 'command'?"),
+        ("v2: {}", "v2: {command: run me}", "harness.yaml:12: services.reviews.versions.v2.command: expected a list such as [one, two], found 'run me'"),
+        ("v2: {}", "v2: {command: [x, {y: 1}]}", "harness.yaml:12: services.reviews.versions.v2.command[1]: expected a text"),
+        ("v2: {}", "v2: {command: [x, '{porrt}']}", "harness.yaml:12: services.reviews.versions.v2.command[1]: expected one of {python}, {root}, {service}, {version}, {port}, found {porrt}, did you mean {port}?"),
+        ("v2: {}", "v2: {env: {A: true}}", "harness.yaml:12: services.reviews.versions.v2.env.A: expected a text (true and false in quotes), found True"),
+        ("v2: {}", "v2: {address: localhost}", "harness.yaml:12: services.reviews.versions.v2.address: expected host:port, found 'localhost'"),
+        ("v2: {}", "v2: {address: 'a:1', command: [x]}", "harness.yaml:12: services.reviews.versions.v2.address: expected either a command or an address, found both"),
+        ("v2: {}", "v2: [x]", "harness.yaml:12: services.reviews.versions.v2: expected keys with values, found ['x']"),
+        ("v2: {}", "v2: {}\n      v2: {}", "harness.yaml:13: expected valid YAML, found: the key 'v2' twice"),
+        ("v2: {}", "1.0: {}", "harness.yaml:12: expected valid YAML, found: a key that is no text: 1.0; put it into quotes"),
+        ("v2: {}", "v2: {]", "harness.yaml:12: expected valid YAML, found: "),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_services_names_line_and_key(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Each mistake is an error with file, line, key, what was expected and what was found."""
+    assert old in MINIMAL
+    assert refusal(tmp_path, MINIMAL.replace(old, new)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("lod: {rate: 3}", "harness.yaml:14: lod: unknown key, did you mean 'load'?; known: arms, entry, istio, "),
+        ("entry: productpage", "harness.yaml:14: entry: expected one of ratings, reviews, found 'productpage'"),
+        ("split: 150%", "harness.yaml:14: split: expected a percentage from 0 to 100, found '150%'"),
+        ("split: 0", "harness.yaml:14: split: expected more than 0 % and less than 100 %, found 0"),
+        ("phases: {steady: 5 seconds}", "harness.yaml:14: phases.steady: expected a duration such as 250ms"),
+        ("phases: {warmup: 5s}", "harness.yaml:14: phases.warmup: unknown key, did you mean 'warm-up'?"),
+        ("load: {rate: fast}", "harness.yaml:14: load.rate: expected a number from 0.1 to 1e+06, found 'fast'"),
+        ("load: {arrivals: poison}", "harness.yaml:14: load.arrivals: expected one of even, poisson, found 'poison', did you mean 'poisson'?"),
+        ("load: {folders: [nowhere]}", "harness.yaml:14: load.folders[0]: expected a folder relative to "),
+        ("istio: [nothing/*.yaml]", "harness.yaml:14: istio[0]: expected files relative to "),
+        ("objectives: []", "harness.yaml:14: objectives: expected a list of objectives"),
+        ("objectives:\n  - error_rate < +1pp\n  - latencyp99 < +10%", "harness.yaml:16: objectives[1]: "),
+        ("objectives:\n  - {objective: error_rate < +1pp,\n     wait: 2}", "harness.yaml:16: objectives[0].wait: unknown key"),
+        ("judge: {alpha: 2}", "harness.yaml:14: judge.alpha: expected a number from 1e-06 to 0.5, found 2"),
+        ("judge: {pass: 50, marginal: 75}", "harness.yaml:14: judge.marginal: expected at most the passing score 50"),
+        ("prometheus: localhost:9090", "harness.yaml:14: prometheus: expected a URL"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_another_section_names_line_and_key(tmp_path: Path, line: str, expected: str) -> None:
+    """Each mistake is an error with file, line, key, what was expected and what was found."""
+    assert refusal(tmp_path, MINIMAL + line + "\n").startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "harness.yaml: expected one YAML document, found 0"),
+        ("a: 1\n---\nb: 2\n", "harness.yaml: expected one YAML document, found 2"),
+        ("- a\n", "harness.yaml:1: expected keys with values, found ['a']"),
+        ("service: x\n", "harness.yaml:1: expected at least one service under 'services', found none"),
+        ("service: x\nservices: {x: {}}\n", "harness.yaml:2: services.x: expected at least one version under 'versions'"),
+        ("a: &a {b: *a}\n", "harness.yaml:1: expected valid YAML, found: an alias that contains itself"),
+        ("a: !!python/object:os.system {}\n", "harness.yaml:1: "),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    """Empty files, several documents, lists and files without services are refused."""
+    assert refusal(tmp_path, text).startswith(expected)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A file that cannot be read is named with the reason."""
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: expected a readable YAML file, found: .*No such file"):
+        read_config(tmp_path / "nowhere.yaml")
+
+
+def test_a_longer_circle_of_calls_is_shown(tmp_path: Path) -> None:
+    """Services that call each other in a circle are listed in the order of the calls."""
+    text = "service: a\narms: {baseline: v1, canary: v2}\nservices:\n"
+    for name, callee in (("a", "b"), ("b", "c"), ("c", "b")):
+        text += f"  {name}: {{calls: {{URL: {callee}}}, versions: {{v1: , v2: }}}}\n"
+    assert refusal(tmp_path, text).endswith("services.b.calls: services call each other in a circle: b -> c -> b")
+
+
+def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
+    """Dotted keys replace what the file says, also where it says nothing."""
+    file = written(tmp_path, MINIMAL + "phases: {steady: 9s}\nload:\n")
+    config = read_config(file, overrides={"phases.steady": "2s", "load.rate": 7, "split": "20%"})
+    assert (config.phases.steady_s, config.load.rate_rps, config.canary_share) == (2.0, 7.0, 0.2)
+
+
+def test_overrides_are_checked_like_the_file(tmp_path: Path) -> None:
+    """An override of an unknown or a wrong kind of key is refused."""
+    file = written(tmp_path, MINIMAL)
+    with pytest.raises(ConfigError, match=r"phases\.stedy: unknown key, did you mean 'steady'\?"):
+        read_config(file, overrides={"phases.stedy": "2s"})
+    with pytest.raises(ConfigError, match=r"service\.name: expected a key to override"):
+        read_config(file, overrides={"service.name": "x"})
+
+
+def test_more_environment_for_one_workload_changes_nothing_else(tmp_path: Path) -> None:
+    """with_environment adds to one version and leaves the others and the given settings as they were."""
+    config = read_config(written(tmp_path, MINIMAL))
+    changed = with_environment(config, "reviews", "v3", {"KIND": "slow"})
+    assert changed.workload("reviews", "v3").env == {**config.workload("reviews", "v3").env, "KIND": "slow"}
+    assert changed.workload("reviews", "v2") == config.workload("reviews", "v2")
+    assert dataclasses.replace(changed, services=config.services) == config
+    with pytest.raises(
+        ConfigError, match=r"harness\.yaml:3: services: expected one of ratings-v1, .*, found reviews-v9"
+    ):
+        with_environment(config, "reviews", "v9", {})
+
+
+def test_errors_found_later_name_the_nearest_line(tmp_path: Path) -> None:
+    """A key that is not in the file is reported at the line of the nearest key around it."""
+    config = read_config(written(tmp_path, MINIMAL))
+    error = config.error("services.reviews.versions.v2.command", "expected a command")
+    assert str(error) == f"{tmp_path}/harness.yaml:12: services.reviews.versions.v2.command: expected a command"
+
+
+def test_the_recorded_settings_are_json_without_secrets(tmp_path: Path) -> None:
+    """What goes into the record can be written as JSON, and secrets in the environment are masked."""
+    config = read_config(written(tmp_path, MINIMAL.replace("SHARE: 0.5", "DB_PASSWORD: hunter2")))
+    text = json.dumps(resolved(config))
+    assert "hunter2" not in text
+    assert json.loads(text)["services"]["reviews"]["versions"]["v3"]["env"]["DB_PASSWORD"] == "(hidden)"
+    assert json.loads(text)["load"]["arrivals"] == "poisson"
