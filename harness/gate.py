@@ -40,9 +40,9 @@ def new_owner() -> str:
     return secrets.token_hex(4)
 
 
-def new_run_folder(out: Path) -> Path:
-    """A folder for one session of runs that no other session has: ``<out>/<UTC time>-<random>``."""
-    return out / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def new_run_name() -> str:
+    """A name for one session of runs that no other session has: ``<UTC time>-<random>``."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def judge_scenario(
@@ -57,8 +57,13 @@ def judge_scenario(
     settings = wiring.settings(config, scenario, manifest=facts)
     parts = wiring.parts(config, mesh)
     record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
+    return judge_record(record, folder, parts.judge.name)
+
+
+def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:
+    """Record, decide and report; ``folder`` becomes the bundle."""
     bundle.write_bundle(record, folder)
-    return report_on(folder, parts.judge.name)
+    return report_on(folder, judge_name)
 
 
 def report_on(folder: Path, judge_name: str) -> Outcome:

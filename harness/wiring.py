@@ -6,10 +6,10 @@ Concrete parts are imported inside the functions: a run loads only what it uses.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
-from typing import assert_never
 
 from harness.config import Config
 from harness.errors import UsageError
@@ -17,12 +17,16 @@ from harness.judge.port import Judge
 from harness.load.locust import LocustLoad
 from harness.load.profiles import find_profile
 from harness.mesh.port import Mesh
+from harness.model.fault import Fault
+from harness.model.objective import Objective
 from harness.model.record import Json
 from harness.model.scenario import Scenario
 from harness.runner.settings import Parts, Settings
 
 JUDGES = ("sequential", "kayenta", "limits")
 TARGETS = ("local", "cluster")
+_ERROR_CEILING = 0.9
+_LOOK_EVERY_S = 5.0
 
 
 def judge(name: str) -> Judge:
@@ -66,12 +70,11 @@ def parts(config: Config, mesh: Mesh) -> Parts:
 
 def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]) -> Settings:
     """What the configuration says about running ``scenario``. Raises LoadProfileError for an unknown profile."""
-    versions = config.services[config.service].versions
     return Settings(
         service=config.service,
         namespace=config.namespace,
-        baseline=versions[config.baseline].labels,
-        canary=versions[config.canary].labels,
+        baseline=config.workload(config.service, config.baseline).labels,
+        canary=config.workload(config.service, config.canary).labels,
         canary_share=config.canary_share,
         profile=find_profile(scenario.load, config.load.folders),
         arrivals=config.load.arrivals,
@@ -80,15 +83,47 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         alpha=config.alpha,
         pass_score=config.pass_score,
         marginal_score=config.marginal_score,
-        error_ceiling=0.9,
+        error_ceiling=_ERROR_CEILING,
         kill_file=config.out / "KILL",
-        look_every_s=5.0,
+        look_every_s=_LOOK_EVERY_S,
         stop_early=True,
-        config={},
+        config=_as_json(config),
         manifest=manifest,
     )
 
 
 def scenario(
-    config: Config, *, name: str, seed: int, faults=(), load=None, objectives=(), **lengths_s: float
-) -> Scenario: ...
+    config: Config,
+    *,
+    name: str,
+    seed: int,
+    faults: Sequence[Fault] = (),
+    load: str | None = None,
+    rate_rps: float | None = None,
+    objectives: Sequence[Objective] | None = None,
+    warm_up_s: float | None = None,
+    steady_s: float | None = None,
+    fault_s: float | None = None,
+    recovery_s: float | None = None,
+) -> Scenario:
+    """A scenario with everything that is not given taken from the configuration."""
+    phases = config.phases
+    return Scenario(
+        name=name,
+        seed=seed,
+        faults=tuple(faults),
+        load=config.load.profile if load is None else load,
+        rate_rps=config.load.rate_rps if rate_rps is None else rate_rps,
+        objectives=config.objectives if objectives is None else tuple(objectives),
+        warm_up_s=phases.warm_up_s if warm_up_s is None else warm_up_s,
+        steady_s=phases.steady_s if steady_s is None else steady_s,
+        fault_s=phases.fault_s if fault_s is None else fault_s,
+        recovery_s=phases.recovery_s if recovery_s is None else recovery_s,
+    )
+
+
+def _as_json(config: Config) -> Json:
+    """The resolved configuration as the bundle keeps it."""
+    plain = asdict(config)
+    del plain["lines"]
+    return plain

@@ -1,1 +1,33 @@
-"""pytest's door: options, fixtures, markers and hooks of a few lines."""
+"""pytest's door: options, fixtures and hooks of a few lines.
+
+Loaded by every pytest run where the package is installed, so it imports nothing heavy: scipy, numpy,
+the load generator and the clients come with the fixtures.
+"""
+
+from __future__ import annotations
+
+from harness.plugin.fixtures import canary, chaos, harness_config, load, mesh
+from harness.plugin.hooks import (
+    pytest_addoption,
+    pytest_configure,
+    pytest_report_header,
+    pytest_report_teststatus,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "canary",
+    "chaos",
+    "harness_config",
+    "load",
+    "mesh",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_report_header",
+    "pytest_report_teststatus",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+]

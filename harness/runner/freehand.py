@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class FreeHand:
         self._start: tuple[RequestCount, ...] = ()
         self._split = False
 
-    def __enter__(self) -> FreeHand:
+    def __enter__(self) -> Self:
         self._before = self._during = self._parts.mesh.resources()
         return self
 

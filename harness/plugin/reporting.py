@@ -1,0 +1,38 @@
+"""From the outcomes of a test to what its report carries: texts, properties, fragments; plain values only."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.gate import Outcome
+from harness.model.verdict import Verdict
+from harness.report import junit, markdown, page, terminal
+
+
+def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]) -> None:
+    """Put what was found on the report, where the terminal, JUnit's XML and pytest-html look for it."""
+    for outcome in outcomes:
+        properties = junit.properties(outcome.record, outcome.analysis)
+        item.user_properties += [*properties, ("harness.bundle", str(outcome.folder))]
+    report.user_properties = list(item.user_properties)
+    report.harness_told = [_told(outcome, passed=report.passed) for outcome in outcomes]  # type: ignore[attr-defined]
+
+
+def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
+    record, analysis = outcome.record, outcome.analysis
+    if analysis.verdict is Verdict.PASS:
+        text = f"PASS  {record.plan.scenario}  score {analysis.score:.4g}  {outcome.report}"
+    else:
+        text = f"{terminal.render(record, analysis)}\n  report {outcome.report}"
+        if passed:
+            text += (
+                f"\n  note   the test passed although the verdict is {analysis.verdict}: it did not call require_pass()"
+            )
+    return {
+        "text": text,
+        "markdown": markdown.render(record, analysis),
+        "verdict": analysis.verdict.value,
+        "score": f"{analysis.score:.4g}",
+        "fragment": page.fragments(record, analysis),
+        "link": str(outcome.report),
+    }
