@@ -37,6 +37,9 @@ class LoadPlan:
     headers: added to every request (the run's mark and W3C baggage).
     arm_header: the response header that carries the arm's name.
     drain_s: how long to wait for answers after the last arrival.
+    trace_share: share of the requests, in [0, 1], that carry a sampled W3C ``traceparent``.
+    users: None, or the number of users of a closed model: each sends, waits for the answer and for its
+    ``wait_time``, and sends again. The stages then only say how long; a slow service gets less load.
     """
 
     profile: Path
@@ -48,6 +51,8 @@ class LoadPlan:
     arm_header: str = "x-harness-arm"
     processes: int = 1
     drain_s: float = 10.0
+    trace_share: float = 0.01
+    users: int | None = None
 
     @property
     def duration_s(self) -> float:
@@ -69,6 +74,10 @@ class LoadReport:
     workers, workers_alive: processes that should, and did, live to the end.
     cpu_share: the busiest process's CPU time over its wall time, in [0, 1].
     started_at: epoch seconds of the first due request. exit_code: Locust's.
+    silent: arrivals whose task ended without sending a request. unanswered: requests (or tasks) without an
+    answer when the drain ended; each is a sample with status 0 that Locust does not count.
+    task_errors: exceptions raised by the profile's tasks. users: users that were needed.
+    broken: why samples could not be recorded any more, or empty. closed: whether this was the closed model.
     """
 
     planned: int
@@ -83,3 +92,9 @@ class LoadReport:
     started_at: float
     exit_code: int
     notes: tuple[str, ...] = ()
+    silent: int = 0
+    unanswered: int = 0
+    task_errors: int = 0
+    users: int = 0
+    broken: str = ""
+    closed: bool = False

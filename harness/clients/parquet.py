@@ -1,0 +1,77 @@
+"""Samples as Parquet: a file that pandas, DuckDB or a spreadsheet reads without the harness."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import RecordError
+from harness.model.samples import ARMS, COLUMNS, DTYPES, Samples
+
+_ARM_NAMES = (*ARMS, "unknown")
+_TEXTS = ("arm", "operation", "error")
+
+
+def write_samples(path: Path, samples: Samples) -> None:
+    """Write all samples, one row a request, sorted by due time; arm, operation and error as text.
+
+    Atomic: the file is whole or absent. Raises RecordError when it cannot be written.
+    """
+    order = np.argsort(samples.due_s, kind="stable")
+    columns: dict[str, Any] = {name: getattr(samples, name)[order] for name in COLUMNS if name not in _TEXTS}
+    columns["arm"] = _texts(samples.arm[order] % len(_ARM_NAMES), _ARM_NAMES)
+    columns["operation"] = _texts(samples.operation[order], samples.operations)
+    columns["error"] = _texts(samples.error[order], samples.errors)
+    part = path.with_name(path.name + ".part")
+    try:
+        pq.write_table(pa.table({name: columns[name] for name in COLUMNS}), part, compression="zstd")
+        with part.open("rb") as whole:
+            os.fsync(whole.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RecordError(f"{path}: the samples cannot be written: {error.strerror or error}") from error
+
+
+def read_samples(path: Path) -> Samples:
+    """The samples that ``write_samples`` wrote. Raises RecordError for a file that is missing, cut or something else."""
+    try:
+        table = pq.read_table(path)
+        columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise RecordError(f"{path}: expected samples as Parquet, found something else: {error}") from error
+    numbers: dict[str, Any] = {
+        name: column.to_numpy().astype(DTYPES[name]) for name, column in columns.items() if name not in _TEXTS
+    }
+    arm = _indices(columns["arm"], list(_ARM_NAMES), path)[0]
+    arm[arm == len(ARMS)] = -1
+    operation, operations = _indices(columns["operation"], [], path)
+    error_, errors = _indices(columns["error"], [""], path)
+    return Samples(
+        **numbers,
+        arm=arm.astype(DTYPES["arm"]),
+        operation=operation,
+        error=error_,
+        operations=operations,
+        errors=errors,
+    )
+
+
+def _texts(indices: Any, names: tuple[str, ...]) -> Any:
+    return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def _indices(column: Any, known: list[str], path: Path) -> tuple[Any, tuple[str, ...]]:
+    """Indices into the names, which are ``known`` ones first and then those of the file."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    names = list(dict.fromkeys([*known, *column.dictionary.to_pylist()]))
+    if known and len(known) > 1 and len(names) > len(known):
+        raise RecordError(f"{path}: expected arms {', '.join(known)}, found {', '.join(names[len(known) :])}")
+    places = np.array([names.index(name) for name in column.dictionary.to_pylist()] or [0], np.int16)
+    return places[column.indices.to_numpy()], tuple(names)

@@ -1,0 +1,1 @@
+"""The program that runs inside the Locust child process. Nothing else may import it: it needs gevent."""

@@ -1,0 +1,60 @@
+"""The locustfile in front of a profile: ``locust -f .../bootstrap.py,loadprofiles/browse.py --headless``.
+
+Locust imports it first, so it also tells the harness why a profile could not be imported.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+from locust import LoadTestShape, events
+
+from harness.load.child.conductor import Conductor
+from harness.load.order import ORDER_VARIABLE, read_order
+from harness.load.recording import refusal_file
+
+ORDER = Path(os.environ[ORDER_VARIABLE])
+PLAN = read_order(ORDER.read_text())
+IMPORT_LIMIT_S = 20.0
+"""A profile that takes longer to import hangs; the log then shows where."""
+
+
+class OrderedShape(LoadTestShape):
+    """Lets the harness decide when the test ends; being the first shape, it also wins over one in the profile."""
+
+    conductor: Conductor | None = None
+
+    def tick(self) -> Any:
+        """See ``Conductor.tick``."""
+        return self.conductor.tick() if self.conductor else None
+
+
+def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    profile = str(PLAN.profile)
+    lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == profile]
+    if isinstance(error, SyntaxError) and error.filename == profile:
+        lines = [error.lineno]
+    place = f"{profile}:{lines[-1]}" if lines else profile
+    summary = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    refusal_file(ORDER.parent).write_text(f"{place}: the profile does not import: {summary}")
+    sys.__excepthook__(kind, error, trace)
+
+
+def _on_init(environment: Any, **_: Any) -> None:
+    faulthandler.cancel_dump_traceback_later()
+    sys.excepthook = sys.__excepthook__
+    OrderedShape.conductor = Conductor(environment, PLAN, ORDER.parent)
+
+
+cast(Any, events.init).add_listener(_on_init)
+sys.excepthook = _explain
+faulthandler.dump_traceback_later(IMPORT_LIMIT_S)
+os.register_at_fork(
+    before=faulthandler.cancel_dump_traceback_later
+)  # a forked worker would wait for its thread for ever

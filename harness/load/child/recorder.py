@@ -1,0 +1,138 @@
+"""Writes a sample for every request event of this worker; see ``harness.load.recording`` for the files.
+
+The file grows by windows of 256 KiB that are written with zeros before they are mapped: a full
+disk is then an error here and not a SIGBUS at some later store.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gevent import getcurrent
+from locust.contrib.fasthttp import LocustBadStatusCode
+from requests.exceptions import HTTPError
+
+from harness.load import recording as files
+
+WINDOW = 256 * 1024
+_BAD_STATUS = (LocustBadStatusCode, HTTPError)
+"""Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
+_OTHERS = "(others)"
+
+
+class Recorder:
+    """One worker's sample file. Made when the zero of the run is known; ``record`` listens to the request event."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        worker: int,
+        workers: int,
+        epoch: float,
+        zero: float,
+        arm_header: str,
+        arms: tuple[str, ...],
+        on_full: Callable[[OSError], None],
+    ) -> None:
+        """epoch, zero: the first due request, in epoch seconds and on the monotonic clock. on_full: told when the disk is."""
+        self.count = 0
+        self.pending: dict[Any, tuple[float, float]] = {}
+        """Greenlets whose arrival has sent nothing yet, with the due time and lateness of it."""
+        self._zero, self._arm_header, self._on_full = zero, arm_header, on_full
+        self._arms: Mapping[str | None, int] = {arm: number for number, arm in enumerate(arms)}
+        self._operations: dict[str, int] = {}
+        self._errors: dict[str, int] = {"": 0}
+        self._names = files.names_file(folder, worker).open("a", encoding="utf-8", buffering=1)
+        self._names.write(json.dumps([files.ERROR, 0, ""]) + "\n")
+        self._file = os.open(files.samples_file(folder, worker), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        self._window_start = 0
+        self._window = self._header = self._next_window(0)
+        self._offset = files.HEADER_SIZE
+        self.counters = memoryview(self._header).cast("q")
+        files.HEADER.pack_into(
+            self._header, 0, files.MAGIC, worker, workers, 0, epoch, zero, 0, 0, os.getpid()
+        )  # fmt: skip
+
+    def record(  # noqa: PLR0917 - every parameter of the event is named: collecting the rest in a dictionary costs more
+        self,
+        request_type: str,  # noqa: ARG002
+        name: str,
+        response_time: float | None,
+        response_length: int | None,
+        response: Any = None,
+        context: Any = None,  # noqa: ARG002
+        exception: Any = None,
+        start_time: float | None = None,  # noqa: ARG002
+        url: str | None = None,  # noqa: ARG002
+        **more: Any,  # noqa: ARG002
+    ) -> None:
+        """Listener of Locust's request event; response_time in milliseconds."""
+        latency = response_time * 1e-3 if response_time else 0.0
+        arrival = self.pending.pop(getcurrent(), None)
+        if arrival is None:
+            due, late = time.perf_counter() - self._zero - latency, 0.0
+        else:
+            due, late = arrival
+            latency += late
+        status, arm = 0, -1
+        if response is not None:
+            status = getattr(response, "status_code", 0) or 0
+            headers = getattr(response, "headers", None)
+            if headers:
+                arm = self._arms.get(headers.get(self._arm_header), -1)
+        operation = self._operations.get(name)
+        if operation is None:
+            operation = self._number(self._operations, files.OPERATION, name)
+        error = 0 if exception is None else self._error(exception, status)
+        self.write(due, latency, late, response_length or 0, status, operation, error, arm)
+
+    def write(  # noqa: PLR0917 - called for every request; keywords cost time
+        self, due: float, latency: float, late: float, size: int, status: int, operation: int, error: int, arm: int
+    ) -> None:
+        """Append one sample; it exists when the counter says so."""
+        if self._offset == WINDOW:
+            try:
+                self._window = self._next_window(self._window_start + WINDOW)
+            except OSError as error_:
+                self._on_full(error_)
+                return
+            self._offset = 0
+        files.RECORD.pack_into(self._window, self._offset, due, latency, late, size, status, operation, error, arm)
+        self._offset += files.RECORD_SIZE
+        self.count += 1
+        self.counters[files.COUNT] = self.count
+
+    def write_unanswered(self, due: float, latency: float, late: float, text: str) -> None:
+        """A request that was due and got no answer: status 0 and ``text`` as its error."""
+        operation = self._number(self._operations, files.OPERATION, "(no answer)")
+        self.write(due, latency, late, 0, 0, operation, self._number(self._errors, files.ERROR, text), -1)
+
+    def _error(self, exception: Any, status: int) -> int:
+        if status and isinstance(exception, _BAD_STATUS):
+            return 0
+        kind = "" if isinstance(exception, str) else f"{type(exception).__name__}: "
+        return self._number(self._errors, files.ERROR, f"{kind}{exception}"[:200])
+
+    def _number(self, numbers: dict[str, int], kind: str, text: str) -> int:
+        """The number of a name; beyond the first thousand all share one, and a profile should group its names."""
+        number = numbers.get(text)
+        if number is None:
+            if len(numbers) >= files.MOST_NAMES and text != _OTHERS:
+                return self._number(numbers, kind, _OTHERS)
+            number = numbers[text] = len(numbers)
+            self._names.write(json.dumps([kind, number, str(text)]) + "\n")
+        return number
+
+    def _next_window(self, start: int) -> mmap.mmap:
+        zeros = memoryview(bytes(WINDOW))
+        while zeros:  # a write to a nearly full disk may be short
+            zeros = zeros[os.pwrite(self._file, zeros, start + WINDOW - len(zeros)) :]
+        self._window_start = start
+        return mmap.mmap(self._file, WINDOW, offset=start)

@@ -1,0 +1,155 @@
+"""Load by Locust in a child process: started here, watched through its sample files, ended with its whole tree.
+
+This module imports neither locust nor gevent: what runs in the child is ``harness.load.child``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.errors import LoadError, LoadProfileError
+from harness.load.order import ORDER_VARIABLE, write_order
+from harness.load.reading import SampleReader, read_facts, read_heads
+from harness.load.recording import locust_file, refusal_file
+from harness.load.reporting import report_of
+from harness.load.schedule import check_stages
+from harness.model.load import LoadPlan, LoadReport
+from harness.model.samples import Samples
+
+START_LIMIT_S = 40.0
+"""From the start of the child to its first due request, an import of the profile included."""
+_END_MARGIN_S = 15.0
+_BOOTSTRAP = Path(__file__).parent / "child" / "bootstrap.py"
+
+
+class LocustLoad:
+    """Sends load with Locust; see ``harness.load.port.Load``."""
+
+    def __init__(self, *, start_limit_s: float = START_LIMIT_S) -> None:
+        self._start_limit_s = start_limit_s
+
+    @contextmanager
+    def start(self, plan: LoadPlan, folder: Path) -> Iterator[LocustRun]:
+        """Start sending and return when the first request is due; leaving ends every process of it."""
+        check_plan(plan)
+        folder = folder / "load"
+        folder.mkdir(parents=True)
+        order = write_order(plan, folder)
+        command, environment = _command(plan), child_environment(order)
+        with start(command, name="load generator", log=folder / "locust.log", env=environment) as process:
+            run = LocustRun(plan, folder, process)
+            run.wait_for_start(self._start_limit_s)
+            yield run
+
+
+class LocustRun:
+    """Load that is being sent by one Locust child and its forks; see ``harness.load.port.RunningLoad``."""
+
+    def __init__(self, plan: LoadPlan, folder: Path, process: Process) -> None:
+        self.started_at = 0.0
+        self._plan, self._folder, self._process = plan, folder, process
+        self._reader = SampleReader(folder)
+        self._stopped_at: float | None = None
+
+    def samples(self) -> Samples:
+        """Every sample recorded so far."""
+        return self._reader.samples()
+
+    def running(self) -> bool:
+        """Whether requests are still being sent or awaited. Raises LoadError when the generator died."""
+        if self._process.running():
+            return True
+        if read_facts(locust_file(self._folder)) is None:
+            raise LoadError(
+                f"expected the load generator to run to its end, it ended with exit code {self._process.exit_code}; "
+                f"{self._process.last_lines()}"
+            )
+        return False
+
+    def finish(self) -> LoadReport:
+        """Stop sending if there is still something to send, wait for the last answers, and say how it went."""
+        end_at = self.started_at + self._plan.duration_s
+        if self._process.running() and time.time() < end_at - 0.25:
+            self._stopped_at = time.time() - self.started_at
+            os.kill(self._process.pid, signal.SIGUSR1)
+            end_at = time.time()
+        limit_s = max(0.0, end_at + self._plan.drain_s + _END_MARGIN_S - time.time())
+        in_time = wait_until(lambda: not self._process.running(), timeout_s=limit_s)
+        if not in_time:
+            self._process.stop(1.0)
+        return report_of(
+            self._plan,
+            self._folder,
+            self.samples(),
+            exit_code=self._process.exit_code or 0,
+            started_at=self.started_at,
+            stopped_at_s=self._stopped_at,
+            in_time=in_time,
+        )
+
+    def wait_for_start(self, limit_s: float) -> None:
+        """Return when every worker's sample file has been begun and the first request is due."""
+
+        def begun() -> bool:
+            heads = read_heads(self._folder)
+            return bool(heads) and len(heads) == heads[0].workers
+
+        wait_until(lambda: begun() or not self._process.running(), timeout_s=limit_s, interval_s=0.01)
+        if not begun():
+            self._refuse(limit_s)
+        self.started_at = read_heads(self._folder)[0].zero_epoch
+        time.sleep(max(0.0, self.started_at - time.time()))
+
+    def _refuse(self, limit_s: float) -> None:
+        refusal = refusal_file(self._folder)
+        if refusal.exists():
+            raise LoadProfileError(f"{refusal.read_text()}\n{self._process.last_lines()}")
+        if self._process.running():
+            raise LoadError(
+                f"expected the first request within {limit_s:g} s, the load generator has sent none; "
+                f"does {self._plan.profile} block while it is imported? {self._process.last_lines(40)}"
+            )
+        raise LoadError(
+            f"the load generator ended with exit code {self._process.exit_code} before its first request; "
+            f"{self._process.last_lines()}"
+        )
+
+
+def check_plan(plan: LoadPlan) -> None:
+    """Raise LoadProfileError for a plan that cannot be carried out."""
+    check_stages(plan.stages)
+    if not plan.profile.is_file():
+        raise LoadProfileError(f"{plan.profile}: expected a locustfile, found no such file")
+    if "," in str(plan.profile.absolute()):
+        raise LoadProfileError(f"{plan.profile}: Locust takes a comma for the end of a file's name: rename it")
+    if not plan.url.startswith(("http://", "https://")):
+        raise LoadProfileError(f"expected a URL that starts with http:// or https:// for the load, found {plan.url!r}")
+    if plan.processes < 1 or (plan.users is not None and plan.users < 1):
+        raise LoadProfileError(f"expected at least one process and one user, found {plan.processes} and {plan.users}")
+
+
+def child_environment(order: Path) -> dict[str, str]:
+    """Our environment without Locust's own variables, which could change the run, and with the order."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return {**inherited, ORDER_VARIABLE: str(order), "PYTHONUNBUFFERED": "1"}
+
+
+def _command(plan: LoadPlan) -> list[str]:
+    words = [
+        sys.executable, "-m", "locust", "-f", f"{_BOOTSTRAP},{plan.profile.absolute()}", "--headless", "--only-summary",
+        "--host", plan.url.rstrip("/"), "--stop-timeout", "2",
+    ]  # fmt: skip
+    if plan.processes > 1:
+        port = str(free_ports(1)[0])
+        words += [
+            "--processes", str(plan.processes), "--expect-workers-max-wait", "20", "--master-bind-host", "127.0.0.1",
+            "--master-bind-port", port, "--master-host", "127.0.0.1", "--master-port", port,
+        ]  # fmt: skip
+    return words

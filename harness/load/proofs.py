@@ -1,0 +1,126 @@
+"""Whether the load was what was planned: pure functions of the load report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.model.load import LoadReport
+from harness.model.record import Plan
+from harness.model.units import format_duration, format_percent
+from harness.model.verdict import Proof
+
+SENT_SHARE = 0.999
+LATE_WARNING_S, LATE_LIMIT_S = 1e-3, 10e-3
+"""99 of 100 requests sent within 1 ms of their due time is good; later than 10 ms, the load was another one."""
+CPU_LIMIT = 0.9
+
+
+def load_proofs(report: LoadReport | None, plan: Plan | None = None) -> tuple[Proof, ...]:  # noqa: ARG001 - for the caller's symmetry
+    """Every proof about the load of a run; a run without a report has one failed proof."""
+    if report is None:
+        return (
+            Proof(
+                name="load",
+                held=False,
+                expected="a report of the load generator",
+                observed="none",
+                remedy="the load generator ended before its time; look at its log",
+            ),
+        )
+    return tuple(_proofs(report))
+
+
+def load_warnings(report: LoadReport | None) -> tuple[str, ...]:
+    """What is no failed proof, but a person should know."""
+    if report is None:
+        return ()
+    warnings = [*report.notes]
+    if LATE_WARNING_S < report.late_p99_s <= LATE_LIMIT_S:
+        warnings.append(
+            f"1 of 100 requests was sent {format_duration(report.late_p99_s)} late or more: "
+            "latencies below some milliseconds are blurred by the load generator"
+        )
+    if report.closed:
+        warnings.append(
+            "closed model: a slow answer delays the next request of the same user, so slow moments are underrepresented"
+        )
+    return tuple(warnings)
+
+
+def _proofs(report: LoadReport) -> Iterator[Proof]:
+    sent = report.planned - report.dropped - report.silent
+    if report.closed:
+        yield Proof(
+            name="load sent",
+            held=report.recorded > 0,
+            expected="at least one request",
+            observed=f"{report.recorded} requests",
+            remedy="the profile's tasks sent nothing; look at the load generator's log",
+        )
+    else:
+        yield Proof(
+            name="load sent",
+            held=report.recorded > 0 and sent >= SENT_SHARE * report.planned and report.recorded >= sent,
+            expected=f"at least {format_percent(SENT_SHARE)} of {report.planned} planned arrivals",
+            observed=f"{max(0, min(sent, report.recorded))} sent, {report.dropped} dropped, "
+            f"{report.silent} ended without a request",
+            remedy="the load generator was stopped, lost a worker or was overrun; see its notes and lower the rate",
+        )
+        yield Proof(
+            name="no arrival dropped",
+            held=report.dropped == 0,
+            expected="0 arrivals dropped",
+            observed=f"{report.dropped} of {report.planned}",
+            remedy="more requests were in flight than the load generator can hold: "
+            "lower the rate, or set a time limit in the profile",
+        )
+        yield Proof(
+            name="load on time",
+            held=report.late_p99_s <= LATE_LIMIT_S,
+            expected=f"99 % of the requests sent within {format_duration(LATE_LIMIT_S)} of their due time",
+            observed=f"within {format_duration(report.late_p99_s)} (half within {format_duration(report.late_p50_s)})",
+            remedy="the load generator had too little CPU: lower the rate, give it more processes or another machine",
+        )
+    yield _counted(report)
+    yield Proof(
+        name="load workers alive",
+        held=report.workers_alive == report.workers > 0,
+        expected=f"{report.workers} workers alive at the end",
+        observed=f"{report.workers_alive}" + "".join(f"; {note}" for note in report.notes if "worker" in note),
+        remedy="a worker was killed or went away; look at the load generator's log",
+    )
+    yield Proof(
+        name="load recorded",
+        held=not report.broken,
+        expected="every request recorded",
+        observed=report.broken or f"{report.recorded} recorded",
+        remedy="make room on the disk of the report folder",
+    )
+    yield Proof(
+        name="load profile's tasks",
+        held=report.task_errors == 0,
+        expected="no exception in the profile's tasks",
+        observed=f"{report.task_errors}" + "".join(f"; {note}" for note in report.notes if "raised" in note),
+        remedy="mend the profile, or let it report a bad answer with response.failure()",
+    )
+    yield Proof(
+        name="load generator's CPU",
+        held=report.cpu_share <= CPU_LIMIT,
+        expected=f"at most {format_percent(CPU_LIMIT)} of a core",
+        observed=format_percent(report.cpu_share),
+        remedy="more processes, a faster User class (see harness.load.users) or a lower rate",
+    )
+
+
+def _counted(report: LoadReport) -> Proof:
+    counted = report.counted
+    return Proof(
+        name="samples counted",
+        held=counted is not None and counted + report.unanswered == report.recorded,
+        expected="unknown: Locust did not tell its count"
+        if counted is None
+        else f"{counted} requests by Locust's own count"
+        + (f" and {report.unanswered} without an answer" if report.unanswered else ""),
+        observed=f"{report.recorded} samples",
+        remedy="samples were lost between Locust and the recording; look at the load generator's log",
+    )

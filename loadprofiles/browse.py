@@ -1,0 +1,16 @@
+"""People who read the reviews of a few products."""
+
+from random import randrange
+
+from locust import FastHttpUser, constant, task
+
+
+class Reader(FastHttpUser):
+    """Reads the reviews of one product after another."""
+
+    wait_time = constant(1)
+
+    @task
+    def read_reviews(self):
+        """One product's reviews, under one name for all products."""
+        self.client.get(f"/reviews/{randrange(10)}", name="/reviews")  # noqa: S311
