@@ -8,10 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from pathlib import Path
 
-from harness.config import Config
+from harness.config import Config, resolved
 from harness.errors import UsageError
 from harness.judge.port import Judge
 from harness.load.locust import LocustLoad
@@ -87,7 +86,7 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         kill_file=config.out / "KILL",
         look_every_s=_LOOK_EVERY_S,
         stop_early=True,
-        config=_as_json(config),
+        config=resolved(config),
         manifest=manifest,
     )
 
@@ -121,9 +120,3 @@ def scenario(
         recovery_s=phases.recovery_s if recovery_s is None else recovery_s,
     )
 
-
-def _as_json(config: Config) -> Json:
-    """The resolved configuration as the bundle keeps it."""
-    plain = asdict(config)
-    del plain["lines"]
-    return plain

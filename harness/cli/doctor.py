@@ -90,7 +90,7 @@ def _tried(what: str, look: Callable[[], str], remedy: str) -> Line:
 
 
 def _envoy_version() -> str:
-    binary = find_envoy()
+    binary = find_envoy(os.environ)
     said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
     return f"{binary} ({said.stdout.strip().removeprefix(str(binary)).strip()[:80]})"
 

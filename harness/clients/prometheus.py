@@ -1,0 +1,60 @@
+"""Prometheus, over its HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from requests import RequestException
+
+from harness.errors import MetricsError
+
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeResult:
+    """One series of an answer: labels, epoch seconds and values of equal length (NaN where the server said NaN)."""
+
+    labels: Mapping[str, str]
+    times_s: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+class Prometheus:
+    """A server at ``url``. A context manager: leaving closes its connections."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is sent yet."""
+        self._url = url
+        self._server = PrometheusConnect(url=url, timeout=_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def query_range(self, query: str, *, start_s: float, end_s: float, step_s: float) -> tuple[RangeResult, ...]:
+        """The values of a PromQL expression between two epoch times. Raises MetricsError."""
+        start, end = (datetime.fromtimestamp(at, UTC) for at in (start_s, end_s))
+        try:
+            answer = self._server.custom_query_range(query, start_time=start, end_time=end, step=f"{step_s:g}s")
+        except RequestException as error:
+            raise MetricsError(
+                f"Prometheus at {self._url}: expected an answer, found {type(error).__name__}: is it running, and is the URL right?"
+            ) from error
+        except PrometheusApiClientException as error:
+            raise MetricsError(f"Prometheus at {self._url} refused {query!r}: {str(error)[:256]}") from error
+        return tuple(
+            RangeResult(
+                labels=one["metric"],
+                times_s=tuple(float(at) for at, _ in one["values"]),
+                values=tuple(float(value) for _, value in one["values"]),
+            )
+            for one in answer
+        )
