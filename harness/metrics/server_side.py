@@ -33,8 +33,7 @@ QUERIES = (
     Query(
         name="server error rate",
         unit="ratio",
-        template=f"sum(rate({_REQUESTS.replace('{selector}', '{selector},response_code=~"5..|0"')}[{{window}}]))"
-        f" / sum(rate({_REQUESTS}[{{window}}]))",
+        template=f"sum(rate({_ERRORS}[{{window}}])) / sum(rate({_REQUESTS}[{{window}}]))",
     ),
     Query(
         name="server latency p99",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.judge.port import Evidence, Judge
-from harness.load.proofs import load_proofs
+from harness.load.proofs import load_proofs, load_warnings
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.proofs import proofs
@@ -24,7 +24,8 @@ def decide(record: Record, judge: Judge) -> Analysis:
     evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)
     analysis = judge.judge(evidence, record.plan, now_s=end_s, final=True)
     proven = (*proofs(record), *load_proofs(record.load, record.plan))
-    return _with_proofs(analysis, proven, record.aborted)
+    warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
+    return _with_proofs(warned, proven, record.aborted)
 
 
 def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str) -> Analysis:
