@@ -1,0 +1,92 @@
+"""The bundle: what was written is read again, and nothing half-written is read as whole."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded import record
+
+from harness import bundle
+from harness.errors import RecordError
+from harness.model.record import Series
+from harness.model.samples import COLUMNS
+from harness.model.verdict import Analysis, Verdict
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A bundle of the recorded run."""
+    bundle.write_bundle(record(), tmp_path / "run" / "test")
+    return tmp_path / "run" / "test"
+
+
+def test_a_record_is_read_as_it_was_written(folder):
+    """Every field comes back, samples included."""
+    written, read = record(), bundle.read_bundle(folder)
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(written.samples, name), getattr(read.samples, name))
+    for name in (
+        "plan",
+        "phases",
+        "load",
+        "events",
+        "fault_counts",
+        "rollbacks",
+        "resources",
+        "proxy_requests",
+        "aborted",
+    ):
+        assert getattr(written, name) == getattr(read, name)
+    assert written.manifest == read.manifest | {"packages": {"numpy": "2"}}
+
+
+def test_gaps_in_series_stay_gaps(tmp_path):
+    """NaN survives, in files that any JSON reader takes."""
+    series = Series(name="x", arm="canary", unit="s", source="q", at_s=(1.0, 2.0), values=(float("nan"), 0.5))
+    bundle.write_bundle(record(series=(series,)), tmp_path)
+    json.loads((tmp_path / "facts.json").read_text(), parse_constant=pytest.fail)
+    values = bundle.read_bundle(tmp_path).series[0].values
+    assert np.isnan(values[0])
+    assert 0.5 == values[1]
+
+
+def test_an_analysis_is_read_as_it_was_written(folder):
+    """The same analysis gives the same bytes."""
+    analysis = Analysis(
+        verdict=Verdict.MARGINAL, reason="r", score=70.0, findings=(), judge="j", alpha=0.01, decided_at_s=1.0, final=True
+    )  # fmt: skip
+    bundle.write_analysis(analysis, folder)
+    assert analysis == bundle.read_analysis(folder)
+    assert bundle.analysis_json(analysis) == (folder / "analysis.json").read_bytes()
+
+
+def test_a_folder_without_manifest_is_refused(folder):
+    """The manifest is written last: without it the run was not recorded whole."""
+    (folder / "manifest.json").unlink()
+    with pytest.raises(RecordError, match="no finished run"):
+        bundle.read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["samples.parquet", "facts.json", "resources/after.yaml"])
+def test_a_changed_or_cut_file_is_refused_by_name(folder, name):
+    """A file that is not what the manifest describes is never evidence."""
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(RecordError, match=Path(name).name):
+        bundle.read_bundle(folder)
+
+
+def test_a_newer_format_is_refused_not_guessed(folder):
+    """The message names both versions."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}))
+    with pytest.raises(RecordError, match="format version 99; this version reads 1"):
+        bundle.read_bundle(folder)
+
+
+def test_latest_names_the_newest_bundle(folder):
+    """An empty folder has no latest."""
+    assert folder == bundle.find_bundle("latest", folder.parent.parent)
+    with pytest.raises(RecordError, match="found none"):
+        bundle.find_bundle("latest", folder / "nothing")

@@ -1,0 +1,58 @@
+"""Deciding from a record: the judge's word, unless what it rests on did not happen."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+from recorded import fault_count, load_report, record
+
+from harness.model.verdict import Analysis, Verdict
+from harness.runner.deciding import decide
+
+
+@dataclass(frozen=True)
+class Says:
+    """A judge with a fixed opinion."""
+
+    verdict: Verdict
+    name: str = "fixed"
+
+    def judge(self, evidence, plan, *, now_s, final):
+        """The opinion, whatever the evidence."""
+        assert final
+        return Analysis(
+            verdict=self.verdict, reason="because", score=96.0, findings=(), judge=self.name, alpha=0.01,
+            decided_at_s=now_s, final=final,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_proven_run_gets_the_judges_verdict(verdict):
+    """All proofs held: the judge decides."""
+    analysis = decide(record(), Says(verdict))
+    assert (verdict, "because", 96.0) == (analysis.verdict, analysis.reason, analysis.score)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_failed_proof_makes_every_verdict_inconclusive(verdict):
+    """A fault that was not delivered leaves nothing to decide."""
+    analysis = decide(record(fault_counts=(fault_count("baseline"), fault_count("canary", hit=0))), Says(verdict))
+    assert Verdict.INCONCLUSIVE is analysis.verdict
+    assert "proof failed: dose of delay(ratings, 2 s, 30 %), canary" in analysis.reason
+    assert analysis.score < 95
+
+
+def test_load_that_was_not_sent_makes_a_pass_inconclusive():
+    """The generator's own proofs count as well."""
+    analysis = decide(record(load=replace(load_report(), dropped=500)), Says(Verdict.PASS))
+    assert Verdict.INCONCLUSIVE is analysis.verdict
+
+
+def test_a_run_that_lost_its_load_report_is_inconclusive():
+    """No report of the load generator, no verdict."""
+    assert Verdict.INCONCLUSIVE is decide(record(load=None), Says(Verdict.PASS)).verdict
+
+
+def test_a_run_ended_early_never_passes_but_keeps_a_proven_fail():
+    """A breached limit ends a run: harm that was proven stays proven."""
+    assert Verdict.INCONCLUSIVE is decide(record(aborted="the kill switch is set"), Says(Verdict.PASS)).verdict
+    assert Verdict.FAIL is decide(record(aborted="harm is proven"), Says(Verdict.FAIL)).verdict

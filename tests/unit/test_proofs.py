@@ -1,0 +1,58 @@
+"""Proofs: each holds for a run as it should be, and each can be broken alone."""
+
+import pytest
+from recorded import fault_count, record, samples
+
+from harness.model.record import Rollback
+from harness.runner.proofs import proofs
+
+
+def failed(made):
+    """Names of the proofs that did not hold."""
+    return [proof.name for proof in proofs(made) if not proof.held]
+
+
+def test_every_proof_holds_for_a_run_as_planned():
+    """A run with the planned split, dose, counts and rollback fails no proof."""
+    assert [] == failed(record())
+
+
+BROKEN = {
+    "split": {"samples": samples(canary_share=0.4)},
+    "arms known": {"samples": samples(unknown=30)},
+    "dose of delay(ratings, 2 s, 30 %), canary": {"fault_counts": (fault_count("baseline"), fault_count("canary", hit=50))},
+    "dose of delay(ratings, 2 s, 30 %), baseline": {"fault_counts": (fault_count("canary"),)},
+    "dose of delay(ratings, 2 s, 30 %)": {"fault_counts": ()},
+    "counted alike": {"proxy_requests": {"baseline": 1300, "canary": 1000, "": 0}},
+    "rollback": {"rollbacks": (Rollback(change="split", verified=False, seconds=5.0, detail="still in listener 3"),)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_proof_fails_when_what_it_proves_did_not_happen(name):
+    """Breaking one thing fails the proof of just that thing."""
+    assert [name] == failed(record(**BROKEN[name]))
+
+
+def test_a_run_without_rollbacks_or_with_changed_resources_is_not_proven_to_be_undone():
+    """Nothing recorded as undone, or a resource that differs afterwards, fails the rollback proof."""
+    made = record()
+    left = {**made.resources["before"][0], "spec": {"http": [{"name": "harness-a1b2-0"}]}}
+    assert ["rollback"] == failed(record(rollbacks=()))
+    assert ["rollback"] == failed(record(resources={**made.resources, "after": (left,)}))
+
+
+def test_a_run_without_requests_proves_nothing():
+    """No samples in judged phases fail split and arms."""
+    nothing = samples().where(samples().due_s < 1)
+    assert {"split", "arms known"} <= set(failed(record(samples=nothing)))
+
+
+def test_a_failed_proof_says_what_was_expected_and_what_was_seen():
+    """The texts carry numbers with units."""
+    dose = next(
+        p for p in proofs(record(fault_counts=(fault_count("baseline"), fault_count("canary", hit=50)))) if not p.held
+    )
+    assert "30 % of the calls hit" == dose.expected
+    assert dose.observed.startswith("10 % [")
+    assert dose.observed.endswith("of 500")
