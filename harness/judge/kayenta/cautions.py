@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from harness.judge.kayenta.classify import Label, Points, Result
+from harness.judge.kayenta.classify import Label, Points, Result, judge_pair
 from harness.judge.kayenta.config import CanaryConfig, Thresholds
 from harness.judge.kayenta.pairs import Pair
 from harness.judge.kayenta.rules import Rules
@@ -18,6 +18,7 @@ from harness.judge.kayenta.score import Score
 from harness.stats.mann_whitney import ROOT_TOLERANCE
 
 FEW_POINTS = 50
+OTHER_DRAWS = 10
 TINY_SCALE = 100 * ROOT_TOLERANCE
 _CHANCE = {1: "by luck of rounding", 2: "23 % by chance", 3: "5 % by chance", 4: "1 % by chance"}
 _BIG_CHANGE = 0.25
@@ -33,6 +34,7 @@ def metric_cautions(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:
         *_outliers(pair, result, rules),
         *_sizes(result),
         *_values(result, rules),
+        *_noise(pair, result, rules),
         *_label(result, rules),
         *_dependence(pair, result),
     )
@@ -97,10 +99,25 @@ def _values(result: Result, rules: Rules) -> Iterator[str]:
         yield "one mean is 0: the ratio is NaN, and the effect thresholds are skipped"
 
 
+def _noise(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:
+    """Kayenta draws its noise anew each time; ours is the first of a fixed row of draws."""
+    if not result.found.noisy:
+        return
+    others = [
+        judge_pair(
+            pair.name, {}, (), control=pair.control, experiment=pair.experiment, rules=rules, noise_seed=seed
+        ).label
+        for seed in range(1, OTHER_DRAWS + 1)
+    ]
+    agreeing = others.count(result.label)
+    yield (
+        "both sides are constant: Kayenta adds unseeded noise here, ours is seeded; "
+        f"{agreeing} of {OTHER_DRAWS} other draws say {result.label} too"
+    )
+
+
 def _label(result: Result, rules: Rules) -> Iterator[str]:
     found, ratio = result.found, result.found.ratio
-    if found.noisy:
-        yield "both sides are constant: Kayenta adds random noise here, so its answer can differ from run to run; ours is seeded"
     if found.interval is None or ratio is None:
         return
     change = result.experiment.mean - result.control.mean

@@ -53,6 +53,7 @@ class Classification:
     ratio: mean of the experiment over mean of the control, NaN where one is 0, None after an error.
     interval: of the shift in the metric's unit, None where the test was not needed or failed.
     effect: what the effect thresholds were compared with.
+    noisy: both series were constant, so the label rests on drawn noise.
     """
 
     label: Label
@@ -105,11 +106,12 @@ def judge_pair(
     control: Points,
     experiment: Points,
     rules: Rules,
+    noise_seed: int = 0,
 ) -> Result:
     """The result of one pair of raw series."""
-    prepared_control, prepared_experiment = prepare(control, rules), prepare(experiment, rules)
+    control, experiment = prepare(control, rules), prepare(experiment, rules)
     try:
-        found = classify(prepared_control, prepared_experiment, rules, name=name)
+        found = classify(control, experiment, rules, name=name, settings=Comparison(noise_seed=noise_seed))
     except TiedError:
         found = Classification(label=Label.ERROR, reason="Metric Classification Failed", ratio=None)
     return Result(
@@ -118,8 +120,8 @@ def judge_pair(
         groups=groups,
         muted=rules.muted,
         found=found,
-        control=summary(prepared_control),
-        experiment=summary(prepared_experiment),
+        control=summary(control),
+        experiment=summary(experiment),
     )
 
 
