@@ -1,11 +1,12 @@
 """YAML files read with the line of every key kept, so that errors found later can name it.
 
 Differs from PyYAML's safe loader in refusing what hides mistakes: a key that stands twice, a key that is no
-text, an alias that contains itself. Dates stay text, as in JSON.
+text, an alias that contains itself. Dates and times of day stay text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +61,21 @@ def read_documents(file: Path, error: type[ConfigError | ResourceError]) -> tupl
     return tuple(document for document in documents if document.value is not None)
 
 
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0x[0-9a-fA-F]+)$")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$")
+
+
 class _Loader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: no dates and no numbers to the base 60, so ``12:30`` is text."""
+
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and shape
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":int", ":float"))]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 def _value(
