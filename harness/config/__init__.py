@@ -12,6 +12,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
       ratings:
         port: 9080                    # of the service in the mesh; default 80
         health: /health               # answers 2xx or 3xx when ready
+        ready-within: 30s             # of its start
         versions:
           v1: {command: ["{python}", ratings.py, --port, "{port}"]}
       reviews:
@@ -21,6 +22,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
         versions:
           v2: {labels: {app: reviews, version: v2}}          # these labels are the default
           v3: {command: [bin/reviews-next, "{port}"], env: {LOG: debug}}
+          v4: {command: [bin/fixed], address: "127.0.0.1:9999"}  # listens on no other port
       billing:
         versions: {v1: {address: "127.0.0.1:8080"}}          # runs already
     istio: [istio/*.yaml]             # Istio resources; default: none

@@ -11,9 +11,6 @@ from pathlib import Path
 from harness.config.fields import Fields
 from harness.model.config import Service, Workload
 
-KEPT = "{port}"
-"""The placeholder that is only known when the process starts."""
-
 
 def read_services(top: Fields, root: Path) -> dict[str, Service]:
     """All services in the order of the file. Raises ConfigError, also for calls to nobody and calls in a circle."""
@@ -39,7 +36,7 @@ def _service(name: str, fields: Fields, root: Path) -> Service:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise fields.wrong(("calls", variable), "the name of an environment variable as key", variable)
     command, env = fields.texts("command"), fields.text_map("env")
-    port = fields.port("port", 80)
+    port, ready_within_s = fields.port("port", 80), fields.duration_s("ready-within", 30)
     versions: dict[str, Workload] = {}
     for version, own in fields.sections("versions"):
         values = {"python": sys.executable, "root": str(root), "service": name, "version": version}
@@ -49,7 +46,7 @@ def _service(name: str, fields: Fields, root: Path) -> Service:
     fields.end()
     if not versions:
         raise fields.error((), "expected at least one version under 'versions', found none")
-    return Service(name=name, port=port, health=health, calls=calls, versions=versions)
+    return Service(name=name, port=port, health=health, calls=calls, versions=versions, ready_within_s=ready_within_s)
 
 
 def _workload(fields: Fields, default: Workload, values: Mapping[str, str]) -> Workload:
@@ -59,8 +56,6 @@ def _workload(fields: Fields, default: Workload, values: Mapping[str, str]) -> W
     if address is not None and not _is_address(address):
         raise fields.wrong(("address",), "host:port", address)
     own = fields.texts("command")
-    if own and address:
-        raise fields.error(("address",), "expected either a command or an address, found both")
     words = own or (() if address else default.command or ())
     command = tuple(_filled(fields, ("command", i), word, values) for i, word in enumerate(words))
     env = dict(default.env) | fields.text_map("env")

@@ -17,7 +17,7 @@ class Workload:
 
     labels: of its pods; what subsets and ``sourceLabels`` match on.
     command and env may hold ``{port}``, the port it shall listen on; the rest is filled in.
-    address: ``host:port``. With neither it can only be used on a cluster.
+    address: ``host:port``; with a command, where that listens. With neither it can only be used on a cluster.
     """
 
     service: str
@@ -35,8 +35,10 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service of the mesh. port: of the service in the mesh, not of a process. health: path that answers 2xx or 3xx.
+    """A service of the mesh.
 
+    port: of the service in the mesh, not of a process. health: path that answers 2xx or 3xx when it is
+    ready, which must be within ``ready_within_s`` seconds of its start.
     calls: name of the environment variable that takes the URL, and the service it leads to.
     """
 
@@ -45,6 +47,7 @@ class Service:
     health: str
     calls: Mapping[str, str]
     versions: Mapping[str, Workload]
+    ready_within_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,19 +55,23 @@ with start([sys.executable, "-c", sys.argv[1], sys.argv[2]], name="family", log=
 
 
 def family(then: str = "time.sleep(600)", *, deaf: bool = False) -> str:
+    """The program of a family of processes; ``then`` is what its head does in the end."""
     return FAMILY.replace("{then}", then).replace("{answer}", "SIG_IGN" if deaf else "SIG_DFL")
 
 
 def pids_in(path: Path) -> list[int]:
+    """Process ids of the family, once they are known."""
     assert wait_until(path.exists, timeout_s=30)
     return [int(pid) for pid in path.read_text().split()]
 
 
 def living(pids: list[int]) -> list[int]:
+    """Those of the processes that still run."""
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
 def started_harness(pids_file: Path, then: str = "time.sleep(600)", *, deaf: bool = False) -> subprocess.Popen[str]:
+    """A process that has started a family and said so."""
     harness = subprocess.Popen(
         [sys.executable, "-c", HARNESS.replace("{then}", then), family(deaf=deaf), str(pids_file)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -1,0 +1,185 @@
+"""The services of a local mesh as processes: started callee first, watched, ended together.
+
+Ports are chosen when the set is made, so that proxies can be configured before any service
+runs. Nothing is restarted: a service that dies is the news, not a nuisance to hide.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.clients.ports import is_free, port_holder
+from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.errors import PortError, ServiceError
+from harness.model.config import Config, Workload
+
+
+def needed_workloads(config: Config) -> tuple[Workload, ...]:
+    """Both arms, and every version of all other services on the way from the entry; callees first."""
+    arms = (config.baseline, config.canary)
+    return tuple(
+        workload
+        for service in _callees_first(config, [config.entry, config.service])
+        for workload in config.services[service].versions.values()
+        if service != config.service or workload.version in arms
+    )
+
+
+def all_workloads(config: Config) -> tuple[Workload, ...]:
+    """Every workload that can run locally; callees first."""
+    return tuple(
+        workload
+        for service in _callees_first(config, config.services)
+        for workload in config.services[service].versions.values()
+        if workload.command or workload.address
+    )
+
+
+class ServiceSet:
+    """Workloads that run together. Use as a context manager: leaving ends what ``start`` began.
+
+    endpoints: IPv4 address and port of each workload by its name.
+    """
+
+    def __init__(self, config: Config, workloads: Iterable[Workload], folder: Path) -> None:
+        """``folder`` takes a log per workload. Raises ConfigError for one that has no way to run locally."""
+        self._config, self._folder = config, folder
+        self.workloads = tuple(workloads)
+        self.processes: dict[str, Process] = {}
+        for workload in self.workloads:
+            _require_runnable(config, workload)
+        chosen = iter(free_ports(sum(workload.address is None for workload in self.workloads)))
+        self.endpoints: Mapping[str, tuple[str, int]] = {
+            workload.name: _resolved(workload, workload.address) if workload.address else ("127.0.0.1", next(chosen))
+            for workload in self.workloads
+        }
+
+    def start(self, outbound: Callable[[Workload, str], str]) -> None:
+        """Start every process and wait until all are healthy, callees before callers.
+
+        outbound: the URL at which a workload reaches a service it calls. Raises ServiceError with the
+        last log lines for a service that dies or is not healthy in time, PortError for a taken port.
+        """
+        waiting = list(self.workloads)
+        while waiting:
+            blocked = {workload.service for workload in waiting}
+            ready = [one for one in waiting if not blocked & set(self._config.services[one.service].calls.values())]
+            for workload in ready:
+                if workload.command is not None:
+                    self._start(workload, outbound)
+            for workload in ready:
+                self._await_health(workload)
+            waiting = [workload for workload in waiting if workload not in ready]
+
+    def check(self) -> None:
+        """Raise the error that explains it when a process has ended."""
+        for process in self.processes.values():
+            process.check()
+
+    def stop(self) -> None:
+        """End every process."""
+        if self.processes:
+            with ThreadPoolExecutor(len(self.processes)) as pool:
+                list(pool.map(Process.stop, self.processes.values()))
+            self.processes.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self, workload: Workload, outbound: Callable[[Workload, str], str]) -> None:
+        port = self.endpoints[workload.name][1]
+        if not is_free(port):
+            raise PortError(_taken(workload, port))
+        calls = self._config.services[workload.service].calls
+        urls = {variable: outbound(workload, callee) for variable, callee in calls.items()}
+        own = {variable: value.replace("{port}", str(port)) for variable, value in workload.env.items()}
+        self.processes[workload.name] = start(
+            [word.replace("{port}", str(port)) for word in workload.command or ()],
+            name=workload.name,
+            log=self._folder / f"{workload.name}.log",
+            env={**os.environ, **own, **urls},
+            cwd=self._config.root,
+        )
+
+    def _await_health(self, workload: Workload) -> None:
+        service = self._config.services[workload.service]
+        host, port = self.endpoints[workload.name]
+        process = self.processes.get(workload.name)
+        answers: list[str] = []
+
+        def healthy() -> bool:
+            answers[:] = [_answer(host, port, service.health)]
+            if process is not None and not process.running():
+                if not is_free(port):
+                    raise PortError(_taken(workload, port))
+                process.check()
+            return answers[0].isdecimal() and 200 <= int(answers[0]) < 400
+
+        if not wait_until(healthy, timeout_s=service.ready_within_s):
+            url = f"http://{host}:{port}{service.health}"
+            expected = f"expected {url} to answer 2xx or 3xx within {service.ready_within_s:g} s"
+            log = f"\n{process.last_lines()}" if process else "; is it running, and is its address right?"
+            raise ServiceError(f"{workload.name}: {expected}, found: {answers[0]}{log}")
+
+
+def _callees_first(config: Config, wanted: Iterable[str]) -> tuple[str, ...]:
+    """The wanted services and all they call, directly or not, each behind those that it calls."""
+    order: list[str] = []
+
+    def visit(service: str) -> None:
+        if service not in order:
+            for callee in config.services[service].calls.values():
+                visit(callee)
+            order.append(service)
+
+    for service in wanted:
+        visit(service)
+    return tuple(order)
+
+
+def _require_runnable(config: Config, workload: Workload) -> None:
+    key = f"services.{workload.service}.versions.{workload.version}"
+    if workload.command is None and workload.address is None:
+        raise config.error(f"{key}.command", "expected a command or an address to run it locally, found neither")
+    words = (*(workload.command or ()), *workload.env.values())
+    if workload.address is None and not any("{port}" in word for word in words):
+        message = "expected {port} in the command or in env, which is where it shall listen, found none; a fixed port goes into address"
+        raise config.error(f"{key}.command", message)
+
+
+def _resolved(workload: Workload, address: str) -> tuple[str, int]:
+    """IPv4 address and port of ``host:port``: proxies take no names."""
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.gethostbyname(host), int(port)
+    except OSError as error:
+        raise ServiceError(f"{workload.name}: expected the name of a host, found {host!r}: {error}") from error
+
+
+def _answer(host: str, port: int, path: str) -> str:
+    """The status of an answer, or why there was none."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return str(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+
+
+def _taken(workload: Workload, port: int) -> str:
+    remedy = "end it, or give another address" if workload.address else "start again"
+    return f"{workload.name}: expected port {port} to be free, found it taken by {port_holder(port)}; {remedy}"
