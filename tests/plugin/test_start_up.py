@@ -1,0 +1,37 @@
+"""The plugin is loaded by every pytest run, so it must cost next to nothing and disturb nobody."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("scipy", "kubernetes", "locust", "gevent", "numpy", "pyarrow", "pydantic")
+
+
+@pytest.mark.parametrize("module", ["harness", "harness.plugin", "harness.cli"])
+def test_importing_loads_nothing_heavy(module):
+    """Neither the package nor its doors import what only a run needs."""
+    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == said.stdout.strip()
+
+
+def test_a_pytest_run_without_scenarios_loads_nothing_heavy(pytester):
+    """A suite that does not use the fixtures pays nothing for them."""
+    pytester.makepyfile(f"import sys\ndef test_it(): assert not [m for m in {HEAVY!r} if m in sys.modules]")
+    assert 0 == pytester.runpytest_subprocess("-p", "no:locust", "-p", "no:html", "-p", "no:xdist").ret
+
+
+def test_fixtures_are_documented(pytester):
+    """Each fixture says what it is, with an example."""
+    said = pytester.runpytest_subprocess("-p", "no:locust", "--fixtures").stdout.str()
+    for name in ("mesh", "chaos", "load", "canary", "harness_config"):
+        assert f"\n{name} -- " in said
+
+
+def test_options_are_in_a_group_of_their_own(pytester):
+    """``pytest --help`` shows them together."""
+    said = pytester.runpytest_subprocess("-p", "no:locust", "--help").stdout.str()
+    group = said.split("canary analysis under faults:")[1]
+    for name in ("target", "config", "out", "seed"):
+        assert f"--harness-{name}" in group
