@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -18,8 +19,10 @@ class Facts:
 
     test: str
     scenario: str
+    run: str
     commit: str
     started: str
+    aborted: str
     duration_s: float
     bundle: str
     again: str
@@ -27,19 +30,22 @@ class Facts:
     requests: int
 
 
-def facts(record: Record) -> Facts:
+def facts(record: Record, folder: Path | str = "") -> Facts:
     """Read what the manifest says, with the plan where it says nothing.
 
-    Keys read: ``test``, ``bundle``, ``commit``, ``dirty``, ``started_at`` (epoch seconds or text),
-    ``again`` (the command that runs it again) or ``argv``.
+    folder: where the bundle lies now; else what the manifest says. Keys read: ``run``, ``test``,
+    ``bundle``, ``commit``, ``dirty``, ``started`` (text or epoch seconds), ``again`` (the command that
+    runs it again) or ``argv``.
     """
     manifest = record.manifest
-    bundle = str(manifest.get("bundle") or "")
+    bundle = str(folder or manifest.get("bundle") or "")
     return Facts(
         test=str(manifest.get("test") or record.plan.scenario),
         scenario=record.plan.scenario,
         commit=_commit(manifest),
-        started=_started(manifest.get("started_at")),
+        run=str(manifest.get("run") or ""),
+        started=_started(manifest.get("started")),
+        aborted=record.aborted,
         duration_s=duration_s(record),
         bundle=bundle,
         again=_again(manifest),

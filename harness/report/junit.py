@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Finding
@@ -10,13 +11,13 @@ from harness.report import words
 from harness.report.facts import facts
 
 
-def properties(record: Record, analysis: Analysis) -> list[tuple[str, str]]:
+def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -> list[tuple[str, str]]:
     """Names and values, the verdict first; numbers in SI units and ratios, unrounded, so that machines can compute.
 
     ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``: absent when unknown.
     An indicator that is held against an absolute limit only is called ``<indicator>_limit``.
     """
-    run = facts(record)
+    run = facts(record, folder)
     rows = [
         ("harness.verdict", str(analysis.verdict)),
         ("harness.score", repr(float(analysis.score))),

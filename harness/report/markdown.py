@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.model.record import Record
 from harness.model.units import format_duration
@@ -20,12 +21,12 @@ _RULE = "|---|---|---|---:|---:|---:|---:|---:|---:|"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
 
 
-def render(record: Record, analysis: Analysis, *, limit_bytes: int = LIMIT_BYTES) -> str:
+def render(record: Record, analysis: Analysis, *, folder: Path | str = "", limit_bytes: int = LIMIT_BYTES) -> str:
     """One analysis: the first three lines decide, then the table worst first, then proofs and details.
 
     Never longer than ``limit_bytes`` of UTF-8: what is least bad goes first, and it says how much went.
     """
-    head, rows, tail = _head(record, analysis), _rows(record, analysis), _tail(record, analysis)
+    head, rows, tail = _head(record, analysis), _rows(record, analysis), _tail(record, analysis, folder)
     while True:
         text = _joined(head, rows, tail, left_out=len(analysis.findings) - len(rows))
         excess = len(text.encode()) - limit_bytes
@@ -103,8 +104,8 @@ def _row(record: Record, finding: Finding) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _tail(record: Record, analysis: Analysis) -> list[str]:
-    run = facts(record)
+def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
+    run = facts(record, folder)
     held = sum(proof.held for proof in analysis.proofs)
     lines = [f"- need: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(f.phase)})"
              for f in words.worst_first(analysis.findings) if f.missing]  # fmt: skip
@@ -113,6 +114,7 @@ def _tail(record: Record, analysis: Analysis) -> list[str]:
         for p in analysis.proofs
         if not p.held
     ]
+    lines += [f"- ended early: {escaped(record.aborted)}"] if record.aborted else []
     lines += [f"- note: {escaped(warning)}" for warning in analysis.warnings]
     lines += [f"- {held} of {len(analysis.proofs)} proofs held"] if analysis.proofs else []
     lines += [f"- again: {code(run.again)}"] if run.again else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.model.record import Record
 from harness.model.units import format_duration
@@ -17,15 +18,15 @@ _SHOWN = 12
 _LABEL = 9
 
 
-def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool = False) -> str:
+def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool = False, folder: Path | str = "") -> str:
     """The whole answer: verdict, table, why, what is missing, failed proofs, and the commands to go on with.
 
-    ``width`` is what tables and sentences keep to; commands are never broken.
+    ``width`` is what tables and sentences keep to; commands are never broken. ``folder`` is where the bundle lies.
     """
     lines = [" canary analysis ".center(width, "="), *_banner(record, analysis, width=width, color=color)]
     lines += _table(record, analysis, width=width, color=color)
-    lines += _sentences(analysis, width)
-    lines += _commands(record)
+    lines += _sentences(record, analysis, width)
+    lines += _commands(record, folder)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -93,9 +94,9 @@ def _row(finding: Finding, record: Record, name_width: int, *, color: bool) -> s
     return " ".join(cells) + (" (muted)" if finding.objective.muted else "")
 
 
-def _sentences(analysis: Analysis, width: int) -> list[str]:
+def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
     open_findings = [f for f in words.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
-    sentences = [("why", analysis.reason)]
+    sentences = [("why", analysis.reason)] + ([("ended", record.aborted)] if record.aborted else [])
     needs = [f"{words.indicator(f.objective)} in {f.phase}: {f.missing}" for f in open_findings if f.missing]
     sentences += [("need", need) for need in list(dict.fromkeys(needs))[:3]]
     sentences += [
@@ -112,8 +113,8 @@ def _wrapped(label: str, text: str, width: int) -> Sequence[str]:
     return textwrap.wrap(_clean(text), width, initial_indent=first, subsequent_indent=" " * _LABEL)
 
 
-def _commands(record: Record) -> list[str]:
-    run = facts(record)
+def _commands(record: Record, folder: Path | str) -> list[str]:
+    run = facts(record, folder)
     bundle = run.bundle
     rows = [("again", run.again), ("judge", run.judge_again), ("look", f"{bundle}/report.html" if bundle else "")]
     return [f"  {label:<{_LABEL - 2}}{words.printable(text)}" for label, text in rows if text]

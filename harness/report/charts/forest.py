@@ -1,0 +1,136 @@
+"""Every difference with its interval on one scale, in tolerances: the verdict can be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from harness.model.objective import Direction
+from harness.model.record import Record
+from harness.model.verdict import Finding
+from harness.report import words
+from harness.report.charts import svg
+from harness.report.charts.scale import Scale, linear
+
+_FARTHEST = 4.0
+"""Tolerances shown to either side at most; what lies beyond is drawn as an arrow."""
+
+
+def drawable(finding: Finding) -> bool:
+    """Whether there is a difference with a tolerance to draw it against."""
+    return finding.difference is not None and not math.isnan(finding.difference) and bool(finding.margin)
+
+
+def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False) -> Markup:
+    """One row a finding, in the given order; to the right is worse, one tolerance from zero is the limit."""
+    rows = [finding for finding in findings if drawable(finding)]
+    width, left, right = (380.0, 14.0, 366.0) if narrow else (1100.0, 320.0, 800.0)
+    height, top = (52.0, 34.0) if narrow else (28.0, 34.0)
+    scale = _scale(rows, left, right)
+    bottom = top + height * len(rows)
+    parts = [*_zone(rows, scale, top, bottom), *_axis(scale, bottom)]
+    for index, finding in enumerate(rows):
+        parts += _row(finding, record, scale, top + height * index, height, narrow=narrow)
+    label = f"Differences of {len(rows)} findings in tolerances: " + "; ".join(_said(f, record) for f in rows)
+    return svg.drawing(width, bottom + 40, label, *parts, class_="forest " + ("narrow" if narrow else "wide"))
+
+
+def _said(finding: Finding, record: Record) -> str:
+    unit = words.unit(finding.objective, record)
+    return (
+        f"{words.indicator(finding.objective)} in {finding.phase} {words.interval(finding, unit)}, "
+        f"tolerance {words.tolerance(finding, unit)}, {finding.verdict}"
+    )
+
+
+def _scale(rows: Sequence[Finding], left: float, right: float) -> Scale:
+    ends = [end for row in rows for end in _in_tolerances(row) if math.isfinite(end)]
+    high = min(max([1.5, *(end * 1.1 for end in ends)]), _FARTHEST)
+    low = max(min([-1.5, *(end * 1.1 for end in ends)]), -_FARTHEST)
+    return linear(low, high, left, right, ticks=6)
+
+
+def _in_tolerances(finding: Finding) -> tuple[float, float, float]:
+    """Low end, difference, high end; positive is worse."""
+    factor = (-1.0 if finding.objective.direction is Direction.DECREASE else 1.0) / abs(finding.margin or 1.0)
+    low = -math.inf if finding.low is None else finding.low
+    high = math.inf if finding.high is None else finding.high
+    middle = math.nan if finding.difference is None else finding.difference
+    ends = (low, middle, high) if factor > 0 else (high, middle, low)
+    return ends[0] * factor, ends[1] * factor, ends[2] * factor
+
+
+def _zone(rows: Sequence[Finding], scale: Scale, top: float, bottom: float) -> Iterator[Markup]:
+    both = any(row.objective.direction is Direction.EITHER for row in rows)
+    yield svg.rectangle(scale.start, top, scale(1.0) - scale.start, bottom - top, "zone")
+    for value, name, class_ in ((0.0, "no difference", "zero"), (1.0, "tolerance", "limit")):
+        yield svg.line(scale(value), top - 4, scale(value), bottom, class_)
+        yield svg.text(scale(value), top - 10, name, class_=f"mark-name {class_}", anchor="middle")
+    if both:
+        yield svg.line(scale(-1.0), top - 4, scale(-1.0), bottom, "limit")
+    yield svg.text(
+        scale.end, top - 10 if scale.end - scale(1.0) > 90 else top - 24, "worse →", class_="tick", anchor="end"
+    )
+
+
+def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
+    yield svg.line(scale.start, bottom, scale.end, bottom, "axis")
+    for tick in scale.ticks:
+        yield svg.line(scale(tick), bottom, scale(tick), bottom + 4, "axis")
+        yield svg.text(scale(tick), bottom + 17, words.number(tick), class_="tick", anchor="middle")
+    yield svg.text(
+        (scale.start + scale.end) / 2, bottom + 34, "difference in tolerances", class_="tick", anchor="middle"
+    )
+
+
+def _row(
+    finding: Finding, record: Record, scale: Scale, top: float, height: float, *, narrow: bool
+) -> Iterator[Markup]:
+    unit = words.unit(finding.objective, record)
+    y = top + (34 if narrow else height / 2)
+    name = f"{words.printable(words.indicator(finding.objective))} in {words.printable(finding.phase)}"
+    numbers = f"{words.interval(finding, unit)} of {words.tolerance(finding, unit)}"
+    muted = " muted" if finding.objective.muted else ""
+    yield svg.line(0, top, 1100, top, "grid")
+    if narrow:
+        yield svg.text(
+            14, top + 14, f"{words.MARKS[finding.verdict]} {_cut(name, 30)}", class_=f"row-name {finding.verdict}"
+        )
+        yield svg.text(366, top + 14, words.interval(finding, unit), class_="row-number", anchor="end")
+    else:
+        yield svg.text(
+            0, y + 4, f"{words.MARKS[finding.verdict]} {_cut(name, 42)}", class_=f"row-name {finding.verdict}"
+        )
+        yield svg.text(1100, y + 4, numbers, class_="row-number", anchor="end")
+    yield from _whisker(finding, scale, y, f"{finding.verdict}{muted}")
+
+
+def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
+    low, middle, high = _in_tolerances(finding)
+    x_low, x_middle, x_high = scale(max(low, scale.low)), scale(middle), scale(min(high, scale.high))
+    yield svg.line(x_low, y, x_high, y, f"whisker {class_}")
+    for end, x, edge, sign in ((low, x_low, scale.low, 1), (high, x_high, scale.high, -1)):
+        beyond = end < edge if sign > 0 else end > edge
+        if beyond:
+            yield svg.element("path", d=f"M{x + 7 * sign:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x + 7 * sign:.1f} {y + 4:.1f}", class_=f"whisker {class_}")  # fmt: skip
+        else:
+            yield svg.line(x, y - 4, x, y + 4, f"whisker {class_}")
+    if scale.low <= middle <= scale.high:
+        yield _point(x_middle, y, class_)
+
+
+def _point(x: float, y: float, class_: str) -> Markup:
+    """A shape for each verdict, so that colour is never alone."""
+    shapes = {
+        "pass": f"M{x - 4.5:.1f} {y:.1f}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z",
+        "fail": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8Z",
+        "marginal": f"M{x:.1f} {y - 5.5:.1f}l5.5 9.5h-11Z",
+        "inconclusive": f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6Z",
+    }
+    return svg.element("path", d=shapes[class_.split(maxsplit=1)[0]], class_=f"point {class_}")
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

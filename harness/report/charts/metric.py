@@ -1,0 +1,53 @@
+"""A metric over time, both arms, as the metrics server told it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from harness.model.phase import Phase
+from harness.model.record import Series
+from harness.report import words
+from harness.report.charts import svg
+from harness.report.charts.scale import from_zero, linear
+
+MOST_POINTS = 300
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 440.0, 56.0, 428.0, 26.0, 150.0
+
+
+def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -> Markup:
+    """Series of one name and unit, a line for each arm; phases are bands as in the timeline."""
+    times = linear(min([0.0, *(s.at_s[0] for s in series if s.at_s)]), end_s, _LEFT, _RIGHT, ticks=4)
+    thinned = [_thinned(one) for one in series]
+    values = from_zero([v for _, v in thinned], _BOTTOM, _TOP, at_least=1e-9)
+    parts = [
+        svg.rectangle(times(p.start_s), _TOP, times(p.end_s) - times(p.start_s), _BOTTOM - _TOP, "band fault")
+        for p in phases
+        if p.faults
+    ]
+    parts += [
+        svg.line(_LEFT, y, _RIGHT, y, "grid")
+        + svg.text(_LEFT - 6, y + 4, words.number(tick), class_="tick", anchor="end")
+        for tick, y in zip(values.ticks, values.many(values.ticks).tolist(), strict=True)
+    ]
+    parts += [
+        svg.text(times(t), _BOTTOM + 17, f"{words.number(t)} s", class_="tick", anchor="middle") for t in times.ticks
+    ]
+    for one, (at_s, column) in zip(series, thinned, strict=True):
+        parts.append(svg.polyline(times.many(at_s).tolist(), values.many(column).tolist(), f"line {_arm(one.arm)} p99"))
+    title = f"{series[0].name}, {series[0].unit}" if series[0].unit else series[0].name
+    parts.append(svg.text(_LEFT, 14, words.printable(title)[:36], class_="panel-title"))
+    label = f"{title} over time: " + ", ".join(one.arm or "both arms" for one in series)
+    return svg.drawing(_WIDTH, _BOTTOM + 24, label, *parts, class_="small")
+
+
+def _arm(name: str) -> str:
+    return name if name in ("baseline", "canary") else "sent"
+
+
+def _thinned(series: Series) -> tuple[list[float], list[float]]:
+    """At most 300 points: every k-th, so that a gap stays a gap."""
+    step = int(np.ceil(max(len(series.at_s), 1) / MOST_POINTS))
+    return list(series.at_s[::step]), list(series.values[::step])

@@ -1,0 +1,29 @@
+"""The score on its scale from 0 to 100, with the two thresholds drawn where they lie."""
+
+from __future__ import annotations
+
+import math
+
+from markupsafe import Markup
+
+from harness.report import words
+from harness.report.charts import svg
+from harness.report.charts.scale import linear
+
+
+def meter(score: float, *, marginal_score: float, pass_score: float) -> Markup:
+    """A bar with three zones (below marginal, up to pass, above) and a pointer at the score."""
+    scale = linear(0.0, 100.0, 8.0, 312.0)
+    zones = ((0.0, marginal_score, "fail"), (marginal_score, pass_score, "marginal"), (pass_score, 100.0, "pass"))
+    parts = [svg.rectangle(scale(low), 22, scale(high) - scale(low), 10, f"meter {name}") for low, high, name in zones]
+    for threshold, name, anchor in ((marginal_score, "marginal", "end"), (pass_score, "pass", "middle")):
+        parts.append(svg.line(scale(threshold), 18, scale(threshold), 36, "threshold"))
+        shift = 4 if anchor == "end" else 0
+        parts.append(
+            svg.text(scale(threshold) + shift, 49, f"{name} {words.points(threshold)}", class_="tick", anchor=anchor)
+        )
+    if math.isfinite(score):
+        x = scale(score)
+        parts.append(svg.element("path", d=f"M{x:.1f} 21l-6 -10h12Z", class_="pointer"))
+    label = f"Score {words.points(score)} of 100; marginal from {words.points(marginal_score)}, pass from {words.points(pass_score)}"
+    return svg.drawing(320, 54, label, *parts, class_="score")

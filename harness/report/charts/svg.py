@@ -1,0 +1,95 @@
+"""SVG elements as escaped markup, short enough that a chart stays some ten kilobytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup, escape
+
+
+def element(name: str, *children: Markup | str, **attributes: float | str | None) -> Markup:
+    """An element; ``class_`` gives ``class``, ``stroke_width`` gives ``stroke-width``, None leaves an attribute out."""
+    text = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    inside = "".join(escape(child) for child in children)
+    return Markup(f"<{name}{text}>{inside}</{name}>" if inside else f"<{name}{text}/>")  # noqa: S704 - all parts are escaped above
+
+
+def joined(parts: Iterable[Markup]) -> Markup:
+    """Parts one after the other."""
+    return Markup("").join(parts)
+
+
+def drawing(
+    width: float, height: float, label: str, *children: Markup, class_: str = "", **data: float | str
+) -> Markup:
+    """A whole drawing that scales with its place; ``label`` is what it says to those who do not see it."""
+    return element(
+        "svg",
+        element("title", label),
+        *children,
+        class_=f"chart {class_}".strip(),
+        viewBox=f"0 0 {coordinate(width)} {coordinate(height)}",
+        role="img",
+        aria_label=label,
+        xmlns="http://www.w3.org/2000/svg",
+        **data,
+    )
+
+
+def text(x: float, y: float, content: str, *, class_: str = "", anchor: str | None = None) -> Markup:
+    """Text whose baseline starts (``anchor`` None), ends (``end``) or is centred (``middle``) at a point."""
+    return element("text", content, x=x, y=y, class_=class_ or None, text_anchor=anchor)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+    """A straight line."""
+    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
+
+
+def rectangle(x: float, y: float, width: float, height: float, class_: str) -> Markup:
+    """A rectangle; a negative size is drawn as none."""
+    return element("rect", x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_)
+
+
+def polyline(xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
+    """A line through the finite points; where a value is missing the line is broken, and a lone point is a dot."""
+    runs = _runs(xs, ys)
+    path = "".join("M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in run) for run in runs if len(run) > 1)
+    dots = [
+        element("circle", cx=run[0][0], cy=run[0][1], r=1.6, class_=f"{class_} dot") for run in runs if len(run) == 1
+    ]
+    return joined([element("path", d=path, class_=class_)] if path else []) + joined(dots)
+
+
+def area(xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], class_: str) -> Markup:
+    """The band between two lines, left out where either is missing."""
+    points = [p for p in zip(xs, lows, highs, strict=True) if all(map(math.isfinite, p))]
+    if len(points) < 2:
+        return Markup("")
+    there = "L".join(f"{coordinate(x)} {coordinate(low)}" for x, low, _ in points)
+    back = "L".join(f"{coordinate(x)} {coordinate(high)}" for x, _, high in reversed(points))
+    return element("path", d=f"M{there}L{back}Z", class_=class_)
+
+
+def coordinate(value: float) -> str:
+    """A coordinate with one decimal at most."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _attribute(value: float | str) -> str:
+    return coordinate(value) if isinstance(value, (int, float)) else str(escape(value))
+
+
+def _runs(xs: Sequence[float], ys: Sequence[float]) -> list[list[tuple[float, float]]]:
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, y in zip(xs, ys, strict=True):
+        if math.isfinite(x) and math.isfinite(y):
+            runs[-1].append((float(x), float(y)))
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]

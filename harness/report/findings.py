@@ -1,0 +1,113 @@
+"""Findings as rows of text: what the table, the score's account and the cells in pytest-html show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.model.record import Record
+from harness.model.units import format_percent
+from harness.model.verdict import Analysis, Finding, Verdict
+from harness.report import words
+
+_HYPHEN = re.compile(r"(?<!\w)-(?=[\d∞.])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """One finding in words; ``lost_share`` is its part of all lost points, for the bar."""
+
+    verdict: Verdict
+    sli: str
+    objective: str
+    phase: str
+    baseline: str
+    baseline_n: str
+    canary: str
+    canary_n: str
+    difference: str
+    ends: str
+    confidence: str
+    tolerance: str
+    lost: str
+    lost_share: float
+    weight: str
+    score: str
+    reason: str
+    missing: str
+    method: str
+    smallest: str
+    muted: bool
+    critical: bool
+    opened: bool
+
+
+def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
+    """All findings, worst first."""
+    most = max((finding.points_lost for finding in analysis.findings), default=0.0)
+    return tuple(_row(finding, record, most) for finding in words.worst_first(analysis.findings))
+
+
+def counts(analysis: Analysis) -> tuple[tuple[Verdict, int], ...]:
+    """How many findings of each verdict there are, worst first, the absent ones left out."""
+    verdicts = [finding.verdict for finding in analysis.findings]
+    return tuple((v, verdicts.count(v)) for v in words.WORST_FIRST if v in verdicts)
+
+
+def unaccounted(analysis: Analysis) -> float:
+    """Points below 100 that no finding took: a cap by the verdict or by a critical objective."""
+    left = 100.0 - analysis.score - sum(finding.points_lost for finding in analysis.findings)
+    return left if abs(left) >= 0.05 else 0.0
+
+
+def worst_deviation(record: Record, analysis: Analysis) -> str:
+    """The farthest difference among the findings of the worst verdict, in one line, or nothing."""
+    ordered = words.worst_first(analysis.findings)
+    worst = [f for f in ordered if f.verdict is ordered[0].verdict and f.objective.muted is ordered[0].objective.muted]
+    if not worst:
+        return ""
+    finding = max(worst, key=words.severity)
+    unit = words.unit(finding.objective, record)
+    return minus(f"{words.indicator(finding.objective)} in {finding.phase}: {words.interval(finding, unit)}")
+
+
+def minus(text: str) -> str:
+    """``text`` with real minus signs before numbers, as wide as the plus signs beside them."""
+    return _HYPHEN.sub("−", text)
+
+
+def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
+    unit = words.unit(finding.objective, record)
+    middle, low, high = words.differences(finding, unit)
+    has_interval = finding.difference is not None and not (finding.low is None and finding.high is None)
+    whole = words.interval(finding, unit)
+    visible = (
+        ""
+        if finding.smallest_visible is None
+        else words.size(finding.smallest_visible, unit, relative=finding.relative)
+    )
+    return FindingRow(
+        verdict=finding.verdict,
+        sli=words.printable(words.indicator(finding.objective)),
+        objective=words.printable(finding.objective.text),
+        phase=words.printable(finding.phase),
+        baseline=words.estimate(finding.baseline, unit),
+        baseline_n=words.count(finding.baseline.n) if finding.baseline else "0",
+        canary=words.estimate(finding.canary, unit),
+        canary_n=words.count(finding.canary.n) if finding.canary else "0",
+        difference=minus(middle if has_interval else whole),
+        ends=minus(f"[{low}, {high}]") if has_interval else "",
+        confidence=format_percent(finding.confidence),
+        tolerance=minus(words.tolerance(finding, unit)),
+        lost=words.points(finding.points_lost),
+        lost_share=finding.points_lost / most_lost if most_lost > 0 else 0.0,
+        weight=format_percent(finding.weight),
+        score=words.points(finding.score),
+        reason=finding.reason,
+        missing=finding.missing,
+        method=finding.method,
+        smallest=visible,
+        muted=finding.objective.muted,
+        critical=finding.objective.critical,
+        opened=finding.verdict is not Verdict.PASS,
+    )

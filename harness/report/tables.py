@@ -1,0 +1,155 @@
+"""Rows of the page's tables: counts and quantiles as they are in the samples, nothing decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.phase import Phase
+from harness.model.record import Record
+from harness.model.samples import BASELINE, CANARY, UNKNOWN_ARM, Samples
+from harness.model.units import format_duration, format_percent
+from harness.report import words
+
+_WORST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRow:
+    """One arm in one phase."""
+
+    phase: str
+    window: str
+    arm: str
+    n: str
+    rate: str
+    p50: str
+    p99: str
+    errors: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRow:
+    """How often each arm got one status or error in one phase; ``bad`` when it counts as an error."""
+
+    label: str
+    counts: tuple[str, ...]
+    bad: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusTable:
+    """The status rows of one phase; arms are the columns."""
+
+    phase: str
+    arms: tuple[str, ...]
+    rows: tuple[StatusRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request of the canary."""
+
+    at: str
+    phase: str
+    operation: str
+    latency: str
+    late: str
+    status: str
+    error: str
+    size: str
+
+
+def phase_rows(record: Record) -> tuple[PhaseRow, ...]:
+    """Both arms in every phase."""
+    return tuple(
+        _phase_row(inside(record.samples, phase), phase, arm, name)
+        for phase in record.phases
+        for arm, name in ((BASELINE, "baseline"), (CANARY, "canary"))
+    )
+
+
+def status_tables(record: Record) -> tuple[StatusTable, ...]:
+    """Status codes and errors by arm for every judged phase; a third column for answers without an arm, if any."""
+    unknown = bool((record.samples.arm == UNKNOWN_ARM).any())
+    arms = [(BASELINE, "baseline"), (CANARY, "canary"), *([(UNKNOWN_ARM, "unknown arm")] if unknown else [])]
+    return tuple(_status_table(record.samples, phase, arms) for phase in record.phases if phase.kind.judged)
+
+
+def slowest(record: Record) -> tuple[Request, ...]:
+    """The canary's five slowest requests."""
+    samples = record.samples
+    canary = np.flatnonzero((samples.arm == CANARY) & np.isfinite(samples.latency_s))
+    order = canary[np.argsort(-samples.latency_s[canary], kind="stable")]
+    return tuple(_request(record, int(i)) for i in order[:_WORST])
+
+
+def failures(record: Record) -> tuple[Request, ...]:
+    """The canary's first five failed requests, those without a known arm after them."""
+    samples = record.samples
+    failed = np.flatnonzero(samples.failed & (samples.arm != BASELINE))
+    order = failed[np.lexsort((samples.due_s[failed], samples.arm[failed] != CANARY))]
+    return tuple(_request(record, int(i)) for i in order[:_WORST])
+
+
+def inside(samples: Samples, phase: Phase) -> Samples:
+    """The samples that were due in ``phase``."""
+    return samples.where((samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s))
+
+
+def _phase_row(samples: Samples, phase: Phase, arm: int, name: str) -> PhaseRow:
+    own = samples.where(samples.arm == arm)
+    latencies = own.latency_s[np.isfinite(own.latency_s)]
+    rate = len(own) / phase.duration_s if phase.duration_s > 0 else float("nan")
+    return PhaseRow(
+        phase=phase.name,
+        window=f"{phase.start_s:.1f} to {phase.end_s:.1f} s",
+        arm=name,
+        n=words.count(len(own)),
+        rate=words.value(rate, "req/s"),
+        p50=format_duration(float(np.quantile(latencies, 0.5))) if latencies.size else words.NO_VALUE,
+        p99=format_duration(float(np.quantile(latencies, 0.99))) if latencies.size else words.NO_VALUE,
+        errors=f"{words.count(int(own.failed.sum()))} ({format_percent(float(own.failed.mean()))})" if len(own) else words.NO_VALUE,
+    )  # fmt: skip
+
+
+def _status_table(samples: Samples, phase: Phase, arms: Sequence[tuple[int, str]]) -> StatusTable:
+    own = inside(samples, phase)
+    of_arm = [own.arm == arm for arm, _ in arms]
+    rows = [
+        _status_row(f"HTTP {status}" if status else "no answer", own.status == status, of_arm, bad=bool(status == 0 or status >= 500))
+        for status in sorted(set(own.status.tolist()), key=lambda s: (s == 0, s))
+    ]  # fmt: skip
+    rows += [
+        _status_row(own.errors[error], own.error == error, of_arm, bad=True)
+        for error in sorted(set(own.error.tolist()) - {0})
+    ]
+    return StatusTable(phase=phase.name, arms=tuple(name for _, name in arms), rows=tuple(rows))
+
+
+def _status_row(label: str, having: NDArray[np.bool_], of_arm: Sequence[NDArray[np.bool_]], *, bad: bool) -> StatusRow:
+    counts = []
+    for mask in of_arm:
+        number, total = int((having & mask).sum()), int(mask.sum())
+        counts.append(f"{words.count(number)} ({format_percent(number / total)})" if total else words.NO_VALUE)
+    return StatusRow(label=words.printable(label), counts=tuple(counts), bad=bad)
+
+
+def _request(record: Record, index: int) -> Request:
+    samples = record.samples
+    due_s, status = float(samples.due_s[index]), int(samples.status[index])
+    phases = [p.name for p in record.phases if p.start_s <= due_s < p.end_s]
+    operation, error = int(samples.operation[index]), int(samples.error[index])
+    return Request(
+        at=f"{due_s:.2f} s",
+        phase=phases[0] if phases else "between phases",
+        operation=words.printable(samples.operations[operation]) if 0 <= operation < len(samples.operations) else "",
+        latency=format_duration(float(samples.latency_s[index])),
+        late=format_duration(float(samples.late_s[index])),
+        status=str(status) if status else "no answer",
+        error=words.printable(samples.errors[error]) if 0 <= error < len(samples.errors) else "",
+        size=f"{words.count(int(samples.size[index]))} B",
+    )
