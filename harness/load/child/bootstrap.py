@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from locust import LoadTestShape, events
+from locust import LoadTestShape, User, events
 
 from harness.load.child.conductor import Conductor
 from harness.load.order import ORDER_VARIABLE, read_order
@@ -35,6 +35,10 @@ class OrderedShape(LoadTestShape):
         return self.conductor.tick() if self.conductor else None
 
 
+class NoUser(User):
+    """Keeps Locust from looking for pytest functions when a profile has no User class; never run."""
+
+
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     profile = str(PLAN.profile)
     lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == profile]
@@ -42,13 +46,22 @@ def _explain(kind: type[BaseException], error: BaseException, trace: TracebackTy
         lines = [error.lineno]
     place = f"{profile}:{lines[-1]}" if lines else profile
     summary = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    refusal_file(ORDER.parent).write_text(f"{place}: the profile does not import: {summary}")
+    refuse(f"{place}: the profile does not import: {summary}")
     sys.__excepthook__(kind, error, trace)
+
+
+def refuse(reason: str) -> None:
+    """Tell the harness why this profile cannot be run."""
+    refusal_file(ORDER.parent).write_text(reason)
 
 
 def _on_init(environment: Any, **_: Any) -> None:
     faulthandler.cancel_dump_traceback_later()
     sys.excepthook = sys.__excepthook__
+    environment.user_classes = [kind for kind in environment.user_classes if kind is not NoUser]
+    if not any(kind.tasks for kind in environment.user_classes):
+        refuse(f"{PLAN.profile}: expected a User class with at least one @task, found none")
+        sys.exit(1)
     OrderedShape.conductor = Conductor(environment, PLAN, ORDER.parent)
 
 

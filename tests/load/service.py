@@ -1,0 +1,55 @@
+"""A service to send load to: python service.py PORT. It counts, remembers headers, waits and fails on request."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from aiohttp import web
+
+
+class Service:
+    """Answers /reviews/N as the canary for N divisible by ten and as the baseline otherwise."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.headers: list[dict[str, str]] = []
+
+    async def reviews(self, request: web.Request) -> web.Response:
+        """One product: ``delay`` seconds late, with ``status``, or with a ``reset`` connection."""
+        self.count += 1
+        self.headers.append(dict(request.headers))
+        await asyncio.sleep(float(request.query.get("delay", "0")))
+        arm = "canary" if int(request.match_info["id"]) % 10 == 0 else "baseline"
+        if "reset" in request.query and request.transport is not None:
+            request.transport.abort()
+        status = int(request.query.get("status", "200"))
+        return web.Response(text="fine", status=status, headers={"x-harness-arm": arm})
+
+    async def login(self, request: web.Request) -> web.Response:
+        """A token."""
+        self.count += 1
+        return web.json_response({"token": f"token-{self.count}"})
+
+    async def seen(self, request: web.Request) -> web.Response:
+        """What came."""
+        return web.json_response({"count": self.count, "headers": self.headers})
+
+    async def forget(self, request: web.Request) -> web.Response:
+        """Start counting again."""
+        self.count, self.headers = 0, []
+        return web.Response()
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    service, app = Service(), web.Application()
+    app.router.add_get("/reviews/{id}", service.reviews)
+    app.router.add_post("/login", service.login)
+    app.router.add_get("/seen", service.seen)
+    app.router.add_post("/forget", service.forget)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None, shutdown_timeout=0.1)
+
+
+if __name__ == "__main__":
+    main()
