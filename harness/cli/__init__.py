@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import MappingProxyType
 
+from harness.clients.signals import endings_interrupt
 from harness.errors import HarnessError
 
 COMMANDS = MappingProxyType(
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser(arguments).parse_args(arguments)
-        code: int = args.run(args)
+        with endings_interrupt():
+            code: int = args.run(args)
     except HarnessError as error:
         print(f"harness: {error}", file=sys.stderr)
         return error.exit_code

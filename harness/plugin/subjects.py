@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from harness import gate, wiring
+from harness.clients.signals import endings_interrupt
 from harness.errors import UsageError
 from harness.gate import Outcome
 from harness.mesh.port import Mesh
@@ -38,6 +39,7 @@ class Test:
         self._world = ExitStack()
 
     def __enter__(self) -> Self:
+        self._world.enter_context(endings_interrupt())
         return self
 
     def __exit__(self, *_: object) -> None:
