@@ -9,15 +9,21 @@ from harness.model.phase import Phase
 from harness.model.record import Plan, Series
 from harness.model.samples import Samples
 from harness.model.verdict import Analysis
+from harness.stats.table import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that has been seen so far. ``phases`` holds the windows that have begun, the last one cut at now."""
+    """All that has been seen so far. ``phases`` holds the windows that have begun, the last one cut at now.
+
+    table: the same samples already reduced (``harness.stats.table``), for callers that look often or
+    have more samples than memory; judges that can take it then leave ``samples`` alone.
+    """
 
     samples: Samples
     phases: tuple[Phase, ...]
     series: tuple[Series, ...] = ()
+    table: Table | None = None
 
 
 class Judge(Protocol):

@@ -12,7 +12,8 @@ The text of an objective, read by ``parse_objective``::
     difference = ("+" | "-") number ("%" | "pp" | "us" | "ms" | "s" | "m" | nothing for gauges)
     limit      = number (the indicator's unit)
 
-A sign means "against the baseline", no sign means "the canary itself". With ``or`` the wider of a
+A sign means "against the baseline", no sign means "the canary itself". ``+0%`` fails any harm that is
+shown, and passes only what is shown to be better. With ``or`` the wider of a
 relative and an absolute difference is tolerated; ``and`` adds a limit for the canary itself.
 """
 
@@ -304,8 +305,6 @@ class _Reader:
         if sign == wrong_sign and direction is not Direction.EITHER:
             raise self.wrong(f"expected a tolerance in the worse direction, such as {_example(indicator.kind)}", at)
         value = float(digits) * (_SECONDS.get(unit, 1.0) if unit not in {"%", "pp"} else 0.01)
-        if value <= 0 and (sign or indicator.kind is SliKind.SPLIT):
-            raise self.wrong("a tolerance of zero can never be shown to hold; expected more than zero", at)
         return _Number(at=at, sign=sign, value=value, unit=unit)
 
     def _second(self, indicator: _Indicator, direction: Direction, first: _Number) -> _Number:

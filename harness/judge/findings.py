@@ -1,0 +1,187 @@
+"""From measurement to finding: which answer the evidence supports, how sure, and what would settle it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look, stretches
+from harness.judge.measure import Measurement, measure, smallest_visible
+from harness.judge.wording import comparison_text, count_text, tolerance_text
+from harness.model.objective import Objective
+from harness.model.record import Plan
+from harness.model.units import format_duration
+from harness.model.verdict import Finding, Verdict
+from harness.stats.tails import t_quantile
+from harness.stats.window import Window
+
+METHOD = (
+    "counts above the moved quantile or of errors, paired by block of time; signed likelihood root over the "
+    "long-run variance, Student's t"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseView:
+    """One phase as one objective sees it.
+
+    alpha: this objective's and phase's part of the run's alpha. pooled: for a short phase, it and the
+    steady phase together.
+    """
+
+    look: Look
+    window: Window
+    plan: Plan
+    alpha: float
+    any_harm: bool
+    pooled: Window | None = None
+
+
+def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...]) -> Finding:
+    """The objective's finding in one phase. ``known``: operations that samples have, for the message."""
+    measured = measure(objective, view.window, share=view.plan.canary_share)
+    if measured is None:
+        return _without_evidence(objective, view, known)
+    harm, beyond = _proofs(objective, view, measured)
+    verdict = _verdict(objective, view, measured, harm=harm, beyond=beyond)
+    limits = measured.interval(view.look.interval_tail)
+    return Finding(
+        objective=objective,
+        phase=view.look.phase.name,
+        baseline=measured.baseline,
+        canary=measured.canary,
+        difference=measured.difference,
+        low=None if limits is None else limits[0],
+        high=None if limits is None else limits[1],
+        relative=measured.relative,
+        confidence=1 - 2 * SHOWN,
+        margin=measured.margin,
+        verdict=verdict,
+        reason=_reason(objective, view, measured, verdict, limits),
+        score=100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
+        missing=_missing(view, measured, limits) if verdict is Verdict.INCONCLUSIVE else "",
+        smallest_visible=smallest_visible(measured, view.look.proof_tail(view.alpha, view.look.seen_s)),
+        method=f"{METHOD} ({measured.noise.degrees:.0f} degrees of freedom), overdispersion {measured.noise.factor:.2f}",
+    )
+
+
+def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[bool, bool]:
+    """Whether harm is proven at the run's alpha, and whether it is shown to be beyond the tolerance."""
+    harm = beyond = False
+    plan_alpha = view.plan.alpha
+    window = view.window
+    for index, part in stretches(window.blocks.tolist(), window.block_s, view.look.planned_s):
+        stretch = window.since(index) if index else window
+        measured = measure(objective, stretch, share=view.plan.canary_share) if index else whole
+        if measured is None:
+            continue
+        harmful = measured.chances.harm <= view.look.proof_tail(view.alpha * part, stretch.seconds)
+        harm = harm or harmful
+        beyond = beyond or (
+            harmful and measured.chances.beyond <= view.look.proof_tail(plan_alpha * part, stretch.seconds)
+        )
+    return harm, beyond
+
+
+def _verdict(objective: Objective, view: PhaseView, measured: Measurement, *, harm: bool, beyond: bool) -> Verdict:
+    if beyond or (harm and view.any_harm):
+        return Verdict.FAIL
+    if _shown_chance(objective, view, measured) <= SHOWN:
+        return Verdict.PASS
+    return Verdict.MARGINAL if harm else Verdict.INCONCLUSIVE
+
+
+def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) -> float:
+    """The chance of being beyond tolerance, on a scale where ``SHOWN`` is enough for a pass.
+
+    A phase that is not complete needs what holds at every look. A short phase has a lower bar of its
+    own, or is shown together with the steady phase as long as nothing speaks of harm.
+    """
+    own = measured.chances.within
+    if not view.look.complete:
+        needed = view.look.shown_tail
+        return own * SHOWN / needed if needed > 0 else 1.0
+    if not view.look.short:
+        return own
+    own *= SHOWN / SHOWN_IN_SHORT_PHASE
+    if view.pooled is None or measured.chances.harm <= 0.05 or not _tolerated(objective):
+        return own
+    pooled = measure(objective, view.pooled, share=view.plan.canary_share)
+    return own if pooled is None else min(own, pooled.chances.within)
+
+
+def _tolerated(objective: Objective) -> bool:
+    return objective.relative is not None or objective.absolute is not None
+
+
+def _reason(
+    objective: Objective,
+    view: PhaseView,
+    measured: Measurement,
+    verdict: Verdict,
+    limits: tuple[float, float] | None,
+) -> str:
+    place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
+    numbers = comparison_text(
+        objective, measured.baseline, measured.canary, measured.difference, limits, relative=measured.relative
+    )
+    tolerance = tolerance_text(objective, measured.margin, relative=measured.relative)
+    word = {
+        Verdict.FAIL: "is worse than tolerated" if not view.any_harm else "is proven worse",
+        Verdict.PASS: "is within tolerance",
+        Verdict.MARGINAL: "is worse, but not shown to be beyond tolerance",
+        Verdict.INCONCLUSIVE: "is not shown to be within tolerance",
+    }[verdict]
+    return f"{place} {word}: {numbers}; {tolerance}"
+
+
+def _labels(objective: Objective) -> str:
+    return f" of {objective.labels['endpoint']}" if "endpoint" in objective.labels else ""
+
+
+def _missing(view: PhaseView, measured: Measurement, limits: tuple[float, float] | None) -> str:
+    """How many canary requests, and seconds at this rate, would settle it."""
+    error, difference, margin = measured.error(), measured.difference, measured.margin
+    have = measured.canary.n
+    if error is None or difference is None or margin is None or limits is None or have == 0:
+        return f"{have:,} canary requests are too few for an interval"
+    if measured.relative:
+        difference, margin = math.log1p(max(difference, -0.99)), math.log1p(max(margin, -0.99))
+    distance = abs(margin) - max(difference * math.copysign(1.0, margin), 0.0)
+    if distance <= 0.1 * abs(margin):
+        return "the estimate is at the edge of the tolerance: more requests of the same may not settle it"
+    sigmas = t_quantile(view.look.shown_tail if view.look.complete else SHOWN, measured.noise.degrees) + 1.0
+    need = have * (sigmas * error / distance) ** 2
+    if need <= have:
+        return f"{have:,} canary requests so far; enough once the phase is complete"
+    rate = have / max(view.window.seconds, view.window.block_s)
+    return (
+        f"{have:,} of about {count_text(need)} canary requests; "
+        f"{format_duration((need - have) / rate)} more at {rate:.3g} a second"
+    )
+
+
+def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, ...]) -> Finding:
+    endpoint = objective.labels.get("endpoint")
+    place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
+    if endpoint is not None and endpoint not in known:
+        reason = f"{place}: no request is named {endpoint!r}; seen: {', '.join(known) or 'none'}"
+    else:
+        counts = [int(count) for count in view.window.requests.sum(axis=1)] if view.window.requests.size else [0, 0]
+        reason = f"{place}: nothing to compare: {counts[0]} requests of the baseline and {counts[1]} of the canary"
+        reason += " can be paired" if min(counts) else ""
+    return Finding(
+        objective=objective,
+        phase=view.look.phase.name,
+        baseline=None,
+        canary=None,
+        difference=None,
+        low=None,
+        high=None,
+        relative=objective.relative is not None,
+        confidence=1 - 2 * SHOWN,
+        margin=None,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=reason,
+        missing="requests of both arms" + (" that are answered without an error" if objective.quantile else ""),
+    )

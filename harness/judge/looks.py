@@ -1,0 +1,118 @@
+"""How much evidence one look at one objective in one phase needs, so that all looks together keep their promise.
+
+The run's ``alpha`` is divided between objectives, phases and stretches of a phase. Each part is spent
+twice: some on limits that hold at every look (a normal mixture), the rest on one look when the phase
+is complete. Sums of the parts never exceed ``alpha``, whatever the dependence between objectives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model.objective import Objective, SliKind
+from harness.model.phase import Phase, PhaseKind
+from harness.model.record import Plan
+from harness.stats.tails import anytime_tail
+
+FINAL_PART = 0.6
+RESTART_PART = 0.2
+RESTART_EVERY_S = 60.0
+TUNED_AT = 1 / 20
+SHOWN = 0.025
+SHOWN_IN_SHORT_PHASE = 0.2
+SHORT_PHASE_S = 10.0
+COMPLETE = 0.9
+_KIND_WEIGHTS = {SliKind.ERROR_RATE: 2.0, SliKind.THROUGHPUT: 0.5, SliKind.SPLIT: 0.5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One phase at one look. ``planned_s`` is its planned length, ``complete`` whether (nearly) all of it was seen."""
+
+    phase: Phase
+    planned_s: float
+    seen_s: float
+    complete: bool
+
+    @property
+    def short(self) -> bool:
+        """Too short to show everything: watched for harm, and shown at a lower confidence."""
+        return self.planned_s < SHORT_PHASE_S
+
+    @property
+    def shown_tail(self) -> float:
+        """What the chance of being beyond tolerance must fall below to be shown within."""
+        tail = SHOWN_IN_SHORT_PHASE if self.short else SHOWN
+        return tail if self.complete else self.anytime(tail, self.seen_s)
+
+    @property
+    def interval_tail(self) -> float:
+        """The tail on either side of a 95 % interval."""
+        return SHOWN if self.complete else self.anytime(SHOWN, self.seen_s)
+
+    def anytime(self, alpha: float, seen_s: float) -> float:
+        """The tail for a look after ``seen_s`` seconds of a stretch."""
+        return anytime_tail(alpha, seen_s, self.planned_s * TUNED_AT)
+
+    def proof_tail(self, alpha: float, seen_s: float) -> float:
+        """What the chance of no harm must fall below to prove harm, with ``alpha`` for the whole stretch."""
+        every = self.anytime(alpha * (1 - FINAL_PART), seen_s)
+        return max(every, alpha * FINAL_PART) if self.complete else every
+
+
+def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> tuple[Look, ...]:
+    """The judged phases that have begun, in order of time."""
+    planned = {phase.name: phase.duration_s for phase in plan.phases}
+    begun = sorted(phases, key=lambda phase: (phase.start_s, phase.name))
+    last = begun[-1].name if begun else ""
+    result = []
+    for phase in begun:
+        if not phase.kind.judged:
+            continue
+        seen = max(min(phase.end_s, now_s) - phase.start_s, 0.0)
+        length = planned.get(phase.name, 0.0) or seen
+        over = final or phase.name != last
+        complete = over and seen >= COMPLETE * length
+        result.append(Look(phase=phase, planned_s=max(length, seen, 1e-9), seen_s=seen, complete=complete))
+    return tuple(result)
+
+
+def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:
+    """Whether an objective is judged in a phase of this kind and name."""
+    if not kind.judged or objective.labels.get("phase", name) not in {name, kind.value}:
+        return False
+    if objective.interaction:
+        return kind is PhaseKind.FAULT
+    return objective.kind is not SliKind.RECOVERY or kind is PhaseKind.RECOVERY
+
+
+def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, str], float]:
+    """Each objective's (by number) and phase's part of the plan's alpha; muted objectives have none."""
+    weights = {
+        (number, phase.name): _KIND_WEIGHTS.get(objective.kind, 1.0) * math.sqrt(max(phase.duration_s, 1.0))
+        for number, objective in enumerate(objectives)
+        for phase in plan.phases
+        if not objective.muted and applies(objective, phase.kind, phase.name)
+    }
+    total = sum(weights.values())
+    return {key: plan.alpha * weight / total for key, weight in weights.items()}
+
+
+def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:
+    """Where evidence is summed from: index of the first block and part of alpha.
+
+    Always the whole phase; in a long one also anew every minute, because harm that starts late is
+    hidden by what was before it.
+    """
+    restarts = max(int(planned_s / RESTART_EVERY_S - 0.25), 0)
+    if not restarts or not len(blocks):
+        return ((0, 1.0),)
+    starts = [(0, 1 - RESTART_PART)]
+    for number in range(1, restarts + 1):
+        first = blocks[0] + round(number * RESTART_EVERY_S / block_s)
+        index = next((place for place, block in enumerate(blocks) if block >= first), None)
+        if index is not None:
+            starts.append((index, RESTART_PART / restarts))
+    return tuple(starts)

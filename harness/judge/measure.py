@@ -1,0 +1,182 @@
+"""One objective in one stretch of time: estimates, interval, and the chances behind every possible answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.model.objective import Direction, Objective, SliKind
+from harness.model.samples import BASELINE, CANARY
+from harness.model.verdict import Estimate
+from harness.stats.contrast import (
+    Contrast,
+    ShareContrast,
+    estimate,
+    interval,
+    quantile_contrast,
+    rate_contrast,
+    share_contrast,
+)
+from harness.stats.limit import latency_limit_root, rate_limit_root
+from harness.stats.tails import t_quantile, t_tail
+from harness.stats.variance import Overdispersion
+from harness.stats.window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chances:
+    """Tail probabilities of three hypotheses; the smaller, the stronger the evidence.
+
+    harm: that the canary is no worse than the baseline (or, without a tolerance, than its limit).
+    beyond: that the canary is within its tolerance and limit. within: that it is not.
+    """
+
+    harm: float
+    beyond: float
+    within: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What was seen of one objective. Units as in ``Finding``; ``requests`` are the canary's."""
+
+    baseline: Estimate | None
+    canary: Estimate
+    relative: bool
+    difference: float | None
+    margin: float | None
+    chances: Chances
+    noise: Overdispersion
+    contrast: Contrast | None
+
+    def interval(self, tail: float) -> tuple[float, float] | None:
+        """The differences that are not rejected with probability ``tail`` on either side."""
+        return None if self.contrast is None else interval(self.contrast, tail, relative=self.relative)
+
+    def error(self) -> float | None:
+        """Standard error of the difference (of its logarithm when relative), from a one-sigma interval."""
+        tail = t_tail(1.0, self.noise.degrees)
+        limits = self.interval(tail)
+        if limits is None or not all(math.isfinite(limit) for limit in limits):
+            return None
+        if self.relative and limits[0] <= -1:
+            return None
+        low, high = (math.log1p(limit) for limit in limits) if self.relative else limits
+        return (high - low) / 2
+
+
+def measure(objective: Objective, window: Window, *, share: float, floor: float = 1.0) -> Measurement | None:
+    """The objective in ``window``, None when an arm has no request that counts.
+
+    share: the canary's planned share of requests. floor: the least overdispersion to assume.
+    Objectives of gauges, recovery and interactions are measured elsewhere.
+    """
+    contrast = _contrast(objective, window, share, floor)
+    if contrast is None:
+        return None
+    relative = objective.relative is not None or (
+        objective.absolute is None and objective.kind is not SliKind.ERROR_RATE and objective.kind is not SliKind.SPLIT
+    )
+    parts = [_against_baseline(objective, contrast)] if _tolerated(objective) else []
+    if objective.limit is not None:
+        parts.append(_against_limit(objective, window, objective.limit))
+    baseline, canary = _estimates(objective, contrast, window)
+    return Measurement(
+        baseline=baseline,
+        canary=canary,
+        relative=relative,
+        difference=estimate(contrast, relative=relative),
+        margin=margin_of(objective, contrast.baseline, relative=relative),
+        chances=Chances(
+            harm=min(part.harm for part in parts),
+            beyond=min(part.beyond for part in parts),
+            within=max(part.within for part in parts),
+        ),
+        noise=contrast.noise,
+        contrast=contrast,
+    )
+
+
+def _tolerated(objective: Objective) -> bool:
+    return objective.relative is not None or objective.absolute is not None
+
+
+def _contrast(objective: Objective, window: Window, share: float, floor: float) -> Contrast | None:
+    if objective.kind is SliKind.LATENCY and objective.quantile is not None:
+        return quantile_contrast(window, objective.quantile, floor=floor)
+    if objective.kind is SliKind.ERROR_RATE:
+        return rate_contrast(window.failed, window.requests, floor=floor)
+    if objective.kind in {SliKind.THROUGHPUT, SliKind.SPLIT}:
+        return share_contrast(window, share, floor=floor)
+    return None
+
+
+def _against_baseline(objective: Objective, contrast: Contrast) -> Chances:
+    """Chances of the tolerance; with two of them the wider one counts."""
+    tolerances = [
+        (amount, relative)
+        for amount, relative in ((objective.relative, True), (objective.absolute, False))
+        if amount is not None
+    ]
+    relative = tolerances[0][1]
+    ups = [_tail(contrast, amount, relative=is_relative) for amount, is_relative in tolerances]
+    downs = [_tail(contrast, -amount, relative=is_relative) for amount, is_relative in tolerances]
+    harm_up, harm_down = _tail(contrast, 0.0, relative=relative)[0], _tail(contrast, 0.0, relative=relative)[1]
+    worse_up = Chances(harm=harm_up, beyond=max(up for up, _ in ups), within=min(down for _, down in ups))
+    worse_down = Chances(harm=harm_down, beyond=max(down for _, down in downs), within=min(up for up, _ in downs))
+    if objective.direction is Direction.INCREASE:
+        return worse_up
+    if objective.direction is Direction.DECREASE:
+        return worse_down
+    return Chances(
+        harm=min(1.0, 2 * min(harm_up, harm_down)),
+        beyond=min(1.0, 2 * min(worse_up.beyond, worse_down.beyond)),
+        within=max(worse_up.within, worse_down.within),
+    )
+
+
+def _tail(contrast: Contrast, amount: float, *, relative: bool) -> tuple[float, float]:
+    """Probabilities of as much above, and as much below, if the difference is ``amount``."""
+    root = contrast.root(amount, relative=relative) / math.sqrt(contrast.noise.factor)
+    return t_tail(root, contrast.noise.degrees), t_tail(-root, contrast.noise.degrees)
+
+
+def _against_limit(objective: Objective, window: Window, limit: float) -> Chances:
+    if objective.kind is SliKind.LATENCY and objective.quantile is not None:
+        root = latency_limit_root(window, objective.quantile, limit)
+    else:
+        root = rate_limit_root(window, limit, errors=objective.kind is SliKind.ERROR_RATE)
+    up, down = t_tail(root.value, root.degrees), t_tail(-root.value, root.degrees)
+    if objective.direction is Direction.DECREASE:
+        up, down = down, up
+    return Chances(harm=up if not _tolerated(objective) else 1.0, beyond=up, within=down)
+
+
+def _estimates(objective: Objective, contrast: Contrast, window: Window) -> tuple[Estimate, Estimate]:
+    requests = window.above[:, :, 0] if objective.kind is SliKind.LATENCY else window.requests
+    counts = [int(requests[arm].sum()) for arm in (BASELINE, CANARY)]
+    values = contrast.baseline, contrast.canary
+    if objective.kind is SliKind.SPLIT and isinstance(contrast, ShareContrast):
+        values = contrast.share, contrast.observed_share
+    return Estimate(value=values[0], n=counts[0]), Estimate(value=values[1], n=counts[1])
+
+
+def margin_of(objective: Objective, baseline: float, *, relative: bool) -> float | None:
+    """The tolerance in the unit of the difference, signed towards worse (plus for either way); None without one."""
+    if not _tolerated(objective):
+        return None
+    if relative:
+        absolute = objective.absolute / baseline if objective.absolute is not None and baseline > 0 else 0.0
+        size = max(objective.relative or 0.0, absolute)
+    else:
+        size = max(objective.absolute or 0.0, (objective.relative or 0.0) * baseline)
+    return -size if objective.direction is Direction.DECREASE else size
+
+
+def smallest_visible(measurement: Measurement, tail: float) -> float | None:
+    """The smallest difference that a test with probability ``tail`` shows in 95 of 100 runs like this one."""
+    error = measurement.error()
+    if error is None or tail <= 0:
+        return None
+    size = error * (t_quantile(tail, measurement.noise.degrees) + t_quantile(0.05, measurement.noise.degrees))
+    return math.expm1(size) if measurement.relative else size

@@ -1,0 +1,63 @@
+"""The score from 0 to 100: where every lost point went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.model.verdict import Finding, Verdict
+
+FAIL_CAP = 49.0
+
+
+def weighted(findings: Sequence[Finding], seconds: Sequence[float]) -> list[Finding]:
+    """Findings with their share of the total: groups count equally, then objectives by weight, then phases by length."""
+    live = [index for index, finding in enumerate(findings) if not finding.objective.muted]
+    groups = {findings[index].objective.group for index in live}
+    shares = [0.0] * len(findings)
+    for group in groups:
+        members = [index for index in live if findings[index].objective.group == group]
+        texts = {findings[index].objective.text: findings[index].objective.weight for index in members}
+        total = sum(texts.values())
+        for text, weight in texts.items():
+            own = [index for index in members if findings[index].objective.text == text]
+            length = sum(seconds[index] for index in own)
+            for index in own:
+                part = seconds[index] / length if length > 0 else 1 / len(own)
+                shares[index] = weight / total * part / len(groups)
+    return [replace(finding, weight=share) for finding, share in zip(findings, shares, strict=True)]
+
+
+def scored(
+    findings: Sequence[Finding], verdict: Verdict, *, pass_score: float, marginal_score: float
+) -> tuple[float, tuple[Finding, ...]]:
+    """The total score and the findings with the points each took from 100.
+
+    The weighted mean of the findings' scores, capped by the verdict so that the thresholds agree
+    with it; 0 when a critical objective failed. What a cap takes is charged to the findings that
+    made the verdict.
+    """
+    raw = sum(finding.weight * finding.score for finding in findings)
+    total = min(raw, _cap(findings, verdict, pass_score, marginal_score))
+    culprits = [index for index, finding in enumerate(findings) if finding.verdict is verdict and finding.weight > 0]
+    if verdict is Verdict.FAIL and total == 0:
+        critical = [index for index in culprits if findings[index].objective.critical]
+        culprits = critical or culprits
+    blame = sum(findings[index].weight for index in culprits)
+    charged = []
+    for index, finding in enumerate(findings):
+        lost = finding.weight * (100 - finding.score)
+        if index in culprits:
+            lost += (raw - total) * finding.weight / blame
+        charged.append(replace(finding, points_lost=lost))
+    return total, tuple(charged)
+
+
+def _cap(findings: Sequence[Finding], verdict: Verdict, pass_score: float, marginal_score: float) -> float:
+    if verdict is Verdict.PASS:
+        return 100.0
+    if verdict is not Verdict.FAIL:
+        return min(75.0, max(pass_score - 0.1, 0.0))
+    if any(finding.objective.critical and finding.verdict is Verdict.FAIL for finding in findings):
+        return 0.0
+    return min(FAIL_CAP, max(marginal_score - 0.1, 0.0))

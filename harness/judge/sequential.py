@@ -1,0 +1,208 @@
+"""The default judge: fails on proof, passes on proof, and says what is missing otherwise.
+
+Every objective is compared in every judged phase, block by block of time (``harness.stats.contrast``),
+with the long-run variance of the blocks. A canary is failed when harm is proven at the run's ``alpha``
+(shared out by ``looks``) and the difference is shown to be beyond the tolerance. It passes only when
+every objective is shown within its tolerance in every phase. Called at every look with all that was
+seen so far; the same evidence gives the same analysis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.judge.findings import PhaseView, finding_of
+from harness.judge.looks import Look, alpha_parts, applies, looks
+from harness.judge.port import Evidence
+from harness.judge.scoring import scored, weighted
+from harness.model.objective import Objective, default_objectives
+from harness.model.phase import PhaseKind, PhasePlan
+from harness.model.record import Plan
+from harness.model.samples import BASELINE, CANARY
+from harness.model.units import format_duration, format_percent
+from harness.model.verdict import Analysis, Finding, Verdict
+from harness.stats.table import Table, reduce_samples
+from harness.stats.window import Window, joined, window_of
+
+LONG_RUN_S = 90.0
+EARLY_PASS_AFTER = 0.5
+
+
+class FailOn(StrEnum):
+    """What fails a canary: harm beyond the tolerance, or any harm that is proven."""
+
+    BEYOND_TOLERANCE = "beyond-tolerance"
+    ANY_HARM = "any-harm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialJudge:
+    """See the module. Implements ``harness.judge.port.Judge``."""
+
+    fail_on: FailOn = FailOn.BEYOND_TOLERANCE
+    name: str = "sequential"
+
+    def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
+        """See ``harness.judge.port.Judge.judge``."""
+        objectives = plan.objectives or default_objectives()
+        table = evidence.table or reduce_samples(evidence.samples, evidence.phases, block_s=block_seconds(plan))
+        begun = looks(plan, evidence.phases, now_s=now_s, final=final)
+        findings, seconds = self._findings(plan, objectives, table, begun, now_s=now_s, final=final)
+        verdict = self._verdict(findings, begun, plan, now_s=now_s, final=final)
+        score, charged = scored(
+            weighted(findings, seconds), verdict, pass_score=plan.pass_score, marginal_score=plan.marginal_score
+        )
+        if verdict is Verdict.PASS and score < plan.pass_score:
+            verdict = Verdict.MARGINAL if score >= plan.marginal_score else Verdict.INCONCLUSIVE
+        return Analysis(
+            verdict=verdict,
+            reason=_reason(verdict, charged, score, plan, final=final),
+            score=score,
+            findings=charged,
+            judge=self.name,
+            alpha=plan.alpha,
+            decided_at_s=now_s,
+            final=final,
+            warnings=_warnings(table, begun, plan),
+        )
+
+    def _findings(
+        self,
+        plan: Plan,
+        objectives: tuple[Objective, ...],
+        table: Table,
+        begun: tuple[Look, ...],
+        *,
+        now_s: float,
+        final: bool,
+    ) -> tuple[list[Finding], list[float]]:
+        """A finding per objective and judged phase, with the phases' lengths in seconds."""
+        parts = alpha_parts(plan, objectives)
+        windows = _Windows(table, until_s=float("inf") if final else now_s)
+        findings: list[Finding] = []
+        seconds: list[float] = []
+        for number, objective in enumerate(objectives):
+            for look in begun:
+                phase = look.phase
+                if not applies(objective, phase.kind, phase.name):
+                    continue
+                alpha = parts.get((number, phase.name), plan.alpha / len(objectives) / len(begun))
+                view = PhaseView(
+                    look=look,
+                    window=windows.of(look, objective),
+                    pooled=windows.with_steady(look, objective, begun),
+                    plan=plan,
+                    alpha=alpha,
+                    any_harm=self.fail_on is FailOn.ANY_HARM,
+                )
+                findings.append(finding_of(objective, view, known=table.operations))
+                seconds.append(look.planned_s)
+            for missing in _not_begun(plan, begun):
+                if applies(objective, missing.kind, missing.name):
+                    findings.append(_pending(objective, missing.name))
+                    seconds.append(missing.duration_s)
+        return findings, seconds
+
+    def _verdict(
+        self, findings: list[Finding], begun: tuple[Look, ...], plan: Plan, *, now_s: float, final: bool
+    ) -> Verdict:
+        verdicts = {finding.verdict for finding in findings if not finding.objective.muted}
+        if Verdict.FAIL in verdicts:
+            return Verdict.FAIL
+        early = final or (now_s >= EARLY_PASS_AFTER * plan.duration_s and bool(begun))
+        if verdicts == {Verdict.PASS} and early:
+            return Verdict.PASS
+        return Verdict.MARGINAL if Verdict.MARGINAL in verdicts else Verdict.INCONCLUSIVE
+
+
+class _Windows:
+    """The windows of one look, each made once."""
+
+    def __init__(self, table: Table, *, until_s: float) -> None:
+        self._table, self._until_s = table, until_s
+        self._made: dict[tuple[str, str | None], Window] = {}
+
+    def of(self, look: Look, objective: Objective) -> Window:
+        """What an objective sees of a phase; blocks that are not over are left out."""
+        key = (look.phase.name, objective.labels.get("endpoint"))
+        if key not in self._made:
+            self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s)
+        return self._made[key]
+
+    def with_steady(self, look: Look, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
+        """A short phase together with the steady one; None for other phases."""
+        steady = next((other for other in begun if other.phase.kind is PhaseKind.STEADY and not other.short), None)
+        if not look.short or steady is None:
+            return None
+        return joined(self.of(steady, objective), self.of(look, objective))
+
+
+def block_seconds(plan: Plan) -> float:
+    """Width of the blocks of time: a second, or half of one in runs under a minute and a half."""
+    return 1.0 if plan.duration_s >= LONG_RUN_S else 0.5
+
+
+def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:
+    seen = {look.phase.name for look in begun}
+    return [phase for phase in plan.phases if phase.kind.judged and phase.name not in seen]
+
+
+def _pending(objective: Objective, phase: str) -> Finding:
+    return Finding(
+        objective=objective,
+        phase=phase,
+        baseline=None,
+        canary=None,
+        difference=None,
+        low=None,
+        high=None,
+        relative=objective.relative is not None,
+        confidence=0.95,
+        margin=None,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=f"{objective.name}: the {phase} phase has not begun",
+        missing=f"the {phase} phase",
+    )
+
+
+def _reason(verdict: Verdict, findings: tuple[Finding, ...], score: float, plan: Plan, *, final: bool) -> str:
+    """One sentence for people: the worst finding that made the verdict, and how many others did."""
+    live = [finding for finding in findings if not finding.objective.muted]
+    if not live:
+        return "no objective could be judged: no judged phase has samples"
+    if verdict is Verdict.PASS:
+        phases = len({finding.phase for finding in live})
+        count = len({finding.objective.text for finding in live})
+        return (
+            f"{count} objective{'s' * (count != 1)} shown within tolerance in "
+            f"{phases} phase{'s' * (phases != 1)}; score {score:.1f}"
+        )
+    made = [finding for finding in live if finding.verdict is verdict]
+    if not made:
+        early = not final and all(finding.verdict is Verdict.PASS for finding in live)
+        return (
+            "within tolerance so far; a pass needs half of the planned time and every phase"
+            if early
+            else f"score {score:.1f} is below the {plan.pass_score:g} that a pass needs"
+        )
+    worst = max(made, key=lambda finding: (finding.objective.critical, finding.points_lost))
+    others = len(made) - 1
+    return worst.reason + (f"; and {others} more like it" if others else "")
+
+
+def _warnings(table: Table, begun: tuple[Look, ...], plan: Plan) -> tuple[str, ...]:
+    warnings = []
+    baseline, canary, unknown = table.total(BASELINE), table.total(CANARY), table.total(-1)
+    if unknown:
+        share = unknown / (baseline + canary + unknown)
+        warnings.append(f"{unknown} requests ({format_percent(share)}) came back without the mark of an arm")
+    if canary > baseline > 0 and plan.canary_share < 0.5:
+        warnings.append(f"more requests reached the canary ({canary}) than the baseline ({baseline})")
+    warnings.extend(
+        f"the {look.phase.name} phase ({format_duration(look.planned_s)}) is short: it is watched for harm, and "
+        "being within tolerance is shown there with 80 % confidence, or together with the steady phase"
+        for look in begun
+        if look.short
+    )
+    return tuple(warnings)

@@ -1,0 +1,56 @@
+"""One arm against a fixed limit: signed roots, with the noise of its own blocks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.samples import CANARY
+from harness.stats.contrast import column_at
+from harness.stats.histogram import position_of
+from harness.stats.likelihood import root_of_share
+from harness.stats.variance import overdispersion
+from harness.stats.window import Window
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """``value`` follows Student's t with ``degrees`` of freedom when the arm is exactly at its limit."""
+
+    value: float
+    degrees: float
+
+
+def latency_limit_root(window: Window, quantile: float, limit_s: float) -> Root:
+    """The canary's latency quantile against ``limit_s`` seconds; positive when it is slower.
+
+    The quantile is above the limit exactly when more than 1 - quantile of the requests are.
+    """
+    slower = column_at(window.above[CANARY], position_of(limit_s) - window.first_bin)
+    return _share_root(slower, window.above[CANARY, :, 0], 1 - quantile)
+
+
+def rate_limit_root(window: Window, limit: float, *, errors: bool) -> Root:
+    """The canary's error rate against ``limit``, or its requests per second when not ``errors``."""
+    if errors:
+        return _share_root(window.failed[CANARY], window.requests[CANARY], limit)
+    requests = window.requests[CANARY]
+    expected = limit * window.block_s
+    noise = overdispersion(requests - requests.mean(), np.full(len(requests), expected))
+    value = (float(requests.sum()) - expected * len(requests)) / math.sqrt(expected * len(requests) * noise.factor)
+    return Root(value=value, degrees=noise.degrees)
+
+
+def _share_root(events: Floats, trials: Floats, share: float) -> Root:
+    total = float(trials.sum())
+    if total <= 0:
+        return Root(value=0.0, degrees=1.0)
+    observed = float(events.sum()) / total
+    noise = overdispersion(events - observed * trials, trials * max(observed * (1 - observed), 0.5 / total))
+    value = root_of_share(float(events.sum()), total, share) / math.sqrt(noise.factor)
+    return Root(value=value, degrees=noise.degrees)

@@ -1,0 +1,117 @@
+"""A stretch of blocks of one phase as dense arrays: what contrasts between the arms are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.samples import BASELINE, CANARY
+from harness.stats.table import NO_ANSWER, TOTAL, Table
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Counts by arm and block; index 0 is the baseline, 1 the canary.
+
+    blocks: block numbers in order, shape (b,). block_s: their width in seconds.
+    requests, failed: shape (2, b). above: shape (2, b, k + 1): latencies in or above bin
+    ``first_bin`` + k, of requests without an error. unknown: requests of no known arm.
+    """
+
+    blocks: NDArray[np.int64]
+    block_s: float
+    requests: Floats
+    failed: Floats
+    above: Floats
+    first_bin: int
+    unknown: int
+
+    @property
+    def seconds(self) -> float:
+        """Time from the first block to the end of the last one."""
+        return float(self.blocks[-1] - self.blocks[0] + 1) * self.block_s if len(self.blocks) else 0.0
+
+    def since(self, index: int) -> Window:
+        """Only the blocks from ``index`` on."""
+        return Window(
+            blocks=self.blocks[index:],
+            block_s=self.block_s,
+            requests=self.requests[:, index:],
+            failed=self.failed[:, index:],
+            above=self.above[:, index:],
+            first_bin=self.first_bin,
+            unknown=self.unknown,
+        )
+
+
+def window_of(table: Table, phase: str, *, operation: str | None = None, before_s: float = np.inf) -> Window:
+    """The blocks of ``phase`` that end no later than ``before_s``; None takes all operations together."""
+    chosen = np.zeros(len(table.cells), bool)
+    if phase in table.phases and (operation is None or operation in table.operations):
+        chosen = table.cells[:, 0] == table.phases.index(phase)
+        chosen &= (table.cells[:, 1] + 1) * table.block_s <= before_s + 1e-9
+        if operation is not None:
+            chosen &= table.cells[:, 2] == table.operations.index(operation)
+    cells, counts = table.cells[chosen], table.counts[chosen]
+    known = cells[:, 3] <= CANARY
+    blocks, place = np.unique(cells[known, 1], return_inverse=True)
+    slot = cells[known, 3] * len(blocks) + place
+    size = 2 * len(blocks)
+    requests = np.bincount(slot, counts[known, TOTAL], size).astype(np.float64).reshape(2, -1)
+    failed = np.bincount(slot, counts[known][:, NO_ANSWER:].sum(axis=1), size).astype(np.float64).reshape(2, -1)
+    slots = np.full(len(table.cells), -1, np.int64)
+    slots[np.flatnonzero(chosen)[known]] = slot
+    above, first_bin = _above(table, slots, size)
+    return Window(
+        blocks=blocks,
+        block_s=table.block_s,
+        requests=requests,
+        failed=failed,
+        above=above,
+        first_bin=first_bin,
+        unknown=int(counts[~known, TOTAL].sum()),
+    )
+
+
+def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, int]:
+    rows = slots[table.bin_cells]
+    used = rows >= 0
+    if not used.any():
+        return np.zeros((2, size // 2, 1)), 0
+    bins = table.bin_numbers[used]
+    first, width = int(bins.min()), int(bins.max() - bins.min()) + 2
+    dense = np.bincount(rows[used] * width + (bins - first), table.bin_counts[used], size * width).astype(np.float64)
+    above = np.cumsum(dense.reshape(size, width)[:, ::-1], axis=1)[:, ::-1]
+    return np.ascontiguousarray(above).reshape(2, -1, width), first
+
+
+def both_arms(window: Window) -> bool:
+    """Whether each arm has at least one request."""
+    return bool(window.requests[BASELINE].sum() > 0 and window.requests[CANARY].sum() > 0)
+
+
+def joined(first: Window, second: Window) -> Window:
+    """Two stretches one after the other."""
+    low = min(first.first_bin, second.first_bin)
+    high = max(window.first_bin + window.above.shape[2] for window in (first, second))
+    return Window(
+        blocks=np.concatenate([first.blocks, second.blocks]),
+        block_s=first.block_s,
+        requests=np.concatenate([first.requests, second.requests], axis=1),
+        failed=np.concatenate([first.failed, second.failed], axis=1),
+        above=np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1),
+        first_bin=low,
+        unknown=first.unknown + second.unknown,
+    )
+
+
+def _spread(window: Window, low: int, high: int) -> Floats:
+    """``above`` on a wider axis of bins: everything is above what lies below it, nothing above what lies above."""
+    return np.pad(
+        np.pad(window.above, ((0, 0), (0, 0), (window.first_bin - low, 0)), mode="edge"),
+        ((0, 0), (0, 0), (0, high - window.first_bin - window.above.shape[2])),
+    )
