@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import bundle, wiring
+from harness.clients.prometheus import Prometheus
 from harness.config import Config
+from harness.errors import MetricsError
 from harness.mesh.port import Mesh
-from harness.model.record import Record
+from harness.metrics import server_side_series
+from harness.model.record import Event, Record
 from harness.model.scenario import Scenario
 from harness.model.verdict import Analysis
 from harness.report import page
@@ -57,7 +60,25 @@ def judge_scenario(
     settings = wiring.settings(config, scenario, manifest=facts)
     parts = wiring.parts(config, mesh)
     record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
-    return judge_record(record, folder, parts.judge.name)
+    return judge_record(with_server_side(record, config), folder, parts.judge.name)
+
+
+def with_server_side(record: Record, config: Config) -> Record:
+    """The record with the series of the Prometheus that the configuration names, if it names one.
+
+    A Prometheus that does not answer is an event of the record; the proof of the series then fails.
+    """
+    if config.prometheus is None or record.load is None:
+        return record
+    versions = {"baseline": config.baseline, "canary": config.canary}
+    zero_s, end_s = record.load.started_at, record.load.started_at + record.phases[-1].end_s
+    try:
+        with Prometheus(config.prometheus) as server:
+            series = server_side_series(server, service=config.service, versions=versions, zero_s=zero_s, end_s=end_s)
+    except MetricsError as error:
+        event = Event(at_s=record.phases[-1].end_s, kind="note", text=str(error))
+        return replace(record, events=(*record.events, event))
+    return replace(record, series=series)
 
 
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:

@@ -23,7 +23,7 @@ _UNKNOWN_SHARE = 0.001
 
 def proofs(record: Record) -> tuple[Proof, ...]:
     """Every proof of a run, those of the load generator excepted."""
-    return (*_split(record), *_faults(record), *_counted_alike(record), *_rollback(record))
+    return (*_split(record), *_faults(record), *_counted_alike(record), *_server_side(record), *_rollback(record))
 
 
 def _split(record: Record) -> Iterator[Proof]:
@@ -84,6 +84,21 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
         expected=f"{proxies} requests, as the proxies counted",
         observed=f"{samples} samples",
         remedy="requests were lost between the load generator and the proxies, or others sent load to the same entry",
+    )
+
+
+def _server_side(record: Record) -> Iterator[Proof]:
+    """A Prometheus that the configuration names has series of both arms."""
+    url = record.config.get("prometheus")
+    if not url:
+        return
+    found = sorted({series.arm for series in record.series if series.values})
+    yield Proof(
+        name="server-side series",
+        held=found == sorted(ARMS),
+        expected=f"series of both arms from {url}",
+        observed=" and ".join(found) or "none",
+        remedy="see the timeline for its error; does it scrape the proxies of both arms at least every second?",
     )
 
 
