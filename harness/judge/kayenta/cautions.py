@@ -26,10 +26,9 @@ _SMALL_CHANGE = 0.05
 _CORRELATED = 0.3
 
 
-def metric_cautions(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:
-    """Warnings on one judged pair, each beginning with its name and tags."""
-    name = pair.name + "".join(f" {key}={value}" for key, value in sorted(pair.tags.items()))
-    found = (
+def metric_cautions(pair: Pair, result: Result, rules: Rules) -> tuple[str, ...]:
+    """What to know about one judged pair, without its name."""
+    return (
         *_data(pair, result, rules),
         *_outliers(pair, result, rules),
         *_sizes(result),
@@ -38,7 +37,6 @@ def metric_cautions(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:
         *_label(result, rules),
         *_dependence(pair, result),
     )
-    return (f"{name}: {text}" for text in found)
 
 
 def _data(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:

@@ -118,6 +118,8 @@ def _judge_warnings(config: CanaryConfig, thresholds: Thresholds) -> Iterator[st
 
 
 def _per_metric(metrics: dict[str, Metric], pairs: Sequence[Pair], results: Sequence[Result]) -> Iterator[str]:
+    """What the configuration misses, and cautions; those that are the same for several pairs are said once."""
+    named: dict[str, list[str]] = {}
     for name, metric in metrics.items():
         judged = [(pair, result) for pair, result in zip(pairs, results, strict=True) if pair.name == name]
         if not judged:
@@ -125,7 +127,11 @@ def _per_metric(metrics: dict[str, Metric], pairs: Sequence[Pair], results: Sequ
             continue
         yield from rule_warnings(metric)
         for pair, result in judged:
-            yield from metric_cautions(pair, result, read_rules(metric))
+            tags = "".join(f" {key}={value}" for key, value in sorted(pair.tags.items()))
+            for caution in metric_cautions(pair, result, read_rules(metric)):
+                named.setdefault(caution, []).append(name + tags)
+    for caution, names in named.items():
+        yield f"{', '.join(names)}: {caution}"
 
 
 def _cut(pair: Pair, window: Window, start_min: float) -> Pair:

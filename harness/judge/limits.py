@@ -1,0 +1,227 @@
+"""Fixed limits, as Flagger and Argo Rollouts check them: the canary alone, window by window.
+
+Each window of a judged phase is one check of each objective that has an absolute limit. An objective
+fails with its ``failed_checks``-th failed check (they add up, as Flagger's ``threshold`` and Argo's
+``failureLimit`` count them), or when every check failed; at the end its last window decides whether it
+is well. A window without data is no success, and an objective without one in a phase, or in the last
+window, is not known to be well. The baseline is not looked at, so a shared fault fails an innocent canary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.judge.kayenta.explain import shown
+from harness.judge.points import Points, check_samples, judged_phases, points_of, spans_of
+from harness.judge.port import Evidence
+from harness.model.objective import Direction, Objective, SliKind
+from harness.model.record import Plan
+from harness.model.samples import CANARY
+from harness.model.verdict import Analysis, Estimate, Finding, Verdict
+
+WINDOW_S = 10.0
+FAILED_CHECKS = 5
+FAILED_CAP = 49.0
+ALPHA = 1.0
+"""Nothing bounds how often an innocent canary fails."""
+
+_METHOD = "fixed limit, checked by window"
+_JUDGED = (SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT, SliKind.GAUGE)
+_WORST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.MARGINAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """The checks of one objective in one phase, in order: the canary's values, NaN without data."""
+
+    phase: str
+    points: Points
+    failed: int
+    blind: int
+    last_failed: bool
+    last_blind: bool
+
+    @property
+    def count(self) -> int:
+        """All checks, with data or without."""
+        return int(self.points.values.size)
+
+
+class LimitsJudge:
+    """Absolute limits only; objectives without one are not judged and so keep the run from passing.
+
+    window_s: seconds that one check looks at. failed_checks: how many failed ones an objective may not reach.
+    """
+
+    name = "limits"
+
+    def __init__(self, *, window_s: float = WINDOW_S, failed_checks: int = FAILED_CHECKS) -> None:
+        """Choose the window and the number of failed checks that fails an objective."""
+        self.window_s = window_s
+        self.failed_checks = failed_checks
+
+    def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
+        """The checks so far as an analysis; see ``harness.judge.port.Judge``."""
+        check_samples(evidence.samples)
+        findings: list[Finding] = []
+        for objective in plan.objectives:
+            findings += self._findings(evidence, objective, now_s=now_s, final=final)
+        counted = [finding for finding in findings if not finding.objective.muted]
+        verdict = next((kind for kind in _WORST if any(finding.verdict is kind for finding in counted)), Verdict.PASS)
+        if not counted or (not final and verdict is not Verdict.FAIL):
+            verdict = Verdict.INCONCLUSIVE
+        score, weighed = _scored(findings, verdict, plan)
+        return Analysis(
+            verdict=verdict,
+            reason=_reason(counted, verdict, final=final),
+            score=score,
+            findings=weighed,
+            judge=self.name,
+            alpha=ALPHA,
+            decided_at_s=now_s,
+            final=final,
+            warnings=tuple(_warnings(plan.objectives)),
+        )
+
+    def _findings(self, evidence: Evidence, objective: Objective, *, now_s: float, final: bool) -> list[Finding]:
+        why = _obstacle(objective)
+        if why is not None:
+            return [_finding(objective, None, Verdict.INCONCLUSIVE, why, missing="a limit, or mute this objective")]
+        phases = [phase for phase in judged_phases(objective, evidence.phases) if phase.start_s < now_s]
+        checked = [
+            _checks(
+                objective,
+                phase.name,
+                points_of(evidence, objective, CANARY, spans_of(phase, self.window_s, until_s=now_s)),
+            )
+            for phase in phases
+        ]
+        if not checked:
+            reason = "no phase in which it holds has begun"
+            return [_finding(objective, None, Verdict.INCONCLUSIVE, reason, missing="a judged phase")]
+        failed = sum(one.failed for one in checked)
+        seen = sum(one.count - one.blind for one in checked)
+        broken = failed >= self.failed_checks or (final and 0 < failed == seen)
+        return [self._finding(objective, one, broken=broken, is_last=one is checked[-1]) for one in checked]
+
+    def _finding(self, objective: Objective, checks: Checks, *, broken: bool, is_last: bool) -> Finding:
+        if broken and checks.failed:
+            verdict = Verdict.FAIL
+        elif checks.blind == checks.count or (is_last and checks.last_blind):
+            verdict = Verdict.INCONCLUSIVE
+        elif is_last and checks.last_failed:
+            verdict = Verdict.MARGINAL
+        else:
+            verdict = Verdict.PASS
+        missing = (
+            f"a window of {self.window_s:g} s with requests of the canary" if verdict is Verdict.INCONCLUSIVE else ""
+        )
+        return _finding(objective, checks, verdict, self._explained(objective, checks), missing=missing)
+
+    def _explained(self, objective: Objective, checks: Checks) -> str:
+        if checks.blind == checks.count:
+            return (
+                f"none of {checks.count} checks had data" if checks.count else f"no whole window of {self.window_s:g} s"
+            )
+        worst = np.nanmin if objective.direction is Direction.DECREASE else np.nanmax
+        text = f"{checks.failed} of {checks.count} checks beyond {shown(objective.limit or 0.0, objective.kind)}"
+        text += f" (worst {shown(float(worst(checks.points.values)), objective.kind)}; {self.failed_checks} fail it)"
+        text += ", the last one too" if checks.last_failed else ""
+        return text + (f"; {checks.blind} without data" if checks.blind else "")
+
+
+def _obstacle(objective: Objective) -> str | None:
+    """Why an objective cannot be checked against a limit, or None."""
+    if objective.limit is None:
+        return "it has no absolute limit, such as latency_p99 < 500ms"
+    if objective.interaction or objective.kind not in _JUDGED:
+        return f"{objective.name} has no value in a window of time"
+    return None
+
+
+def _checks(objective: Objective, phase: str, points: Points) -> Checks:
+    values, limit = points.values, objective.limit or 0.0
+    blind = np.isnan(values)
+    failed = values < limit if objective.direction is Direction.DECREASE else values > limit
+    return Checks(
+        phase=phase,
+        points=points,
+        failed=int(failed.sum()),
+        blind=int(blind.sum()),
+        last_failed=bool(failed[-1:].any()),
+        last_blind=bool(blind[-1:].any()) or not values.size,
+    )
+
+
+def _finding(objective: Objective, checks: Checks | None, verdict: Verdict, reason: str, *, missing: str) -> Finding:
+    canary = None
+    if checks is not None and checks.blind < checks.count:
+        canary = Estimate(value=float(np.nanmean(checks.points.values)), n=checks.points.requests)
+    return Finding(
+        objective=objective,
+        phase="" if checks is None else checks.phase,
+        baseline=None,
+        canary=canary,
+        difference=None,
+        low=None,
+        high=None,
+        relative=False,
+        confidence=1.0 - ALPHA,
+        margin=None,
+        verdict=verdict,
+        reason=reason,
+        score=100.0 if verdict is Verdict.PASS else 0.0,
+        missing=missing,
+        method=_METHOD,
+    )
+
+
+def _scored(findings: Sequence[Finding], verdict: Verdict, plan: Plan) -> tuple[float, tuple[Finding, ...]]:
+    """The weighted share of passed findings, capped by the verdict, and what each finding took from 100."""
+    rows = [0.0 if finding.objective.muted else finding.objective.weight for finding in findings]
+    per_objective = [sum(other.objective is finding.objective for other in findings) for finding in findings]
+    total = sum(row / count for row, count in zip(rows, per_objective, strict=True))
+    weights = [row / count / total if total else 0.0 for row, count in zip(rows, per_objective, strict=True)]
+    lost = [weight * (100 - finding.score) for finding, weight in zip(findings, weights, strict=True)]
+    score = 100.0 - sum(lost) if total else 0.0
+    critical = any(
+        finding.verdict is Verdict.FAIL and finding.objective.critical and not finding.objective.muted
+        for finding in findings
+    )
+    cap = {Verdict.FAIL: 0.0 if critical else FAILED_CAP, Verdict.PASS: 100.0}.get(verdict, plan.marginal_score)
+    capped = min(score, cap)
+    guilty = [loss > 0 and finding.verdict is not Verdict.PASS for loss, finding in zip(lost, findings, strict=True)]
+    extra = (score - capped) / sum(guilty) if any(guilty) else 0.0
+    return capped, tuple(
+        replace(finding, weight=weight, points_lost=round(loss + extra * mine, 9))
+        for finding, weight, loss, mine in zip(findings, weights, lost, guilty, strict=True)
+    )
+
+
+def _reason(counted: Sequence[Finding], verdict: Verdict, *, final: bool) -> str:
+    if not counted:
+        return "every objective is muted"
+    shown_findings = [finding for finding in counted if finding.verdict is verdict]
+    if verdict is Verdict.PASS:
+        return "every limit held in the last window, and none failed too often"
+    if not final and verdict is Verdict.INCONCLUSIVE:
+        return "limits hold so far" if not shown_findings else f"so far: {_listed(shown_findings)}"
+    return _listed(shown_findings)
+
+
+def _listed(findings: Sequence[Finding]) -> str:
+    return "; ".join(
+        f"{finding.objective.text}{f' [{finding.phase}]' if finding.phase else ''}: {finding.reason}"
+        for finding in findings
+    )
+
+
+def _warnings(objectives: Sequence[Objective]) -> list[str]:
+    return [
+        f"{objective.text}: only its limit is judged, not the difference to the baseline"
+        for objective in objectives
+        if objective.limit is not None and (objective.relative is not None or objective.absolute is not None)
+    ]

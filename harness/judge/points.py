@@ -1,0 +1,117 @@
+"""Indicators by interval: the points that judges of time series compare, one a window and arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import JudgeInputError
+from harness.judge.port import Evidence
+from harness.model.objective import Objective, SliKind
+from harness.model.phase import Phase
+from harness.model.samples import ARMS, Samples
+
+_ROUNDING_S = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time in seconds since the first due request, end exclusive."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """One arm's indicator in each span, shape (n,), NaN without data; ``requests`` is what it was computed from."""
+
+    values: NDArray[np.float64]
+    requests: int
+
+
+def check_samples(samples: Samples) -> None:
+    """Raise JudgeInputError, naming the row, for due times or latencies that are no finite seconds of at least 0."""
+    for name in ("due_s", "latency_s"):
+        column = getattr(samples, name)
+        wrong = ~(np.isfinite(column) & (column >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            found = float(column[row])
+            raise JudgeInputError(
+                f"samples: {name}: row {row + 1}: expected finite seconds of at least 0, found {found}"
+            )
+
+
+def judged_phases(objective: Objective, phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """The phases in which an objective holds: those with evidence, or the ones its label names."""
+    wanted = objective.labels.get("phase")
+    return tuple(phase for phase in phases if phase.kind.judged and wanted in {None, phase.name, phase.kind.value})
+
+
+def spans_of(phase: Phase, length_s: float, *, until_s: float) -> tuple[Span, ...]:
+    """The whole intervals of a phase that have ended by ``until_s``; what is left at its end is no interval."""
+    end_s = min(phase.end_s, until_s)
+    whole = int((end_s - phase.start_s) / length_s + _ROUNDING_S)
+    return tuple(
+        Span(start_s=phase.start_s + index * length_s, end_s=phase.start_s + (index + 1) * length_s)
+        for index in range(max(0, whole))
+    )
+
+
+def points_of(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> Points:
+    """The indicator of one arm in each span, in its own unit (seconds, ratio, requests per second).
+
+    Latencies are those of requests without an error. Split, recovery time and interactions have no
+    points of one arm and one moment; they give NaN.
+    """
+    none = Points(values=np.full(len(spans), np.nan), requests=0)
+    if objective.interaction or not spans:
+        return none
+    if objective.kind is SliKind.GAUGE:
+        return _gauge(evidence, objective, arm, spans)
+    if objective.kind not in {SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT}:
+        return none
+    samples = _of_arm(evidence.samples, objective, arm)
+    failed, latency_s = samples.failed, samples.latency_s
+    if objective.kind is SliKind.LATENCY:
+        samples, latency_s = samples.where(~failed), latency_s[~failed]
+    order = np.argsort(samples.due_s, kind="stable")
+    due_s = samples.due_s[order]
+    first = np.searchsorted(due_s, [span.start_s for span in spans])
+    last = np.searchsorted(due_s, [span.end_s for span in spans])
+    cuts = [order[start:end] for start, end in zip(first, last, strict=True)]
+    if objective.kind is SliKind.LATENCY:
+        quantile = objective.quantile or 0.5
+        found = [float(np.quantile(latency_s[cut], quantile)) if cut.size else np.nan for cut in cuts]
+    elif objective.kind is SliKind.ERROR_RATE:
+        found = [float(failed[cut].mean()) if cut.size else np.nan for cut in cuts]
+    else:
+        found = [cut.size / (span.end_s - span.start_s) for cut, span in zip(cuts, spans, strict=True)]
+    return Points(values=np.array(found), requests=sum(cut.size for cut in cuts))
+
+
+def _of_arm(samples: Samples, objective: Objective, arm: int) -> Samples:
+    mask = samples.arm == arm
+    endpoint = objective.labels.get("endpoint")
+    if endpoint is not None:
+        wanted = [index for index, operation in enumerate(samples.operations) if operation == endpoint]
+        mask &= np.isin(samples.operation, wanted)
+    return samples.where(mask)
+
+
+def _gauge(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> Points:
+    name = objective.name.removeprefix("gauge:")
+    series = [one for one in evidence.series if one.name in {name, objective.name} and one.arm == ARMS[arm]]
+    at_s = np.array([at for one in series for at in one.at_s], dtype=np.float64)
+    values = np.array([value for one in series for value in one.values], dtype=np.float64)
+    known = np.isfinite(values)
+    at_s, values = at_s[known], values[known]
+    inside = [(at_s >= span.start_s) & (at_s < span.end_s) for span in spans]
+    return Points(
+        values=np.array([float(values[mask].mean()) if mask.any() else np.nan for mask in inside]),
+        requests=int(sum(mask.sum() for mask in inside)),
+    )
