@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.model.phase import PhaseKind
 from harness.model.record import FaultCount, Json, Record
-from harness.model.samples import CANARY, UNKNOWN_ARM
+from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.units import format_percent
 from harness.model.verdict import Proof
 from harness.stats.binomial import share_interval
