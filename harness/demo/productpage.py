@@ -1,0 +1,78 @@
+"""productpage: the page of a book, from details and reviews. What does not answer is left out with an apology."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import os
+from typing import Any
+
+from aiohttp import ClientError, web
+
+from harness.demo.service import SESSION, calling, command_line, handed_on, serve
+
+PATIENCE_S = 3.0
+
+
+def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
+    """``GET /productpage`` as HTML, and the same as JSON under ``/api/v1/products/0`` as in Bookinfo."""
+
+    async def parts(request: web.Request, product: str) -> tuple[Any, Any]:
+        return await asyncio.gather(
+            _fetched(request, f"{details_url}/details/{product}"), _fetched(request, f"{reviews_url}/reviews/{product}")
+        )
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=_page(*await parts(request, "0")), content_type="text/html")
+
+    async def product(request: web.Request) -> web.Response:
+        details, reviews = await parts(request, request.match_info["product"])
+        return web.json_response({"details": details, "reviews": reviews})
+
+    app = web.Application()
+    calling(app, timeout_s=PATIENCE_S)
+    app.router.add_get("/productpage", page)
+    app.router.add_get(r"/api/v1/products/{product:\d+}", product)
+    return app
+
+
+async def _fetched(request: web.Request, url: str) -> Any:
+    try:
+        async with request.app[SESSION].get(url, headers=handed_on(request)) as answer:
+            return await answer.json() if answer.status == 200 else None
+    except (ClientError, TimeoutError):
+        return None
+
+
+def _page(details: Any, reviews: Any) -> str:
+    facts = "".join(f"<dt>{_text(name)}<dd>{_text(value)}" for name, value in (details or {}).items())
+    texts = "".join(_review(review) for review in (reviews or {}).get("reviews", []))
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>The Comedy of Errors</title>'
+        "<h1>The Comedy of Errors</h1>"
+        f"<h2>Details</h2><dl>{facts or 'Sorry, details are currently unavailable.'}</dl>"
+        f"<h2>Reviews</h2>{texts or 'Sorry, reviews are currently unavailable.'}</html>"
+    )
+
+
+def _review(review: Any) -> str:
+    rating = review.get("rating", {})
+    stars = f'<p style="color: {_text(rating["color"])}">{"★" * rating["stars"]}</p>' if "stars" in rating else ""
+    apology = f"<p>{_text(rating['error'])}</p>" if "error" in rating else ""
+    return (
+        f"<blockquote>{_text(review['text'])}<footer>{_text(review['reviewer'])}</footer></blockquote>{stars}{apology}"
+    )
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+if __name__ == "__main__":
+    parser = command_line("The page of a book.")
+    args = parser.parse_args()
+    missing = [name for name in ("DETAILS_URL", "REVIEWS_URL") if not os.environ.get(name)]
+    if missing:
+        parser.error(f"{' and '.join(missing)}: expected the URL of a service, found nothing")
+    urls = os.environ["DETAILS_URL"], os.environ["REVIEWS_URL"]
+    serve(lambda: productpage_app(details_url=urls[0], reviews_url=urls[1]), args.port)
