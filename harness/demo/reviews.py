@@ -16,11 +16,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from enum import StrEnum
 from random import Random
 
 from aiohttp import ClientError, web
 
+from harness.demo.kinds import Kind
 from harness.demo.service import SESSION, Latency, calling, command_line, handed_on, serve
 
 PATIENCE_S = 0.12
@@ -28,15 +28,6 @@ PATIENCE_S = 0.12
 
 TEXTS = {"Reviewer1": "I read it in one night and then again.", "Reviewer2": "Good, though I missed a happy end."}
 COLORS = {"v2": "black", "v3": "red"}
-
-
-class Kind(StrEnum):
-    """What is wrong with a build."""
-
-    GOOD = "good"
-    SLOW = "slow"
-    ERRORS = "errors"
-    FRAGILE = "fragile"
 
 
 SLOWER, ERROR_RATIO = 0.30, 0.03

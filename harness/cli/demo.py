@@ -1,0 +1,70 @@
+"""``harness demo``: the main job on the demo application, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+from harness import gate, wiring
+from harness.config import Config, read_config, with_environment
+from harness.demo.kinds import Kind
+from harness.errors import ConfigError
+from harness.model.fault import Fault, abort, delay
+from harness.report import terminal
+from harness.watching import watcher
+
+HELP = (
+    "Start the demo application with a canary of the kind asked for, send load to canary and baseline, make "
+    "their dependency ratings slow (or broken), compare them, and write a report. Takes less than a minute."
+)
+EXAMPLES = """\
+  harness demo                       a good canary: pass
+  harness demo --canary fragile      fails only while ratings is in trouble: fail, exit code 1
+  harness demo --canary slow --seed 7
+  harness demo --canary fragile --fault abort
+"""
+_FAULTS = {"delay": delay("ratings", "2s", percent=30), "abort": abort("ratings", 503, percent=30)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which canary, which fault."""
+    kinds = [kind.value for kind in Kind]
+    parser.add_argument(
+        "--canary", choices=kinds, default="good", help="what is wrong with the new build (default: good)"
+    )
+    parser.add_argument(
+        "--fault", choices=sorted(_FAULTS), default="delay", help="what happens to ratings (default: delay)"
+    )
+    parser.add_argument("--seed", type=int, help="seed of arrivals (default: a new one each time)")
+    parser.add_argument("--out", type=Path, help="folder for the recorded run (default: reports)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The exit code is the verdict's."""
+    seed = secrets.randbelow(2**31) if args.seed is None else args.seed
+    config = _config(args.canary)
+    fault: Fault = _FAULTS[args.fault]
+    scenario = wiring.scenario(config, name=f"demo: {args.canary} canary, {fault}", seed=seed, faults=[fault])
+    folder = (args.out or config.out).absolute() / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
+    again = f"harness demo --canary {args.canary} --fault {args.fault} --seed {seed}"
+    tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
+    print(f"{scenario.name}; {scenario.rate_rps:g} requests per second, seed {seed}", file=sys.stderr)
+    with wiring.mesh(config, target="local", folder=folder / "logs") as mesh:
+        outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
+    print(terminal.render(outcome.record, outcome.analysis, color=sys.stdout.isatty()))
+    print(f"\nverdict  {outcome.analysis.verdict}, score {outcome.analysis.score:.4g} of 100")
+    print(f"reason   {outcome.analysis.reason}")
+    print(f"report   {outcome.report}")
+    print(f"again    {again}")
+    return outcome.analysis.verdict.exit_code
+
+
+def _config(kind: str) -> Config:
+    path = Path(__file__).parents[2] / "harness.yaml"
+    if not path.is_file():
+        raise ConfigError("expected the demo's configuration: run harness demo in a clone of the project", file=path)
+    config = read_config(path)
+    return with_environment(config, config.service, config.canary, {"REVIEWS_KIND": kind})
