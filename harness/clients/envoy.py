@@ -1,0 +1,250 @@
+"""A real Envoy process on loopback, whose clusters and route tables change while it runs.
+
+They are given by filesystem xDS: a file is written beside the watched one and renamed over it,
+and Envoy reads it within milliseconds. That it did is verified at its admin port: a file carries
+a version, which shows up there when it was taken; a refusal is counted, and its reason is in the
+log. Envoy binds the listeners itself, to port 0, so that no two runs can be given the same port.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.clients import processes
+from harness.clients.envoy_admin import Admin
+from harness.clients.ports import port_holder
+from harness.errors import EnvoyError, PortError, ServiceError
+from harness.model.record import Json
+
+START_TIMEOUT_S = 30.0
+LIVE_TIMEOUT_S = 10.0
+POLL_S = 0.003
+CLUSTERS = "cds"
+_TYPES = "type.googleapis.com/envoy.config."
+_REASON = re.compile(r"(?:rejected|Error adding/updating cluster\(s\)):? *(.*)$")
+_TAKEN = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What changes while Envoy runs, as Envoy's JSON: clusters, and route tables by name."""
+
+    clusters: tuple[Json, ...] = ()
+    tables: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Envoy:
+    """A running Envoy. As a context manager it is stopped on leaving."""
+
+    def __init__(self, process: processes.Process, admin: Admin, folder: Path, snapshot: Snapshot) -> None:
+        """Use ``start_envoy``."""
+        self.admin = admin
+        self._process, self._folder, self._live, self._version = process, folder, snapshot, 1
+
+    @property
+    def pid(self) -> int:
+        """Of the Envoy process."""
+        return self._process.pid
+
+    @property
+    def live(self) -> Snapshot:
+        """What Envoy was last proven to have taken."""
+        return self._live
+
+    def check(self) -> None:
+        """Raise EnvoyError with the last lines of its log when Envoy has ended."""
+        try:
+            self._process.check()
+        except ServiceError as error:
+            raise EnvoyError(str(error)) from error
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Make ``snapshot`` live, clusters before the routes that use them; return when Envoy has taken it.
+
+        Raises EnvoyError with Envoy's own reason when it refuses a part; the snapshot before is live again then.
+        """
+        before = self._live
+        try:
+            self._move_to(snapshot)
+        except EnvoyError as refused:
+            self.check()
+            try:
+                self._move_to(before)
+            except EnvoyError as error:
+                raise EnvoyError(
+                    f"{refused}\nand the configuration before it could not be restored: {error}"
+                ) from refused
+            raise
+
+    def _move_to(self, snapshot: Snapshot) -> None:
+        gone = [item for item in self._live.clusters if item["name"] not in {new["name"] for new in snapshot.clusters}]
+        both = (*snapshot.clusters, *gone)
+        self._write_clusters(both)
+        self._write_tables(snapshot.tables)
+        self._write_clusters(snapshot.clusters)
+
+    def _write_clusters(self, clusters: tuple[Json, ...]) -> None:
+        if clusters == self._live.clusters:
+            return
+        refused, log_size = self.admin.rejections(), self._log_size()
+        version = self._next_version()
+        self._live = Snapshot(clusters=clusters, tables=self._live.tables)
+        _write_file(self._folder / "cds.json", version, [_typed("cluster.v3.Cluster", item) for item in clusters])
+
+        def taken() -> bool:
+            self._check_refused(refused, {CLUSTERS}, log_size)
+            return bool(self.admin.stats(r"cluster_manager\.cds\.version_text").get(_CDS_VERSION) == version)
+
+        self._wait(taken, "clusters")
+
+    def _write_tables(self, tables: Mapping[str, Json]) -> None:
+        changed = {name: table for name, table in tables.items() if table != self._live.tables.get(name)}
+        if not changed:
+            return
+        refused, log_size = self.admin.rejections(), self._log_size()
+        version = self._next_version()
+        self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
+        for name, table in changed.items():
+            _write_file(_table_file(self._folder, name), version, [_typed("route.v3.RouteConfiguration", table)])
+
+        def taken() -> bool:
+            self._check_refused(refused, set(changed), log_size)
+            live = self.admin.route_tables()
+            return all(name in live and live[name][0] == version for name in changed)
+
+        self._wait(taken, "route tables")
+
+    def _wait(self, taken: Callable[[], bool], what: str) -> None:
+        if not processes.wait_until(taken, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
+            raise EnvoyError(f"expected Envoy to take the {what} within {LIVE_TIMEOUT_S:g} s, it did not: {self._log}")
+
+    def _check_refused(self, before: Mapping[str, int], names: set[str], log_size: int) -> None:
+        now = self.admin.rejections()
+        if any(now.get(name, 0) > before.get(name, 0) for name in names):
+            raise EnvoyError(f"Envoy refused the configuration: {self._reason(log_size)}")
+
+    def _reason(self, log_size: int) -> str:
+        """Envoy's reason, from what its log said since it had ``log_size`` bytes."""
+        with self._process.log.open("rb") as log:
+            log.seek(log_size)
+            lines = log.read().decode(errors="replace").splitlines()
+        reasons = [match.group(1) for line in lines if (match := _REASON.search(line))]
+        return reasons[0] if reasons else f"no reason found in {self._process.log}"
+
+    def _log_size(self) -> int:
+        return self._process.log.stat().st_size
+
+    def _next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    @property
+    def _log(self) -> str:
+        return self._process.last_lines()
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.stop(grace_s=2.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+_CDS_VERSION = "cluster_manager.cds.version_text"
+
+
+def start_envoy(
+    binary: Path, folder: Path, *, listeners: Sequence[Json], snapshot: Snapshot, node: str = "harness"
+) -> Envoy:
+    """Start Envoy with ``listeners`` (its JSON) and return when they answer.
+
+    folder: takes its configuration, and its log as ``envoy.log``. A listener gets its route table
+    by ``routes_from(folder, name)``. Raises EnvoyError with Envoy's reason when it does not start,
+    PortError when a listener names a port that is taken.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_file(folder / "cds.json", "1", [_typed("cluster.v3.Cluster", item) for item in snapshot.clusters])
+    for name, table in snapshot.tables.items():
+        _write_file(_table_file(folder, name), "1", [_typed("route.v3.RouteConfiguration", table)])
+    bootstrap = folder / "bootstrap.json"
+    bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, node), indent=1))
+    address = folder / "admin-address"
+    address.unlink(missing_ok=True)
+    options = ["--disable-hot-restart", "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]
+    command = [str(binary), "-c", str(bootstrap), "--admin-address-path", str(address), *options]
+    process = processes.start(command, name="envoy", log=folder / "envoy.log")
+    try:
+        return Envoy(process, _wait_for_start(process, address), folder, snapshot)
+    except BaseException:
+        process.stop(grace_s=1.0)
+        raise
+
+
+def routes_from(folder: Path, name: str) -> Json:
+    """The ``rds`` of a connection manager whose route table is the one called ``name``."""
+    return {"route_config_name": name, "config_source": _from_file(_table_file(folder.resolve(), name))}
+
+
+def _wait_for_start(process: processes.Process, address: Path) -> Admin:
+    def ended_or_written() -> bool:
+        return not process.running() or (address.is_file() and ":" in address.read_text())
+
+    if processes.wait_until(ended_or_written, timeout_s=START_TIMEOUT_S) and process.running():
+        admin = Admin(port=int(address.read_text().rpartition(":")[2]))
+
+        def ended_or_ready() -> bool:
+            return not process.running() or admin.ready()
+
+        if processes.wait_until(ended_or_ready, timeout_s=START_TIMEOUT_S) and process.running():
+            return admin
+    raise _start_error(process)
+
+
+def _start_error(process: processes.Process) -> EnvoyError | PortError:
+    taken = _TAKEN.search(process.tail(50))
+    if taken:
+        port = int(taken.group(2))
+        return PortError(f"expected port {port} to be free, {port_holder(port)} holds it; stop that or choose another")
+    state = "it ended" if not process.running() else f"it was not ready within {START_TIMEOUT_S:g} s"
+    return EnvoyError(f"expected Envoy to start, {state}\n{process.last_lines()}")
+
+
+def _bootstrap(folder: Path, listeners: Sequence[Json], node: str) -> Json:
+    return {
+        "node": {"id": node, "cluster": node},
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        "dynamic_resources": {"cds_config": _from_file(folder / "cds.json")},
+        "static_resources": {"listeners": list(listeners)},
+        "stats_flush_on_admin": True,
+    }
+
+
+def _from_file(path: Path) -> Json:
+    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
+
+
+def _table_file(folder: Path, name: str) -> Path:
+    return folder / f"rds-{name}.json"
+
+
+def _typed(kind: str, value: Json) -> Json:
+    return {"@type": f"{_TYPES}{kind}", **value}
+
+
+def _write_file(path: Path, version: str, resources: Sequence[Json]) -> None:
+    """Write beside ``path`` and rename over it: Envoy watches for the rename and never sees half a file."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}, indent=1))
+    temporary.replace(path)

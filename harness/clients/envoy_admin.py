@@ -1,0 +1,75 @@
+"""Envoy's admin port: what is live, what was refused, what was counted."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from harness.errors import EnvoyError
+from harness.model.record import Json
+
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    """The admin port of one Envoy on loopback."""
+
+    port: int
+
+    def get(self, path: str) -> str:
+        """The answer to ``GET path``. Raises EnvoyError when there is none, or it is no 200."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise EnvoyError(
+                f"expected an answer of Envoy's admin port 127.0.0.1:{self.port}{path}, found: {error}"
+            ) from error
+        finally:
+            connection.close()
+        if answer.status != http.client.OK:
+            raise EnvoyError(f"expected 200 of Envoy's admin port for {path}, found {answer.status}: {text[:200]}")
+        return text
+
+    def listener_ports(self) -> dict[str, int]:
+        """The port of every listener by name."""
+        listeners = json.loads(self.get("/listeners?format=json"))["listener_statuses"]
+        return {item["name"]: item["local_address"]["socket_address"]["port_value"] for item in listeners}
+
+    def ready(self) -> bool:
+        """Whether the first configuration has been taken and the listeners answer."""
+        return self.get("/server_info").find('"state": "LIVE"') > 0
+
+    def route_tables(self) -> dict[str, tuple[str, Json]]:
+        """Version and content of every live route table given by file, by name."""
+        dump = json.loads(self.get("/config_dump?resource=dynamic_route_configs"))
+        tables = {}
+        for item in dump.get("configs", []):
+            table = item["route_config"]
+            tables[table["name"]] = (item.get("version_info", ""), table)
+        return tables
+
+    def stats(self, pattern: str) -> dict[str, Json]:
+        """Every counter, gauge and text whose name matches the regular expression."""
+        text = self.get(f"/stats?format=json&filter={quote(pattern)}")
+        return {item["name"]: item["value"] for item in json.loads(text)["stats"] if "name" in item}
+
+    def prometheus(self, pattern: str) -> str:
+        """Metrics in Prometheus's text format whose name matches the regular expression."""
+        return self.get(f"/stats/prometheus?filter={quote(pattern)}")
+
+    def rejections(self) -> Mapping[str, int]:
+        """How often a file was refused: by the name of its route table, and ``cds`` for the clusters."""
+        counted = self.stats(r"(rds|cluster_manager\.cds).*\.update_rejected$")
+        return {_table(name): int(value) for name, value in counted.items()}
+
+
+def _table(stat: str) -> str:
+    parts = stat.split(".")
+    return "cds" if parts[0] == "cluster_manager" else parts[-2]

@@ -1,0 +1,33 @@
+"""Prometheus's text format, as far as counters of Envoy need it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_LINE = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)(?: \d+)?$")
+_LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
+_ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One line: a metric's name, its labels and its value."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def parse_samples(text: str) -> Iterator[Sample]:
+    """Every sample of a text; comments and lines that are none are left out."""
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match:
+            labels = {name: _unescaped(value) for name, value in _LABEL.findall(match["labels"] or "")}
+            yield Sample(name=match["name"], labels=labels, value=float(match["value"]))
+
+
+def _unescaped(value: str) -> str:
+    return re.sub(r'\\[\\"n]', lambda match: _ESCAPES[match.group()], value)

@@ -1,0 +1,60 @@
+"""Outbound listeners of the callers: one for all services by Host, and one for each service called by a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.clients.envoy import routes_from
+from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
+from harness.mesh.local.telemetry import stats_logger
+from harness.mesh.local.topology import Caller, table_name
+from harness.model.record import Json
+
+_FILTERS = "type.googleapis.com/envoy.extensions.filters."
+
+
+def listeners(callers: Sequence[Caller], folder: Path) -> list[Json]:
+    """Listeners on loopback at ports that Envoy chooses; each is named like its route table, read from ``folder``."""
+    return [
+        _listener(caller, name, folder)
+        for caller in callers
+        for name in (table_name(caller.workload), *(table_name(caller.workload, service) for service in caller.calls))
+    ]
+
+
+def _listener(caller: Caller, name: str, folder: Path) -> Json:
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": _connection_manager(caller, name, folder),
+    }
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "enable_reuse_port": False,
+        "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def _connection_manager(caller: Caller, name: str, folder: Path) -> Json:
+    """As istiod sets up a sidecar: faults, then CORS, then the router; no idle time-out; paths normalized."""
+    return {
+        "@type": f"{_FILTERS}network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "outbound",
+        "rds": routes_from(folder, name),
+        "http_filters": [
+            _filter(FAULT_FILTER, "fault.v3.HTTPFault"),
+            _filter(CORS_FILTER, "cors.v3.Cors"),
+            _filter("envoy.filters.http.router", "router.v3.Router"),
+        ],
+        "access_log": [stats_logger(caller)],
+        "normalize_path": True,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+        "use_remote_address": False,
+        "stream_idle_timeout": "0s",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+    }
+
+
+def _filter(name: str, kind: str) -> Json:
+    return {"name": name, "typed_config": {"@type": f"{_FILTERS}http.{kind}"}}

@@ -1,0 +1,98 @@
+"""Match conditions of an HTTP route as Envoy's route match, in the way istiod translates them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from harness.mesh.local.topology import Caller
+from harness.model.record import Json
+
+MESH = "mesh"
+
+
+def selects(match: Json, caller: Caller, port: int) -> bool:
+    """Whether a match condition is meant for the calls of ``caller`` to ``port``; decided once, not per request.
+
+    Where ``gateways`` stands in the same condition, Istio ignores its source labels and namespace.
+    """
+    if match.get("port") not in (None, 0, port):
+        return False
+    if match.get("gateways"):
+        return MESH in match["gateways"]
+    wanted: Mapping[str, str] = match.get("sourceLabels") or {}
+    if any(caller.labels.get(name) != value for name, value in wanted.items()):
+        return False
+    return match.get("sourceNamespace") in (None, "", caller.namespace)
+
+
+def route_match(match: Json) -> Json:
+    """Envoy's route match for one of Istio's, without its authority."""
+    result = _path(match.get("uri"))
+    result["case_sensitive"] = not match.get("ignoreUriCase", False)
+    headers = [_header(name, text) for name, text in (match.get("headers") or {}).items()]
+    headers += [_without(name, text) for name, text in (match.get("withoutHeaders") or {}).items()]
+    headers.sort(key=lambda header: str(header["name"]))
+    pseudo = ((":method", match.get("method")), (":scheme", match.get("scheme")))
+    headers += [_header(name, text) for name, text in pseudo if text is not None]
+    if headers:
+        result["headers"] = headers
+    if match.get("queryParams"):
+        result["query_parameters"] = [_header(name, text) for name, text in match["queryParams"].items()]
+    return result
+
+
+def with_authority(match: Json, authority: Json | None) -> Json:
+    """An Envoy route match that also asks for the request's authority."""
+    if authority is None:
+        return match
+    return {**match, "headers": [*match.get("headers", []), _header(":authority", authority)]}
+
+
+def authority_matches(text: Json | None, name: str) -> bool:
+    """Whether a request for ``name`` would meet a condition on the authority; none is met by all."""
+    if not text:
+        return True
+    if "exact" in text:
+        return bool(text["exact"] == name)
+    if "prefix" in text:
+        return name.startswith(text["prefix"])
+    return text["regex"] == "*" or re.fullmatch(text["regex"], name) is not None
+
+
+def is_catch_all(match: Json) -> bool:
+    """Whether an Envoy route match takes every request, so that no route after it is ever reached."""
+    every_path = match.get("prefix") == "/" or match.get("safe_regex", {}).get("regex") == ".*"
+    return every_path and not match.get("headers") and not match.get("query_parameters")
+
+
+def string_match(text: Json) -> Json:
+    """Envoy's string matcher: exact and prefix, or a regular expression that must match the whole text."""
+    if "regex" in text:
+        return {"safe_regex": {"regex": text["regex"]}}
+    return {kind: text[kind] for kind in ("exact", "prefix") if kind in text}
+
+
+def _path(uri: Json | None) -> Json:
+    if not uri:
+        return {"prefix": "/"}
+    if "exact" in uri:
+        return {"path": uri["exact"]}
+    if "prefix" in uri:
+        return {"prefix": uri["prefix"]}
+    return {"safe_regex": {"regex": uri["regex"]}}
+
+
+def _any_value(text: Json | None) -> bool:
+    return not text or text.get("regex") == "*"
+
+
+def _header(name: str, text: Json | None) -> Json:
+    if not text or _any_value(text):
+        return {"name": name, "present_match": True}
+    return {"name": name, "string_match": string_match(text)}
+
+
+def _without(name: str, text: Json | None) -> Json:
+    inverted = {**_header(name, text), "invert_match": True}
+    return inverted if _any_value(text) else {**inverted, "treat_missing_header_as_empty": True}

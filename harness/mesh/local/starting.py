@@ -1,0 +1,117 @@
+"""Starting the local mesh: Envoy first, at ports of its own choice, then the services behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from harness.clients.envoy import start_envoy
+from harness.clients.envoy_binary import find_envoy
+from harness.istio.reading import read_resources
+from harness.mesh.local.checks import check_for_local_mesh
+from harness.mesh.local.journal import Journal
+from harness.mesh.local.listeners import listeners
+from harness.mesh.local.mesh import LocalMesh
+from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, Endpoint, Topology
+from harness.mesh.local.translation import translated
+from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
+from harness.model.config import Config, Workload
+from harness.model.record import Json
+
+
+@contextmanager
+def start_local_mesh(
+    config: Config,
+    folder: Path,
+    *,
+    workloads: Literal["needed", "all"] = "needed",
+    canary_env: Mapping[str, str] | None = None,
+) -> Iterator[LocalMesh]:
+    """Start the mesh of ``harness.yaml``; on leaving, everything it started has ended.
+
+    folder: takes configurations, logs and the journal. workloads: what the entry needs, or all of them.
+    canary_env: further environment of the canary. Raises ResourceError, EnvoyError, PortError, ServiceError.
+    """
+    config = _with_canary_env(config, canary_env or {})
+    resources = read_resources(config.istio, namespace=config.namespace)
+    chosen = needed_workloads(config) if workloads == "needed" else all_workloads(config)
+    folder = folder.resolve()
+    with ServiceSet(config, chosen, folder / "services") as services:
+        topology = topology_of(config, services)
+        check_for_local_mesh(resources, topology)
+        with _serving(config, topology, resources, folder, services) as mesh:
+            services.start(lambda workload, callee: mesh.url(workload.name, callee))
+            yield mesh
+
+
+@contextmanager
+def _serving(
+    config: Config, topology: Topology, resources: Sequence[Json], folder: Path, services: ServiceSet
+) -> Iterator[LocalMesh]:
+    proxy = folder / "envoy"
+    with start_envoy(
+        find_envoy(os.environ),
+        proxy,
+        listeners=listeners(topology.callers, proxy),
+        snapshot=translated(resources, topology),
+    ) as envoy:
+        journal = Journal(file=folder / "changes.jsonl")
+        yield LocalMesh(envoy, topology, resources, journal, entry=config.entry, check_services=services.check)
+
+
+def topology_of(config: Config, services: ServiceSet) -> Topology:
+    """Every workload that runs is an endpoint and a caller; the load generator calls every service."""
+    running = services.workloads
+    return Topology(
+        namespace=config.namespace,
+        callers=(
+            Caller(
+                workload=LOAD_GENERATOR,
+                app=LOAD_GENERATOR,
+                version="unknown",
+                namespace=config.namespace,
+                labels={"app": LOAD_GENERATOR},
+                calls=tuple(config.services),
+            ),
+            *(_caller(config, workload) for workload in running),
+        ),
+        services=tuple(
+            Destination(
+                name=service.name,
+                namespace=config.namespace,
+                port=service.port,
+                endpoints=tuple(_endpoint(one, services) for one in running if one.service == service.name),
+            )
+            for service in config.services.values()
+        ),
+    )
+
+
+def _caller(config: Config, workload: Workload) -> Caller:
+    return Caller(
+        workload=workload.name,
+        app=workload.labels.get("app", workload.service),
+        version=workload.labels.get("version", workload.version),
+        namespace=config.namespace,
+        labels=workload.labels,
+        calls=tuple(dict.fromkeys(config.services[workload.service].calls.values())),
+    )
+
+
+def _endpoint(workload: Workload, services: ServiceSet) -> Endpoint:
+    host, port = services.endpoints[workload.name]
+    version = workload.labels.get("version", workload.version)
+    return Endpoint(workload=workload.name, version=version, labels=workload.labels, host=host, port=port)
+
+
+def _with_canary_env(config: Config, env: Mapping[str, str]) -> Config:
+    if not env:
+        return config
+    service = config.services[config.service]
+    canary = service.versions[config.canary]
+    versions = {**service.versions, config.canary: replace(canary, env={**canary.env, **env})}
+    return replace(config, services={**config.services, config.service: replace(service, versions=versions)})

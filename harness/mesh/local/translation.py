@@ -1,0 +1,19 @@
+"""Istio resources and the workloads of the mesh in, what Envoy is to serve out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.clients.envoy import Snapshot
+from harness.mesh.local.clusters import clusters
+from harness.mesh.local.routes import route_tables
+from harness.mesh.local.topology import Topology
+from harness.model.record import Json
+
+
+def translated(resources: Sequence[Json], topology: Topology) -> Snapshot:
+    """Clusters and route tables for resources that have passed the checks."""
+    return Snapshot(
+        clusters=clusters(resources, topology.services, namespace=topology.namespace),
+        tables=route_tables(resources, topology.callers, topology.services),
+    )
