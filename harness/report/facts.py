@@ -68,9 +68,14 @@ def _commit(manifest: Mapping[str, Json]) -> str:
 
 
 def _started(moment: Json) -> str:
+    """In UTC and to the second; a text that is no moment stays as it is."""
     if isinstance(moment, (int, float)) and not isinstance(moment, bool):
-        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return str(moment or "")
+        return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        told = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return str(moment or "")
+    return f"{told.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if told.tzinfo else str(moment)
 
 
 def _again(manifest: Mapping[str, Json]) -> str:

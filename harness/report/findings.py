@@ -76,6 +76,11 @@ def minus(text: str) -> str:
     return _HYPHEN.sub("−", text)
 
 
+def _kept_together(text: str) -> str:
+    """``text`` whose numbers are not parted from their units at the end of a line."""
+    return minus(text).replace(" ", "\xa0")
+
+
 def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
     unit = words.unit(finding.objective, record)
     middle, low, high = words.differences(finding, unit)
@@ -91,14 +96,14 @@ def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
         sli=words.printable(words.indicator(finding.objective)),
         objective=words.printable(finding.objective.text),
         phase=words.printable(finding.phase),
-        baseline=words.estimate(finding.baseline, unit),
+        baseline=_kept_together(words.estimate(finding.baseline, unit)),
         baseline_n=words.count(finding.baseline.n) if finding.baseline else "0",
-        canary=words.estimate(finding.canary, unit),
+        canary=_kept_together(words.estimate(finding.canary, unit)),
         canary_n=words.count(finding.canary.n) if finding.canary else "0",
-        difference=minus(middle if has_interval else whole),
+        difference=_kept_together(middle if has_interval else whole),
         ends=minus(f"[{low}, {high}]") if has_interval else "",
         confidence=format_percent(finding.confidence),
-        tolerance=minus(words.tolerance(finding, unit)),
+        tolerance=_kept_together(words.tolerance(finding, unit)),
         lost=words.points(finding.points_lost),
         lost_share=finding.points_lost / most_lost if most_lost > 0 else 0.0,
         weight=format_percent(finding.weight),
@@ -106,7 +111,7 @@ def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
         reason=finding.reason,
         missing=finding.missing,
         method=finding.method,
-        smallest=visible,
+        smallest=_kept_together(visible),
         muted=finding.objective.muted,
         critical=finding.objective.critical,
         opened=finding.verdict is not Verdict.PASS,

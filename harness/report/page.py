@@ -41,6 +41,7 @@ HEADER_CELLS = (
 )
 """For ``pytest_html_results_table_header``: insert after the first cell."""
 
+_SHOWN_PASSES = 6
 _SECRET = ("token", "secret", "password", "passwd", "credential", "authorization", "api_key", "apikey", "private_key")
 
 
@@ -117,6 +118,7 @@ def _context(record: Record, analysis: Analysis, folder: Path | str) -> dict[str
         "score": words.points(analysis.score),
         "meter": meter(analysis.score, marginal_score=plan.marginal_score, pass_score=plan.pass_score),
         "rows": finding_rows(record, analysis), "counts": counts(analysis), "unaccounted": unaccounted(analysis),
+        "fold_passes": _fold_passes(analysis),
         "seen": seen, "cursor": json.dumps(_cursor(seen), separators=(",", ":"), allow_nan=False),
         "timelines": [timeline(plan, record.phases, record.events, seen, narrow=narrow) for narrow in (False, True)],
         "forests": [forest(ordered, record, narrow=narrow) for narrow in (False, True)] if drawn else [],
@@ -127,6 +129,12 @@ def _context(record: Record, analysis: Analysis, folder: Path | str) -> dict[str
         "canary_n": int((record.samples.arm == 1).sum()), "alpha": format_percent(analysis.alpha),
         "environment": _flat(record.manifest), "config": yaml.safe_dump(_redacted(record.config), sort_keys=False, allow_unicode=True) if record.config else "",
     }  # fmt: skip
+
+
+def _fold_passes(analysis: Analysis) -> bool:
+    """Whether passed rows are folded away at first: when others need the eye, and there are many."""
+    passed = sum(finding.verdict is Verdict.PASS for finding in analysis.findings)
+    return passed > _SHOWN_PASSES and passed < len(analysis.findings)
 
 
 def _cursor(seen: Buckets) -> dict[str, Json]:

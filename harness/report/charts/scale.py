@@ -62,8 +62,8 @@ def logarithmic(values: Iterable[ArrayLike], start: float, end: float) -> Scale:
 
 
 def nines(start: float, end: float, *, highest: float) -> Scale:
-    """Shares of requests, stretched towards one: 0, 50 %, 90 %, 99 %, 99.9 % as far as ``highest``."""
-    marks = tuple(share for share in (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999) if share <= highest)
+    """Shares of requests, stretched towards one: 0, 50 %, 90 %, 95 %, 99 %, 99.9 % as far as ``highest``."""
+    marks = tuple(share for share in (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999) if share <= highest)
     return Scale(low=0.0, high=highest, start=start, end=end, ticks=marks, warp=_nines)
 
 

@@ -41,7 +41,7 @@ def timeline(
     plan: Plan, phases: Sequence[Phase], events: Sequence[Event], seen: Buckets, *, narrow: bool = False
 ) -> Markup:
     """The chart, 1100 wide or, for phones, 380; its text has the same size in both."""
-    width, left, right = (380.0, 44.0, 10.0) if narrow else (1100.0, 62.0, 16.0)
+    width, left, right = (380.0, 56.0, 10.0) if narrow else (1100.0, 62.0, 16.0)
     time = linear(seen.start_s, seen.end_s, left, width - right, ticks=4 if narrow else 10)
     frame = _Frame(time=time, width=width, narrow=narrow)
     heights = (70.0, 150.0, 80.0) if narrow else (80.0, 190.0, 90.0)
@@ -168,7 +168,8 @@ def _time_axis(frame: _Frame, y: float) -> Iterator[Markup]:
     for tick in frame.time.ticks:
         x = frame.time(tick)
         yield svg.line(x, y, x, y + 4, "axis")
-        yield svg.text(x, y + 17, f"{words.number(tick)} s", class_="tick", anchor="middle")
+        anchor = "end" if x > frame.width - 22 else "middle"
+        yield svg.text(min(x, frame.width - 2), y + 17, f"{words.number(tick)} s", class_="tick", anchor=anchor)
 
 
 def _x(frame: _Frame, at_s: Column) -> list[float]:
