@@ -16,6 +16,9 @@
     ├── MeshError                   the mesh did not take a change, or lost it
     │   └── RollbackError           the world could not be put back
     └── ClusterError                the Kubernetes API refused or cannot be reached
+        ├── ClusterConflict         the object is another one than was read
+        ├── ClusterForbidden        a right is missing; the message holds the rule that grants it
+        └── ClusterUnreachable      no answer, or one that may be different in a moment
 
     CanaryFinding (AssertionError)  the run worked; this is what it says about the service
     ├── CanaryRegression            verdict fail                              exit 1
@@ -117,6 +120,18 @@ class RollbackError(MeshError):
 
 class ClusterError(HarnessError):
     """The Kubernetes API refused a request or cannot be reached."""
+
+
+class ClusterConflict(ClusterError):
+    """The object changed since it was read, or one of that name exists already."""
+
+
+class ClusterForbidden(ClusterError):
+    """A right is missing; the message holds the rule that grants it."""
+
+
+class ClusterUnreachable(ClusterError):
+    """No answer in time, too many requests, or a server in trouble: worth another try."""
 
 
 class CanaryFinding(AssertionError):  # noqa: N818 - a finding is no error of ours

@@ -1,0 +1,51 @@
+"""What the Kubernetes API's refusals mean, and what to do about each."""
+
+from __future__ import annotations
+
+import json
+
+from harness.clients.kubernetes_kinds import Kind
+from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable
+
+_BUSY = 429
+_LONGEST_MESSAGE = 600
+_CONFLICTS = {
+    409: "changed meanwhile, or there already",
+    410: "the version asked for is too old; read again",
+}
+_MEANINGS = {
+    401: "the API server does not know who asks: the credentials are missing or expired; log in again",
+    403: "a quota or an admission rule is in the way",
+    404: "the namespace, the object or its CRD is missing",
+}
+
+
+def refusal(
+    status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None
+) -> ClusterError:
+    """The error for an HTTP status of 400 or more. It names verb and object, and never holds a request or a token."""
+    place = "/".join(part for part in (namespace, name) if part)
+    what, said = f"{verb} {kind.name} {place}".rstrip(), _message(body)
+    if status == 403 and "cannot" in said:
+        return ClusterForbidden(
+            f"{what}: not allowed (403): {said}\n"
+            f"grant this in a Role of namespace {namespace or '(cluster)'}:\n{rule(verb, kind)}"
+        )
+    if status == _BUSY or status >= 500:
+        return ClusterUnreachable(f"{what}: the API server is in trouble ({status}): {said}")
+    if status in _CONFLICTS:
+        return ClusterConflict(f"{what}: {_CONFLICTS[status]} ({status}): {said}")
+    return ClusterError(f"{what}: {_MEANINGS.get(status, 'refused as invalid')} ({status}): {said}")
+
+
+def rule(verb: str, kind: Kind) -> str:
+    """The rule of a Role that grants ``verb``."""
+    return f'- apiGroups: ["{kind.group}"]\n  resources: ["{kind.plural}"]\n  verbs: ["{verb}"]'
+
+
+def _message(body: bytes) -> str:
+    try:
+        said = json.loads(body).get("message", "")
+    except (ValueError, AttributeError):
+        said = body.decode("utf-8", "replace").strip()
+    return str(said)[:_LONGEST_MESSAGE]

@@ -1,0 +1,51 @@
+"""The subjects of the contract: the fake API server always, a real one where HARNESS_TEST_KUBECONFIG names it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from fake_kubernetes import FakeKubernetes, fake_kubernetes
+
+from harness.clients.kubernetes import Audit, Kubernetes, connect
+
+REAL = os.environ.get("HARNESS_TEST_KUBECONFIG", "")
+
+
+@dataclass
+class Subject:
+    """A client, what it audited, a namespace of its own, and the fake behind it, if it is one."""
+
+    kube: Kubernetes
+    namespace: str
+    audits: list[Audit] = field(default_factory=list)
+    fake: FakeKubernetes | None = None
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    """A client of the fake, and of the real server, with a namespace that is deleted in the end."""
+    audits: list[Audit] = []
+    if request.param == "fake":
+        with fake_kubernetes() as fake:
+            kube = connect(kubeconfig=fake.kubeconfig(tmp_path / "config"), record=audits.append)
+            yield Subject(kube=kube, namespace="shop", audits=audits, fake=fake)
+        return
+    kube = connect(kubeconfig=Path(REAL), record=audits.append)
+    name = f"harness-contract-{uuid.uuid4().hex[:8]}"
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    audits.clear()
+    yield Subject(kube=kube, namespace=name, audits=audits)
+    namespace = kube.get("Namespace", None, name)
+    if namespace is not None:
+        kube.delete(namespace)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which of the two API servers the contract was held against."""
+    ran = f"the fake AND the real one of {REAL}" if REAL else "the FAKE ONLY (HARNESS_TEST_KUBECONFIG is not set)"
+    terminalreporter.write_line(f"contract of the Kubernetes API: held against {ran}")

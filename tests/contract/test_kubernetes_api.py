@@ -1,0 +1,258 @@
+"""What the harness relies on of a Kubernetes API server; the fake and a real one answer alike."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from conftest import Subject
+from fake_schema import CRDS
+
+from harness.errors import ClusterConflict, ClusterError
+
+needs_schema = pytest.mark.skipif(not CRDS.exists(), reason="Istio's CRDs are not beside the repository")
+KNOWN_PATCHES = ("application/merge-patch+json", "application/json-patch+json")
+
+
+def service(subject: Subject, **spec: Any) -> Any:
+    """A VirtualService of the subject's namespace."""
+    routes = [{"name": "main", "route": [{"destination": {"host": "reviews"}}]}]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "reviews", "namespace": subject.namespace},
+        "spec": {"hosts": ["reviews"], "http": routes, **spec},
+    }
+
+
+def config_map(subject: Subject, **more: Any) -> Any:
+    """A ConfigMap of the subject's namespace."""
+    metadata = {"name": "note", "namespace": subject.namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}, **more}
+
+
+def raw(subject: Subject, method: str, path: str, body: Any = None, style: str = "application/json") -> tuple[int, Any]:
+    """A request as it is, with the client's credentials: status and body."""
+    headers = {**subject.kube._headers(), "Content-Type": style}
+    pool = subject.kube._api.rest_client.pool_manager
+    sent = None if body is None else json.dumps(body)
+    answer = pool.request(method, f"{subject.kube._host}{path}", body=sent, headers=headers, retries=False)
+    return answer.status, json.loads(answer.data)
+
+
+def test_create_read_replace_delete(subject: Subject) -> None:
+    """An object is made, read, replaced and deleted; each change moves its resourceVersion."""
+    made = subject.kube.create(config_map(subject)).resource
+    read = subject.kube.get("ConfigMap", subject.namespace, "note")
+    assert read["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    read["data"] = {"a": "2"}
+    written = subject.kube.replace(read).resource
+    assert written["data"] == {"a": "2"}
+    assert written["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
+    assert written["metadata"]["uid"] == made["metadata"]["uid"]
+    subject.kube.delete(written)
+    assert subject.kube.get("ConfigMap", subject.namespace, "note") is None
+
+
+def test_creating_what_exists_is_a_conflict(subject: Subject) -> None:
+    """A second object of a name is refused."""
+    subject.kube.create(config_map(subject))
+    with pytest.raises(ClusterConflict, match="already exists"):
+        subject.kube.create(config_map(subject))
+
+
+def test_a_missing_namespace_is_named(subject: Subject) -> None:
+    """Creating in a namespace that does not exist is an error, and reading there finds nothing."""
+    lost = config_map(subject)
+    lost["metadata"]["namespace"] = "no-such-namespace"
+    with pytest.raises(ClusterError, match="no-such-namespace"):
+        subject.kube.create(lost)
+    assert subject.kube.get("ConfigMap", "no-such-namespace", "note") is None
+
+
+def test_writing_an_old_version_is_a_conflict(subject: Subject) -> None:
+    """What somebody else changed since it was read is not overwritten."""
+    first = subject.kube.create(config_map(subject)).resource
+    subject.kube.replace({**first, "data": {"a": "2"}})
+    with pytest.raises(ClusterConflict):
+        subject.kube.replace({**first, "data": {"a": "3"}})
+    assert subject.kube.get("ConfigMap", subject.namespace, "note")["data"] == {"a": "2"}
+
+
+def test_deleting_an_old_version_is_a_conflict(subject: Subject) -> None:
+    """What somebody else changed since it was read is not deleted; what is gone already is fine."""
+    first = subject.kube.create(config_map(subject)).resource
+    second = subject.kube.replace({**first, "data": {"a": "2"}}).resource
+    with pytest.raises(ClusterConflict):
+        subject.kube.delete(first)
+    subject.kube.delete(second)
+    subject.kube.delete(second)
+
+
+def test_a_dry_run_checks_and_stores_nothing(subject: Subject) -> None:
+    """Dry runs of create, replace and delete answer as if done, and nothing is."""
+    subject.kube.create(config_map(subject), dry_run=True)
+    assert subject.kube.get("ConfigMap", subject.namespace, "note") is None
+    made = subject.kube.create(config_map(subject)).resource
+    changed = subject.kube.replace({**made, "data": {"a": "2"}}, dry_run=True)
+    assert changed.resource["data"] == {"a": "2"}
+    subject.kube.delete(made, dry_run=True)
+    assert subject.kube.get("ConfigMap", subject.namespace, "note")["data"] == {"a": "1"}
+    with pytest.raises(ClusterConflict):
+        subject.kube.create(config_map(subject), dry_run=True)
+
+
+def test_lists_are_selected_by_labels(subject: Subject) -> None:
+    """Only objects with the labels are listed, each with its kind."""
+    labelled = config_map(subject)
+    labelled["metadata"]["labels"] = {"a": "b"}
+    subject.kube.create(labelled)
+    other = config_map(subject)
+    other["metadata"]["name"] = "other"
+    subject.kube.create(other)
+    found = subject.kube.list("ConfigMap", subject.namespace, labels={"a": "b"})
+    assert [(item["kind"], item["metadata"]["name"]) for item in found] == [("ConfigMap", "note")]
+
+
+def test_a_watch_tells_changes_and_ends(subject: Subject) -> None:
+    """A watch from a version tells all later changes in order, and ends after its time."""
+    made = subject.kube.create(config_map(subject)).resource
+
+    def change() -> None:
+        time.sleep(0.3)
+        subject.kube.delete(subject.kube.replace({**made, "data": {"a": "2"}}).resource)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    since = made["metadata"]["resourceVersion"]
+    seen = [
+        (kind, item["metadata"]["name"])
+        for kind, item in subject.kube.watch("ConfigMap", subject.namespace, since=since, timeout_s=2)
+    ]
+    thread.join()
+    assert seen == [("MODIFIED", "note"), ("DELETED", "note")]
+
+
+@needs_schema
+@pytest.mark.parametrize(
+    "http",
+    [
+        [{"fault": {"abort": {"httpStatus": "503"}}}],
+        [{"fault": {"abort": {"httpStatus": 503, "grpcStatus": "UNAVAILABLE"}}}],
+        [{"fault": {"delay": {"fixedDelay": "0.1ms"}}}],
+        [{"fault": {"delay": {"fixedDelay": "5 seconds"}}}],
+        [{"timeout": "0s"}],
+        [{"route": [{"destination": {}}]}],
+    ],
+    ids=str,
+)
+def test_the_schema_refuses(subject: Subject, http: list[Any]) -> None:
+    """What the CRD's schema or its rules exclude is refused as invalid."""
+    with pytest.raises(ClusterError, match=r"invalid|Invalid"):
+        subject.kube.create(service(subject, http=http))
+    assert subject.kube.get("VirtualService", subject.namespace, "reviews") is None
+
+
+@needs_schema
+def test_unknown_fields_are_refused(subject: Subject) -> None:
+    """The client asks for strict field validation, so that nothing is pruned in silence."""
+    with pytest.raises(ClusterError, match="unknown field"):
+        subject.kube.create(service(subject, htttp=[]))
+
+
+@needs_schema
+def test_without_strictness_unknown_fields_are_pruned(subject: Subject) -> None:
+    """What the client prevents: a field that nobody knows is dropped and the answer is 201."""
+    path = f"/apis/networking.istio.io/v1/namespaces/{subject.namespace}/virtualservices"
+    status, answer = raw(subject, "POST", path, service(subject, htttp=[]))
+    assert (status, "htttp" in answer["spec"]) == (201, False)
+
+
+def test_versions_are_views_of_one_object(subject: Subject) -> None:
+    """A VirtualService written as v1 is there as v1beta1."""
+    subject.kube.create(service(subject))
+    path = f"/apis/networking.istio.io/v1beta1/namespaces/{subject.namespace}/virtualservices/reviews"
+    status, answer = raw(subject, "GET", path)
+    assert (status, answer["apiVersion"]) == (200, "networking.istio.io/v1beta1")
+    assert answer["spec"] == service(subject)["spec"]
+
+
+def test_patches_answer_as_measured(subject: Subject) -> None:
+    """A stale merge patch is 409, a failed JSON test 422, a list as merge patch 400; null deletes, lists are replaced."""
+    made = subject.kube.create(service(subject)).resource
+    path = f"/apis/networking.istio.io/v1/namespaces/{subject.namespace}/virtualservices/reviews"
+    merge, operations = KNOWN_PATCHES
+    status, answer = raw(
+        subject, "PATCH", path, {"spec": {"http": [{"route": made["spec"]["http"][0]["route"]}]}}, merge
+    )
+    assert (status, answer["spec"]["http"][0].get("name")) == (200, None)
+    stale = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "spec": {"hosts": ["a"]}}
+    assert raw(subject, "PATCH", path, stale, merge)[0] == 409
+    assert raw(subject, "PATCH", path, [{"op": "test", "path": "/spec/hosts/0", "value": "x"}], operations)[0] == 422
+    assert raw(subject, "PATCH", path, [], merge)[0] == 400
+    status, answer = raw(subject, "PATCH", path, {"metadata": {"annotations": {"a": "b"}}}, merge)
+    status, answer = raw(subject, "PATCH", path, {"metadata": {"annotations": {"a": None}}}, merge)
+    assert "a" not in (answer["metadata"].get("annotations") or {})
+
+
+def test_rights_are_asked_for(subject: Subject) -> None:
+    """An administrator may do what the harness does."""
+    assert subject.kube.allowed("update", "VirtualService", subject.namespace)
+    assert subject.kube.allowed("create", "Pod", subject.namespace, subresource="portforward")
+
+
+def test_every_change_is_audited(subject: Subject) -> None:
+    """Changes, dry runs and refusals are told with versions and status; reads are not."""
+    made = subject.kube.create(config_map(subject)).resource
+    written = subject.kube.replace({**made, "data": {}}).resource
+    with pytest.raises(ClusterConflict):
+        subject.kube.replace({**made, "data": {"a": "3"}})
+    subject.kube.get("ConfigMap", subject.namespace, "note")
+    subject.kube.delete(written, dry_run=True)
+    first, second = made["metadata"]["resourceVersion"], written["metadata"]["resourceVersion"]
+    assert [(a.verb, a.name, a.before, a.after, a.status, a.dry_run) for a in subject.audits[:3]] == [
+        ("create", "note", "", first, 201, False),
+        ("update", "note", first, second, 200, False),
+        ("update", "note", first, "", 409, False),
+    ]
+    assert (subject.audits[3].verb, subject.audits[3].dry_run) == ("delete", True)
+
+
+def test_change_retries_on_conflict(subject: Subject) -> None:
+    """A change that meets a foreign one is made again on top of it."""
+    subject.kube.create(config_map(subject))
+    interfered: list[str] = []
+
+    def add(found: Any) -> Any:
+        if not interfered:
+            interfered.append("once")
+            theirs = deepcopy(found)
+            theirs["data"]["theirs"] = "1"
+            subject.kube.replace(theirs)
+        changed = deepcopy(found)
+        changed["data"]["ours"] = "1"
+        return changed
+
+    written, before = subject.kube.change("ConfigMap", subject.namespace, "note", add, patience_s=10)
+    assert written is not None
+    assert written.resource["data"] == {"a": "1", "theirs": "1", "ours": "1"}
+    assert before["data"] == {"a": "1", "theirs": "1"}
+
+
+def test_change_writes_nothing_when_nothing_changes(subject: Subject) -> None:
+    """An undo of what was never done sends no request that could be refused."""
+    subject.kube.create(config_map(subject))
+    subject.audits.clear()
+    written, _ = subject.kube.change("ConfigMap", subject.namespace, "note", lambda found: found, patience_s=10)
+    gone, _ = subject.kube.change("ConfigMap", subject.namespace, "none", lambda found: found, patience_s=10)
+    assert (written, gone, subject.audits) == (None, None, [])
+
+
+def test_the_servers_clock_is_heard(subject: Subject) -> None:
+    """Times are compared on the API server's clock, which every client hears in its answers."""
+    subject.kube.get("ConfigMap", subject.namespace, "note")
+    assert abs(subject.kube.now() - time.time()) < 3600

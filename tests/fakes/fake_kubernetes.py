@@ -1,0 +1,350 @@
+"""A fake Kubernetes API server on loopback, with sidecars behind its port-forward.
+
+It answers as a real one was measured to: users and RBAC, versions and conflicts, schema, webhook and its
+warnings, dry runs, watches. ``disturb`` makes it fail in every way that a network and a server can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiohttp import WSMsgType, web
+from fake_store import PLURALS, Place, Refused, Store, status_of
+from multidict import CIMultiDict
+
+ADMIN, ADMIN_TOKEN = "admin", "admin-token"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+Rule = tuple[str, str, str, str]
+
+
+@dataclass
+class Call:
+    """A request as it was authorised: verb, API group, resource (with subresource), namespace, name, user."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str | None
+    name: str | None
+    user: str
+    method: str
+    dry_run: bool = False
+
+
+@dataclass
+class FakeKubernetes:
+    """The server's state; change it freely while it runs. Use ``fake_kubernetes``."""
+
+    store: Store = field(default_factory=Store)
+    tokens: dict[str, str] = field(default_factory=lambda: {ADMIN_TOKEN: ADMIN})
+    rules: dict[str, set[Rule]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    lag_s: float = 0.0
+    deaf_pods: set[str] = field(default_factory=set)
+    request_totals: dict[str, str] = field(default_factory=dict)
+    before: Callable[[Call], str | None] = lambda call: None
+    after: Callable[[Call], str | None] = lambda call: None
+    url: str = ""
+    _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
+
+    def kubeconfig(self, path: Path, *, token: str = ADMIN_TOKEN, context: str = "test") -> Path:
+        """A kubeconfig file for one user."""
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": context,
+            "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
+            "users": [{"name": "user", "user": {"token": token}}],
+            "contexts": [{"name": context, "context": {"cluster": "fake", "user": "user", "namespace": "shop"}}],
+        }
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def put(self, *resources: Any) -> None:
+        """Create or overwrite objects behind everybody's back."""
+        plurals = {kind: place for place, kind in PLURALS.items()}
+        for resource in resources:
+            group, plural = plurals[resource["kind"]]
+            metadata = resource["metadata"]
+            namespace = None if resource["kind"] == "Namespace" else metadata.get("namespace", "shop")
+            place = Place(group, "v1", plural, namespace, metadata["name"])
+            if self.store.key(place) in self.store.objects:
+                held = deepcopy(resource)
+                held["metadata"]["resourceVersion"] = self.store.get(place)["metadata"]["resourceVersion"]
+                self.store.replace(place, held, strict=False, dry_run=False)
+            else:
+                self.store.create(place, deepcopy(resource), strict=False, dry_run=False)
+
+    def object(self, kind: str, name: str, namespace: str | None = "shop") -> Any | None:
+        """An object as stored, or None."""
+        group, plural = next(place for place, known in PLURALS.items() if known == kind)
+        return self.store.objects.get((group, plural, namespace, name))
+
+    def objects(self, kind: str) -> list[Any]:
+        """All objects of a kind."""
+        return [
+            stored for (group, plural, _, _), stored in self.store.objects.items() if PLURALS[group, plural] == kind
+        ]
+
+    def specs(self) -> dict[str, Any]:
+        """The specs of all Istio objects by kind and name: what must be as before in the end."""
+        return {
+            f"{PLURALS[group, plural]}/{name}": deepcopy(stored.get("spec"))
+            for (group, plural, _, name), stored in self.store.objects.items()
+            if group.endswith("istio.io")
+        }
+
+    def grant(self, user: str, token: str, rules: set[Rule]) -> None:
+        """Let a user do what the rules (verb, group, resource, namespace) say, and nothing else."""
+        self.tokens[token] = user
+        self.rules[user] = rules
+
+    def may(self, user: str, verb: str, group: str, resource: str, namespace: str | None) -> bool:
+        """Whether RBAC allows it."""
+        return user == ADMIN or any(
+            (rule[0], rule[1], rule[2]) == (verb, group, resource) and rule[3] in ("*", namespace or "")
+            for rule in self.rules.get(user, ())
+        )
+
+    def config_dump(self, namespace: str, pod: str) -> Any:
+        """Envoy's routes in a pod: those its labels select, of the resources as they were ``lag_s`` ago."""
+        stored = self.object("Pod", pod, namespace)
+        labels = (stored or {"metadata": {}})["metadata"].get("labels") or {}
+        hosts = []
+        for resource in self._as_of(time.monotonic() - self.lag_s) if pod not in self.deaf_pods else ():
+            routes = [
+                {"name": route.get("name", "default")}
+                for route in resource.get("spec", {}).get("http", ())
+                if any(_selects(block, labels, namespace) for block in route.get("match") or [{}])
+            ]
+            hosts.append({"name": f"{resource['spec']['hosts'][0]}:9080", "routes": routes})
+        dumped = [{"route_config": {"name": "9080", "virtual_hosts": hosts}}]
+        return {
+            "configs": [
+                {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": dumped}
+            ]
+        }
+
+    def _as_of(self, moment: float) -> list[Any]:
+        objects = tuple(deepcopy(item) for item in self.objects("VirtualService"))
+        if self.lag_s == 0:
+            return list(objects)
+        versions = [item["metadata"]["resourceVersion"] for item in objects]
+        if not self._seen or [item["metadata"]["resourceVersion"] for item in self._seen[-1][1]] != versions:
+            self._seen.append((time.monotonic(), objects))
+        older = [state for at, state in self._seen if at <= moment]
+        return list(older[-1] if older else self._seen[0][1] if len(self._seen) > 1 else ())
+
+
+def _selects(block: Any, labels: Any, namespace: str) -> bool:
+    if block.get("gateways"):
+        return "mesh" in block["gateways"]
+    wanted = block.get("sourceLabels") or {}
+    return wanted.items() <= labels.items() and block.get("sourceNamespace", namespace) == namespace
+
+
+@contextmanager
+def fake_kubernetes() -> Iterator[FakeKubernetes]:
+    """A running server with the namespaces kube-system and shop."""
+    fake = FakeKubernetes()
+    fake.put(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "shop", "labels": {"canary-harness": "enabled"}},
+        },
+    )
+    loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await _answer(fake, request)
+
+    async def serve() -> None:
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_route("*", "/{tail:.*}", answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        ready.set()
+        await stop.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    if not ready.wait(10):
+        raise RuntimeError("the fake API server did not start")
+    try:
+        yield fake
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+
+
+async def _answer(fake: FakeKubernetes, request: web.Request) -> web.StreamResponse:
+    try:
+        return await _route(fake, request)
+    except Refused as refused:
+        headers = {"Content-Type": "application/json", **refused.headers}
+        return web.Response(status=refused.code, body=status_of(refused), headers=headers)
+
+
+async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamResponse:
+    user = fake.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer ").removeprefix("bearer "))
+    if user is None:
+        raise Refused(401, "Unauthorized", "Unauthorized")
+    parts = request.path.strip("/").split("/")
+    group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+    if group == "authorization.k8s.io":
+        return _review(fake, user, await request.json())
+    namespace = None
+    if rest[0] == "namespaces" and len(rest) > 2:
+        namespace, rest = rest[1], rest[2:]
+    plural, name, subresource = rest[0], *[*rest[1:], None, None][:2]
+    if (group, plural) not in PLURALS:
+        raise Refused(404, "NotFound", "the server could not find the requested resource")
+    place = Place(group, version, plural, namespace, name)
+    query = request.query
+    verb = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[request.method]
+    if request.method == "GET" and name is None:
+        verb = "watch" if query.get("watch") == "true" else "list"
+    resource = plural
+    if subresource:
+        resource, verb = f"{plural}/{subresource}", "create" if subresource == "portforward" else verb
+    call = Call(verb, group, resource, namespace, name, user, request.method, query.get("dryRun") == "All")
+    fake.calls.append(call)
+    if not fake.may(user, verb, group, resource, namespace):
+        scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+        about = f' "{name}"' if name else ""
+        raise Refused(
+            403,
+            "Forbidden",
+            f'{place.resource}{about} is forbidden: User "{user}" cannot {verb} resource "{resource}" '
+            f'in API group "{group}" {scope}',
+        )
+    if subresource == "portforward":
+        return await _forward(fake, request, namespace or "", name or "")
+    if verb == "watch":
+        return await _watch(fake, request, place)
+    body = await request.json() if request.can_read_body else {}
+    await _disturbed(fake.before(call), request)
+    answer = _carry_out(fake, request, place, body)
+    await _disturbed(fake.after(call), request)
+    return answer
+
+
+async def _disturbed(how: str | None, request: web.Request) -> None:
+    """Fail as asked: a status, ``drop`` (close the connection), or ``hang``."""
+    if how is None:
+        return
+    if how == "drop":
+        if request.transport is not None:
+            request.transport.abort()
+        await asyncio.sleep(0.01)
+        raise Refused(500, "InternalError", "dropped")
+    if how == "hang":
+        await asyncio.sleep(30)
+    raise Refused(int(how), "Disturbed", f"disturbed with {how}", headers={"Retry-After": "1"} if how == "429" else {})
+
+
+def _carry_out(fake: FakeKubernetes, request: web.Request, place: Place, body: Any) -> web.Response:
+    query, store, warnings = request.query, fake.store, []
+    checks = {"strict": query.get("fieldValidation") == "Strict", "dry_run": query.get("dryRun") == "All"}
+    match request.method:
+        case "GET" if place.name is None:
+            labels = dict(pair.split("=", 1) for pair in query.get("labelSelector", "").split(",") if pair)
+            items = [store.view(item, place) for item in store.list(place, labels)]
+            answer = {"kind": f"{place.kind}List", "metadata": {"resourceVersion": str(store.version)}, "items": items}
+            return web.json_response(answer)
+        case "GET":
+            result = store.get(place)
+        case "POST":
+            result, warnings = store.create(place, body, **checks)
+        case "PUT":
+            result, warnings = store.replace(place, body, **checks)
+        case "PATCH":
+            result, warnings = store.patch(place, body, request.headers.get("Content-Type", ""), **checks)
+        case _:
+            result = store.delete(place, body, dry_run=checks["dry_run"])
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in warnings]
+    headers = [("Warning", f'299 - "{text}"') for text in quoted]
+    status = 201 if request.method == "POST" else 200
+    return web.Response(
+        status=status,
+        body=json.dumps(store.view(result, place)).encode(),
+        headers=CIMultiDict([("Content-Type", "application/json"), *headers]),
+    )
+
+
+def _review(fake: FakeKubernetes, user: str, body: Any) -> web.Response:
+    asked = body["spec"]["resourceAttributes"]
+    resource = asked["resource"] + (f"/{asked['subresource']}" if asked.get("subresource") else "")
+    allowed = fake.may(user, asked["verb"], asked["group"], resource, asked.get("namespace"))
+    return web.json_response({**body, "status": {"allowed": allowed}}, status=201)
+
+
+async def _watch(fake: FakeKubernetes, request: web.Request, place: Place) -> web.StreamResponse:
+    since, end = (
+        int(request.query.get("resourceVersion") or fake.store.version),
+        time.monotonic() + float(request.query.get("timeoutSeconds", 60)),
+    )
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    if since < fake.store.oldest:
+        gone = json.loads(status_of(Refused(410, "Expired", f"too old resource version: {since}")))
+        await response.write(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
+        return response
+    while time.monotonic() < end:
+        for version, (group, plural, namespace, _), change, stored in list(fake.store.changes):
+            if (
+                version > since
+                and (group, plural) == (place.group, place.plural)
+                and place.namespace in (None, namespace)
+            ):
+                since = version
+                await response.write(
+                    json.dumps({"type": change, "object": fake.store.view(stored, place)}).encode() + b"\n"
+                )
+        await asyncio.sleep(0.01)
+    return response
+
+
+async def _forward(fake: FakeKubernetes, request: web.Request, namespace: str, pod: str) -> web.StreamResponse:
+    """Port-forward to the pod's Envoy, as kubelet speaks it: channel 0 is data, 1 is errors, each begun by the port."""
+    if fake.object("Pod", pod, namespace) is None:
+        raise Refused(404, "NotFound", f'pods "{pod}" not found', {"name": pod})
+    socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io", "v5.channel.k8s.io"))
+    await socket.prepare(request)
+    port = int(request.query["ports"])
+    for channel in (0, 1):
+        await socket.send_bytes(bytes([channel]) + port.to_bytes(2, "little"))
+    received = b""
+    async for message in socket:
+        if message.type is not WSMsgType.BINARY:
+            break
+        received += message.data[1:]
+        if b"\r\n\r\n" in received:
+            path = received.split(b" ")[1].decode()
+            body = (
+                fake.request_totals.get(pod, "").encode()
+                if path.startswith("/stats")
+                else json.dumps(fake.config_dump(namespace, pod)).encode()
+            )
+            head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            await socket.send_bytes(b"\x00" + head.encode() + body)
+            break
+    await socket.close()
+    return socket
