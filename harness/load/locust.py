@@ -144,7 +144,7 @@ def child_environment(order: Path) -> dict[str, str]:
 def _command(plan: LoadPlan) -> list[str]:
     words = [
         sys.executable, "-m", "locust", "-f", f"{_BOOTSTRAP},{plan.profile.absolute()}", "--headless", "--only-summary",
-        "--host", plan.url.rstrip("/"), "--stop-timeout", "2",
+        "--host", plan.url.rstrip("/"), "--stop-timeout", f"{plan.drain_s:g}" if plan.users else "2",
     ]  # fmt: skip
     if plan.processes > 1:
         port = str(free_ports(1)[0])

@@ -11,6 +11,8 @@ from harness.model.load import Arrivals, LoadPlan, Stage
 
 ORDER_VARIABLE = "HARNESS_LOAD_ORDER"
 """Environment variable of the child: path of the order."""
+SHIP_VARIABLE = "HARNESS_LOAD_SHIP"
+"""Environment variable of workers on other machines: samples go to the master over Locust's link."""
 
 
 def order_text(plan: LoadPlan) -> str:
@@ -31,3 +33,10 @@ def write_order(plan: LoadPlan, folder: Path) -> Path:
     path = folder / "order.json"
     path.write_text(order_text(replace(plan, profile=plan.profile.absolute())))
     return path
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a whole file or none."""
+    whole = path.with_suffix(".part")
+    whole.write_text(json.dumps(value))
+    whole.replace(path)

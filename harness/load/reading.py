@@ -18,7 +18,7 @@ from harness.errors import RecordError
 from harness.load import recording as files
 from harness.model.samples import COLUMNS, DTYPES, Samples
 
-_RECORD = np.dtype(
+RECORD_TYPE = np.dtype(
     [
         ("due_s", "<f8"), ("latency_s", "<f8"), ("late_s", "<f4"), ("size", "<i4"),
         ("status", "<i2"), ("operation", "<i2"), ("error", "<i2"), ("arm", "i1"), ("_", "V1"),
@@ -72,7 +72,7 @@ class SampleReader:
             return
         offset = files.HEADER_SIZE + worker.seen * files.RECORD_SIZE
         path = files.samples_file(self._folder, head.worker)
-        records = np.fromfile(path, dtype=_RECORD, count=new, offset=offset)
+        records = np.fromfile(path, dtype=RECORD_TYPE, count=new, offset=offset)
         if len(records) != new:
             raise RecordError(f"{path}: expected {head.count} records, found {worker.seen + len(records)}: it was cut")
         self._read_names(head.worker, worker)

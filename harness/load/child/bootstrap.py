@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Any, cast
 
 from locust import LoadTestShape, User, events
+from locust.runners import MasterRunner, WorkerRunner
 
 from harness.load.child.conductor import Conductor
-from harness.load.order import ORDER_VARIABLE, read_order
+from harness.load.child.part import Part
+from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
 from harness.load.recording import refusal_file
 
 ORDER = Path(os.environ[ORDER_VARIABLE])
@@ -62,7 +64,11 @@ def _on_init(environment: Any, **_: Any) -> None:
     if not any(kind.tasks for kind in environment.user_classes):
         refuse(f"{PLAN.profile}: expected a User class with at least one @task, found none")
         sys.exit(1)
-    OrderedShape.conductor = Conductor(environment, PLAN, ORDER.parent)
+    part, ship = None, SHIP_VARIABLE in os.environ
+    if not isinstance(environment.runner, MasterRunner):
+        part = Part(environment, ORDER.parent, ship=ship)
+    if not isinstance(environment.runner, WorkerRunner):
+        OrderedShape.conductor = Conductor(environment, PLAN, ORDER.parent, alone=part, ship=ship)
 
 
 cast(Any, events.init).add_listener(_on_init)

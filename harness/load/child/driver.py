@@ -9,7 +9,6 @@ as few users and connections as possible are in use.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -30,7 +29,6 @@ MOST_SEATS = 8000
 """Requests in flight at most: Locust asks for 10 000 file descriptors."""
 _BURST = 32
 """Arrivals that are handed out at most before answers are looked at, when the schedule is behind."""
-_MOST_TRACES = 5
 _GOODBYE_S = 2.0
 """For what the users do when they stop."""
 
@@ -76,7 +74,7 @@ class Seat:
         except StopTest as stop:
             self._driver.stop(f"the profile stopped the test: {stop}")
         except Exception as error:  # noqa: BLE001 - a profile may raise anything
-            self._driver.task_raised(self.kind, error)
+            self._driver.task_raised(error)
 
 
 class Driver:
@@ -87,10 +85,8 @@ class Driver:
     ) -> None:
         """zero: of the run, on the monotonic clock. due: this worker's arrivals, seconds since zero, ascending."""
         self.environment, self.recorder, self.zero = environment, recorder, zero
-        self.silent = self.scheduled = self.dropped = self.unanswered = self.task_errors = 0
+        self.silent = self.scheduled = self.dropped = self.unanswered = 0
         self.notes: list[str] = []
-        self.broken = ""
-        """Why nothing can be recorded any more, or empty."""
         self.seats: list[Seat] = []
         self._kinds = list(environment.user_classes)
         self._weights = [kind.weight or kind.fixed_count for kind in self._kinds]
@@ -120,17 +116,9 @@ class Driver:
             self.notes.append(reason)
         self._stop.set()
 
-    def task_raised(self, kind: type[User], error: Exception) -> None:
-        """A task of the profile raised: the first few tracebacks go to the log and the first one to the report."""
-        self.task_errors += 1
+    def task_raised(self, error: Exception) -> None:
+        """A task of the profile raised: Locust and our own part of the run are told."""
         self.environment.events.user_error.fire(user_instance=self, exception=error, tb=error.__traceback__)
-        if self.task_errors == 1:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            self.notes.append(
-                f"a task of {kind.__name__} raised {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
-            )
-        if self.task_errors <= _MOST_TRACES:
-            traceback.print_exception(error)
 
     def _hand_over(self, due: float) -> None:
         self.scheduled += 1

@@ -19,9 +19,10 @@ from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
 from harness.load import recording as files
+from harness.load.users.answers import BadStatusError
 
 WINDOW = 256 * 1024
-_BAD_STATUS = (LocustBadStatusCode, HTTPError)
+_BAD_STATUS = (BadStatusError, LocustBadStatusCode, HTTPError)
 """Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
 _OTHERS = "(others)"
 
