@@ -36,7 +36,7 @@ SLOWER, ERROR_RATIO = 0.30, 0.03
 def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web.Application:
     """``GET /reviews/{product}``."""
     random = Random(f"{version} {seed}")  # noqa: S311 - no secrets
-    latency = Latency(median_s=0.022, spread=0.2, random=random)
+    latency = Latency(median_s=0.022, spread=0.3, random=random)
 
     async def reviews(request: web.Request) -> web.Response:
         began = time.perf_counter()
