@@ -89,7 +89,8 @@ def analysis_json(analysis: Analysis) -> bytes:
 
 def read_analysis(folder: Path) -> Analysis:
     """The analysis that was written with the run."""
-    return _read(_adapter(Analysis), folder / ANALYSIS)
+    analysis: Analysis = _read(_adapter(Analysis), folder / ANALYSIS)
+    return analysis
 
 
 def read_bundle(folder: Path) -> Record:

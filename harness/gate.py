@@ -92,5 +92,5 @@ def report_on(folder: Path, judge_name: str) -> Outcome:
     record = bundle.read_bundle(folder)
     analysis = decide(record, wiring.judge(judge_name))
     bundle.write_analysis(analysis, folder)
-    bundle.write_atomically(folder / bundle.REPORT, page.render(record, analysis).encode())
+    bundle.write_atomically(folder / bundle.REPORT, page.render(record, analysis, folder=folder).encode())
     return Outcome(record=record, analysis=analysis, folder=folder)

@@ -6,6 +6,7 @@ import argparse
 import secrets
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness import gate, wiring
@@ -26,7 +27,7 @@ EXAMPLES = """\
   harness demo --canary slow --seed 7
   harness demo --canary fragile --fault abort
 """
-_FAULTS = {"delay": delay("ratings", "2s", percent=30), "abort": abort("ratings", 503, percent=30)}
+_FAULTS: Mapping[str, Fault] = {"delay": delay("ratings", "2s", percent=30), "abort": abort("ratings", 503, percent=30)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """The exit code is the verdict's."""
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
     config = _config(args.canary)
-    fault: Fault = _FAULTS[args.fault]
+    fault = _FAULTS[args.fault]
     scenario = wiring.scenario(config, name=f"demo: {args.canary} canary, {fault}", seed=seed, faults=[fault])
     folder = (args.out or config.out).absolute() / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
     again = f"harness demo --canary {args.canary} --fault {args.fault} --seed {seed}"

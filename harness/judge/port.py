@@ -29,7 +29,10 @@ class Evidence:
 class Judge(Protocol):
     """Called the same way at every look at a running test and once more at its end."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name it is chosen by."""
+        ...
 
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
         """Everything seen so far, the plan, and now (seconds since the first due request) give an analysis.

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-import html
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_html import extras
 
+from harness.model.verdict import Verdict
 from harness.report import page
+
+_NO_CELLS = '<td class="col-verdict"></td>\n<td class="col-deviation"></td>'
 
 
 class HtmlReport:
     """Registered only where pytest-html is active."""
 
+    def __init__(self) -> None:
+        self._verdicts: list[Verdict] = []
+
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self) -> Any:
+    def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
         """Show the fragments of a test's outcomes in its row."""
         report = yield
         told = getattr(report, "harness_told", [])
         shown = [extras.html(one["fragment"]) for one in told]
-        links = [extras.url(f"file://{html.escape(one['link'])}", name="Report") for one in told]
+        links = [extras.url(Path(one["link"]).as_uri(), name="Report") for one in told]
         report.extras = [*getattr(report, "extras", []), *shown, *links]
         return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count verdicts for the page's head."""
+        self._verdicts += [Verdict(one["verdict"]) for one in getattr(report, "harness_told", [])]
+
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """One style sheet for all fragments."""
-        prefix.append(f"<style>{page.style()}</style>")
+        """Style, script and counters, once for all fragments."""
+        if self._verdicts:
+            prefix.append(page.prefix(self._verdicts))
 
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
-        """Verdict and score stand after the result."""
-        cells.insert(1, '<th class="sortable" data-column-type="verdict">Verdict</th>')
+        """Verdict and worst deviation stand after the result."""
+        cells[1:1] = page.HEADER_CELLS
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
-        """Verdict and score of the row's test."""
+        """The same of the row's test; of its last outcome, if it had several."""
         told = getattr(report, "harness_told", [])
-        text = ", ".join(f"{one['verdict']} {one['score']}" for one in told)
-        cells.insert(1, f'<td class="col-verdict">{html.escape(text)}</td>')
+        cells[1:1] = (told[-1]["cells"] if told else _NO_CELLS).split("\n")

@@ -19,6 +19,7 @@ def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]
 
 
 def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
+    """What one outcome has to say, as plain texts: they cross from xdist's workers."""
     record, analysis = outcome.record, outcome.analysis
     if analysis.verdict is Verdict.PASS:
         text = f"PASS  {record.plan.scenario}  score {analysis.score:.4g}  {outcome.report}"
@@ -28,11 +29,12 @@ def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
             text += (
                 f"\n  note   the test passed although the verdict is {analysis.verdict}: it did not call require_pass()"
             )
+    parts = page.fragments(record, analysis, folder=outcome.folder)
     return {
         "text": text,
         "markdown": markdown.render(record, analysis),
         "verdict": analysis.verdict.value,
-        "score": f"{analysis.score:.4g}",
-        "fragment": page.fragments(record, analysis),
+        "fragment": parts.html,
+        "cells": "\n".join(parts.cells),
         "link": str(outcome.report),
     }
