@@ -35,6 +35,7 @@ services:
 
 
 def written(tmp_path: Path, text: str) -> Path:
+    """The file with a text."""
     file = tmp_path / "harness.yaml"
     file.write_text(text)
     return file
