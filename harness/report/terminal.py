@@ -70,8 +70,8 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
     shown = ordered[: max(_SHOWN, sum(finding.verdict is not Verdict.PASS for finding in ordered))]
     phases = list(dict.fromkeys(finding.phase for finding in shown))
     longest = max(len(words.indicator(f.objective)) for f in shown) + 2
-    name_width = min(max(longest, 16), max(width - 64, 16))
-    lines = ["", f"  {'SLI':<{name_width}} {'baseline':>9} {'canary':>9} {'difference':>22} {'tolerance':>9}"]
+    name_width = min(max(longest, 15), max(width - 65, 15))
+    lines = ["", f"  {'SLI':<{name_width}} {'baseline':>9} {'canary':>9} {'difference':>23} {'tolerance':>9}"]
     for phase in phases:
         lines.append(f"  {words.printable(phase)}")
         lines += [_row(f, record, name_width, color=color) for f in shown if f.phase == phase]
@@ -87,7 +87,7 @@ def _row(finding: Finding, record: Record, name_width: int, *, color: bool) -> s
         f"    {name:<{name_width - 2}}",
         f"{words.estimate(finding.baseline, unit):>9}",
         f"{words.estimate(finding.canary, unit):>9}",
-        f"{words.interval(finding, unit):>22}",
+        f"{words.interval(finding, unit):>23}",
         f"{words.tolerance(finding, unit):>9}",
         _painted(finding.verdict, _SHORT[finding.verdict], color=color),
     )
