@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look, stretches
-from harness.judge.measure import Measurement, measure, smallest_visible
+from harness.judge.measure import Measurement, Scene, measure, smallest_visible
 from harness.judge.wording import comparison_text, count_text, tolerance_text
-from harness.model.objective import Objective
+from harness.model.objective import Objective, SliKind
 from harness.model.record import Plan
 from harness.model.units import format_duration
 from harness.model.verdict import Finding, Verdict
@@ -25,12 +25,11 @@ METHOD = (
 class PhaseView:
     """One phase as one objective sees it.
 
-    alpha: this objective's and phase's part of the run's alpha. pooled: for a short phase, it and the
-    steady phase together.
+    alpha: this objective's and phase's part of the run's alpha. pooled: a short phase's requests with those of the steady phase.
     """
 
     look: Look
-    window: Window
+    scene: Scene
     plan: Plan
     alpha: float
     any_harm: bool
@@ -39,7 +38,7 @@ class PhaseView:
 
 def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...]) -> Finding:
     """The objective's finding in one phase. ``known``: operations that samples have, for the message."""
-    measured = measure(objective, view.window, share=view.plan.canary_share)
+    measured = measure(objective, view.scene)
     if measured is None:
         return _without_evidence(objective, view, known)
     harm, beyond = _proofs(objective, view, measured)
@@ -69,17 +68,18 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     """Whether harm is proven at the run's alpha, and whether it is shown to be beyond the tolerance."""
     harm = beyond = False
     plan_alpha = view.plan.alpha
-    window = view.window
-    for index, part in stretches(window.blocks.tolist(), window.block_s, view.look.planned_s):
+    window = view.scene.window
+    anew = objective.kind not in {SliKind.GAUGE, SliKind.RECOVERY} and not objective.interaction
+    every = stretches(window.blocks.tolist(), window.block_s, view.look.planned_s) if anew else ((0, 1.0),)
+    for index, part in every:
         stretch = window.since(index) if index else window
-        measured = measure(objective, stretch, share=view.plan.canary_share) if index else whole
+        measured = measure(objective, replace(view.scene, window=stretch)) if index else whole
         if measured is None:
             continue
-        harmful = measured.chances.harm <= view.look.proof_tail(view.alpha * part, stretch.seconds)
+        seconds = stretch.seconds if anew else view.look.seen_s
+        harmful = measured.chances.harm <= view.look.proof_tail(view.alpha * part, seconds)
         harm = harm or harmful
-        beyond = beyond or (
-            harmful and measured.chances.beyond <= view.look.proof_tail(plan_alpha * part, stretch.seconds)
-        )
+        beyond = beyond or (harmful and measured.chances.beyond <= view.look.proof_tail(plan_alpha * part, seconds))
     return harm, beyond
 
 
@@ -106,7 +106,7 @@ def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) 
     own *= SHOWN / SHOWN_IN_SHORT_PHASE
     if view.pooled is None or measured.chances.harm <= 0.05 or not _tolerated(objective):
         return own
-    pooled = measure(objective, view.pooled, share=view.plan.canary_share)
+    pooled = measure(objective, replace(view.scene, window=view.pooled))
     return own if pooled is None else min(own, pooled.chances.within)
 
 
@@ -154,7 +154,7 @@ def _missing(view: PhaseView, measured: Measurement, limits: tuple[float, float]
     need = have * (sigmas * error / distance) ** 2
     if need <= have:
         return f"{have:,} canary requests so far; enough once the phase is complete"
-    rate = have / max(view.window.seconds, view.window.block_s)
+    rate = have / max(view.scene.window.seconds, view.scene.window.block_s)
     return (
         f"{have:,} of about {count_text(need)} canary requests; "
         f"{format_duration((need - have) / rate)} more at {rate:.3g} a second"
@@ -167,7 +167,11 @@ def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, .
     if endpoint is not None and endpoint not in known:
         reason = f"{place}: no request is named {endpoint!r}; seen: {', '.join(known) or 'none'}"
     else:
-        counts = [int(count) for count in view.window.requests.sum(axis=1)] if view.window.requests.size else [0, 0]
+        counts = (
+            [int(count) for count in view.scene.window.requests.sum(axis=1)]
+            if view.scene.window.requests.size
+            else [0, 0]
+        )
         reason = f"{place}: nothing to compare: {counts[0]} requests of the baseline and {counts[1]} of the canary"
         reason += " can be paired" if min(counts) else ""
     return Finding(

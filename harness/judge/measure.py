@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.model.objective import Direction, Objective, SliKind
-from harness.model.samples import BASELINE, CANARY
+from harness.model.record import Series
+from harness.model.samples import ARMS, BASELINE, CANARY
 from harness.model.verdict import Estimate
 from harness.stats.contrast import (
     Contrast,
@@ -17,7 +20,10 @@ from harness.stats.contrast import (
     rate_contrast,
     share_contrast,
 )
-from harness.stats.limit import latency_limit_root, rate_limit_root
+from harness.stats.gauge import GaugeContrast, gauge_contrast
+from harness.stats.interaction import InteractionContrast
+from harness.stats.limit import Root, latency_limit_root, rate_limit_root
+from harness.stats.recovery import RecoveryContrast, recovery_contrast
 from harness.stats.tails import t_quantile, t_tail
 from harness.stats.variance import Overdispersion
 from harness.stats.window import Window
@@ -65,27 +71,44 @@ class Measurement:
         return (high - low) / 2
 
 
-def measure(objective: Objective, window: Window, *, share: float, floor: float = 1.0) -> Measurement | None:
-    """The objective in ``window``, None when an arm has no request that counts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What an objective is measured on.
 
-    share: the canary's planned share of requests. floor: the least overdispersion to assume.
-    Objectives of gauges, recovery and interactions are measured elsewhere.
+    window: the requests of the phase. share: the canary's planned share of requests. steady: the
+    requests of the steady phase, if there was one. series: gauges. start_s, end_s: the phase's time.
+    floor: the least overdispersion to assume.
     """
-    contrast = _contrast(objective, window, share, floor)
+
+    window: Window
+    share: float
+    steady: Window | None = None
+    series: tuple[Series, ...] = ()
+    start_s: float = 0.0
+    end_s: float = math.inf
+    floor: float = 1.0
+
+
+def measure(objective: Objective, scene: Scene) -> Measurement | None:
+    """The objective in one scene; None when an arm has nothing that counts."""
+    contrast = _contrast(objective, scene)
     if contrast is None:
         return None
-    relative = objective.relative is not None or (
-        objective.absolute is None and objective.kind is not SliKind.ERROR_RATE and objective.kind is not SliKind.SPLIT
-    )
+    window = scene.window
+    relative = objective.relative is not None or (not _tolerated(objective) and objective.kind is SliKind.LATENCY)
     parts = [_against_baseline(objective, contrast)] if _tolerated(objective) else []
     if objective.limit is not None:
-        parts.append(_against_limit(objective, window, objective.limit))
+        parts.append(_against_limit(objective, contrast, window, objective.limit))
     baseline, canary = _estimates(objective, contrast, window)
     return Measurement(
         baseline=baseline,
         canary=canary,
         relative=relative,
-        difference=estimate(contrast, relative=relative),
+        difference=(
+            contrast.difference()
+            if isinstance(contrast, InteractionContrast)
+            else estimate(contrast, relative=relative)
+        ),
         margin=margin_of(objective, contrast.baseline, relative=relative),
         chances=Chances(
             harm=min(part.harm for part in parts),
@@ -101,14 +124,43 @@ def _tolerated(objective: Objective) -> bool:
     return objective.relative is not None or objective.absolute is not None
 
 
-def _contrast(objective: Objective, window: Window, share: float, floor: float) -> Contrast | None:
+def _contrast(objective: Objective, scene: Scene) -> Contrast | None:
+    if objective.interaction:
+        return _interaction(objective, scene)
+    if objective.kind is SliKind.RECOVERY:
+        return None if scene.steady is None else recovery_contrast(scene.window, scene.steady)
+    if objective.kind is SliKind.GAUGE:
+        return _gauge(objective, scene)
+    return _of_requests(objective, scene.window, scene)
+
+
+def _of_requests(objective: Objective, window: Window, scene: Scene) -> Contrast | None:
     if objective.kind is SliKind.LATENCY and objective.quantile is not None:
-        return quantile_contrast(window, objective.quantile, floor=floor)
+        return quantile_contrast(window, objective.quantile, floor=scene.floor)
     if objective.kind is SliKind.ERROR_RATE:
-        return rate_contrast(window.failed, window.requests, floor=floor)
-    if objective.kind in {SliKind.THROUGHPUT, SliKind.SPLIT}:
-        return share_contrast(window, share, floor=floor)
-    return None
+        return rate_contrast(window.failed, window.requests, floor=scene.floor)
+    return share_contrast(window, scene.share, floor=scene.floor)
+
+
+def _interaction(objective: Objective, scene: Scene) -> Contrast | None:
+    if scene.steady is None:
+        return None
+    fault, steady = (_of_requests(objective, window, scene) for window in (scene.window, scene.steady))
+    if fault is None or steady is None:
+        return None
+    return InteractionContrast(fault=fault, steady=steady, relative=objective.relative is not None)
+
+
+def _gauge(objective: Objective, scene: Scene) -> Contrast | None:
+    name = objective.name.removeprefix("gauge:")
+    arms = []
+    for arm in ARMS:
+        found = [series for series in scene.series if series.arm == arm and series.name in {name, objective.name}]
+        if not found:
+            return None
+        times = np.concatenate([np.asarray(series.at_s, np.float64) for series in found])
+        arms.append((times, np.concatenate([np.asarray(series.values, np.float64) for series in found])))
+    return gauge_contrast(arms[BASELINE], arms[CANARY], start_s=scene.start_s, end_s=scene.end_s)
 
 
 def _against_baseline(objective: Objective, contrast: Contrast) -> Chances:
@@ -141,8 +193,10 @@ def _tail(contrast: Contrast, amount: float, *, relative: bool) -> tuple[float, 
     return t_tail(root, contrast.noise.degrees), t_tail(-root, contrast.noise.degrees)
 
 
-def _against_limit(objective: Objective, window: Window, limit: float) -> Chances:
-    if objective.kind is SliKind.LATENCY and objective.quantile is not None:
+def _against_limit(objective: Objective, contrast: Contrast, window: Window, limit: float) -> Chances:
+    if isinstance(contrast, (RecoveryContrast, GaugeContrast)):
+        root = Root(value=contrast.root_of_limit(limit), degrees=contrast.noise.degrees)
+    elif objective.kind is SliKind.LATENCY and objective.quantile is not None:
         root = latency_limit_root(window, objective.quantile, limit)
     else:
         root = rate_limit_root(window, limit, errors=objective.kind is SliKind.ERROR_RATE)
@@ -155,6 +209,8 @@ def _against_limit(objective: Objective, window: Window, limit: float) -> Chance
 def _estimates(objective: Objective, contrast: Contrast, window: Window) -> tuple[Estimate, Estimate]:
     requests = window.above[:, :, 0] if objective.kind is SliKind.LATENCY else window.requests
     counts = [int(requests[arm].sum()) for arm in (BASELINE, CANARY)]
+    if isinstance(contrast, GaugeContrast):
+        counts = [contrast.pairs.shape[1]] * 2
     values = contrast.baseline, contrast.canary
     if objective.kind is SliKind.SPLIT and isinstance(contrast, ShareContrast):
         values = contrast.share, contrast.observed_share

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from harness.judge.findings import PhaseView, finding_of
 from harness.judge.looks import Look, alpha_parts, applies, looks
+from harness.judge.measure import Scene
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
 from harness.model.objective import Objective, default_objectives
@@ -48,7 +49,7 @@ class SequentialJudge:
         objectives = plan.objectives or default_objectives()
         table = evidence.table or reduce_samples(evidence.samples, evidence.phases, block_s=block_seconds(plan))
         begun = looks(plan, evidence.phases, now_s=now_s, final=final)
-        findings, seconds = self._findings(plan, objectives, table, begun, now_s=now_s, final=final)
+        findings, seconds = self._findings(evidence, plan, objectives, table, begun, now_s=now_s, final=final)
         verdict = self._verdict(findings, begun, plan, now_s=now_s, final=final)
         score, charged = scored(
             weighted(findings, seconds), verdict, pass_score=plan.pass_score, marginal_score=plan.marginal_score
@@ -69,6 +70,7 @@ class SequentialJudge:
 
     def _findings(
         self,
+        evidence: Evidence,
         plan: Plan,
         objectives: tuple[Objective, ...],
         table: Table,
@@ -90,7 +92,14 @@ class SequentialJudge:
                 alpha = parts.get((number, phase.name), plan.alpha / len(objectives) / len(begun))
                 view = PhaseView(
                     look=look,
-                    window=windows.of(look, objective),
+                    scene=Scene(
+                        window=windows.of(look, objective),
+                        share=plan.canary_share,
+                        steady=windows.steady(objective, begun),
+                        series=evidence.series,
+                        start_s=phase.start_s,
+                        end_s=phase.end_s,
+                    ),
                     pooled=windows.with_steady(look, objective, begun),
                     plan=plan,
                     alpha=alpha,
@@ -130,12 +139,15 @@ class _Windows:
             self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s)
         return self._made[key]
 
+    def steady(self, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
+        """The steady phase, None when there is none."""
+        found = next((other for other in begun if other.phase.kind is PhaseKind.STEADY), None)
+        return None if found is None else self.of(found, objective)
+
     def with_steady(self, look: Look, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
         """A short phase together with the steady one; None for other phases."""
-        steady = next((other for other in begun if other.phase.kind is PhaseKind.STEADY and not other.short), None)
-        if not look.short or steady is None:
-            return None
-        return joined(self.of(steady, objective), self.of(look, objective))
+        steady = self.steady(objective, tuple(other for other in begun if not other.short))
+        return joined(steady, self.of(look, objective)) if look.short and steady is not None else None
 
 
 def block_seconds(plan: Plan) -> float:

@@ -251,14 +251,14 @@ def interval(contrast: Contrast, tail: float, *, relative: bool) -> tuple[float,
         return (-1.0 if relative else -math.inf), math.inf
     target = t_quantile(tail, contrast.noise.degrees) * math.sqrt(contrast.noise.factor)
     middle = estimate(contrast, relative=relative)
+    if isinstance(contrast, RateContrast | ShareContrast):
+        limit, step = (25.0, 0.1) if relative else (1.0, 1e-3)
+    else:
+        limit, step = (25.0, 0.02) if relative else (1e15, max(abs(contrast.baseline) * 0.02, 1e-6))
 
     def root(amount: float) -> float:
         return contrast.root(math.expm1(amount) if relative else amount, relative=relative)
 
-    if isinstance(contrast, RateContrast):
-        limit, step = (25.0, 0.1) if relative else (1.0, 1e-3)
-    else:
-        limit, step = (25.0, 0.02) if relative else (1e5, max(contrast.baseline * 0.02, 1e-6))
     start = 0.0 if middle is None else math.log1p(max(middle, -1 + 1e-9)) if relative else middle
     low = _solve(root, start, -step, target, limit)
     high = _solve(root, start, step, -target, limit)
