@@ -14,8 +14,8 @@ parent is still the same (the signal alone proves nothing: it is also sent when 
 started the warden ends). When the warden itself is killed with SIGKILL, the command gets SIGKILL by
 its own parent-death signal; the command's children then live on until ``Process.stop`` ends their process group.
 
-macOS and others have neither: the command's process group is ended, a grandchild that moved
-to another group or session is not.
+macOS and others have neither: end of file still ends the command's process group (without a grace once the
+command itself has ended), but a grandchild that moved to another group or session lives on.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> None:
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
         _prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     command, error = _start(arguments[2:])
-    line.sendall(f"failed {error}\n".encode() if error else f"started {command}\n".encode())
+    with contextlib.suppress(OSError):  # the harness may be gone already; the loop will see that
+        line.sendall(f"failed {error}\n".encode() if error else f"started {command}\n".encode())
     if error:
         os.waitpid(command, 0)
         os._exit(127)
@@ -53,15 +54,22 @@ def main(arguments: list[str]) -> None:
     while status is None:
         readable = select.select([line.fileno(), wake], [], [])[0]
         received = os.read(wake, 64) if wake in readable else b""
-        status = _reap().get(command)
+        status = _reap()[0].get(command)
         orphaned = signal.SIGUSR1 in received and os.getppid() != harness
-        told = line.recv(64) if line.fileno() in readable else b""
+        told = _told(line) if line.fileno() in readable else b""
         if told:
             grace_s = float(told)
         if line.fileno() in readable or orphaned or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(received):
             break
     status = _end_all(command, grace_s, wake, status)
     _leave(status)
+
+
+def _told(line: socket.socket) -> bytes:
+    try:
+        return line.recv(64)
+    except ConnectionResetError:  # the harness was killed before it read our answer
+        return b""
 
 
 def _wake_by_signals() -> int:
@@ -103,46 +111,33 @@ def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int
     asked: set[int] = set()
     kill_at = time.monotonic() + grace_s
     while time.monotonic() < kill_at + UNKILLABLE_S:
-        ended = _reap()
+        ended, childless = _reap()
         status = ended.get(command, status)
-        living = _descendants() if LINUX else {command} if status is None else set()
-        if _childless():
+        if childless:
             break
-        if time.monotonic() >= kill_at:
-            _signal(living, signal.SIGKILL)
-            if not LINUX:
-                _signal_group(command, signal.SIGKILL)
-        else:
-            _signal(living - asked, signal.SIGTERM)
-            if not LINUX and not asked:
-                _signal_group(command, signal.SIGTERM)
-            asked |= living
-        select.select([wake], [], [], 0.02 if time.monotonic() >= kill_at else min(0.1, grace_s))
+        late = time.monotonic() >= kill_at
+        living = _descendants() if LINUX else {-command}
+        _signal(living if late else living - asked, signal.SIGKILL if late else signal.SIGTERM)
+        asked |= living
+        select.select([wake], [], [], 0.02 if late else min(0.1, grace_s))
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 64)
     if not LINUX:
-        _signal_group(command, signal.SIGKILL)
+        _signal({-command}, signal.SIGKILL)
     return signal.SIGKILL if status is None else status
 
 
-def _reap() -> dict[int, int]:
-    """Wait statuses of the children that have ended, by process id."""
+def _reap() -> tuple[dict[int, int], bool]:
+    """Wait statuses of the children that have ended, by process id; and whether no child is left."""
     ended: dict[int, int] = {}
-    with contextlib.suppress(ChildProcessError):
+    try:
         while True:
             process, status = os.waitpid(-1, os.WNOHANG)
             if process == 0:
-                break
+                return ended, False
             ended[process] = status
-    return ended
-
-
-def _childless() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        return True
-    return False
+        return ended, True
 
 
 def _descendants() -> set[int]:
@@ -164,14 +159,10 @@ def _parent(process: str) -> int:
 
 
 def _signal(processes: set[int], number: int) -> None:
+    """Send a signal to processes, or to process groups by their negative ids."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process, number)
-
-
-def _signal_group(group: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
 
 
 def _leave(status: int) -> None:
