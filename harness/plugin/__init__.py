@@ -6,7 +6,7 @@ the load generator and the clients come with the fixtures.
 
 from __future__ import annotations
 
-from harness.plugin.fixtures import canary, chaos, harness_config, load, mesh
+from harness.plugin.fixtures import _harness_test, canary, chaos, harness_config, load, mesh
 from harness.plugin.hooks import (
     pytest_addoption,
     pytest_configure,
@@ -18,6 +18,7 @@ from harness.plugin.hooks import (
 )
 
 __all__ = [
+    "_harness_test",
     "canary",
     "chaos",
     "harness_config",

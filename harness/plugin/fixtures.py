@@ -27,7 +27,7 @@ def harness_config(request: pytest.FixtureRequest) -> Config:
 
 
 @pytest.fixture
-def _test(request: pytest.FixtureRequest) -> Iterator[Test]:
+def _harness_test(request: pytest.FixtureRequest) -> Iterator[Test]:
     from harness.plugin.subjects import Test
 
     session = request.config.stash[SESSION]
@@ -43,34 +43,34 @@ def _test(request: pytest.FixtureRequest) -> Iterator[Test]:
 
 
 @pytest.fixture
-def mesh(_test: Test) -> Mesh:
+def mesh(_harness_test: Test) -> Mesh:
     """The mesh: services and proxies running, Istio resources as configured. Each test has its own.
 
     Example: ``mesh.entry().url`` is where requests to the service under test go.
     """
-    return _test.mesh
+    return _harness_test.mesh
 
 
 @pytest.fixture
-def chaos(_test: Test) -> Chaos:
+def chaos(_harness_test: Test) -> Chaos:
     """Faults by hand: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``."""
-    return _test.chaos
+    return _harness_test.chaos
 
 
 @pytest.fixture
-def load(_test: Test) -> LoadSender:
+def load(_harness_test: Test) -> LoadSender:
     """Load by hand: ``load.run("browse", "20s", rate=200)`` sends a profile's requests to both arms."""
-    return _test.load
+    return _harness_test.load
 
 
 @pytest.fixture
-def canary(_test: Test) -> Canary:
+def canary(_harness_test: Test) -> Canary:
     """The canary beside its baseline.
 
     ``canary.run(faults=[...])`` carries out a whole scenario; ``canary.compare("latency_p99 < +10%")``
     judges what ``load`` and ``chaos`` did by hand. Both return an analysis: ``analysis.require_pass()``.
     """
-    return _test.canary
+    return _harness_test.canary
 
 
 def _folder(session: Session, node: pytest.Item) -> Path:
