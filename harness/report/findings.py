@@ -68,7 +68,7 @@ def worst_deviation(record: Record, analysis: Analysis) -> str:
         return ""
     finding = max(worst, key=words.severity)
     unit = words.unit(finding.objective, record)
-    return minus(f"{words.indicator(finding.objective)} in {finding.phase}: {words.interval(finding, unit)}")
+    return minus(f"{words.indicator(finding.objective)} in {words.phase(finding)}: {words.interval(finding, unit)}")
 
 
 def minus(text: str) -> str:
@@ -95,7 +95,7 @@ def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
         verdict=finding.verdict,
         sli=words.printable(words.indicator(finding.objective)),
         objective=words.printable(finding.objective.text),
-        phase=words.printable(finding.phase),
+        phase=words.printable(words.phase(finding)),
         baseline=_kept_together(words.estimate(finding.baseline, unit)),
         baseline_n=words.count(finding.baseline.n) if finding.baseline else "0",
         canary=_kept_together(words.estimate(finding.canary, unit)),

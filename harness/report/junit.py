@@ -35,7 +35,7 @@ def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -
 def _finding(finding: Finding) -> Iterator[tuple[str, str]]:
     objective = finding.objective
     alone = "_limit" if objective.limit is not None and finding.margin is None else ""
-    prefix = f"harness.sli.{_name(words.indicator(objective))}{alone}.{_name(finding.phase)}"
+    prefix = f"harness.sli.{_name(words.indicator(objective))}{alone}.{_name(words.phase(finding))}"
     yield f"{prefix}.verdict", str(finding.verdict)
     numbers = {
         "baseline": finding.baseline.value if finding.baseline else None,

@@ -97,7 +97,7 @@ def _row(record: Record, finding: Finding) -> str:
     muted = " (muted)" if finding.objective.muted else ""
     cells = [
         f"{_SIGNS[finding.verdict]} {finding.verdict}{muted}", escaped(words.indicator(finding.objective)),
-        escaped(finding.phase), escaped(words.estimate(finding.baseline, unit)),
+        escaped(words.phase(finding)), escaped(words.estimate(finding.baseline, unit)),
         escaped(words.estimate(finding.canary, unit)), escaped(words.interval(finding, unit)),
         escaped(words.tolerance(finding, unit)), " / ".join(sizes), words.points(finding.points_lost),
     ]  # fmt: skip
@@ -107,7 +107,7 @@ def _row(record: Record, finding: Finding) -> str:
 def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     held = sum(proof.held for proof in analysis.proofs)
-    lines = [f"- need: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(f.phase)})"
+    lines = [f"- need: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(words.phase(f))})"
              for f in words.worst_first(analysis.findings) if f.missing]  # fmt: skip
     lines += [
         f"- proof failed: {escaped(p.name)}: expected {escaped(p.expected)}, observed {escaped(p.observed)}. {escaped(p.remedy)}"

@@ -68,13 +68,13 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
         return ["", "  no objective was judged"]
     ordered = words.worst_first(analysis.findings)
     shown = ordered[: max(_SHOWN, sum(finding.verdict is not Verdict.PASS for finding in ordered))]
-    phases = list(dict.fromkeys(finding.phase for finding in shown))
+    phases = list(dict.fromkeys(words.phase(finding) for finding in shown))
     longest = max(len(words.indicator(f.objective)) for f in shown) + 2
     name_width = min(max(longest, 15), max(width - 65, 15))
     lines = ["", f"  {'SLI':<{name_width}} {'baseline':>9} {'canary':>9} {'difference':>23} {'tolerance':>9}"]
     for phase in phases:
         lines.append(f"  {words.printable(phase)}")
-        lines += [_row(f, record, name_width, color=color) for f in shown if f.phase == phase]
+        lines += [_row(f, record, name_width, color=color) for f in shown if words.phase(f) == phase]
     hidden = len(ordered) - len(shown)
     return [*lines, *([f"  and {hidden} more passed"] if hidden else [])]
 
@@ -97,7 +97,7 @@ def _row(finding: Finding, record: Record, name_width: int, *, color: bool) -> s
 def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
     open_findings = [f for f in words.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
     sentences = [("why", analysis.reason)] + ([("ended", record.aborted)] if record.aborted else [])
-    needs = [f"{words.indicator(f.objective)} in {f.phase}: {f.missing}" for f in open_findings if f.missing]
+    needs = [f"{words.indicator(f.objective)} in {words.phase(f)}: {f.missing}" for f in open_findings if f.missing]
     sentences += [("need", need) for need in list(dict.fromkeys(needs))[:3]]
     sentences += [
         ("proof", f"{proof.name} did not hold: expected {proof.expected}, observed {proof.observed}. {proof.remedy}")

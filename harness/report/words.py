@@ -88,7 +88,7 @@ def differences(finding: Finding, unit_: str) -> tuple[str, str, str]:
 def interval(finding: Finding, unit_: str) -> str:
     """``+60 % [+44, +79]``; ``no data`` where an arm has none, ``not compared`` where a limit alone counts."""
     if finding.difference is None:
-        return NO_VALUE if finding.baseline is None or finding.canary is None else "not compared"
+        return NO_VALUE if finding.canary is None else "not compared"
     middle, low, high = differences(finding, unit_)
     return middle if finding.low is None and finding.high is None else f"{middle} [{low}, {high}]"
 
@@ -124,8 +124,13 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Fail, marginal, inconclusive, pass; within each the muted last, then the most costly, then the farthest out."""
     return sorted(
         findings,
-        key=lambda f: (WORST_FIRST.index(f.verdict), f.objective.muted, -f.points_lost, -severity(f)),
+        key=lambda f: (WORST_FIRST.index(f.verdict), f.objective.muted, -round(f.points_lost, 1), -severity(f)),
     )
+
+
+def phase(finding: Finding) -> str:
+    """The phase's name; a finding of none is about all of the run."""
+    return finding.phase or "whole run"
 
 
 def points(points_: float) -> str:

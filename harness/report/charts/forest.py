@@ -40,7 +40,7 @@ def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False)
 def _said(finding: Finding, record: Record) -> str:
     unit = words.unit(finding.objective, record)
     return (
-        f"{words.indicator(finding.objective)} in {finding.phase} {words.interval(finding, unit)}, "
+        f"{words.indicator(finding.objective)} in {words.phase(finding)} {words.interval(finding, unit)}, "
         f"tolerance {words.tolerance(finding, unit)}, {finding.verdict}"
     )
 
@@ -90,7 +90,7 @@ def _row(
 ) -> Iterator[Markup]:
     unit = words.unit(finding.objective, record)
     y = top + (34 if narrow else height / 2)
-    name = f"{words.printable(words.indicator(finding.objective))} in {words.printable(finding.phase)}"
+    name = f"{words.printable(words.indicator(finding.objective))} in {words.printable(words.phase(finding))}"
     numbers = f"{words.interval(finding, unit)} of {words.tolerance(finding, unit)}"
     muted = " muted" if finding.objective.muted else ""
     yield svg.line(0, top, 1100, top, "grid")

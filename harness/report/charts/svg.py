@@ -67,13 +67,16 @@ def polyline(xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
 
 
 def area(xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], class_: str) -> Markup:
-    """The band between two lines, left out where either is missing."""
-    points = [p for p in zip(xs, lows, highs, strict=True) if all(map(math.isfinite, p))]
-    if len(points) < 2:
-        return Markup("")
-    there = "L".join(f"{coordinate(x)} {coordinate(low)}" for x, low, _ in points)
-    back = "L".join(f"{coordinate(x)} {coordinate(high)}" for x, _, high in reversed(points))
-    return element("path", d=f"M{there}L{back}Z", class_=class_)
+    """The band between two lines; where either is missing the band is broken."""
+    lower, upper = (
+        _runs(xs, [low + 0 * high for low, high in zip(lows, highs, strict=True)]),
+        _runs(xs, [high + 0 * low for low, high in zip(lows, highs, strict=True)]),
+    )
+    bands = []
+    for there, back in zip(lower, upper, strict=True):
+        points = [*there, *reversed(back)]
+        bands.append("M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in points) + "Z")
+    return element("path", d="".join(bands), class_=class_) if bands else Markup("")
 
 
 def coordinate(value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from markupsafe import Markup
 
 from harness.model.phase import Phase
@@ -44,15 +45,16 @@ def timeline(
     width, left, right = (380.0, 56.0, 10.0) if narrow else (1100.0, 62.0, 16.0)
     time = linear(seen.start_s, seen.end_s, left, width - right, ticks=4 if narrow else 10)
     frame = _Frame(time=time, width=width, narrow=narrow)
-    heights = (70.0, 150.0, 80.0) if narrow else (80.0, 190.0, 90.0)
-    tops = [_TOP + 22, _TOP + 22 + heights[0] + _GAP, _TOP + 22 + heights[0] + heights[1] + 2 * _GAP]
-    bottom = tops[2] + heights[2]
+    heights = (70.0, 150.0, 60.0, 80.0) if narrow else (80.0, 190.0, 70.0, 90.0)
+    tops = [_TOP + 22 + sum(heights[:row]) + row * _GAP for row in range(len(heights))]
+    bottom = tops[-1] + heights[-1]
     lane = _LANE if events else 6.0
     parts = [
         svg.joined(_bands(frame, phases, bottom + lane)),
         _rate(frame, plan, seen, tops[0], heights[0]),
         _latency(frame, seen, tops[1], heights[1]),
-        _errors(frame, seen, tops[2], heights[2]),
+        _strip(frame, seen, tops[2], heights[2]),
+        _errors(frame, seen, tops[3], heights[3]),
         svg.joined(_events(frame, events, bottom)),
         svg.joined(_time_axis(frame, bottom + lane)),
         svg.line(left, _TOP, left, bottom + lane, "cursor"),
@@ -113,6 +115,43 @@ def _latency(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
         for column in (arm.p99_s if name == "p99" else arm.p50_s,)
     ]
     return _drawn(frame, panel, *lines)
+
+
+def _strip(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
+    """Canary compared with baseline, bucket by bucket; where either is missing there is no data, not zero."""
+    baseline, canary = seen.arms
+    percent = (canary.p50_s / np.where(baseline.p50_s > 0, baseline.p50_s, np.nan) - 1) * 100
+    finite = np.abs(percent[np.isfinite(percent)])
+    most = max(10.0, float(np.quantile(finite, 0.98)) * 1.2 if finite.size else 0.0)
+    values = linear(-most, most, top + height, top, ticks=4)
+    panel = _Panel(
+        title="p50, canary compared with baseline, %", top=top, values=values, legend=(),
+        labels=tuple(f"{t:+.3g}" if t else "0" for t in values.ticks),
+    )  # fmt: skip
+    middle = values(0.0)
+    ys = values.many(percent)
+    return _drawn(
+        frame, panel, *_gaps(frame, seen, percent, top, height),
+        svg.area(_x(frame, seen.at_s), np.minimum(ys, middle).tolist(), [middle] * len(ys), "above"),
+        svg.area(_x(frame, seen.at_s), [middle] * len(ys), np.maximum(ys, middle).tolist(), "below"),
+        svg.line(frame.time.start, middle, frame.time.end, middle, "zero"),
+    )  # fmt: skip
+
+
+def _gaps(frame: _Frame, seen: Buckets, column: Column, top: float, height: float) -> Iterator[Markup]:
+    """Each stretch without a value, marked as such."""
+    half = seen.width_s / 2
+    stretches: list[list[float]] = []
+    for at_s in seen.at_s[~np.isfinite(column)].tolist():
+        if stretches and at_s - half <= stretches[-1][1] + half / 2:
+            stretches[-1][1] = at_s + half
+        else:
+            stretches.append([at_s - half, at_s + half])
+    for start_s, end_s in stretches:
+        left, right = frame.time(start_s), frame.time(end_s)
+        yield svg.rectangle(left, top, right - left, height, "gap")
+        if right - left > 46:
+            yield svg.text((left + right) / 2, top + height / 2 - 6, "no data", class_="tick", anchor="middle")
 
 
 def _errors(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
