@@ -16,7 +16,7 @@ from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan
 from harness.stats.tails import anytime_tail
 
-FINAL_PART = 0.6
+FINAL_PART = 0.7
 RESTART_PART = 0.2
 RESTART_EVERY_S = 60.0
 TUNED_AT = 1 / 20
@@ -24,7 +24,7 @@ SHOWN = 0.025
 SHOWN_IN_SHORT_PHASE = 0.2
 SHORT_PHASE_S = 10.0
 COMPLETE = 0.9
-_KIND_WEIGHTS = {SliKind.ERROR_RATE: 2.0, SliKind.THROUGHPUT: 0.5, SliKind.SPLIT: 0.5}
+_KIND_WEIGHTS = {SliKind.ERROR_RATE: 3.0, SliKind.THROUGHPUT: 0.5, SliKind.SPLIT: 0.5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,9 @@ from harness.stats.variance import Overdispersion
 from harness.stats.window import Window
 
 
+_WIDEST = 25.0  # a factor of exp(25) between two latencies is no answer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
     """Tail probabilities of three hypotheses; the smaller, the stronger the evidence.
@@ -235,4 +238,6 @@ def smallest_visible(measurement: Measurement, tail: float) -> float | None:
     if error is None or tail <= 0:
         return None
     size = error * (t_quantile(tail, measurement.noise.degrees) + t_quantile(0.05, measurement.noise.degrees))
-    return math.expm1(size) if measurement.relative else size
+    if not measurement.relative:
+        return size
+    return math.expm1(size) if size < _WIDEST else None

@@ -21,7 +21,7 @@ from harness.model.samples import BASELINE, CANARY
 from harness.stats.histogram import latency_at, shift
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio, root_of_share
 from harness.stats.tails import t_quantile
-from harness.stats.variance import Overdispersion, overdispersion
+from harness.stats.variance import BANDWIDTHS, CAUTIOUS_BANDWIDTHS, Overdispersion, overdispersion
 from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
@@ -123,17 +123,19 @@ def rate_contrast(events: Floats, trials: Floats, *, floor: float = 1.0) -> Rate
         baseline=float(rates[BASELINE]) * weights.baseline_trials,
         baseline_trials=weights.baseline_trials,
     )
-    return RateContrast(counts=counts, noise=_noise(shares, rates, trials, weights, floor))
+    return RateContrast(counts=counts, noise=_noise(shares, rates, trials, weights, floor=floor, bandwidths=BANDWIDTHS))
 
 
-def _noise(shares: Floats, rates: Floats, trials: Floats, weights: Weights, floor: float) -> Overdispersion:
+def _noise(
+    shares: Floats, rates: Floats, trials: Floats, weights: Weights, *, floor: float, bandwidths: tuple[float, ...]
+) -> Overdispersion:
     """Overdispersion of the weighted differences between arms around their mean."""
     used = weights.by_block > 0
     by_block = weights.by_block[used]
     excess = by_block * ((shares[CANARY] - shares[BASELINE])[used] - (rates[CANARY] - rates[BASELINE]))
     spread = rates * (1 - rates)
     variance = by_block**2 * (spread[:, None] / trials[:, used]).sum(axis=0)
-    return overdispersion(excess, variance, floor=floor)
+    return overdispersion(excess, variance, floor=floor, bandwidths=bandwidths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,7 @@ def quantile_contrast(window: Window, quantile: float, *, floor: float = 1.0) ->
         first_bin=window.first_bin,
         positions=(places[0], places[1]),
         trials=(weights.baseline_trials, weights.canary_trials),
-        noise=_noise(shares, rates, answered, weights, floor),
+        noise=_noise(shares, rates, answered, weights, floor=floor, bandwidths=CAUTIOUS_BANDWIDTHS),
     )
 
 

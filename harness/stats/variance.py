@@ -12,9 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.stats.tails import t_quantile
+
 PRIOR = 1.1
 PRIOR_DEGREES = 14.0
-BANDWIDTH = 0.4
+BANDWIDTHS = (0.4,)
+CAUTIOUS_BANDWIDTHS = (0.4, 0.15)
+_COMPARED_AT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +29,50 @@ class Overdispersion:
     degrees: float
 
 
-def overdispersion(excess: NDArray[np.float64], variance: NDArray[np.float64], *, floor: float = 1.0) -> Overdispersion:
+def overdispersion(
+    excess: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    *,
+    floor: float = 1.0,
+    bandwidths: tuple[float, ...] = BANDWIDTHS,
+) -> Overdispersion:
     """Overdispersion of the sum of ``excess``.
 
     Args:
         excess: each block's contribution, shape (b,), in order of time, around zero.
         variance: what it would be for independent requests, shape (b,).
         floor: the least factor, e.g. one learned from runs of equal arms.
+        bandwidths: several give the answer that asks for the most evidence.
 
     Equal-weighted cosine transform of the lowest frequencies with its t approximation (Lazarus,
     Lewis, Stock & Watson 2018, eq. 3 and 4: 0.4 b^(2/3) of them), which is robust to correlation
-    over tens of blocks; never below the blocks' plain variance, which catches single bursts. Both
-    are shrunk towards a prior a little above independence, because a few blocks say little.
+    over tens of blocks; fewer frequencies see slower noise and have fewer degrees of freedom. Never
+    below the blocks' plain variance, which catches single bursts. Because a few blocks say little,
+    both are shrunk towards a prior a little above independence, whose weight falls with the square
+    of how far the blocks are from it.
     """
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
         return Overdispersion(factor=max(floor, 2.0), degrees=PRIOR_DEGREES)
     plain = float(((excess - excess.mean()) ** 2).sum()) / expected * blocks / (blocks - 1)
-    count = max(1, round(BANDWIDTH * blocks ** (2 / 3)))
+    prior = max(PRIOR, plain)
+    least = max(floor, prior if plain > PRIOR else 1.0)
+    count = max(1, round(max(bandwidths) * blocks ** (2 / 3)))
+    power = _low_frequencies(excess, count) / expected * blocks
+    answers = []
+    for bandwidth in bandwidths:
+        used = power[: max(1, round(bandwidth * blocks ** (2 / 3)))]
+        slow = float(used.mean())
+        trust = PRIOR_DEGREES / max(1.0, slow / prior) ** 2
+        factor = (trust * prior + len(used) * slow) / (trust + len(used))
+        answers.append(Overdispersion(factor=max(factor, least), degrees=trust + len(used)))
+    return max(answers, key=lambda answer: t_quantile(_COMPARED_AT, answer.degrees) * answer.factor**0.5)
+
+
+def _low_frequencies(excess: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Power of the ``count`` lowest frequencies of a type II cosine transform."""
+    blocks = len(excess)
     time = (np.arange(blocks) + 0.5) / blocks
     waves = np.cos(np.pi * np.arange(1, count + 1)[:, None] * time) * np.sqrt(2 / blocks)
-    slow = float(((waves @ excess) ** 2).mean()) / expected * blocks
-    prior = max(PRIOR, plain)
-    factor = (PRIOR_DEGREES * prior + count * slow) / (PRIOR_DEGREES + count)
-    return Overdispersion(factor=max(factor, prior if plain > PRIOR else 1.0, floor), degrees=PRIOR_DEGREES + count)
+    power: NDArray[np.float64] = (waves @ excess) ** 2
+    return power
