@@ -73,16 +73,19 @@ def of_kind(*kinds: str) -> Any:
 
 
 def points(values: list[Any]) -> Any:
+    """Numbers of the file as an array; "NaN" and "Infinity" are text there."""
     return np.array([float(value) for value in values], dtype=np.float64)
 
 
 def agrees(expected: Any, actual: Any, tolerance: Any, key: str = "default") -> bool:
+    """Whether two numbers agree within the file's tolerance for this key."""
     allowed = tolerance.get(key, tolerance.get("default", 0.0)) if isinstance(tolerance, dict) else tolerance
     expected = float(expected)
     return (math.isnan(expected) and math.isnan(actual)) or abs(expected - actual) <= allowed
 
 
 def rules_of(case: dict[str, Any]) -> Rules:
+    """The rules that a case of a classifier names."""
     params, options = case["params"], case["options"]
     low, high = params.get("effect_size_thresholds", (1.0, 1.0))
     critical_low, critical_high = params.get("critical_thresholds", (1.0, 1.0))
@@ -257,6 +260,7 @@ def test_config(case: dict[str, Any]) -> None:
 
 
 def metric_set(side: dict[str, Any]) -> MetricSet:
+    """One series of a mixer case."""
     times = {key: side[key] for key in ("start_ms", "end_ms", "step_ms") if key in side}
     return MetricSet(name=side["name"], values=tuple(side["values"]), tags=side["tags"], **times)
 
