@@ -76,7 +76,8 @@ def fault_config(fault: Json) -> Json:
     config: dict[str, Json] = {"@type": f"{_FILTERS}fault.v3.HTTPFault"}
     if fault.get("delay"):
         delay = fault["delay"]
-        config["delay"] = {"fixed_delay": duration(delay["fixedDelay"]), "percentage": fraction(delay["percentage"])}
+        share = delay.get("percentage") or {"value": delay["percent"]}
+        config["delay"] = {"fixed_delay": duration(delay["fixedDelay"]), "percentage": fraction(share)}
     if fault.get("abort"):
         abort = fault["abort"]
         status = (

@@ -1,0 +1,30 @@
+"""Regular expressions as Istio's proxies read them (RE2), checked as far as that is certain."""
+
+from __future__ import annotations
+
+import re
+
+_NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\(\?[=!]|\(\?<[=!]|\(\?>|\(\?\(|\\[1-9]|[*+?}]\+)")
+_WRONG_IN_BOTH = (
+    "unterminated",
+    "unbalanced",
+    "nothing to repeat",
+    "multiple repeat",
+    "bad character range",
+    "missing )",
+)
+
+
+def regex_problem(pattern: str) -> str:
+    """What makes ``pattern`` no expression of RE2, or nothing. What only the proxy can tell passes here."""
+    if not pattern:
+        return "expected a regular expression, found an empty text"
+    foreign = _NOT_RE2.search(pattern)
+    if foreign:
+        return f"expected a regular expression of RE2, which has no {foreign.group(1)!r}, found {pattern!r}"
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        if any(word in str(error) for word in _WRONG_IN_BOTH):
+            return f"expected a regular expression, found {pattern!r}: {error}"
+    return ""
