@@ -121,12 +121,14 @@ def test_fold_and_filter(page: chromium.Page, tmp_path: Path) -> None:
 
 
 def test_passed_page_is_folded(page: chromium.Page, tmp_path: Path) -> None:
-    """A passed run shows its banner and its table; all that explains more waits behind its heading."""
-    page.open(written(tmp_path, *records.run(Verdict.PASS)))
+    """A passed run shows its table, timeline and intervals, in pytest-html the table alone; the rest waits behind its heading."""
+    record, analysis = records.run(Verdict.PASS)
+    page.open(written(tmp_path, record, analysis))
     opened = page.ask("[...document.querySelectorAll('details.section[open] h2')].map(h => h.textContent)")
-    assert opened == ["Objectives"]
-    page.ask("location.hash = '#timeline'; new Promise(done => setTimeout(done, 100))")
-    assert page.ask("document.querySelector('details.timeline').open") is True
+    assert opened == ["Objectives", "Timeline", "Intervals"]
+    page.ask("location.hash = '#status'; new Promise(done => setTimeout(done, 100))")
+    assert page.ask("document.querySelector('details.status').open") is True
+    assert re.findall(r'<details class="section (\w+)" open>', report.fragments(record, analysis).html) == ["slis"]
 
 
 def test_cursor_reads_the_timeline(page: chromium.Page, tmp_path: Path) -> None:
