@@ -1,6 +1,7 @@
 """The mesh on one machine: a real Envoy translates Istio resources in front of ordinary local processes."""
 
+from harness.mesh.local.applying import AppliedFiles
 from harness.mesh.local.mesh import LocalMesh
-from harness.mesh.local.starting import start_local_mesh
+from harness.mesh.local.starting import open_local_mesh, start_local_mesh
 
-__all__ = ["LocalMesh", "start_local_mesh"]
+__all__ = ["AppliedFiles", "LocalMesh", "open_local_mesh", "start_local_mesh"]

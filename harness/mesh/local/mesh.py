@@ -11,6 +11,7 @@ from harness.clients.envoy import Envoy
 from harness.clients.interrupts import interrupts_kept_waiting
 from harness.errors import HarnessError, MeshError, RollbackError
 from harness.istio.edits import Edit, applied_all, key, traces, undone_all
+from harness.istio.warnings import warnings
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import request_counts
 from harness.mesh.local.journal import Journal
@@ -51,6 +52,15 @@ class LocalMesh:
         self._resources, self._entry, self._check_services = tuple(resources), entry, check_services
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
+
+    @property
+    def namespace(self) -> str:
+        """Of the callers and services, and of resources that name none."""
+        return self._topology.namespace
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is valid in the resources but surely not meant, a line each."""
+        return warnings(self._resources, namespace=self.namespace)
 
     def resources(self) -> tuple[Json, ...]:
         """The Istio resources as they are now."""
@@ -112,7 +122,7 @@ class LocalMesh:
         self._serve(resources)
 
     def _make(self, change: LocalChange) -> None:
-        wanted = applied_all(change.edits, self._resources, namespace=self._topology.namespace)
+        wanted = applied_all(change.edits, self._resources, namespace=self.namespace)
         self._changes.append(change)
         self._serve(wanted)
 
@@ -144,7 +154,7 @@ class LocalMesh:
         if change not in self._changes:
             return ""
         last = self._changes[-1] is change
-        wanted = undone_all(change.edits, self._resources, namespace=self._topology.namespace)
+        wanted = undone_all(change.edits, self._resources, namespace=self.namespace)
         try:
             self._serve(wanted)
         except HarnessError as error:
@@ -160,8 +170,7 @@ class LocalMesh:
 
     def _find(self, edit: Edit) -> Json | None:
         place = (edit.kind, edit.namespace, edit.name)
-        namespace = self._topology.namespace
-        return next((item for item in self._resources if key(item, namespace) == place), None)
+        return next((item for item in self._resources if key(item, self.namespace) == place), None)
 
     def _port(self, listener: str) -> int:
         if listener not in self._ports:

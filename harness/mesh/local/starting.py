@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,16 +42,20 @@ def start_local_mesh(
     folder = folder.resolve()
     with ServiceSet(config, chosen, folder / "services") as services:
         topology = topology_of(config, services)
-        check_for_local_mesh(resources, topology)
-        with _serving(config, topology, resources, folder, services) as mesh:
+        with open_local_mesh(topology, resources, folder, entry=config.entry, check=services.check) as mesh:
             services.start(lambda workload, callee: mesh.url(workload.name, callee))
             yield mesh
 
 
 @contextmanager
-def _serving(
-    config: Config, topology: Topology, resources: Sequence[Json], folder: Path, services: ServiceSet
+def open_local_mesh(
+    topology: Topology, resources: Sequence[Json], folder: Path, *, entry: str, check: Callable[[], None]
 ) -> Iterator[LocalMesh]:
+    """The proxies of a mesh whose services run, or will run, at the endpoints of ``topology``.
+
+    entry: the service that load is sent to. check: raises when a service has died.
+    """
+    check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"
     with start_envoy(
         find_envoy(os.environ),
@@ -60,7 +64,7 @@ def _serving(
         snapshot=translated(resources, topology),
     ) as envoy:
         journal = Journal(file=folder / "changes.jsonl")
-        yield LocalMesh(envoy, topology, resources, journal, entry=config.entry, check_services=services.check)
+        yield LocalMesh(envoy, topology, resources, journal, entry=entry, check_services=check)
 
 
 def topology_of(config: Config, services: ServiceSet) -> Topology:
