@@ -54,22 +54,21 @@ def buckets(record: Record, *, end_s: float) -> Buckets:
     last = float(samples.due_s.max()) if len(samples) else 0.0
     end_s = max(end_s, last, start_s + 1e-3)
     width_s = _width_s(samples, end_s - start_s)
-    number = int(np.ceil((end_s - start_s) / width_s - 1e-9)) or 1
-    edges = np.asarray(start_s + width_s * np.arange(number + 1), dtype=np.float64)
+    number = max(round((end_s - start_s) / width_s), 1)  # what is left over makes the last bucket longer or shorter
+    edges = np.append(start_s + width_s * np.arange(number), end_s)
     sent = samples.due_s + np.where(np.isfinite(samples.late_s), samples.late_s, 0.0)
-    lengths = np.minimum(edges[1:], end_s) - edges[:-1]
-    sent_rps = np.histogram(sent, edges)[0] / lengths
+    sent_rps = np.histogram(sent, edges)[0] / np.diff(edges)
     return Buckets(
-        start_s=start_s, end_s=end_s, width_s=width_s, at_s=(edges[:-1] + np.minimum(edges[1:], end_s)) / 2,
+        start_s=start_s, end_s=end_s, width_s=width_s, at_s=(edges[:-1] + edges[1:]) / 2,
         sent_rps=sent_rps if len(samples) else np.full(number, np.nan),
-        arms=tuple(_arm(samples, arm, name, edges) for arm, name in enumerate(ARMS)),
+        arms=tuple(_arm(samples, arm, name, edges, width_s) for arm, name in enumerate(ARMS)),
     )  # fmt: skip
 
 
-def _arm(samples: Samples, arm: int, name: str, edges: Column) -> ArmColumns:
+def _arm(samples: Samples, arm: int, name: str, edges: Column, width_s: float) -> ArmColumns:
     own = samples.where(samples.arm == arm)
     number = len(edges) - 1
-    place = np.minimum(((own.due_s - edges[0]) / (edges[1] - edges[0])).astype(np.int64), number - 1)
+    place = np.minimum(((own.due_s - edges[0]) / width_s).astype(np.int64), number - 1)
     n = np.bincount(place, minlength=number).astype(np.float64)
     failed = np.bincount(place, weights=own.failed, minlength=number)
     with np.errstate(invalid="ignore"):

@@ -107,9 +107,8 @@ def _asset(name: str) -> Markup:
 
 def _context(record: Record, analysis: Analysis, folder: Path | str) -> dict[str, Any]:
     run = facts(record, folder)
-    seen = buckets(record, end_s=run.duration_s)
-    ordered = words.worst_first(analysis.findings)
-    plan = record.plan
+    plan, ordered = record.plan, words.worst_first(analysis.findings)
+    seen = buckets(record, end_s=min(run.duration_s, plan.duration_s) if plan.duration_s > 0 else run.duration_s)
     drawn = any(map(drawable, ordered))
     return {
         "run": run, "record": record, "plan": plan, "analysis": analysis,

@@ -15,6 +15,7 @@ from harness.model.units import format_duration, format_percent
 from harness.report import words
 
 _WORST = 5
+_MOST_OPERATIONS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,25 @@ class StatusRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRow:
+    """One kind of request in one phase; pairs are (baseline, canary)."""
+
+    operation: str
+    n: tuple[str, str]
+    p50: tuple[str, str]
+    p99: tuple[str, str]
+    errors: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusTable:
-    """The status rows of one phase; arms are the columns."""
+    """The answers of one phase: statuses with the arms as columns, and the kinds of requests if there are several."""
 
     phase: str
     arms: tuple[str, ...]
     rows: tuple[StatusRow, ...]
+    operations: tuple[OperationRow, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +141,41 @@ def _status_table(samples: Samples, phase: Phase, arms: Sequence[tuple[int, str]
         _status_row(own.errors[error], own.error == error, of_arm, bad=True)
         for error in sorted(set(own.error.tolist()) - {0})
     ]
-    return StatusTable(phase=phase.name, arms=tuple(name for _, name in arms), rows=tuple(rows))
+    sent = sorted(set(own.operation.tolist()))
+    operations = (
+        sorted((own.where(own.operation == o) for o in sent), key=_canary_errors, reverse=True) if len(sent) > 1 else []
+    )
+    return StatusTable(
+        phase=phase.name,
+        arms=tuple(name for _, name in arms),
+        rows=tuple(rows),
+        operations=tuple(_operation_row(samples) for samples in operations[:_MOST_OPERATIONS]),
+        left_out=max(len(operations) - _MOST_OPERATIONS, 0),
+    )
+
+
+def _canary_errors(samples: Samples) -> tuple[int, int]:
+    canary = samples.where(samples.arm == CANARY)
+    return int(canary.failed.sum()), len(canary)
+
+
+def _operation_row(samples: Samples) -> OperationRow:
+    arms = [samples.where(samples.arm == arm) for arm in (BASELINE, CANARY)]
+    finite = [arm.latency_s[np.isfinite(arm.latency_s)] for arm in arms]
+    p50, p99 = (
+        [
+            format_duration(float(np.quantile(latency_s, share))) if latency_s.size else words.NO_VALUE
+            for latency_s in finite
+        ]
+        for share in (0.5, 0.99)
+    )
+    errors = [format_percent(float(arm.failed.mean())) if len(arm) else words.NO_VALUE for arm in arms]
+    index = int(samples.operation[0])
+    return OperationRow(
+        operation=words.printable(samples.operations[index]) if 0 <= index < len(samples.operations) else "unnamed",
+        n=(words.count(len(arms[0])), words.count(len(arms[1]))),
+        p50=(p50[0], p50[1]), p99=(p99[0], p99[1]), errors=(errors[0], errors[1]),
+    )  # fmt: skip
 
 
 def _status_row(label: str, having: NDArray[np.bool_], of_arm: Sequence[NDArray[np.bool_]], *, bad: bool) -> StatusRow:
