@@ -34,6 +34,18 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
     judge: {name: sequential, alpha: 0.01, pass: 95, marginal: 75}
     prometheus: http://127.0.0.1:9090 # default: none
     out: reports                      # where bundles go
+    cluster:                          # used with --target cluster only
+      context: kind-dev               # default: the current one; kubeconfig: a file, default as kubectl
+      contexts: [kind-dev]            # contexts that may be used; default: any
+      uid: 6e8f...                    # of the namespace kube-system: tells this cluster from all others; default: any
+      url: http://reviews.shop:9080   # where load reaches the entry; headers: {Host: reviews}
+      opt-in: canary-harness=enabled  # label that opens a namespace for experiments
+      owners: [argocd]                # controllers that have been told to leave our edits alone; default: none
+      prove: true                     # see every change in the sidecars
+      live-within: 20s                # that long may it take to get there
+      heartbeat: 5s                   # after four missed ones the reaper undoes everything
+      patience: 2m                    # that long an undo keeps trying
+      limits: {dose: 100%, duration: 15m, faults: 3, every-caller: false}
 
 Commands run in the file's folder. Commands and ``env`` may hold ``{port}`` (the port to listen on, loopback),
 ``{python}`` (this interpreter), ``{root}`` (the file's folder), ``{service}`` and ``{version}``.
@@ -47,6 +59,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.config.cluster import read_cluster
 from harness.config.fields import Fields, dotted
 from harness.config.services import read_services
 from harness.errors import ConfigError
@@ -128,6 +141,7 @@ def _config(document: Document) -> Config:
         marginal_score=judge.number("marginal", 75, low=0, high=100),
         prometheus=_url(top, "prometheus"),
         out=file.parent / top.text("out", "reports"),
+        cluster=read_cluster(top.section("cluster"), file.parent),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
     for fields in (top, arms, load, phases, judge):

@@ -1,0 +1,36 @@
+"""Kubernetes Events on the objects that are changed, for whoever wonders with ``kubectl describe``."""
+
+from __future__ import annotations
+
+from harness.clients.kubernetes import Kubernetes
+from harness.errors import ClusterError
+from harness.mesh.cluster.heartbeat import stamp
+from harness.model.record import Json
+
+
+def note_on(kube: Kubernetes, resource: Json, *, reason: str, message: str) -> None:
+    """Write an Event on ``resource``. It is a courtesy: one that cannot be written stops nothing, the audit log has it."""
+    metadata, at = resource["metadata"], kube.now()
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{int(at * 1e6):x}", "namespace": metadata["namespace"]},
+        "involvedObject": {
+            "apiVersion": resource["apiVersion"],
+            "kind": resource["kind"],
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata.get("uid", ""),
+        },
+        "reason": reason,
+        "message": message,
+        "type": "Normal",
+        "source": {"component": "canary-harness"},
+        "firstTimestamp": stamp(at)[:19] + "Z",
+        "lastTimestamp": stamp(at)[:19] + "Z",
+        "count": 1,
+    }
+    try:
+        kube.create(event)
+    except ClusterError:
+        return

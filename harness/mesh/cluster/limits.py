@@ -1,0 +1,93 @@
+"""Limits of what may be done to a cluster, checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.clients.kubernetes import Kubernetes
+from harness.errors import ClusterError, MeshError, UsageError
+from harness.istio.edits import Edit
+from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
+from harness.model.record import Json
+from harness.model.units import format_percent
+
+KILL_SWITCH = "harness-kill-switch"
+
+
+def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
+    """Refuse contexts, clusters and namespaces that are not meant for this. Raises UsageError with the remedy."""
+    if settings.contexts and kube.context not in settings.contexts:
+        raise UsageError(
+            f"expected one of the contexts {', '.join(settings.contexts)}, found {kube.context}; "
+            "choose one with --context, or add it to cluster.contexts in harness.yaml"
+        )
+    if namespace in REFUSED_NAMESPACES:
+        raise UsageError(f"namespace {namespace}: the cluster itself lives there; nothing is changed in it")
+    if settings.uid:
+        found = kube.get("Namespace", None, "kube-system")
+        uid = None if found is None else found["metadata"]["uid"]
+        if uid != settings.uid:
+            raise UsageError(
+                f"expected the cluster {settings.uid} (uid of kube-system), found {uid}: this is another cluster"
+            )
+    _require_opt_in(kube, namespace, settings.opt_in)
+
+
+def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
+    """Raise MeshError while somebody has engaged the kill switch."""
+    found = kube.get("ConfigMap", namespace, KILL_SWITCH)
+    if found is not None and (found.get("data") or {}).get("engaged") == "true":
+        reason = (found.get("data") or {}).get("reason", "no reason given")
+        raise MeshError(
+            f"the kill switch is engaged ({reason}); when it is safe again: "
+            f"kubectl delete configmap {KILL_SWITCH} -n {namespace}"
+        )
+
+
+def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: Limits) -> None:
+    """Refuse edits beyond the limits; ``live`` changes with faults are live already. Raises UsageError."""
+    for edit in edits:
+        if edit.namespace != namespace:
+            raise UsageError(f"{edit.label}: expected a resource of namespace {namespace}; others are not edited")
+    faulted = [(edit, route) for edit in edits for route in routes_in(edit) if route.get("fault")]
+    for edit, route in faulted:
+        _require_dose(edit, route, limits)
+        if not limits.every_caller and not all(_narrow(block) for block in route.get("match") or [{}]):
+            raise UsageError(
+                f"{edit.label}: {route['name']} would hit every caller; narrow it to a caller (--from), "
+                "or allow it with cluster.limits.every-caller: true"
+            )
+    if faulted and live + 1 > limits.faults:
+        raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {live + 1}")
+
+
+def routes_in(edit: Edit) -> Iterator[Json]:
+    """The HTTP routes that an edit brings in."""
+    if edit.kind == "VirtualService":
+        yield from edit.create["spec"]["http"] if edit.create is not None else (item.entry for item in edit.insert)
+
+
+def _require_dose(edit: Edit, route: Json, limits: Limits) -> None:
+    for part in route["fault"].values():
+        dose = float((part.get("percentage") or {}).get("value", 0)) / 100
+        if dose > limits.dose + 1e-9:
+            raise UsageError(
+                f"{edit.label}: {route['name']} hits {format_percent(dose)}; "
+                f"the ceiling is {format_percent(limits.dose)} (cluster.limits.dose)"
+            )
+
+
+def _narrow(block: Json) -> bool:
+    return bool(block.get("sourceLabels") or block.get("headers"))
+
+
+def _require_opt_in(kube: Kubernetes, namespace: str, label: str) -> None:
+    found = kube.get("Namespace", None, namespace)
+    if found is None:
+        raise ClusterError(f"expected the namespace {namespace}, found none in context {kube.context}")
+    key, _, value = label.partition("=")
+    if label and (found["metadata"].get("labels") or {}).get(key) != value:
+        raise UsageError(
+            f"namespace {namespace}: has not been opened for experiments; its owner does so with: "
+            f"kubectl label namespace {namespace} {label}"
+        )

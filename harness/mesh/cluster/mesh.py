@@ -1,0 +1,250 @@
+"""The cluster mesh: edits sent to the Kubernetes API, proven in the sidecars, undone whatever happens.
+
+The order is what makes it safe: limits and dry runs, journal (disk, then cluster), sign of life, edit, proof;
+and backwards: undo, proof, journal closed. A change is undone from the journal by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.clients.interrupts import interrupts_kept_waiting
+from harness.clients.kubernetes import Kubernetes
+from harness.errors import ClusterError, MeshError, RollbackError, UsageError
+from harness.istio.edits import Edit, applied
+from harness.mesh.cluster import limits
+from harness.mesh.cluster.drift import Drift
+from harness.mesh.cluster.events import note_on
+from harness.mesh.cluster.heartbeat import Heartbeat
+from harness.mesh.cluster.journal import Change, Journal, journalled
+from harness.mesh.cluster.locks import Locks
+from harness.mesh.cluster.ownership import require_unowned
+from harness.mesh.cluster.proxies import Proxies
+from harness.mesh.cluster.rights import require_rights, rights_for
+from harness.mesh.cluster.undoing import by_hand, undo
+from harness.mesh.port import Entry, RequestCount
+from harness.model.cluster import ClusterSettings
+from harness.model.record import Json, Rollback
+
+KINDS = ("VirtualService", "DestinationRule")
+_NOISE = ("managedFields",)
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@dataclass(slots=True, kw_only=True)
+class ClusterChange:
+    """A change that is live in the cluster; ``rollback`` is None until it has been undone."""
+
+    change: Change
+    rollback: Rollback | None = None
+
+
+class ClusterMesh:
+    """Implements ``harness.mesh.port.Mesh`` on a namespace of a cluster."""
+
+    target = "cluster"
+
+    def __init__(
+        self,
+        kube: Kubernetes,
+        *,
+        namespace: str,
+        settings: ClusterSettings,
+        journal_file: Path | None,
+        made_by: str,
+        tell: Callable[[str], None],
+    ) -> None:
+        """Use ``open_cluster_mesh``. made_by: who and where, for the journal. tell: told of what takes long."""
+        self._kube, self._namespace, self._settings = kube, namespace, settings
+        self._made_by, self._tell = made_by, tell
+        self._journal = Journal(kube, namespace=namespace, file=journal_file)
+        self._proxies = Proxies(kube, namespace)
+        self._locks = Locks(kube, namespace)
+        self._drift = Drift()
+        self._beats: dict[str, Heartbeat] = {}
+        self._live: list[ClusterChange] = []
+        self._number = 0
+
+    def resources(self) -> tuple[Json, ...]:
+        """The Istio resources of the namespace as they are now, without bookkeeping."""
+        return tuple(_plain(item) for kind in KINDS for item in self._kube.list(kind, self._namespace))
+
+    @contextmanager
+    def changed(self, edits: Sequence[Edit], *, name: str) -> Iterator[ClusterChange]:
+        """Make the edits and prove them live in every sidecar they concern; undo them on leaving, and prove that too.
+
+        Raises UsageError beyond the limits, ClusterError when the API server refuses (before anything is
+        changed, as far as dry runs can tell), MeshError when the edits are not live in time, and
+        RollbackError with the commands to mend it when the world could not be put back.
+        """
+        live = self._planned(edits, name)
+        try:
+            try:
+                self._make(live)
+                yield live
+            finally:
+                self._undo(live)
+        finally:
+            # Reached with the undo still to do only when Ctrl-C came in the instant before it was kept waiting.
+            self._undo(live)
+
+    def entry(self) -> Entry:
+        """Where load goes, as ``cluster.url`` says. Raises UsageError without it."""
+        if self._settings.url is None:
+            raise UsageError(
+                "cluster.url in harness.yaml: expected the URL at which load reaches the entry service, found nothing; "
+                "inside the mesh it is http://SERVICE.NAMESPACE:PORT"
+            )
+        return Entry(url=self._settings.url, headers=dict(self._settings.headers))
+
+    def request_counts(self) -> tuple[RequestCount, ...]:
+        """What the sidecars have counted as callers since they started."""
+        return self._proxies.request_counts()
+
+    def check(self) -> None:
+        """Raise MeshError when a live change has drifted, its time is over, the run counts as dead, or somebody stops it."""
+        limits.require_no_kill_switch(self._kube, self._namespace)
+        for beat in self._beats.values():
+            beat.check()
+        for live in self._live:
+            if self._kube.now() > live.change.expires_at:
+                raise MeshError(
+                    f"{live.change.name}: its time to live of {self._settings.limits.duration_s:g} s is over "
+                    "(cluster.limits.duration); plan shorter phases"
+                )
+        self._drift.check(self._kube)
+
+    def close(self) -> None:
+        """End the signs of life. Every change has been left by then."""
+        for owner, beat in self._beats.items():
+            self._locks.release(owner)
+            beat.stop()
+        self._beats.clear()
+
+    def _planned(self, edits: Sequence[Edit], name: str) -> ClusterChange:
+        """Everything that can be known to go wrong goes wrong here, with nothing changed."""
+        if not edits:
+            raise UsageError(f"{name}: expected at least one edit, found none")
+        limits.require_no_kill_switch(self._kube, self._namespace)
+        faults = sum(_faults(live.change.edits) for live in self._live)
+        limits.require_within(edits, live=faults, namespace=self._namespace, limits=self._settings.limits)
+        self._require_possible(edits)
+        self._number += 1
+        change = Change(
+            owner=edits[0].owner,
+            number=self._number,
+            name=name,
+            edits=tuple(edits),
+            expires_at=self._kube.now() + self._settings.limits.duration_s,
+            made_by=self._made_by,
+        )
+        return ClusterChange(change=change)
+
+    def _require_possible(self, edits: Sequence[Edit]) -> None:
+        """Rights for deed and undo, nobody who fights it, and dry runs without warnings."""
+        require_rights(self._kube, self._namespace, rights_for(edits, prove=self._settings.prove))
+        for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
+            found = self._kube.get(*place)
+            if found is not None:
+                require_unowned(found, allowed=self._settings.owners)
+            mine = [edit for edit in edits if (edit.kind, edit.namespace, edit.name) == place]
+            written, _ = self._kube.change(
+                *place, partial(_all_applied, mine), patience_s=self._settings.live_within_s, dry_run=True
+            )
+            if written is not None and written.warnings:
+                raise MeshError(
+                    f"{mine[0].label}: the API server warns, so nothing is changed: {'; '.join(written.warnings)}"
+                )
+
+    def _make(self, live: ClusterChange) -> None:
+        change = live.change
+        self._start_beating(change.owner)
+        self._locks.take(change.owner, change.edits, self.resources())
+        self._live.append(live)
+        self._journal.will_make(change)
+        for edit in change.edits:
+            # A run that counts as dead by now must not change anything more.
+            self._beats[change.owner].require()
+            place = (edit.kind, edit.namespace, edit.name)
+            written, before = self._kube.change(
+                *place, partial(applied, edit), patience_s=self._settings.live_within_s, tell=self._tell
+            )
+            if written is not None:
+                self._drift.made(edit, before=before, after=written.resource)
+                note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
+            if self._settings.prove:
+                self._proxies.require(edit, there=True, within_s=self._settings.live_within_s)
+        if not self._journal.still_there(change):
+            raise MeshError(
+                f"{change.name}: its journal {change.config_map} is gone: somebody undid the change meanwhile"
+            )
+
+    def _undo(self, live: ClusterChange) -> None:
+        if live.rollback is not None or live not in self._live:
+            return
+        with interrupts_kept_waiting():
+            started, change = time.monotonic(), live.change
+            trouble = self._trouble_undoing(change)
+            seconds = time.monotonic() - started
+            live.rollback = Rollback(change=change.name, verified=not trouble, seconds=seconds, detail=trouble)
+            self._live.remove(live)
+            for edit in change.edits:
+                others = [other for one in self._live for other in one.change.edits]
+                self._drift.undone(
+                    edit, last=all((edit.kind, edit.name) != (other.kind, other.name) for other in others)
+                )
+            if trouble:
+                raise RollbackError(trouble)
+
+    def _trouble_undoing(self, change: Change) -> str:
+        """Undo, and say what is left of the change, or nothing."""
+        slow: list[str] = []
+
+        def settle(edit: Edit) -> None:
+            if self._settings.prove:
+                try:
+                    self._proxies.require(edit, there=False, within_s=self._settings.live_within_s)
+                except (MeshError, ClusterError) as error:
+                    slow.append(str(error))
+
+        try:
+            undo(self._kube, change, patience_s=self._settings.patience_s, settle=settle, tell=self._tell)
+            self._journal.was_undone(change, patience_s=self._settings.patience_s)
+        except RollbackError as error:
+            return str(error)
+        except ClusterError as error:
+            return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(change)}"
+        return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
+
+    def _start_beating(self, owner: str) -> None:
+        if owner in self._beats:
+            return
+        others = [change for change in journalled(self._kube, self._namespace) if change.owner == owner]
+        if others:
+            raise MeshError(f"run {owner}: left {others[0].name} behind; first: harness restore --run {owner}")
+        beat = Heartbeat(self._kube, namespace=self._namespace, owner=owner, interval_s=self._settings.heartbeat_s)
+        beat.start()
+        self._beats[owner] = beat
+
+
+def _faults(edits: Sequence[Edit]) -> bool:
+    return any(route.get("fault") for edit in edits for route in limits.routes_in(edit))
+
+
+def _all_applied(edits: Sequence[Edit], resource: Json | None) -> Json | None:
+    for edit in edits:
+        resource = applied(edit, resource)
+    return resource
+
+
+def _plain(resource: Json) -> Json:
+    metadata = {key: value for key, value in resource["metadata"].items() if key not in _NOISE}
+    if _LAST_APPLIED in (metadata.get("annotations") or {}):
+        rest = {key: value for key, value in metadata["annotations"].items() if key != _LAST_APPLIED}
+        metadata = {**metadata, "annotations": rest}
+    return {**resource, "metadata": metadata}

@@ -1,0 +1,120 @@
+"""Open the cluster mesh: connect, check limits and leftovers, turn signals into Ctrl-C, keep the audit log."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.clients.kubernetes import Audit, Kubernetes, connect
+from harness.errors import MeshError
+from harness.mesh.cluster import limits
+from harness.mesh.cluster.journal import journalled
+from harness.mesh.cluster.mesh import ClusterMesh
+from harness.mesh.cluster.reaping import reason_to_undo
+from harness.model.cluster import ClusterSettings
+from harness.model.config import Config
+
+_DEADLY = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
+    """The mesh of the configuration's namespace; ``folder`` takes the journal and the audit log.
+
+    Raises UsageError for a cluster or namespace that may not be used, MeshError for what a dead run left.
+    """
+    with opened(config.cluster, config.namespace, folder=folder, tell=_tell) as mesh:
+        yield mesh
+
+
+@contextmanager
+def opened(
+    settings: ClusterSettings, namespace: str, *, folder: Path, tell: Callable[[str], None]
+) -> Iterator[ClusterMesh]:
+    """As ``open_cluster_mesh``, from the settings themselves. tell: told of what a person should know meanwhile."""
+    kube = connected(settings, folder)
+    limits.require_cluster(kube, namespace, settings)
+    require_no_leftovers(kube, namespace)
+    mesh = ClusterMesh(
+        kube,
+        namespace=namespace,
+        settings=settings,
+        journal_file=folder / "journal.jsonl",
+        made_by=made_by(),
+        tell=tell,
+    )
+    with ended_by_signals_as_by_ctrl_c():
+        try:
+            yield mesh
+        finally:
+            mesh.close()
+
+
+def connected(settings: ClusterSettings, folder: Path | None) -> Kubernetes:
+    """The API server of the settings; every change is written to ``audit.jsonl`` in ``folder``."""
+    if folder is None:
+        return connect(kubeconfig=settings.kubeconfig, context=settings.context)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "audit.jsonl"
+
+    def record(audit: Audit) -> None:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(audit)) + "\n")
+
+    return connect(kubeconfig=settings.kubeconfig, context=settings.context, record=record)
+
+
+def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
+    """Raise MeshError while the namespace holds changes of a run that is dead."""
+    dead = [
+        (change, reason)
+        for change in journalled(kube, namespace)
+        if (reason := reason_to_undo(kube, namespace, change))
+    ]
+    if dead:
+        found = "; ".join(
+            f"{change.name} of run {change.owner} by {change.made_by} ({reason})" for change, reason in dead
+        )
+        raise MeshError(
+            f"namespace {namespace}: expected no change of a dead run, found {found}; first: "
+            f"harness restore --run {dead[0][0].owner} --namespace {namespace}"
+        )
+
+
+def made_by() -> str:
+    """Who runs this, and where."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} pid {os.getpid()}"
+
+
+@contextmanager
+def ended_by_signals_as_by_ctrl_c() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt, so that everything is undone on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _DEADLY}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(text: str) -> None:
+    print(f"harness: {text}", file=sys.stderr)  # noqa: T201 - whoever waits for an undo must know why

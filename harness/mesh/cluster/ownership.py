@@ -1,0 +1,96 @@
+"""Who else writes a resource: controllers that would overwrite our edits, or whose work ours would disturb."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+from harness.model.record import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A controller: how it marks what it owns, and what to do about it.
+
+    label_prefixes: of keys of labels and annotations. managers: names in managedFields. reverts: whether it
+    writes the resource again by itself.
+    """
+
+    name: str
+    owner_kinds: tuple[str, ...] = ()
+    label_prefixes: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    released: Mapping[str, str]
+    remedy: str
+    reverts: bool = True
+
+
+OWNERS = (
+    Owner(
+        name="flagger",
+        owner_kinds=("Canary",),
+        managers=("flagger",),
+        released={},
+        remedy="it rebuilds the whole spec: test a dependency's route instead, or suspend the Canary",
+    ),
+    Owner(
+        name="argo-rollouts",
+        owner_kinds=("Rollout",),
+        label_prefixes=("argo-rollouts.argoproj.io/", "rollouts.argoproj.io/"),
+        managers=("rollouts-controller", "argo-rollouts"),
+        released={},
+        remedy="it sets weights and reorders managed routes: name its routes in the Rollout and pause it",
+    ),
+    Owner(
+        name="argocd",
+        label_prefixes=("argocd.argoproj.io/",),
+        managers=("argocd-controller", "argocd-application-controller"),
+        released={},
+        remedy="self-heal reverts edits: give the Application ignoreDifferences with RespectIgnoreDifferences=true",
+    ),
+    Owner(
+        name="flux",
+        label_prefixes=("kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"),
+        managers=("kustomize-controller", "helm-controller"),
+        released={"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
+        remedy="annotate the resource with kustomize.toolkit.fluxcd.io/reconcile=disabled, or suspend the Kustomization",
+    ),
+    Owner(
+        name="helm",
+        label_prefixes=("meta.helm.sh/",),
+        managers=("helm", "Helm"),
+        released={},
+        remedy="it writes only on an upgrade: do none during a run",
+        reverts=False,
+    ),
+)
+
+
+def owners_of(resource: Json) -> tuple[Owner, ...]:
+    """The controllers that own ``resource``, by its marks."""
+    return tuple(owner for owner in OWNERS if _owns(owner, resource["metadata"]))
+
+
+def require_unowned(resource: Json, *, allowed: Collection[str]) -> None:
+    """Raise UsageError when a controller would revert an edit of ``resource``; ``allowed`` ones are told to leave it alone."""
+    metadata = resource["metadata"]
+    for owner in owners_of(resource):
+        if owner.reverts and owner.name not in allowed:
+            raise UsageError(
+                f"{resource['kind']} {metadata.get('namespace')}/{metadata['name']}: is owned by {owner.name}, which would fight "
+                f"our edits: {owner.remedy}; then say so with cluster.owners: [{owner.name}]"
+            )
+
+
+def _owns(owner: Owner, metadata: Json) -> bool:
+    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    if any(marks.get(key) == value for key, value in owner.released.items()):
+        return False
+    kinds = {reference.get("kind") for reference in metadata.get("ownerReferences") or ()}
+    managers = {field.get("manager") for field in metadata.get("managedFields") or ()}
+    return (
+        bool(kinds & set(owner.owner_kinds))
+        or bool(managers & set(owner.managers))
+        or any(key.startswith(owner.label_prefixes) for key in marks if owner.label_prefixes)
+    )

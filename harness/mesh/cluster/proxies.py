@@ -1,0 +1,135 @@
+"""The sidecars: whether a change has reached every one it concerns, and what they have counted.
+
+Istio tells nobody when a configuration has arrived, so Envoy itself is asked, in each pod, on its admin
+port through the API server's port-forward.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+
+from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes_forward import http_get
+from harness.clients.prometheus_text import parse_samples
+from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
+from harness.istio.edits import Edit
+from harness.mesh.cluster.limits import routes_in
+from harness.mesh.port import RequestCount
+from harness.model.record import Json
+
+ADMIN_PORT = 15000
+PROXY = "istio-proxy"
+_ROUTES = "/config_dump?resource=dynamic_route_configs"
+_CLUSTERS = "/config_dump?resource=dynamic_active_clusters"
+_COUNTS = "/stats/prometheus?filter=istio_requests_total"
+_LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
+_ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
+
+
+class Proxies:
+    """The sidecars of a namespace."""
+
+    def __init__(self, kube: Kubernetes, namespace: str) -> None:
+        """Asks through ``kube``."""
+        self._kube, self._namespace = kube, namespace
+
+    def pods(self) -> tuple[Json, ...]:
+        """Running pods with a sidecar."""
+        return tuple(
+            pod
+            for pod in self._kube.list("Pod", self._namespace)
+            if (pod.get("status") or {}).get("phase") == "Running"
+            and not pod["metadata"].get("deletionTimestamp")
+            and PROXY in _containers(pod)
+        )
+
+    def require(self, edit: Edit, *, there: bool, within_s: float) -> None:
+        """Wait until the edit is in every proxy it concerns (or in none). Raises MeshError naming the pods that lag."""
+        give_up = time.monotonic() + within_s
+        while lagging := list(self._lagging(edit, there=there)):
+            if time.monotonic() > give_up:
+                state = "live" if there else "gone"
+                raise MeshError(
+                    f"{edit.label}: expected the edit to be {state} in every proxy within {within_s:g} s, "
+                    f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource?"
+                )
+            time.sleep(_PAUSE_S)
+
+    def request_counts(self) -> tuple[RequestCount, ...]:
+        """What all sidecars have counted as callers, summed over pods."""
+        totals: Counter[tuple[str, ...]] = Counter()
+        for pod in self.pods():
+            for sample in parse_samples(self._ask(pod, _COUNTS).decode()):
+                if sample.name.endswith("istio_requests_total") and sample.labels.get("reporter") == "source":
+                    totals[tuple(sample.labels.get(name, "") for name in _LABELS)] += int(sample.value)
+        return tuple(RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
+
+    def _lagging(self, edit: Edit, *, there: bool) -> Iterator[str]:
+        concerned = [(pod, wanted) for pod in self.pods() if (wanted := names_for(edit, pod, self._namespace))]
+        if not concerned and there:
+            yield f"no running pod with a sidecar in {self._namespace} is concerned: the change would hit nothing"
+        path, found_in = (_ROUTES, _route_names) if edit.kind == "VirtualService" else (_CLUSTERS, _subset_names)
+        for pod, wanted in concerned:
+            name = pod["metadata"]["name"]
+            try:
+                found = wanted & found_in(json.loads(self._ask(pod, path)))
+            except (ClusterUnreachable, ValueError) as error:
+                yield f"pod {name} does not answer ({error})"
+                continue
+            odd = wanted - found if there else found
+            if odd:
+                yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(odd))}"
+
+    def _ask(self, pod: Json, path: str) -> bytes:
+        try:
+            with self._kube.forward(self._namespace, pod["metadata"]["name"], ADMIN_PORT) as connection:
+                return http_get(connection, path, timeout_s=_ASK_WITHIN_S)
+        except ClusterForbidden as error:
+            raise ClusterForbidden(f"{error}\nor switch the proof off with cluster.prove: false") from error
+
+
+def names_for(edit: Edit, pod: Json, namespace: str) -> set[str]:
+    """Names of the edit's routes or subsets that belong into the pod's proxy."""
+    if edit.kind == "DestinationRule":
+        entries = edit.create["spec"]["subsets"] if edit.create is not None else [item.entry for item in edit.insert]
+        return {entry["name"] for entry in entries}
+    labels = pod["metadata"].get("labels") or {}
+    return {
+        route["name"]
+        for route in routes_in(edit)
+        if any(
+            (block.get("sourceLabels") or {}).items() <= labels.items()
+            and block.get("sourceNamespace", namespace) == namespace
+            for block in route.get("match") or [{}]
+        )
+    }
+
+
+def _containers(pod: Json) -> set[str]:
+    spec = pod.get("spec") or {}
+    return {container["name"] for part in ("containers", "initContainers") for container in spec.get(part) or ()}
+
+
+def _route_names(dump: Json) -> set[str]:
+    """Names of all routes in a dump of Envoy's route tables."""
+    return {
+        str(route.get("name", ""))
+        for config in dump.get("configs") or ()
+        for table in (config.get("dynamic_route_configs") or [config])
+        for host in (table.get("route_config") or {}).get("virtual_hosts") or ()
+        for route in host.get("routes") or ()
+    }
+
+
+def _subset_names(dump: Json) -> set[str]:
+    """Subsets of all clusters in a dump: ``outbound|9080|v1|reviews.shop.svc.cluster.local``."""
+    names = [
+        str((cluster.get("cluster") or {}).get("name", ""))
+        for config in dump.get("configs") or ()
+        for cluster in (config.get("dynamic_active_clusters") or [config])
+    ]
+    return {parts[2] for name in names if len(parts := name.split("|")) == 4}

@@ -1,0 +1,75 @@
+"""The rights a run needs, the verbs of its undo included; asked for before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes_kinds import kind_of
+from harness.errors import ClusterForbidden
+from harness.istio.edits import Edit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """A verb on a kind, or on a subresource of it."""
+
+    verb: str
+    kind: str
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        resource = kind_of(self.kind).plural + (f"/{self.subresource}" if self.subresource else "")
+        return f"{self.verb} {resource}"
+
+
+JOURNAL = tuple(
+    Right(verb=verb, kind=kind)
+    for kind, verbs in (
+        ("ConfigMap", ("get", "list", "create", "delete")),
+        ("Lease", ("get", "list", "create", "update", "delete")),
+    )
+    for verb in verbs
+)
+PROOF = (Right(verb="list", kind="Pod"), Right(verb="create", kind="Pod", subresource="portforward"))
+
+
+def rights_for(edits: Iterable[Edit], *, prove: bool) -> tuple[Right, ...]:
+    """What making, proving and undoing the edits takes."""
+    needed: dict[Right, None] = dict.fromkeys(JOURNAL)
+    for edit in edits:
+        verbs = ("create", "delete", "update") if edit.create is not None else ("update",)
+        needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in ("get", "list", *verbs)))
+    return (*needed, *(PROOF if prove else ()))
+
+
+def missing_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> tuple[Right, ...]:
+    """Those of the rights that we do not have in the namespace."""
+    return tuple(
+        right for right in needed if not kube.allowed(right.verb, right.kind, namespace, subresource=right.subresource)
+    )
+
+
+def require_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> None:
+    """Raise ClusterForbidden with the rules that are missing."""
+    missing = missing_rights(kube, namespace, needed)
+    if missing:
+        raise ClusterForbidden(
+            f"namespace {namespace}: rights are missing that the change or its undo needs: "
+            f"{', '.join(str(right) for right in missing)}; grant them with kubectl apply -k deploy/runner, or:\n"
+            f"{rules_for(missing)}"
+        )
+
+
+def rules_for(rights: Iterable[Right]) -> str:
+    """The rules of a Role that grant the rights."""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
+        kind = kind_of(right.kind)
+        resource = kind.plural + (f"/{right.subresource}" if right.subresource else "")
+        verbs.setdefault((kind.group, resource), []).append(right.verb)
+    return "\n".join(
+        f'- apiGroups: ["{group}"]\n  resources: ["{resource}"]\n  verbs: [{", ".join(sorted(names))}]'
+        for (group, resource), names in verbs.items()
+    )
