@@ -41,7 +41,8 @@ def variance(values: NDArray[np.float64]) -> float:
         return 0.0
     with np.errstate(all="ignore"):
         deviations = values - mean(values)
-        return (_sum(deviations**2) - _sum(deviations) ** 2 / values.size) / (values.size - 1)
+        rest = _sum(deviations)
+        return (_sum(deviations * deviations) - rest * rest / values.size) / (values.size - 1)
 
 
 def summary(values: NDArray[np.float64]) -> Summary:
@@ -80,7 +81,8 @@ def mean_ratio(control: NDArray[np.float64], experiment: NDArray[np.float64]) ->
 def cohen_d(control: NDArray[np.float64], experiment: NDArray[np.float64]) -> float:
     """The difference of means in pooled standard deviations, without its sign (Cohen 1988, eq. 2.5.2)."""
     a, b = summary(experiment), summary(control)
-    pooled = math.sqrt(((a.count - 1) * a.std**2 + (b.count - 1) * b.std**2) / (a.count + b.count - 2))
+    squares = (a.count - 1) * a.std * a.std + (b.count - 1) * b.std * b.std
+    pooled = math.sqrt(squares / (a.count + b.count - 2))
     return abs(a.mean - b.mean) / pooled
 
 

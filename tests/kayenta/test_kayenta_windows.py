@@ -1,0 +1,159 @@
+"""Growing and sliding windows, the mixer, and queries: what surrounds Kayenta's judge."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from kayenta_builders import STEADY, USUAL, WORSE, config, pair
+
+from harness.errors import JudgeInputError
+from harness.judge.kayenta import Schedule, judge_windows
+from harness.judge.kayenta.mixer import MetricSet, mix_all, mix_one
+from harness.judge.kayenta.queries import Scope, expand_template, prometheus_query
+from harness.judge.kayenta.schedule import final_decision, interval, judgements, windows
+
+LATE = [*STEADY[:40], *np.array(STEADY[40:]) * 1.5]
+"""Sixty minutes, the last twenty of them 50 % slower."""
+
+
+def spans(schedule: Schedule) -> list[tuple[float, float]]:
+    """The windows as start and end."""
+    return [(window.start_min, window.end_min) for window in windows(schedule)]
+
+
+def test_windows_grow_from_the_start() -> None:
+    """Without a lookback each judgement sees all since the start; a remainder is never judged."""
+    assert spans(Schedule(lifetime_min=70, interval_min=20)) == [(0, 20), (0, 40), (0, 60)]
+
+
+def test_windows_slide_with_a_lookback_and_wait_for_the_warm_up() -> None:
+    """A lookback fixes the window's length; a warm-up moves windows only without an end time."""
+    assert spans(Schedule(lifetime_min=30, interval_min=10, lookback_min=15, begin_after_min=5)) == [
+        (0, 15),
+        (10, 25),
+        (20, 35),
+    ]
+    assert spans(Schedule(end_min=20, interval_min=10, begin_after_min=5)) == [(0, 10), (0, 20)]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 30), (0, 30), (90, 30), (10, 10)])
+def test_the_interval_is_at_most_the_lifetime(given: int | None, expected: int) -> None:
+    """An absent, zero or longer interval is the lifetime."""
+    assert expected == interval(Schedule(lifetime_min=30, interval_min=given))
+
+
+def test_no_lifetime_and_no_time_at_all_are_refused() -> None:
+    """A schedule needs an end or a lifetime of at least a minute."""
+    for schedule in (Schedule(), Schedule(lifetime_min=0)):
+        with pytest.raises(JudgeInputError, match="lifetimeDurationMins"):
+            judgements(schedule)
+
+
+def test_a_run_stops_at_the_first_window_that_is_not_above_marginal() -> None:
+    """A healthy run is judged in every window; a bad one ends in its first."""
+    growing = Schedule(lifetime_min=60, interval_min=20)
+    good = judge_windows(config(), [pair(STEADY, STEADY, step_s=60)], USUAL, growing)
+    assert (3, True) == (len(good.judgements), good.passed)
+    assert good.message == "Final canary score 100.0 met or exceeded the pass score threshold."
+    bad = judge_windows(config(), [pair(STEADY, WORSE, step_s=60)], USUAL, growing)
+    assert (1, False) == (len(bad.judgements), bad.passed)
+
+
+def test_sliding_windows_see_a_late_regression_that_growing_ones_dilute() -> None:
+    """A regression in the last third is High in the last sliding window, and not in the growing one."""
+    both = [pair(STEADY, LATE, step_s=60)]
+    growing = judge_windows(config(), both, USUAL, Schedule(lifetime_min=60, interval_min=20))
+    sliding = judge_windows(config(), both, USUAL, Schedule(lifetime_min=60, interval_min=20, lookback_min=20))
+    assert [growing.passed, sliding.passed] == [True, False]
+    assert len(sliding.judgements) == 3
+
+
+def test_windows_need_a_step() -> None:
+    """Pairs that do not say how far their points are apart cannot be cut."""
+    with pytest.raises(JudgeInputError, match="stepMillis of pair 'latency'"):
+        judge_windows(config(), [pair(STEADY, STEADY)], USUAL, Schedule(lifetime_min=60))
+
+
+@pytest.mark.parametrize(
+    ("score", "marginal", "passing", "expected"),
+    [(75, 75, 75, False), (80, 75, 95, False), (95, 75, 95, True), (80, 75, None, True), (0, None, None, True)],
+)
+def test_the_last_score_decides(score: float, marginal: float | None, passing: float | None, expected: bool) -> None:
+    """At the marginal threshold a run fails, although its label says Marginal."""
+    assert expected == final_decision(score, marginal, passing)[0]
+
+
+def test_the_mixer_pads_at_the_end_and_pairs_by_tags() -> None:
+    """Missing points become NaN at the end; an untagged series is a placeholder for the tagged ones."""
+    short = MetricSet(name="m", values=(1.0,), start_ms=0, end_ms=120_000, step_ms=60_000)
+    whole = MetricSet(name="m", values=(1.0, 2.0), start_ms=0, end_ms=120_000, step_ms=60_000)
+    padded = mix_one(short, whole)
+    assert (1.0, True) == (padded.control[0], math.isnan(padded.control[1]))
+    tagged = [MetricSet(name="m", values=(3.0,), tags={"zone": zone}) for zone in "ab"]
+    mixed = mix_all(["m"], [short], tagged)
+    assert [dict(one.tags) for one in mixed] == [{"zone": "a"}, {"zone": "b"}]
+    assert np.isnan(mixed[0].control).all()
+    apart = mix_all(["m"], [tagged[0]], [tagged[1]])
+    assert [(one.control.size, one.experiment.size) for one in apart] == [(1, 0), (0, 1)]
+
+
+def test_the_mixer_refuses_what_does_not_belong_together() -> None:
+    """Names, tags and keys of tags must agree, and each side must have a series."""
+    one = MetricSet(name="m", values=(), tags={"a": "1"})
+    other = MetricSet(name="m", values=(), tags={"b": "1"})
+    with pytest.raises(JudgeInputError, match="do not match experiment metric set tags"):
+        mix_one(one, other)
+    with pytest.raises(JudgeInputError, match="different tag keys"):
+        mix_all(["m"], [one], [other])
+    with pytest.raises(JudgeInputError, match="No experiment metrics found for m"):
+        mix_all(["m"], [one], [])
+
+
+SCOPE = Scope(scope="reviews-v3", location="eu", parameters={"quantile": "0.99"})
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"customInlineTemplate": "PromQL:q(${quantile}, m{v='${scope}'})"}, "q(0.99, m{v='reviews-v3'})"),
+        ({"metricName": "m", "customFilterTemplate": "t", "labelBindings": ["a=b"]}, "avg(m{v=reviews-v3,x=eu,a=b})"),
+        (
+            {"metricName": "m", "customInlineTemplate": "v=1,,", "groupByFields": ["c", "d"]},
+            "avg(m{v=1}) by (c,d)",
+        ),
+        (
+            {"metricName": "m", "resourceType": "aws_ec2_instance"},
+            'avg(m{asg_groupName="reviews-v3",zone=~"eu.{1}"})',
+        ),
+    ],
+)
+def test_queries_are_built_as_kayenta_builds_them(query: dict[str, object], expected: str) -> None:
+    """Whole expressions, named templates, filters, groups and resource types."""
+    assert expected == prometheus_query(query, SCOPE, templates={"t": "v=${scope},x=${location}"})
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"metricName": "m"}, "Either a resource type or a custom filter is required"),
+        ({"metricName": "m", "resourceType": "vm"}, "no explicit support for resourceType 'vm'"),
+        ({"customInlineTemplate": "v=1"}, "Metric Name is required"),
+        ({"metricName": "m", "customFilterTemplate": "u"}, "'u' was not found; templates of the configuration: t"),
+        ({"metricName": "m", "customFilter": "v=1"}, "deprecated, use query.customInlineTemplate"),
+        ({"metricName": "m", "customInlineTemplate": "v=${nobody}"}, "unknown name 'nobody'; known:"),
+    ],
+)
+def test_queries_that_kayenta_refuses(query: dict[str, object], message: str) -> None:
+    """What Kayenta cannot build is refused with its reason."""
+    with pytest.raises(JudgeInputError) as refused:
+        prometheus_query(query, SCOPE, templates={"t": "v"})
+    assert message in str(refused.value)
+
+
+def test_templates_have_defaults_escapes_and_no_loops() -> None:
+    """``${x:-y}`` falls back, ``$${x}`` stays, values may hold names, and a loop is refused."""
+    assert expand_template("${a:-b} $${a} ${c}", {"c": "${d}", "d": "e"}) == "b ${a} e"
+    with pytest.raises(JudgeInputError, match="leads back to itself"):
+        expand_template("${a}", {"a": "${b}", "b": "${a}"})
