@@ -154,7 +154,8 @@ class Fields:
         """Files by glob patterns relative to the configuration file, in order; each pattern must match."""
         root, found = self._document.file.parent, []
         for i, pattern in enumerate(self.texts(key)):
-            matches = sorted(root.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+            path = root / pattern
+            matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
             if not matches or not all(match.is_file() for match in matches):
                 raise self.wrong((key, i), f"files relative to {root}", pattern)
             found += matches

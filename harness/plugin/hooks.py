@@ -22,6 +22,8 @@ _KINDS: Mapping[type[BaseException], str] = {
 }
 _CODES = {"fail": 1, "trouble": 12, "usage": 2, "inconclusive": 11, "marginal": 10}
 """Exit codes by kind of failure, the one that decides first."""
+_WITH_TRACE = 2
+"""From ``-vv`` on our own errors are shown with their traceback; their message is what a user needs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +59,10 @@ def pytest_runtest_makereport(
     report = yield
     outcomes = item.stash.get(OUTCOMES, [])
     if call.excinfo is not None:
-        report.harness_kind = _kind(call.excinfo.value)  # type: ignore[attr-defined]
+        error = call.excinfo.value
+        report.harness_kind = _kind(error)  # type: ignore[attr-defined]
+        if isinstance(error, HarnessError | CanaryFinding) and item.config.get_verbosity() < _WITH_TRACE:
+            report.longrepr = f"{type(error).__name__}: {error}"
     if report.when == "call" and outcomes:
         from harness.plugin.reporting import attach
 

@@ -1,0 +1,97 @@
+"""A scenario from pytest to exit code, on real services, proxies and load."""
+
+import json
+import xml.etree.ElementTree as ET
+
+from harness import bundle, wiring
+from harness.runner.deciding import decide
+
+FAULTED = """
+def test_slow_ratings(canary):
+    canary.run(faults=[delay("ratings", "1s", percent=50)]).require_pass()
+"""
+
+
+def test_a_good_canary_passes_and_everything_is_recorded(gate):
+    """Exit code 0; the bundle holds resources, timeline, samples, analysis and report; JUnit has the verdict."""
+    gate.scenario(FAULTED)
+    said, code = gate.run("--harness-seed=3", "--junit-xml=junit.xml", "--html=all.html", "--self-contained-html")
+    assert 0 == code, said
+    (folder,) = gate.bundles()
+    record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
+    assert ["warm-up", "steady", "fault", "recovery"] == [phase.name for phase in record.phases]
+    assert record.resources["before"] == record.resources["after"] != record.resources["during"]
+    assert all(proof.held for proof in analysis.proofs)
+    assert {"baseline", "canary"} == {count.arm for count in record.fault_counts}
+    assert 1000 < len(record.samples) < 1200
+    assert "<svg" in (folder / "report.html").read_text()
+    assert "<svg" in (gate.folder / "all.html").read_text().encode().decode("unicode_escape", errors="ignore").replace(
+        "&lt;", "<"
+    )
+    properties = {one.get("name"): one.get("value") for one in ET.parse(gate.folder / "junit.xml").iter("property")}
+    assert "pass" == properties["harness.verdict"]
+    assert str(folder) == properties["harness.bundle"]
+    assert [] == gate.left_behind()
+
+
+def test_a_recorded_run_is_decided_again_with_the_same_bytes(gate):
+    """Judging reads only the bundle."""
+    gate.scenario(FAULTED)
+    gate.run()
+    (folder,) = gate.bundles()
+    record = bundle.read_bundle(folder)
+    again = decide(record, wiring.judge(record.plan.judge))
+    assert (folder / "analysis.json").read_bytes() == bundle.analysis_json(again)
+
+
+def test_a_fragile_canary_fails_only_under_the_fault(gate):
+    """Exit code 1; the reason names the indicator and the phase."""
+    gate.canary("fragile")
+    gate.scenario(FAULTED)
+    said, code = gate.run()
+    assert 1 == code, said
+    analysis = bundle.read_analysis(gate.bundles()[-1])
+    assert "error_rate in the fault phase" in analysis.reason
+    assert {"fault"} == {finding.phase for finding in analysis.findings if finding.verdict == "fail"}
+
+
+def test_free_hand_faults_and_loads_are_judged_together(gate):
+    """``chaos``, ``load`` and ``canary.compare`` give the same kind of record as a declared run."""
+    gate.scenario("""
+def test_by_hand(canary, chaos, load):
+    load.run("browse", "4s", warm_up="1s")
+    with chaos.inject(abort("ratings", 503, percent=50)):
+        load.run("browse", "4s", warm_up="1s")
+    canary.compare("error_rate < +10pp", "latency_p50 < +200%").require_pass()
+""")
+    said, code = gate.run()
+    assert 0 == code, said
+    record = bundle.read_bundle(gate.bundles()[-1])
+    assert ["steady", "abort(ratings, 503, 50 %)"] == [phase.name for phase in record.phases if phase.kind.judged]
+    assert [] == gate.left_behind()
+
+
+def test_xdist_workers_take_turns_with_a_mesh_each(gate):
+    """Two scenarios on two workers: both decided, one after the other, in one run folder."""
+    gate.scenario("""
+@pytest.mark.parametrize("number", [1, 2])
+def test_steady(canary, number):
+    canary.run().require_pass()
+""")
+    said, code = gate.run("-n2")
+    assert 0 == code, said
+    first, second = (json.loads((folder / "manifest.json").read_text()) for folder in gate.bundles())
+    assert first["run"] != second["run"]
+    assert 1 == len({folder.parent for folder in gate.bundles()})
+    ends = [bundle.read_bundle(folder).load for folder in gate.bundles()]
+    assert abs(ends[0].started_at - ends[1].started_at) > 5
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(gate):
+    """Own ports, own proxies, own folders: both are decided."""
+    gate.scenario("def test_steady(canary):\n    canary.run().require_pass()\n")
+    first, second = gate.start(), gate.start()
+    assert [0, 0] == [first.wait(120), second.wait(120)], first.stdout.read() + second.stdout.read()
+    assert 2 == len({folder.parent for folder in gate.bundles()})
+    for process in (first, second):
+        process.stdout.close()
