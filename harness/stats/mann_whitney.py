@@ -135,7 +135,7 @@ def shift_interval(x: NDArray[np.float64], y: NDArray[np.float64], confidence: f
     Always the normal approximation, never the exact distribution, and the continuity correction is
     kept for the estimate, as in Kayenta. Without NaN; raises TiedError as ``standardised_rank_sum``.
     """
-    least, most = float(x.min() - y.max()), float(x.max() - y.min())
+    least, most = float(x.min()) - float(y.max()), float(x.max()) - float(y.min())
 
     def root(quantile: float, *, check_ends: bool) -> float:
         at_least = standardised_rank_sum(least, quantile, x, y)

@@ -155,7 +155,8 @@ def classify_by_mean(control: Points, experiment: Points, rules: Rules) -> Label
 
 def add_noise(points: Points, mean_noise: float, deviation: float, generator: np.random.Generator) -> Points:
     """The points with normal noise; a negative or zero ``deviation`` is fine."""
-    return points + (generator.standard_normal(points.size) * deviation + mean_noise)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return points + (generator.standard_normal(points.size) * deviation + mean_noise)
 
 
 def _without_data(rules: Rules, name: str) -> Classification:
