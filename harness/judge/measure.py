@@ -28,7 +28,8 @@ from harness.stats.tails import t_quantile, t_tail
 from harness.stats.variance import Overdispersion
 from harness.stats.window import Window
 
-
+RESOLUTION = 0.01
+"""Differences of latency up to the width of a histogram's bin are never called harm."""
 _WIDEST = 25.0  # a factor of exp(25) between two latencies is no answer
 
 
@@ -80,7 +81,7 @@ class Scene:
 
     window: the requests of the phase. share: the canary's planned share of requests. steady: the
     requests of the steady phase, if there was one. series: gauges. start_s, end_s: the phase's time.
-    floor: the least overdispersion to assume.
+    excess: noise learned from equal builds, see ``harness.judge.calibration``.
     """
 
     window: Window
@@ -89,7 +90,7 @@ class Scene:
     series: tuple[Series, ...] = ()
     start_s: float = 0.0
     end_s: float = math.inf
-    floor: float = 1.0
+    excess: float = 0.0
 
 
 def measure(objective: Objective, scene: Scene) -> Measurement | None:
@@ -139,10 +140,10 @@ def _contrast(objective: Objective, scene: Scene) -> Contrast | None:
 
 def _of_requests(objective: Objective, window: Window, scene: Scene) -> Contrast | None:
     if objective.kind is SliKind.LATENCY and objective.quantile is not None:
-        return quantile_contrast(window, objective.quantile, floor=scene.floor)
+        return quantile_contrast(window, objective.quantile, excess=scene.excess)
     if objective.kind is SliKind.ERROR_RATE:
-        return rate_contrast(window.failed, window.requests, floor=scene.floor)
-    return share_contrast(window, scene.share, floor=scene.floor)
+        return rate_contrast(window.failed, window.requests, seconds=window.seconds, excess=scene.excess)
+    return share_contrast(window, scene.share, excess=scene.excess)
 
 
 def _interaction(objective: Objective, scene: Scene) -> Contrast | None:
@@ -173,10 +174,11 @@ def _against_baseline(objective: Objective, contrast: Contrast) -> Chances:
         for amount, relative in ((objective.relative, True), (objective.absolute, False))
         if amount is not None
     ]
-    relative = tolerances[0][1]
+    relative = tolerances[0][1] or objective.kind is SliKind.LATENCY
+    least = RESOLUTION if objective.kind is SliKind.LATENCY else 0.0
     ups = [_tail(contrast, amount, relative=is_relative) for amount, is_relative in tolerances]
     downs = [_tail(contrast, -amount, relative=is_relative) for amount, is_relative in tolerances]
-    harm_up, harm_down = _tail(contrast, 0.0, relative=relative)[0], _tail(contrast, 0.0, relative=relative)[1]
+    harm_up, harm_down = _tail(contrast, least, relative=relative)[0], _tail(contrast, -least, relative=relative)[1]
     worse_up = Chances(harm=harm_up, beyond=max(up for up, _ in ups), within=min(down for _, down in ups))
     worse_down = Chances(harm=harm_down, beyond=max(down for _, down in downs), within=min(up for up, _ in downs))
     if objective.direction is Direction.INCREASE:
@@ -191,7 +193,12 @@ def _against_baseline(objective: Objective, contrast: Contrast) -> Chances:
 
 
 def _tail(contrast: Contrast, amount: float, *, relative: bool) -> tuple[float, float]:
-    """Probabilities of as much above, and as much below, if the difference is ``amount``."""
+    """Probabilities of as much above, and as much below, if the difference is ``amount``.
+
+    Nothing falls by its whole self: a fall of 100 % or more is never seen, and never exceeded.
+    """
+    if relative and amount <= -1:
+        return 0.0, 1.0
     root = contrast.root(amount, relative=relative) / math.sqrt(contrast.noise.factor)
     return t_tail(root, contrast.noise.degrees), t_tail(-root, contrast.noise.degrees)
 
