@@ -21,6 +21,7 @@ COMMANDS = MappingProxyType(
         "doctor": "check that everything the harness needs is here and works",
         "up": "bring the mesh of harness.yaml up until Ctrl-C",
         "run": "run scenarios (pytest) and decide by their verdicts",
+        "judge": "decide again from a recorded run, two files of requests, or Kayenta's metric pairs",
         "import": "turn another tool's configuration into objectives",
         "show": "open or print the report of a recorded run",
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.judge.calibration import Calibration
 from harness.judge.findings import PhaseView, finding_of
 from harness.judge.looks import Look, alpha_parts, applies, looks
 from harness.judge.measure import Scene
@@ -39,9 +40,13 @@ class FailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialJudge:
-    """See the module. Implements ``harness.judge.port.Judge``."""
+    """See the module. Implements ``harness.judge.port.Judge``.
+
+    calibration: this environment's noise, learned from runs of equal builds; None assumes none beforehand.
+    """
 
     fail_on: FailOn = FailOn.BEYOND_TOLERANCE
+    calibration: Calibration | None = None
     name: str = "sequential"
 
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
@@ -65,7 +70,7 @@ class SequentialJudge:
             alpha=plan.alpha,
             decided_at_s=now_s,
             final=final,
-            warnings=_warnings(table, begun, plan),
+            warnings=(*_warnings(table, begun, plan), *((str(self.calibration),) if self.calibration else ())),
         )
 
     def _findings(
@@ -99,6 +104,7 @@ class SequentialJudge:
                         series=evidence.series,
                         start_s=phase.start_s,
                         end_s=phase.end_s,
+                        excess=self.calibration.excess_of(objective) if self.calibration else 0.0,
                     ),
                     pooled=windows.with_steady(look, objective, begun),
                     plan=plan,

@@ -75,6 +75,14 @@ class Weights:
         """Requests of the baseline that two arms with this share and weight would have."""
         return self.total / self.share
 
+    def least_factor(self, excess: float, seconds: float) -> float:
+        """Overdispersion from noise known beforehand.
+
+        Noise that both builds of one service have in an environment adds a variance that does not
+        fall with the rate of requests; per unit of weight and second that is its ``excess``.
+        """
+        return 1 + excess * self.total / seconds if seconds > 0 else 1.0
+
 
 def weights_of(trials: Floats) -> Weights | None:
     """Weights for trials of shape (2, b); None when no block has both arms."""
@@ -90,9 +98,10 @@ def weights_of(trials: Floats) -> Weights | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateContrast:
-    """Shares of requests that are events, such as errors."""
+    """Shares of requests that are events, such as errors. ``weight_rate``: total weight of the blocks per second."""
 
     counts: Counts
+    weight_rate: float
     noise: Overdispersion
 
     @property
@@ -110,8 +119,11 @@ class RateContrast:
         return root_of_ratio(self.counts, 1 + amount) if relative else root_of_difference(self.counts, amount)
 
 
-def rate_contrast(events: Floats, trials: Floats, *, floor: float = 1.0) -> RateContrast | None:
-    """Contrast of ``events`` among ``trials``, both of shape (2, b); None when no block has both arms."""
+def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, excess: float = 0.0) -> RateContrast | None:
+    """Contrast of ``events`` among ``trials``, both of shape (2, b); None when no block has both arms.
+
+    ``seconds`` that the blocks span and ``excess`` give the least overdispersion: see ``least_factor``.
+    """
     weights = weights_of(trials)
     if weights is None:
         return None
@@ -123,7 +135,9 @@ def rate_contrast(events: Floats, trials: Floats, *, floor: float = 1.0) -> Rate
         baseline=float(rates[BASELINE]) * weights.baseline_trials,
         baseline_trials=weights.baseline_trials,
     )
-    return RateContrast(counts=counts, noise=_noise(shares, rates, trials, weights, floor=floor, bandwidths=BANDWIDTHS))
+    least = weights.least_factor(excess, seconds)
+    noise = _noise(shares, rates, trials, weights, floor=least, bandwidths=BANDWIDTHS)
+    return RateContrast(counts=counts, weight_rate=weights.total / max(seconds, 1e-9), noise=noise)
 
 
 def _noise(
@@ -140,13 +154,17 @@ def _noise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantileContrast:
-    """A latency quantile. ``survival``: shape (2, k), weighted share of requests at or above each bin's lower edge."""
+    """A latency quantile. ``survival``: shape (2, k), weighted share of requests at or above each bin's lower edge.
+
+    ``weight_rate``: total weight of the blocks per second.
+    """
 
     quantile: float
     survival: Floats
     first_bin: int
     positions: tuple[float, float]
     trials: tuple[float, float]
+    weight_rate: float
     noise: Overdispersion
 
     @property
@@ -189,8 +207,11 @@ def shift_width() -> float:
     return 1 / shift(math.e)
 
 
-def quantile_contrast(window: Window, quantile: float, *, floor: float = 1.0) -> QuantileContrast | None:
-    """Contrast of a quantile in (0, 1) of the latencies in ``window``; None when no block has both arms."""
+def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -> QuantileContrast | None:
+    """Contrast of a quantile in (0, 1) of the latencies in ``window``; None when no block has both arms.
+
+    ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
+    """
     answered = window.above[:, :, 0]
     weights = weights_of(answered)
     if weights is None:
@@ -207,7 +228,15 @@ def quantile_contrast(window: Window, quantile: float, *, floor: float = 1.0) ->
         first_bin=window.first_bin,
         positions=(places[0], places[1]),
         trials=(weights.baseline_trials, weights.canary_trials),
-        noise=_noise(shares, rates, answered, weights, floor=floor, bandwidths=CAUTIOUS_BANDWIDTHS),
+        weight_rate=weights.total / window.seconds,
+        noise=_noise(
+            shares,
+            rates,
+            answered,
+            weights,
+            floor=weights.least_factor(excess, window.seconds),
+            bandwidths=CAUTIOUS_BANDWIDTHS,
+        ),
     )
 
 
@@ -325,14 +354,15 @@ class ShareContrast:
         return root_of_share(self.counts[CANARY], sum(self.counts), share)
 
 
-def share_contrast(window: Window, share: float, *, floor: float = 1.0) -> ShareContrast | None:
+def share_contrast(window: Window, share: float, *, excess: float = 0.0) -> ShareContrast | None:
     """How the requests were split, against the canary's planned ``share`` in (0, 1); None without requests."""
     totals = window.requests.sum(axis=1)
     requests = window.requests.sum(axis=0)
     if totals.sum() <= 0 or not 0 < share < 1:
         return None
     observed = float(totals[CANARY] / totals.sum())
-    excess = window.requests[CANARY] - observed * requests
-    noise = overdispersion(excess, requests * share * (1 - share), floor=floor)
+    variance = requests * share * (1 - share)
+    least = 1 + excess * float(variance.sum()) / window.seconds
+    noise = overdispersion(window.requests[CANARY] - observed * requests, variance, floor=least)
     counts = (float(totals[BASELINE]), float(totals[CANARY]))
     return ShareContrast(share=share, counts=counts, seconds=window.seconds, noise=noise)

@@ -17,7 +17,7 @@ from harness.stats.tails import t_quantile
 PRIOR = 1.1
 PRIOR_DEGREES = 14.0
 BANDWIDTHS = (0.4,)
-CAUTIOUS_BANDWIDTHS = (0.4, 0.15)
+CAUTIOUS_BANDWIDTHS = (0.4, 0.15, 0.07)
 _COMPARED_AT = 1e-3
 
 
@@ -48,8 +48,8 @@ def overdispersion(
     Lewis, Stock & Watson 2018, eq. 3 and 4: 0.4 b^(2/3) of them), which is robust to correlation
     over tens of blocks; fewer frequencies see slower noise and have fewer degrees of freedom. Never
     below the blocks' plain variance, which catches single bursts. Because a few blocks say little,
-    both are shrunk towards a prior a little above independence, whose weight falls with the square
-    of how far the blocks are from it.
+    both are shrunk towards a prior a little above independence, whose weight falls when the blocks are
+    further from it than one standard deviation (chi-squared) explains.
     """
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
@@ -63,7 +63,8 @@ def overdispersion(
     for bandwidth in bandwidths:
         used = power[: max(1, round(bandwidth * blocks ** (2 / 3)))]
         slow = float(used.mean())
-        trust = PRIOR_DEGREES / max(1.0, slow / prior) ** 2
+        surprise = slow / (prior * (1 + (2 / len(used)) ** 0.5))
+        trust = PRIOR_DEGREES / max(1.0, surprise) ** 3
         factor = (trust * prior + len(used) * slow) / (trust + len(used))
         answers.append(Overdispersion(factor=max(factor, least), degrees=trust + len(used)))
     return max(answers, key=lambda answer: t_quantile(_COMPARED_AT, answer.degrees) * answer.factor**0.5)

@@ -1,0 +1,131 @@
+"""``harness judge``: decide a recorded run again, two files of requests, or Kayenta's metric pairs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import bundle, wiring
+from harness.cli import judge_kayenta
+from harness.clients.request_files import read_requests
+from harness.errors import UsageError
+from harness.judge.arrays import prepared
+from harness.judge.calibration import read_calibration
+from harness.judge.sequential import FailOn, SequentialJudge
+from harness.model.objective import Objective, parse_objective
+from harness.model.record import Record
+from harness.model.verdict import Analysis
+from harness.report import terminal
+from harness.runner.deciding import decide
+
+HELP = "Decide again from what was recorded: the same evidence gives the same analysis. Sends nothing."
+EXAMPLES = """\
+  harness judge latest
+  harness judge reports/20261123-0942-a1f3/test-slow-ratings --objective "latency_p99 < +10%" --alpha 0.001
+  harness judge --baseline old.parquet --canary new.csv --objective "error_rate < +0.5pp" --json
+  harness judge --kayenta canary-config.json --metrics pairs.json --pass 95 --marginal 75
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is judged, and by which rules."""
+    parser.add_argument("bundle", nargs="?", help="folder of a recorded run, or latest")
+    parser.add_argument("--out", type=Path, default=Path("reports"), help="where latest looks (default: reports)")
+    parser.add_argument(
+        "--objective",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='such as "latency_p99 < +10%%"; may be repeated (default: the run\'s own)',
+    )
+    parser.add_argument("--alpha", type=float, help="the run's chance of failing an innocent canary (default: 0.01)")
+    parser.add_argument("--judge", choices=wiring.JUDGES, help="another judge for a recorded run")
+    parser.add_argument(
+        "--fail-on",
+        choices=[str(each) for each in FailOn],
+        default=str(FailOn.BEYOND_TOLERANCE),
+        help="what fails a canary (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="noise of this environment, by harness calibrate"
+    )
+    parser.add_argument("--json", action="store_true", help="print the analysis as JSON")
+    files = parser.add_argument_group(
+        "files", "Parquet or CSV with the columns time_s, latency_s, status (optional: endpoint, phase, instance)"
+    )
+    files.add_argument("--baseline", type=Path, metavar="FILE", help="requests of the running build")
+    files.add_argument("--canary", type=Path, metavar="FILE", help="requests of the new build, from the same time")
+    files.add_argument("--share", type=float, help="planned share of requests to the canary, for throughput and split")
+    judge_kayenta.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the analysis; the exit code is the verdict's."""
+    if args.kayenta is not None:
+        return judge_kayenta.run(args)
+    objectives = tuple(parse_objective(text) for text in args.objective)
+    if args.baseline is not None or args.canary is not None:
+        record, analysis = _files(args, objectives)
+    elif args.bundle is not None:
+        record, analysis = _recorded(args, objectives)
+    else:
+        raise UsageError("judge: expected a bundle, --baseline and --canary, or --kayenta; found none of them")
+    if args.json:
+        sys.stdout.write(bundle.analysis_json(analysis).decode())
+    else:
+        print(terminal.render(record, analysis, color=sys.stdout.isatty()))
+    return analysis.verdict.exit_code
+
+
+def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[Record, Analysis]:
+    record = bundle.read_bundle(bundle.find_bundle(args.bundle, args.out))
+    name = args.judge or record.plan.judge
+    plan = replace(record.plan, judge=name, objectives=tuple(objectives) or record.plan.objectives)
+    if args.alpha is not None:
+        _check_alpha(args.alpha)
+        plan = replace(plan, alpha=args.alpha)
+    record = replace(record, plan=plan)
+    judge = _sequential(args) if name == SequentialJudge().name else wiring.judge(name)
+    return record, decide(record, judge)
+
+
+def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[Record, Analysis]:
+    if args.baseline is None or args.canary is None or args.bundle is not None:
+        raise UsageError("judge: expected both --baseline and --canary and no bundle beside them")
+    case = prepared(
+        read_requests(args.baseline),
+        read_requests(args.canary),
+        objectives,
+        alpha=0.01 if args.alpha is None else args.alpha,
+        canary_share=args.share,
+    )
+    plan = replace(case.plan, scenario=f"{args.baseline.name} and {args.canary.name}")
+    _check_endpoints(plan.objectives, case.evidence.samples.operations)
+    analysis = _sequential(args).judge(case.evidence, plan, now_s=case.now_s, final=case.final)
+    samples, phases = case.evidence.samples, case.evidence.phases
+    return Record(plan=plan, phases=phases, samples=samples, load=None), analysis
+
+
+def _sequential(args: argparse.Namespace) -> SequentialJudge:
+    fail_on = FailOn(args.fail_on)
+    if args.calibration is None:
+        return SequentialJudge(fail_on=fail_on)
+    return SequentialJudge(
+        fail_on=fail_on, calibration=read_calibration(args.calibration.read_text(), args.calibration)
+    )
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 0.5:
+        raise UsageError(f"--alpha: expected a probability above 0 and below 0.5, found {alpha:g}")
+
+
+def _check_endpoints(objectives: Sequence[Objective], known: Sequence[str]) -> None:
+    for objective in objectives:
+        endpoint = objective.labels.get("endpoint")
+        if endpoint is not None and endpoint not in known:
+            shown = ", ".join(name for name in known if name) or "none: the files have no column endpoint"
+            raise UsageError(f"{objective.text}: expected an endpoint of the files, found {endpoint!r}; known: {shown}")

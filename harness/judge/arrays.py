@@ -1,0 +1,330 @@
+"""Two arms as plain arrays, from any source, to an analysis: the judge without the rest of the harness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import JudgeInputError, UsageError
+from harness.judge.calibration import Calibration
+from harness.judge.port import Evidence
+from harness.judge.sequential import FailOn, SequentialJudge
+from harness.model.objective import Objective, SliKind, default_objectives, parse_objective
+from harness.model.phase import Phase, PhaseKind, PhasePlan
+from harness.model.record import Plan, Series
+from harness.model.samples import ARMS, Samples
+from harness.model.verdict import Analysis
+
+REQUIRED = ("time_s", "latency_s", "status")
+OPTIONAL = ("endpoint", "phase", "instance")
+_STEADY = "steady"
+
+
+class Columns(Protocol):
+    """A mapping of column names to arrays: a dict, a pandas DataFrame, a NumPy structured array."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The column called ``name``."""
+        ...
+
+
+def compare(
+    baseline: Columns,
+    canary: Columns,
+    objectives: Sequence[str | Objective] = (),
+    *,
+    alpha: float = 0.01,
+    horizon_s: float | None = None,
+    now_s: float | None = None,
+    final: bool | None = None,
+    canary_share: float | None = None,
+    phases: Mapping[str, float] | None = None,
+    fail_on: str = FailOn.BEYOND_TOLERANCE,
+    series: Sequence[Series] = (),
+    calibration: Calibration | None = None,
+    pass_score: float = 95.0,
+    marginal_score: float = 75.0,
+) -> Analysis:
+    """Judge the requests of a canary against those of a baseline that ran at the same time.
+
+    Call it once at the end, or again at every look with everything seen so far: the whole run fails
+    an innocent canary with probability ``alpha`` at most, over all objectives, phases and looks.
+
+    Args:
+        baseline: columns of equal length n >= 0, one row a request, in any order::
+
+                time_s     float  seconds at which it was due (or sent), on one clock for both arms
+                latency_s  float  seconds until it was answered; finite, not negative
+                status     int    HTTP status; 0 when no answer came; 0 and 5xx count as errors
+                endpoint   str    optional; what ``{endpoint=...}`` of an objective selects
+                phase      str    optional; warm-up is not judged, the others each on their own;
+                                  names beginning with fault and recovery are what they say
+                instance   str    optional; named in warnings only
+
+        canary: the same of the canary.
+        objectives: texts such as ``latency_p99 < +10%`` or ``error_rate < +0.5pp`` (the grammar is in
+            ``harness.model.objective``), or objectives. Empty: ``DEFAULT_OBJECTIVES`` there.
+        alpha: the run's chance of failing a canary that is no worse than the baseline, in (0, 0.5).
+        horizon_s: planned seconds from the first request to the last. Give it when looking at a run
+            that goes on; it decides how alpha is spent. None: what is given is the whole run.
+        now_s: seconds since the first request; None: the time of the last request. Blocks of time
+            that are not over at an early look are left out.
+        final: whether nothing more will come; None: whether now has reached the horizon.
+        canary_share: the planned share of requests to the canary, in (0, 1); needed for
+            ``throughput`` and ``split`` only.
+        phases: planned seconds of each phase, in order; None: what was seen of each.
+        fail_on: ``beyond-tolerance`` fails harm that is proven and shown to exceed its tolerance (a
+            proven smaller one is marginal); ``any-harm`` fails any proven harm.
+        series: gauges, with times in seconds since the first request.
+        calibration: noise of this environment, learned from equal builds (``harness.judge.calibration``).
+        pass_score: the score a pass needs, 0 to 100.
+        marginal_score: the score below which a run without a pass is no better than failed.
+
+    Returns:
+        The analysis: verdict, reason, score and a finding per objective and phase, with estimates,
+        95 % interval (one that holds at every look while the run goes on), points lost, what is
+        missing, and the smallest difference that would have been seen.
+
+    Raises:
+        JudgeInputError: a column is missing, of the wrong type, of another length, or holds NaN,
+            infinite or negative numbers; the message names arm, column and row (from 1).
+        ObjectiveError, UsageError: an objective or argument that makes no sense.
+
+    Assumes that both arms get requests of the same kind at the same time, in blocks of 1 s (0.5 s in
+    runs under 90 s) whose correlation dies out well within a phase. Nothing is assumed about the
+    shape of latencies. Latency quantiles are of requests without an error.
+
+    Sources: Mantel & Haenszel 1959 (blocks as strata); Farrington & Manning 1990 and Koopman 1984
+    (restricted rates); Lazarus, Lewis, Stock & Watson 2018 (long-run variance and t quantiles);
+    Robbins 1970 and Howard, Ramdas, McAuliffe & Sekhon 2021 (limits that hold at every look);
+    Berger 1982 (all objectives must be shown: no correction for passing).
+    """
+    case = prepared(
+        baseline,
+        canary,
+        objectives,
+        alpha=alpha,
+        horizon_s=horizon_s,
+        now_s=now_s,
+        final=final,
+        canary_share=canary_share,
+        phases=phases,
+        pass_score=pass_score,
+        marginal_score=marginal_score,
+    )
+    judge = SequentialJudge(fail_on=FailOn(fail_on), calibration=calibration)
+    evidence = replace(case.evidence, series=tuple(series))
+    return judge.judge(evidence, case.plan, now_s=case.now_s, final=case.final)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything a judge is called with."""
+
+    evidence: Evidence
+    plan: Plan
+    now_s: float
+    final: bool
+
+
+def prepared(
+    baseline: Columns,
+    canary: Columns,
+    objectives: Sequence[str | Objective] = (),
+    *,
+    alpha: float = 0.01,
+    horizon_s: float | None = None,
+    now_s: float | None = None,
+    final: bool | None = None,
+    canary_share: float | None = None,
+    phases: Mapping[str, float] | None = None,
+    pass_score: float = 95.0,
+    marginal_score: float = 75.0,
+) -> Case:
+    """What ``compare`` gives to the judge; arguments and errors are the same."""
+    judged = _objectives(objectives, canary_share)
+    _check_numbers(alpha, canary_share, horizon_s)
+    arms = [_checked(columns, arm) for columns, arm in zip((baseline, canary), ARMS, strict=True)]
+    _check_overlap(arms)
+    start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
+    samples, names = _samples(arms, start_s)
+    last_s = float(samples.due_s.max()) if len(samples) else 0.0
+    now = last_s if now_s is None else now_s
+    if any("phase" in arm for arm in arms):
+        windows = _windows(samples.due_s, names)
+    else:
+        end_s = max(min(now, horizon_s or now), math.nextafter(last_s, math.inf))
+        windows = (Phase(name=_STEADY, kind=PhaseKind.STEADY, start_s=0.0, end_s=end_s),)
+    plan = Plan(
+        scenario="arrays",
+        service="",
+        target="files",
+        phases=_planned(windows, phases, horizon_s),
+        objectives=judged,
+        canary_share=0.5 if canary_share is None else canary_share,
+        rate_rps=len(samples) / now if now > 0 else 0.0,
+        seed=0,
+        alpha=alpha,
+        pass_score=pass_score,
+        marginal_score=marginal_score,
+    )
+    over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
+    return Case(evidence=Evidence(samples=samples, phases=windows), plan=plan, now_s=now, final=over)
+
+
+def _objectives(objectives: Sequence[str | Objective], canary_share: float | None) -> tuple[Objective, ...]:
+    if isinstance(objectives, str):
+        objectives = (objectives,)
+    parsed = tuple(each if isinstance(each, Objective) else parse_objective(each) for each in objectives)
+    for objective in parsed:
+        if objective.kind in {SliKind.THROUGHPUT, SliKind.SPLIT} and canary_share is None:
+            raise UsageError(
+                f"{objective.text}: expected canary_share, the planned share of requests to the canary, found none: "
+                "without it nobody can say how many requests the canary should have had"
+            )
+    return parsed or default_objectives()
+
+
+def _check_numbers(alpha: float, canary_share: float | None, horizon_s: float | None) -> None:
+    if not 0 < alpha < 0.5:
+        raise UsageError(f"alpha: expected a probability above 0 and below 0.5, found {alpha!r}")
+    if canary_share is not None and not 0 < canary_share < 1:
+        raise UsageError(f"canary_share: expected a share above 0 and below 1, found {canary_share!r}")
+    if horizon_s is not None and not 0 < horizon_s < math.inf:
+        raise UsageError(f"horizon_s: expected seconds above 0, found {horizon_s!r}")
+
+
+def _checked(columns: Columns, arm: str) -> dict[str, NDArray[Any]]:
+    """The columns of one arm as arrays of equal length."""
+    present = set(_names(columns))
+    missing = [name for name in REQUIRED if name not in present]
+    if missing:
+        raise JudgeInputError(
+            f"{arm}: expected the columns {', '.join(REQUIRED)}, found no {', '.join(missing)} "
+            f"(columns: {', '.join(sorted(present)) or 'none'})"
+        )
+    arrays: dict[str, NDArray[Any]] = {name: _number_column(columns[name], arm, name) for name in REQUIRED}
+    arrays |= {name: np.asarray(columns[name]).astype(str) for name in OPTIONAL if name in present}
+    length = len(arrays["time_s"])
+    for name, array in arrays.items():
+        if array.shape != (length,):
+            raise JudgeInputError(f"{arm}: column {name}: expected {length} rows as in time_s, found {array.shape}")
+    return arrays
+
+
+def _names(columns: Columns) -> Sequence[str]:
+    dtype = getattr(columns, "dtype", None)
+    names = getattr(dtype, "names", None)
+    if names is not None:
+        return tuple(names)
+    keys = getattr(columns, "keys", None)
+    if keys is None:
+        raise JudgeInputError(f"expected columns by name, such as a dict of arrays, found {type(columns).__name__}")
+    return tuple(str(key) for key in keys())
+
+
+def _number_column(values: Any, arm: str, name: str) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype.kind == "O" or (array.dtype.kind not in "iuf" and len(array)):
+        row = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
+        raise JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected a number, found {values[row]!r}")
+    numbers = array.astype(np.float64)
+    wrong = ~np.isfinite(numbers)
+    if name != "time_s":
+        wrong |= numbers < 0
+    if name == "status":
+        wrong |= (numbers != np.floor(numbers)) | (numbers > 999)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        expected = {"status": "an HTTP status or 0", "time_s": "finite seconds"}.get(name, "finite seconds, at least 0")
+        raise JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected {expected}, found {numbers[row]:g}")
+    return numbers
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> tuple[Samples, NDArray[Any]]:
+    """Both arms in one, with the name of each row's phase."""
+    lengths = [len(arm["time_s"]) for arm in arms]
+    total = sum(lengths)
+    endpoints = np.concatenate([arm.get("endpoint", np.full(n, "")) for arm, n in zip(arms, lengths, strict=True)])
+    operations, operation = np.unique(endpoints, return_inverse=True) if total else (np.array([""]), np.zeros(0))
+    if len(operations) > np.iinfo(np.int16).max:
+        raise JudgeInputError(f"column endpoint: expected at most 32,767 different names, found {len(operations):,}")
+    samples = Samples(
+        due_s=np.concatenate([arm["time_s"] for arm in arms]) - start_s,
+        latency_s=np.concatenate([arm["latency_s"] for arm in arms]),
+        late_s=np.zeros(total),
+        status=np.concatenate([arm["status"] for arm in arms]).astype(np.int16),
+        arm=np.repeat(np.arange(2, dtype=np.int8), lengths),
+        operation=operation.astype(np.int16),
+        error=np.zeros(total, np.int16),
+        size=np.zeros(total, np.int32),
+        operations=tuple(str(name) for name in operations),
+        errors=("",),
+    )
+    names = np.concatenate([arm.get("phase", np.full(n, _STEADY)) for arm, n in zip(arms, lengths, strict=True)])
+    return samples, names
+
+
+def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+    times = [arm["time_s"] for arm in arms]
+    if not all(len(time) for time in times):
+        return
+    if times[0].max() < times[1].min() or times[1].max() < times[0].min():
+        spans = " and ".join(
+            f"{arm} {time.min():.6g} to {time.max():.6g}" for arm, time in zip(ARMS, times, strict=True)
+        )
+        raise JudgeInputError(
+            f"column time_s: expected arms that ran at the same time, found {spans}; if they are two runs of the same "
+            "load, let both start at 0"
+        )
+
+
+def _windows(due_s: NDArray[np.float64], names: NDArray[Any]) -> tuple[Phase, ...]:
+    """The phases that were seen, by the times of their requests. Raises JudgeInputError when they overlap."""
+    windows = []
+    for name in dict.fromkeys(names.tolist()):
+        own = due_s[names == name]
+        end_s = float(np.nextafter(own.max(), np.inf))
+        windows.append(Phase(name=name, kind=kind_of(name), start_s=float(own.min()), end_s=end_s))
+    windows.sort(key=lambda phase: phase.start_s)
+    for before, after in pairwise(windows):
+        if after.start_s < before.end_s:
+            raise JudgeInputError(
+                f"column phase: expected phases one after the other, found {after.name!r} beginning at "
+                f"{after.start_s:.6g} s before {before.name!r} ends at {before.end_s:.6g} s"
+            )
+    return tuple(windows)
+
+
+def kind_of(name: str) -> PhaseKind:
+    """What a phase of this name is for."""
+    word = name.lower().replace("_", "-").replace(" ", "-")
+    if word.startswith("warm"):
+        return PhaseKind.WARM_UP
+    if word.startswith("fault"):
+        return PhaseKind.FAULT
+    return PhaseKind.RECOVERY if word.startswith("recover") else PhaseKind.STEADY
+
+
+def _planned(
+    windows: Sequence[Phase], phases: Mapping[str, float] | None, horizon_s: float | None
+) -> tuple[PhasePlan, ...]:
+    if phases is not None:
+        return tuple(
+            PhasePlan(name=name, kind=kind_of(name), duration_s=float(seconds)) for name, seconds in phases.items()
+        )
+    seen = {window.name: window.duration_s for window in windows}
+    if horizon_s is not None and windows:
+        last = windows[-1]
+        seen[last.name] = max(horizon_s - last.start_s, last.duration_s)
+    return tuple(PhasePlan(name=name, kind=kind_of(name), duration_s=seconds) for name, seconds in seen.items())

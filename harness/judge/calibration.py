@@ -1,0 +1,155 @@
+"""What an environment's own noise is: learned from runs of the same build in both arms (A/A), used by later judgements.
+
+Within one run slow noise of one arm can hardly be told from a slower build; between runs it can. So
+A/A runs of one environment give, per indicator, the variance between equal arms beyond that of
+independent requests. Later judgements never assume less, and say so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import JudgeInputError
+from harness.judge.measure import Scene, measure
+from harness.model.objective import Objective, SliKind
+from harness.model.phase import Phase
+from harness.model.record import Json
+from harness.model.samples import Samples
+from harness.stats.binomial import share_interval
+from harness.stats.contrast import QuantileContrast, RateContrast
+from harness.stats.table import reduce_samples
+from harness.stats.window import window_of
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualRun:
+    """A run of equal builds, and whether the judge failed it."""
+
+    samples: Samples
+    phases: tuple[Phase, ...]
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Noise of one environment.
+
+    environment: free text, such as the host and target. runs: A/A runs it was learned from, ``failed``
+    of which the judge failed. excess: per indicator, variance beyond independent requests per unit
+    of weight and second (``Weights.least_factor``). control: whether a run with a known delay on the
+    canary was failed, None when there was none.
+    """
+
+    environment: str
+    runs: int
+    failed: int
+    excess: Mapping[str, float]
+    control: bool | None = None
+
+    def excess_of(self, objective: Objective) -> float:
+        """The noise to assume for an objective; that of the whole indicator where endpoints were not learned."""
+        return self.excess.get(objective.name.removeprefix("interaction(").removesuffix(")"), 0.0)
+
+    def __str__(self) -> str:
+        low, high = share_interval(self.failed, self.runs, confidence=0.95)
+        return (
+            f"noise of {self.environment} learned from {self.runs} runs of equal builds, {self.failed} of them failed "
+            f"({low:.1%} to {high:.1%})"
+        )
+
+
+def learn(
+    runs: Sequence[EqualRun], objectives: Sequence[Objective], *, environment: str, block_s: float, control: bool | None
+) -> Calibration:
+    """The calibration that runs of equal builds give for the indicators of ``objectives``.
+
+    Per indicator the larger of two estimates: the mean square of the differences between the arms,
+    each in units of independent requests, and the mean of what each run's own blocks say. Raises
+    JudgeInputError for fewer than three runs: less says nothing about the noise between runs.
+    """
+    if len(runs) < 3:
+        raise JudgeInputError(f"calibration: expected at least 3 runs of equal builds, found {len(runs)}")
+    wanted = {
+        objective.name: objective
+        for objective in objectives
+        if objective.kind in {SliKind.LATENCY, SliKind.ERROR_RATE} and not objective.interaction
+    }
+    seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in wanted}
+    for run in runs:
+        table = reduce_samples(run.samples, run.phases, block_s=block_s)
+        for phase in run.phases:
+            if not phase.kind.judged:
+                continue
+            window = window_of(table, phase.name)
+            for name, objective in wanted.items():
+                found = _noise(objective, Scene(window=window, share=0.5))
+                if found is not None:
+                    seen[name].append(found)
+    return Calibration(
+        environment=environment,
+        runs=len(runs),
+        failed=sum(run.failed for run in runs),
+        excess={name: _excess(values) for name, values in seen.items() if values},
+        control=control,
+    )
+
+
+def _noise(objective: Objective, scene: Scene) -> tuple[float, float, float] | None:
+    """Squared difference in units of independent requests, overdispersion of the blocks, weight per second."""
+    measured = measure(objective, scene)
+    if measured is None or not isinstance(measured.contrast, (QuantileContrast, RateContrast)):
+        return None
+    root = measured.contrast.root(0.0, relative=False)
+    return root**2, measured.noise.factor, measured.contrast.weight_rate
+
+
+def _excess(values: Sequence[tuple[float, float, float]]) -> float:
+    weight = sum(rate for _, _, rate in values) / len(values)
+    between = sum(square for square, _, _ in values) / len(values)
+    within = sum(factor for _, factor, _ in values) / len(values)
+    return max(between - 1, within - 1, 0.0) / weight
+
+
+def calibration_json(calibration: Calibration) -> str:
+    """The calibration as the text of a file."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "environment": calibration.environment,
+        "runs": calibration.runs,
+        "failed": calibration.failed,
+        "control": calibration.control,
+        "excess": dict(sorted(calibration.excess.items())),
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def read_calibration(text: str, file: Path | str) -> Calibration:
+    """The calibration in ``text``. Raises JudgeInputError, naming ``file`` and key, for anything else."""
+    try:
+        content: Json = json.loads(text)
+    except ValueError as error:
+        raise JudgeInputError(f"{file}: expected a calibration as JSON, found something else: {error}") from error
+    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+        raise JudgeInputError(f"{file}: expected a calibration of format version {FORMAT_VERSION}, found another file")
+    excess = content.get("excess")
+    if not isinstance(excess, dict) or not all(_is_size(value) for value in excess.values()):
+        raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {excess!r}")
+    counts = [content.get(key) for key in ("runs", "failed")]
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise JudgeInputError(f"{file}: runs, failed: expected counts, found {counts!r}")
+    return Calibration(
+        environment=str(content.get("environment", "")),
+        runs=int(content["runs"]),
+        failed=int(content["failed"]),
+        excess={str(name): float(value) for name, value in excess.items()},
+        control=content.get("control"),
+    )
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
