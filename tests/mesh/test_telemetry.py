@@ -1,0 +1,128 @@
+"""What the proxies count, under Istio's names."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections import Counter
+
+from mesh_world import SUBSETS, World, routes
+
+from harness.clients.prometheus_text import parse_samples
+from harness.mesh.port import RequestCount
+
+ISTIO_LABELS = {
+    "reporter", "source_workload", "source_workload_namespace", "source_principal", "source_app", "source_version",
+    "source_cluster", "source_canonical_service", "source_canonical_revision",
+    "destination_workload", "destination_workload_namespace", "destination_principal", "destination_app",
+    "destination_version", "destination_service", "destination_service_name", "destination_service_namespace",
+    "destination_cluster", "destination_canonical_service", "destination_canonical_revision",
+    "request_protocol", "response_code", "grpc_response_status", "response_flags", "connection_security_policy",
+}  # fmt: skip
+RATINGS = "ratings.default.svc.cluster.local"
+
+
+def _new(world: World, before: tuple[RequestCount, ...]) -> dict[tuple[str, ...], int]:
+    """What has been counted since: caller, service, version, status and flags to a number."""
+    totals: Counter = Counter()
+    for sign, rows in ((1, world.mesh.request_counts()), (-1, before)):
+        for row in rows:
+            key = (
+                row.source_workload,
+                row.destination_service,
+                row.destination_version,
+                row.response_code,
+                row.response_flags,
+            )
+            totals[key] += sign * row.total
+    return {key: count for key, count in totals.items() if count}
+
+
+def test_requests_are_counted_by_caller_version_status_and_flag(world: World) -> None:
+    """An answer counts for the version that gave it; an injected abort has no version, as in Istio."""
+    world.serve(
+        routes(
+            """
+            - match: [{headers: {x-abort: {}}}]
+              fault: {abort: {httpStatus: 500, percentage: {value: 100}}}
+              route: [{destination: {host: ratings}}]
+            - match: [{headers: {x-delay: {}}}]
+              fault: {delay: {fixedDelay: 50ms, percentage: {value: 100}}}
+              route: [{destination: {host: ratings}}]
+            - match: [{headers: {x-both: {}}}]
+              fault:
+                delay: {fixedDelay: 50ms, percentage: {value: 100}}
+                abort: {httpStatus: 503, percentage: {value: 100}}
+              route: [{destination: {host: ratings}}]
+            - route: [{destination: {host: ratings}}]
+            """,
+            host="ratings",
+        )
+    )
+    before = world.mesh.request_counts()
+    world.times(3, "ratings", caller="reviews-v2")
+    world.times(2, "ratings", caller="reviews-v3", headers={"x-want-status": "404"})
+    world.times(4, "ratings", caller="reviews-v3", headers={"x-abort": "1"})
+    world.get("ratings", caller="reviews-v3", headers={"x-delay": "1"})
+    world.get("ratings", caller="reviews-v3", headers={"x-both": "1"})
+    assert _new(world, before) == {
+        ("reviews-v2", RATINGS, "v1", "200", "-"): 3,
+        ("reviews-v3", RATINGS, "v1", "404", "-"): 2,
+        ("reviews-v3", RATINGS, "unknown", "500", "FI"): 4,
+        ("reviews-v3", RATINGS, "v1", "200", "DI"): 1,
+        ("reviews-v3", RATINGS, "unknown", "503", "DI,FI"): 1,
+    }
+
+
+def test_a_missing_endpoint_is_flagged_uh(world: World) -> None:
+    """No healthy upstream: counted for the service, without a version."""
+    world.serve(SUBSETS, routes("- route: [{destination: {host: reviews, subset: gone}}]"))
+    before = world.mesh.request_counts()
+    world.get("reviews")
+    service = "reviews.default.svc.cluster.local"
+    assert _new(world, before) == {("loadgenerator", service, "unknown", "503", "UH"): 1}
+
+
+def test_metrics_have_istios_names_labels_and_buckets(world: World) -> None:
+    """Only the leading ``envoy_`` differs from what a cluster's Prometheus scrapes."""
+    world.get("ratings", caller="reviews-v2")
+    with urllib.request.urlopen(world.mesh.metrics_url) as answer:
+        samples = list(parse_samples(answer.read().decode()))
+    total = next(
+        item
+        for item in samples
+        if item.name == "envoy_istio_requests_total" and item.labels["source_workload"] == "reviews-v2"
+    )
+    assert set(total.labels) >= ISTIO_LABELS
+    assert (total.labels["reporter"], total.labels["destination_service_name"]) == ("source", "ratings")
+    assert (total.labels["destination_workload"], total.labels["source_version"]) == ("ratings-v1", "v2")
+    bounds = {
+        float(item.labels["le"]) for item in samples if item.name == "envoy_istio_request_duration_milliseconds_bucket"
+    }
+    istio = {
+        0.5,
+        1,
+        5,
+        10,
+        25,
+        50,
+        100,
+        250,
+        500,
+        1000,
+        2500,
+        5000,
+        10000,
+        30000,
+        60000,
+        300000,
+        600000,
+        1800000,
+        3600000,
+    }
+    assert bounds == istio | {float("inf")}
+
+
+def test_escaped_labels_are_read() -> None:
+    """Quotes, backslashes and commas inside a label's value do not end it."""
+    (sample,) = parse_samples('# TYPE a counter\na{x="1,\\"b\\"",y="\\\\n"} 3\n')
+    assert (sample.name, sample.labels, sample.value) == ("a", {"x": '1,"b"', "y": "\\n"}, 3.0)
