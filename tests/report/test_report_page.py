@@ -37,7 +37,7 @@ def written(folder: Path, record: Record, analysis: Analysis) -> Path:
     return file
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 820, 390])
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
 def test_page_opens_clean(page: chromium.Page, tmp_path: Path, verdict: Verdict, width: int) -> None:
     """Each verdict's page opens without a message on the console, asks for nothing, and fits the window's width."""
@@ -186,12 +186,14 @@ def test_page_for_those_who_do_not_see_it(page: chromium.Page, tmp_path: Path) -
 
 
 def test_print_shows_everything(page: chromium.Page, tmp_path: Path) -> None:
-    """On paper nothing stays folded and no button is printed."""
-    page.open(written(tmp_path, *records.run(Verdict.PASS)), width=720, media="print")
+    """On paper every section and every row is there, with the reasons of all that did not pass, and no button."""
+    page.open(written(tmp_path, *records.run(Verdict.FAIL)), width=720, media="print")
     page.ask("dispatchEvent(new Event('beforeprint'))")
     assert page.ask("[...document.querySelectorAll('details')].every(d => d.open)") is True
-    assert page.ask("[...document.querySelectorAll('.why')].every(w => w.offsetHeight > 0)") is True
+    assert page.ask("[...document.querySelectorAll('tbody.finding')].every(b => b.offsetHeight > 0)") is True
+    assert page.ask("[...document.querySelectorAll('tbody.fail .why')].every(w => w.offsetHeight > 0)") is True
     assert page.ask("[...document.querySelectorAll('button')].every(b => b.offsetHeight === 0)") is True
+    assert page.ask(OVERFLOWING) == []
     assert page.ask("document.querySelector('svg.timeline.wide').getBoundingClientRect().width") > 0
 
 
