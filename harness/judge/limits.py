@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.judge.kayenta.explain import shown
-from harness.judge.points import Points, check_samples, judged_phases, points_of, spans_of
+from harness.judge.points import Points, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.port import Evidence
 from harness.model.objective import Direction, Objective, SliKind
 from harness.model.record import Plan
@@ -83,7 +83,7 @@ class LimitsJudge:
             alpha=ALPHA,
             decided_at_s=now_s,
             final=final,
-            warnings=tuple(_warnings(plan.objectives)),
+            warnings=(*_warnings(plan.objectives), *reads_samples(evidence)),
         )
 
     def _findings(self, evidence: Evidence, objective: Objective, *, now_s: float, final: bool) -> list[Finding]:

@@ -75,18 +75,20 @@ def points_of(evidence: Evidence, objective: Objective, arm: int, spans: Sequenc
         return _gauge(evidence, objective, arm, spans)
     if objective.kind not in {SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT}:
         return none
-    samples = _of_arm(evidence.samples, objective, arm)
-    failed, latency_s = samples.failed, samples.latency_s
+    samples = evidence.samples
+    failed = samples.failed
+    used = _of_arm(samples, objective, arm) & (samples.due_s >= spans[0].start_s) & (samples.due_s < spans[-1].end_s)
     if objective.kind is SliKind.LATENCY:
-        samples, latency_s = samples.where(~failed), latency_s[~failed]
-    order = np.argsort(samples.due_s, kind="stable")
-    due_s = samples.due_s[order]
+        used &= ~failed
+    rows = np.flatnonzero(used)
+    rows = rows[np.argsort(samples.due_s[rows], kind="stable")]
+    due_s = samples.due_s[rows]
     first = np.searchsorted(due_s, [span.start_s for span in spans])
     last = np.searchsorted(due_s, [span.end_s for span in spans])
-    cuts = [order[start:end] for start, end in zip(first, last, strict=True)]
+    cuts = [rows[start:end] for start, end in zip(first, last, strict=True)]
     if objective.kind is SliKind.LATENCY:
         quantile = objective.quantile or 0.5
-        found = [float(np.quantile(latency_s[cut], quantile)) if cut.size else np.nan for cut in cuts]
+        found = [float(np.quantile(samples.latency_s[cut], quantile)) if cut.size else np.nan for cut in cuts]
     elif objective.kind is SliKind.ERROR_RATE:
         found = [float(failed[cut].mean()) if cut.size else np.nan for cut in cuts]
     else:
@@ -94,13 +96,20 @@ def points_of(evidence: Evidence, objective: Objective, arm: int, spans: Sequenc
     return Points(values=np.array(found), requests=sum(cut.size for cut in cuts))
 
 
-def _of_arm(samples: Samples, objective: Objective, arm: int) -> Samples:
-    mask = samples.arm == arm
+def reads_samples(evidence: Evidence) -> list[str]:
+    """A warning where requests came only as a reduced table, which has no points to read."""
+    if evidence.table is None or len(evidence.samples) or not len(evidence.table.cells):
+        return []
+    return ["this judge reads single requests and was given none, only their reduced counts"]
+
+
+def _of_arm(samples: Samples, objective: Objective, arm: int) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = samples.arm == arm
     endpoint = objective.labels.get("endpoint")
     if endpoint is not None:
         wanted = [index for index, operation in enumerate(samples.operations) if operation == endpoint]
         mask &= np.isin(samples.operation, wanted)
-    return samples.where(mask)
+    return mask
 
 
 def _gauge(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> Points:

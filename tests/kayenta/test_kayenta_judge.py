@@ -10,10 +10,12 @@ from kayenta_builders import PHASES, evidence, plan, samples
 
 from harness.errors import JudgeInputError
 from harness.judge.kayenta.judge import KayentaJudge
-from harness.judge.port import Evidence
+from harness.judge.limits import LimitsJudge
+from harness.judge.port import Evidence, Judge
 from harness.model.objective import parse_objective
 from harness.model.record import Series
 from harness.model.verdict import Analysis, Verdict
+from harness.stats.table import reduce_samples
 
 OBJECTIVES = ("latency_p50 < +10%", "error_rate < +0.5pp", "throughput > -10%")
 
@@ -180,6 +182,20 @@ def test_gauges_are_compared_from_series() -> None:
     assert decided(evidence(series=series), "gauge:memory < +10%").verdict is Verdict.FAIL
     assert decided(evidence(series=series), "gauge:memory < +80%").verdict is Verdict.PASS
     assert decided(evidence(), "gauge:memory < +10%").verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("judge", [KayentaJudge(), LimitsJudge()], ids=lambda judge: judge.name)
+def test_reduced_counts_alone_are_no_points(judge: Judge) -> None:
+    """A table without its samples is inconclusive, and the warning says what is needed."""
+    whole = samples(requests=2_000)
+    reduced = Evidence(
+        samples=whole.where(whole.arm > 1),
+        phases=PHASES,
+        table=reduce_samples(whole, PHASES, block_s=1.0),
+    )
+    found = judge.judge(reduced, plan("latency_p50 < +10% and < 1s"), now_s=120, final=True)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert any("reads single requests" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(("column", "value"), [("latency_s", np.nan), ("latency_s", -1.0), ("due_s", np.inf)])

@@ -21,7 +21,7 @@ from harness.judge.kayenta.pairs import Pair
 from harness.judge.kayenta.reference import Judgement, judge_pairs
 from harness.judge.kayenta.schedule import stops
 from harness.judge.kayenta.score import group_weight
-from harness.judge.points import check_samples, judged_phases, points_of, spans_of
+from harness.judge.points import check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.port import Evidence
 from harness.model.objective import Objective, SliKind
 from harness.model.phase import Phase
@@ -109,7 +109,8 @@ class KayentaJudge:
         unable = [
             (one, why) for one in plan.objectives if (why := _obstacle(one) or _unseen(one, compared)) is not None
         ]
-        return _analysis(judgement, config, compared, unable, plan)
+        found = _analysis(judgement, config, compared, unable, plan)
+        return replace(found, warnings=(*found.warnings, *reads_samples(evidence)))
 
     def _compared(
         self, evidence: Evidence, objective: Objective, phase: Phase, canary_share: float, until_s: float
