@@ -12,7 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ import urllib3
 from kubernetes import client, config
 
 from harness.clients.kubernetes_errors import refusal
-from harness.clients.kubernetes_forward import forwarded
+from harness.clients.kubernetes_forward import pod_get
 from harness.clients.kubernetes_kinds import Kind, kind_of
 from harness.clients.kubernetes_warnings import warnings_in
 from harness.errors import ClusterConflict, ClusterError, ClusterUnreachable
@@ -212,9 +212,21 @@ class Kubernetes:
         answer = _object(status, body, verb="create", kind=asked, namespace=None, name=None)
         return bool(answer.get("status", {}).get("allowed"))
 
-    def forward(self, namespace: str, pod: str, port: int) -> AbstractContextManager[Any]:
-        """A socket to a port on a pod's loopback (needs ``create`` on ``pods/portforward``)."""
-        return forwarded(self._api, namespace, pod, port)
+    def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
+        """The body of ``GET path`` from a port on a pod's loopback (needs ``create`` on ``pods/portforward``)."""
+        return pod_get(
+            self._api.configuration,
+            namespace=namespace,
+            pod=pod,
+            port=port,
+            path=path,
+            authorization=self._headers().get("authorization"),
+            timeout_s=timeout_s,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.rest_client.pool_manager.clear()
 
     def _bring(self, before: Json | None, after: Json | None, *, dry_run: bool) -> Written | None:
         if after == before:

@@ -108,8 +108,9 @@ class _Injection:
 
     def faulted(self, place: Place, *, number: int) -> Json | None:
         """The route's clone with the fault, or None when none of the callers can take the route."""
+        name = f"{prefix(self.owner)}fault-{self.index}-{number}"
         match = (
-            unnarrowed(place.route)
+            unnarrowed(place.route, name=name)
             if self.labels is None
             else narrowed_to_callers(place, labels=self.labels, namespace=self.namespace)
         )
@@ -122,7 +123,7 @@ class _Injection:
                 f"{place.where}: already injects {both[0]} {theirs[both[0]]!r}, and a route has room for one: remove it first",
                 path=f"{place.path}.fault",
             )
-        entry = clone(place.route, name=f"{prefix(self.owner)}fault-{self.index}-{number}", match=match)
+        entry = clone(place.route, name=name, match=match)
         entry["fault"] = {**deepcopy(theirs), **ours}
         entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.owner}/{self.index}")
         return entry

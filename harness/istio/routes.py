@@ -21,6 +21,9 @@ DEFAULT_RETRIES: Mapping[str, Json] = {
 """What Istio does where nothing is set (pilot/pkg/networking/core/route/retry). Versions differ, so clones say it."""
 
 
+_ANY = ".+|"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A route, how people find it, and its path in the resource."""
@@ -75,16 +78,18 @@ def marked(headers: Json | None, name: str, value: str) -> Json:
     return changed
 
 
-def unnarrowed(route: Json) -> list[Json]:
-    """Match blocks for a clone that takes all requests of ``route``.
+def unnarrowed(route: Json, *, name: str) -> list[Json]:
+    """Match blocks for a clone called ``name`` that takes all requests of ``route``.
 
-    Istio warns of blocks that equal a later route's (and dry runs are to be free of warnings), so each
-    block says what always holds as well.
+    Istio warns of a block that equals another route's (and dry runs are to be free of warnings), so each
+    block has a condition more that always holds and holds the name.
     """
-    blocks = route.get("match") or []
-    if not blocks:
-        return [{"uri": {"prefix": "/"}}]
-    return [{**block, "method": block.get("method") or {"regex": ".+"}} for block in blocks]
+    always = {"regex": f"{_ANY}{name}"}
+    return [block if _limits_method(block) else {**block, "method": always} for block in route.get("match") or [{}]]
+
+
+def _limits_method(block: Json) -> bool:
+    return "method" in block and not str(block["method"].get("regex", "")).startswith(_ANY)
 
 
 def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: str | None) -> list[Json]:

@@ -47,12 +47,13 @@ class _Split:
 
     def clone(self, place: Place, number: int) -> Json:
         """The route's clone to both arms."""
+        name = f"{prefix(self.owner)}split-{number}"
         match = (
-            unnarrowed(place.route)
+            unnarrowed(place.route, name=name)
             if self.test_headers is None
             else narrowed_to_headers(place, headers=self.test_headers)
         )
-        entry = clone(place.route, name=f"{prefix(self.owner)}split-{number}", match=match)
+        entry = clone(place.route, name=name, match=match)
         entry["route"] = [self._destination(arm, place) for arm in self.arms]
         return entry
 

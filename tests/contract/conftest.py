@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fake_kubernetes import FakeKubernetes, fake_kubernetes
+from api_subject import REAL, Subject
+from fake_kubernetes import fake_kubernetes
 
-from harness.clients.kubernetes import Audit, Kubernetes, connect
-
-REAL = os.environ.get("HARNESS_TEST_KUBECONFIG", "")
-
-
-@dataclass
-class Subject:
-    """A client, what it audited, a namespace of its own, and the fake behind it, if it is one."""
-
-    kube: Kubernetes
-    namespace: str
-    audits: list[Audit] = field(default_factory=list)
-    fake: FakeKubernetes | None = None
+from harness.clients.kubernetes import Audit, connect
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])
@@ -34,6 +21,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
         with fake_kubernetes() as fake:
             kube = connect(kubeconfig=fake.kubeconfig(tmp_path / "config"), record=audits.append)
             yield Subject(kube=kube, namespace="shop", audits=audits, fake=fake)
+            kube.close()
         return
     kube = connect(kubeconfig=Path(REAL), record=audits.append)
     name = f"harness-contract-{uuid.uuid4().hex[:8]}"
@@ -43,6 +31,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
     namespace = kube.get("Namespace", None, name)
     if namespace is not None:
         kube.delete(namespace)
+    kube.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from conftest import Subject
+from api_subject import Subject
 from fake_schema import CRDS
 
 from harness.errors import ClusterConflict, ClusterError

@@ -135,6 +135,16 @@ class FakeKubernetes:
             ]
         }
 
+    def clusters_dump(self) -> Any:
+        """Envoy's clusters: one a subset of every DestinationRule."""
+        names = [
+            f"outbound|9080|{subset['name']}|{rule['spec']['host']}.shop.svc.cluster.local"
+            for rule in self.objects("DestinationRule")
+            for subset in rule["spec"].get("subsets", ())
+        ]
+        kind = "type.googleapis.com/envoy.admin.v3.ClustersConfigDump.DynamicCluster"
+        return {"configs": [{"@type": kind, "cluster": {"name": name}} for name in names]}
+
     def _as_of(self, moment: float) -> list[Any]:
         objects = tuple(deepcopy(item) for item in self.objects("VirtualService"))
         if self.lag_s == 0:
@@ -226,7 +236,8 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
         resource, verb = f"{plural}/{subresource}", "create" if subresource == "portforward" else verb
     call = Call(verb, group, resource, namespace, name, user, request.method, query.get("dryRun") == "All")
     fake.calls.append(call)
-    if not fake.may(user, verb, group, resource, namespace):
+    scope = name if plural == "namespaces" else namespace
+    if not fake.may(user, verb, group, resource, scope):
         scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
         about = f' "{name}"' if name else ""
         raise Refused(
@@ -338,13 +349,16 @@ async def _forward(fake: FakeKubernetes, request: web.Request, namespace: str, p
         received += message.data[1:]
         if b"\r\n\r\n" in received:
             path = received.split(b" ")[1].decode()
-            body = (
-                fake.request_totals.get(pod, "").encode()
-                if path.startswith("/stats")
-                else json.dumps(fake.config_dump(namespace, pod)).encode()
-            )
+            body = _admin(fake, namespace, pod, path)
             head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
             await socket.send_bytes(b"\x00" + head.encode() + body)
             break
     await socket.close()
     return socket
+
+
+def _admin(fake: FakeKubernetes, namespace: str, pod: str, path: str) -> bytes:
+    if path.startswith("/stats"):
+        return fake.request_totals.get(pod, "").encode()
+    clusters = "dynamic_active_clusters" in path
+    return json.dumps(fake.clusters_dump() if clusters else fake.config_dump(namespace, pod)).encode()

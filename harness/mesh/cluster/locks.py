@@ -25,6 +25,13 @@ class Locks:
         for host in sorted({_host(edit, resources) for edit in edits}):
             self._take(owner, host)
 
+    def require_free(self, owner: str, edits: Sequence[Edit], resources: Sequence[Json]) -> None:
+        """Raise MeshError when another run has a host that the edits concern. Locks nothing."""
+        for host in sorted({_host(edit, resources) for edit in edits}):
+            found = self._kube.get("Lease", self._namespace, f"harness-host-{host}")
+            if found is not None:
+                _require_ours(owner, host, found["spec"].get("holderIdentity"))
+
     def release(self, owner: str) -> None:
         """Give back all locks of a run."""
         for lease in self._kube.list("Lease", self._namespace, labels={OWNER_LABEL: owner, LOCK_LABEL: "true"}):
@@ -47,11 +54,18 @@ class Locks:
         except ClusterConflict as error:
             found = self._kube.get("Lease", self._namespace, name)
             holder = None if found is None else found["spec"].get("holderIdentity")
-            if holder != owner:
-                raise MeshError(
-                    f"{host}: expected no other run on it, found run {holder}; wait for it, or if it is dead: "
-                    f"harness restore --run {holder}"
-                ) from error
+            try:
+                _require_ours(owner, host, holder)
+            except MeshError as taken:
+                raise taken from error
+
+
+def _require_ours(owner: str, host: str, holder: str | None) -> None:
+    if holder != owner:
+        raise MeshError(
+            f"{host}: expected no other run on it, found run {holder}; wait for it, or if it is dead: "
+            f"harness restore --run {holder}"
+        )
 
 
 def _host(edit: Edit, resources: Sequence[Json]) -> str:

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,9 +41,17 @@ def opened(
     settings: ClusterSettings, namespace: str, *, folder: Path, tell: Callable[[str], None]
 ) -> Iterator[ClusterMesh]:
     """As ``open_cluster_mesh``, from the settings themselves. tell: told of what a person should know meanwhile."""
-    kube = connected(settings, folder)
-    limits.require_cluster(kube, namespace, settings)
-    require_no_leftovers(kube, namespace)
+    with closing(connected(settings, folder)) as kube:
+        limits.require_cluster(kube, namespace, settings)
+        require_no_leftovers(kube, namespace)
+        with _mesh(kube, settings, namespace, folder, tell) as mesh:
+            yield mesh
+
+
+@contextmanager
+def _mesh(
+    kube: Kubernetes, settings: ClusterSettings, namespace: str, folder: Path, tell: Callable[[str], None]
+) -> Iterator[ClusterMesh]:
     mesh = ClusterMesh(
         kube,
         namespace=namespace,

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from harness.clients.kubernetes import Kubernetes
-from harness.clients.kubernetes_forward import http_get
 from harness.clients.prometheus_text import parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
 from harness.istio.edits import Edit
@@ -86,14 +85,18 @@ class Proxies:
 
     def _ask(self, pod: Json, path: str) -> bytes:
         try:
-            with self._kube.forward(self._namespace, pod["metadata"]["name"], ADMIN_PORT) as connection:
-                return http_get(connection, path, timeout_s=_ASK_WITHIN_S)
+            return self._kube.ask_pod(
+                self._namespace, pod["metadata"]["name"], ADMIN_PORT, path, timeout_s=_ASK_WITHIN_S
+            )
         except ClusterForbidden as error:
             raise ClusterForbidden(f"{error}\nor switch the proof off with cluster.prove: false") from error
 
 
 def names_for(edit: Edit, pod: Json, namespace: str) -> set[str]:
-    """Names of the edit's routes or subsets that belong into the pod's proxy."""
+    """Names of the edit's routes or subsets that belong into the pod's proxy.
+
+    The last route of a VirtualService that we create does what was before, and concerns nobody.
+    """
     if edit.kind == "DestinationRule":
         entries = edit.create["spec"]["subsets"] if edit.create is not None else [item.entry for item in edit.insert]
         return {entry["name"] for entry in entries}
@@ -101,10 +104,11 @@ def names_for(edit: Edit, pod: Json, namespace: str) -> set[str]:
     return {
         route["name"]
         for route in routes_in(edit)
-        if any(
+        if route.get("match")
+        and any(
             (block.get("sourceLabels") or {}).items() <= labels.items()
             and block.get("sourceNamespace", namespace) == namespace
-            for block in route.get("match") or [{}]
+            for block in route["match"]
         )
     }
 

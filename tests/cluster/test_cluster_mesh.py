@@ -1,0 +1,455 @@
+"""The cluster mesh: changes are proven, undone to the last key, and refused before anything is sent when they must be."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_kubernetes import Call, FakeKubernetes
+from shop import Open, route_to
+
+from harness.errors import ClusterError, ClusterForbidden, HarnessError, MeshError, RollbackError, UsageError
+from harness.faults import fault_edits
+from harness.istio.edits import Edit
+from harness.istio.routing import split_edits
+from harness.mesh.cluster.mesh import ClusterMesh
+from harness.model.cluster import Limits
+from harness.model.fault import Fault, abort, delay
+
+OURS = ("ConfigMap", "Lease")
+
+
+def split(mesh: ClusterMesh, owner: str = "r1") -> tuple[Edit, ...]:
+    """A split of reviews; the rule lacks the canary's subset."""
+    arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
+    return split_edits(mesh.resources(), host="reviews", namespace="shop", canary_share=0.5, owner=owner, **arms)
+
+
+def fault(mesh: ClusterMesh, what: Fault | None = None, owner: str = "r1", **more: Any) -> tuple[Edit, ...]:
+    """A fault on calls of reviews to ratings."""
+    given = {"caller_labels": {"app": "reviews"}, "index": 0, **more}
+    return fault_edits(what or delay("ratings", "1s"), mesh.resources(), namespace="shop", owner=owner, **given)
+
+
+def left(fake: FakeKubernetes) -> list[str]:
+    """Names of journals and Leases that are still in the cluster."""
+    return [item["metadata"]["name"] for kind in OURS for item in fake.objects(kind)]
+
+
+def writes(fake: FakeKubernetes) -> list[Call]:
+    """Everything that was really written."""
+    return [
+        call for call in fake.calls if call.method != "GET" and not call.dry_run and call.resource != "pods/portforward"
+    ]
+
+
+def test_a_split_and_a_fault_are_live_and_then_gone(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Inside, both are in the sidecars they concern; outside, the cluster is as before and nothing of ours is left."""
+    before = fake.specs()
+    with open_mesh() as mesh:
+        with mesh.changed(split(mesh), name="split") as outer:
+            with mesh.changed(fault(mesh), name="fault") as inner:
+                mesh.check()
+                names = {route["name"] for route in _routes(fake, "reviews-1")}
+                assert {"harness-r1-split-0", "harness-r1-fault-0-0"} <= names
+                assert "harness-r1-fault-0-0" not in {route["name"] for route in _routes(fake, "productpage-1")}
+                assert len(fake.objects("ConfigMap")) == 2
+            assert inner.rollback is not None
+            assert inner.rollback.verified
+        assert outer.rollback is not None
+        assert outer.rollback.verified
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
+def test_every_change_is_audited_and_noted_on_the_object(fake: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
+    """The audit log holds every write with its versions, the objects carry Events, and no log holds the token."""
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        pass
+    lines = [json.loads(line) for line in (tmp_path / "run" / "audit.jsonl").read_text().splitlines()]
+    real = [(line["verb"], line["kind"]) for line in lines if not line["dry_run"] and line["kind"] != "Event"]
+    assert [item for item in real if item[1] in ("VirtualService", "DestinationRule")] == [
+        ("update", "DestinationRule"),
+        ("update", "VirtualService"),
+        ("update", "VirtualService"),
+        ("update", "DestinationRule"),
+    ]
+    assert all(line["before"] != line["after"] for line in lines if line["verb"] == "update" and not line["dry_run"])
+    assert {event["involvedObject"]["name"] for event in fake.objects("Event")} == {"reviews"}
+    assert "admin-token" not in "".join(file.read_text() for file in (tmp_path / "run").iterdir())
+
+
+def test_the_journal_is_written_before_the_deed(fake: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
+    """When the first edit arrives, the undo is on disk and in the cluster, and the run shows signs of life."""
+    seen: list[tuple[bool, int, int]] = []
+
+    def look(call: Call) -> None:
+        if call.resource in ("virtualservices", "destinationrules") and call.method == "PUT" and not call.dry_run:
+            on_disk = "will_make" in (tmp_path / "run" / "journal.jsonl").read_text()
+            seen.append((on_disk, len(fake.objects("ConfigMap")), len(fake.objects("Lease"))))
+
+    fake.before = look  # type: ignore[assignment]
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        pass
+    assert seen == [(True, 1, 2)] * 4
+
+
+def test_what_fails_inside_is_undone(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Exceptions and Ctrl-C leave through the same undo."""
+    before = fake.specs()
+    for error in (ValueError("mine"), KeyboardInterrupt(), SystemExit(3)):
+        with pytest.raises(type(error)), open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+            raise error
+        assert fake.specs() == before
+        assert left(fake) == []
+
+
+def test_a_change_that_does_not_arrive_is_undone_and_named(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A sidecar that never gets the change makes it an error, with the pod's name; the cluster is as before."""
+    before = fake.specs()
+    fake.deaf_pods.add("reviews-3")
+    with (
+        open_mesh(live_within_s=0.5) as mesh,
+        pytest.raises(MeshError, match=r"reviews-3 lacks harness-r1-fault-0-0"),
+        mesh.changed(fault(mesh), name="fault"),
+    ):
+        pass
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
+def test_a_slow_control_plane_is_waited_for(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Live means in the sidecars: a change counts only when it has arrived."""
+    fake.lag_s = 0.4
+    fake.config_dump("shop", "reviews-1")
+    with open_mesh() as mesh:
+        started = time.monotonic()
+        with mesh.changed(fault(mesh), name="fault"):
+            assert time.monotonic() - started >= 0.4
+
+
+def test_a_fault_that_hits_no_pod_is_refused(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Labels of callers that no pod has are an error, not a fault that silently does nothing."""
+    with (
+        open_mesh(live_within_s=0.2) as mesh,
+        pytest.raises(MeshError, match="would hit nothing"),
+        mesh.changed(fault(mesh, caller_labels={"app": "nobody"}), name="fault"),
+    ):
+        pass
+    assert left(fake) == []
+
+
+def test_foreign_changes_survive_the_undo(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """What somebody else added meanwhile stays, and the run is told of the drift."""
+    theirs = {"name": "theirs", "match": [{"uri": {"prefix": "/x"}}], "route": [{"destination": {"host": "reviews"}}]}
+    with open_mesh() as mesh:
+        with mesh.changed(split(mesh), name="split"):
+            mesh.check()
+            changed = deepcopy(fake.object("VirtualService", "reviews"))
+            changed["spec"]["http"].insert(0, theirs)
+            fake.put(changed)
+            with pytest.raises(MeshError, match="drift"):
+                mesh.check()
+        assert fake.object("VirtualService", "reviews")["spec"]["http"] == [
+            theirs,
+            *route_to("reviews")["spec"]["http"],
+        ]
+    assert left(fake) == []
+
+
+def test_drift_between_two_changes_is_found(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A foreign change that our next edit builds on does not pass as ours."""
+    with open_mesh(limits=Limits(every_caller=True)) as mesh, mesh.changed(split(mesh), name="split"):
+        edits = fault(mesh, delay("reviews", "1s"), caller_labels={"app": "productpage"})
+        changed = deepcopy(fake.object("VirtualService", "reviews"))
+        changed["spec"]["http"].insert(
+            0, {"match": [{"uri": {"exact": "/x"}}], "route": [{"destination": {"host": "other"}}]}
+        )
+        fake.put(changed)
+        with pytest.raises(MeshError, match="drift"), mesh.changed(edits, name="fault"):
+            pass
+
+
+def test_conflicts_are_retried(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Somebody who writes the same object all the time (its annotations, say) costs time, nothing else."""
+    before, count = fake.specs(), [0]
+
+    def interfere(call: Call) -> None:
+        if call.method == "PUT" and call.resource == "virtualservices" and not call.dry_run and count[0] % 4 != 3:
+            changed = deepcopy(fake.object("VirtualService", "reviews"))
+            changed["metadata"].setdefault("annotations", {})["n"] = str(count[0])
+            fake.put(changed)
+        count[0] += call.method == "PUT" and call.resource == "virtualservices" and not call.dry_run
+
+    fake.before = interfere  # type: ignore[assignment]
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        pass
+    assert count[0] > 4
+    assert fake.specs() == before
+
+
+@pytest.mark.parametrize("how", ["429", "500", "503", "drop"])
+def test_trouble_of_the_api_server_is_sat_out(fake: FakeKubernetes, open_mesh: Open, how: str) -> None:
+    """Each write fails once, before or after it was carried out, and the cluster is as before in the end."""
+    before = fake.specs()
+    for side in ("before", "after"):
+        failed: set[tuple[str, str, int]] = set()
+
+        def disturb(call: Call, failed: set[tuple[str, str, int]] = failed) -> str | None:
+            kind = (call.method, call.resource, len(fake.objects("ConfigMap")))
+            if call.method not in ("PUT", "DELETE") or call.resource == "leases" or call.dry_run or kind in failed:
+                return None
+            failed.add(kind)
+            return how
+
+        setattr(fake, side, disturb)
+        with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+            pass
+        setattr(fake, side, lambda call: None)
+        assert failed
+        assert fake.specs() == before
+        assert left(fake) == []
+
+
+def test_an_undo_that_is_refused_says_how_to_mend_it(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """With istiod's webhook down an update is refused: the error has the commands, and the journal stays."""
+    with (
+        open_mesh(patience_s=0.3) as mesh,
+        pytest.raises(RollbackError) as caught,
+        mesh.changed(split(mesh), name="split"),
+    ):
+        fake.store.webhook_down = True
+    assert "harness restore --run r1" in str(caught.value)
+    assert "kubectl edit virtualservice reviews -n shop   # remove the entries named harness-r1-split-0" in str(
+        caught.value
+    )
+    assert "harness-r1-journal-1" in left(fake)
+
+
+def test_a_created_object_is_deleted_even_with_the_webhook_down(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Deleting passes no validating webhook of Istio's."""
+    before = fake.specs()
+    with open_mesh() as mesh, mesh.changed(fault(mesh), name="fault"):
+        fake.store.webhook_down = True
+    assert fake.specs() == before
+
+
+def _owned(**marks: Any) -> Any:
+    resource = route_to("reviews")
+    resource["metadata"] |= marks
+    return resource
+
+
+OWNED = {
+    "flagger": {
+        "ownerReferences": [{"kind": "Canary", "name": "reviews", "apiVersion": "flagger.app/v1beta1", "uid": "u"}]
+    },
+    "argo-rollouts": {"managedFields": [{"manager": "rollouts-controller"}]},
+    "argocd": {"annotations": {"argocd.argoproj.io/tracking-id": "shop:x"}},
+    "flux": {"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}},
+}
+
+
+@pytest.mark.parametrize("owner", OWNED)
+def test_resources_of_controllers_are_refused(fake: FakeKubernetes, open_mesh: Open, owner: str) -> None:
+    """What a controller would write over is refused by its name, unless it was told to leave us alone."""
+    fake.put(_owned(**OWNED[owner]))
+    with open_mesh() as mesh, pytest.raises(UsageError, match=f"owned by {owner}"), mesh.changed(split(mesh), name="s"):
+        pass
+    assert not [call for call in writes(fake) if call.resource != "selfsubjectaccessreviews"]
+    with open_mesh(owners=(owner,)) as mesh, mesh.changed(split(mesh), name="s"):
+        pass
+
+
+def test_what_only_writes_on_request_is_no_obstacle(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Helm owns without reverting; Flux can be told to leave a resource alone."""
+    fake.put(_owned(annotations={"meta.helm.sh/release-name": "shop"}))
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="s"):
+        pass
+    fake.put(
+        _owned(
+            labels={"kustomize.toolkit.fluxcd.io/name": "shop"},
+            annotations={"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
+        )
+    )
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="s"):
+        pass
+
+
+def _refusal(mesh: ClusterMesh, edits: Sequence[Edit], message: str, kind: type[HarnessError] = UsageError) -> None:
+    with pytest.raises(kind, match=message), mesh.changed(edits, name="refused"):
+        pass
+
+
+def test_limits_hold(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Dose, callers, number of faults and other namespaces are bounded, before anything is written."""
+    with open_mesh(limits=Limits(dose=0.5, faults=1)) as mesh:
+        _refusal(mesh, fault(mesh), "the ceiling is 50 %")
+        _refusal(mesh, fault(mesh, abort("ratings", 503, percent=10), caller_labels=None), "every caller")
+        elsewhere = fault_edits(
+            abort("ratings", 503, percent=10), [], namespace="other", caller_labels={"a": "b"}, owner="r1", index=0
+        )
+        _refusal(mesh, elsewhere, "namespace shop")
+        assert writes(fake) == []
+        with mesh.changed(fault(mesh, delay("ratings", "1s", percent=10)), name="first"):
+            _refusal(mesh, fault(mesh, abort("reviews", 503, percent=10), index=1), "at most 1 faults")
+
+
+def test_clusters_and_namespaces_must_be_meant(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Other contexts, other clusters, namespaces without opt-in: each is refused with the command that opens it."""
+    for changes, message in (
+        ({"contexts": ("prod",)}, "expected one of the contexts prod, found test"),
+        ({"uid": "other"}, "this is another cluster"),
+        ({"opt_in": "team=chaos"}, "kubectl label namespace shop team=chaos"),
+    ):
+        with pytest.raises(UsageError, match=message), open_mesh(**changes):
+            pass
+    uid = fake.object("Namespace", "kube-system", None)["metadata"]["uid"]
+    with open_mesh(uid=uid, contexts=("test",)):
+        pass
+
+
+def test_the_kill_switch_stops_runs(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """An engaged kill switch ends a run at its next check and lets none begin."""
+    switch = {
+        "kind": "ConfigMap",
+        "metadata": {"name": "harness-kill-switch"},
+        "data": {"engaged": "true", "reason": "outage"},
+    }
+    with open_mesh() as mesh:
+        with mesh.changed(split(mesh), name="split"):
+            fake.put(switch)
+            with pytest.raises(MeshError, match="outage"):
+                mesh.check()
+        _refusal(mesh, split(mesh), "kill switch", MeshError)
+
+
+def test_a_host_has_one_run_at_a_time(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A second run on the same host is refused with the first one's name; on another host it is not."""
+    with open_mesh() as mesh, open_mesh() as other, mesh.changed(split(mesh), name="split"):
+        _refusal(other, split(other, owner="r2"), "found run r1", MeshError)
+        with other.changed(fault(other, owner="r3"), name="fault"):
+            pass
+    assert left(fake) == []
+
+
+def test_a_change_ends_with_its_time_to_live(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A change that outlives its time is an error of the run, not a longer run."""
+    with open_mesh(limits=Limits(duration_s=0.05)) as mesh, mesh.changed(split(mesh), name="split"):
+        time.sleep(0.1)
+        with pytest.raises(MeshError, match="time to live"):
+            mesh.check()
+
+
+def test_a_run_whose_lease_is_taken_stops(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """When somebody else undoes a run, the run finds out and makes no further change."""
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        lease = deepcopy(fake.object("Lease", "harness-r1-alive"))
+        lease["spec"]["holderIdentity"] = "reaper"
+        fake.put(lease)
+        _refusal(mesh, fault(mesh), "taken by reaper", MeshError)
+        with pytest.raises(MeshError, match="taken by reaper"):
+            mesh.check()
+
+
+READS = {
+    (verb, *kind, "shop")
+    for verb in ("get", "list")
+    for kind in (
+        ("networking.istio.io", "virtualservices"),
+        ("networking.istio.io", "destinationrules"),
+        ("", "configmaps"),
+        ("coordination.k8s.io", "leases"),
+        ("", "pods"),
+        ("", "namespaces"),
+    )
+}
+
+
+def test_missing_rights_are_found_before_the_deed(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A user who could do but not undo does nothing, and is told the rules to add."""
+    fake.grant("eve", "eve-token", READS | {("create", "", "configmaps", "shop")})
+    with open_mesh(user={"token": "eve-token"}) as mesh, pytest.raises(ClusterForbidden) as caught:  # noqa: SIM117
+        with mesh.changed(split(mesh), name="split"):
+            pass
+    assert 'resources: ["configmaps"]\n  verbs: [delete]' in str(caught.value)
+    assert 'resources: ["pods/portforward"]' in str(caught.value)
+    assert "eve-token" not in str(caught.value)
+    assert [call for call in writes(fake) if call.resource != "selfsubjectaccessreviews"] == []
+
+
+def test_warnings_are_refused(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """An edit that admission warns of is not sent: what it warns of mostly does nothing."""
+    with open_mesh() as mesh:
+        edits = fault(mesh)
+        edits[0].create["spec"]["http"].append({"route": [{"destination": {"host": "ratings"}}]})
+        _refusal(mesh, edits, "only the last rule can have no matches", MeshError)
+    assert left(fake) == []
+
+
+def test_our_own_edits_raise_no_warnings(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Splits and faults beside catch-all routes repeat no match, so that a warning always means something."""
+    blocks = [{"uri": {"prefix": "/a"}}, {"headers": {"x": {"exact": "y"}}}]
+    destination = [{"destination": {"host": "reviews"}}]
+    fake.put(route_to("reviews", {"match": blocks, "route": destination}, {"route": destination}))
+    with open_mesh(limits=Limits(every_caller=True)) as mesh, mesh.changed(split(mesh), name="split"):
+        edits = fault(mesh, delay("reviews", "1s"), caller_labels=None)
+        with mesh.changed(edits, name="fault"):
+            pass
+
+
+def test_warnings_that_were_there_before_do_not_count(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A resource that admission warns of anyway can be edited."""
+    destination = [{"destination": {"host": "reviews"}}]
+    fake.put(route_to("reviews", {"route": destination}, {"route": destination, "timeout": "1s"}))
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        pass
+
+
+def test_requests_are_counted_over_pods(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Counters of all sidecars are summed by their labels; what the called side counted is left out."""
+    labels = 'source_workload="reviews-v1",source_version="v1",destination_service="ratings.shop.svc.cluster.local",response_code="200",response_flags="-"'
+    fake.request_totals = {
+        "reviews-1": f'istio_requests_total{{reporter="source",{labels}}} 3\nistio_requests_total{{reporter="destination",{labels}}} 9\n',
+        "reviews-3": f'istio_requests_total{{reporter="source",{labels}}} 4\n',
+    }
+    with open_mesh() as mesh:
+        rows = mesh.request_counts()
+    assert [(row.source_workload, row.response_code, row.total) for row in rows] == [("reviews-v1", "200", 7)]
+
+
+def test_the_entry_must_be_said(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Where load goes into a cluster is not guessed."""
+    with open_mesh(url="http://gate", headers={"Host": "reviews"}) as mesh:
+        assert (mesh.entry().url, mesh.entry().headers) == ("http://gate", {"Host": "reviews"})
+    with open_mesh() as mesh, pytest.raises(UsageError, match=r"cluster\.url"):
+        mesh.entry()
+
+
+def test_a_lost_connection_is_survived(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """While the API server does not answer the undo keeps trying, and succeeds when it is back."""
+    before, dead = fake.specs(), threading.Event()
+    fake.before = lambda call: "drop" if dead.is_set() else None
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        dead.set()
+        threading.Timer(0.6, dead.clear).start()
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
+def _routes(fake: FakeKubernetes, name: str) -> list[Any]:
+    hosts = fake.config_dump("shop", name)["configs"][0]["dynamic_route_configs"][0]["route_config"]["virtual_hosts"]
+    return [route for host in hosts for route in host["routes"]]
+
+
+def test_missing_crds_and_namespaces_are_named(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A namespace that is not there is said so before anything else."""
+    del fake.store.objects["", "namespaces", None, "shop"]
+    with pytest.raises(ClusterError, match="expected the namespace shop"), open_mesh():
+        pass

@@ -1,0 +1,42 @@
+"""The shop that cluster tests work on: its pods and resources, and settings that make tests quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from harness.mesh.cluster.mesh import ClusterMesh
+from harness.model.cluster import ClusterSettings
+
+QUICK = ClusterSettings(heartbeat_s=0.2, live_within_s=2, patience_s=3)
+Open = Callable[..., AbstractContextManager[ClusterMesh]]
+
+
+def pod(name: str, **labels: str) -> Any:
+    """A running pod with a sidecar."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"containers": [{"name": "app"}, {"name": "istio-proxy"}]},
+        "status": {"phase": "Running"},
+    }
+
+
+def route_to(host: str, *routes: Any) -> Any:
+    """A VirtualService of a host."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": host, "namespace": "shop"},
+        "spec": {"hosts": [host], "http": list(routes) or [{"route": [{"destination": {"host": host}}]}]},
+    }
+
+
+RULE = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "reviews", "namespace": "shop"},
+    "spec": {"host": "reviews", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]},
+}
