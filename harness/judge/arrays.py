@@ -323,7 +323,7 @@ def _planned(
         return tuple(
             PhasePlan(name=name, kind=kind_of(name), duration_s=float(seconds)) for name, seconds in phases.items()
         )
-    seen = {window.name: window.duration_s for window in windows}
+    seen = {window.name: window.duration_s for window in windows} or {_STEADY: horizon_s or 0.0}
     if horizon_s is not None and windows:
         last = windows[-1]
         seen[last.name] = max(horizon_s - last.start_s, last.duration_s)

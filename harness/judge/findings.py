@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look, stretches
+from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look
 from harness.judge.measure import Measurement, Scene, measure, smallest_visible
 from harness.judge.wording import comparison_text, count_text, tolerance_text
 from harness.model.objective import Objective, SliKind
@@ -20,12 +20,15 @@ METHOD = (
     "long-run variance, Student's t"
 )
 
+_POWER_SIGMAS = 1.0  # more than even odds: 84 of 100 runs with this many requests show it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseView:
     """One phase as one objective sees it.
 
-    alpha: this objective's and phase's part of the run's alpha. pooled: a short phase's requests with those of the steady phase.
+    alpha: this objective's and phase's part of the run's alpha. stretches: parts of the phase that harm
+    is looked for in, the whole of it first, with their parts of alpha. pooled: a short phase's requests with those of the steady phase.
     """
 
     look: Look
@@ -33,6 +36,7 @@ class PhaseView:
     plan: Plan
     alpha: float
     any_harm: bool
+    stretches: tuple[tuple[Window, float], ...]
     pooled: Window | None = None
 
 
@@ -43,7 +47,9 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         return _without_evidence(objective, view, known)
     harm, beyond = _proofs(objective, view, measured)
     verdict = _verdict(objective, view, measured, harm=harm, beyond=beyond)
-    limits = measured.interval(view.look.interval_tail)
+    tail = view.look.interval_tail
+    limits = measured.interval(tail)
+    error = measured.error(limits, tail)
     return Finding(
         objective=objective,
         phase=view.look.phase.name,
@@ -58,8 +64,8 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         verdict=verdict,
         reason=_reason(objective, view, measured, verdict, limits),
         score=100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
-        missing=_missing(view, measured, limits) if verdict is Verdict.INCONCLUSIVE else "",
-        smallest_visible=smallest_visible(measured, view.look.proof_tail(view.alpha, view.look.seen_s)),
+        missing=_missing(view, measured, error) if verdict is Verdict.INCONCLUSIVE else "",
+        smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
         method=f"{METHOD} ({measured.noise.degrees:.0f} degrees of freedom), overdispersion {measured.noise.factor:.2f}",
     )
 
@@ -68,12 +74,10 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     """Whether harm is proven at the run's alpha, and whether it is shown to be beyond the tolerance."""
     harm = beyond = False
     plan_alpha = view.plan.alpha
-    window = view.scene.window
     anew = objective.kind not in {SliKind.GAUGE, SliKind.RECOVERY} and not objective.interaction
-    every = stretches(window.blocks.tolist(), window.block_s, view.look.planned_s) if anew else ((0, 1.0),)
-    for index, part in every:
-        stretch = window.since(index) if index else window
-        measured = measure(objective, replace(view.scene, window=stretch)) if index else whole
+    for stretch, part in view.stretches if anew else ((view.scene.window, 1.0),):
+        whole_phase = stretch is view.scene.window
+        measured = whole if whole_phase else measure(objective, replace(view.scene, window=stretch))
         if measured is None:
             continue
         seconds = stretch.seconds if anew else view.look.seen_s
@@ -139,21 +143,22 @@ def _labels(objective: Objective) -> str:
     return f" of {objective.labels['endpoint']}" if "endpoint" in objective.labels else ""
 
 
-def _missing(view: PhaseView, measured: Measurement, limits: tuple[float, float] | None) -> str:
-    """How many canary requests, and seconds at this rate, would settle it."""
-    error, difference, margin = measured.error(), measured.difference, measured.margin
-    have = measured.canary.n
-    if error is None or difference is None or margin is None or limits is None or have == 0:
+def _missing(view: PhaseView, measured: Measurement, error: float | None) -> str:
+    """How many canary requests, and seconds at this rate, would show it one way or the other."""
+    difference, margin, have = measured.difference, measured.margin, measured.canary.n
+    if error is None or difference is None or margin is None or have == 0:
         return f"{have:,} canary requests are too few for an interval"
     if measured.relative:
         difference, margin = math.log1p(max(difference, -0.99)), math.log1p(max(margin, -0.99))
-    distance = abs(margin) - max(difference * math.copysign(1.0, margin), 0.0)
-    if distance <= 0.1 * abs(margin):
-        return "the estimate is at the edge of the tolerance: more requests of the same may not settle it"
-    sigmas = t_quantile(view.look.shown_tail if view.look.complete else SHOWN, measured.noise.degrees) + 1.0
+    towards_worse = difference * math.copysign(1.0, margin)
+    distance = abs(margin) - max(towards_worse, 0.0)
+    tail = SHOWN if distance > 0 else view.look.proof_tail(view.alpha, view.look.planned_s)
+    if abs(distance) < 0.1 * abs(margin) or tail <= 0:
+        return "the estimate is at the edge of the tolerance: more requests alone may not settle it"
+    sigmas = t_quantile(tail, measured.noise.degrees) + _POWER_SIGMAS
     need = have * (sigmas * error / distance) ** 2
     if need <= have:
-        return f"{have:,} canary requests so far; enough once the phase is complete"
+        return f"{have:,} canary requests are enough, if the phase goes on like this to its end"
     rate = have / max(view.scene.window.seconds, view.scene.window.block_s)
     return (
         f"{have:,} of about {count_text(need)} canary requests; "

@@ -63,16 +63,14 @@ class Measurement:
         """The differences that are not rejected with probability ``tail`` on either side."""
         return None if self.contrast is None else interval(self.contrast, tail, relative=self.relative)
 
-    def error(self) -> float | None:
-        """Standard error of the difference (of its logarithm when relative), from a one-sigma interval."""
-        tail = t_tail(1.0, self.noise.degrees)
-        limits = self.interval(tail)
-        if limits is None or not all(math.isfinite(limit) for limit in limits):
+    def error(self, limits: tuple[float, float] | None, tail: float) -> float | None:
+        """Standard error of the difference (of its logarithm when relative), from its interval with ``tail``."""
+        if limits is None or tail <= 0 or not all(math.isfinite(limit) for limit in limits):
             return None
         if self.relative and limits[0] <= -1:
             return None
         low, high = (math.log1p(limit) for limit in limits) if self.relative else limits
-        return (high - low) / 2
+        return (high - low) / 2 / t_quantile(tail, self.noise.degrees)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,9 +237,11 @@ def margin_of(objective: Objective, baseline: float, *, relative: bool) -> float
     return -size if objective.direction is Direction.DECREASE else size
 
 
-def smallest_visible(measurement: Measurement, tail: float) -> float | None:
-    """The smallest difference that a test with probability ``tail`` shows in 95 of 100 runs like this one."""
-    error = measurement.error()
+def smallest_visible(measurement: Measurement, error: float | None, tail: float) -> float | None:
+    """The smallest difference that a test with probability ``tail`` shows in 95 of 100 runs like this one.
+
+    ``error`` is the standard error of the difference.
+    """
     if error is None or tail <= 0:
         return None
     size = error * (t_quantile(tail, measurement.noise.degrees) + t_quantile(0.05, measurement.noise.degrees))

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from harness.judge.calibration import Calibration
 from harness.judge.findings import PhaseView, finding_of
-from harness.judge.looks import Look, alpha_parts, applies, looks
+from harness.judge.looks import Look, alpha_parts, applies, looks, stretches
 from harness.judge.measure import Scene
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
@@ -106,6 +106,7 @@ class SequentialJudge:
                         end_s=phase.end_s,
                         excess=self.calibration.excess_of(objective) if self.calibration else 0.0,
                     ),
+                    stretches=windows.stretches(look, objective),
                     pooled=windows.with_steady(look, objective, begun),
                     plan=plan,
                     alpha=alpha,
@@ -137,6 +138,7 @@ class _Windows:
     def __init__(self, table: Table, *, until_s: float) -> None:
         self._table, self._until_s = table, until_s
         self._made: dict[tuple[str, str | None], Window] = {}
+        self._parts: dict[tuple[str, str | None], tuple[tuple[Window, float], ...]] = {}
 
     def of(self, look: Look, objective: Objective) -> Window:
         """What an objective sees of a phase; blocks that are not over are left out."""
@@ -144,6 +146,15 @@ class _Windows:
         if key not in self._made:
             self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s)
         return self._made[key]
+
+    def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, float], ...]:
+        """The phase, and the parts of it that start anew, with their parts of alpha."""
+        key = (look.phase.name, objective.labels.get("endpoint"))
+        if key not in self._parts:
+            whole = self.of(look, objective)
+            starts = stretches(whole.blocks.tolist(), whole.block_s, look.planned_s)
+            self._parts[key] = tuple((whole.since(index) if index else whole, part) for index, part in starts)
+        return self._parts[key]
 
     def steady(self, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
         """The steady phase, None when there is none."""

@@ -22,6 +22,7 @@ from harness.stats.histogram import latency_at, shift
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio, root_of_share
 from harness.stats.tails import t_quantile
 from harness.stats.variance import BANDWIDTHS, CAUTIOUS_BANDWIDTHS, Overdispersion, overdispersion
+from harness.stats.weights import Weights, weights_of
 from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
@@ -52,48 +53,6 @@ class Contrast(Protocol):
         when the canary is above the hypothesis.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Mantel-Haenszel weights of blocks and the trials they are worth.
-
-    by_block: shape (b,); total: their sum; share: the canary's part of the requests.
-    """
-
-    by_block: Floats
-    total: float
-    share: float
-
-    @property
-    def canary_trials(self) -> float:
-        """Requests of the canary that two arms with this share and weight would have."""
-        return self.total / (1 - self.share)
-
-    @property
-    def baseline_trials(self) -> float:
-        """Requests of the baseline that two arms with this share and weight would have."""
-        return self.total / self.share
-
-    def least_factor(self, excess: float, seconds: float) -> float:
-        """Overdispersion from noise known beforehand.
-
-        Noise that both builds of one service have in an environment adds a variance that does not
-        fall with the rate of requests; per unit of weight and second that is its ``excess``.
-        """
-        return 1 + excess * self.total / seconds if seconds > 0 else 1.0
-
-
-def weights_of(trials: Floats) -> Weights | None:
-    """Weights for trials of shape (2, b); None when no block has both arms."""
-    both = (trials > 0).all(axis=0)
-    sums = trials.sum(axis=0)
-    by_block = np.where(both, trials[CANARY] * trials[BASELINE] / np.where(sums > 0, sums, 1), 0.0)
-    total = float(by_block.sum())
-    if total <= 0:
-        return None
-    canary = float(trials[CANARY, both].sum())
-    return Weights(by_block=by_block, total=total, share=canary / float(trials[:, both].sum()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +172,9 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
     """
     answered = window.above[:, :, 0]
-    weights = weights_of(answered)
+    weights, survival = window.weights, window.survival
     if weights is None:
         return None
-    scale = weights.by_block / weights.total / np.where(answered > 0, answered, 1)
-    survival = np.einsum("ab,abk->ak", scale, window.above)
     places = tuple(_crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
     columns = np.stack([column_at(window.above[arm], places[arm]) for arm in (BASELINE, CANARY)])
     shares = columns / np.where(answered > 0, answered, 1)

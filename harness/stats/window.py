@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.table import NO_ANSWER, TOTAL, Table
+from harness.stats.weights import Weights, weights_of
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +21,8 @@ class Window:
     blocks: block numbers in order, shape (b,). block_s: their width in seconds.
     requests, failed: shape (2, b). above: shape (2, b, k + 1): latencies in or above bin
     ``first_bin`` + k, of requests without an error. unknown: requests of no known arm.
+    weights: of the blocks by the requests without an error; None when no block has both arms.
+    survival: shape (2, k + 1), the weighted share of latencies in or above a bin.
     """
 
     blocks: NDArray[np.int64]
@@ -29,6 +32,8 @@ class Window:
     above: Floats
     first_bin: int
     unknown: int
+    weights: Weights | None
+    survival: Floats
 
     @property
     def seconds(self) -> float:
@@ -37,15 +42,43 @@ class Window:
 
     def since(self, index: int) -> Window:
         """Only the blocks from ``index`` on."""
-        return Window(
-            blocks=self.blocks[index:],
-            block_s=self.block_s,
-            requests=self.requests[:, index:],
-            failed=self.failed[:, index:],
-            above=self.above[:, index:],
-            first_bin=self.first_bin,
+        return _window(
+            self.blocks[index:],
+            self.block_s,
+            self.requests[:, index:],
+            self.failed[:, index:],
+            (self.above[:, index:], self.first_bin),
             unknown=self.unknown,
         )
+
+
+def _window(
+    blocks: NDArray[np.int64],
+    block_s: float,
+    requests: Floats,
+    failed: Floats,
+    above: tuple[Floats, int],
+    *,
+    unknown: int,
+) -> Window:
+    counts, first_bin = above
+    answered = counts[:, :, 0]
+    weights = weights_of(answered)
+    survival = np.zeros((2, counts.shape[2]))
+    if weights is not None:
+        scale = weights.by_block / weights.total / np.where(answered > 0, answered, 1)
+        survival = np.matmul(scale[:, None, :], counts)[:, 0, :]
+    return Window(
+        blocks=blocks,
+        block_s=block_s,
+        requests=requests,
+        failed=failed,
+        above=counts,
+        first_bin=first_bin,
+        unknown=unknown,
+        weights=weights,
+        survival=survival,
+    )
 
 
 def window_of(table: Table, phase: str, *, operation: str | None = None, before_s: float = np.inf) -> Window:
@@ -65,16 +98,8 @@ def window_of(table: Table, phase: str, *, operation: str | None = None, before_
     failed = np.bincount(slot, counts[known][:, NO_ANSWER:].sum(axis=1), size).astype(np.float64).reshape(2, -1)
     slots = np.full(len(table.cells), -1, np.int64)
     slots[np.flatnonzero(chosen)[known]] = slot
-    above, first_bin = _above(table, slots, size)
-    return Window(
-        blocks=blocks,
-        block_s=table.block_s,
-        requests=requests,
-        failed=failed,
-        above=above,
-        first_bin=first_bin,
-        unknown=int(counts[~known, TOTAL].sum()),
-    )
+    unknown = int(counts[~known, TOTAL].sum())
+    return _window(blocks, table.block_s, requests, failed, _above(table, slots, size), unknown=unknown)
 
 
 def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, int]:
@@ -98,13 +123,12 @@ def joined(first: Window, second: Window) -> Window:
     """Two stretches one after the other."""
     low = min(first.first_bin, second.first_bin)
     high = max(window.first_bin + window.above.shape[2] for window in (first, second))
-    return Window(
-        blocks=np.concatenate([first.blocks, second.blocks]),
-        block_s=first.block_s,
-        requests=np.concatenate([first.requests, second.requests], axis=1),
-        failed=np.concatenate([first.failed, second.failed], axis=1),
-        above=np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1),
-        first_bin=low,
+    return _window(
+        np.concatenate([first.blocks, second.blocks]),
+        first.block_s,
+        np.concatenate([first.requests, second.requests], axis=1),
+        np.concatenate([first.failed, second.failed], axis=1),
+        (np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1), low),
         unknown=first.unknown + second.unknown,
     )
 
