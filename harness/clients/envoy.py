@@ -1,16 +1,15 @@
 """A real Envoy process on loopback, whose clusters and route tables change while it runs.
 
 They are given by filesystem xDS: a file is written beside the watched one and renamed over it,
-and Envoy reads it within milliseconds. That it did is verified at its admin port: a file carries
-a version, which shows up there when it was taken; a refusal is counted, and its reason is in the
-log. Envoy binds the listeners itself, to port 0, so that no two runs can be given the same port.
+and Envoy reads it within milliseconds. That it did is verified at its admin port, which counts
+what was taken and what was refused; the reason of a refusal is in the log. Envoy binds the listeners itself, to port 0, so that no two runs can be given the same port.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ START_TIMEOUT_S = 30.0
 LIVE_TIMEOUT_S = 10.0
 POLL_S = 0.003
 CLUSTERS = "cds"
+_CLUSTER_FILE = "cds.json"
 _TYPES = "type.googleapis.com/envoy.config."
 _REASON = re.compile(r"(?:rejected|Error adding/updating cluster\(s\)):? *(.*)$")
 _TAKEN = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
@@ -92,41 +92,35 @@ class Envoy:
     def _write_clusters(self, clusters: tuple[Json, ...]) -> None:
         if clusters == self._live.clusters:
             return
-        refused, log_size = self.admin.rejections(), self._log_size()
-        version = self._next_version()
         self._live = Snapshot(clusters=clusters, tables=self._live.tables)
-        _write_file(self._folder / "cds.json", version, [_typed("cluster.v3.Cluster", item) for item in clusters])
-
-        def taken() -> bool:
-            self._check_refused(refused, {CLUSTERS}, log_size)
-            return bool(self.admin.stats(r"cluster_manager\.cds\.version_text").get(_CDS_VERSION) == version)
-
-        self._wait(taken, "clusters")
+        self._write({CLUSTERS: (_CLUSTER_FILE, [_typed("cluster.v3.Cluster", item) for item in clusters])})
 
     def _write_tables(self, tables: Mapping[str, Json]) -> None:
         changed = {name: table for name, table in tables.items() if table != self._live.tables.get(name)}
-        if not changed:
-            return
-        refused, log_size = self.admin.rejections(), self._log_size()
-        version = self._next_version()
         self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
-        for name, table in changed.items():
-            _write_file(_table_file(self._folder, name), version, [_typed("route.v3.RouteConfiguration", table)])
+        typed = {name: [_typed("route.v3.RouteConfiguration", table)] for name, table in changed.items()}
+        self._write({name: (_table_file(name), resources) for name, resources in typed.items()})
 
-        def taken() -> bool:
-            self._check_refused(refused, set(changed), log_size)
-            live = self.admin.route_tables()
-            return all(name in live and live[name][0] == version for name in changed)
+    def _write(self, files: Mapping[str, tuple[str, Sequence[Json]]]) -> None:
+        """Write files and wait until Envoy has taken or refused every one. Raises EnvoyError when it refused one."""
+        if not files:
+            return
+        before, log_size = self.admin.updates(), self._process.log.stat().st_size
+        self._version += 1
+        for name, resources in files.values():
+            _write_file(self._folder / name, str(self._version), resources)
 
-        self._wait(taken, "route tables")
+        def settled() -> bool:
+            now = self.admin.updates()
+            return all(now[name] != before[name] for name in files)
 
-    def _wait(self, taken: Callable[[], bool], what: str) -> None:
-        if not processes.wait_until(taken, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
-            raise EnvoyError(f"expected Envoy to take the {what} within {LIVE_TIMEOUT_S:g} s, it did not: {self._log}")
-
-    def _check_refused(self, before: Mapping[str, int], names: set[str], log_size: int) -> None:
-        now = self.admin.rejections()
-        if any(now.get(name, 0) > before.get(name, 0) for name in names):
+        if not processes.wait_until(settled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
+            raise EnvoyError(
+                f"expected Envoy to read {', '.join(files)} in {self._folder} within {LIVE_TIMEOUT_S:g} s, it did not\n"
+                f"{self._process.last_lines()}"
+            )
+        now = self.admin.updates()
+        if any(now[name].refused > before[name].refused for name in files):
             raise EnvoyError(f"Envoy refused the configuration: {self._reason(log_size)}")
 
     def _reason(self, log_size: int) -> str:
@@ -136,17 +130,6 @@ class Envoy:
             lines = log.read().decode(errors="replace").splitlines()
         reasons = [match.group(1) for line in lines if (match := _REASON.search(line))]
         return reasons[0] if reasons else f"no reason found in {self._process.log}"
-
-    def _log_size(self) -> int:
-        return self._process.log.stat().st_size
-
-    def _next_version(self) -> str:
-        self._version += 1
-        return str(self._version)
-
-    @property
-    def _log(self) -> str:
-        return self._process.last_lines()
 
     def stop(self) -> None:
         """End the process."""
@@ -161,9 +144,6 @@ class Envoy:
         self.stop()
 
 
-_CDS_VERSION = "cluster_manager.cds.version_text"
-
-
 def start_envoy(
     binary: Path, folder: Path, *, listeners: Sequence[Json], snapshot: Snapshot, node: str = "harness"
 ) -> Envoy:
@@ -175,9 +155,9 @@ def start_envoy(
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    _write_file(folder / "cds.json", "1", [_typed("cluster.v3.Cluster", item) for item in snapshot.clusters])
+    _write_file(folder / _CLUSTER_FILE, "1", [_typed("cluster.v3.Cluster", item) for item in snapshot.clusters])
     for name, table in snapshot.tables.items():
-        _write_file(_table_file(folder, name), "1", [_typed("route.v3.RouteConfiguration", table)])
+        _write_file(folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
     bootstrap = folder / "bootstrap.json"
     bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, node), indent=1))
     address = folder / "admin-address"
@@ -194,7 +174,7 @@ def start_envoy(
 
 def routes_from(folder: Path, name: str) -> Json:
     """The ``rds`` of a connection manager whose route table is the one called ``name``."""
-    return {"route_config_name": name, "config_source": _from_file(_table_file(folder.resolve(), name))}
+    return {"route_config_name": name, "config_source": _from_file(folder.resolve() / _table_file(name))}
 
 
 def _wait_for_start(process: processes.Process, address: Path) -> Admin:
@@ -225,7 +205,7 @@ def _bootstrap(folder: Path, listeners: Sequence[Json], node: str) -> Json:
     return {
         "node": {"id": node, "cluster": node},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "dynamic_resources": {"cds_config": _from_file(folder / "cds.json")},
+        "dynamic_resources": {"cds_config": _from_file(folder / _CLUSTER_FILE)},
         "static_resources": {"listeners": list(listeners)},
         "stats_flush_on_admin": True,
     }
@@ -235,8 +215,8 @@ def _from_file(path: Path) -> Json:
     return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
 
 
-def _table_file(folder: Path, name: str) -> Path:
-    return folder / f"rds-{name}.json"
+def _table_file(name: str) -> str:
+    return f"rds-{name}.json"
 
 
 def _typed(kind: str, value: Json) -> Json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -46,14 +45,11 @@ class Admin:
         """Whether the first configuration has been taken and the listeners answer."""
         return self.get("/server_info").find('"state": "LIVE"') > 0
 
-    def route_tables(self) -> dict[str, tuple[str, Json]]:
-        """Version and content of every live route table given by file, by name."""
+    def route_tables(self) -> dict[str, Json]:
+        """Every live route table given by file, by name."""
         dump = json.loads(self.get("/config_dump?resource=dynamic_route_configs"))
-        tables = {}
-        for item in dump.get("configs", []):
-            table = item["route_config"]
-            tables[table["name"]] = (item.get("version_info", ""), table)
-        return tables
+        tables = (item["route_config"] for item in dump.get("configs", []))
+        return {table["name"]: table for table in tables}
 
     def stats(self, pattern: str) -> dict[str, Json]:
         """Every counter, gauge and text whose name matches the regular expression."""
@@ -64,12 +60,24 @@ class Admin:
         """Metrics in Prometheus's text format whose name matches the regular expression."""
         return self.get(f"/stats/prometheus?filter={quote(pattern)}")
 
-    def rejections(self) -> Mapping[str, int]:
-        """How often a file was refused: by the name of its route table, and ``cds`` for the clusters."""
-        counted = self.stats(r"(rds|cluster_manager\.cds).*\.update_rejected$")
-        return {_table(name): int(value) for name, value in counted.items()}
+    def updates(self) -> dict[str, Updates]:
+        """What became of the files so far: by the name of the route table, and ``cds`` for the clusters."""
+        counted = self.stats(r"(\.rds\.|^cluster_manager\.cds\.).*update_(success|rejected)$")
+        return {
+            _subject(name): Updates(taken=int(value), refused=int(counted[name.replace("_success", "_rejected")]))
+            for name, value in counted.items()
+            if name.endswith("_success")
+        }
 
 
-def _table(stat: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updates:
+    """How often a file has been taken and how often refused."""
+
+    taken: int
+    refused: int
+
+
+def _subject(stat: str) -> str:
     parts = stat.split(".")
     return "cds" if parts[0] == "cluster_manager" else parts[-2]

@@ -31,6 +31,7 @@ def interrupts_kept_waiting() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None: set by no Python code, which cannot set it again either.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
     if seen:
         signal.raise_signal(seen[-1])

@@ -12,7 +12,7 @@ def require_live(envoy: Envoy, snapshot: Snapshot) -> None:
     """Raise MeshError unless every route table of ``snapshot`` is live, each route with its name and its fault."""
     live = envoy.admin.route_tables()
     for name, table in snapshot.tables.items():
-        found = _outline(live[name][1]) if name in live else []
+        found = _outline(live[name]) if name in live else []
         if found != _outline(table):
             raise MeshError(f"expected Envoy to serve the routes {_outline(table)} for {name}, found {found}")
 

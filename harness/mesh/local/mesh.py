@@ -22,13 +22,17 @@ from harness.mesh.port import Entry, RequestCount
 from harness.model.record import Json, Rollback
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class LocalChange:
-    """A change that is live in the local mesh; ``rollback`` is None until it has been undone."""
+    """A change that is live in the local mesh; ``rollback`` is None until it has been undone.
+
+    before: the resources without it, and ``below`` the changes that were live then.
+    """
 
     name: str
     edits: tuple[Edit, ...]
     before: tuple[Json, ...]
+    below: tuple[LocalChange, ...]
     rollback: Rollback | None = None
 
 
@@ -52,6 +56,7 @@ class LocalMesh:
         self._resources, self._entry, self._check_services = tuple(resources), entry, check_services
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
+        self._unchanged = self._resources
 
     @property
     def namespace(self) -> str:
@@ -73,7 +78,7 @@ class LocalMesh:
         Raises MeshError, EnvoyError or ResourceError when the edits are not taken; then nothing is
         changed. Raises RollbackError when the mesh could not be put back.
         """
-        change = LocalChange(name=name, edits=tuple(edits), before=self._resources)
+        change = LocalChange(name=name, edits=tuple(edits), before=self._resources, below=tuple(self._changes))
         self._journal.will_make(name, change.edits)
         try:
             try:
@@ -123,11 +128,16 @@ class LocalMesh:
 
     def _make(self, change: LocalChange) -> None:
         wanted = applied_all(change.edits, self._resources, namespace=self.namespace)
+        if not self._changes:
+            self._unchanged = self._resources
         self._changes.append(change)
         self._serve(wanted)
 
     def _serve(self, resources: Sequence[Json]) -> None:
         check_for_local_mesh(resources, self._topology)
+        self._make_live(resources)
+
+    def _make_live(self, resources: Sequence[Json]) -> None:
         snapshot = translated(resources, self._topology)
         self._envoy.update(snapshot)
         require_live(self._envoy, snapshot)
@@ -153,20 +163,26 @@ class LocalMesh:
         """Put resources and proxies back; what was found left behind, or nothing."""
         if change not in self._changes:
             return ""
-        last = self._changes[-1] is change
+        expected = self._expected_without(change)
         wanted = undone_all(change.edits, self._resources, namespace=self.namespace)
         try:
-            self._serve(wanted)
+            # Unchecked: an undo is made whatever others have made of the resources meanwhile.
+            self._make_live(wanted)
         except HarnessError as error:
             return f"expected the mesh to be as before, it could not be put back: {error}"
         left = [trace for edit in change.edits for trace in traces(edit, self._find(edit))]
         if left:
             return f"expected nothing of the change to be left, found {'; '.join(left)}"
-        if last and self._resources != change.before:
+        if expected is not None and self._resources != expected:
             return "expected the resources to be as before the change, found them different"
-        if last:
-            self._resources = change.before
+        self._resources = self._resources if expected is None else expected
         return ""
+
+    def _expected_without(self, change: LocalChange) -> tuple[Json, ...] | None:
+        """The resources when ``change`` is undone; None where changes made after it stay."""
+        if self._changes == [change]:
+            return self._unchanged
+        return change.before if self._changes == [*change.below, change] else None
 
     def _find(self, edit: Edit) -> Json | None:
         place = (edit.kind, edit.namespace, edit.name)

@@ -1,0 +1,210 @@
+"""Changes of a running mesh: live when entered, gone when left, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+from mesh_world import SUBSETS, World, routes
+
+from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
+from harness.faults import fault_edits
+from harness.istio.edits import Edit, Insertion
+from harness.istio.routing import split_edits
+from harness.mesh.local import AppliedFiles, LocalMesh
+from harness.mesh.local import mesh as mesh_module
+from harness.model.fault import abort
+
+OWNER = "test"
+RULE_AND_ROUTE = (SUBSETS, routes("- name: all\n  route: [{destination: {host: reviews, subset: v1}}]"))
+
+
+def _split(mesh: LocalMesh, *, share: float = 0.5, owner: str = OWNER) -> tuple[Edit, ...]:
+    arms = {name: {"app": "reviews", "version": version} for name, version in (("baseline", "v2"), ("canary", "v3"))}
+    return split_edits(mesh.resources(), host="reviews", namespace="default", canary_share=share, owner=owner, **arms)
+
+
+def _abort(mesh: LocalMesh, host: str = "ratings", *, owner: str = OWNER) -> tuple[Edit, ...]:
+    return fault_edits(
+        abort(host, 503), mesh.resources(), namespace="default", caller_labels=None, owner=owner, index=0
+    )
+
+
+def _broken(mesh: LocalMesh) -> tuple[Edit, ...]:
+    """An edit that passes every check but Envoy's: only RE2 knows that there is no such class."""
+    (before,) = (item for item in mesh.resources() if item["kind"] == "VirtualService")
+    entry = {"name": "harness-test-x", "match": [{"uri": {"regex": r"/\p{Nope}"}}], "directResponse": {"status": 200}}
+    insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
+    return (Edit(kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,)),)
+
+
+def test_a_split_is_live_inside_and_gone_outside(world: World) -> None:
+    """Requests go to both arms, marked; afterwards everything is as before, proven."""
+    world.serve(*RULE_AND_ROUTE)
+    before = world.mesh.resources()
+    with world.mesh.changed(_split(world.mesh), name="split") as change:
+        answers = world.times(100, "reviews")
+        assert change.rollback is None
+    seen = Counter((answer.workload, answer.headers["x-harness-arm"]) for answer in answers)
+    assert set(seen) == {("reviews-v2", "baseline"), ("reviews-v3", "canary")}
+    assert (change.rollback.change, change.rollback.verified) == ("split", True)
+    assert world.mesh.resources() == before
+    after = world.get("reviews")
+    assert (after.workload, "x-harness-arm" in after.headers) == ("reviews-v1", False)
+
+
+def test_changes_of_a_host_without_resources_create_and_delete_them(world: World) -> None:
+    """Where there is no VirtualService the edit brings one and takes it away."""
+    with world.mesh.changed(_abort(world.mesh), name="abort"):
+        assert world.get("ratings", caller="reviews-v2").status == 503
+        assert len(world.mesh.resources()) == 1
+    assert world.mesh.resources() == ()
+    assert world.get("ratings", caller="reviews-v2").status == 200
+
+
+def test_changes_may_be_left_in_any_order(world: World) -> None:
+    """Each undo takes away its own only."""
+    world.serve(*RULE_AND_ROUTE)
+    before = world.mesh.resources()
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(world.mesh.changed(_abort(world.mesh, "reviews", owner="one"), name="one"))
+    second.enter_context(world.mesh.changed(_abort(world.mesh, "details", owner="two"), name="two"))
+    first.close()
+    assert [world.get(service).status for service in ("reviews", "details")] == [200, 503]
+    second.close()
+    assert [world.get(service).status for service in ("reviews", "details")] == [200, 200]
+    assert world.mesh.resources() == before
+
+
+def test_a_split_left_before_the_fault_inside_it_is_still_undone(world: World) -> None:
+    """The fault's routes to the split's subsets answer 503 until the fault is undone too."""
+    world.serve(*RULE_AND_ROUTE)
+    before = world.mesh.resources()
+    split, fault = ExitStack(), ExitStack()
+    split.enter_context(world.mesh.changed(_split(world.mesh, owner="one"), name="split"))
+    fault.enter_context(world.mesh.changed(_abort(world.mesh, "reviews", owner="two"), name="abort"))
+    split.close()
+    fault.close()
+    assert world.get("reviews").workload == "reviews-v1"
+    assert world.mesh.resources() == before
+
+
+def test_an_exception_inside_undoes_the_change(world: World) -> None:
+    """The exception goes on, the change does not."""
+    world.serve(*RULE_AND_ROUTE)
+    before = world.mesh.resources()
+    with pytest.raises(ZeroDivisionError), world.mesh.changed(_abort(world.mesh, "reviews"), name="abort"):
+        raise ZeroDivisionError
+    assert world.mesh.resources() == before
+    assert world.get("reviews").status == 200
+
+
+def test_ctrl_c_during_the_undo_waits_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C while the undo runs is acted on when it is done."""
+    world.serve(*RULE_AND_ROUTE)
+    before = world.mesh.resources()
+    undone_all = mesh_module.undone_all
+
+    def interrupted(*args: object, **options: object) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return undone_all(*args, **options)
+
+    monkeypatch.setattr(mesh_module, "undone_all", interrupted)
+    with pytest.raises(KeyboardInterrupt), world.mesh.changed(_abort(world.mesh, "reviews"), name="abort") as change:
+        raise KeyboardInterrupt
+    assert change.rollback.verified
+    assert world.mesh.resources() == before
+    assert world.get("reviews").status == 200
+
+
+def test_the_journal_knows_the_edits_before_and_the_undo_after(world: World) -> None:
+    """Each change is on disk while it is live, and marked when it is gone."""
+    world.serve(*RULE_AND_ROUTE)
+    journal = world.folder / "changes.jsonl"
+    with world.mesh.changed(_abort(world.mesh, "reviews"), name="journalled"):
+        line = json.loads(journal.read_text().splitlines()[-1])
+        assert (line["change"], line["edits"][0]["kind"]) == ("journalled", "VirtualService")
+    assert json.loads(journal.read_text().splitlines()[-1]) == {"undone": "journalled", "verified": True}
+
+
+def test_what_envoy_refuses_is_told_with_its_reason_and_nothing_changes(world: World) -> None:
+    """The configuration before is live again, on disk too; later changes work."""
+    world.serve(*RULE_AND_ROUTE)
+    before = world.mesh.resources()
+    with pytest.raises(EnvoyError, match="Nope"), world.mesh.changed(_broken(world.mesh), name="broken"):
+        pytest.fail("a refused configuration must not be entered")
+    assert world.mesh.resources() == before
+    assert world.get("reviews").workload == "reviews-v1"
+    with world.mesh.changed(_abort(world.mesh, "reviews"), name="abort"):
+        assert world.get("reviews").status == 503
+
+
+def test_an_edit_that_no_longer_fits_is_refused_and_nothing_changes(world: World) -> None:
+    """The resource was replaced since the edit was planned."""
+    world.serve(*RULE_AND_ROUTE)
+    planned = _abort(world.mesh, "reviews")
+    world.serve(SUBSETS, routes("- name: other\n  route: [{destination: {host: reviews, subset: v2}}]"))
+    with pytest.raises(MeshError, match="plan again"), world.mesh.changed(planned, name="late"):
+        pytest.fail("an edit that does not fit must not be entered")
+    assert world.get("reviews").workload == "reviews-v2"
+
+
+def test_an_edit_to_an_unknown_subset_is_refused(world: World) -> None:
+    """Edits pass the same checks as files."""
+    world.serve(*RULE_AND_ROUTE)
+    (before,) = (item for item in world.mesh.resources() if item["kind"] == "VirtualService")
+    entry = {"name": "harness-test-0", "route": [{"destination": {"host": "reviews", "subset": "v9"}}]}
+    insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
+    edit = Edit(kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,))
+    with pytest.raises(ResourceError, match="unknown subset 'v9'"), world.mesh.changed((edit,), name="wrong"):
+        pytest.fail("an invalid edit must not be entered")
+    assert world.get("reviews").workload == "reviews-v1"
+
+
+def test_resources_are_not_replaced_under_a_live_change(world: World) -> None:
+    """That would lose the change unseen."""
+    world.serve(*RULE_AND_ROUTE)
+    with world.mesh.changed(_split(world.mesh), name="split"), pytest.raises(MeshError, match="split"):
+        world.mesh.replace(())
+
+
+def test_an_undo_that_fails_is_an_error_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mesh that could not be put back is never taken for clean."""
+    world.serve(*RULE_AND_ROUTE)
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(RollbackError, match="could not be put back"),
+        world.mesh.changed(_abort(world.mesh, "reviews"), name="abort") as change,
+    ):
+        patch.setattr(mesh_module, "translated", _unable)
+    assert change.rollback.verified is False
+    world.serve(*RULE_AND_ROUTE)
+    assert world.get("reviews").status == 200
+
+
+def _unable(*_args: object) -> None:
+    raise MeshError("no")
+
+
+def test_a_changed_file_is_applied_again_and_a_bad_one_leaves_the_last_good_state(world: World) -> None:
+    """Each content is tried once; correcting the file applies it."""
+    world.serve(*RULE_AND_ROUTE)
+    file = world.folder / "applied.yaml"
+    file.write_text(routes("- route: [{destination: {host: reviews, subset: v2}}]"))
+    applied = AppliedFiles(world.mesh, [file])
+    assert applied.apply_if_changed() is True
+    assert (world.get("reviews").workload, applied.apply_if_changed()) == ("reviews-v2", False)
+    file.write_text(routes("- route: [{destination: {host: reviews, subset: v7}}]"))
+    with pytest.raises(ResourceError, match=r"applied\.yaml:7: .*unknown subset 'v7'"):
+        applied.apply_if_changed()
+    assert (world.get("reviews").workload, applied.apply_if_changed()) == ("reviews-v2", False)
+    file.write_text("kind: [")
+    with pytest.raises(ResourceError, match=r"applied\.yaml:1: expected valid YAML"):
+        applied.apply_if_changed()
+    file.write_text(routes("- route: [{destination: {host: reviews, subset: v3}}]"))
+    assert applied.apply_if_changed() is True
+    assert world.get("reviews").workload == "reviews-v3"
