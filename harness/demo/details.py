@@ -13,7 +13,7 @@ BOOK = {"author": "William Shakespeare", "year": 1595, "type": "paperback", "pag
 
 def details_app(*, seed: int) -> web.Application:
     """``GET /details/{product}``."""
-    latency = Latency(median_s=0.004, spread=0.2, random=Random(seed))  # noqa: S311 - no secrets
+    latency = Latency(median_s=0.015, spread=0.15, random=Random(seed))  # noqa: S311 - no secrets
 
     async def details(request: web.Request) -> web.Response:
         await latency.wait()

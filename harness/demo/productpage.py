@@ -15,7 +15,7 @@ PATIENCE_S = 3.0
 
 
 def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
-    """``GET /productpage`` as HTML, and the same as JSON under ``/api/v1/products/0`` as in Bookinfo."""
+    """``GET /productpage`` as HTML, the same as JSON under ``/api/v1/products/0`` as in Bookinfo, and a login that gives a cookie."""
 
     async def parts(request: web.Request, product: str) -> tuple[Any, Any]:
         return await asyncio.gather(
@@ -29,9 +29,15 @@ def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
         details, reviews = await parts(request, request.match_info["product"])
         return web.json_response({"details": details, "reviews": reviews})
 
+    async def login(request: web.Request) -> web.Response:
+        answer = web.Response(status=204)
+        answer.set_cookie("user", str((await request.post()).get("username", "")))
+        return answer
+
     app = web.Application()
     calling(app, timeout_s=PATIENCE_S)
     app.router.add_get("/productpage", page)
+    app.router.add_post("/login", login)
     app.router.add_get(r"/api/v1/products/{product:\d+}", product)
     return app
 

@@ -11,7 +11,7 @@ from harness.demo.service import Latency, command_line, serve
 
 def ratings_app(*, seed: int) -> web.Application:
     """``GET /ratings/{product}``."""
-    latency = Latency(median_s=0.004, spread=0.2, random=Random(seed))  # noqa: S311 - no secrets
+    latency = Latency(median_s=0.015, spread=0.15, random=Random(seed))  # noqa: S311 - no secrets
 
     async def ratings(request: web.Request) -> web.Response:
         await latency.wait()

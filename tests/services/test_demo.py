@@ -74,7 +74,7 @@ def get(services: ServiceSet, name: str, path: str, headers: Mapping[str, str] |
 
 def get_many(services: ServiceSet, name: str, count: int) -> list[tuple[int, Any, float]]:
     """Several answers of reviews, a few at a time."""
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(50) as pool:
         return list(pool.map(lambda i: get(services, name, f"/reviews/{i}"), range(count)))
 
 
