@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -
     """Names and values, the verdict first; numbers in SI units and ratios, unrounded, so that machines can compute.
 
     ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``: absent when unknown.
-    An indicator that is held against an absolute limit only is called ``<indicator>_limit``.
+    An indicator that is held against an absolute limit only is called ``<indicator>_limit``;
+    a second objective of the same indicator in the same phase gets ``.2`` after the phase.
     """
     run = facts(record, folder)
     rows = [
@@ -27,15 +29,22 @@ def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -
         ("harness.bundle", run.bundle),
         ("harness.again", run.again),
     ]
-    rows += [row for finding in words.worst_first(analysis.findings) for row in _finding(finding)]
+    seen: Counter[str] = Counter()
+    for finding in analysis.findings:
+        prefix = _prefix(finding)
+        seen[prefix] += 1
+        rows += _finding(finding, prefix if seen[prefix] == 1 else f"{prefix}.{seen[prefix]}")
     rows += [(f"harness.proof.{_name(proof.name)}", "held" if proof.held else "failed") for proof in analysis.proofs]
     return [(name, words.printable(text)) for name, text in rows if text]
 
 
-def _finding(finding: Finding) -> Iterator[tuple[str, str]]:
+def _prefix(finding: Finding) -> str:
     objective = finding.objective
     alone = "_limit" if objective.limit is not None and finding.margin is None else ""
-    prefix = f"harness.sli.{_name(words.indicator(objective))}{alone}.{_name(words.phase(finding))}"
+    return f"harness.sli.{_name(words.indicator(objective))}{alone}.{_name(words.phase(finding))}"
+
+
+def _finding(finding: Finding, prefix: str) -> Iterator[tuple[str, str]]:
     yield f"{prefix}.verdict", str(finding.verdict)
     numbers = {
         "baseline": finding.baseline.value if finding.baseline else None,

@@ -14,6 +14,7 @@ from harness.report.facts import facts
 
 _COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
 _SHORT = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.MARGINAL: "MARGINAL", Verdict.INCONCLUSIVE: "INCONCL."}
+_COLUMNS = ("SLI", "baseline", "canary", "difference", "tolerance")
 _SHOWN = 12
 _LABEL = 9
 
@@ -68,30 +69,43 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
         return ["", "  no objective was judged"]
     ordered = words.worst_first(analysis.findings)
     shown = ordered[: max(_SHOWN, sum(finding.verdict is not Verdict.PASS for finding in ordered))]
-    phases = list(dict.fromkeys(words.phase(finding) for finding in shown))
-    longest = max(len(words.indicator(f.objective)) for f in shown) + 2
-    name_width = min(max(longest, 15), max(width - 65, 15))
-    lines = ["", f"  {'SLI':<{name_width}} {'baseline':>9} {'canary':>9} {'difference':>23} {'tolerance':>9}"]
-    for phase in phases:
+    cells = {id(finding): _cells(finding, record) for finding in shown}
+    longest = [max(map(len, column)) for column in zip(_COLUMNS, *cells.values(), strict=True)]
+    widths = [min(length, most) for length, most in zip(longest, (width, 10, 10, 23, 9), strict=True)]
+    widths[0] = max(min(widths[0], width - sum(widths[1:]) - 17), len(_COLUMNS[0]))
+    lines = ["", "  " + _line(_COLUMNS, [widths[0] + 2, *widths[1:]])]
+    for phase in dict.fromkeys(words.phase(finding) for finding in shown):
         lines.append(f"  {words.printable(phase)}")
-        lines += [_row(f, record, name_width, color=color) for f in shown if words.phase(f) == phase]
+        for finding in (f for f in shown if words.phase(f) == phase):
+            lines += _row(cells[id(finding)], widths, _painted(finding.verdict, _SHORT[finding.verdict], color=color))
     hidden = len(ordered) - len(shown)
     return [*lines, *([f"  and {hidden} more passed"] if hidden else [])]
 
 
-def _row(finding: Finding, record: Record, name_width: int, *, color: bool) -> str:
+def _cells(finding: Finding, record: Record) -> tuple[str, ...]:
     unit = words.unit(finding.objective, record)
-    name = words.printable(words.indicator(finding.objective))
-    name = name if len(name) <= name_width else name[: name_width - 1] + "…"
-    cells = (
-        f"    {name:<{name_width - 2}}",
-        f"{words.estimate(finding.baseline, unit):>9}",
-        f"{words.estimate(finding.canary, unit):>9}",
-        f"{words.interval(finding, unit):>23}",
-        f"{words.tolerance(finding, unit):>9}",
-        _painted(finding.verdict, _SHORT[finding.verdict], color=color),
+    muted = " (muted)" if finding.objective.muted else ""
+    return (
+        words.printable(words.indicator(finding.objective)) + muted,
+        words.estimate(finding.baseline, unit),
+        words.estimate(finding.canary, unit),
+        words.interval(finding, unit),
+        words.tolerance(finding, unit),
     )
-    return " ".join(cells) + (" (muted)" if finding.objective.muted else "")
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], verdict: str) -> list[str]:
+    """A row; where a cell is too long for its column, the name stands on a line of its own."""
+    if all(len(cell) <= width for cell, width in zip(cells, widths, strict=True)):
+        return [f"    {_line(cells, widths)} {verdict}"]
+    room = sum(widths) + len(widths) - 1
+    numbers = _line(("", *cells[1:]), (0, *widths[1:])).strip()
+    return [f"    {cells[0]}", f"    {numbers:>{room}} {verdict}"]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = f"{cells[0]:<{widths[0]}}"
+    return " ".join([first, *(f"{cell:>{width}}" for cell, width in zip(cells[1:], widths[1:], strict=True))])
 
 
 def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:

@@ -36,6 +36,34 @@ def test_terminal_tells_the_failure() -> None:
     assert "why    error_rate in fault: the canary fails 4.5 points" in text
 
 
+def test_terminal_gives_long_names_a_line_of_their_own() -> None:
+    """An indicator with a label too long for the column, or numbers too long for theirs, still stand in 80 columns, whole."""
+    record, analysis = records.run(Verdict.FAIL)
+    first = next(f for f in analysis.findings if f.objective.name == "error_rate" and f.verdict is Verdict.FAIL)
+    labelled = replace(
+        first, objective=replace(first.objective, labels={"endpoint": "GET /reviews/{id}/stars"}, limit=0.01)
+    )
+    lines = terminal.render(record, replace(analysis, findings=(labelled, *analysis.findings))).splitlines()
+    at = lines.index("    error_rate{endpoint=GET /reviews/{id}/stars}")
+    assert lines[at + 1].split() == [
+        "0.144",
+        "%",
+        "4.6",
+        "%",
+        "+4.46",
+        "pp",
+        "[+4.28,",
+        "+4.63]",
+        "+0.5",
+        "pp,",
+        "<",
+        "1",
+        "%",
+        "FAIL",
+    ]
+    assert len(lines[at + 1]) <= 80
+
+
 def test_terminal_says_what_is_missing() -> None:
     """An inconclusive run names the requests it lacks, the proof that failed and what to do."""
     text = " ".join(terminal.render(*records.run(Verdict.INCONCLUSIVE)).split())
@@ -82,7 +110,8 @@ def test_junit_properties_hold_the_records_numbers() -> None:
     """Verdict, score, seed, bundle and reason, and every SLI's numbers unrounded under a name of its own."""
     record, analysis = records.run(Verdict.FAIL)
     properties = junit.properties(record, analysis)
-    names = [name for name, _ in properties]
+    twice = junit.properties(record, replace(analysis, findings=analysis.findings * 2))
+    names = [name for name, _ in twice]
     assert len(set(names)) == len(names)
     told = dict(properties)
     assert told["harness.verdict"] == "fail"
