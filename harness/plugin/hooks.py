@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.errors import CanaryFinding, CanaryInconclusive, CanaryMarginal, CanaryRegression, HarnessError
+from harness.model.verdict import Verdict
 from harness.plugin.options import OUTCOMES, SESSION, Session, add_options
 
 _KINDS: Mapping[type[BaseException], str] = {
@@ -99,8 +100,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     told = [one for report in reports for one in report.harness_told]
     if not told:
         return
-    terminalreporter.section("canary analysis")
-    for one in told:
+    terminalreporter.write_line("")
+    for one in sorted(told, key=lambda one: one["verdict"] == Verdict.PASS):
         terminalreporter.write_line(one["text"])
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:

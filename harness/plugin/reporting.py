@@ -22,9 +22,9 @@ def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
     """What one outcome has to say, as plain texts: they cross from xdist's workers."""
     record, analysis = outcome.record, outcome.analysis
     if analysis.verdict is Verdict.PASS:
-        text = f"PASS  {record.plan.scenario}  score {analysis.score:.4g}  {outcome.report}"
+        text = f"{terminal.line(record, analysis)}\n  report {outcome.report}"
     else:
-        text = f"{terminal.render(record, analysis)}\n  report {outcome.report}"
+        text = f"{terminal.render(record, analysis, folder=outcome.folder)}  report {outcome.report}"
         if passed:
             text += (
                 f"\n  note   the test passed although the verdict is {analysis.verdict}: it did not call require_pass()"

@@ -8,7 +8,7 @@ import pytest
 
 SCENARIO = """
 def test_slow_ratings(canary):
-    canary.run(faults=[delay("ratings", "1s", percent=50)]).require_pass()
+    canary.run(faults=[delay("ratings", "1s", percent=30)]).require_pass()
 """
 MOMENTS = {
     "starting": "collected 1 item",
