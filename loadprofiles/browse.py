@@ -4,6 +4,8 @@ from random import randrange
 
 from locust import FastHttpUser, constant, task
 
+LOADPROFILE = {"rate": 50, "duration": "30s"}
+
 
 class Reader(FastHttpUser):
     """Reads the reviews of one product after another."""

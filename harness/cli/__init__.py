@@ -21,8 +21,14 @@ COMMANDS = MappingProxyType(
         "doctor": "check that everything the harness needs is here and works",
         "up": "bring the mesh of harness.yaml up until Ctrl-C",
         "run": "run scenarios (pytest) and decide by their verdicts",
+        "load": "send the load of one profile to a URL and record every request",
         "judge": "decide again from a recorded run, two files of requests, or Kayenta's metric pairs",
         "import": "turn another tool's configuration into objectives",
+        "plan": "say what a run would change in a cluster, with reads and dry runs alone",
+        "inject": "inject one fault by hand, undone after its time or on Ctrl-C",
+        "faults": "list what is injected in a cluster now: by whom, until when",
+        "restore": "undo what dead runs left in a cluster",
+        "reaper": "undo what dead runs leave in a cluster, again and again",
         "show": "open or print the report of a recorded run",
     }
 )

@@ -139,12 +139,12 @@ class Driver:
         while (busy := self._busy()) and time.perf_counter() < deadline:
             gevent.sleep(0.01)
         now, text = time.perf_counter() - self.zero, f"no answer within {self._drain_s:g} s after the last request"
-        for due, late in self.recorder.pending.values():
-            self.recorder.write_unanswered(due, now - due, late, text)
-        self.unanswered = len(self.recorder.pending)
+        waiting = [(greenlet, now - due - late) for greenlet, (due, late) in self.recorder.pending.items()]
+        for greenlet, waited_s in waiting:
+            self.recorder.record_unanswered(greenlet, waited_s, text)
+        self.unanswered = len(waiting)
         if len(busy) > self.unanswered:
             self.notes.append(f"{len(busy) - self.unanswered} users were still in the middle of a task at the end")
-        self.recorder.pending.clear()
         gevent.killall([seat.greenlet for seat in busy], block=True, timeout=1)
         rest = [seat.greenlet for seats in self.idle.values() for seat in seats]
         for greenlet in rest:

@@ -25,6 +25,7 @@ WINDOW = 256 * 1024
 _BAD_STATUS = (BadStatusError, LocustBadStatusCode, HTTPError)
 """Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
 _OTHERS = "(others)"
+_pack = files.RECORD.pack_into
 
 
 class Recorder:
@@ -86,34 +87,33 @@ class Recorder:
         if response is not None:
             status = getattr(response, "status_code", 0) or 0
             headers = getattr(response, "headers", None)
-            if headers:
+            if headers is not None:
                 arm = self._arms.get(headers.get(self._arm_header), -1)
         operation = self._operations.get(name)
         if operation is None:
             operation = self._number(self._operations, files.OPERATION, name)
         error = 0 if exception is None else self._error(exception, status)
-        self.write(due, latency, late, response_length or 0, status, operation, error, arm)
-
-    def write(  # noqa: PLR0917 - called for every request; keywords cost time
-        self, due: float, latency: float, late: float, size: int, status: int, operation: int, error: int, arm: int
-    ) -> None:
-        """Append one sample; it exists when the counter says so."""
-        if self._offset == WINDOW:
-            try:
-                self._window = self._next_window(self._window_start + WINDOW)
-            except OSError as error_:
-                self._on_full(error_)
-                return
-            self._offset = 0
-        files.RECORD.pack_into(self._window, self._offset, due, latency, late, size, status, operation, error, arm)
-        self._offset += files.RECORD_SIZE
+        offset = self._offset
+        if offset == WINDOW and (offset := self._turn()) == WINDOW:
+            return
+        _pack(self._window, offset, due, latency, late, response_length or 0, status, operation, error, arm)
+        self._offset = offset + files.RECORD_SIZE
         self.count += 1
         self.counters[files.COUNT] = self.count
 
-    def write_unanswered(self, due: float, latency: float, late: float, text: str) -> None:
-        """A request that was due and got no answer: status 0 and ``text`` as its error."""
-        operation = self._number(self._operations, files.OPERATION, "(no answer)")
-        self.write(due, latency, late, 0, 0, operation, self._number(self._errors, files.ERROR, text), -1)
+    def _turn(self) -> int:
+        """Where to write in the next window, or its end when there is no room for one."""
+        try:
+            self._window = self._next_window(self._window_start + WINDOW)
+        except OSError as error:
+            self._on_full(error)
+            return WINDOW
+        return 0
+
+    def record_unanswered(self, greenlet: Any, waited_s: float, text: str) -> None:
+        """The arrival of this greenlet got no answer: a sample of status 0 with ``text`` as its error."""
+        self.pending[getcurrent()] = self.pending.pop(greenlet)
+        self.record("", "(no answer)", waited_s * 1e3, 0, exception=text)
 
     def _error(self, exception: Any, status: int) -> int:
         if status and isinstance(exception, _BAD_STATUS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,29 +14,52 @@ class BadStatusError(ResponseError):
     """The status alone says that the request failed."""
 
 
+class Headers(Mapping[str, str]):
+    """Header values by name, in any case; of repeated ones the last. Parsed only when more than one is asked for."""
+
+    __slots__ = ("_lines", "_parsed")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        """lines: as they came, the status line included, those of redirects before."""
+        self._lines = lines
+        self._parsed: dict[str, str] | None = None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """One value, found without parsing the others."""
+        raw = b"".join(self._lines)
+        start = raw.lower().rfind(b"\n" + key.lower().encode() + b":")
+        if start < 0 or raw.rfind(b"\nHTTP/") > start:
+            return default
+        return raw[start + len(key) + 2 : raw.find(b"\r\n", start + 1)].strip().decode("latin-1")
+
+    def _all(self) -> dict[str, str]:
+        if self._parsed is None:
+            self._parsed = {}
+            for line in self._lines:
+                if line.startswith(b"HTTP/"):
+                    self._parsed.clear()
+                name, colon, value = line.decode("latin-1").partition(":")
+                if colon:
+                    self._parsed[name.lower()] = value.strip()
+        return self._parsed
+
+    def __getitem__(self, key: str) -> str:
+        return self._all()[key.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
 class Answer:
     """Status, headers and body. ``status_code`` is 0 when no answer came; ``error`` then says why."""
 
-    __slots__ = ("_header_lines", "_headers", "content", "error", "status_code", "url")
+    __slots__ = ("content", "error", "headers", "status_code", "url")
 
-    def __init__(self, url: str, status_code: int, header_lines: list[bytes], content: bytes, error: Exception | None):
-        self.url, self.status_code, self.content, self.error = url, status_code, content, error
-        self._header_lines = header_lines
-        self._headers: dict[str, str] | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Header values by lower-case name; of repeated ones, the last."""
-        if self._headers is None:
-            headers: dict[str, str] = {}
-            for line in self._header_lines:
-                if line.startswith(b"HTTP/"):
-                    headers.clear()  # of a redirect before
-                name, colon, value = line.decode("latin-1").partition(":")
-                if colon:
-                    headers[name.lower()] = value.strip()
-            self._headers = headers
-        return self._headers
+    def __init__(self, url: str, status_code: int, headers: Headers, content: bytes, error: Exception | None) -> None:
+        self.url, self.status_code, self.headers, self.content, self.error = url, status_code, headers, content, error
 
     @property
     def text(self) -> str:
@@ -63,7 +87,7 @@ class CheckedAnswer(Answer):
     __slots__ = ("_fire", "_meta", "_said")
 
     def __init__(self, answer: Answer, fire: Any, meta: dict[str, Any]) -> None:
-        super().__init__(answer.url, answer.status_code, answer._header_lines, answer.content, answer.error)  # noqa: SLF001
+        super().__init__(answer.url, answer.status_code, answer.headers, answer.content, answer.error)
         self._fire, self._meta, self._said = fire, meta, False
 
     def success(self) -> None:

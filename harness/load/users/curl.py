@@ -13,7 +13,7 @@ import pycurl
 from locust import User
 from locust.exception import StopTest
 
-from harness.load.users.answers import Answer, BadStatusError, CheckedAnswer
+from harness.load.users.answers import Answer, BadStatusError, CheckedAnswer, Headers
 from harness.load.users.loop import CurlLoop
 
 _VERSIONS = {
@@ -30,7 +30,7 @@ class CurlError(ConnectionError):
 class _Transfer:
     """An easy handle with the places where libcurl leaves header lines and body."""
 
-    __slots__ = ("handle", "headers", "lines", "parts")
+    __slots__ = ("handle", "headers", "lines", "parts", "url")
 
     def __init__(self, user: CurlUser) -> None:
         self.handle = pycurl.Curl()
@@ -42,6 +42,7 @@ class _Transfer:
     def set_up(self, user: CurlUser) -> None:
         """Options that hold for every request."""
         self.headers: Mapping[str, str] = {}
+        self.url = ""
         for option, value in (
             (pycurl.HEADERFUNCTION, self.lines.append),
             (pycurl.WRITEFUNCTION, self.parts.append),
@@ -102,7 +103,9 @@ class CurlClient:
             whole += ("&" if "?" in whole else "?") + urlencode(params)
         transfer = self._free.pop() if self._free else _Transfer(self._user)
         handle = transfer.handle
-        handle.setopt(pycurl.URL, whole)
+        if whole != transfer.url:
+            handle.setopt(pycurl.URL, whole)
+            transfer.url = whole
         sent: Mapping[str, str] = {**self.headers, **headers} if headers else self.headers
         special = method != "GET" or data is not None or json is not None or not allow_redirects
         if special:
@@ -217,11 +220,11 @@ def _prepare(
 
 
 def _answer(url: str, transfer: _Transfer, number: int, text: str) -> Answer:
-    lines, content = transfer.lines[:], b"".join(transfer.parts)
+    headers, content = Headers(transfer.lines[:]), b"".join(transfer.parts)
     transfer.lines.clear()
     transfer.parts.clear()
     if number:
-        return Answer(url, 0, lines, content, CurlError(f"[{number}] {text}"))
+        return Answer(url, 0, headers, content, CurlError(f"[{number}] {text}"))
     status = transfer.handle.getinfo(pycurl.RESPONSE_CODE)
     error = BadStatusError(f"status {status}") if status >= 400 else None
-    return Answer(url, status, lines, content, error)
+    return Answer(url, status, headers, content, error)

@@ -1,0 +1,251 @@
+"""What the load generator costs, as ratios measured in one run: clients, recorder, lateness, truth.
+
+``python benchmarks/load.py`` takes about five minutes; ``--only clients`` (or recorder, latency, open,
+memory, truth) a part of it. Generators run on one core and Envoy on another; every tool takes its turn in each
+round, and medians over the rounds of the ratios within a round are compared with the bars. wrk is Debian's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import load_truth
+import numpy as np
+import psutil
+from load_tables import Row, finish, table
+from load_target import EnvoyTarget, envoy_target
+
+from harness.load.locust import LocustLoad
+from harness.load.reading import read_heads
+from harness.model.load import LoadPlan, LoadReport, Stage
+from harness.model.samples import Samples
+
+CONNECTIONS, WINDOW_S, ROUNDS = 16, 3.0, 3
+IMPORTS = {
+    "FastHttpUser": "from locust import FastHttpUser",
+    "CurlUser": "from harness.load.users.curl import CurlUser",
+    "LeanUser": "from harness.load.users.lean import LeanUser",
+}
+PROFILE = """
+{imports}
+from locust import constant, task
+
+
+class Visitor({user}):
+    wait_time = constant(0)
+    {more}
+
+    @task
+    def visit(self):
+        self.client.get("/", name="/")
+"""
+GENERATOR_CORE, ENVOY_CORE = 0, 1
+
+
+class Bench:
+    """Where everything runs."""
+
+    def __init__(self, folder: Path, target: EnvoyTarget) -> None:
+        self.folder, self.target = folder, target
+        self._runs = 0
+
+    def profile(self, user: str, more: str = "") -> Path:
+        """A locustfile that sends as fast as this User class can."""
+        path = self.folder / f"{user.lower()}{len(more)}.py"
+        path.write_text(PROFILE.format(imports=IMPORTS[user], user=user, more=more))
+        return path
+
+    def plan(self, profile: Path, seconds: float, **more: object) -> LoadPlan:
+        """A load of ``seconds``; the open model needs a rate, the closed one users."""
+        rate = float(more.pop("rate", 1.0))  # type: ignore[arg-type]
+        stage = Stage(duration_s=seconds, start_rps=rate, end_rps=rate)
+        return LoadPlan(
+            profile=profile, url=self.target.url, stages=(stage,), trace_share=0, drain_s=2, **more  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def run(self, plan: LoadPlan, watch: Callable[[int], None] = lambda _: None) -> tuple[LoadReport, Samples]:
+        """Carry a plan out on the generator's core; ``watch`` gets the worker's pid while it sends."""
+        self._runs += 1
+        folder = self.folder / f"run-{self._runs}"
+        with LocustLoad().start(plan, folder) as run:
+            watch(read_heads(folder / "load")[0].pid)
+            while run.running():
+                time.sleep(0.1)
+            return run.finish(), run.samples()
+
+
+def locust_cost(bench: Bench, user: str, more: str = "") -> float:
+    """CPU seconds per request of a User class in the closed model, counted by Envoy, in a steady window."""
+    costs: list[float] = []
+
+    def watch(pid: int) -> None:
+        time.sleep(1.5)
+        before, cpu = bench.target.requests(), _cpu_s(pid)
+        time.sleep(WINDOW_S)
+        costs.append((_cpu_s(pid) - cpu) / (bench.target.requests() - before))
+
+    bench.run(bench.plan(bench.profile(user, more), WINDOW_S + 2.5, users=CONNECTIONS), watch)
+    return costs[0]
+
+
+def wrk_cost(bench: Bench) -> float:
+    """CPU seconds per request of wrk."""
+    before, cpu = bench.target.requests(), _children_cpu_s()
+    _wrk(bench, CONNECTIONS)
+    return (_children_cpu_s() - cpu) / (bench.target.requests() - before)
+
+
+def clients(bench: Bench) -> Iterator[Row]:
+    """Requests per CPU-second against FastHttpUser and wrk."""
+    tools: dict[str, Callable[[], float]] = {
+        "wrk": lambda: wrk_cost(bench),
+        "FastHttpUser": lambda: locust_cost(bench, "FastHttpUser"),
+        "CurlUser": lambda: locust_cost(bench, "CurlUser"),
+        "CurlUser, HTTP/2": lambda: locust_cost(bench, "CurlUser", 'http_version = "2-prior-knowledge"'),
+        "LeanUser": lambda: locust_cost(bench, "LeanUser"),
+    }
+    rounds = [{tool: cost() for tool, cost in tools.items()} for _ in range(ROUNDS)]
+    for tool in tools:
+        yield Row(f"{tool}: CPU per request", f"{1e6 * median(each[tool] for each in rounds):.1f} µs")
+    for tool, over_fast, over_wrk in (
+        ("CurlUser", 2.5, 0.18), ("CurlUser, HTTP/2", None, None), ("LeanUser", 4.0, 0.28),
+    ):  # fmt: skip
+        fast = median(each["FastHttpUser"] / each[tool] for each in rounds)
+        wrk = median(each["wrk"] / each[tool] for each in rounds)
+        yield _at_least(f"{tool}: requests per CPU-second over FastHttpUser's", fast, over_fast)
+        yield _at_least(f"{tool}: requests per CPU-second over wrk's", wrk, over_wrk)
+
+
+def latency(bench: Bench) -> Iterator[Row]:
+    """The median that a client adds at one connection."""
+    users = ("FastHttpUser", "CurlUser", "LeanUser")
+    rounds = []
+    for _ in range(ROUNDS):
+        found = {"wrk": _wrk(bench, 1)}
+        for user in users:
+            _, samples = bench.run(bench.plan(bench.profile(user), 3.0, users=1))
+            found[user] = float(np.quantile(samples.latency_s[len(samples) // 4 :], 0.5))
+        rounds.append(found)
+    yield Row("wrk: p50 at one connection", f"{1e6 * median(each['wrk'] for each in rounds):.0f} µs")
+    for user, bar in zip(users, (150e-6, 50e-6, 50e-6), strict=True):
+        added = median(each[user] - each["wrk"] for each in rounds)
+        yield Row(f"{user}: added p50", f"{1e6 * added:.0f} µs", f"at most {1e6 * bar:.0f} µs", added <= bar)
+
+
+def recorder(bench: Bench) -> Iterator[Row]:
+    """The cost of recording, in a process of its own, and what memory it takes."""
+    words = [sys.executable, str(Path(__file__).with_name("load_recorder.py")), str(bench.folder)]
+    found = dict(
+        line.split("=") for line in subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    )
+    record, stats, reading = float(found["record_ns"]), float(found["stats_ns"]), float(found["poll_ms"])
+    fast = locust_cost(bench, "FastHttpUser")
+    yield Row("recorder: per request", f"{record:.0f} ns", "at most 500 ns", record <= 500)
+    yield Row("Locust's own statistics: per request", f"{stats:.0f} ns")
+    yield _at_most("recorder over Locust's own statistics", record / stats, 0.3)
+    yield _at_most("recorder over FastHttpUser's CPU per request", record * 1e-9 / fast, 0.02)
+    size, grown = float(found["file_mb"]), float(found["anonymous_mb"])
+    yield Row("sample file per million samples", f"{size:.1f} MB", "at most 33 MB", size <= 33)
+    yield Row("growth of anonymous memory in a million samples", f"{grown:.1f} MB", "at most 5 MB", grown <= 5)
+    yield Row("a look at new samples, once a second at 10 000/s", f"{reading:.2f} ms", "at most 1 ms", reading <= 1)
+
+
+def shipping(bench: Bench) -> Iterator[Row]:
+    """Bytes per sample on Locust's link."""
+    words = [sys.executable, str(Path(__file__).with_name("load_recorder.py")), str(bench.folder), "--batch"]
+    _, samples = bench.run(bench.plan(bench.profile("CurlUser"), 4.0, rate=2000))
+    np.save(bench.folder / "latencies.npy", np.stack([samples.due_s, samples.latency_s, samples.late_s]))
+    size = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    yield Row("bytes a sample on Locust's link, 1 s batches", f"{size:.1f}", "at most 8", size <= 8)
+
+
+def open_model(bench: Bench) -> Iterator[Row]:
+    """How late requests are sent, on one core."""
+    for user, rate, barred in (
+        ("FastHttpUser", 2000, True), ("FastHttpUser", 4000, False), ("CurlUser", 4000, True), ("CurlUser", 8000, False),
+        ("LeanUser", 6000, True), ("LeanUser", 12000, False),
+    ):  # fmt: skip
+        reports = [bench.run(bench.plan(bench.profile(user), 4.0, rate=rate))[0] for _ in range(ROUNDS)]
+        p50, p99 = median(each.late_p50_s for each in reports), median(each.late_p99_s for each in reports)
+        cpu = median(each.cpu_share for each in reports)
+        held = all(each.recorded == each.counted == each.planned and not each.dropped for each in reports)
+        yield Row(
+            f"{user} at {rate}/s, CPU {cpu:.0%}: late p50 / p99",
+            f"{1e6 * p50:.0f} / {1e6 * p99:.0f} µs",
+            "at most 100 / 1000 µs, all sent" if barred else "all sent",
+            held and (not barred or (p50 <= 100e-6 and p99 <= 1e-3)),
+        )
+
+
+PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "clients": clients,
+    "latency": latency,
+    "recorder": recorder,
+    "shipping": shipping,
+    "open": open_model,
+}
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether all bars hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=[*PARTS, "truth"], action="append")
+    wanted = parser.parse_args().only or [*PARTS, "truth"]
+    cores = os.sched_getaffinity(0)
+    results = []
+    with TemporaryDirectory() as name:
+        one = {GENERATOR_CORE} if len(cores) > 1 else cores
+        os.sched_setaffinity(0, one)
+        with envoy_target(Path(name), core=ENVOY_CORE if len(cores) > 1 else None) as target:
+            bench = Bench(Path(name), target)
+            results += [table(part, list(rows(bench))) for part, rows in PARTS.items() if part in wanted]
+    os.sched_setaffinity(0, cores)
+    if "truth" in wanted:
+        results.append(load_truth.main() == 0)
+    return finish(results)
+
+
+def _wrk(bench: Bench, connections: int) -> float:
+    """Run wrk; its median latency in seconds."""
+    words = ["wrk", "-t1", f"-c{connections}", f"-d{WINDOW_S:g}s", "--latency", bench.target.url]
+    text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
+    if found is None:
+        raise SystemExit(f"wrk said something unexpected:\n{text}")
+    return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]
+
+
+def _cpu_s(pid: int) -> float:
+    """Nanosecond-exact CPU time of a process, where the kernel tells it."""
+    threads = Path(f"/proc/{pid}/task")
+    if threads.exists():
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.iterdir()) * 1e-9
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _at_least(what: str, ratio: float, bar: float | None) -> Row:
+    return Row(what, f"{ratio:.2f}", f"at least {bar:g}" if bar else "", ratio >= bar if bar else None)
+
+
+def _at_most(what: str, ratio: float, bar: float) -> Row:
+    return Row(what, f"{ratio:.3f}", f"at most {bar:g}", ratio <= bar)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

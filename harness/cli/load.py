@@ -1,0 +1,176 @@
+"""``harness load``: one load profile without a scenario, with live progress and a summary that can be trusted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from harness.clients.parquet import write_samples
+from harness.errors import LoadError, UsageError
+from harness.load.asking import plan_load
+from harness.load.literal import read_settings
+from harness.load.locust import LocustLoad, LocustRun
+from harness.load.profiles import find_profile
+from harness.load.proofs import load_proofs, load_warnings
+from harness.load.summary import Row, Summary, progress_line, summarise
+from harness.model.load import Arrivals, LoadPlan, LoadReport
+from harness.model.samples import Samples
+from harness.model.units import format_duration, format_percent, parse_duration
+from harness.model.verdict import Proof, Verdict
+
+HELP = (
+    "Send the load of one profile (an ordinary locustfile) to a URL in the open model, record every request, and "
+    "say whether the load was sent as planned. Exit code 0: it was; 11: it was not, so its numbers prove nothing."
+)
+EXAMPLES = """\
+  harness load browse --url http://127.0.0.1:8080 --rate 50 --duration 30s --out samples.parquet
+  harness load ramp --url http://127.0.0.1:8080 --json
+  harness load my/locustfile.py --url http://127.0.0.1:8080 --rate 200 --processes 2
+  harness load shop --url http://127.0.0.1:8080 --users 20 --duration 1m     closed model, with think times
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which profile, where to, how much."""
+    parser.add_argument("profile", help="name of a profile in loadprofiles/, or the path of a locustfile")
+    parser.add_argument("--url", required=True, help="where the load goes, e.g. http://127.0.0.1:8080")
+    parser.add_argument("--rate", type=float, metavar="RPS", help="arrivals per second (default: the profile's, or 10)")
+    parser.add_argument("--duration", metavar="TIME", help="e.g. 30s or 5m (default: the profile's, or 30s)")
+    parser.add_argument("--arrivals", choices=[each.value for each in Arrivals], help="spacing (default: even)")
+    parser.add_argument("--seed", type=int, help="of Poisson arrivals and of the profile's random choices")
+    parser.add_argument("--users", type=int, help="closed model with so many users; slow answers then slow the load")
+    parser.add_argument("--processes", type=int, help="worker processes on this machine (default: 1)")
+    parser.add_argument("--warm-up", metavar="TIME", help="beginning that the summary leaves out")
+    parser.add_argument("--drain", metavar="TIME", help="how long to wait for the last answers (default: 10s)")
+    parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="sent with every request")
+    parser.add_argument("--arm-header", metavar="NAME", help="response header that names the arm")
+    parser.add_argument(
+        "--profiles", type=Path, default=Path("loadprofiles"), help="folder of profiles (default: loadprofiles)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="every request as one row of a Parquet file")
+    parser.add_argument("--json", action="store_true", help="summary for machines on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send, watch, summarise."""
+    profile = find_profile(args.profile, [args.profiles])
+    plan = _plan(args, profile)
+    warm_up_s = parse_duration(args.warm_up, "--warm-up") if args.warm_up else read_settings(profile).warm_up_s or 0.0
+    if warm_up_s >= plan.duration_s:
+        raise UsageError(
+            f"expected a warm-up shorter than the load of {plan.duration_s:g} s, found {warm_up_s:g} s: nothing is left"
+        )
+    if args.out is not None and not args.out.absolute().parent.is_dir():
+        raise UsageError(f"--out: expected a file in an existing folder, found {args.out}")
+    report, samples, interrupted = _carried_out(plan)
+    if args.out is not None:
+        write_samples(args.out, samples)
+    summary = summarise(samples, from_s=warm_up_s, duration_s=plan.duration_s)
+    proofs = load_proofs(report)
+    held = all(proof.held for proof in proofs)
+    if args.json:
+        print(json.dumps(_document(plan, report, summary, proofs), indent=1, default=str))
+    else:
+        _print(plan, report, summary, proofs, args.out)
+    if interrupted:
+        raise KeyboardInterrupt
+    return 0 if held else Verdict.INCONCLUSIVE.exit_code
+
+
+def _plan(args: argparse.Namespace, profile: Path) -> LoadPlan:
+    return plan_load(
+        profile,
+        args.url,
+        rate_rps=args.rate,
+        duration_s=parse_duration(args.duration, "--duration") if args.duration else None,
+        headers=_headers(args.header),
+        arrivals=Arrivals(args.arrivals) if args.arrivals else None,
+        seed=args.seed,
+        users=args.users,
+        processes=args.processes,
+        drain_s=parse_duration(args.drain, "--drain") if args.drain else None,
+        arm_header=args.arm_header.lower() if args.arm_header else None,
+    )
+
+
+def _headers(words: list[str]) -> dict[str, str]:
+    mark = f"load-{secrets.token_hex(4)}"
+    headers = {"x-harness-run": mark, "baggage": f"harness.run={mark}"}
+    for word in words:
+        name, colon, value = word.partition(":")
+        if not colon or not name.strip():
+            raise UsageError(f"--header: expected NAME:VALUE, found {word!r}")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _carried_out(plan: LoadPlan) -> tuple[LoadReport, Samples, bool]:
+    """The report, the samples, and whether Ctrl-C ended it: what was recorded until then is kept."""
+    interrupted = False
+    with TemporaryDirectory(prefix="harness-load-") as folder, LocustLoad().start(plan, Path(folder)) as running:
+        try:
+            _watch(plan, running)
+        except KeyboardInterrupt:
+            interrupted = True
+        except LoadError as error:
+            print(f"harness: {error}", file=sys.stderr)
+        return running.finish(), running.samples(), interrupted
+
+
+def _watch(plan: LoadPlan, running: LocustRun) -> None:
+    """A line a second until everything has been answered."""
+    in_place = sys.stderr.isatty()
+    while running.running():
+        time.sleep(1.0)
+        elapsed_s = time.time() - running.started_at
+        line = progress_line(running.samples(), elapsed_s=elapsed_s, duration_s=plan.duration_s)
+        print(f"\r\x1b[K{line}" if in_place else line, end="" if in_place else "\n", file=sys.stderr, flush=True)
+    if in_place:
+        print(file=sys.stderr)
+
+
+def _print(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...], out: Path | None) -> None:
+    model = f"closed model, {plan.users} users" if report.closed else f"open model, {plan.arrivals} arrivals"
+    print(f"{plan.profile.stem} -> {plan.url}   {model}, {plan.duration_s:g} s, seed {plan.seed}")
+    if summary.from_s:
+        print(f"without the first {summary.from_s:g} s")
+    print(f"\n{'':<32}{'requests':>9}{'errors':>9}{'rate':>9}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}")
+    for row in (*summary.operations, *summary.arms, summary.total):
+        print(_line(row))
+    for text, count in summary.errors:
+        print(f"  {count} x {text}")
+    print(
+        f"\nlate     half within {format_duration(report.late_p50_s)}, 99 % within {format_duration(report.late_p99_s)}"
+    )
+    for proof in proofs:
+        print(f"{'held   ' if proof.held else 'FAILED '}  {proof.name}: {proof.observed}")
+        if not proof.held:
+            print(f"         expected {proof.expected}; {proof.remedy}")
+    for warning in load_warnings(report):
+        print(f"warning  {warning}")
+    if out is not None:
+        print(f"samples  {out}")
+
+
+def _line(row: Row) -> str:
+    times = "".join(f"{format_duration(value):>10}" for value in row.latencies_s)
+    share = format_percent(row.failed / row.requests) if row.requests else "-"
+    return f"{row.name[:31]:<32}{row.requests:>9}{share:>9}{row.rate_rps:>7.1f}/s{times}"
+
+
+def _document(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> dict[str, Any]:
+    return {
+        "verdict": "sent as planned" if all(proof.held for proof in proofs) else Verdict.INCONCLUSIVE.value,
+        "plan": asdict(plan),
+        "report": asdict(report),
+        "summary": asdict(summary),
+        "proofs": [asdict(proof) for proof in proofs],
+        "warnings": load_warnings(report),
+    }
