@@ -10,12 +10,14 @@ from harness.model.units import format_percent
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.report import words
 
+_OPENED = 6
+"""Reasons shown without a click: those of the worst verdict, so that the timeline is not far below."""
 _HYPHEN = re.compile(r"(?<!\w)-(?=[\d∞.])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
-    """One finding in words; ``lost_share`` is its part of all lost points, for the bar."""
+    """One finding in words; ``lost_share`` is against the most costly one, for the bar; ``opened``: reason shown at first."""
 
     verdict: Verdict
     sli: str
@@ -45,7 +47,13 @@ class FindingRow:
 def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
     """All findings, worst first."""
     most = max((finding.points_lost for finding in analysis.findings), default=0.0)
-    return tuple(_row(finding, record, most) for finding in words.worst_first(analysis.findings))
+    ordered = words.worst_first(analysis.findings)
+    return tuple(
+        _row(
+            finding, record, most, opened=place < _OPENED and finding.verdict is ordered[0].verdict is not Verdict.PASS
+        )
+        for place, finding in enumerate(ordered)
+    )
 
 
 def counts(analysis: Analysis) -> tuple[tuple[Verdict, int], ...]:
@@ -81,7 +89,7 @@ def _kept_together(text: str) -> str:
     return minus(text).replace(" ", "\xa0")
 
 
-def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
+def _row(finding: Finding, record: Record, most_lost: float, *, opened: bool) -> FindingRow:
     unit = words.unit(finding.objective, record)
     middle, low, high = words.differences(finding, unit)
     has_interval = finding.difference is not None and not (finding.low is None and finding.high is None)
@@ -114,5 +122,5 @@ def _row(finding: Finding, record: Record, most_lost: float) -> FindingRow:
         smallest=_kept_together(visible),
         muted=finding.objective.muted,
         critical=finding.objective.critical,
-        opened=finding.verdict is not Verdict.PASS,
+        opened=opened,
     )

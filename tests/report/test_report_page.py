@@ -186,7 +186,7 @@ def test_page_for_those_who_do_not_see_it(page: chromium.Page, tmp_path: Path) -
 
 
 def test_print_shows_everything(page: chromium.Page, tmp_path: Path) -> None:
-    """On paper every section and every row is there, with the reasons of all that did not pass, and no button."""
+    """On paper every section and every row is there, with the reasons of what failed, and no button."""
     page.open(written(tmp_path, *records.run(Verdict.FAIL)), width=720, media="print")
     page.ask("dispatchEvent(new Event('beforeprint'))")
     assert page.ask("[...document.querySelectorAll('details')].every(d => d.open)") is True

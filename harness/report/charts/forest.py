@@ -30,7 +30,7 @@ def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False)
     height, top = (52.0, 34.0) if narrow else (28.0, 34.0)
     scale = _scale(rows, left, right)
     bottom = top + height * len(rows)
-    parts = [*_zone(rows, scale, top, bottom), *_axis(scale, bottom)]
+    parts = [*_zone(scale, top, bottom), *_axis(scale, bottom)]
     for index, finding in enumerate(rows):
         parts += _row(finding, record, scale, top + height * index, height, narrow=narrow)
     label = f"Differences of {len(rows)} findings in tolerances: " + "; ".join(_said(f, record) for f in rows)
@@ -62,16 +62,14 @@ def _in_tolerances(finding: Finding) -> tuple[float, float, float]:
     return ends[0] * factor, ends[1] * factor, ends[2] * factor
 
 
-def _zone(rows: Sequence[Finding], scale: Scale, top: float, bottom: float) -> Iterator[Markup]:
-    both = any(row.objective.direction is Direction.EITHER for row in rows)
+def _zone(scale: Scale, top: float, bottom: float) -> Iterator[Markup]:
     yield svg.rectangle(scale.start, top, scale(1.0) - scale.start, bottom - top, "zone")
-    for value, name, class_ in ((0.0, "no difference", "zero"), (1.0, "tolerance", "limit")):
+    close = scale(1.0) - scale(0.0) < 85
+    for value, name, class_, anchor in ((0.0, "no difference", "zero", "end"), (1.0, "tolerance", "limit", "start")):
         yield svg.line(scale(value), top - 4, scale(value), bottom, class_)
-        yield svg.text(scale(value), top - 10, name, class_=f"mark-name {class_}", anchor="middle")
-    if both:
-        yield svg.line(scale(-1.0), top - 4, scale(-1.0), bottom, "limit")
+        yield svg.text(scale(value), top - 10, name, class_=f"mark-name {class_}", anchor=anchor if close else "middle")
     yield svg.text(
-        scale.end, top - 10 if scale.end - scale(1.0) > 90 else top - 24, "worse →", class_="tick", anchor="end"
+        scale.end, top - (10 if scale.end - scale(1.0) > 120 else 24), "worse →", class_="tick", anchor="end"
     )
 
 
@@ -94,6 +92,9 @@ def _row(
     numbers = f"{words.interval(finding, unit)} of {words.tolerance(finding, unit)}"
     muted = " muted" if finding.objective.muted else ""
     yield svg.line(0, top, 1100, top, "grid")
+    if finding.objective.direction is Direction.EITHER:
+        yield svg.rectangle(scale.start, top, scale(-1.0) - scale.start, height, "beyond")
+        yield svg.line(scale(-1.0), top, scale(-1.0), top + height, "limit")
     if narrow:
         yield svg.text(
             14, top + 14, f"{words.MARKS[finding.verdict]} {_cut(name, 30)}", class_=f"row-name {finding.verdict}"
