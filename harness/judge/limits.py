@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.judge.kayenta.explain import shown
 from harness.judge.points import Points, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.port import Evidence
+from harness.judge.wording import value_text
 from harness.model.objective import Direction, Objective, SliKind
 from harness.model.record import Plan
 from harness.model.samples import CANARY
@@ -127,8 +127,8 @@ class LimitsJudge:
                 f"none of {checks.count} checks had data" if checks.count else f"no whole window of {self.window_s:g} s"
             )
         worst = np.nanmin if objective.direction is Direction.DECREASE else np.nanmax
-        text = f"{checks.failed} of {checks.count} checks beyond {shown(objective.limit or 0.0, objective.kind)}"
-        text += f" (worst {shown(float(worst(checks.points.values)), objective.kind)}; {self.failed_checks} fail it)"
+        text = f"{checks.failed} of {checks.count} checks beyond {value_text(objective, objective.limit or 0.0)}"
+        text += f" (worst {value_text(objective, float(worst(checks.points.values)))}; {self.failed_checks} fail it)"
         text += ", the last one too" if checks.last_failed else ""
         return text + (f"; {checks.blind} without data" if checks.blind else "")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from harness.judge.kayenta.classify import Comparison, Label, Result
 from harness.judge.kayenta.pairs import Pair
-from harness.model.objective import Objective, SliKind
-from harness.model.units import format_duration, format_percent
+from harness.judge.wording import value_text
+from harness.model.objective import Objective
 from harness.model.verdict import Estimate, Finding, Verdict
 
 METHOD = "Mann-Whitney interval of the shift between interval points, as in Kayenta"
@@ -83,7 +83,7 @@ def _reason(objective: Objective, result: Result, scale: float) -> str:
         return f"{found.label}: {found.reason or 'one side without data, or no difference'} ({points})"
     ratio = "" if found.ratio is None or math.isnan(found.ratio) else f", mean {found.ratio - 1:+.1%}"
     low, estimate, high = (
-        shown(value / scale, objective.kind) for value in (interval.low, interval.estimate, interval.high)
+        value_text(objective, value / scale) for value in (interval.low, interval.estimate, interval.high)
     )
     return f"{found.label}: shift {estimate} ({low} to {high} at 98 %){ratio}; {points}"
 
@@ -95,12 +95,3 @@ def _missing(pair: Pair) -> str:
         if not np.isfinite(points).any()
     ]
     return f"points of {' and '.join(sides)}" if sides else "points that differ from one another"
-
-
-def shown(value: float, kind: SliKind) -> str:
-    """A value of an indicator with its unit."""
-    if kind in {SliKind.LATENCY, SliKind.RECOVERY}:
-        return format_duration(value)
-    if kind in {SliKind.ERROR_RATE, SliKind.SPLIT}:
-        return format_percent(value)
-    return f"{value:.4g} rps" if kind is SliKind.THROUGHPUT else f"{value:.4g}"
