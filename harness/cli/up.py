@@ -11,11 +11,9 @@ from pathlib import Path
 
 from harness.config import read_config
 from harness.errors import EnvoyError, UsageError
-from harness.istio.edits import key
 from harness.istio.reading import read_resources
-from harness.mesh.local import LocalMesh, start_local_mesh
+from harness.mesh.local import AppliedFiles, LocalMesh, start_local_mesh
 from harness.model.config import Config
-from harness.model.record import Json
 
 HELP = (
     "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and stay until Ctrl-C. "
@@ -50,53 +48,32 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="harness-up-") as folder:
         read_resources([*config.istio, *args.apply], namespace=config.namespace)
         with start_local_mesh(config, args.logs or Path(folder), workloads="all") as mesh:
-            if args.apply:
-                mesh.replace(_wanted(config, args.apply))
+            applied = AppliedFiles(mesh, args.apply)
+            applied.apply_if_changed()
             _say(mesh, config, args.apply)
+            _warn(mesh)
             try:
-                _follow(mesh, config, args.apply)
+                _follow(mesh, applied)
             except KeyboardInterrupt:
                 print("ending services and proxies", file=sys.stderr)
     return 0
 
 
-def _wanted(config: Config, files: Sequence[Path]) -> list[Json]:
-    """The configured resources with those of ``files`` in place of the ones they replace."""
-    found = [
-        *read_resources(config.istio, namespace=config.namespace),
-        *read_resources(files, namespace=config.namespace),
-    ]
-    return list({key(resource, config.namespace): resource for resource in found}.values())
-
-
-def _follow(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
-    seen = _state(files)
+def _follow(mesh: LocalMesh, applied: AppliedFiles) -> None:
     while True:
         time.sleep(_POLL_S)
         mesh.check()
-        now = _state(files)
-        if now == seen:
-            continue
-        seen = now
         try:
-            mesh.replace(_wanted(config, files))
+            if applied.apply_if_changed():
+                print("applied again", flush=True)
+                _warn(mesh)
         except (UsageError, EnvoyError) as error:
             print(f"not applied, the last good state stays live: {error}", file=sys.stderr, flush=True)
-        else:
-            print("applied again", flush=True)
 
 
-def _state(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:
-    """Identity, time and size of each file; an editor may replace a file, or remove it for a moment."""
-    return [_stat(file) for file in files]
-
-
-def _stat(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+def _warn(mesh: LocalMesh) -> None:
+    for line in mesh.warnings():
+        print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 def _say(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
