@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     environment = Environment()
     environment.create_local_runner()
-    stats = environment.events.request._handlers[0]
+    stats = environment.events.request._handlers[0]  # noqa: SLF001 - the handler alone is measured
     event: dict[str, Any] = {
         "request_type": "GET", "name": "/reviews", "response_time": 1.25, "response_length": 120, "response": Answer(),
         "context": {}, "exception": None, "start_time": time.time(), "url": "http://x/reviews",
@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
         polls.append(_timed(reader.samples))
     recorded_mb = _anonymous_mb() - before
     handled = [_block(stats, event) - empty_s for _ in range(20)]
-    columns_mb = sum(column.nbytes for column in reader._columns.values()) / 1e6
+    columns_mb = sum(column.nbytes for column in reader._columns.values()) / 1e6  # noqa: SLF001
     size_mb = files.samples_file(folder / "recorder", 0).stat().st_size / 1e6
     print(
         f"record_ns={np.median(records) * 1e9:.0f} stats_ns={np.median(handled) * 1e9:.0f} "

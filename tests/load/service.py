@@ -14,6 +14,7 @@ class Service:
     def __init__(self) -> None:
         self.count = 0
         self.headers: list[dict[str, str]] = []
+        self.peers: list[str] = []
 
     async def reviews(self, request: web.Request) -> web.Response:
         """One product: ``delay`` seconds late, with ``status``, or with a ``reset`` connection."""
@@ -29,15 +30,21 @@ class Service:
     async def login(self, request: web.Request) -> web.Response:
         """A token."""
         self.count += 1
+        self.headers.append(dict(request.headers))
         return web.json_response({"token": f"token-{self.count}"})
+
+    async def peer(self, request: web.Request) -> web.Response:
+        """Remembers over which connection the request came."""
+        self.peers.append(str(request.transport.get_extra_info("peername")) if request.transport else "")
+        return web.Response()
 
     async def seen(self, request: web.Request) -> web.Response:
         """What came."""
-        return web.json_response({"count": self.count, "headers": self.headers})
+        return web.json_response({"count": self.count, "headers": self.headers, "peers": self.peers})
 
     async def forget(self, request: web.Request) -> web.Response:
         """Start counting again."""
-        self.count, self.headers = 0, []
+        self.count, self.headers, self.peers = 0, [], []
         return web.Response()
 
 
@@ -46,6 +53,7 @@ def main() -> None:
     service, app = Service(), web.Application()
     app.router.add_get("/reviews/{id}", service.reviews)
     app.router.add_post("/login", service.login)
+    app.router.add_get("/peer", service.peer)
     app.router.add_get("/seen", service.seen)
     app.router.add_post("/forget", service.forget)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None, shutdown_timeout=0.1)

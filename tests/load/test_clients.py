@@ -1,0 +1,125 @@
+"""The fast User classes against a real service."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from load_runs import carry_out, plan
+
+CLIENTS = {"CurlUser": "from harness.load.users.curl import CurlUser"}
+WHOLE = """
+import json
+from locust import constant, task
+{imports}
+
+
+class Visitor({user}):
+    n = 0
+
+    @task
+    def visit(self):
+        Visitor.n += 1
+        step = STEPS[Visitor.n % len(STEPS)]
+        step(self)
+
+
+def plain(self):
+    answer = self.client.get("/reviews/10", name="plain", headers={{"x-one": "1"}})
+    assert (answer.status_code, answer.text, answer.headers["x-harness-arm"]) == (200, "fine", "canary")
+    assert answer.ok and "X-Harness-Arm" in answer.headers and len(answer.headers) > 3
+
+
+def login(self):
+    answer = self.client.post("/login", json={{"user": "me"}}, name="login")
+    assert answer.json()["token"].startswith("token-")
+
+
+def failing(self):
+    assert self.client.get("/reviews/1?status=503", name="failing").status_code == 503
+
+
+def missing(self):
+    assert not self.client.get("/nowhere", name="missing").ok
+
+
+def checked(self):
+    with self.client.get("/reviews/1", name="checked", catch_response=True) as answer:
+        answer.failure("no stars")
+
+
+def forgiven(self):
+    with self.client.get("/nowhere", name="forgiven", catch_response=True) as answer:
+        assert answer.status_code == 404
+        answer.success()
+
+
+def reset(self):
+    answer = self.client.get("/reviews/1?reset=1", name="reset")
+    assert answer.status_code == 0 and answer.error is not None
+
+
+STEPS = [plain, login, failing, missing, checked, forgiven, reset]
+"""
+
+
+@pytest.mark.parametrize("user", CLIENTS)
+def test_a_fast_user_does_what_locustfiles_need(tmp_path, target, profile, user):
+    """Methods, JSON, headers, checks and broken connections; each request fires Locust's event once."""
+    path = profile(WHOLE.format(imports=CLIENTS[user], user=user), whole=True)
+    outcome = carry_out(plan(path, target.url, rate=70, seconds=1, headers={"x-run": "r"}), tmp_path)
+    samples, seen = outcome.samples, target.seen()
+    kinds = Counter(
+        (samples.operations[operation], int(status), bool(error))
+        for operation, status, error in zip(samples.operation, samples.status, samples.error, strict=True)
+    )
+    assert outcome.report.notes == ()
+    assert kinds == {
+        ("plain", 200, False): 10, ("login", 200, False): 10, ("failing", 503, False): 10, ("missing", 404, False): 10,
+        ("checked", 200, True): 10, ("forgiven", 404, False): 10, ("reset", 0, True): 10,
+    }  # fmt: skip
+    assert outcome.report.recorded == outcome.report.counted == 70
+    assert {"r"} == {headers.get("x-run") for headers in seen["headers"]}
+    assert 10 == sum(headers.get("x-one") == "1" for headers in seen["headers"])
+
+
+@pytest.mark.parametrize("user", CLIENTS)
+def test_a_fast_user_keeps_its_connections(tmp_path, target, profile, user):
+    """Sequential requests come over few connections: reconnecting would be measured as latency."""
+    text = f"""
+    from locust import task
+    {CLIENTS[user]}
+
+
+    class Visitor({user}):
+        @task
+        def visit(self):
+            self.client.get("/peer", name="peer")
+    """
+    outcome = carry_out(plan(profile(text, whole=True), target.url, rate=200, seconds=1), tmp_path)
+    peers = target.seen()["peers"]
+    assert outcome.report.recorded == 200
+    assert len(set(peers)) <= outcome.report.users + 1
+    assert json.dumps(peers) != "[]"
+
+
+@pytest.mark.parametrize("user", CLIENTS)
+def test_a_fast_user_has_a_time_limit(tmp_path, target, profile, user):
+    """An answer that takes longer than network_timeout is an error sample, in the time of the limit."""
+    text = f"""
+    from locust import task
+    {CLIENTS[user]}
+
+
+    class Visitor({user}):
+        network_timeout = 0.3
+
+        @task
+        def visit(self):
+            self.client.get("/reviews/1?delay=5", name="slow")
+    """
+    samples = carry_out(plan(profile(text, whole=True), target.url, rate=10, seconds=1), tmp_path).samples
+    assert len(samples) == 10
+    assert samples.failed.all()
+    assert 0.3 <= samples.latency_s.min() <= samples.latency_s.max() <= 2.0

@@ -1,0 +1,116 @@
+"""Load profiles: found by name, and what they ask for read without importing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from load_runs import READ, carry_out, plan
+
+from harness.errors import LoadProfileError
+from harness.load.asking import plan_load, stages_of
+from harness.load.literal import ProfileSettings, read_settings
+from harness.load.profiles import find_profile, known_profiles
+from harness.model.load import Arrivals, Stage
+
+PROFILES = Path(__file__).parents[2] / "loadprofiles"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    """A profile whose literal starts in line 3 and whose import would fail."""
+    path = tmp_path / "profile.py"
+    path.write_text(f'raise SystemExit("this file must not be imported")\n\nLOADPROFILE = {text}\n')
+    return path
+
+
+def test_a_profile_is_found_by_name_and_by_path(tmp_path):
+    """Names are looked up in the folders in their order; a path is taken as it is."""
+    (tmp_path / "browse.py").touch()
+    (tmp_path / "_shared.py").touch()
+    assert find_profile("browse", [tmp_path, PROFILES]) == tmp_path / "browse.py"
+    assert find_profile("spike", [tmp_path, PROFILES]) == PROFILES / "spike.py"
+    assert find_profile(str(PROFILES / "ramp.py"), []) == PROFILES / "ramp.py"
+    assert list(known_profiles([tmp_path])) == ["browse"]
+
+
+def test_an_unknown_profile_lists_the_known_ones():
+    """A typo gets a suggestion and the list."""
+    with pytest.raises(LoadProfileError, match=r"did you mean 'browse'\? Known in .*: browse, chat, ramp"):
+        find_profile("brwose", [PROFILES])
+    with pytest.raises(LoadProfileError, match=r"found no file nowhere\.py"):
+        find_profile("nowhere.py", [PROFILES])
+
+
+def test_every_shipped_profile_has_settings_that_can_be_read():
+    """All literals are valid, and none of the files is imported for it."""
+    assert sorted(known_profiles([PROFILES])) == ["browse", "chat", "ramp", "shop", "soak", "spike"]
+    for path in known_profiles([PROFILES]).values():
+        assert plan_load(path, "http://x").expected > 0
+
+
+def test_all_keys_are_understood(tmp_path):
+    """Durations may be texts; stages are constant with two numbers and linear with three."""
+    text = (
+        '{"rate": [["1m", 50], [5, 50, 100.5]], "arrivals": "poisson", "seed": 3, "users": 4, "processes": 2,'
+        ' "warm_up": "500ms", "drain": 3, "trace_share": 0.5, "arm_header": "X-Version"}'
+    )
+    assert read_settings(written(tmp_path, text)) == ProfileSettings(
+        stages=(
+            Stage(duration_s=60, start_rps=50, end_rps=50),
+            Stage(duration_s=5, start_rps=50, end_rps=100.5),
+        ),
+        arrivals=Arrivals.POISSON,
+        seed=3,
+        users=4,
+        processes=2,
+        warm_up_s=0.5,
+        drain_s=3,
+        trace_share=0.5,
+        arm_header="x-version",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"rate": 1,\n "arivals": "even"}', r"profile\.py:4: .*unknown key 'arivals'; did you mean 'arrivals'"),
+        ('{\n\n"rate": -5}', r"profile\.py:5: .*rate: .*found -5"),
+        ('{"rate": 0}', r"profile\.py:3: .*above 0"),
+        ('{"rate": [[0, 10]]}', r"profile\.py:3: .*duration above 0 s, found 0 s"),
+        ('{"rate": [[10]]}', r"profile\.py:3: .*expected \[seconds, rps\]"),
+        ('{"rate": "fast"}', r"profile\.py:3: .*requests per second or a list"),
+        ('{"arrivals": "uniform"}', r"profile\.py:3: .*even, poisson, found 'uniform'"),
+        ('{"seed": True}', r"profile\.py:3: .*whole number"),
+        ('{"trace_share": 2}', r"profile\.py:3: .*share from 0 to 1"),
+        ('{"duration": "5 minutes"}', r"profile\.py:3: .*duration such as"),
+        ('{"rate": 5 * 10}', r"profile\.py:3: .*found an expression"),
+        ("dict(rate=5)", r"profile\.py:3: .*dictionary written out"),
+        ('{1: 2}', r"profile\.py:3: .*plain strings"),
+        ("{", r"profile\.py:\d: expected Python"),
+    ],
+)  # fmt: skip
+def test_a_wrong_literal_is_refused_with_its_line(tmp_path, text, words):
+    """The error names file, line and key."""
+    with pytest.raises(LoadProfileError, match=words):
+        read_settings(written(tmp_path, text))
+
+
+def test_what_a_person_asks_for_wins():
+    """A rate replaces the profile's stages; a duration alone cuts them, or holds their last rate."""
+    settings = read_settings(PROFILES / "ramp.py")
+    assert stages_of(settings, rate_rps=5, duration_s=None) == (Stage(duration_s=90, start_rps=5, end_rps=5),)
+    cut = stages_of(settings, rate_rps=None, duration_s=40)
+    assert cut[1] == Stage(duration_s=30, start_rps=20, end_rps=210)
+    assert sum(stage.duration_s for stage in stages_of(settings, rate_rps=None, duration_s=100)) == 100
+    with pytest.raises(LoadProfileError, match="rate of at least 0"):
+        stages_of(settings, rate_rps=-1, duration_s=None)
+
+
+def test_a_person_may_ask_for_the_closed_model(tmp_path, target, profile):
+    """Users then wait for their answer and their wait_time; the report says that it was closed."""
+    body = READ.replace("@task", "wait_time = constant(0.1)\n\n@task", 1)
+    outcome = carry_out(plan(profile(body), target.url, users=5, seconds=2), tmp_path)
+    assert outcome.report.closed
+    assert outcome.report.recorded == outcome.report.counted == target.seen()["count"]
+    assert 40 <= outcome.report.recorded <= 100
+    assert outcome.report.workers_alive == 1

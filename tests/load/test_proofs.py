@@ -1,0 +1,83 @@
+"""Each proof about the load, broken on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.load.proofs import load_proofs, load_warnings
+from harness.model.load import LoadReport
+
+GOOD = LoadReport(
+    planned=1000,
+    recorded=1000,
+    counted=1000,
+    dropped=0,
+    late_p50_s=50e-6,
+    late_p99_s=0.8e-3,
+    workers=2,
+    workers_alive=2,
+    cpu_share=0.4,
+    started_at=0.0,
+    exit_code=0,
+)
+
+
+def failed(report: LoadReport | None) -> list[str]:
+    """Names of the proofs that did not hold."""
+    return [proof.name for proof in load_proofs(report) if not proof.held]
+
+
+def test_a_load_as_planned_holds_every_proof():
+    """Nothing failed, nothing to warn of."""
+    assert failed(GOOD) == []
+    assert load_warnings(GOOD) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"recorded": 990, "counted": 990, "silent": 10}, ["load sent"]),
+        ({"recorded": 0, "counted": 0, "silent": 1000}, ["load sent"]),
+        ({"planned": 0, "recorded": 0, "counted": 0}, ["load sent"]),
+        ({"recorded": 999, "counted": 999, "dropped": 1}, ["no arrival dropped"]),
+        ({"late_p99_s": 0.011}, ["load on time"]),
+        ({"counted": 1001}, ["samples counted"]),
+        ({"counted": 999}, ["samples counted"]),
+        ({"counted": None}, ["samples counted"]),
+        ({"workers_alive": 1, "recorded": 700, "counted": 700}, ["load sent", "load workers alive"]),
+        ({"broken": "no space left on device"}, ["load recorded"]),
+        ({"task_errors": 1}, ["load profile's tasks"]),
+        ({"cpu_share": 0.95}, ["load generator's CPU"]),
+    ],
+    ids=str,
+)
+def test_a_broken_load_fails_the_proof_that_says_why(change, names):
+    """Exactly the proofs that concern the damage fail."""
+    assert failed(replace(GOOD, **change)) == names
+
+
+def test_requests_without_an_answer_are_expected_among_the_samples():
+    """Locust does not count what never ended; the samples hold it all the same, and that is no loss."""
+    assert failed(replace(GOOD, counted=990, unanswered=10)) == []
+    assert failed(replace(GOOD, counted=990, unanswered=9)) == ["samples counted"]
+
+
+def test_a_run_without_a_report_proves_nothing():
+    """No word of the generator is a failed proof, never a held one."""
+    assert failed(None) == ["load"]
+
+
+def test_lateness_between_one_and_ten_milliseconds_is_a_warning():
+    """The run counts, and a person is told what blurs it."""
+    (warning,) = load_warnings(replace(GOOD, late_p99_s=4e-3))
+    assert "4 ms late" in warning
+    assert failed(replace(GOOD, late_p99_s=4e-3)) == []
+
+
+def test_the_closed_model_says_what_it_hides():
+    """There are no arrivals to be late or dropped; a warning names the price."""
+    closed = replace(GOOD, closed=True, planned=0, late_p99_s=0.0)
+    assert failed(closed) == []
+    assert "closed model" in load_warnings(closed)[0]
