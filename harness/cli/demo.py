@@ -15,6 +15,7 @@ from harness.demo.kinds import Kind
 from harness.errors import ConfigError
 from harness.model.fault import Fault, abort, delay
 from harness.report import terminal
+from harness.runner.manifest import runnable
 from harness.watching import watcher
 
 HELP = (
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     fault = _FAULTS[args.fault]
     scenario = wiring.scenario(config, name=f"demo: {args.canary} canary, {fault}", seed=seed, faults=[fault])
     folder = (args.out or config.out).absolute() / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
-    again = f"harness demo --canary {args.canary} --fault {args.fault} --seed {seed}"
+    again = f"{runnable('harness')} demo --canary {args.canary} --fault {args.fault} --seed {seed}"
     tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
     print(f"{scenario.name}; {scenario.rate_rps:g} requests per second, seed {seed}", file=sys.stderr)
     with wiring.mesh(config, target="local", folder=folder / "logs") as mesh:

@@ -80,11 +80,13 @@ def _folder(session: Session, node: pytest.Item) -> Path:
 
 
 def _again(request: pytest.FixtureRequest, session: Session) -> str:
+    from harness.runner.manifest import runnable
+
     node_id = request.node.nodeid.split("@")[0]
     target = "" if session.target == "local" else f" --harness-target={session.target}"
     given = request.config.getoption("--harness-config")
     config = f" --harness-config={given}" if given else ""
-    return f'pytest "{node_id}" --harness-seed={session.seed}{target}{config}'
+    return f'{runnable("pytest")} "{node_id}" --harness-seed={session.seed}{target}{config}'
 
 
 def _teller(config: pytest.Config) -> Notify:

@@ -54,6 +54,15 @@ def _commit(cwd: Path) -> dict[str, Json]:
     return {"commit": asked[0].stdout.strip(), "dirty": bool(asked[1].stdout.strip())}
 
 
+def runnable(program: str) -> str:
+    """How a program of this environment is called from here: its name where the path leads to it, else its path."""
+    ours = Path(sys.executable).with_name(program)
+    found = shutil.which(program)
+    if not ours.exists() or (found is not None and Path(found).samefile(ours)):
+        return program
+    return os.path.relpath(ours)
+
+
 def started_by() -> list[str]:
     """The command line of this process, the interpreter left out."""
     return [Path(sys.argv[0]).name, *sys.argv[1:]]
