@@ -185,11 +185,19 @@ def _wait_for_start(process: processes.Process, address: Path) -> Admin:
         admin = Admin(port=int(address.read_text().rpartition(":")[2]))
 
         def ended_or_ready() -> bool:
-            return not process.running() or admin.ready()
+            return not process.running() or _is_ready(admin)
 
         if processes.wait_until(ended_or_ready, timeout_s=START_TIMEOUT_S) and process.running():
             return admin
     raise _start_error(process)
+
+
+def _is_ready(admin: Admin) -> bool:
+    try:
+        return admin.ready()
+    except EnvoyError:
+        # It is ending because of its listeners, or has not opened its admin port yet: its log will tell.
+        return False
 
 
 def _start_error(process: processes.Process) -> EnvoyError | PortError:

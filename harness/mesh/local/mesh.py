@@ -103,6 +103,11 @@ class LocalMesh:
         return f"http://127.0.0.1:{self._port(caller)}"
 
     @property
+    def envoy_pid(self) -> int:
+        """The process that stands for every sidecar."""
+        return self._envoy.pid
+
+    @property
     def metrics_url(self) -> str:
         """Where Prometheus reads the proxies' counters."""
         return f"http://127.0.0.1:{self._envoy.admin.port}/stats/prometheus"
