@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.judge.points import Points, check_samples, judged_phases, points_of, reads_samples, spans_of
+from harness.judge.points import Points, Span, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.port import Evidence
 from harness.judge.wording import value_text
 from harness.model.objective import Direction, Objective, SliKind
 from harness.model.record import Plan
-from harness.model.samples import CANARY
+from harness.model.samples import BASELINE, CANARY
 from harness.model.verdict import Analysis, Estimate, Finding, Verdict
 
 WINDOW_S = 10.0
@@ -35,10 +35,11 @@ _WORST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.MARGINAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """The checks of one objective in one phase, in order: the canary's values, NaN without data."""
+    """The checks of one objective in one phase, in order: the canary's values, NaN without data; the baseline's beside them."""
 
     phase: str
     points: Points
+    baseline: Points
     failed: int
     blind: int
     last_failed: bool
@@ -92,12 +93,7 @@ class LimitsJudge:
             return [_finding(objective, None, Verdict.INCONCLUSIVE, why, missing="a limit, or mute this objective")]
         phases = [phase for phase in judged_phases(objective, evidence.phases) if phase.start_s < now_s]
         checked = [
-            _checks(
-                objective,
-                phase.name,
-                points_of(evidence, objective, CANARY, spans_of(phase, self.window_s, until_s=now_s)),
-            )
-            for phase in phases
+            _checks(evidence, objective, phase.name, spans_of(phase, self.window_s, until_s=now_s)) for phase in phases
         ]
         if not checked:
             reason = "no phase in which it holds has begun"
@@ -142,13 +138,15 @@ def _obstacle(objective: Objective) -> str | None:
     return None
 
 
-def _checks(objective: Objective, phase: str, points: Points) -> Checks:
+def _checks(evidence: Evidence, objective: Objective, phase: str, spans: Sequence[Span]) -> Checks:
+    points = points_of(evidence, objective, CANARY, spans)
     values, limit = points.values, objective.limit or 0.0
     blind = np.isnan(values)
     failed = values < limit if objective.direction is Direction.DECREASE else values > limit
     return Checks(
         phase=phase,
         points=points,
+        baseline=points_of(evidence, objective, BASELINE, spans),
         failed=int(failed.sum()),
         blind=int(blind.sum()),
         last_failed=bool(failed[-1:].any()),
@@ -157,14 +155,11 @@ def _checks(objective: Objective, phase: str, points: Points) -> Checks:
 
 
 def _finding(objective: Objective, checks: Checks | None, verdict: Verdict, reason: str, *, missing: str) -> Finding:
-    canary = None
-    if checks is not None and checks.blind < checks.count:
-        canary = Estimate(value=float(np.nanmean(checks.points.values)), n=checks.points.requests)
     return Finding(
         objective=objective,
         phase="" if checks is None else checks.phase,
-        baseline=None,
-        canary=canary,
+        baseline=None if checks is None else _mean(checks.baseline),
+        canary=None if checks is None else _mean(checks.points),
         difference=None,
         low=None,
         high=None,
@@ -177,6 +172,12 @@ def _finding(objective: Objective, checks: Checks | None, verdict: Verdict, reas
         missing=missing,
         method=_METHOD,
     )
+
+
+def _mean(points: Points) -> Estimate | None:
+    if np.isnan(points.values).all():
+        return None
+    return Estimate(value=float(np.nanmean(points.values)), n=points.requests)
 
 
 def _scored(findings: Sequence[Finding], verdict: Verdict, plan: Plan) -> tuple[float, tuple[Finding, ...]]:

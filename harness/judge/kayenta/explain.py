@@ -23,13 +23,12 @@ def finding(
     *,
     requests: tuple[int, int],
     scale: float,
-    margin: float,
     weight: float,
 ) -> Finding:
     """The finding of one objective in one phase.
 
-    requests: of baseline and canary. scale: from the objective's unit to that of ``pair``. margin:
-    tolerated change as a share of the baseline. weight: share of the total score.
+    requests: of baseline and canary. scale: from the objective's unit to that of ``pair``. weight:
+    share of the total score.
     """
     interval = result.found.interval
     verdict = {Label.PASS: Verdict.PASS, Label.HIGH: Verdict.FAIL, Label.LOW: Verdict.FAIL}.get(
@@ -46,7 +45,7 @@ def finding(
         high=None if interval is None else interval.high / scale,
         relative=False,
         confidence=Comparison().confidence,
-        margin=None if control is None else margin * abs(control),
+        margin=_margin(objective, control),
         verdict=verdict,
         reason=_reason(objective, result, scale),
         score=100.0 if verdict is Verdict.PASS else 0.0,
@@ -54,6 +53,13 @@ def finding(
         missing=_missing(pair) if verdict is Verdict.INCONCLUSIVE else "",
         method=METHOD,
     )
+
+
+def _margin(objective: Objective, control: float | None) -> float | None:
+    """What is tolerated, in the objective's unit."""
+    if control is None:
+        return objective.absolute
+    return max((objective.relative or 0.0) * abs(control), objective.absolute or 0.0)
 
 
 def unjudged_finding(objective: Objective, why: str) -> Finding:

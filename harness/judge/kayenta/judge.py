@@ -210,7 +210,6 @@ def _analysis(
             one.objective, one.phase, result, one.pair,
             requests=(one.baseline_requests, one.canary_requests),
             scale=SCALES.get(one.objective.kind, 1.0),
-            margin=relative_tolerance(one.objective, one.pair),
             weight=_weight(result, judgement, config),
         )
         for one, result in zip(compared, judgement.results, strict=True)
