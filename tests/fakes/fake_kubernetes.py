@@ -47,6 +47,7 @@ class FakeKubernetes:
 
     store: Store = field(default_factory=Store)
     tokens: dict[str, str] = field(default_factory=lambda: {ADMIN_TOKEN: ADMIN})
+    admins: set[str] = field(default_factory=lambda: {ADMIN})
     rules: dict[str, set[Rule]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     lag_s: float = 0.0
@@ -111,7 +112,7 @@ class FakeKubernetes:
 
     def may(self, user: str, verb: str, group: str, resource: str, namespace: str | None) -> bool:
         """Whether RBAC allows it."""
-        return user == ADMIN or any(
+        return user in self.admins or any(
             (rule[0], rule[1], rule[2]) == (verb, group, resource) and rule[3] in ("*", namespace or "")
             for rule in self.rules.get(user, ())
         )
@@ -247,6 +248,7 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
             f'in API group "{group}" {scope}',
         )
     if subresource == "portforward":
+        await _disturbed(fake.before(call), request)
         return await _forward(fake, request, namespace or "", name or "")
     if verb == "watch":
         return await _watch(fake, request, place)

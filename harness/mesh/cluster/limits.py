@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from harness.clients.kubernetes import Kubernetes
@@ -11,6 +12,7 @@ from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.record import Json
 from harness.model.units import format_percent
 
+_NUMBER = re.compile(r"#\d+")
 KILL_SWITCH = "harness-kill-switch"
 
 
@@ -59,6 +61,12 @@ def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: 
             )
     if faulted and live + 1 > limits.faults:
         raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {live + 1}")
+
+
+def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Warnings that a resource did not raise before our edit; the numbers of routes in their texts move."""
+    old = {_NUMBER.sub("#", text) for text in before}
+    return tuple(text for text in after if _NUMBER.sub("#", text) not in old)
 
 
 def routes_in(edit: Edit) -> Iterator[Json]:

@@ -6,7 +6,6 @@ and backwards: undo, proof, journal closed. A change is undone from the journal 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,13 +26,13 @@ from harness.mesh.cluster.locks import Locks
 from harness.mesh.cluster.ownership import require_unowned
 from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.rights import require_rights, rights_for
+from harness.mesh.cluster.rollouts import require_settled
 from harness.mesh.cluster.undoing import by_hand, undo
 from harness.mesh.port import Entry, RequestCount
 from harness.model.cluster import ClusterSettings
 from harness.model.record import Json, Rollback
 
 KINDS = ("VirtualService", "DestinationRule")
-_NUMBER = re.compile(r"#\d+")
 _NOISE = ("managedFields",)
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -74,7 +73,7 @@ class ClusterMesh:
 
     def resources(self) -> tuple[Json, ...]:
         """The Istio resources of the namespace as they are now, without bookkeeping."""
-        return tuple(_plain(item) for kind in KINDS for item in self._kube.list(kind, self._namespace))
+        return plain_resources(self._kube, self._namespace)
 
     @contextmanager
     def changed(self, edits: Sequence[Edit], *, name: str) -> Iterator[ClusterChange]:
@@ -150,6 +149,7 @@ class ClusterMesh:
     def _require_possible(self, edits: Sequence[Edit]) -> None:
         """Rights for deed and undo, nobody who fights it, and dry runs without warnings."""
         require_rights(self._kube, self._namespace, rights_for(edits, prove=self._settings.prove))
+        require_settled(self._kube, self._namespace)
         self._locks.require_free(edits[0].owner, edits, self.resources())
         for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
             found = self._kube.get(*place)
@@ -164,11 +164,9 @@ class ClusterMesh:
                 raise MeshError(f"{mine[0].label}: the API server warns, so nothing is changed: {'; '.join(new)}")
 
     def _new_warnings(self, found: Json | None, warnings: Sequence[str]) -> tuple[str, ...]:
-        """Warnings that the resource did not raise before us; the numbers of routes in their texts move."""
         if not warnings or found is None:
             return tuple(warnings)
-        old = {_NUMBER.sub("#", text) for text in self._kube.replace(found, dry_run=True).warnings}
-        return tuple(text for text in warnings if _NUMBER.sub("#", text) not in old)
+        return limits.new_warnings(self._kube.replace(found, dry_run=True).warnings, warnings)
 
     def _make(self, live: ClusterChange) -> None:
         change = live.change
@@ -239,6 +237,11 @@ class ClusterMesh:
         beat = Heartbeat(self._kube, namespace=self._namespace, owner=owner, interval_s=self._settings.heartbeat_s)
         beat.start()
         self._beats[owner] = beat
+
+
+def plain_resources(kube: Kubernetes, namespace: str) -> tuple[Json, ...]:
+    """The Istio resources of a namespace without bookkeeping."""
+    return tuple(_plain(item) for kind in KINDS for item in kube.list(kind, namespace))
 
 
 def _faults(edits: Sequence[Edit]) -> bool:

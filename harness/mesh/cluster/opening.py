@@ -5,16 +5,15 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from harness.clients.kubernetes import Audit, Kubernetes, connect
+from harness.clients.signals import endings_interrupt
 from harness.errors import MeshError
 from harness.mesh.cluster import limits
 from harness.mesh.cluster.journal import journalled
@@ -22,8 +21,6 @@ from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.reaping import reason_to_undo
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
-
-_DEADLY = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
@@ -60,7 +57,7 @@ def _mesh(
         made_by=made_by(),
         tell=tell,
     )
-    with ended_by_signals_as_by_ctrl_c():
+    with endings_interrupt():
         try:
             yield mesh
         finally:
@@ -105,23 +102,6 @@ def made_by() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()} pid {os.getpid()}"
-
-
-@contextmanager
-def ended_by_signals_as_by_ctrl_c() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt, so that everything is undone on the way out."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _DEADLY}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(text: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 
-from harness.clients.kubernetes import Kubernetes
-from harness.errors import ClusterError, HarnessError, RollbackError
-from harness.istio.edits import OWNER_LABEL, Edit
+from harness.clients.kubernetes import Kubernetes, ignore
+from harness.errors import ClusterConflict, ClusterError, HarnessError, RollbackError
+from harness.istio.edits import MANAGED_BY, OWNER_LABEL, Edit
 from harness.mesh.cluster.events import note_on
 from harness.mesh.cluster.heartbeat import epoch, lease_name
 from harness.mesh.cluster.journal import Change, Journal, journalled
@@ -18,7 +20,8 @@ from harness.mesh.cluster.undoing import undo
 from harness.model.record import Json
 
 REAPER = "reaper"
-_SETTLE_S = 1.0
+SETTLE_S = 1.0
+"""Routes must have left the proxies before the subsets they lead to go; nobody here can ask the proxies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,25 +33,47 @@ class Reaped:
     trouble: str = ""
 
 
-def reap(kube: Kubernetes, namespace: str, *, patience_s: float, tell: Callable[[str], None]) -> tuple[Reaped, ...]:
-    """Undo the changes of dead and overdue runs. One that resists does not keep the others from being undone."""
+def reap(
+    kube: Kubernetes,
+    namespace: str,
+    *,
+    patience_s: float,
+    tell: Callable[[str], None] = ignore,
+    living: bool = False,
+    owner: str | None = None,
+    settle_s: float = SETTLE_S,
+) -> tuple[Reaped, ...]:
+    """Undo the changes of dead and overdue runs. One that resists does not keep the others from being undone.
+
+    living: also of runs that show signs of life, because somebody says so. owner: of this run only.
+    settle_s: seconds between the undo of routes and that of their subsets.
+    """
     done = []
     for change in journalled(kube, namespace):
-        reason = reason_to_undo(kube, namespace, change)
-        if reason:
-            done.append(restore(kube, namespace, change, reason=reason, patience_s=patience_s, tell=tell))
-    _sweep(kube, namespace)
+        reason = reason_to_undo(kube, namespace, change) or ("asked for" if living else "")
+        if reason and owner in (None, change.owner):
+            done.append(
+                restore(kube, namespace, change, reason=reason, patience_s=patience_s, tell=tell, settle_s=settle_s)
+            )
+    _sweep(kube, namespace, living=living, owner=owner)
     return tuple(done)
 
 
 def restore(
-    kube: Kubernetes, namespace: str, change: Change, *, reason: str, patience_s: float, tell: Callable[[str], None]
+    kube: Kubernetes,
+    namespace: str,
+    change: Change,
+    *,
+    reason: str,
+    patience_s: float,
+    tell: Callable[[str], None] = ignore,
+    settle_s: float = SETTLE_S,
 ) -> Reaped:
     """Undo one change, whether its run lives or not: the run's Lease is taken first, so that it stops."""
     tell(f"{change.name} of run {change.owner}: {reason}: undoing")
     try:
         _take_over(kube, namespace, change.owner, patience_s=patience_s)
-        undo(kube, change, patience_s=patience_s, settle=_settle, tell=tell)
+        undo(kube, change, patience_s=patience_s, settle=partial(_settle, settle_s), tell=tell)
         _note(kube, change, reason)
         Journal(kube, namespace=namespace, file=None).was_undone(change, patience_s=patience_s)
         _end(kube, namespace, change.owner)
@@ -97,22 +122,22 @@ def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
         kube.delete(lease)
 
 
-def _sweep(kube: Kubernetes, namespace: str) -> None:
+def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None) -> None:
     """Leases of dead runs that changed nothing, or nothing any more."""
-    owners = {change.owner for change in journalled(kube, namespace)}
-    for lease in kube.list("Lease", namespace, labels={"app.kubernetes.io/managed-by": "canary-harness"}):
-        owner = lease["metadata"]["labels"].get(OWNER_LABEL, "")
-        if owner in owners:
-            continue
-        alive = kube.get("Lease", namespace, lease_name(owner))
-        if _death(alive, kube.now()):
-            kube.delete(lease)
+    busy = {change.owner for change in journalled(kube, namespace)}
+    leases = kube.list("Lease", namespace, labels=MANAGED_BY)
+    alive = {item["metadata"]["name"]: item for item in leases}
+    for lease in leases:
+        holder = lease["metadata"]["labels"].get(OWNER_LABEL, "")
+        wanted = owner in (None, holder) and holder not in busy
+        if wanted and (living or _death(alive.get(lease_name(holder)), kube.now())):
+            with suppress(ClusterConflict):  # renewed this moment: somebody lives
+                kube.delete(lease)
 
 
-def _settle(edit: Edit) -> None:
-    """Routes must have left the proxies before the subsets they lead to are deleted; nobody here can ask the proxies."""
+def _settle(settle_s: float, edit: Edit) -> None:
     if edit.kind == "VirtualService":
-        time.sleep(_SETTLE_S)
+        time.sleep(settle_s)
 
 
 def _note(kube: Kubernetes, change: Change, reason: str) -> None:

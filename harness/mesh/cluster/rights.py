@@ -32,12 +32,13 @@ JOURNAL = tuple(
     )
     for verb in verbs
 )
+LOOK = (Right(verb="get", kind="Namespace"), Right(verb="list", kind="Deployment"))
 PROOF = (Right(verb="list", kind="Pod"), Right(verb="create", kind="Pod", subresource="portforward"))
 
 
 def rights_for(edits: Iterable[Edit], *, prove: bool) -> tuple[Right, ...]:
     """What making, proving and undoing the edits takes."""
-    needed: dict[Right, None] = dict.fromkeys(JOURNAL)
+    needed: dict[Right, None] = dict.fromkeys((*JOURNAL, *LOOK))
     for edit in edits:
         verbs = ("create", "delete", "update") if edit.create is not None else ("update",)
         needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in ("get", "list", *verbs)))

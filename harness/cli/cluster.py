@@ -1,0 +1,51 @@
+"""Options that every command for a cluster has: where the cluster is, and which namespace."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from harness.config import Config, read_config
+from harness.errors import UsageError
+from harness.model.cluster import ClusterSettings
+
+DEFAULT_CONFIG = Path("harness.yaml")
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the cluster is."""
+    parser.add_argument("--config", type=Path, help="configuration (default: harness.yaml, where there is one)")
+    parser.add_argument(
+        "--kubeconfig", type=Path, help="as for kubectl (default: the configuration's, else $KUBECONFIG)"
+    )
+    parser.add_argument("--context", help="kube context (default: the configuration's, else the current one)")
+    parser.add_argument("-n", "--namespace", help="namespace (default: the configuration's)")
+
+
+def config_of(args: argparse.Namespace) -> Config:
+    """The configuration, with the cluster and namespace that the options name. Raises UsageError without a file."""
+    file = args.config or DEFAULT_CONFIG
+    if not file.is_file():
+        raise UsageError(f"expected the configuration {file}, found none; name one with --config")
+    config = read_config(file)
+    settings = _with_options(config.cluster, args)
+    return dataclasses.replace(config, cluster=settings, namespace=args.namespace or config.namespace)
+
+
+def settings_of(args: argparse.Namespace) -> tuple[ClusterSettings, str]:
+    """Cluster and namespace, also without a configuration: what is left behind can be mended from anywhere."""
+    if args.config is not None or DEFAULT_CONFIG.is_file():
+        config = config_of(args)
+        return config.cluster, config.namespace
+    if args.namespace is None:
+        raise UsageError("expected a namespace, found none: no harness.yaml here; name it with --namespace")
+    return _with_options(ClusterSettings(), args), args.namespace
+
+
+def _with_options(settings: ClusterSettings, args: argparse.Namespace) -> ClusterSettings:
+    return dataclasses.replace(
+        settings,
+        kubeconfig=args.kubeconfig or settings.kubeconfig,
+        context=args.context or settings.context,
+    )

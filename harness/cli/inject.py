@@ -1,0 +1,86 @@
+"""``harness inject``: one fault by hand, undone after its time or on Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import tempfile
+import time
+from pathlib import Path
+
+from harness.cli.cluster import add_cluster_arguments, config_of
+from harness.errors import UsageError
+from harness.faults import fault_edits
+from harness.mesh.port import Mesh
+from harness.model.fault import Fault, abort, delay
+from harness.model.units import format_duration, parse_duration
+
+HELP = (
+    "Inject one fault by hand. It is proven live, and undone and verified after its time, on Ctrl-C and on any error."
+)
+EXAMPLES = """\
+  harness inject delay ratings 2s --percent 50 --from reviews --for 60s
+  harness inject abort ratings 503 --percent 20 --from reviews --for 5m --target cluster
+"""
+_LOOK_EVERY_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which fault, whose calls, how long, where."""
+    parser.add_argument("kind", choices=("delay", "abort"), help="what happens to requests")
+    parser.add_argument("host", help="the service whose requests are hit")
+    parser.add_argument("value", help="of a delay its duration (2s), of an abort the HTTP status (503)")
+    parser.add_argument("--percent", default="100", help="share of the requests that is hit (default: 100)")
+    parser.add_argument("--from", dest="caller", metavar="SERVICE", help="hit the calls of this service only")
+    parser.add_argument("--for", dest="time", default="60s", metavar="TIME", help="how long (default: 60s)")
+    parser.add_argument(
+        "--target", choices=("local", "cluster"), default="cluster", help="which mesh (default: cluster)"
+    )
+    add_cluster_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when the fault was live for its time and is gone."""
+    from harness import wiring
+
+    fault, time_s = fault_of(args), parse_duration(args.time, "--for")
+    config = config_of(args)
+    if args.target == "cluster" and time_s > config.cluster.limits.duration_s:
+        ceiling = format_duration(config.cluster.limits.duration_s)
+        raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
+    owner = f"hand-{secrets.token_hex(4)}"
+    labels = None if fault.caller is None else {"app": fault.caller}
+    with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
+        folder = config.out / owner if args.target == "cluster" else Path(scratch)
+        with wiring.mesh(config, target=args.target, folder=folder) as mesh:
+            resources = mesh.resources()
+            edits = fault_edits(
+                fault, resources, namespace=config.namespace, caller_labels=labels, owner=owner, index=0
+            )
+            with mesh.changed(edits, name=str(fault)) as change:
+                print(
+                    f"{fault} is live (run {owner}); undone in {format_duration(time_s)}, or now with Ctrl-C",
+                    flush=True,
+                )
+                if args.target == "local":
+                    print(f"the service is at {mesh.entry().url}", flush=True)
+                _hold(mesh, time_s)
+    if change.rollback is not None:
+        print(f"{fault} is undone and verified, in {format_duration(change.rollback.seconds)}")
+    return 0
+
+
+def fault_of(args: argparse.Namespace) -> Fault:
+    """The fault that the words mean. Raises UsageError for a status that is no number."""
+    if args.kind == "delay":
+        return delay(args.host, args.value, percent=args.percent, caller=args.caller)
+    if not args.value.isdigit():
+        raise UsageError(f"abort: expected an HTTP status such as 503, found {args.value!r}")
+    return abort(args.host, int(args.value), percent=args.percent, caller=args.caller)
+
+
+def _hold(mesh: Mesh, time_s: float) -> None:
+    end = time.monotonic() + time_s
+    while (left_s := end - time.monotonic()) > 0:
+        time.sleep(min(_LOOK_EVERY_S, left_s))
+        mesh.check()

@@ -1,0 +1,103 @@
+"""What a run would change, sent as dry runs only: differences, whom it hits, missing rights, warnings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from harness.clients.kubernetes import Kubernetes
+from harness.errors import HarnessError
+from harness.istio.edits import Edit, applied
+from harness.mesh.cluster import limits
+from harness.mesh.cluster.ownership import require_unowned
+from harness.mesh.cluster.proxies import Proxies, names_for
+from harness.mesh.cluster.rights import Right, missing_rights, rights_for
+from harness.mesh.cluster.rollouts import require_settled
+from harness.model.cluster import ClusterSettings
+from harness.model.record import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Differences as unified diffs; pods whose proxies change; every right with whether we have it; what is in the way."""
+
+    diffs: tuple[str, ...]
+    pods: tuple[str, ...]
+    rights: tuple[tuple[Right, bool], ...]
+    trouble: tuple[str, ...]
+
+
+def plan_changes(
+    kube: Kubernetes, namespace: str, settings: ClusterSettings, changes: Sequence[Sequence[Edit]]
+) -> Plan:
+    """What making the changes one after the other would do; each was planned on top of the ones before.
+
+    Sends reads, access reviews and dry runs. A resource that an earlier change makes cannot be tried out for
+    a later one beyond its own dry run, so all edits of a resource are tried together.
+    """
+    edits = [edit for change in changes for edit in change]
+    needed = rights_for(edits, prove=settings.prove)
+    missing = set(missing_rights(kube, namespace, needed))
+    trouble = [f"right missing: {right}" for right in needed if right in missing]
+    diffs = []
+    for step in (
+        lambda: limits.require_cluster(kube, namespace, settings),
+        lambda: limits.require_no_kill_switch(kube, namespace),
+        lambda: require_settled(kube, namespace),
+        *(lambda change=change: _within(change, namespace, settings) for change in changes),
+    ):
+        trouble += _trouble(step)
+    for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
+        mine = [edit for edit in edits if (edit.kind, edit.namespace, edit.name) == place]
+        before = kube.get(*place)
+        if before is not None:
+            trouble += _trouble(lambda before=before: require_unowned(before, allowed=settings.owners))
+        try:
+            after = _all(mine, before)
+            diffs.append(_diff(mine[0].label, before, after))
+            written = kube.create(after, dry_run=True) if before is None else kube.replace(after, dry_run=True)
+            old = () if before is None else kube.replace(before, dry_run=True).warnings
+            trouble += [f"{mine[0].label}: warning: {text}" for text in limits.new_warnings(old, written.warnings)]
+        except HarnessError as error:
+            trouble.append(str(error))
+    pods = [
+        pod["metadata"]["name"]
+        for pod in Proxies(kube, namespace).pods()
+        if any(names_for(edit, pod, namespace) for edit in edits if edit.kind == "VirtualService")
+    ]
+    if not pods:
+        trouble.append(f"no running pod with a sidecar in {namespace} is concerned: the changes would hit nothing")
+    rights = tuple((right, right not in missing) for right in needed)
+    return Plan(diffs=tuple(diffs), pods=tuple(pods), rights=rights, trouble=tuple(trouble))
+
+
+def _within(change: Sequence[Edit], namespace: str, settings: ClusterSettings) -> None:
+    limits.require_within(change, live=0, namespace=namespace, limits=settings.limits)
+
+
+def _trouble(step: object) -> list[str]:
+    try:
+        step()  # type: ignore[operator]
+    except HarnessError as error:
+        return [str(error)]
+    return []
+
+
+def _all(edits: Sequence[Edit], resource: Json | None) -> Json | None:
+    for edit in edits:
+        resource = applied(edit, resource)
+    return resource
+
+
+def _diff(label: str, before: Json | None, after: Json | None) -> str:
+    lines = difflib.unified_diff(
+        _text(before), _text(after), f"{label} (now)", f"{label} (during the run)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _text(resource: Json | None) -> list[str]:
+    return [] if resource is None else yaml.safe_dump({"spec": resource["spec"]}, sort_keys=False).splitlines()

@@ -1,0 +1,169 @@
+"""SIGKILL at every request of a run, before and after the server carried it out: the cluster is always put back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_kubernetes import Call, FakeKubernetes
+from shop import route_to
+from victims import Victims
+
+from harness.clients.kubernetes import Kubernetes
+from harness.mesh.cluster.journal import journalled, left_on_disk
+from harness.mesh.cluster.reaping import reap, restore
+
+VICTIM = "victim"
+KILLS_WANTED = 200
+
+
+@pytest.fixture(scope="module")
+def victims() -> Iterator[Victims]:
+    """The process that forks victims."""
+    with Victims() as forking:
+        yield forking
+
+
+class Executioner:
+    """Counts the moments of a victim's run, two a request (before and after it is carried out), and kills at one."""
+
+    def __init__(self, fake: FakeKubernetes, folder: Path, signal_number: int = signal.SIGKILL) -> None:
+        self.folder, self.signal = folder, signal_number
+        self.at, self.moments, self.killed_at_write = -1, 0, False
+        folder.mkdir(exist_ok=True)
+        fake.tokens["victim-token"] = VICTIM
+        fake.admins.add(VICTIM)
+        fake.before = fake.after = self._moment  # type: ignore[assignment]
+        self.kubeconfig = fake.kubeconfig(folder / "config", token="victim-token")
+
+    def aim(self, at: int) -> None:
+        """Kill at the ``at``-th moment; -1 spares the victim."""
+        self.at, self.moments = at, 0
+        for file in self.folder.glob("*.jsonl"):
+            file.unlink()
+
+    def _moment(self, call: Call) -> str | None:
+        if call.user != VICTIM:
+            return None
+        self.moments += 1
+        if self.moments - 1 != self.at:
+            return None
+        self.killed_at_write = call.method != "GET" and not call.dry_run
+        os.kill(int((self.folder / "pid").read_text()), self.signal)
+        return "drop" if self.signal == signal.SIGKILL else None
+
+
+def ours(fake: FakeKubernetes) -> list[str]:
+    """Names of journals and Leases that are left."""
+    return [item["metadata"]["name"] for kind in ("ConfigMap", "Lease") for item in fake.objects(kind)]
+
+
+def test_kill_at_every_request_then_restore(
+    fake: FakeKubernetes, kube: Kubernetes, victims: Victims, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whenever a run is killed, restoring puts every resource back to the last key and leaves nothing of ours.
+
+    So does a second restorer, when the first one is killed at any of its requests.
+    """
+    before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim")
+    config, folder = executioner.kubeconfig, executioner.folder
+
+    def kill(at: int, *, restores: bool = False) -> bool:
+        executioner.aim(at)
+        assert victims.run(config, folder, restores=restores) == -signal.SIGKILL
+        return executioner.killed_at_write
+
+    def put_back() -> None:
+        assert [
+            item.trouble for item in reap(kube, "shop", patience_s=5, living=True, settle_s=0) if item.trouble
+        ] == []
+        assert (fake.specs(), ours(fake)) == (before, [])
+
+    executioner.aim(-1)
+    assert victims.run(config, folder) == 0
+    assert (fake.specs(), ours(fake)) == (before, [])
+    moments, at_writes, changed = executioner.moments, 0, 0
+    for at in range(moments):
+        at_writes += kill(at)
+        changed += fake.specs() != before
+        put_back()
+    kill(moments // 2)
+    executioner.aim(-1)
+    assert victims.run(config, folder, restores=True) == 0
+    restorers = executioner.moments
+    for at in range(restorers):
+        kill(moments // 2)
+        at_writes += kill(at, restores=True)
+        put_back()
+    kills = moments + 2 * restorers + 1
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{kills} kills: {moments} of runs, {restorers} of restorers of killed runs; {at_writes} at writes; "
+            f"{changed} runs left resources changed; all were put back\n"
+        )
+    assert moments + restorers >= KILLS_WANTED
+
+
+def test_kill_between_then_reaper_beside_foreign_edits(
+    fake: FakeKubernetes, kube: Kubernetes, victims: Victims, tmp_path: Path
+) -> None:
+    """After a kill in the middle, and a foreign edit, the reaper waits for the silence and keeps the foreign edit."""
+    executioner = Executioner(fake, tmp_path / "victim")
+    executioner.aim(-1)
+    victims.run(executioner.kubeconfig, executioner.folder)
+    executioner.aim(executioner.moments // 2)
+    assert victims.run(executioner.kubeconfig, executioner.folder, heartbeat_s=0.25) == -signal.SIGKILL
+    assert [item["name"] for item in _routes(fake) if item.get("name", "").startswith("harness-")]
+    assert reap(kube, "shop", patience_s=5) == ()
+    changed, theirs = deepcopy(fake.object("VirtualService", "reviews")), {"name": "theirs", "redirect": {"uri": "/"}}
+    changed["spec"]["http"].insert(1, {**theirs, "match": [{"uri": {"exact": "/x"}}]})
+    fake.put(changed)
+    time.sleep(1.5)
+    done = reap(kube, "shop", patience_s=5)
+    assert {item.change.name for item in done} >= {"split"}
+    assert "silent" in done[-1].reason
+    assert _routes(fake) == [{**theirs, "match": [{"uri": {"exact": "/x"}}]}, *route_to("reviews")["spec"]["http"]]
+    assert ours(fake) == []
+
+
+def test_restore_from_the_local_journal_when_the_clusters_is_lost(
+    fake: FakeKubernetes, kube: Kubernetes, victims: Victims, tmp_path: Path
+) -> None:
+    """The file on disk is enough to put everything back."""
+    before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim")
+    executioner.aim(-1)
+    victims.run(executioner.kubeconfig, executioner.folder)
+    executioner.aim(executioner.moments // 2)
+    victims.run(executioner.kubeconfig, executioner.folder)
+    for item in fake.objects("ConfigMap"):
+        kube.delete({"kind": "ConfigMap", **item})
+    assert journalled(kube, "shop") == ()
+    for namespace, change in left_on_disk(executioner.folder / "journal.jsonl"):
+        assert restore(kube, namespace, change, reason="test", patience_s=5).trouble == ""
+    assert fake.specs() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_signals_leave_through_the_undo(
+    fake: FakeKubernetes, victims: Victims, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C, SIGTERM and SIGHUP at any write end the run with everything back, without anybody's help."""
+    before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim", number)
+    executioner.aim(-1)
+    victims.run(executioner.kubeconfig, executioner.folder)
+    for at in range(0, executioner.moments, 16):
+        executioner.aim(at)
+        victims.run(executioner.kubeconfig, executioner.folder)
+        assert (at, fake.specs(), ours(fake)) == (at, before, [])
+
+
+def _routes(fake: FakeKubernetes) -> list[Any]:
+    routes: list[Any] = fake.object("VirtualService", "reviews")["spec"]["http"]
+    return routes
