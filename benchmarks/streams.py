@@ -102,7 +102,7 @@ def stream(family: Family, harm: Harm, seed: int) -> Stream:
     ends = np.cumsum([phase.duration_s for phase in plan])
     in_fault = (due >= ends[0]) & (due < ends[1]) if family.fault else np.zeros(len(due), bool)
     harmed = (arm == 1) & (due >= harm.onset * family.duration_s) & (in_fault | (not harm.in_fault))
-    latency = _latency(family, harm, harmed, due, arm, in_fault, rng)
+    latency = _latency(family, harm, _Requests(due=due, arm=arm, harmed=harmed, in_fault=in_fault), rng)
     chance = _error_chance(family, due, arm, rng)
     chance[harmed] = chance[harmed] * harm.errors_factor + harm.errors
     failed = rng.random(len(due)) < chance
@@ -135,15 +135,35 @@ def _arrivals(family: Family, rng: np.random.Generator) -> Floats:
     return place * family.duration_s
 
 
-def _latency(
-    family: Family,
-    harm: Harm,
-    harmed: NDArray[np.bool_],
-    due: Floats,
-    arm: NDArray[np.int8],
-    in_fault: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Requests:
+    """Columns of a run: due times, arms, and which requests are harmed or under the fault."""
+
+    due: Floats
+    arm: NDArray[np.int8]
+    harmed: NDArray[np.bool_]
+    in_fault: NDArray[np.bool_]
+
+
+def _latency(family: Family, harm: Harm, requests: _Requests, rng: np.random.Generator) -> Floats:
+    latency = 0.025 * np.exp(_log_latency(family, harm, requests, rng))
+    due = requests.due
+    if family.tail:
+        heavy = rng.random(len(due)) < family.tail
+        latency[heavy] *= (1 - rng.random(int(heavy.sum()))) ** -0.5 * 2
+    if family.cold:
+        latency *= 1 + family.cold * np.exp(-due / 5)
+    latency[requests.in_fault & (rng.random(len(due)) < 0.3)] += 0.2
+    if family.pauses:
+        for side in (0, 1):
+            _pause(family, latency, due, requests.arm == side, rng)
+    if family.round_s:
+        latency = np.maximum(np.round(latency / family.round_s), 1) * family.round_s
+    return latency
+
+
+def _log_latency(family: Family, harm: Harm, requests: _Requests, rng: np.random.Generator) -> Floats:
+    due, arm, harmed = requests.due, requests.arm, requests.harmed
     normal = rng.standard_normal(len(due))
     log = family.sigma * normal
     log[harmed] += np.log(harm.scale)
@@ -157,19 +177,7 @@ def _latency(
         log += 0.4 * due / family.duration_s
     if family.arm_noise:
         log += _arm_noise(family, due, arm, rng)
-    latency = 0.025 * np.exp(log)
-    if family.tail:
-        heavy = rng.random(len(due)) < family.tail
-        latency[heavy] *= (1 - rng.random(int(heavy.sum()))) ** -0.5 * 2
-    if family.cold:
-        latency *= 1 + family.cold * np.exp(-due / 5)
-    latency[in_fault & (rng.random(len(due)) < 0.3)] += 0.2
-    if family.pauses:
-        for side in (0, 1):
-            _pause(family, latency, due, arm == side, rng)
-    if family.round_s:
-        latency = np.maximum(np.round(latency / family.round_s), 1) * family.round_s
-    return latency
+    return log
 
 
 def _arm_noise(family: Family, due: Floats, arm: NDArray[np.int8], rng: np.random.Generator) -> Floats:

@@ -153,11 +153,12 @@ def prepared(
     arms = [_checked(columns, arm) for columns, arm in zip((baseline, canary), ARMS, strict=True)]
     _check_overlap(arms)
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
-    samples, names = _samples(arms, start_s)
+    samples = _samples(arms, start_s)
     last_s = float(samples.due_s.max()) if len(samples) else 0.0
     now = last_s if now_s is None else now_s
     if any("phase" in arm for arm in arms):
-        windows = _windows(samples.due_s, names)
+        lengths = [len(arm["time_s"]) for arm in arms]
+        windows = _windows(samples.due_s, *_numbered(arms, "phase", _STEADY, lengths))
     else:
         end_s = max(min(now, horizon_s or now), math.nextafter(last_s, math.inf))
         windows = (Phase(name=_STEADY, kind=PhaseKind.STEADY, start_s=0.0, end_s=end_s),)
@@ -234,13 +235,15 @@ def _number_column(values: Any, arm: str, name: str) -> NDArray[Any]:
     if array.dtype.kind == "O" or (array.dtype.kind not in "iuf" and len(array)):
         row = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
         raise JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected a number, found {values[row]!r}")
-    numbers = array.astype(np.float64)
-    wrong = ~np.isfinite(numbers)
-    if name != "time_s":
-        wrong |= numbers < 0
-    if name == "status":
-        wrong |= (numbers != np.floor(numbers)) | (numbers > 999)
-    if wrong.any():
+    if name == "status" and array.dtype.kind in "iu" and (not len(array) or (array.min() >= 0 and array.max() <= 999)):
+        return array.astype(np.int16)
+    numbers = np.asarray(array, np.float64)
+    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
+    least, most = -math.inf if name == "time_s" else 0.0, 999.0 if name == "status" else math.inf
+    whole = name != "status" or bool((numbers == np.floor(numbers)).all())
+    if not (math.isfinite(low) and math.isfinite(high) and least <= low and high <= most and whole):
+        wrong = ~np.isfinite(numbers) | (numbers < least) | (numbers > most)
+        wrong |= (numbers != np.floor(numbers)) & (name == "status")
         row = int(np.argmax(wrong))
         expected = {"status": "an HTTP status or 0", "time_s": "finite seconds"}.get(name, "finite seconds, at least 0")
         raise JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected {expected}, found {numbers[row]:g}")
@@ -251,28 +254,36 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> tuple[Samples, NDArray[Any]]:
-    """Both arms in one, with the name of each row's phase."""
+def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> Samples:
+    """Both arms in one."""
     lengths = [len(arm["time_s"]) for arm in arms]
     total = sum(lengths)
-    endpoints = np.concatenate([arm.get("endpoint", np.full(n, "")) for arm, n in zip(arms, lengths, strict=True)])
-    operations, operation = np.unique(endpoints, return_inverse=True) if total else (np.array([""]), np.zeros(0))
+    operations, operation = _numbered(arms, "endpoint", "", lengths)
     if len(operations) > np.iinfo(np.int16).max:
         raise JudgeInputError(f"column endpoint: expected at most 32,767 different names, found {len(operations):,}")
-    samples = Samples(
-        due_s=np.concatenate([arm["time_s"] for arm in arms]) - start_s,
+    return Samples(
+        due_s=np.concatenate([arm["time_s"] - start_s for arm in arms]),
         latency_s=np.concatenate([arm["latency_s"] for arm in arms]),
         late_s=np.zeros(total),
-        status=np.concatenate([arm["status"] for arm in arms]).astype(np.int16),
+        status=np.concatenate([arm["status"] for arm in arms]).astype(np.int16, copy=False),
         arm=np.repeat(np.arange(2, dtype=np.int8), lengths),
-        operation=operation.astype(np.int16),
+        operation=operation,
         error=np.zeros(total, np.int16),
         size=np.zeros(total, np.int32),
-        operations=tuple(str(name) for name in operations),
+        operations=operations,
         errors=("",),
     )
-    names = np.concatenate([arm.get("phase", np.full(n, _STEADY)) for arm, n in zip(arms, lengths, strict=True)])
-    return samples, names
+
+
+def _numbered(
+    arms: Sequence[Mapping[str, NDArray[Any]]], column: str, default: str, lengths: Sequence[int]
+) -> tuple[tuple[str, ...], NDArray[np.int16]]:
+    """The different texts of a column in both arms, in order, and each row's number among them."""
+    if not any(column in arm for arm in arms) or not sum(lengths):
+        return (default,), np.zeros(sum(lengths), np.int16)
+    texts = [arm.get(column, np.full(length, default)) for arm, length in zip(arms, lengths, strict=True)]
+    names, number = np.unique(np.concatenate(texts), return_inverse=True)
+    return tuple(str(name) for name in names), number.astype(np.int16)
 
 
 def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
@@ -289,11 +300,11 @@ def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
         )
 
 
-def _windows(due_s: NDArray[np.float64], names: NDArray[Any]) -> tuple[Phase, ...]:
+def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[np.int16]) -> tuple[Phase, ...]:
     """The phases that were seen, by the times of their requests. Raises JudgeInputError when they overlap."""
     windows = []
-    for name in dict.fromkeys(names.tolist()):
-        own = due_s[names == name]
+    for index, name in enumerate(names if len(due_s) else ()):
+        own = due_s[number == index]
         end_s = float(np.nextafter(own.max(), np.inf))
         windows.append(Phase(name=name, kind=kind_of(name), start_s=float(own.min()), end_s=end_s))
     windows.sort(key=lambda phase: phase.start_s)

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from harness.errors import JudgeInputError
 from harness.model.phase import Phase
-from harness.model.samples import BASELINE, CANARY, Samples
+from harness.model.samples import BASELINE, CANARY, COLUMNS, Samples
 from harness.stats.histogram import BINS, bins_of
 
 TOTAL, NO_ANSWER, SERVER_ERROR, CLIENT_CHECK = range(4)
 COUNTS = ("total", "no answer", "status 5xx", "refused by the load profile")
 _ARMS = 3  # baseline, canary, unknown
-_DENSE_LIMIT = 1 << 25
+_DENSE_LIMIT = 1 << 22
+_PIECE = 1 << 18
 
 Ints = NDArray[np.int64]
 
@@ -62,32 +63,124 @@ def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float)
     ordered = sorted(phases, key=lambda phase: (phase.start_s, phase.name))
     names = tuple(phase.name for phase in ordered)
     operations = samples.operations or ("",)
-    phase = _phase_of(samples.due_s, ordered)
-    inside = phase >= 0
-    if not inside.all():
-        samples, phase = samples.where(inside), phase[inside]
-    if not len(samples):
+    if not len(samples) or not ordered:
         return _empty(block_s, names, operations)
-    blocks = np.floor(samples.due_s * (1 / block_s)).astype(np.int64)
-    first, width = int(blocks.min()), int(blocks.max() - blocks.min()) + 1
-    key = (phase * width + (blocks - first)) * len(operations) + np.clip(samples.operation, 0, len(operations) - 1)
-    key *= _ARMS
-    key += np.where((samples.arm == BASELINE) | (samples.arm == CANARY), samples.arm, _ARMS - 1)
-    keys, counts = _count_cells(key, samples, len(ordered) * width * len(operations) * _ARMS)
-    fine, fine_counts = _count_bins(key, samples, len(ordered) * width * len(operations) * _ARMS)
-    rest, arms = np.divmod(keys, _ARMS)
-    rest, operation = np.divmod(rest, len(operations))
-    phase_number, block = np.divmod(rest, width)
-    return Table(
+    first, last = (int(edge // block_s) for edge in (samples.due_s.min(), samples.due_s.max()))
+    lowest, highest = bins_of(np.array([samples.latency_s.min(), samples.latency_s.max()]))
+    grid = _Grid(
         block_s=block_s,
-        phases=names,
-        operations=operations,
-        cells=np.stack([phase_number, block + first, operation, arms], axis=1),
-        counts=counts,
-        bin_cells=np.searchsorted(keys, fine // BINS),
-        bin_numbers=fine % BINS,
-        bin_counts=fine_counts,
+        phases=tuple(ordered),
+        first_block=first,
+        blocks=last - first + 1,
+        operations=len(operations),
+        first_bin=int(lowest),
+        bins=int(highest - lowest) + 1,
     )
+    if grid.cells * grid.bins <= _DENSE_LIMIT:
+        return _dense(samples, grid, operations)
+    pieces = [_sparse(_part(samples, piece), grid, operations) for piece in _pieces(len(samples))]
+    return merged(pieces)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grid:
+    """The cells and bins that samples can fall into, numbered in order of phase, block, operation, arm, bin."""
+
+    block_s: float
+    phases: tuple[Phase, ...]
+    first_block: int
+    blocks: int
+    operations: int
+    first_bin: int
+    bins: int
+
+    @property
+    def cells(self) -> int:
+        return len(self.phases) * self.blocks * self.operations * _ARMS
+
+    def cell_of(self, samples: Samples) -> Ints:
+        """Number of each sample's cell; ``cells`` for samples outside all phases."""
+        cell = np.floor(samples.due_s * (1 / self.block_s)).astype(np.int64)
+        np.clip(cell, self.first_block, self.first_block + self.blocks - 1, out=cell)
+        cell -= self.first_block
+        phase = _phase_of(samples.due_s, self.phases)
+        cell += phase * self.blocks
+        cell *= self.operations
+        cell += np.clip(samples.operation, 0, self.operations - 1)
+        cell *= _ARMS
+        cell += np.where((samples.arm == BASELINE) | (samples.arm == CANARY), samples.arm, _ARMS - 1)
+        cell[phase < 0] = self.cells
+        return cell
+
+    def table(self, operations: tuple[str, ...], counts: tuple[Ints, Ints], bins: tuple[Ints, Ints]) -> Table:
+        """The table of cell numbers with their counts and of fine numbers (cell, bin) with theirs."""
+        keys, columns = counts
+        fine, fine_counts = bins
+        rest, arm = np.divmod(keys, _ARMS)
+        rest, operation = np.divmod(rest, self.operations)
+        phase, block = np.divmod(rest, self.blocks)
+        return Table(
+            block_s=self.block_s,
+            phases=tuple(phase.name for phase in self.phases),
+            operations=operations,
+            cells=np.stack([phase, block + self.first_block, operation, arm], axis=1),
+            counts=columns,
+            bin_cells=np.searchsorted(keys, fine // self.bins),
+            bin_numbers=fine % self.bins + self.first_bin,
+            bin_counts=fine_counts,
+        )
+
+
+def _pieces(count: int) -> list[slice]:
+    """Stretches that fit into a processor's cache, so that ten million requests need no more memory than these."""
+    return [slice(start, min(start + _PIECE, count)) for start in range(0, count, _PIECE)]
+
+
+def _dense(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
+    """Counted in one array of all cells and bins."""
+    counts = np.zeros((len(COUNTS), grid.cells), np.int64)
+    dense = np.zeros(grid.cells * grid.bins, np.int64)
+    for piece in _pieces(len(samples)):
+        part = _part(samples, piece)
+        cell = grid.cell_of(part)
+        for column, mask in enumerate(_classes(part)):
+            counts[column] += np.bincount(cell if mask is None else cell[mask], minlength=grid.cells + 1)[:-1]
+        fine = _fine(part, cell, grid)
+        if len(fine):
+            dense += np.bincount(fine, minlength=len(dense))
+    keys, fine = np.flatnonzero(counts[TOTAL]), np.flatnonzero(dense)
+    return grid.table(operations, (keys, np.ascontiguousarray(counts[:, keys].T)), (fine, dense[fine]))
+
+
+def _sparse(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
+    """Counted by sorting, where there are too many operations or blocks for one array."""
+    cell = grid.cell_of(samples)
+    keys, place = np.unique(cell, return_inverse=True)
+    columns = [np.bincount(place if mask is None else place[mask], minlength=len(keys)) for mask in _classes(samples)]
+    inside = keys < grid.cells
+    fine, fine_counts = np.unique(_fine(samples, cell, grid), return_counts=True)
+    counts = np.stack(columns, axis=1)[inside].astype(np.int64)
+    return grid.table(operations, (keys[inside], counts), (fine, fine_counts.astype(np.int64)))
+
+
+def _part(samples: Samples, piece: slice) -> Samples:
+    columns = {name: getattr(samples, name)[piece] for name in COLUMNS}
+    return Samples(**columns, operations=samples.operations, errors=samples.errors)
+
+
+def _classes(samples: Samples) -> tuple[NDArray[np.bool_] | None, ...]:
+    """Which samples each column of ``COUNTS`` counts; None is all of them."""
+    no_answer = samples.status == 0
+    server_error = (samples.status >= 500) & ~no_answer
+    return None, no_answer, server_error, (samples.error > 0) & ~no_answer & ~server_error
+
+
+def _fine(samples: Samples, cell: Ints, grid: _Grid) -> Ints:
+    """Cell and bin of every latency that counts."""
+    used = ~samples.failed & (cell < grid.cells)
+    bins = bins_of(samples.latency_s)
+    bins += cell * grid.bins - grid.first_bin
+    return bins if used.all() else bins[used]
 
 
 def merged(tables: Sequence[Table]) -> Table:
@@ -125,57 +218,23 @@ def merged(tables: Sequence[Table]) -> Table:
 def _check(samples: Samples) -> None:
     for name in ("due_s", "latency_s"):
         column = getattr(samples, name)
-        wrong = ~(np.isfinite(column) & (column >= 0))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise JudgeInputError(
-                f"samples: {name}: row {row + 1}: expected finite seconds of at least 0, found {column[row]!r}"
-            )
+        if not len(column) or (column.min() >= 0 and column.max() < np.inf):
+            continue
+        row = int(np.argmax(~(np.isfinite(column) & (column >= 0))))
+        raise JudgeInputError(
+            f"samples: {name}: row {row + 1}: expected finite seconds of at least 0, found {column[row]!r}"
+        )
 
 
 def _phase_of(due_s: NDArray[np.float64], phases: Sequence[Phase]) -> Ints:
     """Number of the phase each request was due in, or -1."""
-    if not phases:
-        return np.full(len(due_s), -1, np.int64)
     starts = np.array([phase.start_s for phase in phases])
     ends = np.array([phase.end_s for phase in phases])
+    if len(phases) == 1:
+        return np.where((due_s >= starts[0]) & (due_s < ends[0]), 0, -1)
     number = np.searchsorted(starts, due_s, side="right") - 1
-    outside = (number < 0) | (due_s >= ends[number])
-    number[outside] = -1
+    number[(number < 0) | (due_s >= ends[number])] = -1
     return number
-
-
-def _count_cells(key: Ints, samples: Samples, size: int) -> tuple[Ints, Ints]:
-    no_answer = samples.status == 0
-    server_error = (samples.status >= 500) & ~no_answer
-    checked = (samples.error > 0) & ~no_answer & ~server_error
-    if size <= _DENSE_LIMIT:
-        total = np.bincount(key, minlength=size)
-        keys = np.flatnonzero(total)
-        columns = [np.bincount(key[mask], minlength=size)[keys] for mask in (no_answer, server_error, checked)]
-        return keys, np.stack([total[keys], *columns], axis=1)
-    keys, inverse = np.unique(key, return_inverse=True)
-    columns = [np.bincount(inverse[mask], minlength=len(keys)) for mask in (no_answer, server_error, checked)]
-    return keys, np.stack([np.bincount(inverse, minlength=len(keys)), *columns], axis=1)
-
-
-def _count_bins(key: Ints, samples: Samples, size: int) -> tuple[Ints, Ints]:
-    answered = ~samples.failed
-    bins = bins_of(samples.latency_s)
-    if not answered.all():
-        key, bins = key[answered], bins[answered]
-    if not len(key):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    low, high = int(bins.min()), int(bins.max())
-    span = high - low + 1
-    fine = key * span + (bins - low)
-    if size * span <= _DENSE_LIMIT:
-        dense = np.bincount(fine)
-        keys = np.flatnonzero(dense)
-        counts = dense[keys]
-    else:
-        keys, counts = np.unique(fine, return_counts=True)
-    return (keys // span) * BINS + keys % span + low, counts.astype(np.int64)
 
 
 def _renamed(table: Table, names: tuple[str, ...], operations: tuple[str, ...]) -> Ints:

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from harness.stats.tails import t_quantile
 
 PRIOR = 1.1
-PRIOR_DEGREES = 14.0
+PRIOR_DEGREES = 30.0
 BANDWIDTHS = (0.4,)
 CAUTIOUS_BANDWIDTHS = (0.4, 0.15, 0.07)
+LEAST_FREQUENCIES = 4
+LEAST_TRUST = 2.0
+UNSURPRISING = 0.75
 _COMPARED_AT = 1e-3
 
 
@@ -49,7 +52,7 @@ def overdispersion(
     over tens of blocks; fewer frequencies see slower noise and have fewer degrees of freedom. Never
     below the blocks' plain variance, which catches single bursts. Because a few blocks say little,
     both are shrunk towards a prior a little above independence, whose weight falls when the blocks are
-    further from it than one standard deviation (chi-squared) explains.
+    further from it than three quarters of a standard deviation (chi-squared) explain.
     """
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
@@ -57,14 +60,14 @@ def overdispersion(
     plain = float(((excess - excess.mean()) ** 2).sum()) / expected * blocks / (blocks - 1)
     prior = max(PRIOR, plain)
     least = max(floor, prior if plain > PRIOR else 1.0)
-    count = max(1, round(max(bandwidths) * blocks ** (2 / 3)))
-    power = _low_frequencies(excess, count) / expected * blocks
+    counts = [max(LEAST_FREQUENCIES, round(bandwidth * blocks ** (2 / 3))) for bandwidth in bandwidths]
+    power = _low_frequencies(excess, max(counts)) / expected * blocks
     answers = []
-    for bandwidth in bandwidths:
-        used = power[: max(1, round(bandwidth * blocks ** (2 / 3)))]
+    for count in dict.fromkeys(counts):
+        used = power[:count]
         slow = float(used.mean())
-        surprise = slow / (prior * (1 + (2 / len(used)) ** 0.5))
-        trust = PRIOR_DEGREES / max(1.0, surprise) ** 3
+        surprise = slow / (prior * (1 + UNSURPRISING * (2 / len(used)) ** 0.5))
+        trust = max(PRIOR_DEGREES / max(1.0, surprise) ** 4, LEAST_TRUST)
         factor = (trust * prior + len(used) * slow) / (trust + len(used))
         answers.append(Overdispersion(factor=max(factor, least), degrees=trust + len(used)))
     return max(answers, key=lambda answer: t_quantile(_COMPARED_AT, answer.degrees) * answer.factor**0.5)

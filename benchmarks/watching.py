@@ -1,0 +1,130 @@
+"""Judges watching a simulated run: when each of them fails it, and what they say at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from streams import Family, Harm, Stream, stream
+
+from harness.judge.kayenta.judge import KayentaJudge
+from harness.judge.limits import LimitsJudge
+from harness.judge.port import Evidence, Judge
+from harness.judge.sequential import FailOn, SequentialJudge, block_seconds
+from harness.model.objective import Objective, parse_objective
+from harness.model.record import Plan
+from harness.model.samples import BASELINE, CANARY
+from harness.model.verdict import Verdict
+from harness.stats.likelihood import Counts, root_of_difference
+from harness.stats.table import reduce_samples
+from harness.stats.tails import normal_tail
+from harness.stats.window import window_of
+
+LOOK_S = 10.0
+ALPHA = 0.01
+TOLERATED = (
+    "latency_p50 < +10%", "latency_p90 < +10%", "latency_p99 < +25%", "error_rate < +0.5pp", "throughput > -10%",
+)  # fmt: skip
+ANY = ("latency_p50 < +0%", "latency_p90 < +0%", "latency_p99 < +0%", "error_rate < +0%", "throughput > -0%")
+LIMITS = ("latency_p50 < 50ms", "latency_p90 < 100ms", "latency_p99 < 500ms", "error_rate < 1%")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One run. failed_s: when any proven harm failed it; beyond_s: when harm beyond tolerance did; None is never."""
+
+    verdict: Verdict
+    failed_s: float | None
+    beyond_s: float | None
+    horizon_s: float
+
+
+def watch(family: Family, harm: Harm, seed: int) -> Watched:
+    """The default judge looks every 10 s; both of its rules for failing are followed at once."""
+    run = stream(family, harm, seed)
+    plan = _plan(family, run, TOLERATED, seed)
+    table = reduce_samples(run.samples, run.phases, block_s=block_seconds(plan))
+    strict, tolerant = SequentialJudge(fail_on=FailOn.ANY_HARM), SequentialJudge()
+    failed_s = beyond_s = None
+    verdict = Verdict.INCONCLUSIVE
+    for now_s, final, evidence in _looks(run, family):
+        seen = replace(evidence, table=table)
+        analysis = strict.judge(seen, plan, now_s=now_s, final=final)
+        verdict = analysis.verdict
+        if verdict is Verdict.FAIL:
+            failed_s = now_s if failed_s is None else failed_s
+            verdict = tolerant.judge(seen, plan, now_s=now_s, final=final).verdict
+            if verdict is Verdict.FAIL:
+                beyond_s = now_s
+                break
+    return Watched(verdict=verdict, failed_s=failed_s, beyond_s=beyond_s, horizon_s=family.duration_s)
+
+
+def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
+    """A judge that looks once, at the end: kayenta, or limits."""
+    judge: Judge = KayentaJudge() if name == "kayenta" else LimitsJudge()
+    run = stream(family, harm, seed)
+    plan = _plan(family, run, ANY if name == "kayenta" else LIMITS, seed)
+    evidence = Evidence(samples=run.samples, phases=run.phases)
+    verdict = judge.judge(evidence, plan, now_s=family.duration_s, final=True).verdict
+    failed_s = family.duration_s if verdict is Verdict.FAIL else None
+    return Watched(verdict=verdict, failed_s=failed_s, beyond_s=failed_s, horizon_s=family.duration_s)
+
+
+def naive(family: Family, harm: Harm, seed: int) -> Watched:
+    """Tests that take requests for independent, repeated at every look, each at alpha over the objectives."""
+    run = stream(family, harm, seed)
+    table = reduce_samples(run.samples, run.phases, block_s=1.0)
+    for now_s, _, evidence in _looks(run, family):
+        smallest = min(
+            (normal_tail(root) for phase in evidence.phases for root in _plain_roots(table, phase.name, now_s)),
+            default=1.0,
+        )
+        if smallest <= ALPHA / 4:
+            return Watched(verdict=Verdict.FAIL, failed_s=now_s, beyond_s=now_s, horizon_s=family.duration_s)
+    return Watched(verdict=Verdict.PASS, failed_s=None, beyond_s=None, horizon_s=family.duration_s)
+
+
+def _plain_roots(table: object, phase: str, now_s: float) -> Iterator[float]:
+    window = window_of(table, phase, before_s=now_s)  # type: ignore[arg-type]
+    trials = window.above[:, :, 0].sum(axis=1)
+    if not (trials > 0).all():
+        return
+    above = window.above.sum(axis=1)
+    for share in (0.5, 0.1, 0.01):
+        place = int((above.sum(axis=0) <= share * trials.sum()).argmax())
+        yield _plain_root(above[:, place], trials)
+    yield _plain_root(window.failed.sum(axis=1), window.requests.sum(axis=1))
+
+
+def _plain_root(events: object, trials: object) -> float:
+    counts = Counts(
+        canary=float(events[CANARY]),  # type: ignore[index]
+        canary_trials=float(trials[CANARY]),  # type: ignore[index]
+        baseline=float(events[BASELINE]),  # type: ignore[index]
+        baseline_trials=float(trials[BASELINE]),  # type: ignore[index]
+    )
+    return root_of_difference(counts, 0.0)
+
+
+def _looks(run: Stream, family: Family) -> Iterator[tuple[float, bool, Evidence]]:
+    now_s = 0.0
+    while now_s < family.duration_s:
+        now_s = min(now_s + LOOK_S, family.duration_s)
+        phases = tuple(replace(phase, end_s=min(phase.end_s, now_s)) for phase in run.phases if phase.start_s < now_s)
+        yield now_s, now_s >= family.duration_s, Evidence(samples=run.samples, phases=phases)
+
+
+def _plan(family: Family, run: Stream, texts: tuple[str, ...], seed: int) -> Plan:
+    objectives: tuple[Objective, ...] = tuple(parse_objective(text) for text in texts)
+    return Plan(
+        scenario=family.name,
+        service="simulated",
+        target="simulated",
+        phases=run.plan,
+        objectives=objectives,
+        canary_share=family.share,
+        rate_rps=family.rate_rps,
+        seed=seed,
+        alpha=ALPHA,
+    )
