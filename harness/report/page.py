@@ -6,6 +6,8 @@ and nothing is decided: verdicts, intervals and scores are the analysis's own.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,11 +58,10 @@ class Fragments:
 def render(record: Record, analysis: Analysis, *, folder: Path | str = "") -> str:
     """The whole report as one HTML document. ``folder`` is where the bundle lies, for the commands it shows."""
     context = _context(record, analysis, folder)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(**context, style=_asset("style.css"), script=_asset("script.js"))
-    )
+    script = _asset("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    template = _environment().get_template("page.html")
+    return template.render(**context, style=_asset("style.css"), script=script, script_hash=f"sha256-{digest}")
 
 
 def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") -> Fragments:

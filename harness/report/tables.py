@@ -102,10 +102,18 @@ def slowest(record: Record) -> tuple[Request, ...]:
 
 
 def failures(record: Record) -> tuple[Request, ...]:
-    """The canary's first five failed requests, those without a known arm after them."""
+    """The canary's first failed requests of the phase in which most of its requests fail, then of the others.
+
+    Failed requests without a known arm come last: they may have been the canary's.
+    """
     samples = record.samples
     failed = np.flatnonzero(samples.failed & (samples.arm != BASELINE))
-    order = failed[np.lexsort((samples.due_s[failed], samples.arm[failed] != CANARY))]
+    due_s = samples.due_s[failed]
+    share = np.zeros(failed.size)
+    for phase in record.phases:
+        canary = inside(samples, phase).failed[inside(samples, phase).arm == CANARY]
+        share[(due_s >= phase.start_s) & (due_s < phase.end_s)] = canary.mean() if canary.size else 0.0
+    order = failed[np.lexsort((due_s, -share, samples.arm[failed] != CANARY))]
     return tuple(_request(record, int(i)) for i in order[:_WORST])
 
 

@@ -91,13 +91,15 @@ def test_answers_of_no_arm_have_a_column() -> None:
 
 
 def test_worst_requests_are_the_worst() -> None:
-    """The slowest requests are the canary's slowest, and the failed ones its first."""
+    """The slowest requests are the canary's slowest, the failed ones its first of the phase where it fails most."""
     record = records.record(Verdict.FAIL)
     samples = record.samples.where(record.samples.arm == CANARY)
     assert [row.latency for row in tables.slowest(record)] == [
         f"{s:.3g} s" for s in np.sort(samples.latency_s)[::-1][:5]
     ]
-    assert [row.at for row in tables.failures(record)] == [f"{s:.2f} s" for s in samples.due_s[samples.failed][:5]]
+    assert [row.at for row in tables.failures(record)] == [
+        f"{s:.2f} s" for s in samples.due_s[samples.failed & (samples.due_s >= 70.4)][:5]
+    ]
 
 
 def test_changes_show_what_was_inserted_and_that_nothing_is_left() -> None:

@@ -33,12 +33,21 @@ def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -
         for tick, y in zip(values.ticks, values.many(values.ticks).tolist(), strict=True)
     ]
     parts += [
-        svg.text(times(t), _BOTTOM + 17, f"{words.number(t)} s", class_="tick", anchor="middle") for t in times.ticks
+        svg.text(
+            times(t),
+            _BOTTOM + 17,
+            f"{words.number(t)} s",
+            class_="tick",
+            anchor="end" if times(t) > _RIGHT - 12 else "middle",
+        )
+        for t in times.ticks
     ]
     for one, (at_s, column) in zip(series, thinned, strict=True):
         parts.append(svg.polyline(times.many(at_s).tolist(), values.many(column).tolist(), f"line {_arm(one.arm)} p99"))
     title = f"{series[0].name}, {series[0].unit}" if series[0].unit else series[0].name
-    parts.append(svg.text(_LEFT, 14, words.printable(title)[:36], class_="panel-title"))
+    parts.append(svg.text(_LEFT, 14, words.printable(title)[:32], class_="panel-title"))
+    for place, one in enumerate(reversed(series[:2])):
+        parts += [svg.line(368 - 78 * place, 10, 384 - 78 * place, 10, f"line {_arm(one.arm)} p99"), svg.text(388 - 78 * place, 14, one.arm or "all", class_="legend")]  # fmt: skip
     label = f"{title} over time: " + ", ".join(one.arm or "both arms" for one in series)
     return svg.drawing(_WIDTH, _BOTTOM + 24, label, *parts, class_="small")
 
