@@ -27,7 +27,11 @@ POLL_S = 0.003
 CLUSTERS = "cds"
 _CLUSTER_FILE = "cds.json"
 _TYPES = "type.googleapis.com/envoy.config."
-_REASON = re.compile(r"(?:rejected|Error adding/updating cluster\(s\)):? *(.*)$")
+_REASON = re.compile(
+    r"(?:update rejected|Error adding/updating cluster\(s\)):? *(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
+    re.DOTALL,
+)
+"""Envoy prints the whole configuration before the reason when a constraint is broken."""
 _TAKEN = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
 
 
@@ -127,9 +131,10 @@ class Envoy:
         """Envoy's reason, from what its log said since it had ``log_size`` bytes."""
         with self._process.log.open("rb") as log:
             log.seek(log_size)
-            lines = log.read().decode(errors="replace").splitlines()
-        reasons = [match.group(1) for line in lines if (match := _REASON.search(line))]
-        return reasons[0] if reasons else f"no reason found in {self._process.log}"
+            found = _REASON.search(log.read().decode(errors="replace"))
+        if found is None:
+            return f"no reason found in {self._process.log}"
+        return found["reason"].rpartition(" | caused by ")[2].rstrip(")")
 
     def stop(self) -> None:
         """End the process."""

@@ -96,7 +96,7 @@ def _host_problems(resource: Json, namespace: str, services: Services) -> Iterat
 
 def _unknown_host(host: str, services: Services) -> str:
     parts = host.split(".")
-    meant = next((name for name in services if name.split(".")[:2] == parts), None)
+    meant = next((name for name in services if len(parts) > 1 and name.split(".")[: len(parts)] == parts), None)
     if meant:
         return f"unknown host {host!r}: Istio completes only names without a dot; write {meant} or {parts[0]}"
     return f"unknown host {host!r}; known: {', '.join(sorted(services))}"

@@ -16,6 +16,7 @@ from harness.model.record import Json
 _REDIRECT_CODES = (301, 302, 303, 307, 308)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PSEUDO = (":method", ":scheme", ":authority", ":path", ":status")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FORMAT = re.compile(r"%%|%[A-Z0-9_]+(?:\([^)]*\))?(?::\d+)?%")
 
 
@@ -85,8 +86,10 @@ def _match_problems(match: Json, at: At) -> Iterator[Problem]:
         for key, value in (match.get(name) or {}).items():
             if not _is_any(value):
                 yield from _text_problems(value, (*at, name, key), any_text=True)
+            if not key:
+                yield Problem(at=(*at, name), message="expected a name, found an empty text")
             is_header = _HEADER.fullmatch(key) or key in _PSEUDO or key.startswith("@request.auth.claims")
-            if name != "queryParams" and not is_header:
+            if key and name != "queryParams" and not is_header:
                 yield Problem(at=(*at, name, key), message=f"expected the name of a header, found {key!r}")
     if match.get("gateways") and ("sourceLabels" in match or "sourceNamespace" in match):
         ignored = "sourceLabels" if "sourceLabels" in match else "sourceNamespace"
@@ -147,8 +150,10 @@ def _abort_problems(abort: Json, at: At) -> Iterator[Problem]:
 
 
 def _route_problems(route: Sequence[Json], at: At) -> Iterator[Problem]:
-    if len(route) > 1 and sum(item.get("weight", 0) for item in route) == 0:
-        yield Problem(at=at, message="expected weights with a total above 0, found a total of 0")
+    total = sum(item.get("weight", 0) for item in route)
+    if len(route) > 1 and not 0 < total < 2**32:
+        message = f"expected weights with a total above 0 and of at most {2**32 - 1}, found a total of {total}"
+        yield Problem(at=at, message=message)
     for index, item in enumerate(route):
         yield from _header_problems(item.get("headers") or {}, (*at, index, "headers"))
 
@@ -160,6 +165,9 @@ def _header_problems(headers: Json, at: At) -> Iterator[Problem]:
                 is_host = name.lower() in ("host", ":authority")
                 if not (is_host and side == "request"):
                     yield from _name_problems(name, (*at, side, kind, name))
+                if _CONTROL.search(value):
+                    message = f"expected a value without control characters, found {value!r}"
+                    yield Problem(at=(*at, side, kind, name), message=message)
                 if "%" in _FORMAT.sub("", value):
                     message = f"expected %% for a percent sign, or a command such as %HOSTNAME%, found {value!r}"
                     yield Problem(at=(*at, side, kind, name), message=message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 _NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\(\?[=!]|\(\?<[=!]|\(\?>|\(\?\(|\\[1-9]|[*+?}]\+)")
 _WRONG_IN_BOTH = (
@@ -23,7 +24,8 @@ def regex_problem(pattern: str) -> str:
     if foreign:
         return f"expected a regular expression of RE2, which has no {foreign.group(1)!r}, found {pattern!r}"
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings(action="ignore"):  # of what Python may read otherwise one day
+            re.compile(pattern)
     except re.error as error:
         if any(word in str(error) for word in _WRONG_IN_BOTH):
             return f"expected a regular expression, found {pattern!r}: {error}"

@@ -34,6 +34,8 @@ MATCHED = """
         ("{uri: {prefix: /a}, headers: {x: {exact: y}}}", [("/a", {"x": "y"})], [("/a", {}), ("/b", {"x": "y"})]),
         ("authority: {exact: 'reviews:9080'}", [("/", {})], []),
         ("authority: {exact: 'other'}", [], [("/", {})]),
+        ("headers: {':authority': {prefix: reviews}}", [("/", {})], []),
+        ("withoutHeaders: {host: {prefix: reviews}}", [], [("/", {})]),
     ],
 )  # fmt: skip
 def test_a_match_takes_the_requests_that_meet_it_and_no_others(
@@ -137,6 +139,15 @@ def test_every_way_to_write_a_service_reaches_it(world: World, name: str) -> Non
     world.serve(SUBSETS, routes("- route: [{destination: {host: reviews, subset: v2}}]"))
     answer = request(world.mesh.outbound("productpage-v1"), headers={"host": name})
     assert (answer.workload, answer.seen["headers"]["host"]) == ("reviews-v2", name)
+
+
+def test_the_authority_is_the_host_that_was_called(world: World) -> None:
+    """At the listener for all services a condition on the authority sees the Host as it was sent."""
+    world.serve(SUBSETS, routes(MATCHED.format(condition="authority: {exact: reviews.default}")))
+    answers = [
+        request(world.mesh.outbound("productpage-v1"), headers={"host": h}) for h in ("reviews.default", "reviews")
+    ]
+    assert [answer.workload for answer in answers] == ["reviews-v2", "reviews-v1"]
 
 
 def test_an_unknown_host_is_answered_502(world: World) -> None:

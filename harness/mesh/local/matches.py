@@ -27,14 +27,14 @@ def selects(match: Json, caller: Caller, port: int) -> bool:
 
 
 def route_match(match: Json) -> Json:
-    """Envoy's route match for one of Istio's, without its authority."""
+    """Envoy's route match for one of Istio's."""
     result = _path(match.get("uri"))
     result["case_sensitive"] = not match.get("ignoreUriCase", False)
     headers = [_header(name, text) for name, text in (match.get("headers") or {}).items()]
     headers += [_without(name, text) for name, text in (match.get("withoutHeaders") or {}).items()]
     headers.sort(key=lambda header: str(header["name"]))
-    pseudo = ((":method", match.get("method")), (":scheme", match.get("scheme")))
-    headers += [_header(name, text) for name, text in pseudo if text is not None]
+    pseudo = (":method", "method"), (":authority", "authority"), (":scheme", "scheme")
+    headers += [_header(header, match[name]) for header, name in pseudo if match.get(name) is not None]
     if headers:
         result["headers"] = headers
     if match.get("queryParams"):
@@ -42,22 +42,21 @@ def route_match(match: Json) -> Json:
     return result
 
 
-def with_authority(match: Json, authority: Json | None) -> Json:
-    """An Envoy route match that also asks for the request's authority."""
-    if authority is None:
-        return match
-    return {**match, "headers": [*match.get("headers", []), _header(":authority", authority)]}
+def authority_matches(match: Json, name: str) -> bool:
+    """Whether a request for ``name`` (``reviews:9080``) would meet what a match condition says of the authority."""
+    wanted = [match["authority"]] if match.get("authority") else []
+    wanted += [text for header, text in (match.get("headers") or {}).items() if _is_authority(header)]
+    unwanted = [text for header, text in (match.get("withoutHeaders") or {}).items() if _is_authority(header)]
+    return all(_meets(name, text) for text in wanted) and not any(_meets(name, text) for text in unwanted)
 
 
-def authority_matches(text: Json | None, name: str) -> bool:
-    """Whether a request for ``name`` would meet a condition on the authority; none is met by all."""
-    if not text:
-        return True
-    if "exact" in text:
-        return bool(text["exact"] == name)
-    if "prefix" in text:
-        return name.startswith(text["prefix"])
-    return text["regex"] == "*" or re.fullmatch(text["regex"], name) is not None
+def without_authority(match: Json) -> Json:
+    """A match condition that says nothing of the authority."""
+    rest = {name: value for name, value in match.items() if name != "authority"}
+    for name in ("headers", "withoutHeaders"):
+        if match.get(name):
+            rest[name] = {header: text for header, text in match[name].items() if not _is_authority(header)}
+    return rest
 
 
 def is_catch_all(match: Json) -> bool:
@@ -81,6 +80,20 @@ def _path(uri: Json | None) -> Json:
     if "prefix" in uri:
         return {"prefix": uri["prefix"]}
     return {"safe_regex": {"regex": uri["regex"]}}
+
+
+def _is_authority(header: str) -> bool:
+    return header.lower() in (":authority", "host")
+
+
+def _meets(name: str, text: Json | None) -> bool:
+    if not text or _any_value(text):
+        return True
+    if "exact" in text:
+        return bool(text["exact"] == name)
+    if "prefix" in text:
+        return name.startswith(text["prefix"])
+    return re.fullmatch(text["regex"], name) is not None
 
 
 def _any_value(text: Json | None) -> bool:

@@ -99,11 +99,11 @@ class _Calls:
         """Envoy's match, or None where the condition can never be met by these calls."""
         if not matches.selects(condition, self.caller, self.service.port):
             return None
-        match = matches.route_match(condition)
-        authority = condition.get("authority")
-        if not self.any_host:
-            return matches.with_authority(match, authority)
-        return match if matches.authority_matches(authority, self._authority) else None
+        if self.any_host:
+            if not matches.authority_matches(condition, self._authority):
+                return None
+            condition = matches.without_authority(condition)
+        return matches.route_match(condition)
 
     def _route(self, resource: Json, http: Json, condition: Json, match: Json) -> Json:
         name = ".".join(part for part in (http.get("name"), condition.get("name")) if part)
