@@ -67,7 +67,7 @@ def test_ratings_are_delayed_for_jason_only(world: World) -> None:
     assert world.get("ratings", caller="reviews-v2", headers={"end-user": "other"}).seconds < 5
     delayed = world.get("ratings", caller="reviews-v2", headers=JASON)
     assert delayed.status == 200
-    assert 7 <= delayed.seconds < 12
+    assert 6.9 <= delayed.seconds < 12  # Envoy counts from the start of its event loop, some ms early
 
 
 def test_ratings_are_aborted_for_jason_only(world: World) -> None:
