@@ -24,6 +24,7 @@ SHOWN = 0.025
 SHOWN_IN_SHORT_PHASE = 0.2
 SHORT_PHASE_S = 10.0
 COMPLETE = 0.9
+_SHORTEST_S = 1e-3
 _KIND_WEIGHTS = {SliKind.ERROR_RATE: 3.0, SliKind.THROUGHPUT: 0.5, SliKind.SPLIT: 0.5}
 
 
@@ -75,7 +76,7 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
         length = planned.get(phase.name, 0.0) or seen
         over = final or phase.name != last
         complete = over and seen >= COMPLETE * length
-        result.append(Look(phase=phase, planned_s=max(length, seen, 1e-9), seen_s=seen, complete=complete))
+        result.append(Look(phase=phase, planned_s=max(length, seen, _SHORTEST_S), seen_s=seen, complete=complete))
     return tuple(result)
 
 

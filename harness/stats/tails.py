@@ -36,8 +36,8 @@ def anytime_tail(alpha: float, seen: float, tuned_at: float) -> float:
     seconds of equal traffic. For sums that are only asymptotically normal this is an asymptotic
     confidence sequence (Waudby-Smith et al. 2024).
     """
-    if seen <= 0:
-        return 0.0
     ratio = seen / tuned_at
+    if ratio < 1e-9:
+        return 0.0
     inside = math.sqrt(1 + ratio) / (2 * alpha) + 1
     return normal_tail(math.sqrt(2 * (1 + 1 / ratio) * math.log(inside)))
