@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.stats import beta
+from scipy.special import betainccinv, betaincinv
 
 
 def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float, float]:
@@ -18,6 +18,6 @@ def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float,
     if not 0 <= hits <= trials:
         raise ValueError(f"expected 0 to {trials} hits, found {hits}")
     tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, trials - hits + 1))
-    high = 1.0 if hits == trials else float(beta.isf(tail, hits + 1, trials - hits))
+    low = 0.0 if hits == 0 else float(betaincinv(hits, trials - hits + 1, tail))
+    high = 1.0 if hits == trials else float(betainccinv(hits + 1, trials - hits, tail))
     return low, high
