@@ -9,7 +9,8 @@ def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float,
     """The exact (conservative) interval for a share.
 
     Args:
-        hits: successes, 0 to ``trials``. trials: independent draws, at least 0.
+        hits: successes, 0 to ``trials``.
+        trials: independent draws, at least 0.
         confidence: of the interval, in (0, 1).
 
     Returns lower and upper limit in [0, 1]; (0, 1) without trials.
