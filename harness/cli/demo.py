@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import shutil
 import sys
@@ -14,7 +15,7 @@ from harness.config import Config, read_config, with_environment
 from harness.demo.kinds import Kind
 from harness.errors import ConfigError
 from harness.model.fault import Fault, abort, delay
-from harness.report import terminal
+from harness.report import terminal, words
 from harness.runner.manifest import runnable
 from harness.watching import watcher
 
@@ -56,8 +57,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"{scenario.name}; {scenario.rate_rps:g} requests per second, seed {seed}", file=sys.stderr)
     with wiring.mesh(config, target="local", folder=folder / "logs") as mesh:
         outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
-    print(terminal.render(outcome.record, outcome.analysis, color=sys.stdout.isatty()))
-    print(f"\nverdict  {outcome.analysis.verdict}, score {outcome.analysis.score:.4g} of 100")
+    color = sys.stdout.isatty()
+    print(terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder)))
+    print(f"verdict  {outcome.analysis.verdict}, score {words.points(outcome.analysis.score)} of 100")
     print(f"reason   {outcome.analysis.reason}")
     print(f"report   {outcome.report}")
     print(f"again    {again}")

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what was recorded; the exit code is the verdict's."""
     folder = bundle.find_bundle(args.bundle, args.out)
     record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
-    print(terminal.render(record, analysis, color=sys.stdout.isatty()))
+    print(terminal.render(record, analysis, color=sys.stdout.isatty(), folder=folder))
     report = (folder / bundle.REPORT).absolute()
     print(f"  report {report}")
     if args.open:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import tempfile
 import time
@@ -11,6 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from harness.errors import PortError
+
+LOWEST, HIGHEST = 10_240, 32_000
+"""Linux hands out ports from 32768, macOS and Windows from 49152."""
+_TRIES = 10_000
 LEASE_S = 30.0
 """How long a port that was handed out is not handed out again to anyone on this machine."""
 
@@ -19,21 +25,26 @@ def free_ports(count: int) -> list[int]:
     """``count`` different TCP ports of 127.0.0.1 that nobody listens on.
 
     A port is only a number until its process binds it. Until then another run could be
-    given the same one, so each is leased for 30 s by a file in the temporary folder.
+    given the same one, so each is leased for 30 s by a file in the temporary folder; and it lies
+    below the range from which systems hand out ports to whoever binds port 0 or connects.
     """
     folder = Path(tempfile.gettempdir()) / f"harness-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     _forget_old_leases(folder)
     ports: list[int] = []
     with contextlib.ExitStack() as held:
-        while len(ports) < count:
+        for _ in range(_TRIES):
+            if len(ports) == count:
+                return ports
             listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-            with contextlib.suppress(FileExistsError):
+            port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
+            try:
+                listener.bind(("127.0.0.1", port))
                 (folder / str(port)).touch(exist_ok=False)
-                ports.append(port)
-    return ports
+            except OSError:
+                continue
+            ports.append(port)
+    raise PortError(f"expected {count} free ports of 127.0.0.1 from {LOWEST} to {HIGHEST}, found {len(ports)}")
 
 
 def _forget_old_leases(folder: Path) -> None:

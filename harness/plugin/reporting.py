@@ -12,8 +12,7 @@ from harness.report import junit, markdown, page, terminal
 def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]) -> None:
     """Put what was found on the report, where the terminal, JUnit's XML and pytest-html look for it."""
     for outcome in outcomes:
-        properties = junit.properties(outcome.record, outcome.analysis)
-        item.user_properties += [*properties, ("harness.bundle", str(outcome.folder))]
+        item.user_properties += junit.properties(outcome.record, outcome.analysis, folder=outcome.folder)
     report.user_properties = list(item.user_properties)
     report.harness_told = [_told(outcome, passed=report.passed) for outcome in outcomes]  # type: ignore[attr-defined]
 
@@ -32,7 +31,7 @@ def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
     parts = page.fragments(record, analysis, folder=outcome.folder)
     return {
         "text": text,
-        "markdown": markdown.render(record, analysis),
+        "markdown": markdown.render(record, analysis, folder=outcome.folder),
         "verdict": analysis.verdict.value,
         "fragment": parts.html,
         "cells": "\n".join(parts.cells),
