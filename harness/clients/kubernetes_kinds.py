@@ -39,6 +39,7 @@ _ROWS = (
     ("ConfigMap", "", "v1", "configmaps"),
     ("Event", "", "v1", "events"),
     ("Pod", "", "v1", "pods"),
+    ("Job", "batch", "v1", "jobs"),
     ("Service", "", "v1", "services"),
     ("Deployment", "apps", "v1", "deployments"),
     ("ReplicaSet", "apps", "v1", "replicasets"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from pathlib import Path
 
 from harness.clients.processes import Process, free_ports, start, wait_until
 from harness.errors import LoadError, LoadProfileError
-from harness.load.order import ORDER_VARIABLE, write_order
+from harness.load.commands import alone_command, child_environment
+from harness.load.order import write_order
 from harness.load.reading import SampleReader, read_facts, read_heads
 from harness.load.recording import locust_file, refusal_file
 from harness.load.reporting import report_of
@@ -26,7 +26,6 @@ from harness.model.samples import Samples
 START_LIMIT_S = 40.0
 """From the start of the child to its first due request, an import of the profile included."""
 _END_MARGIN_S = 15.0
-_BOOTSTRAP = Path(__file__).parent / "child" / "bootstrap.py"
 
 
 class LocustLoad:
@@ -42,8 +41,8 @@ class LocustLoad:
         folder = folder / "load"
         folder.mkdir(parents=True)
         order = write_order(plan, folder)
-        command, environment = _command(plan), child_environment(order)
-        with start(command, name="load generator", log=folder / "locust.log", env=environment) as process:
+        command = alone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
+        with start(command, name="load generator", log=folder / "locust.log", env=child_environment(order)) as process:
             run = LocustRun(plan, folder, process)
             run.wait_for_start(self._start_limit_s)
             yield run
@@ -133,23 +132,3 @@ def check_plan(plan: LoadPlan) -> None:
         raise LoadProfileError(f"expected a URL that starts with http:// or https:// for the load, found {plan.url!r}")
     if plan.processes < 1 or (plan.users is not None and plan.users < 1):
         raise LoadProfileError(f"expected at least one process and one user, found {plan.processes} and {plan.users}")
-
-
-def child_environment(order: Path) -> dict[str, str]:
-    """Our environment without Locust's own variables, which could change the run, and with the order."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return {**inherited, ORDER_VARIABLE: str(order), "PYTHONUNBUFFERED": "1"}
-
-
-def _command(plan: LoadPlan) -> list[str]:
-    words = [
-        sys.executable, "-m", "locust", "-f", f"{_BOOTSTRAP},{plan.profile.absolute()}", "--headless", "--only-summary",
-        "--host", plan.url.rstrip("/"), "--stop-timeout", f"{plan.drain_s:g}" if plan.users else "2",
-    ]  # fmt: skip
-    if plan.processes > 1:
-        port = str(free_ports(1)[0])
-        words += [
-            "--processes", str(plan.processes), "--expect-workers-max-wait", "20", "--master-bind-host", "127.0.0.1",
-            "--master-bind-port", port, "--master-host", "127.0.0.1", "--master-port", port,
-        ]  # fmt: skip
-    return words

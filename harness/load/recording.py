@@ -16,6 +16,7 @@ from struct import Struct
 MAGIC = b"HRNSMPL1"
 HEADER = Struct("<8siiqddqqi4x")
 """magic, worker, workers, count, zero as epoch seconds, zero on the monotonic clock, scheduled, dropped, process id."""
+COUNT_FIELD = 3
 COUNT, SCHEDULED, DROPPED = 2, 5, 6
 """Places of the live counters in the header, in units of eight bytes."""
 RECORD = Struct("<ddfihhhbx")

@@ -36,7 +36,8 @@ def report_of(
     def total(name: str) -> int:
         return sum(int(fact[name]) for fact in facts)
 
-    workers = heads[0].workers if heads else plan.processes
+    late = 0 if locust is None else int(locust["late"])
+    workers = (heads[0].workers if heads else plan.processes) + late
     late_p50_s, late_p99_s = np.quantile(samples.late_s, [0.5, 0.99]) if len(samples) else (0.0, 0.0)
     return LoadReport(
         planned=total("scheduled") if stopped_at_s is not None else 0 if plan.users else count_arrivals(plan),
@@ -72,6 +73,8 @@ def _notes(
     notes = list(dict.fromkeys(note for fact in facts for note in fact["notes"]))
     if len(facts) < len(heads):
         notes.append(f"{len(heads) - len(facts)} of {len(heads)} workers did not reach the end")
+    if locust is not None and locust["late"]:
+        notes.append(f"{locust['late']} worker(s) joined after the start and sent nothing of the plan")
     if locust is None:
         notes.append("the load generator's main process went away before the end")
     if stopped_at_s is not None:

@@ -23,10 +23,11 @@ from harness.load.schedule import due_times
 from harness.model.load import LoadPlan
 
 START, DONE, STOP, SAMPLES = "harness.start", "harness.done", "harness.stop", "harness.samples"
-MASTER_GONE_S = 10.0
+MASTER_GONE_S = 8.0
 """Without a heartbeat of the master for this long, a worker ends: nobody would stop it."""
 _ARMS = ("baseline", "canary")
 _MOST_TRACES = 5
+_GOODBYE_S = 15.0
 
 
 class Part:
@@ -122,17 +123,21 @@ class Part:
             gevent.spawn(self._environment.runner.quit)
 
     def _watch_master(self) -> None:
+        """Ends this worker when nobody is there to end it: the master is gone, or says nothing after the run."""
         runner = self._environment.runner
-        while not self._told:
-            gevent.sleep(1)
-            heard = runner.last_heartbeat_timestamp
-            if heard and time.time() - heard > MASTER_GONE_S:
+        told_at = 0.0
+        while True:
+            gevent.sleep(0.5)
+            heard, now = runner.last_heartbeat_timestamp, time.time()
+            told_at = told_at or (now if self._told else 0.0)
+            if heard and now - heard > MASTER_GONE_S and self._driver is not None and not self._told:
                 self._note(f"nothing was heard of the master for {MASTER_GONE_S:g} s")
-                if self._driver is not None:
-                    self._driver.stop()
-                break
-        gevent.sleep(MASTER_GONE_S)
-        runner.quit()
+                self._driver.stop()
+            if (heard and now - heard > MASTER_GONE_S and (self._told or self._driver is None)) or (
+                told_at and now - told_at > _GOODBYE_S
+            ):
+                gevent.spawn(runner.quit)
+                return
 
     def _tell(self) -> None:
         """Leave the facts in the folder and with the master; the samples are all there before."""

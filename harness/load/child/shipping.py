@@ -42,9 +42,10 @@ def unpack(batch: bytes, count: int) -> Any:
     records, raw, place = np.zeros(count, RECORD_TYPE), zlib.decompress(batch), 0
     kinds: list[tuple[str, Any]] = [*_PLANES, *((name, RECORD_TYPE[name]) for name in _OTHERS)]
     for name, kind in kinds:
-        size = np.dtype(kind).itemsize * count
-        column = np.frombuffer(raw[place : place + size], np.uint8).reshape(-1, count).T.copy().view(kind).ravel()
-        place += size
+        size = np.dtype(kind).itemsize
+        planes = np.frombuffer(raw, np.uint8, count=size * count, offset=place).reshape(size, count)
+        column = planes.T.copy().view(kind).ravel()
+        place += size * count
         if name == "due_s":
             column = np.cumsum(column)
         records[name] = column * 1e-6 if name.endswith("_s") else column
@@ -52,7 +53,8 @@ def unpack(batch: bytes, count: int) -> Any:
 
 
 def _planes(column: Any) -> bytes:
-    plain: bytes = np.ascontiguousarray(column).view(np.uint8).reshape(len(column), -1).T.tobytes()
+    size = column.dtype.itemsize
+    plain: bytes = np.ascontiguousarray(column).view(np.uint8).reshape(-1, size).T.tobytes()
     return plain
 
 
@@ -75,7 +77,7 @@ class Shipper:
         path = files.samples_file(self._folder, self._place)
         with path.open("rb") as stream:
             header = stream.read(files.HEADER_SIZE)
-        count = int(files.HEADER.unpack(header)[3])
+        count = int(files.HEADER.unpack(header)[files.COUNT_FIELD])
         while True:
             first, last = self._sent, min(count, self._sent + MOST_RECORDS)
             records = np.fromfile(
@@ -102,6 +104,6 @@ def keep_batch(folder: Path, batch: dict[str, Any]) -> None:
     samples = os.open(files.samples_file(folder, place), os.O_RDWR | os.O_CREAT, 0o644)
     os.pwrite(samples, unpack(batch["records"], count).tobytes(), files.HEADER_SIZE + first * files.RECORD_SIZE)
     header = list(files.HEADER.unpack(batch["header"]))
-    header[3] = first + count
+    header[files.COUNT_FIELD] = first + count
     os.pwrite(samples, files.HEADER.pack(*header), 0)
     os.close(samples)

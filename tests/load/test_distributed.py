@@ -1,0 +1,148 @@
+"""Master and workers as separate processes on loopback, as they run in a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from load_runs import READ, plan
+
+from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.errors import LoadError
+from harness.load.order import order_text
+from harness.load.proofs import load_proofs
+from harness.load.remote import RemoteRun
+from harness.model.load import LoadPlan
+
+
+class Cluster:
+    """What the Jobs would start."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack, self.folder = stack, folder
+        self.link, self.files = free_ports(2)
+        self.processes: list[Process] = []
+
+    def run(self, load: LoadPlan, *, workers: int) -> RemoteRun:
+        """Start a master and its workers; returns when load is sent."""
+        (self.folder / "order.json").write_text(order_text(load))
+        self._profile = load.profile
+        self.add("master", "--workers", str(workers), "--files-port", str(self.files))
+        for _ in range(workers):
+            self.add("worker")
+        mirror = self.folder / "mirror"
+        mirror.mkdir()
+        master = f"http://127.0.0.1:{self.files}"
+
+        def fetch(path: str) -> bytes:
+            with urllib.request.urlopen(master + path, timeout=5) as answer:
+                return answer.read()
+
+        def serves() -> bool:
+            try:
+                return bool(fetch("/state"))
+            except OSError:
+                return False
+
+        assert wait_until(serves, timeout_s=20)
+        run = RemoteRun(load, mirror, fetch)
+        run.wait_for_start(30)
+        return run
+
+    def add(self, part: str, *words: str) -> Process:
+        """One more pod."""
+        number = len(self.processes)
+        folder = self.folder / f"pod-{number}"
+        command = [
+            sys.executable, "-m", "harness.load.pod", part, "--order", str(self.folder / "order.json"), "--profile",
+            str(self._profile), "--folder", str(folder), "--port", str(self.link), *words,
+        ]  # fmt: skip
+        process = start(command, name=part, log=self.folder / f"pod-{number}.log")
+        self._stack.callback(process.stop, 0.5)
+        self.processes.append(process)
+        return process
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[Cluster]:
+    """Every process of it is ended after the test."""
+    with ExitStack() as stack:
+        yield Cluster(stack, tmp_path)
+
+
+def failed(run: RemoteRun) -> list[str]:
+    """Names of the proofs that do not hold at the end of the run, those about a busy machine excepted."""
+    busy = {"load on time", "load generator's CPU"}
+    return [proof.name for proof in load_proofs(run.finish()) if not proof.held and proof.name not in busy]
+
+
+def ended(run: RemoteRun) -> Callable[[], bool]:
+    """For wait_until."""
+    return lambda: not run.running()
+
+
+def test_samples_of_all_workers_arrive_over_locusts_link(cluster, target, profile):
+    """A graceful end loses none: planned, recorded, counted by Locust and seen by the service are one number."""
+    run = cluster.run(plan(profile(READ), target.url, rate=300, seconds=2), workers=2)
+    assert wait_until(lambda: len(run.samples()) > 200, timeout_s=10)
+    assert wait_until(ended(run), timeout_s=30)
+    report = run.finish()
+    assert [600] * 4 == [report.planned, report.recorded, report.counted, target.seen()["count"]]
+    assert failed(run) == []
+    assert (report.workers, report.workers_alive) == (2, 2)
+    assert run.samples().operations == ("/reviews",)
+    assert sorted(run.samples().due_s) == pytest.approx([number / 300 for number in range(600)], abs=1e-6)
+
+
+def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_stay(cluster, target, profile):
+    """The other worker goes on to the end; the report counts the dead."""
+    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=5), workers=2)
+    assert wait_until(lambda: len(run.samples()) > 100, timeout_s=10)
+    os.kill(cluster.processes[2].pid, signal.SIGKILL)
+    assert wait_until(ended(run), timeout_s=40)
+    report = run.finish()
+    assert {"load sent", "load workers alive"} <= set(failed(run))
+    assert (report.workers, report.workers_alive) == (2, 1)
+    assert 250 <= report.recorded < 500
+
+
+def test_a_worker_that_joins_late_makes_the_load_inconclusive(cluster, target, profile):
+    """It has no share of the plan, and is no reason to lose the samples of the others."""
+    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=4), workers=1)
+    cluster.add("worker")
+    assert wait_until(ended(run), timeout_s=30)
+    report = run.finish()
+    assert failed(run) == ["load workers alive"]
+    assert (report.workers, report.workers_alive, report.recorded) == (2, 1, 400)
+    assert any("joined after the start" in note for note in report.notes)
+
+
+def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster, target, profile):
+    """The loss is an error at once, the samples so far are there, and workers without a master stop sending."""
+    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=60), workers=2)
+    assert wait_until(lambda: len(run.samples()) > 100, timeout_s=10)
+    cluster.processes[0].stop(0)
+    with pytest.raises(LoadError, match="master went away"):
+        wait_until(ended(run), timeout_s=5)
+    report = run.finish()
+    assert report.recorded > 100
+    assert {"load sent", "samples counted", "load workers alive"} <= set(failed(run))
+    began = time.monotonic()
+    assert wait_until(lambda: not any(process.running() for process in cluster.processes), timeout_s=25)
+    assert time.monotonic() - began < 25
+
+
+def test_a_master_without_its_workers_gives_up(cluster, target, profile):
+    """Nothing is sent before all are there; the error says what is missing."""
+    load = plan(profile(READ), target.url)
+    (cluster.folder / "order.json").write_text(order_text(load))
+    cluster.folder.joinpath("mirror").mkdir()
+    with pytest.raises(LoadError, match=r"expected the first samples of all workers within 2 s"):
+        RemoteRun(load, cluster.folder / "mirror", lambda path: b'{"files": {}, "exit_code": null}').wait_for_start(2)
