@@ -1,0 +1,189 @@
+"""Locust in a cluster: the manifests against the API's schema, and their own commands run on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+from load_runs import READ, plan
+
+from harness.clients.kubernetes_kinds import kind_of
+from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.errors import ClusterUnreachable, LoadProfileError
+from harness.load.cluster import ClusterLoad, remove_load
+from harness.load.jobs import FILES_PORT, JobSettings, describe, render_jobs
+from harness.load.order import read_order
+
+SETTINGS = JobSettings(namespace="shop", image="registry.local/harness:1", workers=2)
+MODELS = {"ConfigMap": "V1ConfigMap", "Service": "V1Service", "Job": "V1Job"}
+
+
+class Kubelet:
+    """Enough of a cluster: keeps objects, and runs the containers of Jobs as processes on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.objects = folder, {}
+        self.link, self.files = free_ports(2)
+        self.processes: dict[str, Process] = {}
+
+    def create(self, resource: Any) -> None:
+        """Keep it; a Job's pods start at once."""
+        self._keep(resource)
+        if resource["kind"] == "Job":
+            for number in range(resource["spec"]["parallelism"]):
+                self._start(resource, f"{resource['metadata']['name']}-{number}")
+
+    def list(self, kind: str, namespace: str | None, *, labels: dict[str, str]) -> list[Any]:
+        """Objects of a kind with these labels."""
+        return [
+            each
+            for (its_kind, _), each in self.objects.items()
+            if its_kind == kind
+            and each["metadata"]["namespace"] == namespace
+            and labels.items() <= each["metadata"]["labels"].items()
+        ]
+
+    def delete(self, resource: Any) -> None:
+        """Forget it; a pod's process ends."""
+        name = resource["metadata"]["name"]
+        if name in self.processes:
+            self.processes.pop(name).stop(0.5)
+        self.objects.pop((resource["kind"], name), None)
+
+    def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
+        """What port-forward would bring."""
+        assert (port, pod) == (FILES_PORT, next(name for name in self.processes if "master" in name))
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.files}{path}", timeout=timeout_s) as answer:
+                return answer.read()
+        except OSError as error:
+            raise ClusterUnreachable(str(error)) from error
+
+    def _keep(self, resource: Any) -> None:
+        self.objects[resource["kind"], resource["metadata"]["name"]] = resource
+
+    def _start(self, job: Any, name: str) -> None:
+        template = job["spec"]["template"]
+        volume = template["spec"]["volumes"][0]["configMap"]["name"]
+        mount = self.folder / name
+        mount.mkdir()
+        for file, text in self.objects["ConfigMap", volume]["data"].items():
+            (mount / file).write_text(text)
+        service = f"{volume}.{job['metadata']['namespace']}.svc"
+        places = {"/etc/harness-load": str(mount), "/run/harness-load": str(mount / "run"), service: "127.0.0.1"}
+        words = [sys.executable, *template["spec"]["containers"][0]["command"][1:]]
+        for inside, here in places.items():
+            words = [word.replace(inside, here) for word in words]
+        words = ["127.0.0.1" if word == "0.0.0.0" else word for word in words]
+        words += ["--port", str(self.link), *(["--files-port", str(self.files)] if "master" in words else [])]
+        self.processes[name] = start(words, name=name, log=self.folder / f"{name}.log")
+        metadata = {"name": name, "namespace": job["metadata"]["namespace"], "labels": template["metadata"]["labels"]}
+        self._keep({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"phase": "Running"}})
+
+
+@pytest.fixture
+def kubelet(tmp_path) -> Iterator[Kubelet]:
+    """A cluster whose processes end with the test."""
+    cluster = Kubelet(tmp_path / "cluster")
+    cluster.folder.mkdir()
+    yield cluster
+    for process in cluster.processes.values():
+        process.stop(0)
+
+
+def manifests(path: Path, **more: Any) -> dict[str, Any]:
+    """By kind and the end of the name."""
+    settings = JobSettings(**{"namespace": "shop", "image": "i", **more})
+    resources = render_jobs(plan(path, "http://reviews:9080"), settings, name="load-1")
+    return {f"{each['kind']} {each['metadata']['name']}": each for each in resources}
+
+
+def test_every_manifest_fits_the_apis_schema(profile):
+    """Read as the API's own models and written again nothing is lost, so no field is unknown or misplaced."""
+    api = client.ApiClient()
+    for resource in render_jobs(plan(profile(READ), "http://reviews:9080"), SETTINGS, name="load-1"):
+        model = api._ApiClient__deserialize(resource, MODELS[resource["kind"]])
+        assert api.sanitize_for_serialization(model) == resource
+        assert kind_of(resource["kind"]).api_version == resource["apiVersion"]
+    api.close()
+
+
+def test_sidecars_are_off_on_the_master_and_chosen_on_workers(profile):
+    """Locust's own link stays out of the proxies; worker labels let sourceLabels match."""
+    outside = manifests(profile(READ))
+    inside = manifests(profile(READ), in_mesh=True, worker_labels={"app": "loadgenerator"})
+    label = "sidecar.istio.io/inject"
+    template = [
+        each[name]["spec"]["template"]["metadata"]
+        for each in (outside, inside)
+        for name in ("Job load-1-master", "Job load-1-worker")
+    ]
+    assert [each["labels"][label] for each in template] == ["false", "false", "false", "true"]
+    assert template[3]["annotations"] == {"traffic.sidecar.istio.io/excludeOutboundPorts": "5557"}
+    assert template[3]["labels"]["app"] == "loadgenerator"
+
+
+def test_the_config_map_carries_profile_and_plan(profile):
+    """A pod finds the same file and the same plan, with the profile where it is mounted."""
+    path = profile(READ)
+    data = manifests(path)["ConfigMap load-1"]["data"]
+    assert data["visit.py"] == path.read_text()
+    order = read_order(data["order.json"])
+    assert str(order.profile) == "/etc/harness-load/visit.py"
+    assert order.stages == plan(path, "http://x").stages
+
+
+def test_workers_are_a_parallel_job_that_cannot_run_for_ever(profile):
+    """Parallelism, resource requests, no retries, and a deadline even when nobody cleans up."""
+    spec = manifests(profile(READ), workers=5, cpu="2", memory="1Gi")["Job load-1-worker"]["spec"]
+    assert (spec["parallelism"], spec["completions"], spec["backoffLimit"]) == (5, 5, 0)
+    assert spec["activeDeadlineSeconds"] > 100
+    resources = spec["template"]["spec"]["containers"][0]["resources"]
+    assert resources == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
+
+
+def test_manifests_can_be_handed_to_kubectl(profile):
+    """One JSON list."""
+    resources = render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1")
+    assert json.loads(describe(resources))["items"] == list(resources)
+
+
+def test_jobs_run_their_own_commands_and_leave_nothing(kubelet, tmp_path, target, profile):
+    """The containers' commands as rendered: load is sent, samples come back, everything made is removed."""
+    load = plan(profile(READ), target.url, rate=100, seconds=1.5)
+    with ClusterLoad(kubelet, SETTINGS).start(load, tmp_path / "run") as run:
+        assert len(kubelet.list("Pod", "shop", labels={})) == 3
+        assert wait_until(lambda: not run.running(), timeout_s=30)
+        report = run.finish()
+        assert [150] * 4 == [report.planned, report.recorded, report.counted, target.seen()["count"]]
+    assert kubelet.objects == {}
+    assert kubelet.processes == {}
+
+
+def test_a_profile_that_does_not_import_is_named_and_nothing_is_left(kubelet, tmp_path, target, profile):
+    """The master's refusal comes back with the profile's line."""
+    path = profile("1 / 0\n", whole=True)
+    with (
+        pytest.raises(LoadProfileError, match=r"visit\.py:1: .*ZeroDivisionError"),
+        ClusterLoad(kubelet, SETTINGS, start_limit_s=20).start(plan(path, target.url), tmp_path / "run"),
+    ):
+        pass
+    assert kubelet.objects == {}
+
+
+def test_leftovers_are_found_by_label(kubelet, profile):
+    """What a harness that was killed left behind is removed by whoever asks, and named."""
+    shutil.rmtree(kubelet.folder)
+    for resource in render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1")[:2]:
+        kubelet.create(resource)
+    other = {"kind": "Service", "metadata": {"name": "shop", "namespace": "shop", "labels": {"app": "shop"}}}
+    kubelet.create(other)
+    assert remove_load(kubelet, "shop") == ("Service load-1", "ConfigMap load-1")
+    assert list(kubelet.objects.values()) == [other]
