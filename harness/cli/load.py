@@ -15,8 +15,10 @@ from typing import Any
 from harness.clients.parquet import write_samples
 from harness.errors import LoadError, UsageError
 from harness.load.asking import plan_load
+from harness.load.jobs import JobSettings, describe, render_jobs
 from harness.load.literal import read_settings
-from harness.load.locust import LocustLoad, LocustRun
+from harness.load.locust import LocustLoad
+from harness.load.port import Load, RunningLoad
 from harness.load.profiles import find_profile
 from harness.load.proofs import load_proofs, load_warnings
 from harness.load.summary import Row, Summary, progress_line, summarise
@@ -34,6 +36,8 @@ EXAMPLES = """\
   harness load ramp --url http://127.0.0.1:8080 --json
   harness load my/locustfile.py --url http://127.0.0.1:8080 --rate 200 --processes 2
   harness load shop --url http://127.0.0.1:8080 --users 20 --duration 1m     closed model, with think times
+  harness load browse --url http://reviews:9080 --rate 500 --namespace shop --image harness:1 --workers 3
+  harness load browse --url http://reviews:9080 --namespace shop --image harness:1 --render | kubectl apply -f -
 """
 
 
@@ -56,6 +60,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="every request as one row of a Parquet file")
     parser.add_argument("--json", action="store_true", help="summary for machines on standard output")
+    cluster = parser.add_argument_group("from inside a cluster, as Jobs that are removed afterwards")
+    cluster.add_argument("--namespace", help="where the Jobs are made; without it, load is sent from this machine")
+    cluster.add_argument("--image", help="an image with this package, for master and workers")
+    cluster.add_argument("--workers", type=int, default=2, help="worker pods (default: 2)")
+    cluster.add_argument("--in-mesh", action="store_true", help="workers get the mesh's sidecar")
+    cluster.add_argument("--cpu", default="1", help="request of each pod (default: 1)")
+    cluster.add_argument("--memory", default="512Mi", help="request and limit of each pod (default: 512Mi)")
+    cluster.add_argument("--context", help="of the kubeconfig (default: the current one)")
+    cluster.add_argument("--render", action="store_true", help="print the manifests and send nothing")
+    cluster.add_argument(
+        "--remove-leftovers", action="store_true", help="remove what earlier runs left, and send nothing"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,7 +85,14 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.out is not None and not args.out.absolute().parent.is_dir():
         raise UsageError(f"--out: expected a file in an existing folder, found {args.out}")
-    report, samples, interrupted = _carried_out(plan)
+    if args.namespace is None and (args.render or args.remove_leftovers or args.image):
+        raise UsageError("--render, --remove-leftovers and --image are for a cluster: say which --namespace")
+    if args.remove_leftovers:
+        return _remove_leftovers(args)
+    if args.render:
+        print(describe(render_jobs(plan, _jobs(args), name=f"harness-load-{secrets.token_hex(4)}")))
+        return 0
+    report, samples, interrupted = _carried_out(plan, _load(args))
     if args.out is not None:
         write_samples(args.out, samples)
     summary = summarise(samples, from_s=warm_up_s, duration_s=plan.duration_s)
@@ -111,10 +134,43 @@ def _headers(words: list[str]) -> dict[str, str]:
     return headers
 
 
-def _carried_out(plan: LoadPlan) -> tuple[LoadReport, Samples, bool]:
+def _load(args: argparse.Namespace) -> Load:
+    if args.namespace is None:
+        return LocustLoad()
+    from harness.clients.kubernetes import connect
+    from harness.load.cluster import ClusterLoad
+
+    return ClusterLoad(connect(context=args.context), _jobs(args))
+
+
+def _jobs(args: argparse.Namespace) -> JobSettings:
+    if not args.image:
+        raise UsageError("--namespace: expected also --image, an image with this package")
+    if args.workers < 1:
+        raise UsageError(f"--workers: expected at least 1, found {args.workers}")
+    return JobSettings(
+        namespace=args.namespace,
+        image=args.image,
+        workers=args.workers,
+        in_mesh=args.in_mesh,
+        cpu=args.cpu,
+        memory=args.memory,
+    )
+
+
+def _remove_leftovers(args: argparse.Namespace) -> int:
+    from harness.clients.kubernetes import connect
+    from harness.load.cluster import remove_load
+
+    for what in remove_load(connect(context=args.context), args.namespace):
+        print(f"removed {what}")
+    return 0
+
+
+def _carried_out(plan: LoadPlan, load: Load) -> tuple[LoadReport, Samples, bool]:
     """The report, the samples, and whether Ctrl-C ended it: what was recorded until then is kept."""
     interrupted = False
-    with TemporaryDirectory(prefix="harness-load-") as folder, LocustLoad().start(plan, Path(folder)) as running:
+    with TemporaryDirectory(prefix="harness-load-") as folder, load.start(plan, Path(folder)) as running:
         try:
             _watch(plan, running)
         except KeyboardInterrupt:
@@ -124,7 +180,7 @@ def _carried_out(plan: LoadPlan) -> tuple[LoadReport, Samples, bool]:
         return running.finish(), running.samples(), interrupted
 
 
-def _watch(plan: LoadPlan, running: LocustRun) -> None:
+def _watch(plan: LoadPlan, running: RunningLoad) -> None:
     """A line a second until everything has been answered."""
     in_place = sys.stderr.isatty()
     while running.running():

@@ -26,7 +26,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, where."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--run", metavar="ID", help="everything of this run, whether it lives or not")
+    which.add_argument("--run", dest="owner", metavar="ID", help="everything of this run, whether it lives or not")
     which.add_argument("--all", action="store_true", help="everything of every run, whether it lives or not")
     which.add_argument("--journal", type=Path, metavar="FILE", help="everything that this local journal holds")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
@@ -40,11 +40,13 @@ def run(args: argparse.Namespace) -> int:
         left = left_on_disk(args.journal) if args.journal else ()
         if args.dry_run:
             changes = [change for _, change in left] or [
-                change for change in journalled(kube, namespace) if args.run in (None, change.owner)
+                change for change in journalled(kube, namespace) if args.owner in (None, change.owner)
             ]
             for change in changes:
                 reason = reason_to_undo(kube, namespace, change)
-                asked = "would be undone" if reason or args.run or args.all or args.journal else "lives, would be left"
+                asked = (
+                    "would be undone" if reason or args.owner or args.all or args.journal else "lives, would be left"
+                )
                 print(f"{change.owner}: {change.name} by {change.made_by}: {asked}{f': {reason}' if reason else ''}")
             print("nothing to undo" if not changes else "nothing was changed")
             return 0
@@ -54,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
                 for place, change in left
             )
         else:
-            forced = bool(args.run or args.all)
-            done = reap(kube, namespace, patience_s=settings.patience_s, tell=_tell, living=forced, owner=args.run)
+            forced = bool(args.owner or args.all)
+            done = reap(kube, namespace, patience_s=settings.patience_s, tell=_tell, living=forced, owner=args.owner)
         for item in done:
             print(f"{item.change.owner}: {item.change.name}: {item.trouble or 'undone and verified'}")
         if any(item.trouble for item in done):

@@ -158,7 +158,7 @@ def test_signals_leave_through_the_undo(
     before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim", number)
     executioner.aim(-1)
     victims.run(executioner.kubeconfig, executioner.folder)
-    for at in range(0, executioner.moments, 16):
+    for at in range(0, executioner.moments, 11):
         executioner.aim(at)
         victims.run(executioner.kubeconfig, executioner.folder)
         assert (at, fake.specs(), ours(fake)) == (at, before, [])

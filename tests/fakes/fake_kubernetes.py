@@ -342,6 +342,8 @@ async def _forward(fake: FakeKubernetes, request: web.Request, namespace: str, p
     socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io", "v5.channel.k8s.io"))
     await socket.prepare(request)
     port = int(request.query["ports"])
+    if socket.closed or request.transport is None or request.transport.is_closing():
+        return socket
     for channel in (0, 1):
         await socket.send_bytes(bytes([channel]) + port.to_bytes(2, "little"))
     received = b""

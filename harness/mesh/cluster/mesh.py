@@ -122,10 +122,14 @@ class ClusterMesh:
 
     def close(self) -> None:
         """End the signs of life. Every change has been left by then."""
-        for owner, beat in self._beats.items():
-            self._locks.release(owner)
-            beat.stop()
-        self._beats.clear()
+        with interrupts_kept_waiting():
+            for owner, beat in self._beats.items():
+                try:
+                    self._locks.release(owner)
+                    beat.stop()
+                except ClusterError as error:
+                    self._tell(f"run {owner}: its Leases could not be deleted; the reaper will: {error}")
+            self._beats.clear()
 
     def _planned(self, edits: Sequence[Edit], name: str) -> ClusterChange:
         """Everything that can be known to go wrong goes wrong here, with nothing changed."""
@@ -235,8 +239,9 @@ class ClusterMesh:
         if others:
             raise MeshError(f"run {owner}: left {others[0].name} behind; first: harness restore --run {owner}")
         beat = Heartbeat(self._kube, namespace=self._namespace, owner=owner, interval_s=self._settings.heartbeat_s)
-        beat.start()
-        self._beats[owner] = beat
+        with interrupts_kept_waiting():
+            beat.start()
+            self._beats[owner] = beat
 
 
 def plain_resources(kube: Kubernetes, namespace: str) -> tuple[Json, ...]:

@@ -1,0 +1,244 @@
+"""The commands for clusters, from the outside: what they print, their exit codes, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fake_kubernetes import FakeKubernetes
+from shop import Open
+
+from harness.cli import main
+from harness.istio.routing import split_edits
+
+CONFIG = """\
+service: reviews
+arms: {{baseline: v1, canary: v3}}
+namespace: shop
+services:
+  ratings: {{versions: {{v1: {{}}}}}}
+  reviews:
+    calls: {{RATINGS_URL: ratings}}
+    versions: {{v1: {{}}, v3: {{}}}}
+cluster: {{kubeconfig: kubeconfig, heartbeat: 0.2s, live-within: 5s, patience: 3s{more}}}
+"""
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def project(fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration for the fake cluster, which commands run in."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    fake.kubeconfig(folder / "kubeconfig")
+    (folder / "harness.yaml").write_text(CONFIG.format(more=""))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@contextmanager
+def left_behind(fake: FakeKubernetes, open_mesh: Open) -> Iterator[None]:
+    """The cluster as a run that was killed while its split was live left it."""
+    with open_mesh() as mesh:
+        edits = split_edits(
+            mesh.resources(),
+            host="reviews",
+            namespace="shop",
+            baseline={"version": "v1"},
+            canary={"version": "v3"},
+            canary_share=0.5,
+            owner="dead",
+        )
+        with mesh.changed(edits, name="split"):
+            state = dict(fake.store.objects)
+    fake.store.objects.update({key: value for key, value in state.items() if key[1] != "events"})
+    yield
+
+
+def test_plan_says_what_would_change_and_changes_nothing(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Differences, proxies, rights and lengths are printed; nothing but reads, reviews and dry runs is sent."""
+    before = fake.specs()
+    assert main(["plan", "--delay", "ratings=2s@50"]) == 0
+    said = capsys.readouterr().out
+    assert "+  - name: harness-plan-split-0" in said
+    assert "+      x-harness-fault: plan/0" in said or "x-harness-fault: plan/0" in said
+    assert "proxies that change   productpage-1, reviews-1, reviews-3, ratings-1" in said or "reviews-1" in said
+    assert "create pods/portforward" in said
+    assert "nothing is in the way" in said
+    assert fake.specs() == before
+    assert [call for call in fake.calls if call.method != "GET" and not call.dry_run] == []
+
+
+def test_plan_fails_on_what_is_in_the_way(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing opt-in, a missing right and an owner are all named at once."""
+    (project / "harness.yaml").write_text(CONFIG.format(more=", opt-in: team=chaos"))
+    assert main(["plan"]) == 12
+    assert "kubectl label namespace shop team=chaos" in capsys.readouterr().out
+
+
+def test_inject_is_live_for_its_time_and_gone_after_it(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says when the fault is live and when it is gone, and the cluster is as before."""
+    before, seen = fake.specs(), []
+
+    def look() -> None:
+        seen.extend(item["metadata"]["name"] for item in fake.objects("VirtualService"))
+
+    timer = threading.Timer(1.0, look)
+    timer.start()
+    assert main(["inject", "delay", "ratings", "2s", "--percent", "50", "--from", "reviews", "--for", "2s"]) == 0
+    timer.join()
+    said = capsys.readouterr().out
+    assert "is live" in said
+    assert "is undone and verified" in said
+    assert any(name.endswith("-ratings") for name in seen)
+    assert fake.specs() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["inject", "abort", "ratings", "often", "--from", "reviews"], "expected an HTTP status"),
+        (["inject", "abort", "ratings", "600", "--from", "reviews"], "from 200 to 599"),
+        (["inject", "delay", "ratings", "5 seconds", "--from", "reviews"], "duration"),
+        (["inject", "delay", "ratings", "2s", "--percent", "150", "--from", "reviews"], "0 to 100"),
+        (["inject", "delay", "ratings", "2s"], "every caller"),
+        (["inject", "delay", "ratings", "2s", "--from", "reviews", "--for", "2h"], "cluster.limits.duration"),
+        (["inject", "delay", "ratings", "2s", "--from", "reviews", "--context", "none"], "no usable Kubernetes"),
+        (["inject", "delay", "ratings", "2s", "--from", "reviews", "-n", "nowhere"], "expected the namespace nowhere"),
+        (["faults", "--kubeconfig", "missing"], "no usable Kubernetes"),
+        (["restore", "--config", "missing.yaml"], "missing.yaml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_ends_before_anything_is_changed(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    """Each is an error on standard error that says what was expected; nothing is written."""
+    assert main(words) in (2, 12)
+    assert message in capsys.readouterr().err
+    assert [call for call in fake.calls if call.method != "GET" and not call.dry_run] == []
+
+
+def test_an_unreachable_server_and_an_expired_token_are_told_apart(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The messages say what to look at; neither holds the token."""
+    fake.kubeconfig(project / "kubeconfig", token="old-token")
+    assert main(["faults"]) == 12
+    said = capsys.readouterr().err
+    assert "log in again" in said
+    assert "old-token" not in said
+    text = (project / "kubeconfig").read_text().replace(fake.url, "http://127.0.0.1:9")
+    (project / "kubeconfig").write_text(text)
+    assert main(["faults"]) == 12
+    assert "is the API server up" in capsys.readouterr().err
+
+
+def test_faults_lists_what_is_injected(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What, by whom, until when, whether the run lives, and how to undo it."""
+    assert main(["faults"]) == 0
+    assert "nothing is injected in namespace shop" in capsys.readouterr().out
+    with left_behind(fake, open_mesh):
+        time.sleep(1.2)
+        assert main(["faults"]) == 0
+    said = capsys.readouterr().out
+    assert "run    dead, by" in said
+    assert "silent for" in said
+    assert "undo   harness restore --run dead --namespace shop" in said
+
+
+def test_restore_undoes_what_a_dead_run_left(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run says so first; a run in between refuses to start; restoring twice is fine."""
+    before = fake.specs()
+    with left_behind(fake, open_mesh):
+        time.sleep(1.2)
+        assert main(["restore", "--dry-run"]) == 0
+        assert "dead: split by" in capsys.readouterr().out
+        assert fake.specs() != before
+        assert main(["inject", "delay", "ratings", "2s", "--from", "reviews"]) == 12
+        assert "harness restore --run dead" in capsys.readouterr().err
+        assert main(["restore"]) == 0
+        assert "undone and verified" in capsys.readouterr().out
+        assert fake.specs() == before
+        assert main(["restore"]) == 0
+        assert "nothing to undo" in capsys.readouterr().out
+
+
+def test_restore_that_is_refused_says_so_with_its_exit_code(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With istiod's webhook down the commands to mend it by hand are printed, and the exit code is not 0."""
+    with left_behind(fake, open_mesh):
+        fake.store.webhook_down = True
+        assert main(["restore", "--run", "dead"]) == 12
+        assert "kubectl edit virtualservice reviews -n shop" in capsys.readouterr().out
+
+
+def test_the_reaper_leaves_the_living_alone(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One look undoes dead runs and no others."""
+    with open_mesh() as mesh:
+        edits = split_edits(
+            mesh.resources(),
+            host="reviews",
+            namespace="shop",
+            baseline={"version": "v1"},
+            canary={"version": "v3"},
+            canary_share=0.5,
+            owner="alive",
+        )
+        with mesh.changed(edits, name="split"):
+            time.sleep(1.2)
+            assert main(["reaper", "--once"]) == 0
+            mesh.check()
+    with left_behind(fake, open_mesh):
+        time.sleep(1.2)
+        assert main(["reaper", "--once"]) == 0
+        assert "dead: split: undone and verified" in capsys.readouterr().err
+    assert fake.objects("ConfigMap") == []
+
+
+def test_a_killed_injection_is_undone_by_a_reaper_that_stays(fake: FakeKubernetes, project: Path) -> None:
+    """Real processes: the injector is killed with SIGKILL, the running reaper puts the cluster back, and ends on SIGTERM."""
+    before = fake.specs()
+    command = [sys.executable, "-m", "harness"]
+    reaper = subprocess.Popen([*command, "reaper", "--every", "0.2s"], stderr=subprocess.PIPE, text=True)
+    inject = subprocess.Popen(
+        [*command, "inject", "abort", "ratings", "503", "--from", "reviews", "--for", "60s"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert inject.stdout is not None
+        assert "is live" in inject.stdout.readline()
+        assert fake.specs() != before
+        os.kill(inject.pid, signal.SIGKILL)
+        assert reaper.stderr is not None
+        assert any("undone and verified" in line for line in reaper.stderr)
+        assert fake.specs() == before
+        assert fake.objects("ConfigMap") == []
+    finally:
+        inject.kill()
+        inject.communicate()
+        reaper.terminate()
+        reaper.communicate(timeout=30)
+    assert reaper.returncode == 0
