@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """Send, watch, summarise."""
     profile = find_profile(args.profile, [args.profiles])
     plan = _plan(args, profile)
-    warm_up_s = parse_duration(args.warm_up, "--warm-up") if args.warm_up else read_settings(profile).warm_up_s or 0.0
+    warm_up_s = _seconds(args.warm_up, "--warm-up") if args.warm_up else read_settings(profile).warm_up_s or 0.0
     if warm_up_s >= plan.duration_s:
         raise UsageError(
             f"expected a warm-up shorter than the load of {plan.duration_s:g} s, found {warm_up_s:g} s: nothing is left"
@@ -112,15 +112,21 @@ def _plan(args: argparse.Namespace, profile: Path) -> LoadPlan:
         profile,
         args.url,
         rate_rps=args.rate,
-        duration_s=parse_duration(args.duration, "--duration") if args.duration else None,
+        duration_s=_seconds(args.duration, "--duration") if args.duration else None,
         headers=_headers(args.header),
         arrivals=Arrivals(args.arrivals) if args.arrivals else None,
         seed=args.seed,
         users=args.users,
         processes=args.processes,
-        drain_s=parse_duration(args.drain, "--drain") if args.drain else None,
+        drain_s=_seconds(args.drain, "--drain") if args.drain else None,
         arm_header=args.arm_header.lower() if args.arm_header else None,
     )
+
+
+def _seconds(text: str, what: str) -> float:
+    """A duration; a plain number is one in seconds."""
+    plain = text.strip().replace(".", "", 1).isdigit()
+    return parse_duration(float(text) if plain else text, what)
 
 
 def _headers(words: list[str]) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""``harness load`` as a person or a script uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from load_runs import READ
+
+from harness.cli import main
+from harness.clients.parquet import read_samples
+
+ROOT = Path(__file__).parents[2]
+
+
+def harness(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "harness", "load", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60, **options)
+
+
+def test_a_profile_is_run_alone_and_every_request_is_kept(tmp_path, target):
+    """Progress once a second on standard error, a summary on standard output, samples in the file, exit code 0."""
+    out = tmp_path / "samples.parquet"
+    ran = harness("browse", "--url", target.url, "--rate", "50", "--duration", "2s", "--out", str(out))
+    assert ran.returncode == 0, ran.stdout
+    assert "open model, even arrivals, 2 s" in ran.stdout
+    assert "/reviews" in ran.stdout
+    assert "FAILED" not in ran.stdout
+    assert "errors 0 %" in ran.stderr
+    assert "left" in ran.stderr
+    assert len(read_samples(out)) == 100 == target.seen()["count"]
+    assert {headers["x-harness-run"] for headers in target.seen()["headers"]} != {""}
+
+
+def test_machines_get_one_json_document(target, profile):
+    """Plan, report, summary by operation and arm, errors, proofs and a verdict."""
+    path = profile(READ.replace("/reviews/1", "/reviews/10?status=503"))
+    words = ("--rate", "40", "--duration", "2", "--warm-up", "1", "--arrivals", "poisson", "--seed", "4", "--json")
+    ran = harness(str(path), "--url", target.url, "--header", "x-team: a", *words)
+    document = json.loads(ran.stdout)
+    assert ran.returncode == 0
+    assert document["verdict"] == "sent as planned"
+    assert document["report"]["recorded"] == document["report"]["planned"]
+    assert document["summary"]["total"]["requests"] < document["report"]["recorded"]
+    assert document["summary"]["arms"][0]["name"] == "canary"
+    assert document["summary"]["errors"] == [["status 503", document["summary"]["total"]["requests"]]]
+    assert document["plan"]["headers"]["x-team"] == "a"
+    assert all(proof["held"] for proof in document["proofs"] if "time" not in proof["name"])
+
+
+def test_a_load_that_was_not_sent_as_planned_is_inconclusive(target, profile):
+    """Zero requests: exit code 11, and the proof says what was expected."""
+    path = profile("@task\ndef idle(self):\n    pass\n")
+    ran = harness(str(path), "--url", target.url, "--rate", "10", "--duration", "1")
+    assert ran.returncode == 11
+    assert "FAILED   load sent: 0 sent, 0 dropped, 10 ended without a request" in ran.stdout
+
+
+def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
+    """The run stops, the samples so far are written, and the exit code is 130."""
+    out, path = tmp_path / "samples.parquet", profile(READ)
+    words = ["--url", target.url, "--rate", "50", "--duration", "60s", "--out", str(out)]
+    command = [sys.executable, "-m", "harness", "load", str(path), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as ran:
+        assert ran.stderr is not None
+        assert "left" in ran.stderr.readline()
+        os.kill(ran.pid, signal.SIGINT)
+        text, _ = ran.communicate(timeout=30)
+    assert ran.returncode == 130
+    assert "stopped early" in text
+    assert 30 <= len(read_samples(out)) <= 500
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["brows"], "did you mean 'browse'"),
+        (["browse", "--rate", "-5"], "rate of at least 0"),
+        (["browse", "--rate", "0"], "above 0"),
+        (["browse", "--duration", "0"], "duration above 0 s"),
+        (["browse", "--duration", "5 seconds"], "--duration: expected a duration such as"),
+        (["browse", "--duration", "5s", "--warm-up", "5s"], "nothing is left"),
+        (["browse", "--header", "nonsense"], "NAME:VALUE"),
+        (["browse", "--processes", "0"], "at least one process"),
+        (["browse", "--users", "0"], "one user"),
+        (["browse", "--out", "/nowhere/samples.parquet"], "existing folder"),
+        (["browse", "--render"], "--namespace"),
+        (["browse", "--namespace", "shop", "--render"], "--image"),
+        (["browse", "--url", "reviews:9080"], "starts with http://"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_to_do(words, found, capsys, monkeypatch):
+    """Before anything is started."""
+    monkeypatch.chdir(ROOT)
+    assert main(["load", *(["--url", "http://127.0.0.1:9"] if "--url" not in words else []), *words]) == 2
+    assert found in capsys.readouterr().err
+
+
+def test_manifests_can_be_rendered_without_a_cluster(capsys, monkeypatch):
+    """For kubectl, or to be looked at."""
+    monkeypatch.chdir(ROOT)
+    words = [
+        "--url",
+        "http://reviews:9080",
+        "--namespace",
+        "shop",
+        "--image",
+        "harness:1",
+        "--workers",
+        "3",
+        "--render",
+    ]
+    assert main(["load", "browse", *words]) == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert [item["kind"] for item in items] == ["ConfigMap", "Service", "Job", "Job"]
+    assert items[3]["spec"]["parallelism"] == 3
+
+
+def test_the_command_loads_no_vendor():
+    """Neither locust nor gevent nor kubernetes nor scipy is imported by it."""
+    code = "import sys, harness.cli.load; print({'locust', 'gevent', 'kubernetes', 'scipy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
