@@ -56,7 +56,7 @@ class Bar:
 def main() -> int:
     """Run the bars and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=72, help="runs of each family (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=75, help="runs of each family (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=900_000, help="first seed (default: %(default)s)")
     parser.add_argument("--small", action="store_true", help="few runs, and only limits that chance does not break")
     parser.add_argument("--alone", action="store_true", help="only the default judge")

@@ -27,6 +27,11 @@ def normal_quantile(tail: float) -> float:
     return float(-special.ndtri(tail))
 
 
+def normal_density(z: float) -> float:
+    """Density of the standard normal at z."""
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
 def anytime_tail(alpha: float, seen: float, tuned_at: float) -> float:
     """The tail probability a test may use at *every* look so that all looks together err with probability ``alpha``.
 

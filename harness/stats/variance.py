@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from harness.stats.tails import t_quantile
 
 PRIOR = 1.1
-PRIOR_DEGREES = 30.0
+PRIOR_DEGREES = 20.0
 BANDWIDTHS = (0.4,)
 CAUTIOUS_BANDWIDTHS = (0.4, 0.15, 0.07)
 LEAST_FREQUENCIES = 4
 LEAST_TRUST = 2.0
-UNSURPRISING = 0.75
+UNSURPRISING = 0.25
 _COMPARED_AT = 1e-3
 
 
@@ -52,7 +52,7 @@ def overdispersion(
     over tens of blocks; fewer frequencies see slower noise and have fewer degrees of freedom. Never
     below the blocks' plain variance, which catches single bursts. Because a few blocks say little,
     both are shrunk towards a prior a little above independence, whose weight falls when the blocks are
-    further from it than three quarters of a standard deviation (chi-squared) explain.
+    further from it than a quarter of a standard deviation (chi-squared) explain.
     """
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
