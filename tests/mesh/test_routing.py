@@ -169,6 +169,50 @@ def test_header_operations_of_route_and_destination(world: World) -> None:
     assert world.get("reviews", headers={"x-add": "first"}).seen["headers"]["x-add"] in ("more", "first,more")
 
 
+@pytest.mark.parametrize(
+    ("second", "winner"), [("", "destination"), ("- {destination: {host: ratings}, weight: 1}", "route")]
+)
+def test_a_header_set_twice_is_the_destinations_unless_there_are_several(
+    world: World, second: str, winner: str
+) -> None:
+    """With one destination its value wins, with several the route's, as in Istio."""
+    world.serve(
+        routes(f"""
+        - headers: {{response: {{set: {{x-who: route}}}}}}
+          route:
+          - destination: {{host: reviews}}
+            weight: 100
+            headers: {{response: {{set: {{x-who: destination}}}}}}
+          {second}
+        """)
+    )
+    assert next(item for item in world.times(5, "reviews") if "reviews" in item.workload).headers["x-who"] == winner
+
+
+def test_each_destination_has_header_operations_of_its_own(world: World) -> None:
+    """Requests and answers carry those of the destination that was chosen."""
+    world.serve(
+        SUBSETS,
+        routes("""
+        - route:
+          - destination: {host: reviews, subset: v1}
+            weight: 50
+            headers: {request: {set: {x-to: one, host: one.example}}, response: {add: {x-from: one}}}
+          - destination: {host: reviews, subset: v2}
+            weight: 50
+            headers: {request: {set: {x-to: two}}, response: {add: {x-from: two}, remove: [x-own]}}
+        """),
+    )
+    seen = {
+        (item.workload, item.seen["headers"]["x-to"], item.headers["x-from"], item.seen["headers"]["host"], "x-own" in item.headers)
+        for item in world.times(60, "reviews")
+    }  # fmt: skip
+    assert seen == {
+        ("reviews-v1", "one", "one", "one.example", True),
+        ("reviews-v2", "two", "two", "reviews:9080", False),
+    }
+
+
 def test_a_timeout_answers_504(world: World) -> None:
     """The route's time-out ends a slow call."""
     world.serve(routes("- timeout: 200ms\n  route: [{destination: {host: reviews}}]"))

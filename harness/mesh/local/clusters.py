@@ -13,6 +13,9 @@ from harness.model.record import Json
 METADATA = "harness"
 """The key of Envoy's metadata that carries what telemetry says of services and endpoints."""
 
+CLUSTER = "Kubernetes"
+"""What Istio calls the cluster it runs in, unless told otherwise."""
+
 
 def cluster_name(host: str, port: int, subset: str = "") -> str:
     """The name istiod gives to the outbound cluster of a host, port and subset."""
@@ -62,7 +65,11 @@ def _endpoint(service: Destination, endpoint: Endpoint) -> Json:
     return {
         "endpoint": {"address": address},
         "metadata": _metadata(
-            workload=endpoint.workload, version=endpoint.version, app=app, namespace=service.namespace
+            workload=endpoint.workload,
+            version=endpoint.version,
+            app=app,
+            namespace=service.namespace,
+            cluster=CLUSTER,
         ),
     }
 

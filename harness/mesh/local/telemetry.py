@@ -6,7 +6,7 @@ They stand at ``/stats/prometheus`` as ``envoy_istio_requests_total`` and
 
 from __future__ import annotations
 
-from harness.mesh.local.clusters import METADATA
+from harness.mesh.local.clusters import CLUSTER, METADATA
 from harness.mesh.local.topology import Caller
 from harness.model.record import Json
 
@@ -44,9 +44,8 @@ def _fixed(caller: Caller) -> list[Json]:
         "source_version": caller.version,
         "source_canonical_service": caller.app,
         "source_canonical_revision": caller.version,
-        "source_cluster": "Kubernetes",
+        "source_cluster": CLUSTER,
         "destination_principal": UNKNOWN,
-        "destination_cluster": "Kubernetes",
         "request_protocol": "http",
         "connection_security_policy": UNKNOWN,
     }
@@ -69,6 +68,7 @@ def _destination() -> list[Json]:
         "destination_app": "app",
         "destination_version": "version",
         "destination_canonical_service": "app",
+        "destination_cluster": "cluster",
     }
     return [
         *(_tag(name, f"%METADATA(CLUSTER:{METADATA}:{key})%", UNKNOWN) for name, key in service.items()),
