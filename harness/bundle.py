@@ -19,7 +19,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +55,7 @@ def write_bundle(record: Record, folder: Path) -> None:
 
     Raises RecordError when the disk is full or the folder cannot be written.
     """
-    try:
+    with recording(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         files = {
@@ -71,15 +72,30 @@ def write_bundle(record: Record, folder: Path) -> None:
         described = {name: _described(folder / name) for name in (*files, "samples.parquet")}
         manifest = {"format_version": FORMAT_VERSION, **record.manifest, "files": described}
         write_atomically(folder / MANIFEST, _json(manifest))
+
+
+@contextmanager
+def recording(folder: Path) -> Iterator[None]:
+    """Inside, a disk that is full or refuses is a RecordError that says what to do."""
+    try:
+        yield
     except OSError as error:
         raise RecordError(
-            f"{folder}: the run cannot be recorded: {error.strerror or error}; free some space or choose another folder with --harness-out (--out)"
+            f"{folder}: the run cannot be recorded: {error.strerror or error}; "
+            "free some space, or choose another folder with --harness-out (--out)"
         ) from error
 
 
 def write_analysis(analysis: Analysis, folder: Path) -> None:
     """Write ``analysis.json`` into a bundle."""
-    write_atomically(folder / ANALYSIS, analysis_json(analysis))
+    with recording(folder):
+        write_atomically(folder / ANALYSIS, analysis_json(analysis))
+
+
+def write_report(page: str, folder: Path) -> None:
+    """Write ``report.html`` into a bundle."""
+    with recording(folder):
+        write_atomically(folder / REPORT, page.encode())
 
 
 def analysis_json(analysis: Analysis) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +50,15 @@ def new_run_name() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+@contextmanager
+def open_mesh(config: Config, *, target: str, folder: Path) -> Iterator[Mesh]:
+    """The mesh called ``target``, with its logs in ``folder``; everything it started is ended on leaving."""
+    with ExitStack() as world:
+        with bundle.recording(folder):
+            mesh = world.enter_context(wiring.mesh(config, target=target, folder=folder))
+        yield mesh
+
+
 def judge_scenario(
     scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, again: str, notify: Notify
 ) -> Outcome:
@@ -59,7 +70,8 @@ def judge_scenario(
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
     settings = wiring.settings(config, scenario, manifest=facts)
     parts = wiring.parts(config, mesh)
-    record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
+    with bundle.recording(folder):
+        record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
     return judge_record(with_server_side(record, config), folder, parts.judge.name)
 
 
@@ -92,5 +104,5 @@ def report_on(folder: Path, judge_name: str) -> Outcome:
     record = bundle.read_bundle(folder)
     analysis = decide(record, wiring.judge(judge_name))
     bundle.write_analysis(analysis, folder)
-    bundle.write_atomically(folder / bundle.REPORT, page.render(record, analysis, folder=folder).encode())
+    bundle.write_report(page.render(record, analysis, folder=folder), folder)
     return Outcome(record=record, analysis=analysis, folder=folder)

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     again = f"{runnable('harness')} demo --canary {args.canary} --fault {args.fault} --seed {seed}"
     tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
     print(f"{scenario.name}; {scenario.rate_rps:g} requests per second, seed {seed}", file=sys.stderr)
-    with wiring.mesh(config, target="local", folder=folder / "logs") as mesh:
+    with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
         outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     color = sys.stdout.isatty()
     print(terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder)))

@@ -239,5 +239,8 @@ def _typed(kind: str, value: Json) -> Json:
 def _write_file(path: Path, version: str, resources: Sequence[Json]) -> None:
     """Write beside ``path`` and rename over it: Envoy watches for the rename and never sees half a file."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}, indent=1))
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}, indent=1))
+        temporary.replace(path)
+    except OSError as error:
+        raise EnvoyError(f"{path}: Envoy's configuration cannot be written: {error.strerror or error}") from error

@@ -50,7 +50,7 @@ class Test:
         """Running services and proxies."""
         self._world.enter_context(one_at_a_time())
         return self._world.enter_context(
-            wiring.mesh(self.session.config, target=self.session.target, folder=self._folder / "logs")
+            gate.open_mesh(self.session.config, target=self.session.target, folder=self._folder / "logs")
         )
 
     @cached_property
