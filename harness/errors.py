@@ -134,7 +134,7 @@ class ClusterUnreachable(ClusterError):
     """No answer in time, too many requests, or a server in trouble: worth another try."""
 
 
-class CanaryFinding(AssertionError):  # noqa: N818 - a finding is no error of ours
+class CanaryFinding(AssertionError):
     """What a run found out about the service under test; never trouble of ours."""
 
     exit_code = 1
