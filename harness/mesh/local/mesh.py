@@ -40,6 +40,7 @@ class LocalMesh:
     """Implements ``harness.mesh.port.Mesh`` on one machine."""
 
     target = "local"
+    gateway = "mesh"
 
     def __init__(
         self,
@@ -143,10 +144,12 @@ class LocalMesh:
         self._make_live(resources)
 
     def _make_live(self, resources: Sequence[Json]) -> None:
+        """Translate and serve; Ctrl-C waits for the some ten milliseconds that this takes."""
         snapshot = translated(resources, self._topology)
-        self._envoy.update(snapshot)
-        require_live(self._envoy, snapshot)
-        self._resources = tuple(resources)
+        with interrupts_kept_waiting():
+            self._envoy.update(snapshot)
+            require_live(self._envoy, snapshot)
+            self._resources = tuple(resources)
 
     def _undo(self, change: LocalChange) -> None:
         if change.rollback is not None:
