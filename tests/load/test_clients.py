@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 from load_runs import carry_out, plan
 
-CLIENTS = {"CurlUser": "from harness.load.users.curl import CurlUser"}
+CLIENTS = {
+    "CurlUser": "from harness.load.users.curl import CurlUser",
+    "LeanUser": "from harness.load.users.lean import LeanUser",
+}
 WHOLE = """
 import json
 from locust import constant, task
@@ -123,3 +128,50 @@ def test_a_fast_user_has_a_time_limit(tmp_path, target, profile, user):
     assert len(samples) == 10
     assert samples.failed.all()
     assert 0.3 <= samples.latency_s.min() <= samples.latency_s.max() <= 2.0
+
+
+HTTP1 = """
+import itertools, json, sys
+from harness.load.users.http1 import Http1Error, parse_answer
+
+def parsed(data, head=False, ended=False):
+    try:
+        found = parse_answer(data.encode(), head=head, ended=ended)
+    except Http1Error as error:
+        return str(error)
+    return found and [found.status, found.body.decode(), found.keep]
+
+print(json.dumps([parsed(**case) for case in json.loads(sys.stdin.read())]))
+"""
+FINE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+CHUNKS = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;x=1\r\nfi\r\n2\r\nne\r\n0\r\n\r\n"
+CASES = [
+    ({"data": FINE}, [200, "fine", True]),
+    ({"data": FINE[:-1]}, None),
+    ({"data": FINE[:20]}, None),
+    ({"data": ""}, None),
+    ({"data": FINE[:-1], "ended": True}, "the connection ended in the answer's body"),
+    ({"data": FINE[:20], "ended": True}, "the connection ended in the answer's headers"),
+    ({"data": "", "ended": True}, "the connection ended in the answer's first byte"),
+    ({"data": "SSH-2.0\r\n\r\n"}, "expected an HTTP/1.1 response, found b'SSH-2.0\\r\\n\\r\\n'"),
+    ({"data": FINE, "head": True}, [200, "", True]),
+    ({"data": "HTTP/1.1 204 No Content\r\n\r\n"}, [204, "", True]),
+    ({"data": "HTTP/1.1 100 Continue\r\n\r\n" + FINE}, [200, "fine", True]),
+    ({"data": FINE.replace("\r\n\r", "\r\nConnection: close\r\n\r")}, [200, "fine", False]),
+    ({"data": FINE.replace("1.1", "1.0")}, [200, "fine", False]),
+    ({"data": "HTTP/1.1 200 OK\r\n\r\nfine"}, None),
+    ({"data": "HTTP/1.1 200 OK\r\n\r\nfine", "ended": True}, [200, "fine", False]),
+    ({"data": CHUNKS}, [200, "fine", True]),
+    ({"data": CHUNKS[:-2]}, None),
+    ({"data": CHUNKS[:-12]}, None),
+    ({"data": CHUNKS.replace("2;x=1", "zz")}, "expected the size of a chunk, found b'zz'"),
+    ({"data": CHUNKS.replace("0\r\n", "0\r\nx-trailer: 1\r\n")}, [200, "fine", True]),
+]
+
+
+def test_the_lean_client_reads_responses_as_the_rfc_says():
+    """By length, by chunks, to the end; what is cut or no HTTP is an error. In a child: the client needs gevent."""
+    command = [sys.executable, "-c", HTTP1]
+    asked = json.dumps([case for case, _ in CASES])
+    ran = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == [expected for _, expected in CASES]

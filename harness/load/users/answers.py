@@ -20,7 +20,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_lines", "_parsed")
 
     def __init__(self, lines: list[bytes]) -> None:
-        """lines: as they came, the status line included, those of redirects before."""
+        """lines: pieces of what came: status line and headers, those of redirects before."""
         self._lines = lines
         self._parsed: dict[str, str] | None = None
 
@@ -35,7 +35,7 @@ class Headers(Mapping[str, str]):
     def _all(self) -> dict[str, str]:
         if self._parsed is None:
             self._parsed = {}
-            for line in self._lines:
+            for line in b"".join(self._lines).split(b"\r\n"):
                 if line.startswith(b"HTTP/"):
                     self._parsed.clear()
                 name, colon, value = line.decode("latin-1").partition(":")

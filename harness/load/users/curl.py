@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import os
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 import pycurl
 from locust import User
 from locust.exception import StopTest
 
-from harness.load.users.answers import Answer, BadStatusError, CheckedAnswer, Headers
+from harness.load.users.answers import Answer, BadStatusError, Headers
+from harness.load.users.client import HttpClient
 from harness.load.users.loop import CurlLoop
 
 _VERSIONS = {
@@ -67,107 +65,41 @@ class _Transfer:
         self.handle.setopt(pycurl.HTTPHEADER, [*(f"{name}: {value}" for name, value in headers.items()), "Expect:"])
 
 
-class CurlClient:
-    """What ``self.client`` of a CurlUser is: methods as FastHttpSession has them; keeps cookies."""
+class CurlClient(HttpClient):
+    """``self.client`` of a CurlUser; keeps cookies."""
 
     def __init__(self, loop: CurlLoop, base_url: str, user: CurlUser) -> None:
-        self.headers: dict[str, str] = {}
-        """Sent with every request."""
-        self._loop, self._base_url, self._user = loop, base_url, user
-        self._fire = user.environment.events.request.fire
+        super().__init__(user, base_url)
+        self._loop, self._settings = loop, user
         self._free: list[_Transfer] = []
-        self._has_context = type(user).context is not User.context
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        name: str | None = None,
-        *,
-        data: Any = None,
-        json: Any = None,
-        params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        catch_response: bool = False,
-        context: Mapping[str, Any] | None = None,
-        allow_redirects: bool = True,
-    ) -> Any:
-        """Send a request and wait for its answer.
-
-        url: a path below the host, or a whole URL. name: what it is counted under. data: bytes, text
-        or a mapping (sent as a form); json: sent as JSON. Returns an Answer, or with catch_response
-        one that is used in a with-block.
-        """
-        whole = url if url.startswith(("http://", "https://")) else self._base_url + url
-        if params:
-            whole += ("&" if "?" in whole else "?") + urlencode(params)
-        transfer = self._free.pop() if self._free else _Transfer(self._user)
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, follow: bool
+    ) -> Answer:
+        """See HttpClient."""
+        transfer = self._free.pop() if self._free else _Transfer(self._settings)
         handle = transfer.handle
-        if whole != transfer.url:
-            handle.setopt(pycurl.URL, whole)
-            transfer.url = whole
-        sent: Mapping[str, str] = {**self.headers, **headers} if headers else self.headers
-        special = method != "GET" or data is not None or json is not None or not allow_redirects
+        if url != transfer.url:
+            handle.setopt(pycurl.URL, url)
+            transfer.url = url
+        if headers != transfer.headers:
+            transfer.set_headers(headers)
+        special = method != "GET" or body is not None or not follow
         if special:
-            sent = _prepare(handle, method, data, json, sent, follow=allow_redirects)
-        if sent != transfer.headers:
-            transfer.set_headers(sent)
-        start_time, began = time.time(), time.perf_counter()
+            _prepare(handle, method, body, follow=follow)
         number, text = self._loop.perform(handle)
-        took_ms = (time.perf_counter() - began) * 1e3
-        answer = _answer(whole, transfer, number, text)
+        answer = _answer(url, transfer, number, text)
         if special:
-            handle.reset()
-            transfer.set_up(self._user)
+            handle.reset()  # keeps cookies and connections
+            transfer.set_up(self._settings)
         self._free.append(transfer)
-        meta = {
-            "request_type": method,
-            "name": name or url,
-            "response_time": took_ms,
-            "response_length": len(answer.content),
-            "response": answer,
-            "context": {**self._user.context(), **(context or {})} if self._has_context or context else {},
-            "exception": answer.error,
-            "start_time": start_time,
-            "url": whole,
-        }
-        if catch_response:
-            return CheckedAnswer(answer, self._fire, meta)
-        self._fire(**meta)
         return answer
-
-    def get(self, url: str, **more: Any) -> Any:
-        """Send a GET request."""
-        return self.request("GET", url, **more)
-
-    def head(self, url: str, **more: Any) -> Any:
-        """Send a HEAD request."""
-        return self.request("HEAD", url, **more)
-
-    def delete(self, url: str, **more: Any) -> Any:
-        """Send a DELETE request."""
-        return self.request("DELETE", url, **more)
-
-    def options(self, url: str, **more: Any) -> Any:
-        """Send an OPTIONS request."""
-        return self.request("OPTIONS", url, **more)
-
-    def post(self, url: str, data: Any = None, **more: Any) -> Any:
-        """Send a POST request."""
-        return self.request("POST", url, data=data, **more)
-
-    def put(self, url: str, data: Any = None, **more: Any) -> Any:
-        """Send a PUT request."""
-        return self.request("PUT", url, data=data, **more)
-
-    def patch(self, url: str, data: Any = None, **more: Any) -> Any:
-        """Send a PATCH request."""
-        return self.request("PATCH", url, data=data, **more)
 
 
 class CurlUser(User):
     """A user whose ``self.client`` is libcurl: same use as FastHttpUser, more requests per core.
 
+    libcurl itself sends a request again, once, when a kept connection turns out to be dead before any answer.
     All users of a process share one pool of connections; with ``http_version = "2"`` (by TLS) or
     ``"2-prior-knowledge"`` (plain text) they also share the streams of a connection.
     """
@@ -196,27 +128,15 @@ class CurlUser(User):
         self.client = CurlClient(self._loops[os.getpid()], self.host.rstrip("/"), self)
 
 
-def _prepare(
-    handle: Any, method: str, data: Any, json: Any, headers: Mapping[str, str], *, follow: bool
-) -> Mapping[str, str]:
-    """Set what differs from a plain GET; the headers to send."""
-    body, kind = data, None
-    if json is not None and data is None:
-        body, kind = jsonlib.dumps(json), "application/json"
-    elif isinstance(data, Mapping):
-        body, kind = urlencode(data), "application/x-www-form-urlencoded"
-    if body is not None:
-        handle.setopt(pycurl.COPYPOSTFIELDS, body)
-    elif method in {"POST", "PUT", "PATCH"}:
-        handle.setopt(pycurl.COPYPOSTFIELDS, b"")
+def _prepare(handle: Any, method: str, body: bytes | None, *, follow: bool) -> None:
+    """Set what differs from a plain GET."""
+    if body is not None or method in {"POST", "PUT", "PATCH"}:
+        handle.setopt(pycurl.COPYPOSTFIELDS, body or b"")
     if method == "HEAD":
         handle.setopt(pycurl.NOBODY, 1)
-    elif method != "POST" or body is None:
+    elif method != "POST":
         handle.setopt(pycurl.CUSTOMREQUEST, method)
     handle.setopt(pycurl.FOLLOWLOCATION, 1 if follow else 0)
-    if body is None or "content-type" in {name.lower() for name in headers}:
-        return headers
-    return {**headers, "Content-Type": kind or "application/octet-stream"}
 
 
 def _answer(url: str, transfer: _Transfer, number: int, text: str) -> Answer:

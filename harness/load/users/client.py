@@ -1,0 +1,120 @@
+"""What the clients of the fast users have in common: methods as FastHttpSession has them, and Locust's request event."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from locust import User
+
+from harness.load.users.answers import Answer, CheckedAnswer
+
+
+class HttpClient(ABC):
+    """What ``self.client`` of a fast user is."""
+
+    def __init__(self, user: User, base_url: str) -> None:
+        self.headers: dict[str, str] = {}
+        """Sent with every request."""
+        self._user, self._base_url = user, base_url
+        self._fire = user.environment.events.request.fire
+        self._has_context = type(user).context is not User.context
+
+    @abstractmethod
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, follow: bool
+    ) -> Answer:
+        """Send one request and wait for its answer; trouble is an Answer with an error, never raised.
+
+        url: whole. follow: go where redirects point.
+        """
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        *,
+        data: Any = None,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        catch_response: bool = False,
+        context: Mapping[str, Any] | None = None,
+        allow_redirects: bool = True,
+    ) -> Any:
+        """Send a request and wait for its answer.
+
+        url: a path below the host, or a whole URL. name: what it is counted under. data: bytes, text
+        or a mapping (sent as a form); json: sent as JSON. Returns an Answer, or with catch_response
+        one that is used in a with-block.
+        """
+        whole = url if url.startswith(("http://", "https://")) else self._base_url + url
+        if params:
+            whole += ("&" if "?" in whole else "?") + urlencode(params)
+        sent: Mapping[str, str] = {**self.headers, **headers} if headers else self.headers
+        body = None
+        if data is not None or json is not None:
+            body, sent = _encoded(data, json, sent)
+        start_time, began = time.time(), time.perf_counter()
+        answer = self.exchange(method, whole, sent, body, follow=allow_redirects)
+        took_ms = (time.perf_counter() - began) * 1e3
+        meta = {
+            "request_type": method,
+            "name": name or url,
+            "response_time": took_ms,
+            "response_length": len(answer.content),
+            "response": answer,
+            "context": {**self._user.context(), **(context or {})} if self._has_context or context else {},
+            "exception": answer.error,
+            "start_time": start_time,
+            "url": whole,
+        }
+        if catch_response:
+            return CheckedAnswer(answer, self._fire, meta)
+        self._fire(**meta)
+        return answer
+
+    def get(self, url: str, **more: Any) -> Any:
+        """Send a GET request."""
+        return self.request("GET", url, **more)
+
+    def head(self, url: str, **more: Any) -> Any:
+        """Send a HEAD request."""
+        return self.request("HEAD", url, **more)
+
+    def delete(self, url: str, **more: Any) -> Any:
+        """Send a DELETE request."""
+        return self.request("DELETE", url, **more)
+
+    def options(self, url: str, **more: Any) -> Any:
+        """Send an OPTIONS request."""
+        return self.request("OPTIONS", url, **more)
+
+    def post(self, url: str, data: Any = None, **more: Any) -> Any:
+        """Send a POST request."""
+        return self.request("POST", url, data=data, **more)
+
+    def put(self, url: str, data: Any = None, **more: Any) -> Any:
+        """Send a PUT request."""
+        return self.request("PUT", url, data=data, **more)
+
+    def patch(self, url: str, data: Any = None, **more: Any) -> Any:
+        """Send a PATCH request."""
+        return self.request("PATCH", url, data=data, **more)
+
+
+def _encoded(data: Any, json: Any, headers: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
+    """The body's bytes, and the headers with its type."""
+    body, kind = data, "application/octet-stream"
+    if data is None:
+        body, kind = jsonlib.dumps(json), "application/json"
+    elif isinstance(data, Mapping):
+        body, kind = urlencode(data), "application/x-www-form-urlencoded"
+    if "content-type" not in {name.lower() for name in headers}:
+        headers = {**headers, "Content-Type": kind}
+    return body.encode() if isinstance(body, str) else bytes(body), headers
