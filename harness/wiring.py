@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.config import Config, resolved
-from harness.errors import UsageError
+from harness.errors import JudgeInputError, UsageError
 from harness.judge.port import Judge
 from harness.load.locust import LocustLoad
 from harness.load.profiles import find_profile
@@ -21,6 +22,9 @@ from harness.model.objective import Objective
 from harness.model.record import Json
 from harness.model.scenario import Scenario
 from harness.runner.settings import Parts, Settings
+
+if TYPE_CHECKING:
+    from harness.judge.calibration import Calibration
 
 JUDGES = ("sequential", "kayenta", "limits")
 TARGETS = ("local", "cluster")
@@ -67,8 +71,19 @@ def parts(config: Config, mesh: Mesh) -> Parts:
     return Parts(mesh=mesh, load=LocustLoad(), judge=judge(config.judge), now=time.time, sleep=time.sleep)
 
 
+def calibration(file: Path) -> Calibration:
+    """The noise of equal builds that ``harness calibrate`` wrote. Raises JudgeInputError for another file."""
+    from harness.judge.calibration import read_calibration
+
+    try:
+        return read_calibration(file.read_text(), file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise JudgeInputError(f"{file}: expected a calibration, found a file that cannot be read: {error}") from error
+
+
 def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]) -> Settings:
     """What the configuration says about running ``scenario``. Raises LoadProfileError for an unknown profile."""
+    learned = None if config.calibration is None else calibration(config.calibration)
     return Settings(
         service=config.service,
         namespace=config.namespace,
@@ -88,6 +103,8 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         stop_early=True,
         config=resolved(config),
         manifest=manifest,
+        noise={} if learned is None else learned.excess,
+        noise_from="" if learned is None else str(learned),
     )
 
 
@@ -119,4 +136,3 @@ def scenario(
         fault_s=phases.fault_s if fault_s is None else fault_s,
         recovery_s=phases.recovery_s if recovery_s is None else recovery_s,
     )
-

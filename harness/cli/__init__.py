@@ -23,6 +23,7 @@ COMMANDS = MappingProxyType(
         "run": "run scenarios (pytest) and decide by their verdicts",
         "load": "send the load of one profile to a URL and record every request",
         "judge": "decide again from a recorded run, two files of requests, or Kayenta's metric pairs",
+        "calibrate": "learn the noise of this environment from runs of equal builds",
         "import": "turn another tool's configuration into objectives",
         "plan": "say what a run would change in a cluster, with reads and dry runs alone",
         "inject": "inject one fault by hand, undone after its time or on Ctrl-C",

@@ -13,10 +13,9 @@ from harness.cli import judge_kayenta
 from harness.clients.request_files import read_requests
 from harness.errors import UsageError
 from harness.judge.arrays import prepared
-from harness.judge.calibration import read_calibration
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.objective import Objective, parse_objective
-from harness.model.record import Record
+from harness.model.record import Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import terminal
 from harness.runner.deciding import decide
@@ -87,8 +86,8 @@ def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tupl
     if args.alpha is not None:
         _check_alpha(args.alpha)
         plan = replace(plan, alpha=args.alpha)
-    record = replace(record, plan=plan)
-    judge = _sequential(args) if name == SequentialJudge().name else wiring.judge(name)
+    record = replace(record, plan=_calibrated(plan, args.calibration))
+    judge = SequentialJudge(fail_on=FailOn(args.fail_on)) if name == SequentialJudge().name else wiring.judge(name)
     return record, decide(record, judge)
 
 
@@ -103,19 +102,17 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
         canary_share=args.share,
     )
     plan = replace(case.plan, scenario=f"{args.baseline.name} and {args.canary.name}")
+    plan = _calibrated(plan, args.calibration)
     _check_endpoints(plan.objectives, case.evidence.samples.operations)
-    analysis = _sequential(args).judge(case.evidence, plan, now_s=case.now_s, final=case.final)
+    analysis = SequentialJudge(fail_on=FailOn(args.fail_on)).judge(
+        case.evidence, plan, now_s=case.now_s, final=case.final
+    )
     samples, phases = case.evidence.samples, case.evidence.phases
     return Record(plan=plan, phases=phases, samples=samples, load=None), analysis
 
 
-def _sequential(args: argparse.Namespace) -> SequentialJudge:
-    fail_on = FailOn(args.fail_on)
-    if args.calibration is None:
-        return SequentialJudge(fail_on=fail_on)
-    return SequentialJudge(
-        fail_on=fail_on, calibration=read_calibration(args.calibration.read_text(), args.calibration)
-    )
+def _calibrated(plan: Plan, file: Path | None) -> Plan:
+    return plan if file is None else wiring.calibration(file).planned(plan)
 
 
 def _check_alpha(alpha: float) -> None:

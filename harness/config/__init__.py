@@ -31,7 +31,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
     objectives:                       # default: harness.model.objective.default_objectives
       - error_rate < +0.5pp
       - {objective: latency_p99 < +10%, weight: 2, group: latency, critical: true, muted: false}
-    judge: {name: sequential, alpha: 0.01, pass: 95, marginal: 75}
+    judge: {name: sequential, alpha: 0.01, pass: 95, marginal: 75}  # calibration: a file by harness calibrate
     prometheus: http://127.0.0.1:9090 # default: none
     out: reports                      # where bundles go
     cluster:                          # used with --target cluster only
@@ -39,6 +39,10 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
       contexts: [kind-dev]            # contexts that may be used; default: any
       uid: 6e8f...                    # of the namespace kube-system: tells this cluster from all others; default: any
       url: http://reviews.shop:9080   # where load reaches the entry; headers: {Host: reviews}
+      gateway: shop/door              # that load comes through, as VirtualServices name it; default: mesh (between sidecars)
+      load-workload: door-istio       # what proxies call the workload that load comes from; default: loadgenerator
+      proxies:                        # admin ports to ask instead of the pods' (virtual machines); default: none
+        reviews-1: {url: "http://10.0.0.7:15000", labels: {app: reviews}}
       opt-in: canary-harness=enabled  # label that opens a namespace for experiments
       owners: [argocd]                # controllers that have been told to leave our edits alone; default: none
       prove: true                     # see every change in the sidecars
@@ -140,6 +144,7 @@ def _config(document: Document) -> Config:
         pass_score=judge.number("pass", 95, low=0, high=100),
         marginal_score=judge.number("marginal", 75, low=0, high=100),
         prometheus=_url(top, "prometheus"),
+        calibration=_file(judge, "calibration", file.parent),
         out=file.parent / top.text("out", "reports"),
         cluster=read_cluster(top.section("cluster"), file.parent),
         lines={dotted(place): line for place, line in document.lines.items()},
@@ -151,6 +156,13 @@ def _config(document: Document) -> Config:
     if config.marginal_score > config.pass_score:
         raise judge.wrong(("marginal",), f"at most the passing score {config.pass_score:g}", config.marginal_score)
     return config
+
+
+def _file(fields: Fields, key: str, root: Path) -> Path | None:
+    name = fields.text(key, "")
+    if name and not (root / name).is_file():
+        raise fields.wrong((key,), "an existing file", name)
+    return root / name if name else None
 
 
 def _load(fields: Fields) -> LoadSettings:

@@ -118,9 +118,9 @@ def compare(
         pass_score=pass_score,
         marginal_score=marginal_score,
     )
-    judge = SequentialJudge(fail_on=FailOn(fail_on), calibration=calibration)
+    plan = case.plan if calibration is None else calibration.planned(case.plan)
     evidence = replace(case.evidence, series=tuple(series))
-    return judge.judge(evidence, case.plan, now_s=case.now_s, final=case.final)
+    return SequentialJudge(fail_on=FailOn(fail_on)).judge(evidence, plan, now_s=case.now_s, final=case.final)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

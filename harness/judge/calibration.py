@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import JudgeInputError
 from harness.judge.measure import Scene, measure
 from harness.model.objective import Objective, SliKind
 from harness.model.phase import Phase
-from harness.model.record import Json
+from harness.model.record import Json, Plan
 from harness.model.samples import Samples
 from harness.stats.binomial import share_interval
 from harness.stats.contrast import QuantileContrast, RateContrast
@@ -51,15 +51,19 @@ class Calibration:
     excess: Mapping[str, float]
     control: bool | None = None
 
-    def excess_of(self, objective: Objective) -> float:
-        """The noise to assume for an objective; that of the whole indicator where endpoints were not learned."""
-        return self.excess.get(objective.name.removeprefix("interaction(").removesuffix(")"), 0.0)
+    def planned(self, plan: Plan) -> Plan:
+        """The plan with this noise, so that the record holds what the verdict rests on."""
+        return replace(plan, noise=dict(self.excess), noise_from=str(self))
 
     def __str__(self) -> str:
         low, high = share_interval(self.failed, self.runs, confidence=0.95)
         return (
-            f"noise of {self.environment} learned from {self.runs} runs of equal builds, {self.failed} of them failed "
-            f"({low:.1%} to {high:.1%})"
+            f"{self.environment}, {self.runs} runs, {self.failed} of them failed ({low:.1%} to {high:.1%})"
+            + {
+                None: "",
+                True: "; a canary made worse on purpose was failed",
+                False: "; A CANARY MADE WORSE WAS NOT FAILED",
+            }[self.control]
         )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.judge.calibration import Calibration
 from harness.judge.findings import PhaseView, finding_of
 from harness.judge.looks import Look, alpha_parts, applies, looks, stretches
 from harness.judge.measure import Scene
@@ -40,13 +39,9 @@ class FailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialJudge:
-    """See the module. Implements ``harness.judge.port.Judge``.
-
-    calibration: this environment's noise, learned from runs of equal builds; None assumes none beforehand.
-    """
+    """See the module. Implements ``harness.judge.port.Judge``."""
 
     fail_on: FailOn = FailOn.BEYOND_TOLERANCE
-    calibration: Calibration | None = None
     name: str = "sequential"
 
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
@@ -70,7 +65,7 @@ class SequentialJudge:
             alpha=plan.alpha,
             decided_at_s=now_s,
             final=final,
-            warnings=(*_warnings(table, begun, plan), *((str(self.calibration),) if self.calibration else ())),
+            warnings=_warnings(table, begun, plan),
         )
 
     def _findings(
@@ -104,7 +99,7 @@ class SequentialJudge:
                         series=evidence.series,
                         start_s=phase.start_s,
                         end_s=phase.end_s,
-                        excess=self.calibration.excess_of(objective) if self.calibration else 0.0,
+                        excess=excess_of(plan, objective),
                     ),
                     stretches=windows.stretches(look, objective),
                     pooled=windows.with_steady(look, objective, begun),
@@ -165,6 +160,11 @@ class _Windows:
         """A short phase together with the steady one; None for other phases."""
         steady = self.steady(objective, tuple(other for other in begun if not other.short))
         return joined(steady, self.of(look, objective)) if look.short and steady is not None else None
+
+
+def excess_of(plan: Plan, objective: Objective) -> float:
+    """The noise to assume for an objective; that of the whole indicator for one of its endpoints."""
+    return plan.noise.get(objective.name.removeprefix("interaction(").removesuffix(")"), 0.0)
 
 
 def block_seconds(plan: Plan) -> float:
@@ -228,6 +228,8 @@ def _warnings(table: Table, begun: tuple[Look, ...], plan: Plan) -> tuple[str, .
         warnings.append(f"{unknown} requests ({format_percent(share)}) came back without the mark of an arm")
     if canary > baseline > 0 and plan.canary_share < 0.5:
         warnings.append(f"more requests reached the canary ({canary}) than the baseline ({baseline})")
+    if plan.noise:
+        warnings.append(f"judged with the noise of equal builds: {plan.noise_from}")
     warnings.extend(
         f"the {look.phase.name} phase ({format_duration(look.planned_s)}) is short: it is watched for harm, and "
         "being within tolerance is shown there with 80 % confidence, or together with the steady phase"

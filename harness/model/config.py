@@ -77,7 +77,7 @@ class Config:
 
     service: the one under test; baseline and canary are versions of it. canary_share: share of
     requests to the canary, in (0, 1). entry: the service that load is sent to. services: in the
-    order of the file. cluster: used on a cluster only. lines: line of each key by its path, for errors found later.
+    order of the file. calibration: noise of equal builds, by ``harness calibrate``. cluster: used on a cluster only. lines: line of each key by its path, for errors found later.
     """
 
     file: Path
@@ -98,6 +98,7 @@ class Config:
     marginal_score: float
     prometheus: str | None
     out: Path
+    calibration: Path | None = None
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

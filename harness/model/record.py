@@ -19,7 +19,7 @@ Json: TypeAlias = Any
 class Event:
     """Something that happened ``at_s`` seconds after the first due request (negative before it).
 
-    kind: a short word that reports may draw by (``phase``, ``fault``, ``proof``, ``guard``, ``rollback``, ``service``, ``note``).
+    kind: a short word that reports may draw by (``phase``, ``fault``, ``proof``, ``guard``, ``drift``, ``rollback``, ``service``, ``note``).
     """
 
     at_s: float
@@ -33,7 +33,8 @@ class Plan:
     """What was decided before the run started.
 
     canary_share: planned share of requests to the canary, in (0, 1). alpha: the whole run's chance
-    of failing an innocent canary. Objectives hold in every judged phase.
+    of failing an innocent canary. Objectives hold in every judged phase. noise: what equal builds differ by
+    in this environment, by indicator (``harness.judge.calibration``); noise_from: where that was learned.
     """
 
     scenario: str
@@ -48,6 +49,8 @@ class Plan:
     alpha: float = 0.01
     pass_score: float = 95.0
     marginal_score: float = 75.0
+    noise: Mapping[str, float] = field(default_factory=dict)
+    noise_from: str = ""
 
     @property
     def duration_s(self) -> float:

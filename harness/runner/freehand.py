@@ -123,6 +123,8 @@ class FreeHand:
                 alpha=settings.alpha,
                 pass_score=settings.pass_score,
                 marginal_score=settings.marginal_score,
+                noise=settings.noise,
+                noise_from=settings.noise_from,
             ),
             phases=tuple(window for window, _ in self._phases),
             samples=concatenated([samples for samples, _ in self._loads]),

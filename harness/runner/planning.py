@@ -52,6 +52,8 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         alpha=settings.alpha,
         pass_score=settings.pass_score,
         marginal_score=settings.marginal_score,
+        noise=settings.noise,
+        noise_from=settings.noise_from,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,7 +26,7 @@ class Settings:
     arrivals: how requests are spaced. error_ceiling: share of failed canary requests over five
     seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
     look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
-    again: the command that runs the scenario again.
+    again: the command that runs the scenario again. noise, noise_from: as in ``Plan``.
     """
 
     service: str
@@ -47,6 +47,8 @@ class Settings:
     stop_early: bool
     config: Mapping[str, Json]
     manifest: Mapping[str, Json]
+    noise: Mapping[str, float] = field(default_factory=dict)
+    noise_from: str = ""
 
     @property
     def common_labels(self) -> dict[str, str]:
