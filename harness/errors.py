@@ -14,6 +14,7 @@
     ├── RecordError                 a bundle that cannot be written or read
     ├── MetricsError                a metrics server that does not answer as it should
     ├── MeshError                   the mesh did not take a change, or lost it
+    │   ├── MeshDrift               somebody else changed what a run had set: what was measured is void
     │   └── RollbackError           the world could not be put back
     └── ClusterError                the Kubernetes API refused or cannot be reached
         ├── ClusterConflict         the object is another one than was read
@@ -112,6 +113,10 @@ class MetricsError(HarnessError):
 
 class MeshError(HarnessError):
     """The mesh did not take a change, or somebody else changed it meanwhile."""
+
+
+class MeshDrift(MeshError):
+    """Somebody else changed or undid what a run had set: what was measured since is of no known route."""
 
 
 class RollbackError(MeshError):

@@ -60,6 +60,7 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
         canary=canary,
         canary_share=config.canary_share,
         owner=_OWNER,
+        gateway=config.cluster.gateway,
     )
     common = {key: value for key, value in baseline.items() if canary.get(key) == value}
     return [

@@ -41,6 +41,8 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
       url: http://reviews.shop:9080   # where load reaches the entry; headers: {Host: reviews}
       gateway: shop/door              # that load comes through, as VirtualServices name it; default: mesh (between sidecars)
       load-workload: door-istio       # what proxies call the workload that load comes from; default: loadgenerator
+      probe: /health                  # path at url that passes the service, to prove changes of a gateway's routes; default: /
+      istiod: http://istiod:15014     # ask its debug port what it sent, instead of the pods what they have; default: the pods
       proxies:                        # admin ports to ask instead of the pods' (virtual machines); default: none
         reviews-1: {url: "http://10.0.0.7:15000", labels: {app: reviews}}
       opt-in: canary-harness=enabled  # label that opens a namespace for experiments

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from harness.config.fields import Fields
-from harness.model.cluster import ClusterSettings, Limits
+from harness.model.cluster import ClusterSettings, Limits, Proxy
 from harness.model.units import parse_percent
 
 _LABEL = re.compile(r"[\w./-]+=[\w.-]*")
@@ -18,19 +18,26 @@ def read_cluster(fields: Fields, root: Path) -> ClusterSettings:
     """The settings of the section; safe defaults for what is not in it. ``root``: what relative paths start at."""
     default = ClusterSettings()
     kubeconfig, context, url = (fields.text(key, "") for key in ("kubeconfig", "context", "url"))
+    istiod = fields.text("istiod", "")
     owners = fields.texts("owners")
     for i, owner in enumerate(owners):
         fields.known(("owners", i), owner, KNOWN_OWNERS)
     opt_in = fields.text("opt-in", default.opt_in)
     if not _LABEL.fullmatch(opt_in):
         raise fields.wrong(("opt-in",), "a label such as key=value", opt_in)
-    if url and not _URL.fullmatch(url):
-        raise fields.wrong(("url",), "a URL such as http://reviews.shop:9080", url)
+    for key, value in (("url", url), ("istiod", istiod)):
+        if value and not _URL.fullmatch(value):
+            raise fields.wrong((key,), "a URL such as http://reviews.shop:9080", value)
     settings = ClusterSettings(
         kubeconfig=root / kubeconfig if kubeconfig else None,
         context=context or None,
         url=url or None,
         headers=fields.text_map("headers"),
+        gateway=fields.text("gateway", default.gateway),
+        load_workload=fields.text("load-workload", default.load_workload),
+        probe=fields.text("probe", default.probe),
+        istiod=istiod.rstrip("/") or None,
+        proxies=tuple(_proxy(name, proxy) for name, proxy in fields.sections("proxies")),
         contexts=fields.texts("contexts"),
         uid=fields.text("uid", default.uid),
         opt_in=opt_in,
@@ -43,6 +50,14 @@ def read_cluster(fields: Fields, root: Path) -> ClusterSettings:
     )
     fields.end()
     return settings
+
+
+def _proxy(name: str, fields: Fields) -> Proxy:
+    proxy = Proxy(name=name, url=fields.text("url").rstrip("/"), labels=fields.text_map("labels"))
+    if not _URL.fullmatch(proxy.url):
+        raise fields.wrong(("url",), "the URL of Envoy's admin port, such as http://10.0.0.7:15000", proxy.url)
+    fields.end()
+    return proxy
 
 
 def _limits(fields: Fields) -> Limits:

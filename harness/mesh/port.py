@@ -42,6 +42,8 @@ class Mesh(Protocol):
     """Routing and faults of a running mesh, spoken in Istio resources."""
 
     target: str
+    gateway: str
+    """The Istio gateway that load comes through, as VirtualServices name it; ``mesh`` between sidecars."""
 
     def resources(self) -> tuple[Json, ...]:
         """The Istio resources as they are now, as dictionaries."""

@@ -27,12 +27,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy whose admin port can be reached directly, such as on a virtual machine. labels: of its workload."""
+
+    name: str
+    url: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
     """The ``cluster`` section of ``harness.yaml``.
 
     url: where load reaches the entry service, and the headers it needs (such as Host). contexts: names of kube
     contexts that may be used; empty allows any. uid: of the namespace kube-system, which tells one cluster from
     all others; empty allows any. opt_in: label (``key=value``) that the namespace must carry; empty asks for none.
+    gateway: the Istio gateway that load comes through, as VirtualServices name it; ``mesh`` when it starts in the mesh.
+    load_workload: what the proxies call the workload that load comes from (``source_workload``).
+    probe: path at ``url`` that passes the service under test, asked when its route is bound to a gateway.
+    istiod: URL of istiod's debug port, asked for the pods' configuration instead of the pods themselves; that
+    is what it sent them, a weaker proof. proxies: ask these for configuration and counts; empty asks the sidecars of the namespace's pods.
     owners: controllers (such as argocd) that may own what is edited, because they leave our edits alone.
     prove: whether changes must be seen in the sidecars. live_within_s: how long they may take to get there.
     heartbeat_s: seconds between two signs of life; after four without one the reaper undoes everything.
@@ -43,6 +57,11 @@ class ClusterSettings:
     context: str | None = None
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    gateway: str = "mesh"
+    load_workload: str = "loadgenerator"
+    probe: str = "/"
+    istiod: str | None = None
+    proxies: tuple[Proxy, ...] = ()
     contexts: tuple[str, ...] = ()
     uid: str = ""
     opt_in: str = "canary-harness=enabled"

@@ -42,6 +42,7 @@ class Changes:
             canary=settings.canary,
             canary_share=settings.canary_share,
             owner=self._owner,
+            gateway=self._mesh.gateway,
         )
         with self._changed(edits, f"split: {settings.canary_share:.0%} to the canary"):
             yield

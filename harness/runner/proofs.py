@@ -23,7 +23,14 @@ _UNKNOWN_SHARE = 0.001
 
 def proofs(record: Record) -> tuple[Proof, ...]:
     """Every proof of a run, those of the load generator excepted."""
-    return (*_split(record), *_faults(record), *_counted_alike(record), *_server_side(record), *_rollback(record))
+    return (
+        *_split(record),
+        *_faults(record),
+        *_undisturbed(record),
+        *_counted_alike(record),
+        *_server_side(record),
+        *_rollback(record),
+    )
 
 
 def _split(record: Record) -> Iterator[Proof]:
@@ -71,6 +78,19 @@ def _dose(fault: str, counts: list[FaultCount], arm: str) -> Proof:
         if requests
         else "no call to the fault's host was counted while it was live: does the service call it on this load?",
     )
+
+
+def _undisturbed(record: Record) -> Iterator[Proof]:
+    """Only where somebody was seen to change the routes: what was measured then is of no known route."""
+    for event in record.events:
+        if event.kind == "drift":
+            yield Proof(
+                name="undisturbed",
+                held=False,
+                expected="nobody else to change the routes during the run",
+                observed=event.text,
+                remedy="end or pause the other writer, or name it in cluster.owners when it leaves our edits alone",
+            )
 
 
 def _counted_alike(record: Record) -> Iterator[Proof]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from harness.errors import MeshDrift
 from harness.judge.port import Evidence
 from harness.load.port import RunningLoad
 from harness.model.load import LoadReport
@@ -118,7 +119,12 @@ class _Run:
         """Until the edge: progress and limits once a second, a look of the judge now and then."""
         while not self._ended and (now_s := self._elapsed()) < edge_s:
             self._parts.sleep(min(_TICK_S, edge_s - now_s))
-            self._parts.mesh.check()
+            try:
+                self._parts.mesh.check()
+            except MeshDrift as drift:
+                self._ended = str(drift)
+                self._timeline.note("drift", self._ended)
+                return
             running.running()
             samples, now_s = running.samples(), self._elapsed()
             self._notify(

@@ -19,16 +19,29 @@ from harness.faults import fault_edits
 from harness.istio.edits import Edit
 from harness.istio.routing import split_edits
 from harness.mesh.cluster.mesh import ClusterMesh
-from harness.model.cluster import Limits
+from harness.model.cluster import Limits, Proxy
 from harness.model.fault import Fault, abort, delay
 
+VERBS = {
+    ("networking.istio.io", "virtualservices"): ("get", "list", "create", "update", "delete"),
+    ("networking.istio.io", "destinationrules"): ("get", "list", "create", "update", "delete"),
+    ("", "configmaps"): ("get", "list", "create", "delete"),
+    ("coordination.k8s.io", "leases"): ("get", "list", "create", "update", "delete"),
+    ("", "events"): ("create",),
+    ("", "pods"): ("list",),
+    ("", "pods/portforward"): ("create",),
+    ("apps", "deployments"): ("list",),
+    ("", "namespaces"): ("get",),
+}
+RUNNER = {(verb, *resource, "shop") for resource, verbs in VERBS.items() for verb in verbs}
 OURS = ("ConfigMap", "Lease")
 
 
-def split(mesh: ClusterMesh, owner: str = "r1") -> tuple[Edit, ...]:
+def split(mesh: ClusterMesh, owner: str = "r1", gateway: str = "mesh") -> tuple[Edit, ...]:
     """A split of reviews; the rule lacks the canary's subset."""
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
-    return split_edits(mesh.resources(), host="reviews", namespace="shop", canary_share=0.5, owner=owner, **arms)
+    given = {"namespace": "shop", "canary_share": 0.5, "owner": owner, "gateway": gateway, **arms}
+    return split_edits(mesh.resources(), host="reviews", **given)
 
 
 def fault(mesh: ClusterMesh, what: Fault | None = None, owner: str = "r1", **more: Any) -> tuple[Edit, ...]:
@@ -422,6 +435,58 @@ def test_requests_are_counted_over_pods(fake: FakeKubernetes, open_mesh: Open) -
     with open_mesh() as mesh:
         rows = mesh.request_counts()
     assert [(row.source_workload, row.response_code, row.total) for row in rows] == [("reviews-v1", "200", 7)]
+
+
+def test_load_from_a_gateway_is_counted_where_it_arrives(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A gateway's own proxy is in another namespace, so what came from it is counted by the called side."""
+    labels = 'source_workload="door",destination_service="reviews.shop.svc.cluster.local",destination_version="v1"'
+    fake.request_totals = {"reviews-1": f'istio_requests_total{{reporter="destination",{labels}}} 5\n'}
+    with open_mesh(load_workload="door") as mesh:
+        assert [(row.source_workload, row.total) for row in mesh.request_counts()] == [("loadgenerator", 5)]
+
+
+def test_proxies_outside_of_pods_can_be_listed(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Admin ports that can be reached directly are asked instead of the pods', and no right on pods is needed."""
+    listed = (Proxy(name="reviews-vm", url=f"{fake.url}/admin/shop/reviews-1", labels={"app": "reviews"}),)
+    fake.grant("vm", "vm-token", {rule for rule in RUNNER if "pods" not in rule[2]})
+    with open_mesh(proxies=listed, user={"token": "vm-token"}) as mesh, mesh.changed(fault(mesh), name="fault"):
+        assert mesh.request_counts() == ()
+    fake.deaf_pods.add("reviews-1")
+    with open_mesh(proxies=listed, live_within_s=0.3) as mesh:
+        _refusal(mesh, fault(mesh), "reviews-vm lacks", MeshError)
+
+
+def test_istiods_debug_port_can_be_asked_instead(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Where pods cannot be asked, what istiod sent them is proof enough when the settings say so."""
+    with open_mesh(istiod=f"{fake.url}/istiod") as mesh, mesh.changed(split(mesh), name="split"):
+        fake.deaf_pods.add("reviews-1")
+        _refusal(mesh, fault(mesh), "reviews-1 lacks", MeshError)
+        fake.deaf_pods.clear()
+    assert not [call for call in fake.calls if call.resource == "pods/portforward"]
+
+
+def test_routes_of_a_gateway_are_proven_by_their_answers(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A split behind a gateway is live when answers carry its marks, and gone when they no longer do."""
+    bound = route_to("reviews")
+    bound["spec"]["gateways"] = ["door"]
+    fake.put(bound)
+    with open_mesh(gateway="door", url=f"{fake.url}/gateway") as mesh:
+        with mesh.changed(split(mesh, gateway=mesh.gateway), name="split") as change:
+            assert "x-harness-arm" in str(fake.object("VirtualService", "reviews"))
+        assert change.rollback is not None
+        assert change.rollback.verified
+    with open_mesh(gateway="door", url=f"{fake.url}/nowhere", live_within_s=0.3) as mesh:
+        _refusal(mesh, split(mesh, gateway="door"), "not marked", MeshError)
+    assert fake.object("VirtualService", "reviews")["spec"] == bound["spec"]
+
+
+def test_resources_are_told_without_bookkeeping(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Before and after a run they are equal, though the server counts versions."""
+    with open_mesh() as mesh:
+        before = mesh.resources()
+        with mesh.changed(split(mesh), name="split"):
+            assert mesh.resources() != before
+        assert mesh.resources() == before
 
 
 def test_the_entry_must_be_said(fake: FakeKubernetes, open_mesh: Open) -> None:

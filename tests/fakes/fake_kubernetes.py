@@ -206,11 +206,29 @@ def fake_kubernetes() -> Iterator[FakeKubernetes]:
 
 
 async def _answer(fake: FakeKubernetes, request: web.Request) -> web.StreamResponse:
+    if (outside := _outside_the_api(fake, request)) is not None:
+        return outside
     try:
         return await _route(fake, request)
     except Refused as refused:
         headers = {"Content-Type": "application/json", **refused.headers}
         return web.Response(status=refused.code, body=status_of(refused), headers=headers)
+
+
+def _outside_the_api(fake: FakeKubernetes, request: web.Request) -> web.Response | None:
+    """What is no API server's: admin ports of proxies, istiod's debug port, and a gateway."""
+    if request.path.startswith("/admin/"):
+        _, _, namespace, pod, rest = request.path_qs.split("/", 4)
+        return web.Response(body=_admin(fake, namespace, pod, f"/{rest}"))
+    if request.path.startswith("/istiod/"):
+        pod, namespace = request.query["proxyID"].split(".")
+        dumps = (fake.config_dump(namespace, pod), fake.clusters_dump())
+        return web.json_response({"configs": [config for dump in dumps for config in dump["configs"]]})
+    if request.path.startswith("/gateway/"):
+        routes = [route for item in fake.objects("VirtualService") for route in item["spec"]["http"]]
+        marks = routes[0]["route"][0].get("headers", {}).get("response", {}).get("set", {})
+        return web.Response(text="hello", headers=marks)
+    return None
 
 
 async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 import pytest
 from recorded import fault_count, record, samples
 
-from harness.model.record import Rollback
+from harness.model.record import Event, Rollback
 from harness.runner.proofs import proofs
 
 
@@ -24,6 +24,7 @@ BROKEN = {
     "dose of delay(ratings, 2 s, 30 %), baseline": {"fault_counts": (fault_count("canary"),)},
     "dose of delay(ratings, 2 s, 30 %)": {"fault_counts": ()},
     "counted alike": {"proxy_requests": {"baseline": 1300, "canary": 1000, "": 0}},
+    "undisturbed": {"events": (Event(at_s=12.0, kind="drift", text="VirtualService shop/reviews: somebody changed it"),)},
     "rollback": {"rollbacks": (Rollback(change="split", verified=False, seconds=5.0, detail="still in listener 3"),)},
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.clients.kubernetes import Kubernetes
-from harness.errors import MeshError
+from harness.errors import MeshDrift
 from harness.istio.edits import Edit, undone
 from harness.model.record import Json
 
@@ -15,12 +15,12 @@ class Drift:
         self._expected: dict[tuple[str, str, str], Json | None] = {}
 
     def made(self, edit: Edit, *, before: Json | None, after: Json) -> None:
-        """An edit was made on ``before``. Raises MeshError when that is not what our last edit left."""
+        """An edit was made on ``before``. Raises MeshDrift when that is not what our last edit left."""
         place = _place(edit)
         drifted = place in self._expected and _spec(before) != _spec(self._expected[place])
         self._expected[place] = after
         if drifted:
-            raise MeshError(_message(edit.label))
+            raise MeshDrift(_message(edit.label))
 
     def undone(self, edit: Edit, *, last: bool) -> None:
         """An edit was undone; ``last`` when no other one of ours is in the resource."""
@@ -31,10 +31,10 @@ class Drift:
             self._expected.pop(place, None)
 
     def check(self, kube: Kubernetes) -> None:
-        """Raise MeshError when a resource is not as we left it: what was measured since may be of another route."""
+        """Raise MeshDrift when a resource is not as we left it: what was measured since may be of another route."""
         for (kind, namespace, name), expected in self._expected.items():
             if _spec(kube.get(kind, namespace, name)) != _spec(expected):
-                raise MeshError(_message(f"{kind} {namespace}/{name}"))
+                raise MeshDrift(_message(f"{kind} {namespace}/{name}"))
 
 
 def _message(what: str) -> str:

@@ -11,7 +11,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 
 from harness.clients.kubernetes import Kubernetes
-from harness.errors import ClusterConflict, ClusterError, ClusterUnreachable, MeshError
+from harness.errors import ClusterConflict, ClusterError, ClusterUnreachable, MeshDrift
 from harness.istio.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.model.record import Json
 
@@ -67,15 +67,15 @@ class Heartbeat:
         self._thread.start()
 
     def require(self) -> None:
-        """Renew now. Raises MeshError when the Lease is no longer ours, ClusterUnreachable without an answer."""
+        """Renew now. Raises MeshDrift when the Lease is no longer ours, ClusterUnreachable without an answer."""
         self._renew()
         if self._lost:
-            raise MeshError(self._lost)
+            raise MeshDrift(self._lost)
 
     def check(self) -> None:
-        """Raise MeshError when the Lease has been lost."""
+        """Raise MeshDrift when the Lease has been lost."""
         if self._lost:
-            raise MeshError(self._lost)
+            raise MeshDrift(self._lost)
 
     def stop(self) -> None:
         """End the renewals and delete the Lease, unless it is somebody else's by now."""

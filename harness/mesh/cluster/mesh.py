@@ -24,6 +24,7 @@ from harness.mesh.cluster.heartbeat import Heartbeat
 from harness.mesh.cluster.journal import Change, Journal, journalled
 from harness.mesh.cluster.locks import Locks
 from harness.mesh.cluster.ownership import require_unowned
+from harness.mesh.cluster.probing import require_marks
 from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.rights import require_rights, rights_for
 from harness.mesh.cluster.rollouts import require_settled
@@ -33,7 +34,7 @@ from harness.model.cluster import ClusterSettings
 from harness.model.record import Json, Rollback
 
 KINDS = ("VirtualService", "DestinationRule")
-_NOISE = ("managedFields",)
+_NOISE = ("managedFields", "resourceVersion", "generation")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -64,7 +65,8 @@ class ClusterMesh:
         self._kube, self._namespace, self._settings = kube, namespace, settings
         self._made_by, self._tell = made_by, tell
         self._journal = Journal(kube, namespace=namespace, file=journal_file)
-        self._proxies = Proxies(kube, namespace)
+        self._proxies = Proxies(kube, namespace, settings)
+        self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
         self._drift = Drift()
         self._beats: dict[str, Heartbeat] = {}
@@ -152,7 +154,9 @@ class ClusterMesh:
 
     def _require_possible(self, edits: Sequence[Edit]) -> None:
         """Rights for deed and undo, nobody who fights it, and dry runs without warnings."""
-        require_rights(self._kube, self._namespace, rights_for(edits, prove=self._settings.prove))
+        require_rights(
+            self._kube, self._namespace, rights_for(edits, prove=self._settings.prove and not self._settings.proxies)
+        )
         require_settled(self._kube, self._namespace)
         self._locks.require_free(edits[0].owner, edits, self.resources())
         for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
@@ -188,8 +192,7 @@ class ClusterMesh:
             if written is not None:
                 self._drift.made(edit, before=before, after=written.resource)
                 note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
-            if self._settings.prove:
-                self._proxies.require(edit, there=True, within_s=self._settings.live_within_s)
+            self._prove(edit, there=True)
         if not self._journal.still_there(change):
             raise MeshError(
                 f"{change.name}: its journal {change.config_map} is gone: somebody undid the change meanwhile"
@@ -217,11 +220,10 @@ class ClusterMesh:
         slow: list[str] = []
 
         def settle(edit: Edit) -> None:
-            if self._settings.prove:
-                try:
-                    self._proxies.require(edit, there=False, within_s=self._settings.live_within_s)
-                except (MeshError, ClusterError) as error:
-                    slow.append(str(error))
+            try:
+                self._prove(edit, there=False)
+            except (MeshError, ClusterError) as error:
+                slow.append(str(error))
 
         try:
             undo(self._kube, change, patience_s=self._settings.patience_s, settle=settle, tell=self._tell)
@@ -231,6 +233,25 @@ class ClusterMesh:
         except ClusterError as error:
             return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(change)}"
         return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
+
+    def _prove(self, edit: Edit, *, there: bool) -> None:
+        """The edit is in every proxy it concerns, or gone from them; a gateway's is asked by its behaviour."""
+        within_s = self._settings.live_within_s
+        if not self._settings.prove:
+            return
+        if self._in_mesh(edit):
+            self._proxies.require(edit, there=there, within_s=within_s)
+        else:
+            entry = self.entry()
+            url = f"{entry.url.rstrip('/')}{self._settings.probe}"
+            require_marks(edit, there=there, url=url, headers=entry.headers, within_s=within_s, sleep=time.sleep)
+
+    def _in_mesh(self, edit: Edit) -> bool:
+        """Whether sidecars have the edit's routes: whether its VirtualService is bound to the mesh."""
+        if edit.kind != "VirtualService" or edit.create is not None:
+            return True
+        found = self._kube.get(edit.kind, edit.namespace, edit.name)
+        return found is None or "mesh" in (found["spec"].get("gateways") or ["mesh"])
 
     def _start_beating(self, owner: str) -> None:
         if owner in self._beats:

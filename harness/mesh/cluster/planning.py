@@ -39,7 +39,7 @@ def plan_changes(
     a later one beyond its own dry run, so all edits of a resource are tried together.
     """
     edits = [edit for change in changes for edit in change]
-    needed = rights_for(edits, prove=settings.prove)
+    needed = rights_for(edits, prove=settings.prove and not settings.proxies)
     missing = set(missing_rights(kube, namespace, needed))
     trouble = [f"right missing: {right}" for right in needed if right in missing]
     diffs = []
@@ -65,10 +65,10 @@ def plan_changes(
             trouble.append(str(error))
     pods = [
         pod["metadata"]["name"]
-        for pod in Proxies(kube, namespace).pods()
+        for pod in Proxies(kube, namespace, settings).pods()
         if any(names_for(edit, pod, namespace) for edit in edits if edit.kind == "VirtualService")
     ]
-    if not pods:
+    if not pods and settings.prove:
         trouble.append(f"no running pod with a sidecar in {namespace} is concerned: the changes would hit nothing")
     rights = tuple((right, right not in missing) for right in needed)
     return Plan(diffs=tuple(diffs), pods=tuple(pods), rights=rights, trouble=tuple(trouble))

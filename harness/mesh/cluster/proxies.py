@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 
+from harness.clients.http import http_get
 from harness.clients.kubernetes import Kubernetes
 from harness.clients.prometheus_text import parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
 from harness.istio.edits import Edit
 from harness.mesh.cluster.limits import routes_in
 from harness.mesh.port import RequestCount
+from harness.model.cluster import ClusterSettings
 from harness.model.record import Json
 
 ADMIN_PORT = 15000
+LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
 _ROUTES = "/config_dump?resource=dynamic_route_configs"
 _CLUSTERS = "/config_dump?resource=dynamic_active_clusters"
@@ -32,12 +35,16 @@ _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
 class Proxies:
     """The sidecars of a namespace."""
 
-    def __init__(self, kube: Kubernetes, namespace: str) -> None:
-        """Asks through ``kube``."""
+    def __init__(self, kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
+        """settings: which proxies to ask, and how."""
         self._kube, self._namespace = kube, namespace
+        self._listed = {proxy.name: proxy for proxy in settings.proxies}
+        self._load_workload, self._istiod = settings.load_workload, settings.istiod
 
     def pods(self) -> tuple[Json, ...]:
-        """Running pods with a sidecar."""
+        """Running pods with a sidecar, or what the settings list instead."""
+        if self._listed:
+            return tuple({"metadata": {"name": item.name, "labels": item.labels}} for item in self._listed.values())
         return tuple(
             pod
             for pod in self._kube.list("Pod", self._namespace)
@@ -54,17 +61,30 @@ class Proxies:
                 state = "live" if there else "gone"
                 raise MeshError(
                     f"{edit.label}: expected the edit to be {state} in every proxy within {within_s:g} s, "
-                    f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource?"
+                    f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource? Where pods cannot be "
+                    "asked, name their admin ports (cluster.proxies) or istiod's debug port (cluster.istiod)"
                 )
             time.sleep(_PAUSE_S)
 
     def request_counts(self) -> tuple[RequestCount, ...]:
-        """What all sidecars have counted as callers, summed over pods."""
+        """What all sidecars have counted, summed over pods: calls as their callers saw them.
+
+        Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
+        """
+        rows = [
+            sample
+            for pod in self.pods()
+            for sample in parse_samples(self._ask(pod, _COUNTS).decode())
+            if sample.name.endswith("istio_requests_total")
+        ]
+        sent = {row.labels.get("source_workload") for row in rows if row.labels.get("reporter") == "source"}
         totals: Counter[tuple[str, ...]] = Counter()
-        for pod in self.pods():
-            for sample in parse_samples(self._ask(pod, _COUNTS).decode()):
-                if sample.name.endswith("istio_requests_total") and sample.labels.get("reporter") == "source":
-                    totals[tuple(sample.labels.get(name, "") for name in _LABELS)] += int(sample.value)
+        for row in rows:
+            source, reporter = row.labels.get("source_workload"), row.labels.get("reporter")
+            arriving = reporter == "destination" and source == self._load_workload and source not in sent
+            if reporter == "source" or arriving:
+                labels = {**row.labels, **({"source_workload": LOAD_WORKLOAD} if source == self._load_workload else {})}
+                totals[tuple(labels.get(name, "") for name in _LABELS)] += int(row.value)
         return tuple(RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
 
     def _lagging(self, edit: Edit, *, there: bool) -> Iterator[str]:
@@ -76,7 +96,7 @@ class Proxies:
             name = pod["metadata"]["name"]
             try:
                 found = wanted & found_in(json.loads(self._ask(pod, path)))
-            except (ClusterUnreachable, ValueError) as error:
+            except (ClusterUnreachable, MeshError, ValueError) as error:
                 yield f"pod {name} does not answer ({error})"
                 continue
             odd = wanted - found if there else found
@@ -84,10 +104,15 @@ class Proxies:
                 yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(odd))}"
 
     def _ask(self, pod: Json, path: str) -> bytes:
-        try:
-            return self._kube.ask_pod(
-                self._namespace, pod["metadata"]["name"], ADMIN_PORT, path, timeout_s=_ASK_WITHIN_S
+        name = pod["metadata"]["name"]
+        if name in self._listed:
+            return http_get(f"{self._listed[name].url}{path}", timeout_s=_ASK_WITHIN_S)
+        if self._istiod is not None and path != _COUNTS:
+            return http_get(
+                f"{self._istiod}/debug/config_dump?proxyID={name}.{self._namespace}", timeout_s=_ASK_WITHIN_S
             )
+        try:
+            return self._kube.ask_pod(self._namespace, name, ADMIN_PORT, path, timeout_s=_ASK_WITHIN_S)
         except ClusterForbidden as error:
             raise ClusterForbidden(f"{error}\nor switch the proof off with cluster.prove: false") from error
 
