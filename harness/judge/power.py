@@ -14,9 +14,11 @@ from harness.model.phase import Phase, PhasePlan
 from harness.model.record import Plan
 from harness.model.units import format_duration
 from harness.stats.tails import normal_density, normal_quantile, t_quantile
-from harness.stats.variance import BANDWIDTHS, LEAST_FREQUENCIES, PRIOR, PRIOR_DEGREES
+from harness.stats.variance import BANDWIDTHS, LEAST_FREQUENCIES, PRIOR_DEGREES
 
 POWER = 0.95
+TYPICAL_OVERDISPERSION = 1.3
+"""What the cautious estimate of the noise of independent requests comes to, in simulated runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Assumed:
 
     error_rate: float = 0.005
     spread: float = 0.5
-    overdispersion: float = PRIOR
+    overdispersion: float = TYPICAL_OVERDISPERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""What a planned run can see, in words: shared by the commands that plan runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness import wiring
+from harness.config import Config
+from harness.errors import UsageError
+from harness.judge.power import Assumed, needed, visible_effects
+from harness.model.fault import Fault
+from harness.model.objective import Objective, parse_objective
+from harness.model.record import Plan
+from harness.runner.planning import plan_run
+
+ASSUMED = "of latencies that spread like a lognormal with sigma 0.5, and errors of 0.5 %"
+
+
+def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
+    """The plan of a run with the phases, objectives and rate of the configuration."""
+    scenario = wiring.scenario(config, name="plan", seed=0, faults=faults)
+    return plan_run(scenario, wiring.settings(config, scenario, manifest={}), target=target)
+
+
+def power_lines(plan: Plan, effects: Sequence[str] = (), assumed: Assumed | None = None) -> list[str]:
+    """A line for each objective and phase, and one for each effect asked for.
+
+    ``effects`` are objectives whose tolerance is the effect to be seen: ``latency_p99 < +10%`` asks
+    what a canary slower by 10 % needs. Raises UsageError for one that nobody can tell beforehand.
+    """
+    lines = [f"what it can see        {ASSUMED}", *(f"  {each}" for each in visible_effects(plan, assumed))]
+    return [*lines, *(f"  {_need(plan, parse_objective(text), assumed)}" for text in effects)]
+
+
+def _need(plan: Plan, asked: Objective, assumed: Assumed | None) -> str:
+    effect = asked.relative if asked.relative is not None else asked.absolute
+    known = next((one for one in plan.objectives if one.name == asked.name and one.labels == asked.labels), None)
+    if effect is None or known is None:
+        names = ", ".join(one.name for one in plan.objectives)
+        raise UsageError(f"{asked.text}: expected a difference of one of the run's objectives ({names})")
+    found = needed(plan, known, effect, assumed)
+    if found is None:
+        raise UsageError(f"{asked.text}: nobody can tell before the run what this needs; expected a larger effect")
+    return f"{asked.text.replace('<', 'by').replace('>', 'by')}: needs {found}"
