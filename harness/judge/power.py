@@ -17,8 +17,8 @@ from harness.stats.tails import normal_density, normal_quantile, t_quantile
 from harness.stats.variance import BANDWIDTHS, LEAST_FREQUENCIES, PRIOR_DEGREES
 
 POWER = 0.95
-TYPICAL_OVERDISPERSION = 1.3
-"""What the cautious estimate of the noise of independent requests comes to, in simulated runs."""
+TYPICAL_OVERDISPERSION = 1.6
+"""What the cautious estimate of independent noise comes to in the less lucky of simulated runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
