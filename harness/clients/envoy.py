@@ -2,7 +2,8 @@
 
 They are given by filesystem xDS: a file is written beside the watched one and renamed over it,
 and Envoy reads it within milliseconds. That it did is verified at its admin port, which counts
-what was taken and what was refused; the reason of a refusal is in the log. Envoy binds the listeners itself, to port 0, so that no two runs can be given the same port.
+what was taken and what was refused; the reason of a refusal is in the log. Envoy binds the
+listeners itself, to port 0, so that no two runs can be given the same port.
 """
 
 from __future__ import annotations
@@ -55,11 +56,6 @@ class Envoy:
     def pid(self) -> int:
         """Of the Envoy process."""
         return self._process.pid
-
-    @property
-    def live(self) -> Snapshot:
-        """What Envoy was last proven to have taken."""
-        return self._live
 
     def check(self) -> None:
         """Raise EnvoyError with the last lines of its log when Envoy has ended."""

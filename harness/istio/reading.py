@@ -92,9 +92,9 @@ def _read_file(path: Path, namespace: str) -> Resources:
 
 
 def _items(document: Document) -> Iterator[tuple[Json, Place]]:
-    """The document itself, or what a ``List`` (``kubectl get -o yaml``) holds."""
+    """The document itself, or what a ``List`` (``kubectl get -o yaml``) or ``VirtualServiceList`` holds."""
     value = document.value
-    if not (isinstance(value, dict) and value.get("kind") == "List"):
+    if not (isinstance(value, dict) and str(value.get("kind")).endswith("List")):
         yield value, ()
         return
     if not isinstance(value.get("items"), list):

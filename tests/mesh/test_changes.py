@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections import Counter
 from contextlib import ExitStack
 
 import pytest
-from mesh_world import SUBSETS, World, routes
+from mesh_world import SUBSETS, Answer, World, routes
 
+from harness.clients.processes import wait_until
 from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
 from harness.faults import fault_edits
 from harness.istio.edits import Edit, Insertion
@@ -91,6 +93,23 @@ def test_a_split_left_before_the_fault_inside_it_is_still_undone(world: World) -
     fault.close()
     assert world.get("reviews").workload == "reviews-v1"
     assert world.mesh.resources() == before
+
+
+def test_requests_under_way_survive_the_undo(world: World) -> None:
+    """A slow request to a subset that the change brought is answered though the subset is gone meanwhile."""
+    world.serve(*RULE_AND_ROUTE)
+    answers: list[Answer] = []
+    slow = [
+        threading.Thread(target=lambda: answers.append(world.get("reviews", headers={"x-want-delay": "0.6"})))
+        for _ in range(6)
+    ]
+    with world.mesh.changed(_split(world.mesh), name="split"):
+        for thread in slow:
+            thread.start()
+        assert wait_until(lambda: sum(world.received.values()) == len(slow), timeout_s=5)
+    for thread in slow:
+        thread.join()
+    assert [answer.status for answer in answers] == [200] * len(slow)
 
 
 def test_an_exception_inside_undoes_the_change(world: World) -> None:
