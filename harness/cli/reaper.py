@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """0 when everything that had to be undone is."""
     settings, namespace = settings_of(args)
     every_s = parse_duration(args.every, "--every")
-    with closing(connected(settings, None)) as kube, suppress(KeyboardInterrupt):
+    with closing(connected(settings, None, tell=_tell)) as kube, suppress(KeyboardInterrupt):
         while True:
             _look(kube, namespace, patience_s=settings.patience_s, once=args.once)
             if args.once:

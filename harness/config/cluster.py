@@ -66,6 +66,7 @@ def _limits(fields: Fields) -> Limits:
         dose=default.dose if dose is None else fields.parsed(("dose",), lambda: parse_percent(dose, "dose")),
         duration_s=fields.duration_s("duration", default.duration_s),
         faults=round(fields.number("faults", default.faults, low=1, high=100)),
+        restarts=round(fields.number("restarts", default.restarts, low=0, high=1e6)),
         every_caller=fields.switch("every-caller", default=default.every_caller),
     )
     fields.end()

@@ -17,12 +17,13 @@ class Limits:
 
     dose: largest share of requests that a fault may hit, in (0, 1]. duration_s: longest time that a change
     may stay live; its time to live in the cluster, after which the reaper undoes it. faults: most faults live
-    at once. every_caller: whether a fault may hit all callers, instead of some by labels or headers.
+    at once. restarts: of containers in the namespace during a run, beyond which it is ended. every_caller: whether a fault may hit all callers, instead of some by labels or headers.
     """
 
     dose: float = 1.0
     duration_s: float = 900.0
     faults: int = 3
+    restarts: int = 3
     every_caller: bool = False
 
 

@@ -343,6 +343,36 @@ def test_the_kill_switch_stops_runs(fake: FakeKubernetes, open_mesh: Open) -> No
         _refusal(mesh, split(mesh), "kill switch", MeshError)
 
 
+def test_restarts_end_a_run(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Containers that are restarted again and again are more harm than was meant."""
+    with open_mesh(limits=Limits(restarts=1)) as mesh, mesh.changed(split(mesh), name="split"):
+        mesh.check()
+        for count in (1, 2):
+            changed = deepcopy(fake.object("Pod", "reviews-3"))
+            changed["status"]["containerStatuses"] = [{"name": "app", "restartCount": count}]
+            fake.put(changed)
+            if count == 1:
+                mesh.check()
+        with pytest.raises(MeshError, match="reviews-3 2 times"):
+            mesh.check()
+
+
+def test_a_rollout_under_way_is_waited_out_by_the_person(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Nothing starts while a Deployment of the namespace has pods of two versions, or too few."""
+    rolling = {
+        "kind": "Deployment",
+        "metadata": {"name": "reviews-v1"},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2},
+    }
+    fake.put(rolling)
+    with open_mesh() as mesh:
+        _refusal(mesh, split(mesh), "reviews-v1: pods of the old version", MeshError)
+        fake.put({**rolling, "status": {**rolling["status"], "replicas": 2}})
+        with mesh.changed(split(mesh), name="split"):
+            pass
+
+
 def test_a_host_has_one_run_at_a_time(fake: FakeKubernetes, open_mesh: Open) -> None:
     """A second run on the same host is refused with the first one's name; on another host it is not."""
     with open_mesh() as mesh, open_mesh() as other, mesh.changed(split(mesh), name="split"):

@@ -16,7 +16,7 @@ from fake_kubernetes import Call, FakeKubernetes
 from shop import route_to
 from victims import Victims
 
-from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes import Kubernetes, ignore
 from harness.mesh.cluster.journal import journalled, left_on_disk
 from harness.mesh.cluster.reaping import reap, restore
 
@@ -82,7 +82,7 @@ def test_kill_at_every_request_then_restore(
 
     def put_back() -> None:
         assert [
-            item.trouble for item in reap(kube, "shop", patience_s=5, living=True, settle_s=0) if item.trouble
+            item.trouble for item in reap(kube, "shop", patience_s=5, living=True, settle=ignore) if item.trouble
         ] == []
         assert (fake.specs(), ours(fake)) == (before, [])
 

@@ -12,7 +12,7 @@ import yaml
 from fake_kubernetes import FakeKubernetes
 from shop import Open
 
-from harness.clients.kubernetes import connect
+from harness.clients.kubernetes import connect, ignore
 from harness.faults import fault_edits
 from harness.istio.routing import split_edits
 from harness.mesh.cluster.reaping import reap
@@ -83,7 +83,7 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
     fake.put(*during)
     time.sleep(1.2)
     with closing(connect(kubeconfig=fake.kubeconfig(tmp_path / "reaper", token="reaper-token"))) as kube:
-        done = reap(kube, "shop", patience_s=2, settle_s=0)
+        done = reap(kube, "shop", patience_s=2, settle=ignore)
     assert [item.trouble for item in done] == ["", ""]
     assert fake.specs() == before
     assert used(fake, "reaper") == role("reaper")

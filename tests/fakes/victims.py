@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from shop import QUICK
 
+from harness.clients.kubernetes import ignore
 from harness.faults import fault_edits
 from harness.istio.routing import split_edits
 from harness.mesh.cluster.opening import connected, opened
@@ -62,7 +63,7 @@ def carry_out(order: dict[str, Any]) -> None:
     settings = replace(QUICK, kubeconfig=Path(order["kubeconfig"]), heartbeat_s=order["heartbeat_s"])
     if order["restores"]:
         with closing(connected(settings, None)) as kube:
-            reap(kube, "shop", patience_s=5, living=True, settle_s=0)
+            reap(kube, "shop", patience_s=5, living=True, settle=ignore)
         return
     with opened(settings, "shop", folder=Path(order["folder"]), tell=lambda text: None) as mesh:
         arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}

@@ -26,6 +26,7 @@ from harness.mesh.cluster.locks import Locks
 from harness.mesh.cluster.ownership import require_unowned
 from harness.mesh.cluster.probing import require_marks
 from harness.mesh.cluster.proxies import Proxies
+from harness.mesh.cluster.restarts import Restarts
 from harness.mesh.cluster.rights import require_rights, rights_for
 from harness.mesh.cluster.rollouts import require_settled
 from harness.mesh.cluster.undoing import by_hand, undo
@@ -69,6 +70,7 @@ class ClusterMesh:
         self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
         self._drift = Drift()
+        self._restarts = Restarts(kube, namespace, ceiling=settings.limits.restarts)
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
         self._number = 0
@@ -121,6 +123,8 @@ class ClusterMesh:
                     "(cluster.limits.duration); plan shorter phases"
                 )
         self._drift.check(self._kube)
+        if not self._settings.proxies:
+            self._restarts.check()
 
     def close(self) -> None:
         """End the signs of life. Every change has been left by then."""

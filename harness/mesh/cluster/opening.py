@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.clients.kubernetes import Audit, Kubernetes, connect
+from harness.clients.kubernetes import Audit, Kubernetes, connect, ignore
 from harness.clients.signals import endings_interrupt
 from harness.errors import MeshError
 from harness.mesh.cluster import limits
@@ -64,16 +64,18 @@ def _mesh(
             mesh.close()
 
 
-def connected(settings: ClusterSettings, folder: Path | None) -> Kubernetes:
-    """The API server of the settings; every change is written to ``audit.jsonl`` in ``folder``."""
-    if folder is None:
-        return connect(kubeconfig=settings.kubeconfig, context=settings.context)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "audit.jsonl"
+def connected(settings: ClusterSettings, folder: Path | None, *, tell: Callable[[str], None] = ignore) -> Kubernetes:
+    """The API server of the settings; every change is written to ``audit.jsonl`` in ``folder``, and told in a line."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
 
     def record(audit: Audit) -> None:
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(asdict(audit)) + "\n")
+        if folder is not None:
+            with (folder / "audit.jsonl").open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(asdict(audit)) + "\n")
+        if not audit.dry_run:
+            versions = f"{audit.before or '-'} -> {audit.after or '-'}"
+            tell(f"{audit.verb} {audit.kind} {audit.namespace}/{audit.name}: {audit.status}, version {versions}")
 
     return connect(kubeconfig=settings.kubeconfig, context=settings.context, record=record)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 
 from harness.clients.kubernetes import Kubernetes, ignore
 from harness.errors import ClusterConflict, ClusterError, HarnessError, RollbackError
@@ -20,8 +19,7 @@ from harness.mesh.cluster.undoing import undo
 from harness.model.record import Json
 
 REAPER = "reaper"
-SETTLE_S = 1.0
-"""Routes must have left the proxies before the subsets they lead to go; nobody here can ask the proxies."""
+_SETTLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +39,20 @@ def reap(
     tell: Callable[[str], None] = ignore,
     living: bool = False,
     owner: str | None = None,
-    settle_s: float = SETTLE_S,
+    settle: Callable[[Edit], None] | None = None,
 ) -> tuple[Reaped, ...]:
     """Undo the changes of dead and overdue runs. One that resists does not keep the others from being undone.
 
     living: also of runs that show signs of life, because somebody says so. owner: of this run only.
-    settle_s: seconds between the undo of routes and that of their subsets.
+    settle: called after each edit that was undone, to wait until the proxies have it; by default a second
+    after routes, because whoever reaps may have no right to ask the proxies.
     """
     done = []
     for change in journalled(kube, namespace):
         reason = reason_to_undo(kube, namespace, change) or ("asked for" if living else "")
         if reason and owner in (None, change.owner):
             done.append(
-                restore(kube, namespace, change, reason=reason, patience_s=patience_s, tell=tell, settle_s=settle_s)
+                restore(kube, namespace, change, reason=reason, patience_s=patience_s, tell=tell, settle=settle)
             )
     _sweep(kube, namespace, living=living, owner=owner)
     return tuple(done)
@@ -67,13 +66,13 @@ def restore(
     reason: str,
     patience_s: float,
     tell: Callable[[str], None] = ignore,
-    settle_s: float = SETTLE_S,
+    settle: Callable[[Edit], None] | None = None,
 ) -> Reaped:
     """Undo one change, whether its run lives or not: the run's Lease is taken first, so that it stops."""
     tell(f"{change.name} of run {change.owner}: {reason}: undoing")
     try:
         _take_over(kube, namespace, change.owner, patience_s=patience_s)
-        undo(kube, change, patience_s=patience_s, settle=partial(_settle, settle_s), tell=tell)
+        undo(kube, change, patience_s=patience_s, settle=settle or _settle, tell=tell)
         _note(kube, change, reason)
         Journal(kube, namespace=namespace, file=None).was_undone(change, patience_s=patience_s)
         _end(kube, namespace, change.owner)
@@ -135,9 +134,9 @@ def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None)
                 kube.delete(lease)
 
 
-def _settle(settle_s: float, edit: Edit) -> None:
+def _settle(edit: Edit) -> None:
     if edit.kind == "VirtualService":
-        time.sleep(settle_s)
+        time.sleep(_SETTLE_S)
 
 
 def _note(kube: Kubernetes, change: Change, reason: str) -> None:
