@@ -6,6 +6,7 @@ import argparse
 from contextlib import closing
 
 from harness.cli.cluster import add_cluster_arguments, config_of
+from harness.cli.power import planned, power_lines
 from harness.config import Config
 from harness.errors import MeshError, UsageError
 from harness.faults import faults_edits
@@ -22,6 +23,7 @@ HELP = "Say what a run would change in a cluster: differences, whom it hits, rig
 EXAMPLES = """\
   harness plan
   harness plan --delay ratings=2s@50 --abort ratings=503@20
+  harness plan --effect "latency_p99 < +10%" --effect "error_rate < +0.2pp"
 """
 _OWNER = "plan"
 
@@ -31,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delay", action="append", default=[], metavar="HOST=TIME[@PERCENT]", help="a delay to plan")
     parser.add_argument(
         "--abort", action="append", default=[], metavar="HOST=STATUS[@PERCENT]", help="an abort to plan"
+    )
+    parser.add_argument(
+        "--effect",
+        action="append",
+        default=[],
+        metavar="OBJECTIVE",
+        help='requests and seconds that it takes to see an effect, such as "latency_p99 < +10%%"',
     )
     add_cluster_arguments(parser)
 
@@ -45,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         plan = plan_changes(kube, config.namespace, config.cluster, changes)
         print(f"context {kube.context}, namespace {config.namespace}\n")
     _print(plan, config, faults)
+    print("\n".join(power_lines(planned(config, faults, target="cluster"), args.effect)))
     if plan.trouble:
         raise MeshError(f"{len(plan.trouble)} things are in the way of a run; they stand above")
     return 0

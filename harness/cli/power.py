@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness import wiring
 from harness.config import Config
 from harness.errors import UsageError
 from harness.judge.power import Assumed, needed, visible_effects
 from harness.model.fault import Fault
 from harness.model.objective import Objective, parse_objective
+from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
-from harness.runner.planning import plan_run
 
 ASSUMED = "of latencies that spread like a lognormal with sigma 0.5, and errors of 0.5 %"
 
 
 def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
-    """The plan of a run with the phases, objectives and rate of the configuration."""
-    scenario = wiring.scenario(config, name="plan", seed=0, faults=faults)
-    return plan_run(scenario, wiring.settings(config, scenario, manifest={}), target=target)
+    """The plan of a run with the phases, objectives and rate of the configuration; nothing is looked up."""
+    lengths = config.phases
+    phases = [(PhaseKind.WARM_UP, lengths.warm_up_s), (PhaseKind.STEADY, lengths.steady_s)]
+    if faults:
+        phases += [(PhaseKind.FAULT, lengths.fault_s), (PhaseKind.RECOVERY, lengths.recovery_s)]
+    return Plan(
+        scenario="plan",
+        service=config.service,
+        target=target,
+        phases=tuple(
+            PhasePlan(name=kind.value, kind=kind, duration_s=seconds) for kind, seconds in phases if seconds > 0
+        ),
+        objectives=config.objectives,
+        canary_share=config.canary_share,
+        rate_rps=config.load.rate_rps,
+        seed=0,
+        alpha=config.alpha,
+    )
 
 
 def power_lines(plan: Plan, effects: Sequence[str] = (), assumed: Assumed | None = None) -> list[str]:
