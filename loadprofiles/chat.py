@@ -1,7 +1,7 @@
 """Users of a Socket.IO service: each keeps one WebSocket and sends a message that the service acknowledges.
 
-Every message is a request of its own in Locust's eyes, so it becomes a sample; there are no response
-headers on a WebSocket, so no arm is known: compare by the address of a version, not by its mark.
+Locust counts sending (``WSE say``, without a latency) and the way there and back (``WSC say``). There are no
+response headers on a WebSocket, so no arm is known: compare by the address of a version, not by its mark.
 """
 
 from locust import between, task

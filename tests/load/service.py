@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import socketio
 from aiohttp import web
 
 
@@ -56,6 +57,9 @@ def main() -> None:
     app.router.add_get("/peer", service.peer)
     app.router.add_get("/seen", service.seen)
     app.router.add_post("/forget", service.forget)
+    sockets = socketio.AsyncServer(async_mode="aiohttp")
+    sockets.on("say", lambda session, message: "heard")
+    sockets.attach(app)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None, shutdown_timeout=0.1)
 
 

@@ -1,6 +1,8 @@
-"""The locustfile in front of a profile: ``locust -f .../bootstrap.py,loadprofiles/browse.py --headless``.
+"""The locustfile in front of a profile: ``locust -f .../bootstrap.py,loadprofiles/browse.py --headless --host URL``.
 
-Locust imports it first, so it also tells the harness why a profile could not be imported.
+Locust imports it first, so it also tells the harness why a profile could not be imported. Started by
+the harness it finds its order by an environment variable; started by hand, as above, it makes
+one from the profile's LOADPROFILE literal and says where the recordings are.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from typing import Any, cast
 from locust import LoadTestShape, User, events
 from locust.runners import MasterRunner, WorkerRunner
 
+from harness.load.child.by_hand import order_by_hand
 from harness.load.child.conductor import Conductor
 from harness.load.child.part import Part
 from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
 from harness.load.recording import refusal_file
 
-ORDER = Path(os.environ[ORDER_VARIABLE])
+ORDER = Path(os.environ[ORDER_VARIABLE]) if ORDER_VARIABLE in os.environ else order_by_hand(sys.argv)
 PLAN = read_order(ORDER.read_text())
 PRIORITY = -15
 IMPORT_LIMIT_S = 20.0

@@ -64,7 +64,7 @@ class Recorder:
 
     def record(  # noqa: PLR0917 - every parameter of the event is named: collecting the rest in a dictionary costs more
         self,
-        request_type: str,  # noqa: ARG002
+        request_type: str,
         name: str,
         response_time: float | None,
         response_length: int | None,
@@ -89,6 +89,8 @@ class Recorder:
             headers = getattr(response, "headers", None)
             if headers is not None:
                 arm = self._arms.get(headers.get(self._arm_header), -1)
+        elif request_type:
+            name = f"{request_type} {name}"  # no HTTP: what was done is part of the name, such as "WSC say"
         operation = self._operations.get(name)
         if operation is None:
             operation = self._number(self._operations, files.OPERATION, name)

@@ -40,14 +40,20 @@ def parse_answer(data: bytes, *, head: bool, ended: bool) -> Parsed | None:
     if 100 <= status < 200 and status != 101:
         return parse_answer(data[end + 4 :], head=head, ended=ended)
     lower = lines.lower()
-    bodiless = head or status in {204, 304}
-    body = b"" if bodiless else _body(data, end + 4, lower, ended=ended)
+    length = None if _CODED in lower else _LENGTH.search(lower)
+    if head or status in {204, 304}:
+        body: bytes | None = b""
+    elif length is not None:
+        stop = end + 4 + int(length[1])
+        body = data[end + 4 : stop] if len(data) >= stop else None
+    else:
+        body = _unmeasured(data, end + 4, lower, ended=ended)
     if body is None:
         _check_open("body", ended=ended)
         return None
-    framed = bodiless or _CODED in lower or _LENGTH.search(lower) is not None
-    keep = framed and not ended and data[7:8] == b"1" and _CLOSE.search(lower) is None
-    return Parsed(status, lines, body, keep)
+    framed = length is not None or not body or _CODED in lower
+    closing = ended or (b"\nconnection:" in lower and _CLOSE.search(lower) is not None)
+    return Parsed(status, lines, body, framed and not closing and data[7:8] == b"1")
 
 
 def _check_open(what: str, *, ended: bool) -> None:
@@ -55,15 +61,11 @@ def _check_open(what: str, *, ended: bool) -> None:
         raise Http1Error(f"the connection ended in the answer's {what}")
 
 
-def _body(data: bytes, start: int, lower: bytes, *, ended: bool) -> bytes | None:
-    """The body from ``start`` on, or None while it is not all there."""
-    if _CODED in lower:
-        return _dechunked(data, start) if _CHUNKED.search(lower) else data[start:] if ended else None
-    found = _LENGTH.search(lower)
-    if found is None:
-        return data[start:] if ended else None
-    stop = start + int(found[1])
-    return data[start:stop] if len(data) >= stop else None
+def _unmeasured(data: bytes, start: int, lower: bytes, *, ended: bool) -> bytes | None:
+    """A body without a length, by chunks or until the end; None while it is not all there."""
+    if _CHUNKED.search(lower):
+        return _dechunked(data, start)
+    return data[start:] if ended else None
 
 
 def _dechunked(data: bytes, place: int) -> bytes | None:

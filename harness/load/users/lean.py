@@ -36,15 +36,15 @@ _LOOK_FOR_LATE_S = 0.05
 class Connection:
     """One kept connection; at most one request at a time."""
 
-    __slots__ = ("_buffer", "_head", "_loop", "_waiting", "_watcher", "closed", "late_at", "sock")
+    __slots__ = ("_buffer", "_head", "_hub", "_waiting", "_watcher", "closed", "late_at", "sock")
 
     def __init__(self, address: tuple[str, int], timeout_s: float) -> None:
         made = create_connection(address, timeout_s)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = _PLAIN_SOCKET(fileno=made.detach())
         self.sock.setblocking(False)  # noqa: FBT003 - the method's own signature
-        self._loop = get_hub().loop
-        self._watcher = self._loop.io(self.sock.fileno(), _READ)
+        self._hub = get_hub()
+        self._watcher = self._hub.loop.io(self.sock.fileno(), _READ)
         self._watcher.start(self.on_readable)
         self._buffer, self._head, self._waiting = b"", False, None
         self.closed, self.late_at = False, float("inf")
@@ -56,7 +56,7 @@ class Connection:
         try:
             self._send(request)
             self._waiting = getcurrent()
-            answer: tuple[int, bytes, bytes] = get_hub().switch()
+            answer: tuple[int, bytes, bytes] = self._hub.switch()
         except BaseException:
             self.close()
             raise
@@ -111,7 +111,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         while sent < len(request):
-            get_hub().wait(self._loop.io(self.sock.fileno(), _WRITE))
+            self._hub.wait(self._hub.loop.io(self.sock.fileno(), _WRITE))
             sent += self.sock.send(request[sent:])
 
 
@@ -124,6 +124,8 @@ class LeanClient(HttpClient):
         self._free: list[Connection] = []
         self._base = urlsplit(base_url)
         self._address = (self._base.hostname or "", self._base.port or 80)
+        self._written: Mapping[str, str] = {}
+        self._lines = ""
 
     def exchange(
         self,
@@ -159,9 +161,10 @@ class LeanClient(HttpClient):
                 self._free.append(connection)
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-        text = f"{method} {path} HTTP/1.1\r\nHost: {self._base.netloc}\r\n"
-        for name, value in headers.items():
-            text += f"{name}: {value}\r\n"
+        if headers != self._written:
+            self._written = dict(headers)
+            self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        text = f"{method} {path} HTTP/1.1\r\nHost: {self._base.netloc}\r\n{self._lines}"
         if body is not None:
             return f"{text}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
         return f"{text}\r\n".encode("latin-1")

@@ -1,0 +1,99 @@
+"""The shipped profiles, unchanged, in the ways they can be run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from load_runs import carry_out, plan
+
+from harness.clients.processes import free_ports, start, wait_until
+from harness.load.commands import BOOTSTRAP
+from harness.load.profiles import known_profiles
+from harness.load.reading import SampleReader
+
+ROOT = Path(__file__).parents[2]
+PROFILES = ROOT / "loadprofiles"
+
+
+def locust(*words: str) -> list[str]:
+    """Locust itself, as a person calls it."""
+    return [sys.executable, "-m", "locust", *words]
+
+
+@pytest.mark.parametrize("name", ["ramp", "spike", "soak"])
+def test_readers_send_their_requests(tmp_path, target, name):
+    """Each profile of readers works in the harness, under one name for all products."""
+    outcome = carry_out(plan(PROFILES / f"{name}.py", target.url, rate=50, seconds=0.6), tmp_path)
+    assert outcome.samples.operations == ("/reviews",)
+    assert outcome.report.recorded == 30 == target.seen()["count"]
+    assert not outcome.samples.failed.any()
+
+
+def test_shop_keeps_a_session_for_each_customer(tmp_path):
+    """Against the demo's own product page: a customer logs in once, keeps its cookie, and reads on where it was."""
+    port, nobody = free_ports(2)
+    environment = {"DETAILS_URL": f"http://127.0.0.1:{nobody}", "REVIEWS_URL": f"http://127.0.0.1:{nobody}"}
+    command = [sys.executable, "-m", "harness.demo.productpage", "--port", str(port)]
+    with start(command, name="productpage", log=tmp_path / "page.log", env={**environment, "PATH": ""}) as page:
+        url = f"http://127.0.0.1:{port}"
+        assert wait_until(lambda: page.check() or _answers(f"{url}/productpage"), timeout_s=20)
+        outcome = carry_out(plan(PROFILES / "shop.py", url, rate=40, seconds=1.5), tmp_path / "run")
+    counts = Counter(outcome.samples.operations[number] for number in outcome.samples.operation)
+    assert outcome.report.notes == ()
+    assert set(outcome.samples.status) == {200, 204}
+    assert counts["/login"] == outcome.report.users
+    assert counts["/productpage"] + counts["/api/v1/products/{id}"] == 60
+    assert abs(counts["/productpage"] - counts["/api/v1/products/{id}"]) <= outcome.report.users
+
+
+def test_chat_speaks_over_one_websocket_for_each_user(tmp_path, target):
+    """Locust's own Socket.IO user in the open model: a message sent and its acknowledgement are samples of two kinds."""
+    outcome = carry_out(plan(PROFILES / "chat.py", target.url, rate=30, seconds=1), tmp_path)
+    counts = Counter(outcome.samples.operations[number] for number in outcome.samples.operation)
+    assert counts["WSE say"] == counts["WSC say"] == 30
+    assert counts["WS connect"] == outcome.report.users
+    assert outcome.report.recorded == outcome.report.counted
+    assert any("headers are not sent" in note for note in outcome.report.notes)
+
+
+def test_every_profile_is_an_ordinary_locustfile():
+    """Locust alone lists the users of each, without the harness."""
+    files = ",".join(str(path) for path in known_profiles([PROFILES]).values() if path.stem in {"shop", "chat", "soak"})
+    ran = subprocess.run(locust("-f", files, "--list"), capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {"Customer", "Chatter", "Reader"} <= set(ran.stdout.split())
+
+
+def test_a_profile_runs_under_locusts_own_web_interface(tmp_path, target):
+    """Closed model, started by Locust: the page is there and requests are sent."""
+    port = free_ports(1)[0]
+    words = locust("-f", str(PROFILES / "browse.py"), "--host", target.url, "--web-host", "127.0.0.1")
+    words += ["--web-port", str(port), "--autostart", "-u", "2", "-r", "2", "--autoquit", "0"]
+    with start(words, name="locust", log=tmp_path / "locust.log", cwd=tmp_path):
+        assert wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), timeout_s=20)
+        assert wait_until(lambda: target.seen()["count"] >= 2, timeout_s=20, interval_s=0.2)
+
+
+def test_a_profile_runs_by_hand_with_the_harness_in_front(tmp_path, target):
+    """Open model by plain Locust: what the profile asks for is sent, and the recordings are named."""
+    profile = tmp_path / "brief.py"
+    text = (PROFILES / "browse.py").read_text().replace('"rate": 50, "duration": "30s"', '"rate": 40, "duration": "1s"')
+    profile.write_text(text)
+    words = locust("-f", f"{BOOTSTRAP},{profile}", "--headless", "--host", target.url, "--only-summary")
+    ran = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+    folder = Path(ran.stderr.partition("recordings in ")[2].split("\n")[0])
+    assert len(SampleReader(folder).samples()) == 40 == target.seen()["count"]
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=1).close()
+    except OSError:
+        time.sleep(0.05)
+        return False
+    return True
