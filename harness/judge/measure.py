@@ -13,17 +13,16 @@ from harness.model.samples import ARMS, BASELINE, CANARY
 from harness.model.verdict import Estimate
 from harness.stats.contrast import (
     Contrast,
-    ShareContrast,
     estimate,
     interval,
     quantile_contrast,
     rate_contrast,
-    share_contrast,
 )
 from harness.stats.gauge import GaugeContrast, gauge_contrast
 from harness.stats.interaction import InteractionContrast
 from harness.stats.limit import Root, latency_limit_root, rate_limit_root
 from harness.stats.recovery import RecoveryContrast, recovery_contrast
+from harness.stats.split import split_contrast, throughput_contrast
 from harness.stats.tails import t_quantile, t_tail
 from harness.stats.variance import Overdispersion
 from harness.stats.window import Window
@@ -61,7 +60,9 @@ class Measurement:
 
     def interval(self, tail: float) -> tuple[float, float] | None:
         """The differences that are not rejected with probability ``tail`` on either side."""
-        return None if self.contrast is None else interval(self.contrast, tail, relative=self.relative)
+        if self.contrast is None:
+            return None
+        return interval(self.contrast, tail, relative=self.relative, estimated=self.difference)
 
     def error(self, limits: tuple[float, float] | None, tail: float) -> float | None:
         """Standard error of the difference (of its logarithm when relative), from its interval with ``tail``."""
@@ -141,7 +142,8 @@ def _of_requests(objective: Objective, window: Window, scene: Scene) -> Contrast
         return quantile_contrast(window, objective.quantile, excess=scene.excess)
     if objective.kind is SliKind.ERROR_RATE:
         return rate_contrast(window.failed, window.requests, seconds=window.seconds, excess=scene.excess)
-    return share_contrast(window, scene.share, excess=scene.excess)
+    divided = split_contrast if objective.kind is SliKind.SPLIT else throughput_contrast
+    return divided(window, scene.share, excess=scene.excess)
 
 
 def _interaction(objective: Objective, scene: Scene) -> Contrast | None:
@@ -219,10 +221,7 @@ def _estimates(objective: Objective, contrast: Contrast, window: Window) -> tupl
     counts = [int(requests[arm].sum()) for arm in (BASELINE, CANARY)]
     if isinstance(contrast, GaugeContrast):
         counts = [contrast.pairs.shape[1]] * 2
-    values = contrast.baseline, contrast.canary
-    if objective.kind is SliKind.SPLIT and isinstance(contrast, ShareContrast):
-        values = contrast.share, contrast.observed_share
-    return Estimate(value=values[0], n=counts[0]), Estimate(value=values[1], n=counts[1])
+    return Estimate(value=contrast.baseline, n=counts[0]), Estimate(value=contrast.canary, n=counts[1])
 
 
 def margin_of(objective: Objective, baseline: float, *, relative: bool) -> float | None:

@@ -17,6 +17,7 @@ from harness.judge.looks import Look, alpha_parts, applies, looks, stretches
 from harness.judge.measure import Scene
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
+from harness.judge.unjudged import in_no_phase, not_begun
 from harness.model.objective import Objective, default_objectives
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
@@ -111,8 +112,11 @@ class SequentialJudge:
                 seconds.append(look.planned_s)
             for missing in _not_begun(plan, begun):
                 if applies(objective, missing.kind, missing.name):
-                    findings.append(_pending(objective, missing.name))
+                    findings.append(not_begun(objective, missing.name))
                     seconds.append(missing.duration_s)
+            if all(finding.objective is not objective for finding in findings):
+                findings.append(in_no_phase(objective, [*evidence.phases, *plan.phases]))
+                seconds.append(plan.duration_s)
         return findings, seconds
 
     def _verdict(
@@ -139,7 +143,8 @@ class _Windows:
         """What an objective sees of a phase; blocks that are not over are left out."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._made:
-            self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s)
+            span_s = look.phase.start_s, look.phase.end_s
+            self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s, span_s=span_s)
         return self._made[key]
 
     def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, float], ...]:
@@ -177,29 +182,11 @@ def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:
     return [phase for phase in plan.phases if phase.kind.judged and phase.name not in seen]
 
 
-def _pending(objective: Objective, phase: str) -> Finding:
-    return Finding(
-        objective=objective,
-        phase=phase,
-        baseline=None,
-        canary=None,
-        difference=None,
-        low=None,
-        high=None,
-        relative=objective.relative is not None,
-        confidence=0.95,
-        margin=None,
-        verdict=Verdict.INCONCLUSIVE,
-        reason=f"{objective.name}: the {phase} phase has not begun",
-        missing=f"the {phase} phase",
-    )
-
-
 def _reason(verdict: Verdict, findings: tuple[Finding, ...], score: float, plan: Plan, *, final: bool) -> str:
     """One sentence for people: the worst finding that made the verdict, and how many others did."""
     live = [finding for finding in findings if not finding.objective.muted]
     if not live:
-        return "no objective could be judged: no judged phase has samples"
+        return "no objective could be judged: every one of them is muted"
     if verdict is Verdict.PASS:
         phases = len({finding.phase for finding in live})
         count = len({finding.objective.text for finding in live})

@@ -19,13 +19,17 @@ from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.histogram import latency_at, shift
-from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio, root_of_share
+from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
+from harness.stats.split import SplitContrast
 from harness.stats.tails import t_quantile
 from harness.stats.variance import BANDWIDTHS, CAUTIOUS_BANDWIDTHS, Overdispersion, overdispersion
 from harness.stats.weights import Weights, weights_of
 from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
+_WIDEST = 25.0  # logarithm of the largest ratio that is told from infinity
+_FARTHEST = 1e15
+_RELATIVE_STEP, _SHARE_STEP = 0.02, 1e-3
 
 
 class Contrast(Protocol):
@@ -87,7 +91,7 @@ def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, exces
     if weights is None:
         return None
     shares = events / np.where(trials > 0, trials, 1)
-    rates = shares @ weights.by_block / weights.total
+    rates = np.minimum(shares @ weights.by_block / weights.total, 1.0)
     counts = Counts(
         canary=float(rates[CANARY]) * weights.canary_trials,
         canary_trials=weights.canary_trials,
@@ -227,99 +231,76 @@ def column_at(curves: Floats, place: float) -> Floats:
 
 
 def estimate(contrast: Contrast, *, relative: bool) -> float | None:
-    """Canary minus baseline; as a share of the baseline when ``relative``, None when that is zero."""
+    """Canary minus baseline; as a share of the baseline's size when ``relative``, None when that is zero."""
+    difference = contrast.canary - contrast.baseline
     if not relative:
-        return contrast.canary - contrast.baseline
-    return contrast.canary / contrast.baseline - 1 if contrast.baseline > 0 else None
+        return difference
+    return difference / abs(contrast.baseline) if contrast.baseline != 0 else None
 
 
-def interval(contrast: Contrast, tail: float, *, relative: bool) -> tuple[float, float]:
-    """The differences that a test with ``tail`` probability on either side does not reject."""
+def interval(contrast: Contrast, tail: float, *, relative: bool, estimated: float | None = None) -> tuple[float, float]:
+    """The differences that a test with ``tail`` probability on either side does not reject.
+
+    ``estimated`` is the difference where it is not simply that of the two values.
+    """
     if tail <= 0:
         return (-1.0 if relative else -math.inf), math.inf
     target = t_quantile(tail, contrast.noise.degrees) * math.sqrt(contrast.noise.factor)
-    middle = estimate(contrast, relative=relative)
-    if isinstance(contrast, RateContrast | ShareContrast):
-        limit, step = (25.0, 0.1) if relative else (1.0, 1e-3)
+    middle = estimate(contrast, relative=relative) if estimated is None else estimated
+    middle = 0.0 if middle is None else middle
+    logarithmic = relative and middle >= -1  # only what can be negative falls by more than its whole self
+    least, most = (-_WIDEST, _WIDEST) if logarithmic else _range(contrast)
+    if relative:
+        step = _RELATIVE_STEP
     else:
-        limit, step = (25.0, 0.02) if relative else (1e15, max(abs(contrast.baseline) * 0.02, 1e-6))
+        step = _SHARE_STEP if most <= 1 else max(abs(contrast.baseline) * _RELATIVE_STEP, 1e-6)
 
     def root(amount: float) -> float:
-        return contrast.root(math.expm1(amount) if relative else amount, relative=relative)
+        return contrast.root(math.expm1(amount) if logarithmic else amount, relative=relative)
 
-    start = 0.0 if middle is None else math.log1p(max(middle, -1 + 1e-9)) if relative else middle
-    low = _solve(root, start, -step, target, limit)
-    high = _solve(root, start, step, -target, limit)
-    return (math.expm1(low), math.expm1(high)) if relative else (low, high)
+    start = math.log1p(max(middle, -1 + 1e-9)) if logarithmic else middle
+    low, high = (_solve(root, start, step, wanted, (least, most)) for wanted in (target, -target))
+    if logarithmic:
+        return (math.expm1(low) if low > least else -1.0), (math.expm1(high) if high < most else math.inf)
+    return (low if low > -_FARTHEST else -math.inf), (high if high < _FARTHEST else math.inf)
 
 
-def _solve(root: Callable[[float], float], start: float, step: float, target: float, limit: float) -> float:
-    """The amount on the side of ``step`` at which a falling ``root`` reaches ``target``; infinite beyond ``limit``.
+def _range(contrast: Contrast) -> tuple[float, float]:
+    """The least and the largest difference there can be."""
+    if isinstance(contrast, RateContrast):
+        return -1.0, 1.0
+    if isinstance(contrast, SplitContrast):
+        return -contrast.share, 1 - contrast.share
+    return -_FARTHEST, _FARTHEST
 
-    Doubling steps, then regula falsi with the Illinois rule (Dowell & Jarratt 1971).
+
+def _solve(
+    root: Callable[[float], float], start: float, step: float, target: float, ends: tuple[float, float]
+) -> float:
+    """The amount at which a falling ``root`` reaches ``target``; one of ``ends`` when it does not before.
+
+    Doubling steps from ``start`` to whichever side it is on, then regula falsi with the Illinois rule
+    (Dowell & Jarratt 1971).
     """
-    side = math.copysign(1.0, step)
-    near, near_gap = start, (root(start) - target) * side
-    far = start
-    far_gap = near_gap
-    while far_gap > 0:
+    far, far_gap = start, root(start) - target
+    side = math.copysign(1.0, far_gap)
+    end = ends[side > 0]
+    near, near_gap = far, far_gap
+    while far_gap * side > 0:
         near, near_gap = far, far_gap
-        if abs(far) >= limit:
-            return side * math.inf
-        far = max(-limit, min(limit, far + step))
+        if far == end:
+            return end
+        far = min(far + step, end) if side > 0 else max(far - step, end)
         step *= 2
-        far_gap = (root(far) - target) * side
+        far_gap = root(far) - target
     for _ in range(30):
-        if abs(far_gap) < 1e-3 or near == far or near_gap <= 0:
+        if abs(far_gap) < 1e-3 or near == far:
             return far
-        middle = far - far_gap * (far - near) / (far_gap - near_gap) if math.isfinite(far_gap) else (far + near) / 2
-        gap = (root(middle) - target) * side
-        if gap > 0:
-            near, near_gap, far_gap = middle, gap, far_gap / 2 if math.isfinite(far_gap) else far_gap
+        bounded = math.isfinite(far_gap) and math.isfinite(near_gap)
+        middle = far - far_gap * (far - near) / (far_gap - near_gap) if bounded else (far + near) / 2
+        gap = root(middle) - target
+        if gap * side > 0:
+            near, near_gap, far_gap = middle, gap, far_gap / 2 if bounded else far_gap
         else:
-            far, far_gap, near_gap = middle, gap, near_gap / 2
+            far, far_gap, near_gap = middle, gap, near_gap / 2 if bounded else near_gap
     return far
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareContrast:
-    """Requests that reached the canary against its planned ``share``; values are requests per second."""
-
-    share: float
-    counts: tuple[float, float]
-    seconds: float
-    noise: Overdispersion
-
-    @property
-    def baseline(self) -> float:
-        """What the canary's share would be if the baseline's requests are right."""
-        return self.counts[BASELINE] * self.share / (1 - self.share) / self.seconds
-
-    @property
-    def canary(self) -> float:
-        """The canary's requests per second."""
-        return self.counts[CANARY] / self.seconds
-
-    @property
-    def observed_share(self) -> float:
-        """The canary's part of the requests."""
-        return self.counts[CANARY] / sum(self.counts)
-
-    def root(self, amount: float, *, relative: bool) -> float:
-        """See ``Contrast``; not relative means a difference of the share itself."""
-        share = self.share * (1 + amount) / (1 + self.share * amount) if relative else self.share + amount
-        return root_of_share(self.counts[CANARY], sum(self.counts), share)
-
-
-def share_contrast(window: Window, share: float, *, excess: float = 0.0) -> ShareContrast | None:
-    """How the requests were split, against the canary's planned ``share`` in (0, 1); None without requests."""
-    totals = window.requests.sum(axis=1)
-    requests = window.requests.sum(axis=0)
-    if totals.sum() <= 0 or not 0 < share < 1:
-        return None
-    observed = float(totals[CANARY] / totals.sum())
-    variance = requests * share * (1 - share)
-    least = 1 + excess * float(variance.sum()) / window.seconds
-    noise = overdispersion(window.requests[CANARY] - observed * requests, variance, floor=least)
-    counts = (float(totals[BASELINE]), float(totals[CANARY]))
-    return ShareContrast(share=share, counts=counts, seconds=window.seconds, noise=noise)

@@ -39,11 +39,13 @@ def rate_limit_root(window: Window, limit: float, *, errors: bool) -> Root:
     """The canary's error rate against ``limit``, or its requests per second when not ``errors``."""
     if errors:
         return _share_root(window.failed[CANARY], window.requests[CANARY], limit)
-    requests = window.requests[CANARY]
-    expected = limit * window.block_s
-    noise = overdispersion(requests - requests.mean(), np.full(len(requests), expected))
-    value = (float(requests.sum()) - expected * len(requests)) / math.sqrt(expected * len(requests) * noise.factor)
-    return Root(value=value, degrees=noise.degrees)
+    requests, exposure = window.requests[CANARY], window.exposure
+    seconds = float(exposure.sum())
+    expected, observed = limit * seconds, float(requests.sum())
+    if expected <= 0:
+        return Root(value=math.inf if observed > 0 else 0.0, degrees=1.0)
+    noise = overdispersion(requests - observed / seconds * exposure, limit * exposure)
+    return Root(value=(observed - expected) / math.sqrt(expected * noise.factor), degrees=noise.degrees)
 
 
 def _share_root(events: Floats, trials: Floats, share: float) -> Root:

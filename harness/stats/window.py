@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ Floats = NDArray[np.float64]
 class Window:
     """Counts by arm and block; index 0 is the baseline, 1 the canary.
 
-    blocks: block numbers in order, shape (b,). block_s: their width in seconds.
+    blocks: block numbers in order, shape (b,). block_s: their width in seconds. exposure: seconds of
+    each block that belong to the stretch, shape (b,).
     requests, failed: shape (2, b). above: shape (2, b, k + 1): latencies in or above bin
     ``first_bin`` + k, of requests without an error. unknown: requests of no known arm.
     weights: of the blocks by the requests without an error; None when no block has both arms.
@@ -27,6 +29,7 @@ class Window:
 
     blocks: NDArray[np.int64]
     block_s: float
+    exposure: Floats
     requests: Floats
     failed: Floats
     above: Floats
@@ -48,6 +51,7 @@ class Window:
             self.requests[:, index:],
             self.failed[:, index:],
             (self.above[:, index:], self.first_bin),
+            exposure=self.exposure[index:],
             unknown=self.unknown,
         )
 
@@ -59,6 +63,7 @@ def _window(
     failed: Floats,
     above: tuple[Floats, int],
     *,
+    exposure: Floats,
     unknown: int,
 ) -> Window:
     counts, first_bin = above
@@ -71,6 +76,7 @@ def _window(
     return Window(
         blocks=blocks,
         block_s=block_s,
+        exposure=exposure,
         requests=requests,
         failed=failed,
         above=counts,
@@ -81,8 +87,19 @@ def _window(
     )
 
 
-def window_of(table: Table, phase: str, *, operation: str | None = None, before_s: float = np.inf) -> Window:
-    """The blocks of ``phase`` that end no later than ``before_s``; None takes all operations together."""
+def window_of(
+    table: Table,
+    phase: str,
+    *,
+    operation: str | None = None,
+    before_s: float = np.inf,
+    span_s: tuple[float, float] | None = None,
+) -> Window:
+    """The blocks of ``phase`` that end no later than ``before_s``; None takes all operations together.
+
+    ``span_s``, the phase's start and end in seconds, adds the blocks in which nothing came: silence
+    is seen only by who knows when there should have been requests.
+    """
     chosen = np.zeros(len(table.cells), bool)
     if phase in table.phases and (operation is None or operation in table.operations):
         chosen = table.cells[:, 0] == table.phases.index(phase)
@@ -91,7 +108,8 @@ def window_of(table: Table, phase: str, *, operation: str | None = None, before_
             chosen &= table.cells[:, 2] == table.operations.index(operation)
     cells, counts = table.cells[chosen], table.counts[chosen]
     known = cells[:, 3] <= CANARY
-    blocks, place = np.unique(cells[known, 1], return_inverse=True)
+    blocks = np.union1d(cells[known, 1], _blocks_of(span_s, table.block_s, before_s))
+    place = np.searchsorted(blocks, cells[known, 1])
     slot = cells[known, 3] * len(blocks) + place
     size = 2 * len(blocks)
     requests = np.bincount(slot, counts[known, TOTAL], size).astype(np.float64).reshape(2, -1)
@@ -99,7 +117,24 @@ def window_of(table: Table, phase: str, *, operation: str | None = None, before_
     slots = np.full(len(table.cells), -1, np.int64)
     slots[np.flatnonzero(chosen)[known]] = slot
     unknown = int(counts[~known, TOTAL].sum())
-    return _window(blocks, table.block_s, requests, failed, _above(table, slots, size), unknown=unknown)
+    exposure = _exposure(blocks, table.block_s, span_s)
+    above = _above(table, slots, size)
+    return _window(blocks, table.block_s, requests, failed, above, exposure=exposure, unknown=unknown)
+
+
+def _blocks_of(span_s: tuple[float, float] | None, block_s: float, before_s: float) -> NDArray[np.int64]:
+    """Numbers of the blocks that lie at least partly in a span and end no later than ``before_s``."""
+    if span_s is None:
+        return np.empty(0, np.int64)
+    start_s, end_s = span_s
+    blocks = np.arange(int(start_s // block_s), math.ceil(end_s / block_s), dtype=np.int64)
+    return blocks[(blocks + 1) * block_s <= before_s + 1e-9]
+
+
+def _exposure(blocks: NDArray[np.int64], block_s: float, span_s: tuple[float, float] | None) -> Floats:
+    start_s, end_s = (-math.inf, math.inf) if span_s is None else span_s
+    inside: Floats = np.minimum((blocks + 1) * block_s, end_s) - np.maximum(blocks * block_s, start_s)
+    return inside.clip(0.0, block_s)
 
 
 def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, int]:
@@ -129,6 +164,7 @@ def joined(first: Window, second: Window) -> Window:
         np.concatenate([first.requests, second.requests], axis=1),
         np.concatenate([first.failed, second.failed], axis=1),
         (np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1), low),
+        exposure=np.concatenate([first.exposure, second.exposure]),
         unknown=first.unknown + second.unknown,
     )
 

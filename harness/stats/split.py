@@ -1,0 +1,91 @@
+"""How requests were divided between the arms: the split, and the throughput that it leaves the canary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model.samples import BASELINE, CANARY
+from harness.stats.likelihood import root_of_share
+from harness.stats.variance import Overdispersion, overdispersion
+from harness.stats.window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitContrast:
+    """The canary's part of the requests against its planned ``share``; ``counts`` are requests of baseline and canary."""
+
+    share: float
+    counts: tuple[float, float]
+    noise: Overdispersion
+
+    @property
+    def baseline(self) -> float:
+        """What was planned."""
+        return self.share
+
+    @property
+    def canary(self) -> float:
+        """The canary's part of the requests."""
+        return self.counts[CANARY] / sum(self.counts)
+
+    def root(self, amount: float, *, relative: bool) -> float:
+        """See ``Contrast``."""
+        share = self.share * (1 + amount) if relative else self.share + amount
+        return root_of_share(self.counts[CANARY], sum(self.counts), share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThroughputContrast:
+    """Requests per second that reached the canary, against what the baseline's say with the planned ``share``."""
+
+    share: float
+    counts: tuple[float, float]
+    seconds: float
+    noise: Overdispersion
+
+    @property
+    def baseline(self) -> float:
+        """What the canary would have if the baseline's requests are right."""
+        return self.counts[BASELINE] * self.share / (1 - self.share) / self.seconds
+
+    @property
+    def canary(self) -> float:
+        """The canary's requests per second."""
+        return self.counts[CANARY] / self.seconds
+
+    def root(self, amount: float, *, relative: bool) -> float:
+        """See ``Contrast``: all requests being given, a difference is one of the canary's part of them."""
+        if relative:
+            share = self.share * (1 + amount) / (1 + self.share * amount)
+        else:
+            share = self.share + amount * (1 - self.share) * self.seconds / sum(self.counts)
+        return root_of_share(self.counts[CANARY], sum(self.counts), share)
+
+
+def split_contrast(window: Window, share: float, *, excess: float = 0.0) -> SplitContrast | None:
+    """How the requests were split, against the canary's planned ``share`` in (0, 1); None without requests."""
+    noise = _split_noise(window, share, excess)
+    return None if noise is None else SplitContrast(share=share, counts=_totals(window), noise=noise)
+
+
+def throughput_contrast(window: Window, share: float, *, excess: float = 0.0) -> ThroughputContrast | None:
+    """The canary's requests per second, of which it was to have ``share`` in (0, 1); None without requests."""
+    noise = _split_noise(window, share, excess)
+    if noise is None:
+        return None
+    seconds = float(window.exposure.sum()) or window.seconds
+    return ThroughputContrast(share=share, counts=_totals(window), seconds=seconds, noise=noise)
+
+
+def _totals(window: Window) -> tuple[float, float]:
+    return float(window.requests[BASELINE].sum()), float(window.requests[CANARY].sum())
+
+
+def _split_noise(window: Window, share: float, excess: float) -> Overdispersion | None:
+    requests, total = window.requests.sum(axis=0), float(window.requests.sum())
+    if total <= 0 or not 0 < share < 1:
+        return None
+    observed = float(window.requests[CANARY].sum()) / total
+    variance = requests * share * (1 - share)
+    least = 1 + excess * float(variance.sum()) / window.seconds
+    return overdispersion(window.requests[CANARY] - observed * requests, variance, floor=least)
