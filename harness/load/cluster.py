@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import ClusterError, HarnessError, LoadError
 from harness.load.jobs import FILES_PORT, MANAGED, RUN_LABEL, JobSettings, render_jobs
-from harness.load.locust import check_plan
+from harness.load.locust import check_plan, new_folder
 from harness.load.remote import RemoteRun
 from harness.model.load import LoadPlan
 from harness.model.record import Json
@@ -36,8 +36,7 @@ class ClusterLoad:
     def start(self, plan: LoadPlan, folder: Path) -> Iterator[RemoteRun]:
         """Make the Jobs and return when the first request is due; leaving removes everything that was made."""
         check_plan(plan)
-        folder = folder / "load"
-        folder.mkdir(parents=True)
+        folder = new_folder(folder)
         name = f"harness-load-{secrets.token_hex(4)}"
         resources = render_jobs(plan, self._settings, name=name)
         try:

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from harness.clients.processes import Process, free_ports, start, wait_until
@@ -38,8 +39,7 @@ class LocustLoad:
     def start(self, plan: LoadPlan, folder: Path) -> Iterator[LocustRun]:
         """Start sending and return when the first request is due; leaving ends every process of it."""
         check_plan(plan)
-        folder = folder / "load"
-        folder.mkdir(parents=True)
+        folder = new_folder(folder)
         order = write_order(plan, folder)
         command = alone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
         with start(command, name="load generator", log=folder / "locust.log", env=child_environment(order)) as process:
@@ -119,6 +119,16 @@ class LocustRun:
             f"the load generator ended with exit code {self._process.exit_code} before its first request; "
             f"{self._process.last_lines()}"
         )
+
+
+def new_folder(folder: Path) -> Path:
+    """``load`` in the run's folder, or ``load-2`` and so on when load was sent before."""
+    for number in count(1):
+        path = folder / ("load" if number == 1 else f"load-{number}")
+        if not path.exists():
+            break
+    path.mkdir(parents=True)
+    return path
 
 
 def check_plan(plan: LoadPlan) -> None:

@@ -40,6 +40,7 @@ class LoadPlan:
     trace_share: share of the requests, in [0, 1], that carry a sampled W3C ``traceparent``.
     users: None, or the number of users of a closed model: each sends, waits for the answer and for its
     ``wait_time``, and sends again. The stages then only say how long; a slow service gets less load.
+    most_in_flight: arrivals that find so many tasks unfinished are dropped, in each process; a proof counts them.
     """
 
     profile: Path
@@ -53,6 +54,7 @@ class LoadPlan:
     drain_s: float = 10.0
     trace_share: float = 0.01
     users: int | None = None
+    most_in_flight: int = 8000
 
     @property
     def duration_s(self) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 from load_runs import READ, plan
 
@@ -187,3 +188,19 @@ def test_leftovers_are_found_by_label(kubelet, profile):
     kubelet.create(other)
     assert remove_load(kubelet, "shop") == ("Service load-1", "ConfigMap load-1")
     assert list(kubelet.objects.values()) == [other]
+
+
+def test_the_role_covers_what_a_run_makes_and_removes(profile):
+    """Every kind that is rendered may be made, found and removed with the shipped Role."""
+    role = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "load" / "role.yaml").read_text())
+    may = {
+        (group, kind): rule["verbs"]
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for kind in rule["resources"]
+    }
+    for resource in render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1"):
+        kind = kind_of(resource["kind"])
+        assert may[kind.group, kind.plural] == ["create", "list", "delete"]
+    assert may["", "pods"] == ["list", "delete"]
+    assert may["", "pods/portforward"] == ["create"]

@@ -24,9 +24,8 @@ from harness.load.child.recorder import Recorder
 from harness.load.child.tasks import TaskWalk
 from harness.load.child.timer import Timer
 from harness.load.recording import DROPPED, SCHEDULED
+from harness.model.load import LoadPlan
 
-MOST_SEATS = 8000
-"""Requests in flight at most: Locust asks for 10 000 file descriptors."""
 _BURST = 32
 """Arrivals that are handed out at most before answers are looked at, when the schedule is behind."""
 _GOODBYE_S = 2.0
@@ -81,7 +80,7 @@ class Driver:
     """Sends the arrivals of one worker."""
 
     def __init__(
-        self, environment: Any, recorder: Recorder, *, zero: float, due: Iterable[float], seed: int, drain_s: float
+        self, environment: Any, recorder: Recorder, plan: LoadPlan, *, zero: float, due: Iterable[float], seed: int
     ) -> None:
         """zero: of the run, on the monotonic clock. due: this worker's arrivals, seconds since zero, ascending."""
         self.environment, self.recorder, self.zero = environment, recorder, zero
@@ -91,7 +90,8 @@ class Driver:
         self._kinds = list(environment.user_classes)
         self._weights = [kind.weight or kind.fixed_count for kind in self._kinds]
         self.idle: dict[type[User], list[Seat]] = {kind: [] for kind in self._kinds}
-        self._due, self._drain_s, self._random = due, drain_s, Random(seed)  # noqa: S311 - no secret
+        self._due, self._drain_s, self._random = due, plan.drain_s, Random(seed)  # noqa: S311 - no secret
+        self._most_seats = plan.most_in_flight
         self._stop = Event()
         self._loop = get_hub().loop
 
@@ -127,7 +127,7 @@ class Driver:
         idle = self.idle[kind]
         if idle:
             self._loop.run_callback(idle.pop().greenlet.switch, due)
-        elif len(self.seats) < MOST_SEATS:
+        elif len(self.seats) < self._most_seats:
             self.seats.append(Seat(self, kind, due))
         else:
             self.dropped += 1

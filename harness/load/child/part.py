@@ -78,7 +78,7 @@ class Part:
         self._began = (time.process_time(), time.perf_counter())
         if plan.users is None:
             due = islice(due_times(plan.stages, plan.arrivals, plan.seed), place, None, order["workers"])
-            self._driver = Driver(environment, self._recorder, zero=zero, due=due, seed=seed, drain_s=plan.drain_s)
+            self._driver = Driver(environment, self._recorder, plan, zero=zero, due=due, seed=seed)
             gevent.spawn(self._drive, self._driver)
 
     def _start_shipping(self) -> None:

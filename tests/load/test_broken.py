@@ -1,0 +1,68 @@
+"""Loads that are broken on purpose, and the proof that says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from load_runs import READ, Outcome, carry_out, plan
+
+from harness.clients.processes import wait_until
+from harness.load.locust import LocustLoad
+from harness.load.proofs import load_proofs
+from harness.load.reading import read_heads
+
+
+def failed(outcome: Outcome) -> set[str]:
+    """Names of the proofs that do not hold."""
+    return {proof.name for proof in load_proofs(outcome.report) if not proof.held}
+
+
+def test_arrivals_that_find_no_room_are_dropped_and_counted(tmp_path, target, profile):
+    """A service that is too slow for the room given: the rest of the schedule is still sent on time."""
+    slow = READ.replace("/reviews/1", "/reviews/1?delay=0.5")
+    outcome = carry_out(plan(profile(slow), target.url, rate=40, seconds=1, most_in_flight=5), tmp_path)
+    assert outcome.report.planned == outcome.report.recorded + outcome.report.dropped == 40
+    assert outcome.report.dropped >= 20
+    assert {"no arrival dropped", "load sent"} <= failed(outcome)
+
+
+def test_a_profile_that_burns_the_cpu_is_late(tmp_path, target, profile):
+    """Half as much CPU again as there is: requests are sent late, and both proofs say it."""
+    busy = READ + "    end = __import__('time').perf_counter() + 0.03\n"
+    busy += "    while __import__('time').perf_counter() < end:\n        pass\n"
+    outcome = carry_out(plan(profile(busy), target.url, rate=50, seconds=2), tmp_path)
+    assert {"load on time", "load generator's CPU"} <= failed(outcome)
+    assert outcome.report.recorded == 100
+    assert outcome.samples.latency_s[-10:].min() > 0.1
+
+
+def test_a_count_that_is_not_locusts_is_noticed(tmp_path, target, profile):
+    """A profile that clears Locust's statistics in the middle: samples and count disagree."""
+    clearing = READ + "    if self.environment.stats.num_requests == 20:\n        self.environment.stats.clear_all()\n"
+    outcome = carry_out(plan(profile(clearing), target.url, rate=50, seconds=1), tmp_path)
+    assert "samples counted" in failed(outcome)
+    assert outcome.report.counted == 10
+
+
+def test_a_killed_fork_is_noticed_although_locust_says_nothing(tmp_path, target, profile):
+    """Locust returns 0 when a worker is killed; the proof counts the workers that reached the end."""
+    with LocustLoad().start(plan(profile(READ), target.url, rate=50, seconds=3, processes=2), tmp_path) as run:
+        assert wait_until(lambda: len(run.samples()) > 20, timeout_s=10)
+        os.kill(read_heads(tmp_path / "load")[1].pid, signal.SIGKILL)
+        assert wait_until(lambda: not run.running(), timeout_s=30)
+        outcome = Outcome(report=run.finish(), samples=run.samples(), folder=tmp_path)
+    assert {"load workers alive", "load sent"} <= failed(outcome)
+    assert (outcome.report.workers, outcome.report.workers_alive, outcome.report.exit_code) == (2, 1, 0)
+    assert 75 <= outcome.report.recorded < 150
+
+
+def test_a_profile_may_stop_the_test(tmp_path, target, profile):
+    """StopTest ends the load early; what is missing fails the proof and the reason is noted."""
+    text = READ.replace("@task", "n = 0\n\n@task", 1)
+    text += "    Visitor.n += 1\n    if Visitor.n == 10:\n        from locust.exception import StopTest\n"
+    text += "        raise StopTest('enough')\n"
+    outcome = carry_out(plan(profile(text), target.url, rate=20, seconds=5), tmp_path)
+    assert "load sent" in failed(outcome)
+    assert outcome.report.notes == ("the profile stopped the test: enough",)
+    assert 10 <= outcome.report.recorded < 30
