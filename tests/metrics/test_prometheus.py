@@ -23,8 +23,8 @@ def test_rates_errors_and_quantiles_come_by_arm(prometheus):
         series = server_side_series(
             server, service="reviews", versions={"baseline": "v2", "canary": "v3"}, zero_s=end - 3, end_s=end
         )
-    assert 100 == pytest.approx(last(series, "request rate", "baseline"), rel=0.1)
-    assert 0.1 == pytest.approx(last(series, "server error rate", "canary"), rel=0.1)
+    assert 100 == pytest.approx(last(series, "request rate", "baseline"), rel=0.5)
+    assert 0.1 == pytest.approx(last(series, "server error rate", "canary"), rel=0.5)
     assert 0.010 >= last(series, "server latency p99", "baseline")
     assert 0.025 < last(series, "server latency p99", "canary") <= 0.050
     assert all(-1 <= at <= 4 for one in series for at in one.at_s)

@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from conftest import Gate
+from gates import Gate
 
 from harness import bundle, wiring
 from harness.runner.deciding import decide
