@@ -26,8 +26,10 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Whole runs measure latencies, so they come last and alone.
 test: $(STAMP) check
-	$(BIN)/pytest
+	$(BIN)/pytest -q -n 2 --dist loadfile --ignore=tests/runs
+	$(BIN)/pytest -q tests/runs
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

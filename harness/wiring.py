@@ -51,6 +51,15 @@ def judge(name: str) -> Judge:
             raise UsageError(f"unknown judge {name!r}; known: {', '.join(JUDGES)}")
 
 
+def for_target(config: Config, target: str) -> Config:
+    """The configuration as ``target`` needs it: on a cluster, with the copies that are compared, if it asks for them."""
+    if target != "cluster" or not config.cluster.fresh_arms:
+        return config
+    from harness.mesh.cluster.arms import with_fresh_arms
+
+    return with_fresh_arms(config)
+
+
 def mesh(config: Config, *, target: str, folder: Path) -> AbstractContextManager[Mesh]:
     """The mesh called ``target``: started on entering, with all it started ended on leaving. ``folder`` takes its logs."""
     match target:
@@ -67,7 +76,9 @@ def mesh(config: Config, *, target: str, folder: Path) -> AbstractContextManager
 
 
 def parts(config: Config, mesh: Mesh) -> Parts:
-    """The parts of a run on ``mesh``, with the real clock."""
+    """The parts of a run on ``mesh``, with the real clock. Raises ConfigError for an unknown judge."""
+    if config.judge not in JUDGES:
+        raise config.error("judge.name", f"expected one of {', '.join(JUDGES)}, found {config.judge!r}")
     return Parts(mesh=mesh, load=LocustLoad(), judge=judge(config.judge), now=time.time, sleep=time.sleep)
 
 

@@ -73,10 +73,12 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """The configuration. Raises ConfigError naming file, line and key."""
+        from harness import wiring
         from harness.config import read_config
 
         given: Path | None = self._pytest.getoption("--harness-config")
-        return read_config((given or self._pytest.rootpath / "harness.yaml").absolute())
+        read = read_config((given or self._pytest.rootpath / "harness.yaml").absolute())
+        return wiring.for_target(read, self.target)
 
     @cached_property
     def run_name(self) -> str:

@@ -153,6 +153,10 @@ class Canary:
         load: name of a load profile. rate: requests per second. Durations: ``"30s"`` or seconds.
         What is not given comes from harness.yaml. Raises HarnessError when there is no verdict.
         """
+        if "hand" in vars(self._test):
+            raise UsageError(
+                "canary.run carries out a whole scenario of its own: use it without load and chaos, or use canary.compare"
+            )
         lengths = {"warm_up": warm_up, "steady": steady, "fault": fault, "recovery": recovery}
         scenario = self._test.scenario(
             load=load,
