@@ -107,6 +107,7 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
     analysis = SequentialJudge(fail_on=FailOn(args.fail_on)).judge(
         case.evidence, plan, now_s=case.now_s, final=case.final
     )
+    analysis = replace(analysis, warnings=(*analysis.warnings, *case.warnings))
     samples, phases = case.evidence.samples, case.evidence.phases
     return Record(plan=plan, phases=phases, samples=samples, load=None), analysis
 

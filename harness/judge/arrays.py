@@ -19,11 +19,13 @@ from harness.model.objective import Objective, SliKind, default_objectives, pars
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
 from harness.model.samples import ARMS, Samples
+from harness.model.units import format_duration
 from harness.model.verdict import Analysis
 
 REQUIRED = ("time_s", "latency_s", "status")
 OPTIONAL = ("endpoint", "phase", "instance")
 _STEADY = "steady"
+_UNLIKE = 1.2  # medians of instances of one build further apart than this are worth a word
 
 
 class Columns(Protocol):
@@ -120,17 +122,19 @@ def compare(
     )
     plan = case.plan if calibration is None else calibration.planned(case.plan)
     evidence = replace(case.evidence, series=tuple(series))
-    return SequentialJudge(fail_on=FailOn(fail_on)).judge(evidence, plan, now_s=case.now_s, final=case.final)
+    analysis = SequentialJudge(fail_on=FailOn(fail_on)).judge(evidence, plan, now_s=case.now_s, final=case.final)
+    return replace(analysis, warnings=(*analysis.warnings, *case.warnings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Everything a judge is called with."""
+    """Everything a judge is called with, and what people should know about it."""
 
     evidence: Evidence
     plan: Plan
     now_s: float
     final: bool
+    warnings: tuple[str, ...] = ()
 
 
 def prepared(
@@ -176,7 +180,8 @@ def prepared(
         marginal_score=marginal_score,
     )
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
-    return Case(evidence=Evidence(samples=samples, phases=windows), plan=plan, now_s=now, final=over)
+    evidence = Evidence(samples=samples, phases=windows)
+    return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
 
 
 def _objectives(objectives: Sequence[str | Objective], canary_share: float | None) -> tuple[Objective, ...]:
@@ -315,6 +320,28 @@ def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[n
                 f"{after.start_s:.6g} s before {before.name!r} ends at {before.end_s:.6g} s"
             )
     return tuple(windows)
+
+
+def _instance_warnings(arms: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[str, ...]:
+    """What the instances say: one alone cannot be told from its node, and unlike ones hide the build."""
+    warnings = []
+    for name, arm in zip(ARMS, arms, strict=True):
+        if "instance" not in arm or not len(arm["time_s"]):
+            continue
+        instances = np.unique(arm["instance"])
+        if len(instances) == 1:
+            warnings.append(
+                f"the {name} has one instance ({instances[0]}): a slow node cannot be told from a slow build; use two"
+            )
+            continue
+        medians = {str(one): float(np.median(arm["latency_s"][arm["instance"] == one])) for one in instances}
+        fast, slow = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
+        if medians[slow] > _UNLIKE * medians[fast]:
+            warnings.append(
+                f"the {name}'s instances differ: median {format_duration(medians[fast])} on {fast}, "
+                f"{format_duration(medians[slow])} on {slow}; what differs between nodes is not the build"
+            )
+    return tuple(warnings)
 
 
 def kind_of(name: str) -> PhaseKind:

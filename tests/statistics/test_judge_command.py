@@ -119,6 +119,17 @@ def test_nothing_to_compare_is_inconclusive():
     assert compare(baseline, broken, ["error_rate < +1pp"]).verdict is Verdict.FAIL
 
 
+def test_instances_that_cannot_be_told_from_builds_are_warned_about():
+    """A single instance of an arm, and instances of one build that differ, are named in the warnings."""
+    baseline, canary = two_arms()
+    baseline["instance"] = np.where(np.arange(len(baseline["time_s"])) % 2, "old-1", "old-2")
+    baseline["latency_s"] = np.where(baseline["instance"] == "old-2", 2, 1) * baseline["latency_s"]
+    canary["instance"] = np.full(len(canary["time_s"]), "new-1")
+    warnings = compare(baseline, canary, WIDE).warnings
+    assert any("on old-1" in warning and "on old-2" in warning for warning in warnings)
+    assert any("one instance (new-1)" in warning for warning in warnings)
+
+
 def test_arms_from_different_times_are_refused():
     """Two runs that did not overlap in time cannot be paired, and the message says how they could be."""
     baseline, canary = two_arms(count=100)
