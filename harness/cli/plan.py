@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
+from harness import wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.power import planned, power_lines
+from harness.clients.kubernetes import Kubernetes
 from harness.config import Config
 from harness.errors import MeshError, UsageError
 from harness.faults import faults_edits
-from harness.istio.edits import Edit, applied_all
+from harness.istio import governing
+from harness.istio.edits import Edit, applied_all, key
 from harness.istio.routing import split_edits
+from harness.mesh.cluster.arms import fresh_arm_edits, runs
 from harness.mesh.cluster.mesh import plain_resources
 from harness.mesh.cluster.opening import connected
+from harness.mesh.cluster.ownership import owners_of
 from harness.mesh.cluster.planning import Plan, plan_changes
 from harness.model.fault import Fault, abort, delay
 from harness.model.record import Json
@@ -46,18 +51,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 when a run could start; 12 when something is in the way."""
-    config = config_of(args)
+    config = wiring.for_target(config_of(args), "cluster")
     faults = [_fault(text, "delay") for text in args.delay] + [_fault(text, "abort") for text in args.abort]
     with closing(connected(config.cluster, None)) as kube:
         resources = plain_resources(kube, config.namespace)
-        changes = _changes(config, resources, faults)
+        changes = [*_copies(config, kube), *_changes(config, resources, faults)]
         plan = plan_changes(kube, config.namespace, config.cluster, changes)
-        print(f"context {kube.context}, namespace {config.namespace}\n")
+        print(f"context {kube.context}, namespace {config.namespace}")
+        for line in _found(config, kube, resources):
+            print(line)
     _print(plan, config, faults)
     print("\n".join(power_lines(planned(config, faults, target="cluster"), args.effect)))
     if plan.trouble:
         raise MeshError(f"{len(plan.trouble)} things are in the way of a run; they stand above")
     return 0
+
+
+def _found(config: Config, kube: Kubernetes, resources: tuple[Json, ...]) -> list[str]:
+    """What governs the service, and what runs it."""
+    service, namespace = config.service, config.namespace
+    route = governing.virtual_service(resources, host=service, namespace=namespace, gateway=config.cluster.gateway)
+    rule = governing.destination_rule(resources, host=service, namespace=namespace)
+    lines = [
+        f"routes of {service}".ljust(22)
+        + ("none, one would be made" if route is None else governing.label(route, namespace)),
+        f"subsets of {service}".ljust(22)
+        + ("none, one would be made" if rule is None else governing.label(rule, namespace)),
+    ]
+    deployments = kube.list("Deployment", namespace)
+    for arm, version in (("baseline", config.baseline), ("canary", config.canary)):
+        labels = config.workload(service, version).labels
+        names = [item["metadata"]["name"] for item in deployments if runs(item, labels)]
+        made = "a copy, which would be made" if config.cluster.copied else "no Deployment has its labels"
+        lines.append(arm.ljust(22) + (", ".join(names) or made))
+    whole = [kube.get(*key(item, namespace)) for item in (route, rule) if item is not None]
+    owners = {owner.name for item in whole if item is not None for owner in owners_of(item)}
+    return [*lines, f"{'owners'.ljust(22)}{', '.join(sorted(owners)) or 'nobody but people'}", ""]
+
+
+def _copies(config: Config, kube: Kubernetes) -> list[tuple[Edit, ...]]:
+    if not config.cluster.copied:
+        return []
+    baseline, canary = (config.workload(config.service, version).labels for version in config.cluster.copied)
+    deployments = kube.list("Deployment", config.namespace)
+    where = {"service": config.service, "namespace": config.namespace, "owner": _OWNER}
+    return [fresh_arm_edits(deployments, baseline=baseline, canary=canary, **where)]
 
 
 def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -> list[tuple[Edit, ...]]:
@@ -86,20 +124,23 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
 
 
 def _print(plan: Plan, config: Config, faults: list[Fault]) -> None:
-    phases, rate = config.phases, config.load.rate_rps
-    seconds = phases.steady_s + (phases.fault_s + phases.recovery_s if faults else 0)
     for diff in plan.diffs:
         print(f"{diff}\n")
-    print(f"proxies that change   {', '.join(plan.pods) or 'none'}")
-    print(f"canary's share        {format_percent(config.canary_share)}")
-    print(f"faults                {', '.join(str(fault) for fault in faults) or 'none'}")
-    print(f"length                {format_duration(phases.warm_up_s)} warm-up, then {format_duration(seconds)}")
-    requests = rate * seconds
-    share = requests * config.canary_share
-    print(f"requests              {requests:.0f}, {share:.0f} of them to the canary")
-    print("rights                " + ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights))
+    run_plan = planned(config, faults, target="cluster")
+    lengths = ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in run_plan.phases)
+    requests = run_plan.rate_rps * run_plan.duration_s
+    rows = {
+        "proxies that change": ", ".join(plan.pods) or "none",
+        "canary's share": format_percent(config.canary_share),
+        "faults": ", ".join(str(fault) for fault in faults) or "none",
+        "phases": lengths,
+        "requests": f"{requests:.0f}, {requests * config.canary_share:.0f} of them to the canary",
+        "rights": ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights),
+    }
+    for name, text in rows.items():
+        print(f"{name.ljust(22)}{text}")
     for text in plan.trouble:
-        print(f"in the way            {text}")
+        print(f"{'in the way'.ljust(22)}{text}")
     if not plan.trouble:
         print("nothing is in the way")
 

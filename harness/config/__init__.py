@@ -47,6 +47,8 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
         reviews-1: {url: "http://10.0.0.7:15000", labels: {app: reviews}}
       opt-in: canary-harness=enabled  # label that opens a namespace for experiments
       owners: [argocd]                # controllers that have been told to leave our edits alone; default: none
+      fresh-arms: false               # compare new copies of both builds, of the same age, instead of what runs
+      ready-within: 3m                # that long may new pods take
       prove: true                     # see every change in the sidecars
       live-within: 20s                # that long may it take to get there
       heartbeat: 5s                   # after four missed ones the reaper undoes everything

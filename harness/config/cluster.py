@@ -42,6 +42,8 @@ def read_cluster(fields: Fields, root: Path) -> ClusterSettings:
         uid=fields.text("uid", default.uid),
         opt_in=opt_in,
         owners=owners,
+        fresh_arms=fields.switch("fresh-arms", default=default.fresh_arms),
+        ready_within_s=fields.duration_s("ready-within", default.ready_within_s),
         prove=fields.switch("prove", default=default.prove),
         live_within_s=fields.duration_s("live-within", default.live_within_s),
         heartbeat_s=fields.duration_s("heartbeat", default.heartbeat_s),

@@ -18,7 +18,7 @@ from harness.model.record import Json
 OWNER_LABEL = "canary-harness/owner"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "canary-harness"}
 LISTS: Mapping[str, str] = {"VirtualService": "http", "DestinationRule": "subsets"}
-"""The list under ``spec`` that insertions go into, by kind; its entries are told apart by ``name``."""
+"""The list under ``spec`` that insertions go into, by kind; its entries are told apart by ``name``. Resources of other kinds are created as a whole or have values set."""
 
 _OWNER = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -189,6 +189,8 @@ def _uncreated(edit: Edit, resource: Json) -> Json | None:
     """
     if _owner_of(resource) != edit.owner:
         return resource
+    if edit.kind not in LISTS:
+        return None
     entries, ours = _entries(edit, resource), prefix(edit.owner)
     made = [entry["name"] for entry in _entries(edit, edit.create)]
     if all(_name(entry).startswith(ours) for entry in entries):

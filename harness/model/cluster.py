@@ -48,6 +48,8 @@ class ClusterSettings:
     probe: path at ``url`` that passes the service under test, asked when its route is bound to a gateway.
     istiod: URL of istiod's debug port, asked for the pods' configuration instead of the pods themselves; that
     is what it sent them, a weaker proof. proxies: ask these for configuration and counts; empty asks the sidecars of the namespace's pods.
+    fresh_arms: compare new copies of both builds, made at the same time, instead of what runs. copied: the versions
+    that they copy, filled in when they are. ready_within_s: how long new pods may take.
     owners: controllers (such as argocd) that may own what is edited, because they leave our edits alone.
     prove: whether changes must be seen in the sidecars. live_within_s: how long they may take to get there.
     heartbeat_s: seconds between two signs of life; after four without one the reaper undoes everything.
@@ -67,6 +69,9 @@ class ClusterSettings:
     uid: str = ""
     opt_in: str = "canary-harness=enabled"
     owners: tuple[str, ...] = ()
+    fresh_arms: bool = False
+    copied: tuple[str, ...] = ()
+    ready_within_s: float = 180.0
     prove: bool = True
     live_within_s: float = 20.0
     heartbeat_s: float = 5.0

@@ -15,6 +15,7 @@ from shop import Open
 from harness.clients.kubernetes import connect, ignore
 from harness.faults import fault_edits
 from harness.istio.routing import split_edits
+from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.reaping import reap
 from harness.model.fault import abort
 
@@ -44,6 +45,9 @@ def work(open_mesh: Open, token: str) -> None:
     """A split of a host with resources and of one without, a fault, a look, counts, and everything back."""
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     with open_mesh(user={"token": token}) as mesh:
+        arms_edits = fresh_arm_edits(mesh.deployments(), service="reviews", namespace="shop", owner="r0", **arms)
+        with mesh.changed(arms_edits, name="arms"):
+            pass
         for host in ("reviews", "details"):
             split = split_edits(mesh.resources(), host=host, namespace="shop", canary_share=0.5, owner="r1", **arms)
             with mesh.changed(split, name="split"):
@@ -60,8 +64,22 @@ def work(open_mesh: Open, token: str) -> None:
             mesh.request_counts()
 
 
+def builds() -> list[Any]:
+    """Deployments of both arms."""
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": f"reviews-{version}", "namespace": "shop"},
+            "spec": {"template": {"metadata": {"labels": {"version": version}}, "spec": {"containers": []}}},
+        }
+        for version in ("v1", "v3")
+    ]
+
+
 def test_the_runners_role_is_exactly_what_runs_use(fake: FakeKubernetes, open_mesh: Open) -> None:
     """A run works with its Role, and uses every rule of it."""
+    fake.put(*builds())
     fake.grant("runner", "runner-token", role("runner"))
     work(open_mesh, "runner-token")
     assert used(fake, "runner") == role("runner")
@@ -69,22 +87,25 @@ def test_the_runners_role_is_exactly_what_runs_use(fake: FakeKubernetes, open_me
 
 def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
     """The reaper works with its Role, and uses every rule of it; it can create nothing but Events."""
+    fake.put(*builds())
     fake.grant("reaper", "reaper-token", role("reaper"))
     before = fake.specs()
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     with ExitStack() as stack:
         mesh = stack.enter_context(open_mesh())
+        arms_edits = fresh_arm_edits(mesh.deployments(), service="reviews", namespace="shop", owner="dead-arms", **arms)
+        stack.enter_context(mesh.changed(arms_edits, name="arms"))
         for host in ("reviews", "details"):
             owner = f"dead-{host}"
             split = split_edits(mesh.resources(), host=host, namespace="shop", canary_share=0.5, owner=owner, **arms)
             stack.enter_context(mesh.changed(split, name="split"))
-        kinds = ("VirtualService", "DestinationRule", "ConfigMap", "Lease")
+        kinds = ("VirtualService", "DestinationRule", "Deployment", "ConfigMap", "Lease")
         during = deepcopy([item for kind in kinds for item in fake.objects(kind)])
     fake.put(*during)
     time.sleep(1.2)
     with closing(connect(kubeconfig=fake.kubeconfig(tmp_path / "reaper", token="reaper-token"))) as kube:
         done = reap(kube, "shop", patience_s=2, settle=ignore)
-    assert [item.trouble for item in done] == ["", ""]
+    assert [item.trouble for item in done] == ["", "", ""]
     assert fake.specs() == before
     assert used(fake, "reaper") == role("reaper")
     assert {resource for verb, _, resource, _ in role("reaper") if verb == "create"} == {"events"}

@@ -72,6 +72,8 @@ class Store:
     version: int = 100
     oldest: int = 0
     webhook_down: bool = False
+    pods_come_up: bool = True
+    trouble: dict[str, Any] = field(default_factory=dict)
 
     def key(self, place: Place, name: str | None = None) -> tuple[str, str, str | None, str]:
         """Where the object is kept."""
@@ -116,6 +118,10 @@ class Store:
         }
         if place.namespace:
             stored["metadata"]["namespace"] = place.namespace
+        if place.kind == "Deployment" and "status" not in stored:
+            count = stored["spec"].get("replicas", 1)
+            ready = {"replicas": count, "updatedReplicas": count, "availableReplicas": count}
+            stored["status"] = {"observedGeneration": 1, **(ready if self.pods_come_up else self.trouble)}
         return self._keep(place, name, stored, "ADDED", dry_run=dry_run), warnings
 
     def replace(self, place: Place, body: Any, *, strict: bool, dry_run: bool) -> tuple[Any, list[str]]:

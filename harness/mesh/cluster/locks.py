@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import ClusterConflict, MeshError
 from harness.istio.edits import MANAGED_BY, OWNER_LABEL, Edit
+from harness.mesh.cluster.arms import HOST_LABEL
 from harness.mesh.cluster.heartbeat import stamp
 from harness.model.record import Json
 
@@ -74,5 +75,8 @@ def _host(edit: Edit, resources: Sequence[Json]) -> str:
         (item for item in resources if (item["kind"], item["metadata"]["name"]) == (edit.kind, edit.name)), None
     )
     spec = {} if found is None else found["spec"]
+    named = {} if found is None else found["metadata"].get("labels") or {}
+    if HOST_LABEL in named:
+        return str(named[HOST_LABEL])
     host = spec.get("host") or next(iter(spec.get("hosts") or ()), edit.name)
     return str(host).split(".", maxsplit=1)[0].replace("*", "any")

@@ -28,7 +28,7 @@ from harness.mesh.cluster.probing import require_marks
 from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.restarts import Restarts
 from harness.mesh.cluster.rights import require_rights, rights_for
-from harness.mesh.cluster.rollouts import require_settled
+from harness.mesh.cluster.rollouts import require_ready, require_settled
 from harness.mesh.cluster.undoing import by_hand, undo
 from harness.mesh.port import Entry, RequestCount
 from harness.model.cluster import ClusterSettings
@@ -78,6 +78,10 @@ class ClusterMesh:
     def resources(self) -> tuple[Json, ...]:
         """The Istio resources of the namespace as they are now, without bookkeeping."""
         return plain_resources(self._kube, self._namespace)
+
+    def deployments(self) -> tuple[Json, ...]:
+        """The Deployments of the namespace."""
+        return self._kube.list("Deployment", self._namespace)
 
     @contextmanager
     def changed(self, edits: Sequence[Edit], *, name: str) -> Iterator[ClusterChange]:
@@ -172,7 +176,10 @@ class ClusterMesh:
                 *place, partial(_all_applied, mine), patience_s=self._settings.live_within_s, dry_run=True
             )
             new = () if written is None else self._new_warnings(found, written.warnings)
-            if new:
+            if new and place[0] == "Deployment":
+                # A copy is warned of as its original is, for instance for its pod security.
+                self._tell(f"{mine[0].label}: {'; '.join(new)}")
+            elif new:
                 raise MeshError(f"{mine[0].label}: the API server warns, so nothing is changed: {'; '.join(new)}")
 
     def _new_warnings(self, found: Json | None, warnings: Sequence[str]) -> tuple[str, ...]:
@@ -241,6 +248,10 @@ class ClusterMesh:
     def _prove(self, edit: Edit, *, there: bool) -> None:
         """The edit is in every proxy it concerns, or gone from them; a gateway's is asked by its behaviour."""
         within_s = self._settings.live_within_s
+        if edit.kind == "Deployment":
+            if there:
+                require_ready(self._kube, edit.namespace, edit.name, within_s=self._settings.ready_within_s)
+            return
         if not self._settings.prove:
             return
         if self._in_mesh(edit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from harness.clients.kubernetes import Audit, Kubernetes, connect, ignore
 from harness.clients.signals import endings_interrupt
 from harness.errors import MeshError
 from harness.mesh.cluster import limits
+from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.journal import journalled
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.reaping import reason_to_undo
@@ -30,7 +32,20 @@ def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
     Raises UsageError for a cluster or namespace that may not be used, MeshError for what a dead run left.
     """
     with opened(config.cluster, config.namespace, folder=folder, tell=_tell) as mesh:
-        yield mesh
+        if not config.cluster.copied:
+            yield mesh
+            return
+        baseline, canary = (config.workload(config.service, version).labels for version in config.cluster.copied)
+        edits = fresh_arm_edits(
+            mesh.deployments(),
+            service=config.service,
+            namespace=config.namespace,
+            baseline=baseline,
+            canary=canary,
+            owner=f"arms-{secrets.token_hex(4)}",
+        )
+        with mesh.changed(edits, name="fresh baseline beside a fresh canary"):
+            yield mesh
 
 
 @contextmanager

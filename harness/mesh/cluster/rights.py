@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.clients.kubernetes import Kubernetes
 from harness.clients.kubernetes_kinds import kind_of
 from harness.errors import ClusterForbidden
-from harness.istio.edits import Edit
+from harness.istio.edits import LISTS, Edit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,9 @@ def rights_for(edits: Iterable[Edit], *, prove: bool) -> tuple[Right, ...]:
     """What making, proving and undoing the edits takes."""
     needed: dict[Right, None] = dict.fromkeys((*JOURNAL, *LOOK))
     for edit in edits:
-        verbs = ("create", "delete", "update") if edit.create is not None else ("update",)
+        verbs: tuple[str, ...] = ("create", "delete") if edit.create is not None else ()
+        if edit.kind in LISTS:
+            verbs = (*verbs, "update")
         needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in ("get", "list", *verbs)))
     return (*needed, *(PROOF if prove else ()))
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import MeshError
 from harness.model.record import Json
+
+_PAUSE_S = 0.2
 
 
 def require_settled(kube: Kubernetes, namespace: str) -> None:
@@ -15,6 +20,37 @@ def require_settled(kube: Kubernetes, namespace: str) -> None:
             f"namespace {namespace}: expected every Deployment to be settled, found {'; '.join(moving)}; "
             "wait with: kubectl rollout status deployment -n " + namespace
         )
+
+
+def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: float) -> None:
+    """Wait until all pods of a Deployment are ready. Raises MeshError with what keeps them from it."""
+    give_up = time.monotonic() + within_s
+    while True:
+        found = kube.get("Deployment", namespace, name)
+        missing = f"{name}: deleted by somebody" if found is None else _moving(found)
+        if not missing:
+            return
+        if time.monotonic() > give_up:
+            reasons = "; ".join(_reasons(kube, namespace, found)) or "no reason is given"
+            raise MeshError(
+                f"Deployment {namespace}/{name}: expected its pods to be ready within {within_s:g} s, found {missing}: {reasons}; "
+                f"see kubectl describe deployment {name} -n {namespace}"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Iterator[str]:
+    """What the Deployment and its pods say: quota, images that do not pull, crashes."""
+    if deployment is None:
+        return
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" or condition.get("status") == "False":
+            yield f"{condition.get('reason')}: {condition.get('message')}"
+    for pod in kube.list("Pod", namespace, labels=deployment["spec"]["selector"].get("matchLabels") or {}):
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            waiting = (status.get("state") or {}).get("waiting")
+            if waiting:
+                yield f"pod {pod['metadata']['name']}: {status['name']}: {waiting.get('reason')} {waiting.get('message', '')}".rstrip()
 
 
 def _moving(deployment: Json) -> str:

@@ -1,0 +1,107 @@
+"""A fresh baseline beside a fresh canary: two Deployments alike in everything but the build.
+
+The running build has warm caches and old pods; comparing a new Deployment with it would find differences
+that are none of the build's. Both arms are copies with the canary's replicas and resources, made at the same
+time. They differ from what they copy by their ``version``, so that no existing subset leads to them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+
+from harness.errors import ResourceError
+from harness.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, prefix
+from harness.model.config import Config, Workload
+from harness.model.record import Json
+
+ARMS = ("baseline", "canary")
+HOST_LABEL = "canary-harness/host"
+
+
+def fresh_version(arm: str) -> str:
+    """The ``version`` label of a fresh arm."""
+    return f"harness-{arm}"
+
+
+def with_fresh_arms(config: Config) -> Config:
+    """The configuration with the fresh arms as the versions that are compared; what they copy stays known."""
+    if config.cluster.copied:
+        return config
+    service = config.services[config.service]
+    versions = {
+        fresh_version(arm): Workload(
+            service=service.name,
+            version=fresh_version(arm),
+            labels={**config.workload(config.service, version).labels, "version": fresh_version(arm)},
+        )
+        for arm, version in zip(ARMS, (config.baseline, config.canary), strict=True)
+    }
+    changed = dataclasses.replace(service, versions={**service.versions, **versions})
+    return dataclasses.replace(
+        config,
+        services={**config.services, config.service: changed},
+        cluster=dataclasses.replace(config.cluster, copied=(config.baseline, config.canary)),
+        baseline=fresh_version("baseline"),
+        canary=fresh_version("canary"),
+    )
+
+
+def fresh_arm_edits(
+    deployments: Sequence[Json],
+    *,
+    service: str,
+    namespace: str,
+    baseline: Mapping[str, str],
+    canary: Mapping[str, str],
+    owner: str,
+) -> tuple[Edit, ...]:
+    """The edits that create both arms. baseline, canary: pod labels of the builds that are copied.
+
+    Raises ResourceError unless exactly one Deployment has each.
+    """
+    model = _deployment(deployments, canary, "canary")
+    sources = zip(ARMS, (_deployment(deployments, baseline, "baseline"), model), strict=True)
+    return tuple(_edit(arm, source, model, service, namespace, owner) for arm, source in sources)
+
+
+def _edit(arm: str, source: Json, model: Json, service: str, namespace: str, owner: str) -> Edit:  # noqa: PLR0917
+    name, version = f"{prefix(owner)}{arm}", fresh_version(arm)
+    ours = {**MANAGED_BY, OWNER_LABEL: owner}
+    spec = deepcopy(source["spec"])
+    labels = {**spec["template"]["metadata"].get("labels", {}), "version": version}
+    annotations = spec["template"]["metadata"].get("annotations", {})
+    spec["replicas"] = model["spec"].get("replicas", 1)
+    spec["selector"] = {"matchLabels": {**labels, OWNER_LABEL: owner}}
+    spec["template"]["metadata"] = {"labels": {**labels, OWNER_LABEL: owner}, "annotations": annotations}
+    spec.pop("paused", None)
+    _copy_resources(spec, model["spec"])
+    metadata = {"name": name, "namespace": namespace, "labels": {**labels, **ours, HOST_LABEL: f"{service}-arms"}}
+    resource = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    return Edit(kind="Deployment", namespace=namespace, name=name, owner=owner, create=resource)
+
+
+def _copy_resources(spec: Json, model: Json) -> None:
+    """Each container gets the resources of the canary's container of the same name."""
+    wanted = {item["name"]: item.get("resources", {}) for item in model["template"]["spec"].get("containers", ())}
+    for container in spec["template"]["spec"].get("containers", ()):
+        if container["name"] in wanted:
+            container["resources"] = deepcopy(wanted[container["name"]])
+
+
+def runs(deployment: Json, labels: Mapping[str, str]) -> bool:
+    """Whether a Deployment that is no copy of ours makes pods with these labels."""
+    theirs = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    return labels.items() <= theirs.items() and OWNER_LABEL not in (deployment["metadata"].get("labels") or {})
+
+
+def _deployment(deployments: Sequence[Json], labels: Mapping[str, str], arm: str) -> Json:
+    found = [item for item in deployments if runs(item, labels)]
+    if len(found) != 1:
+        names = ", ".join(item["metadata"]["name"] for item in found) or "none"
+        raise ResourceError(
+            f"{arm}: expected one Deployment whose pods have the labels {dict(labels)!r}, found {names}; "
+            "give the version its own labels in harness.yaml, or deploy it"
+        )
+    return found[0]
