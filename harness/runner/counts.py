@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from harness.mesh.port import RequestCount
 from harness.model.fault import Abort, Delay, Fault
 from harness.model.record import FaultCount
-from harness.model.samples import ARMS
+from harness.model.samples import ARMS, UNKNOWN_ARM, Samples
 
 Counts = tuple[RequestCount, ...]
 
@@ -79,3 +82,16 @@ def _unflagged(rows: Counts, fault: Fault, workload: str, version: str) -> int:
         if (row.source_workload, row.source_version) == (workload, version)
         and _flag(fault) not in row.response_flags.split(",")
     )
+
+
+def attributed(samples: Samples, proxy_requests: Mapping[str, int]) -> Samples:
+    """Requests without an answer carry no mark; give them to the arm at which the proxies counted just as many more.
+
+    Only where that is certain: one arm lacks exactly the unmarked requests, the other lacks none.
+    """
+    unmarked = samples.arm == UNKNOWN_ARM
+    lacking = [proxy_requests.get(name, 0) - int((samples.arm == arm).sum()) for arm, name in enumerate(ARMS)]
+    unknown = int(unmarked.sum())
+    if unknown == 0 or sorted(lacking) != [0, unknown]:
+        return samples
+    return replace(samples, arm=np.where(unmarked, np.int8(lacking.index(unknown)), samples.arm))

@@ -20,7 +20,7 @@ from harness.model.samples import Samples
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
 from harness.runner.changes import Changes
-from harness.runner.counts import arm_requests
+from harness.runner.counts import arm_requests, attributed
 from harness.runner.guard import breach
 from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
@@ -72,17 +72,18 @@ class _Run:
             end = mesh.request_counts()
         self._resources["after"] = mesh.resources()
         elapsed = self._phases[-1].end_s
+        proxy_requests = arm_requests(
+            start, end, service=self._settings.service, caller=LOAD_CALLER, arms=changes.arms_by_version()
+        )
         return Record(
             plan=cut_short(self._plan, elapsed) if self._ended else self._plan,
             phases=tuple(self._phases),
-            samples=samples,
+            samples=attributed(samples, proxy_requests),
             load=report,
             events=self._timeline.events(),
             fault_counts=changes.fault_counts(end),
             rollbacks=tuple(changes.rollbacks),
-            proxy_requests=arm_requests(
-                start, end, service=self._settings.service, caller=LOAD_CALLER, arms=changes.arms_by_version()
-            ),
+            proxy_requests=proxy_requests,
             resources=self._resources,
             manifest=self._settings.manifest,
             config=self._settings.config,

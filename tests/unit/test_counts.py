@@ -1,8 +1,11 @@
 """Counting what proxies saw: each fault's hits by caller, each arm's requests."""
 
+from recorded import samples
+
 from harness.mesh.port import RequestCount
 from harness.model.fault import abort, delay
-from harness.runner.counts import arm_requests, fault_counts, service_name
+from harness.model.samples import CANARY
+from harness.runner.counts import arm_requests, attributed, fault_counts, service_name
 
 ARMS = {"v2": "baseline", "v3": "canary"}
 
@@ -57,3 +60,18 @@ def test_a_service_has_one_short_name():
     assert {"ratings"} == {
         service_name(host) for host in ("ratings", "ratings.shop", "ratings.shop.svc.cluster.local:9080")
     }
+
+
+def test_unanswered_requests_go_to_the_arm_where_the_proxies_saw_them():
+    """A canary that hangs sends no mark; its requests are its failures all the same."""
+    made = samples(unknown=30)
+    seen = {"baseline": int((made.arm == 0).sum()), "canary": int((made.arm == CANARY).sum()) + 30, "": 0}
+    assert int((made.arm == CANARY).sum()) + 30 == int((attributed(made, seen).arm == CANARY).sum())
+
+
+def test_unanswered_requests_stay_unknown_where_it_is_not_certain():
+    """When both arms lack some, or the numbers do not add up, nothing is guessed."""
+    made = samples(unknown=30)
+    seen = {"baseline": int((made.arm == 0).sum()) + 10, "canary": int((made.arm == CANARY).sum()) + 20, "": 0}
+    assert made is attributed(made, seen)
+    assert made is attributed(made, {})
