@@ -63,7 +63,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         margin=measured.margin,
         verdict=verdict,
         reason=_reason(objective, view, measured, verdict, limits),
-        score=100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
+        score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
         missing=_missing(view, measured, error) if verdict is Verdict.INCONCLUSIVE else "",
         smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
         method=f"{METHOD} ({measured.noise.degrees:.0f} degrees of freedom), overdispersion {measured.noise.factor:.2f}",
@@ -71,9 +71,12 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
 
 
 def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[bool, bool]:
-    """Whether harm is proven at the run's alpha, and whether it is shown to be beyond the tolerance."""
+    """Whether harm is proven at this part of the run's alpha, and whether harm beyond the tolerance is.
+
+    Both at the same part: a canary exactly at its tolerance in many places must not fail more often
+    than one that is as good as the baseline.
+    """
     harm = beyond = False
-    plan_alpha = view.plan.alpha
     anew = objective.kind not in {SliKind.GAUGE, SliKind.RECOVERY} and not objective.interaction
     for stretch, part in view.stretches if anew else ((view.scene.window, 1.0),):
         whole_phase = stretch is view.scene.window
@@ -81,9 +84,9 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
         if measured is None:
             continue
         seconds = stretch.seconds if anew else view.look.seen_s
-        harmful = measured.chances.harm <= view.look.proof_tail(view.alpha * part, seconds)
-        harm = harm or harmful
-        beyond = beyond or (harmful and measured.chances.beyond <= view.look.proof_tail(plan_alpha * part, seconds))
+        tail = view.look.proof_tail(view.alpha * part, seconds)
+        harm = harm or measured.chances.harm <= tail
+        beyond = beyond or max(measured.chances.harm, measured.chances.beyond) <= tail
     return harm, beyond
 
 

@@ -214,10 +214,12 @@ def _reason(counted: Sequence[Finding], verdict: Verdict, *, final: bool) -> str
 
 
 def _listed(findings: Sequence[Finding]) -> str:
-    return "; ".join(
-        f"{finding.objective.text}{f' [{finding.phase}]' if finding.phase else ''}: {finding.reason}"
-        for finding in findings
-    )
+    """What each objective and phase has to say; those that say the same stand in one list before it."""
+    places: dict[str, list[str]] = {}
+    for finding in findings:
+        place = f"{finding.objective.text}{f' [{finding.phase}]' if finding.phase else ''}"
+        places.setdefault(finding.reason, []).append(place)
+    return "; ".join(f"{', '.join(named)}: {reason}" for reason, named in places.items())
 
 
 def _warnings(objectives: Sequence[Objective]) -> list[str]:

@@ -11,21 +11,21 @@ FAIL_CAP = 49.0
 
 
 def weighted(findings: Sequence[Finding], seconds: Sequence[float]) -> list[Finding]:
-    """Findings with their share of the total: groups count equally, then objectives by weight, then phases by length."""
+    """Findings with their share of the total: objectives count by weight, and groups by those of theirs; then phases by length."""
     live = [index for index, finding in enumerate(findings) if not finding.objective.muted]
-    groups = {findings[index].objective.group for index in live}
+    weights = {_key(findings[index]): findings[index].objective.weight for index in live}
     shares = [0.0] * len(findings)
-    for group in groups:
-        members = [index for index in live if findings[index].objective.group == group]
-        texts = {findings[index].objective.text: findings[index].objective.weight for index in members}
-        total = sum(texts.values())
-        for text, weight in texts.items():
-            own = [index for index in members if findings[index].objective.text == text]
-            length = sum(seconds[index] for index in own)
-            for index in own:
-                part = seconds[index] / length if length > 0 else 1 / len(own)
-                shares[index] = weight / total * part / len(groups)
+    for key, weight in weights.items():
+        own = [index for index in live if _key(findings[index]) == key]
+        length = sum(seconds[index] for index in own)
+        for index in own:
+            part = seconds[index] / length if length > 0 else 1 / len(own)
+            shares[index] = weight / sum(weights.values()) * part
     return [replace(finding, weight=share) for finding, share in zip(findings, shares, strict=True)]
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    return finding.objective.group, finding.objective.text
 
 
 def scored(

@@ -36,9 +36,9 @@ class GaugeContrast:
         return float(self.pairs[1].mean())
 
     def root(self, amount: float, *, relative: bool) -> float:
-        """See ``Contrast``: mean difference of the pairs, or of canary minus (1 + amount) times baseline."""
-        factor = 1 + amount if relative else 1.0
-        distances = self.pairs[1] - factor * self.pairs[0] - (0.0 if relative else amount)
+        """See ``Contrast``: mean difference of the pairs; a share is one of the baseline's size, also below zero."""
+        share = math.copysign(amount, amount * self.baseline) if relative else 0.0
+        distances = self.pairs[1] - (1 + share) * self.pairs[0] - (0.0 if relative else amount)
         mean, error, _ = _mean(distances)
         if error <= 0:
             return math.copysign(math.inf, mean) if mean else 0.0

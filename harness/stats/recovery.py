@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 _NORMAL_QUANTILE = 0.99
 _DROP = 1.92  # half the 95 % point of chi-squared with one degree of freedom
 _SIGMAS = 1.96
+_WORSE = 0.1
+"""How many more requests are bad, at least, in an arm that has not recovered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ def recovery_time(recovery: Window, steady: Window, arm: int) -> RecoveryTime | 
     """When the requests of ``arm`` were as good as in its steady phase again.
 
     A request is bad when it fails or is slower than 99 % of the arm's steady ones. The time is the
-    change point of a binomial rate that is the steady one afterwards (Hinkley & Hinkley 1970), its
+    change point of a binomial rate that is ``_WORSE`` above the steady one at least, and the steady one
+    afterwards (Hinkley & Hinkley 1970); zero where no such stretch is significantly more likely than none. Its
     interval the points whose profile likelihood is not significantly lower, tempered by the
     overdispersion of the steady phase. None when a phase has no requests of the arm.
     """
@@ -43,13 +46,13 @@ def recovery_time(recovery: Window, steady: Window, arm: int) -> RecoveryTime | 
         return None
     place = _quantile_place(steady.above[arm].sum(axis=0))
     before = steady.failed[arm] + column_at(steady.above[arm], place)
-    usual = min(max(float(before.sum()) / total, 1 / total), 0.5)
+    usual = min((float(before.sum()) + 1) / total, 0.5)
     expected = steady.requests[arm] * usual * (1 - usual)
     factor = max(1.0, float(((before - steady.requests[arm] * usual) ** 2).sum() / expected.sum()))
     bad = recovery.failed[arm] + column_at(recovery.above[arm], place + steady.first_bin - recovery.first_bin)
     gains = _profile(bad, trials, usual) / factor
-    best = int(np.argmax(gains))
-    likely = np.flatnonzero(gains >= gains[best] - _DROP)
+    best = int(np.argmax(gains)) if gains.max() > _DROP else 0
+    likely = np.flatnonzero(gains >= gains.max() - _DROP)
     seconds = np.append(recovery.blocks - recovery.blocks[0], recovery.blocks[-1] - recovery.blocks[0] + 1)
     seconds = seconds * recovery.block_s
     high = math.inf if likely[-1] == len(trials) else float(seconds[likely[-1]])
@@ -64,7 +67,7 @@ def _quantile_place(above: Floats) -> float:
 def _profile(bad: Floats, trials: Floats, usual: float) -> Floats:
     """Log likelihood gained by saying that the first k blocks had a worse rate, for k = 0 ... b."""
     events, counts = np.cumsum(bad), np.cumsum(trials)
-    rate = np.clip(np.maximum(events / np.maximum(counts, 1e-9), usual), usual, 1 - 1e-12)
+    rate = np.clip(events / np.maximum(counts, 1e-9), usual + _WORSE, 1 - 1e-12)
     gains = events * np.log(rate / usual) + (counts - events) * np.log((1 - rate) / (1 - usual))
     return np.concatenate([[0.0], gains])
 

@@ -222,7 +222,7 @@ def _check(samples: Samples) -> None:
             continue
         row = int(np.argmax(~(np.isfinite(column) & (column >= 0))))
         raise JudgeInputError(
-            f"samples: {name}: row {row + 1}: expected finite seconds of at least 0, found {column[row]!r}"
+            f"samples: {name}: row {row + 1}: expected finite seconds of at least 0, found {float(column[row])}"
         )
 
 
