@@ -139,7 +139,7 @@ def parsed(data, head=False, ended=False):
         found = parse_answer(data.encode(), head=head, ended=ended)
     except Http1Error as error:
         return str(error)
-    return found and [found.status, found.body.decode(), found.keep]
+    return found and [found[0], found[2].decode(), found[3]]
 
 print(json.dumps([parsed(**case) for case in json.loads(sys.stdin.read())]))
 """

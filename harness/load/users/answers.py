@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 from locust.exception import CatchResponseError, ResponseError
+
+
+@lru_cache(maxsize=256)
+def _needle(key: str) -> bytes:
+    return f"\n{key.lower()}:".encode("latin-1")
 
 
 class BadStatusError(ResponseError):
@@ -26,11 +32,13 @@ class Headers(Mapping[str, str]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """One value, found without parsing the others."""
-        raw = b"".join(self._lines)
-        start = raw.lower().rfind(b"\n" + key.lower().encode() + b":")
+        raw, needle = b"".join(self._lines), _needle(key)
+        start = raw.rfind(needle)  # most servers write names in lower case
+        if start < 0:
+            start = raw.lower().rfind(needle)
         if start < 0 or raw.rfind(b"\nHTTP/") > start:
             return default
-        return raw[start + len(key) + 2 : raw.find(b"\r\n", start + 1)].strip().decode("latin-1")
+        return raw[start + len(needle) : raw.find(b"\r\n", start + 1)].strip().decode("latin-1")
 
     def _all(self) -> dict[str, str]:
         if self._parsed is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TypeAlias
 
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d+)[ \t]*\r")
 _CODED = b"\ntransfer-encoding:"
@@ -15,13 +15,8 @@ class Http1Error(ConnectionError):
     """What came is no HTTP/1.1 response, or it ended early."""
 
 
-class Parsed(NamedTuple):
-    """A whole response. lines: status line and headers. keep: the connection can carry another request."""
-
-    status: int
-    lines: bytes
-    body: bytes
-    keep: bool
+Parsed: TypeAlias = tuple[int, bytes, bytes, bool]
+"""A whole response: status, status line and headers, body, and whether the connection can carry another request."""
 
 
 def parse_answer(data: bytes, *, head: bool, ended: bool) -> Parsed | None:
@@ -53,7 +48,7 @@ def parse_answer(data: bytes, *, head: bool, ended: bool) -> Parsed | None:
         return None
     framed = length is not None or not body or _CODED in lower
     closing = ended or (b"\nconnection:" in lower and _CLOSE.search(lower) is not None)
-    return Parsed(status, lines, body, framed and not closing and data[7:8] == b"1")
+    return status, lines, body, framed and not closing and data[7:8] == b"1"
 
 
 def _check_open(what: str, *, ended: bool) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import gevent
 from gevent import getcurrent, monkey
@@ -36,7 +37,7 @@ _LOOK_FOR_LATE_S = 0.05
 class Connection:
     """One kept connection; at most one request at a time."""
 
-    __slots__ = ("_buffer", "_head", "_hub", "_waiting", "_watcher", "closed", "late_at", "sock")
+    __slots__ = ("__weakref__", "_buffer", "_head", "_hub", "_waiting", "_watcher", "closed", "late_at", "sock")
 
     def __init__(self, address: tuple[str, int], timeout_s: float) -> None:
         made = create_connection(address, timeout_s)
@@ -118,9 +119,9 @@ class Connection:
 class LeanClient(HttpClient):
     """``self.client`` of a LeanUser: its own connection, kept between requests."""
 
-    def __init__(self, user: LeanUser, base_url: str, busy: set[Connection]) -> None:
+    def __init__(self, user: LeanUser, base_url: str, open_ones: WeakSet[Connection]) -> None:
         super().__init__(user, base_url)
-        self._settings, self._busy = user, busy
+        self._settings, self._open = user, open_ones
         self._free: list[Connection] = []
         self._base = urlsplit(base_url)
         self._address = (self._base.hostname or "", self._base.port or 80)
@@ -152,13 +153,10 @@ class LeanClient(HttpClient):
         connection = self._free.pop() if self._free else None
         if connection is None or connection.closed:
             connection = Connection(self._address, self._settings.connection_timeout)
-        self._busy.add(connection)
-        try:
-            return connection.exchange(request, head=head, timeout_s=self._settings.network_timeout)
-        finally:
-            self._busy.discard(connection)
-            if not connection.closed:
-                self._free.append(connection)
+            self._open.add(connection)
+        answer = connection.exchange(request, head=head, timeout_s=self._settings.network_timeout)
+        self._free.append(connection)
+        return answer
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         if headers != self._written:
@@ -179,7 +177,7 @@ class LeanUser(User):
     network_timeout = 60.0
     """Seconds until the whole answer is there; looked at 20 times a second."""
 
-    _busy: ClassVar[dict[int, set[Connection]]] = {}
+    _open: ClassVar[dict[int, WeakSet[Connection]]] = {}
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
@@ -187,17 +185,17 @@ class LeanUser(User):
             raise StopTest(
                 f"LeanUser: expected a host that starts with http://, found {self.host!r}; CurlUser does TLS"
             )
-        if os.getpid() not in self._busy:
-            self._busy[os.getpid()] = set()
-            gevent.spawn(_end_late_ones, self._busy[os.getpid()])
-        self.client = LeanClient(self, self.host.rstrip("/"), self._busy[os.getpid()])
+        if os.getpid() not in self._open:
+            self._open[os.getpid()] = WeakSet()
+            gevent.spawn(_end_late_ones, self._open[os.getpid()])
+        self.client = LeanClient(self, self.host.rstrip("/"), self._open[os.getpid()])
 
 
-def _end_late_ones(busy: set[Connection]) -> None:
+def _end_late_ones(open_ones: WeakSet[Connection]) -> None:
     """One watch for all requests costs less than a timer each."""
     loop = get_hub().loop
     while True:
         gevent.sleep(_LOOK_FOR_LATE_S)
         now = time.perf_counter()
-        for connection in [each for each in busy if each.late_at < now]:
+        for connection in [each for each in open_ones if each.late_at < now]:
             loop.run_callback(connection.give_up)
