@@ -59,11 +59,11 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=75, help="runs of each family (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=900_000, help="first seed (default: %(default)s)")
     parser.add_argument("--small", action="store_true", help="few runs, and only limits that chance does not break")
-    parser.add_argument("--alone", action="store_true", help="only the default judge")
+    parser.add_argument("--only", choices=("default", "others"), help="only the default judge, or only the others")
     args = parser.parse_args()
     runs = 2 if args.small else args.runs
-    bars = list(default_judge(runs, args.seed, small=args.small))
-    if not args.small and not args.alone:
+    bars = [] if args.only == "others" else list(default_judge(runs, args.seed, small=args.small))
+    if not args.small and args.only != "default":
         others(max(runs // 6, 2), args.seed)
     print(
         "\n".join(

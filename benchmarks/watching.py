@@ -65,6 +65,7 @@ def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
     judge: Judge = KayentaJudge() if name == "kayenta" else LimitsJudge()
     run = stream(family, harm, seed)
     plan = _plan(family, run, ANY if name == "kayenta" else LIMITS, seed)
+    plan = replace(plan, marginal_score=plan.pass_score)  # one metric that is High keeps a canary from going on
     evidence = Evidence(samples=run.samples, phases=run.phases)
     verdict = judge.judge(evidence, plan, now_s=family.duration_s, final=True).verdict
     failed_s = family.duration_s if verdict is Verdict.FAIL else None
