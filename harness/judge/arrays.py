@@ -25,6 +25,7 @@ from harness.model.verdict import Analysis
 REQUIRED = ("time_s", "latency_s", "status")
 OPTIONAL = ("endpoint", "phase", "instance")
 _STEADY = "steady"
+_ENOUGH_TO_OVERLAP = 20  # so many requests in each arm do not miss each other by chance
 _UNLIKE = 1.2  # medians of instances of one build further apart than this are worth a word
 
 
@@ -293,7 +294,7 @@ def _numbered(
 
 def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
     times = [arm["time_s"] for arm in arms]
-    if not all(len(time) for time in times):
+    if min(len(time) for time in times) < _ENOUGH_TO_OVERLAP:
         return
     if times[0].max() < times[1].min() or times[1].max() < times[0].min():
         spans = " and ".join(

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 
 from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look
-from harness.judge.measure import Measurement, Scene, measure, smallest_visible
+from harness.judge.measure import Measurement, Scene, measure, readings, smallest_visible
 from harness.judge.wording import comparison_text, count_text, tolerance_text
 from harness.model.objective import Objective, SliKind
 from harness.model.record import Plan
+from harness.model.samples import BASELINE, CANARY
 from harness.model.units import format_duration
 from harness.model.verdict import Finding, Verdict
 from harness.stats.tails import t_quantile
@@ -64,7 +65,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         verdict=verdict,
         reason=_reason(objective, view, measured, verdict, limits),
         score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
-        missing=_missing(view, measured, error) if verdict is Verdict.INCONCLUSIVE else "",
+        missing=_missing(objective, view, measured, error) if verdict is Verdict.INCONCLUSIVE else "",
         smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
         method=f"{METHOD} ({measured.noise.degrees:.0f} degrees of freedom), overdispersion {measured.noise.factor:.2f}",
     )
@@ -146,11 +147,14 @@ def _labels(objective: Objective) -> str:
     return f" of {objective.labels['endpoint']}" if "endpoint" in objective.labels else ""
 
 
-def _missing(view: PhaseView, measured: Measurement, error: float | None) -> str:
+def _missing(objective: Objective, view: PhaseView, measured: Measurement, error: float | None) -> str:
     """How many canary requests, and seconds at this rate, would show it one way or the other."""
     difference, margin, have = measured.difference, measured.margin, measured.canary.n
+    if measured.relative and measured.baseline is not None and measured.baseline.value == 0 and margin is not None:
+        return "an absolute tolerance: the baseline is 0, and no difference is a share of that"
+    what = "pairs of readings" if objective.kind is SliKind.GAUGE else "canary requests"
     if error is None or difference is None or margin is None or have == 0:
-        return f"{have:,} canary requests are too few for an interval"
+        return f"more than {have:,} {what}, which are too few to say"
     if measured.relative:
         difference, margin = math.log1p(max(difference, -0.99)), math.log1p(max(margin, -0.99))
     towards_worse = difference * math.copysign(1.0, margin)
@@ -161,27 +165,17 @@ def _missing(view: PhaseView, measured: Measurement, error: float | None) -> str
     sigmas = t_quantile(tail, measured.noise.degrees) + _POWER_SIGMAS
     need = have * (sigmas * error / distance) ** 2
     if need <= have:
-        return f"{have:,} canary requests are enough, if the phase goes on like this to its end"
+        return f"{have:,} {what} are enough, if the phase goes on like this to its end"
     rate = have / max(view.scene.window.seconds, view.scene.window.block_s)
     return (
-        f"{have:,} of about {count_text(need)} canary requests; "
+        f"{have:,} of about {count_text(need)} {what}; "
         f"{format_duration((need - have) / rate)} more at {rate:.3g} a second"
     )
 
 
 def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, ...]) -> Finding:
-    endpoint = objective.labels.get("endpoint")
     place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
-    if endpoint is not None and endpoint not in known:
-        reason = f"{place}: no request is named {endpoint!r}; seen: {', '.join(known) or 'none'}"
-    else:
-        counts = (
-            [int(count) for count in view.scene.window.requests.sum(axis=1)]
-            if view.scene.window.requests.size
-            else [0, 0]
-        )
-        reason = f"{place}: nothing to compare: {counts[0]} requests of the baseline and {counts[1]} of the canary"
-        reason += " can be paired" if min(counts) else ""
+    why, missing = _nothing_to_compare(objective, view.scene, known)
     return Finding(
         objective=objective,
         phase=view.look.phase.name,
@@ -194,6 +188,28 @@ def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, .
         confidence=1 - 2 * SHOWN,
         margin=None,
         verdict=Verdict.INCONCLUSIVE,
-        reason=reason,
-        missing="requests of both arms" + (" that are answered without an error" if objective.quantile else ""),
+        reason=f"{place}: {why}",
+        missing=missing,
     )
+
+
+def _nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...]) -> tuple[str, str]:
+    """Why there is nothing to compare, and what is missing."""
+    if objective.kind is SliKind.GAUGE:
+        name = objective.name.removeprefix("gauge:")
+        counts = [len(times) for times, _ in readings(objective, scene)]
+        found = f"{counts[BASELINE]} readings of {name!r} of the baseline and {counts[CANARY]} of the canary"
+        return f"nothing to compare: {found}, at the same times", f"readings of {name!r} of both arms"
+    endpoint = objective.labels.get("endpoint")
+    if endpoint is not None and endpoint not in known:
+        seen = f"no request is named {endpoint!r}; seen: {', '.join(known) or 'none'}"
+        return seen, f"requests named {endpoint!r} in both arms"
+    if scene.steady is None and (objective.interaction or objective.kind is SliKind.RECOVERY):
+        return "it is compared with a steady phase, and there was none", "a steady phase"
+    requests = [int(count) for count in scene.window.requests.sum(axis=1)]
+    counts = f"{requests[BASELINE]} requests of the baseline and {requests[CANARY]} of the canary"
+    answered = " that are answered without an error" if objective.quantile else ""
+    reason = f"nothing to compare: {counts}"
+    if min(requests):
+        reason = f"of {counts} no two{answered} were due at the same time"
+    return reason, f"requests of both arms{answered}"

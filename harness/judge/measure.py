@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.model.objective import Direction, Objective, SliKind
 from harness.model.record import Series
@@ -13,6 +14,7 @@ from harness.model.samples import ARMS, BASELINE, CANARY
 from harness.model.verdict import Estimate
 from harness.stats.contrast import (
     Contrast,
+    QuantileContrast,
     estimate,
     interval,
     quantile_contrast,
@@ -27,6 +29,7 @@ from harness.stats.tails import t_quantile, t_tail
 from harness.stats.variance import Overdispersion
 from harness.stats.window import Window
 
+Floats = NDArray[np.float64]
 RESOLUTION = 0.01
 """Differences of latency up to the width of a histogram's bin are never called harm."""
 _WIDEST = 25.0  # a factor of exp(25) between two latencies is no answer
@@ -62,7 +65,9 @@ class Measurement:
         """The differences that are not rejected with probability ``tail`` on either side."""
         if self.contrast is None:
             return None
-        return interval(self.contrast, tail, relative=self.relative, estimated=self.difference)
+        low, high = interval(self.contrast, tail, relative=self.relative, estimated=self.difference)
+        blur = blur_of(self.contrast)
+        return blur.below(low, relative=self.relative), blur.above(high, relative=self.relative)
 
     def error(self, limits: tuple[float, float] | None, tail: float) -> float | None:
         """Standard error of the difference (of its logarithm when relative), from its interval with ``tail``."""
@@ -98,8 +103,10 @@ def measure(objective: Objective, scene: Scene) -> Measurement | None:
     if contrast is None:
         return None
     window = scene.window
-    relative = objective.relative is not None or (not _tolerated(objective) and objective.kind is SliKind.LATENCY)
-    parts = [_against_baseline(objective, contrast)] if _tolerated(objective) else []
+    parts, relative = [], objective.kind is SliKind.LATENCY
+    if _tolerated(objective):
+        chances, relative = _against_baseline(objective, contrast)
+        parts.append(chances)
     if objective.limit is not None:
         parts.append(_against_limit(objective, contrast, window, objective.limit))
     baseline, canary = _estimates(objective, contrast, window)
@@ -112,7 +119,7 @@ def measure(objective: Objective, scene: Scene) -> Measurement | None:
             if isinstance(contrast, InteractionContrast)
             else estimate(contrast, relative=relative)
         ),
-        margin=margin_of(objective, contrast.baseline, relative=relative),
+        margin=margin_of(objective, relative=relative),
         chances=Chances(
             harm=min(part.harm for part in parts),
             beyond=min(part.beyond for part in parts),
@@ -156,40 +163,86 @@ def _interaction(objective: Objective, scene: Scene) -> Contrast | None:
 
 
 def _gauge(objective: Objective, scene: Scene) -> Contrast | None:
-    name = objective.name.removeprefix("gauge:")
+    baseline, canary = readings(objective, scene)
+    return gauge_contrast(baseline, canary, start_s=scene.start_s, end_s=scene.end_s)
+
+
+def readings(objective: Objective, scene: Scene) -> list[tuple[Floats, Floats]]:
+    """Times in seconds inside the scene, and values, of a gauge's series; the baseline's and the canary's."""
+    names = {objective.name, objective.name.removeprefix("gauge:")}
     arms = []
     for arm in ARMS:
-        found = [series for series in scene.series if series.arm == arm and series.name in {name, objective.name}]
-        if not found:
-            return None
-        times = np.concatenate([np.asarray(series.at_s, np.float64) for series in found])
-        arms.append((times, np.concatenate([np.asarray(series.values, np.float64) for series in found])))
-    return gauge_contrast(arms[BASELINE], arms[CANARY], start_s=scene.start_s, end_s=scene.end_s)
+        found = [series for series in scene.series if series.arm == arm and series.name in names]
+        times = np.array([at for series in found for at in series.at_s], np.float64)
+        values = np.array([value for series in found for value in series.values], np.float64)
+        inside = (times >= scene.start_s) & (times < scene.end_s)
+        arms.append((times[inside], values[inside]))
+    return arms
 
 
-def _against_baseline(objective: Objective, contrast: Contrast) -> Chances:
-    """Chances of the tolerance; with two of them the wider one counts."""
-    tolerances = [
-        (amount, relative)
-        for amount, relative in ((objective.relative, True), (objective.absolute, False))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blur:
+    """How far a difference may really be from where it is seen: as a share, and in the indicator's unit."""
+
+    share: float = 0.0
+    size: float = 0.0
+
+    def above(self, amount: float, *, relative: bool) -> float:
+        """The largest difference that may be seen as ``amount``."""
+        return (1 + amount) * (1 + self.share) - 1 if relative else amount + self.size
+
+    def below(self, amount: float, *, relative: bool) -> float:
+        """The smallest one."""
+        return (1 + amount) / (1 + self.share) - 1 if relative else amount - self.size
+
+
+def blur_of(contrast: Contrast) -> Blur:
+    """Of latencies: see ``QuantileContrast.blur``; nothing else is rounded."""
+    if isinstance(contrast, QuantileContrast):
+        return Blur(share=contrast.blur, size=contrast.blur * max(contrast.baseline, contrast.canary))
+    if isinstance(contrast, InteractionContrast):
+        fault, steady = blur_of(contrast.fault), blur_of(contrast.steady)
+        return Blur(share=(1 + fault.share) * (1 + steady.share) - 1, size=fault.size + steady.size)
+    return Blur()
+
+
+def _against_baseline(objective: Objective, contrast: Contrast) -> tuple[Chances, bool]:
+    """Chances of the tolerance, and whether it is a relative one; of two the wider one decides."""
+    blur = blur_of(contrast)
+    least = max(RESOLUTION, blur.share) if objective.kind is SliKind.LATENCY else 0.0
+    relative = objective.relative is not None or objective.kind is SliKind.LATENCY
+    up, down = _tail(contrast, least, relative=relative)[0], _tail(contrast, -least, relative=relative)[1]
+    harm = {Direction.INCREASE: up, Direction.DECREASE: down, Direction.EITHER: min(1.0, 2 * min(up, down))}
+    sides = [
+        (*_within_and_beyond(objective.direction, contrast, amount, relative=is_relative), -size, is_relative)
+        for amount, size, is_relative in (
+            (objective.relative, (objective.relative or 0.0) * abs(contrast.baseline), True),
+            (objective.absolute, objective.absolute or 0.0, False),
+        )
         if amount is not None
     ]
-    relative = tolerances[0][1] or objective.kind is SliKind.LATENCY
-    least = RESOLUTION if objective.kind is SliKind.LATENCY else 0.0
-    ups = [_tail(contrast, amount, relative=is_relative) for amount, is_relative in tolerances]
-    downs = [_tail(contrast, -amount, relative=is_relative) for amount, is_relative in tolerances]
-    harm_up, harm_down = _tail(contrast, least, relative=relative)[0], _tail(contrast, -least, relative=relative)[1]
-    worse_up = Chances(harm=harm_up, beyond=max(up for up, _ in ups), within=min(down for _, down in ups))
-    worse_down = Chances(harm=harm_down, beyond=max(down for _, down in downs), within=min(up for up, _ in downs))
-    if objective.direction is Direction.INCREASE:
-        return worse_up
-    if objective.direction is Direction.DECREASE:
-        return worse_down
-    return Chances(
-        harm=min(1.0, 2 * min(harm_up, harm_down)),
-        beyond=min(1.0, 2 * min(worse_up.beyond, worse_down.beyond)),
-        within=max(worse_up.within, worse_down.within),
-    )
+    within, _, _, decided_by = min(sides, key=lambda side: (side[0], side[2]))
+    beyond = max(side[1] for side in sides)
+    return Chances(harm=harm[objective.direction], beyond=beyond, within=within), decided_by
+
+
+def _within_and_beyond(
+    direction: Direction, contrast: Contrast, amount: float, *, relative: bool
+) -> tuple[float, float]:
+    """Tail probabilities of not being within, and of not being beyond, a tolerance of this size."""
+    blur = blur_of(contrast)
+
+    def above(limit: float) -> float:
+        return _tail(contrast, blur.above(limit, relative=relative), relative=relative)[0]
+
+    def below(limit: float) -> float:
+        return _tail(contrast, blur.below(limit, relative=relative), relative=relative)[1]
+
+    if direction is Direction.INCREASE:
+        return below(amount), above(amount)
+    if direction is Direction.DECREASE:
+        return above(-amount), below(-amount)
+    return max(below(amount), above(-amount)), min(1.0, 2 * min(above(amount), below(-amount)))
 
 
 def _tail(contrast: Contrast, amount: float, *, relative: bool) -> tuple[float, float]:
@@ -204,13 +257,16 @@ def _tail(contrast: Contrast, amount: float, *, relative: bool) -> tuple[float, 
 
 
 def _against_limit(objective: Objective, contrast: Contrast, window: Window, limit: float) -> Chances:
-    if isinstance(contrast, (RecoveryContrast, GaugeContrast)):
-        root = Root(value=contrast.root_of_limit(limit), degrees=contrast.noise.degrees)
-    elif objective.kind is SliKind.LATENCY and objective.quantile is not None:
-        root = latency_limit_root(window, objective.quantile, limit)
-    else:
-        root = rate_limit_root(window, limit, errors=objective.kind is SliKind.ERROR_RATE)
-    up, down = t_tail(root.value, root.degrees), t_tail(-root.value, root.degrees)
+    def root(limit: float) -> Root:
+        if isinstance(contrast, (RecoveryContrast, GaugeContrast)):
+            return Root(value=contrast.root_of_limit(limit), degrees=contrast.noise.degrees)
+        if objective.kind is SliKind.LATENCY and objective.quantile is not None:
+            return latency_limit_root(window, objective.quantile, limit)
+        return rate_limit_root(window, limit, errors=objective.kind is SliKind.ERROR_RATE)
+
+    share = 1 + blur_of(contrast).share
+    high, low = root(limit * share), root(limit / share)
+    up, down = t_tail(high.value, high.degrees), t_tail(-low.value, low.degrees)
     if objective.direction is Direction.DECREASE:
         up, down = down, up
     return Chances(harm=up if not _tolerated(objective) else 1.0, beyond=up, within=down)
@@ -224,16 +280,10 @@ def _estimates(objective: Objective, contrast: Contrast, window: Window) -> tupl
     return Estimate(value=contrast.baseline, n=counts[0]), Estimate(value=contrast.canary, n=counts[1])
 
 
-def margin_of(objective: Objective, baseline: float, *, relative: bool) -> float | None:
+def margin_of(objective: Objective, *, relative: bool) -> float | None:
     """The tolerance in the unit of the difference, signed towards worse (plus for either way); None without one."""
-    if not _tolerated(objective):
-        return None
-    if relative:
-        absolute = objective.absolute / baseline if objective.absolute is not None and baseline > 0 else 0.0
-        size = max(objective.relative or 0.0, absolute)
-    else:
-        size = max(objective.absolute or 0.0, (objective.relative or 0.0) * baseline)
-    return -size if objective.direction is Direction.DECREASE else size
+    size = objective.relative if relative else objective.absolute
+    return -size if size is not None and objective.direction is Direction.DECREASE else size
 
 
 def smallest_visible(measurement: Measurement, error: float | None, tail: float) -> float | None:

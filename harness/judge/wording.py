@@ -43,10 +43,11 @@ def comparison_text(
     values = value_text(objective, canary.value)
     if baseline is not None:
         values += f" against {value_text(objective, baseline.value)}"
-    if difference is None or limits is None:
+    if limits is None or (difference is None and limits[0] <= -1):
         return values
     low, high = (difference_text(objective, limit, relative=relative) for limit in limits)
-    return f"{values}: {difference_text(objective, difference, relative=relative)} [{low}, {high}]"
+    estimate = "" if difference is None else difference_text(objective, difference, relative=relative) + " "
+    return f"{values}: {estimate}[{low}, {high}]"
 
 
 def tolerance_text(objective: Objective, margin: float | None, *, relative: bool) -> str:

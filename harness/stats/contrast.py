@@ -156,6 +156,21 @@ class QuantileContrast:
         )
         return root_of_difference(counts, 0.0)
 
+    @property
+    def blur(self) -> float:
+        """How far ties may move the difference, as a share of a latency: up to the width of a bin.
+
+        Inside a bin latencies are taken to be spread evenly. Where a bin has more of them than its
+        neighbours explain, they may all be equal, and anywhere in it.
+        """
+        extra = 0.0
+        for survival, position in zip(self.survival, self.positions, strict=True):
+            masses = np.pad(survival[:-1] - survival[1:], 2)
+            for place in (math.floor(position) + 2, math.ceil(position) + 1):
+                own, around = masses[place], max(masses[place - 1], masses[place + 1])
+                extra = max(extra, 1 - float(around / own)) if own > 0 else extra
+        return math.expm1(extra * shift_width())
+
     def _moved(self, edges: Floats, amount: float, *, relative: bool) -> Floats:
         """Where the baseline has to be read so that it is compared as if it were ``amount`` slower."""
         if relative:
