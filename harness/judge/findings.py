@@ -207,9 +207,9 @@ def _nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ..
     if scene.steady is None and (objective.interaction or objective.kind is SliKind.RECOVERY):
         return "it is compared with a steady phase, and there was none", "a steady phase"
     requests = [int(count) for count in scene.window.requests.sum(axis=1)]
-    counts = f"{requests[BASELINE]} requests of the baseline and {requests[CANARY]} of the canary"
+    whose = f"{requests[BASELINE]} requests of the baseline and {requests[CANARY]} of the canary"
     answered = " that are answered without an error" if objective.quantile else ""
-    reason = f"nothing to compare: {counts}"
+    reason = f"nothing to compare: {whose}"
     if min(requests):
-        reason = f"of {counts} no two{answered} were due at the same time"
+        reason = f"of {whose} no two{answered} were due at the same time"
     return reason, f"requests of both arms{answered}"
