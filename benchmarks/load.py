@@ -8,7 +8,6 @@ round, and medians over the rounds of the ratios within a round are compared wit
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import re
 import resource
@@ -24,7 +23,7 @@ import load_truth
 import numpy as np
 import psutil
 from load_tables import Row, finish, table
-from load_target import EnvoyTarget, envoy_target
+from load_target import EnvoyTarget, envoy_target, serve_first
 
 from harness.load.locust import LocustLoad
 from harness.load.reading import read_heads
@@ -202,7 +201,7 @@ def main() -> int:
     parser.add_argument("--only", choices=[*PARTS, "truth"], action="append")
     wanted = parser.parse_args().only or [*PARTS, "truth"]
     cores = os.sched_getaffinity(0)
-    _be_served_first()
+    serve_first(os.getpid())
     results = []
     with TemporaryDirectory() as name:
         one = {GENERATOR_CORE} if len(cores) > 1 else cores
@@ -214,14 +213,6 @@ def main() -> int:
     if "truth" in wanted:
         results.append(load_truth.main() == 0)
     return finish(results)
-
-
-def _be_served_first() -> None:
-    """The load generator's child asks for priority where it may; all that it is compared with gets the same."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
-        with contextlib.suppress(FileNotFoundError):
-            Path("/proc/self/autogroup").write_text("-15")
 
 
 def _wrk(bench: Bench, connections: int) -> float:

@@ -26,8 +26,9 @@ from harness.load.child.timer import Timer
 from harness.load.recording import DROPPED, SCHEDULED
 from harness.model.load import LoadPlan
 
-_BURST = 32
-"""Arrivals that are handed out at most before answers are looked at, when the schedule is behind."""
+_BURST = 8
+"""Arrivals that are handed out at most before answers are looked at, when the schedule is behind: an answer
+frees a user, and a new user with its new connection would cost more time than there is."""
 _GOODBYE_S = 2.0
 """For what the users do when they stop."""
 
@@ -106,7 +107,7 @@ class Driver:
                 timer.sleep_until(instant)
                 burst = 0
             elif (burst := burst + 1) % _BURST == 0:
-                gevent.sleep(0)
+                timer.breathe()
             self._hand_over(due)
         self._drain()
 
