@@ -34,7 +34,10 @@ class Place:
 
 
 def places(virtual_service: Json, namespace: str) -> list[Place]:
-    """The HTTP routes. Raises ResourceError where there are none, or one is left to a delegate."""
+    """The HTTP routes that requests can take: up to the first without match, behind which Istio generates none.
+
+    Raises ResourceError where there are none, or one is left to a delegate.
+    """
     resource, routes = label(virtual_service, namespace), (virtual_service.get("spec") or {}).get("http")
     if not isinstance(routes, list) or not routes:
         raise ResourceError(f"{resource}: has no HTTP routes; only HTTP can be split and faulted", path="spec.http")
@@ -49,6 +52,8 @@ def places(virtual_service: Json, namespace: str) -> list[Place]:
                 path=f"{place.path}.delegate",
             )
         found.append(place)
+        if not route.get("match"):
+            break
     return found
 
 

@@ -129,6 +129,8 @@ def webhook_warnings(kind: str, spec: Any) -> list[str]:
             if last is not None:
                 warnings.append(f"virtualService rule {name} not used (only the last rule can have no matches)")
             last = index
+        elif last is not None:
+            warnings.append(f"virtualService rule {name} not used (route without matches defined before)")
         elif all(block in seen for block in blocks):
             warnings.append(f"virtualService rule {name} not used (all matches used by prior rules)")
         else:

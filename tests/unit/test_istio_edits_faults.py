@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_services import labels, real_files, real_resources, virtual_services
+from virtual_services import labels, reachable, real_files, real_resources, virtual_services
 
 from harness.errors import ResourceError
 from harness.faults import fault_edits, faults_edits, http_fault
@@ -47,7 +47,7 @@ def test_every_route_the_caller_can_take_is_faulted(resource: Any, caller: dict[
     """Each clone is its original narrowed in every block; blocks and routes of other callers are left out."""
     edit = inject(resource, caller=caller)
     expected = []
-    for route in resource["spec"]["http"]:
+    for route in reachable(resource):
         blocks = [
             {**block, "sourceLabels": {**block.get("sourceLabels", {}), **caller}}
             for block in route.get("match") or [{}]

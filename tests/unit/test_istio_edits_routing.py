@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_services import real_files, real_resources, virtual_services
+from virtual_services import reachable, real_files, real_resources, virtual_services
 
 from harness.errors import ResourceError, UsageError
 from harness.istio.edits import Edit, applied_all
@@ -57,7 +57,7 @@ def test_every_route_to_the_host_gets_one_clone(resource: Any) -> None:
     edit = split(resource)[-1]
     originals = [
         route
-        for route in resource["spec"]["http"]
+        for route in reachable(resource)
         if any(d["destination"]["host"] == "reviews" for d in route.get("route", []))
     ]
     assert originals == [insertion.before for insertion in edit.insert]
@@ -248,3 +248,9 @@ def test_real_files_are_split(file: str) -> None:
         if route.get("name", "").startswith("harness-r1-split")
     )
     assert [item["destination"]["subset"] for item in entry["route"]] == ["v1", "v3"]
+
+
+def test_routes_that_no_request_can_take_are_not_cloned() -> None:
+    """Behind a route without match Istio generates none, and warns of what stands there."""
+    edit = split(service(to(), to(match=[{"uri": {"prefix": "/dead"}}])))[-1]
+    assert [insertion.before for insertion in edit.insert] == [to()]

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+settings.register_profile("steady", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "istio"
 
@@ -45,21 +49,31 @@ def destinations(hosts: st.SearchStrategy[str]) -> st.SearchStrategy[list[Any]]:
     )
 
 
-def routes(hosts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
-    """HTTP routes, some of which answer themselves."""
+def routes(hosts: st.SearchStrategy[str], *, matched: bool = False) -> st.SearchStrategy[Any]:
+    """HTTP routes, some of which answer themselves. matched: each with a match, so that requests pass on."""
+    match = {"match": st.lists(blocks, min_size=1, max_size=3)}
     options = {
         "name": names,
-        "match": st.lists(blocks, min_size=1, max_size=3),
         "timeout": st.just("1s"),
         "rewrite": st.just({"uri": "/"}),
         "retries": st.just({"attempts": 1, "retryOn": "5xx"}),
         "headers": st.just({"request": {"set": {"a": "b"}}, "response": {"add": {"c": "d"}}}),
+        **({} if matched else match),
     }
-    sent = st.fixed_dictionaries({"route": destinations(hosts)}, optional=options)
-    redirected = st.fixed_dictionaries(
-        {"redirect": st.just({"uri": "/x"})}, optional={"match": st.lists(blocks, min_size=1, max_size=2)}
-    )
+    required = match if matched else {}
+    sent = st.fixed_dictionaries({"route": destinations(hosts), **required}, optional=options)
+    redirected = st.fixed_dictionaries({"redirect": st.just({"uri": "/x"}), **match})
     return st.one_of(sent, sent, sent, redirected)
+
+
+def reachable(resource: Any) -> list[Any]:
+    """The routes up to the first without match: those that requests can take."""
+    found: list[Any] = []
+    for route in resource["spec"]["http"]:
+        found.append(route)
+        if not route.get("match"):
+            break
+    return found
 
 
 def virtual_services(host: str = "reviews", *, others: tuple[str, ...] = ("reviews",)) -> st.SearchStrategy[Any]:
@@ -73,8 +87,9 @@ def virtual_services(host: str = "reviews", *, others: tuple[str, ...] = ("revie
             "spec": {"hosts": [host], "http": [*before, {"route": own}, *after]},
         }
 
-    some = st.lists(routes(st.sampled_from(others)), max_size=3)
-    return st.builds(build, some, destinations(st.just(host)), some)
+    before = st.lists(routes(st.sampled_from(others), matched=True), max_size=3)
+    after = st.lists(routes(st.sampled_from(others)), max_size=3)
+    return st.builds(build, before, destinations(st.just(host)), after)
 
 
 @st.composite

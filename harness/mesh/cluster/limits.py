@@ -12,7 +12,7 @@ from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.record import Json
 from harness.model.units import format_percent
 
-_NUMBER = re.compile(r"#\d+")
+_ROUTE = re.compile(r'#\d+|"[^"]*"')
 KILL_SWITCH = "harness-kill-switch"
 
 
@@ -64,9 +64,12 @@ def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: 
 
 
 def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """Warnings that a resource did not raise before our edit; the numbers of routes in their texts move."""
-    old = {_NUMBER.sub("#", text) for text in before}
-    return tuple(text for text in after if _NUMBER.sub("#", text) not in old)
+    """Warnings of a kind that a resource did not raise before our edit.
+
+    They name routes by number or name, which our entries move: a clone of a dead route is as dead as the route.
+    """
+    old = {_ROUTE.sub("#", text) for text in before}
+    return tuple(text for text in after if _ROUTE.sub("#", text) not in old)
 
 
 def routes_in(edit: Edit) -> Iterator[Json]:

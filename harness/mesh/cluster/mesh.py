@@ -27,7 +27,7 @@ from harness.mesh.cluster.ownership import require_unowned
 from harness.mesh.cluster.probing import require_marks
 from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.restarts import Restarts
-from harness.mesh.cluster.rights import require_rights, rights_for
+from harness.mesh.cluster.rights import Right, require_rights, rights_for
 from harness.mesh.cluster.rollouts import require_ready, require_settled
 from harness.mesh.cluster.undoing import by_hand, undo
 from harness.mesh.port import Entry, RequestCount
@@ -73,6 +73,7 @@ class ClusterMesh:
         self._restarts = Restarts(kube, namespace, ceiling=settings.limits.restarts)
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
+        self._granted: set[Right] = set()
         self._number = 0
 
     def resources(self) -> tuple[Json, ...]:

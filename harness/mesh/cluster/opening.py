@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.clients.kubernetes import Audit, Kubernetes, connect, ignore
 from harness.clients.signals import endings_interrupt
-from harness.errors import MeshError
+from harness.errors import ClusterForbidden, MeshError
 from harness.mesh.cluster import limits
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.journal import journalled
@@ -23,6 +23,9 @@ from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.reaping import reason_to_undo
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
+
+REAPER = "harness-reaper"
+"""The Deployment in ``deploy/reaper``."""
 
 
 @contextmanager
@@ -56,6 +59,7 @@ def opened(
     with closing(connected(settings, folder)) as kube:
         limits.require_cluster(kube, namespace, settings)
         require_no_leftovers(kube, namespace)
+        warn_without_reaper(kube, namespace, tell)
         with _mesh(kube, settings, namespace, folder, tell) as mesh:
             yield mesh
 
@@ -109,6 +113,19 @@ def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
         raise MeshError(
             f"namespace {namespace}: expected no change of a dead run, found {found}; first: "
             f"harness restore --run {dead[0][0].owner} --namespace {namespace}"
+        )
+
+
+def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], None]) -> None:
+    """Say so when nobody in the cluster would put things back should this process be killed."""
+    try:
+        reapers = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] == REAPER]
+    except ClusterForbidden:
+        return  # the rights are asked for, all at once, before anything is changed
+    if not any((item.get("status") or {}).get("availableReplicas") for item in reapers):
+        tell(
+            f"no reaper runs in namespace {namespace}: what a killed run leaves stays until harness restore; "
+            f"install it with kubectl apply -k deploy/reaper -n {namespace}"
         )
 
 

@@ -27,7 +27,7 @@ LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
 _ROUTES = "/config_dump?resource=dynamic_route_configs"
 _CLUSTERS = "/config_dump?resource=dynamic_active_clusters"
-_COUNTS = "/stats/prometheus?filter=istio_requests_total"
+_COUNTS = "/stats/prometheus?filter=istio.*requests_total"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
 
@@ -71,9 +71,10 @@ class Proxies:
 
         Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
         """
+        asked = {self._address(pod): pod for pod in self.pods()}
         rows = [
             sample
-            for pod in self.pods()
+            for pod in asked.values()
             for sample in parse_samples(self._ask(pod, _COUNTS).decode())
             if sample.name.endswith("istio_requests_total")
         ]
@@ -102,6 +103,11 @@ class Proxies:
             odd = wanted - found if there else found
             if odd:
                 yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(odd))}"
+
+    def _address(self, pod: Json) -> str:
+        """What tells one proxy from the others: several names may be listed for one."""
+        name: str = pod["metadata"]["name"]
+        return self._listed[name].url if name in self._listed else name
 
     def _ask(self, pod: Json, path: str) -> bytes:
         name = pod["metadata"]["name"]
@@ -144,9 +150,9 @@ def _containers(pod: Json) -> set[str]:
 
 
 def _route_names(dump: Json) -> set[str]:
-    """Names of all routes in a dump of Envoy's route tables."""
+    """Names of all routes in a dump of Envoy's route tables; the name of a match is added to them with a dot."""
     return {
-        str(route.get("name", ""))
+        str(route.get("name", "")).partition(".")[0]
         for config in dump.get("configs") or ()
         for table in (config.get("dynamic_route_configs") or [config])
         for host in (table.get("route_config") or {}).get("virtual_hosts") or ()

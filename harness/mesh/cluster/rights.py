@@ -11,7 +11,7 @@ from harness.errors import ClusterForbidden
 from harness.istio.edits import LISTS, Edit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Right:
     """A verb on a kind, or on a subresource of it."""
 
