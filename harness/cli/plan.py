@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import closing
 
 from harness import wiring
@@ -24,10 +25,14 @@ from harness.model.fault import Fault, abort, delay
 from harness.model.record import Json
 from harness.model.units import format_duration, format_percent
 
-HELP = "Say what a run would change in a cluster: differences, whom it hits, rights, warnings. Sends reads and dry runs only."
+HELP = (
+    "Say what a run would send and could see and, on a cluster, what it would change: differences, whom it hits, "
+    "rights, warnings. Sends reads and dry runs only; for --target local, nothing at all."
+)
 EXAMPLES = """\
   harness plan
   harness plan --delay ratings=2s@50 --abort ratings=503@20
+  harness plan --target local
   harness plan --effect "latency_p99 < +10%" --effect "error_rate < +0.2pp"
 """
 _OWNER = "plan"
@@ -46,13 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OBJECTIVE",
         help='requests and seconds that it takes to see an effect, such as "latency_p99 < +10%%"',
     )
+    parser.add_argument("--target", choices=wiring.TARGETS, default="cluster", help="which mesh (default: cluster)")
     add_cluster_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when a run could start; 12 when something is in the way."""
-    config = wiring.for_target(config_of(args), "cluster")
     faults = [_fault(text, "delay") for text in args.delay] + [_fault(text, "abort") for text in args.abort]
+    config = wiring.for_target(config_of(args), args.target)
+    if args.target == "local":
+        _print_rows(_rows(config, faults, target="local"))
+        print("\n".join(power_lines(planned(config, faults, target="local"), args.effect)))
+        return 0
     with closing(connected(config.cluster, None)) as kube:
         resources = plain_resources(kube, config.namespace)
         changes = [*_copies(config, kube), *_changes(config, resources, faults)]
@@ -126,23 +136,29 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
 def _print(plan: Plan, config: Config, faults: list[Fault]) -> None:
     for diff in plan.diffs:
         print(f"{diff}\n")
-    run_plan = planned(config, faults, target="cluster")
-    lengths = ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in run_plan.phases)
-    requests = run_plan.rate_rps * run_plan.duration_s
-    rows = {
-        "proxies that change": ", ".join(plan.pods) or "none",
-        "canary's share": format_percent(config.canary_share),
-        "faults": ", ".join(str(fault) for fault in faults) or "none",
-        "phases": lengths,
-        "requests": f"{requests:.0f}, {requests * config.canary_share:.0f} of them to the canary",
-        "rights": ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights),
-    }
-    for name, text in rows.items():
-        print(f"{name.ljust(22)}{text}")
+    rows = _rows(config, faults, target="cluster")
+    rights = ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights)
+    _print_rows({"proxies that change": ", ".join(plan.pods) or "none", **rows, "rights": rights})
     for text in plan.trouble:
         print(f"{'in the way'.ljust(22)}{text}")
     if not plan.trouble:
         print("nothing is in the way")
+
+
+def _rows(config: Config, faults: list[Fault], *, target: str) -> dict[str, str]:
+    run_plan = planned(config, faults, target=target)
+    requests = run_plan.rate_rps * run_plan.duration_s
+    return {
+        "canary's share": format_percent(config.canary_share),
+        "faults": ", ".join(str(fault) for fault in faults) or "none",
+        "phases": ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in run_plan.phases),
+        "requests": f"{requests:.0f}, {requests * config.canary_share:.0f} of them to the canary",
+    }
+
+
+def _print_rows(rows: Mapping[str, str]) -> None:
+    for name, text in rows.items():
+        print(f"{name.ljust(22)}{text}")
 
 
 def _fault(text: str, kind: str) -> Fault:
