@@ -30,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
     record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
     print(terminal.render(record, analysis, color=sys.stdout.isatty(), folder=folder))
     report = (folder / bundle.REPORT).absolute()
-    print(f"  report {report}")
     if args.open:
         webbrowser.open(report.as_uri())
     return analysis.verdict.exit_code
