@@ -1,8 +1,8 @@
 """The default judge: fails on proof, passes on proof, and says what is missing otherwise.
 
 Every objective is compared in every judged phase, block by block of time (``harness.stats.contrast``),
-with the long-run variance of the blocks. A canary is failed when harm is proven at the run's ``alpha``
-(shared out by ``looks``) and the difference is shown to be beyond the tolerance. It passes only when
+with the long-run variance of the blocks. A canary is failed when harm beyond its tolerance is proven
+at the run's ``alpha`` (shared out by ``looks``). It passes only when
 every objective is shown within its tolerance in every phase. Called at every look with all that was
 seen so far; the same evidence gives the same analysis.
 """

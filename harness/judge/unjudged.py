@@ -19,7 +19,7 @@ def in_no_phase(objective: Objective, phases: Sequence[Phase | PhasePlan]) -> Fi
     """No phase of the run is one in which the objective holds: nothing was shown, so nothing passes."""
     wanted = _wanted(objective)
     judged = list(dict.fromkeys(phase.name for phase in phases if phase.kind.judged))
-    reason = f"{objective.text}: it is judged in {wanted}, and the run has none; judged phases: {_listed(judged)}"
+    reason = f"{objective.text}: it needs {wanted}, and the run has none; judged phases: {_listed(judged)}"
     return _unjudged(objective, "", reason, missing=wanted)
 
 

@@ -24,7 +24,8 @@ def difference_text(objective: Objective, difference: float, *, relative: bool) 
     if math.isinf(difference):
         return f"{sign}∞"
     if relative:
-        return f"{sign}{abs(difference) * 100:.3g} %"
+        percent = abs(difference) * 100
+        return f"{sign}{percent:,.0f} %" if percent >= 1000 else f"{sign}{percent:.3g} %"
     if objective.kind in {SliKind.ERROR_RATE, SliKind.SPLIT}:
         return f"{sign}{abs(difference) * 100:.3g} pp"
     return sign + value_text(objective, abs(difference))
