@@ -210,6 +210,8 @@ def _against_baseline(objective: Objective, contrast: Contrast) -> tuple[Chances
     """Chances of the tolerance, and whether it is a relative one; of two the wider one decides."""
     blur = blur_of(contrast)
     least = max(RESOLUTION, blur.share) if objective.kind is SliKind.LATENCY else 0.0
+    if isinstance(contrast, QuantileContrast) and contrast.coarse:
+        least = 0.0  # above one edge of coarse buckets both arms are counted exactly
     relative = objective.relative is not None or objective.kind is SliKind.LATENCY
     up, down = _tail(contrast, least, relative=relative)[0], _tail(contrast, -least, relative=relative)[1]
     harm = {Direction.INCREASE: up, Direction.DECREASE: down, Direction.EITHER: min(1.0, 2 * min(up, down))}

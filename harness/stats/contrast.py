@@ -10,8 +10,9 @@ their shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.histogram import latency_at, shift
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
+from harness.stats.scrapes import coarseness
 from harness.stats.split import SplitContrast
 from harness.stats.tails import t_quantile
 from harness.stats.variance import BANDWIDTHS, CAUTIOUS_BANDWIDTHS, Overdispersion, overdispersion
@@ -119,7 +121,9 @@ def _noise(
 class QuantileContrast:
     """A latency quantile. ``survival``: shape (2, k), weighted share of requests at or above each bin's lower edge.
 
-    ``weight_rate``: total weight of the blocks per second.
+    ``weight_rate``: total weight of the blocks per second. ``coarse``: width of the bucket that the
+    quantile lies in, as a share of its lower edge; 0 for requests. ``blur``: how far ties may move the
+    difference, as a share of a latency: up to the width of a bin or bucket.
     """
 
     quantile: float
@@ -129,6 +133,8 @@ class QuantileContrast:
     trials: tuple[float, float]
     weight_rate: float
     noise: Overdispersion
+    coarse: float
+    blur: float
 
     @property
     def baseline(self) -> float:
@@ -156,21 +162,6 @@ class QuantileContrast:
         )
         return root_of_difference(counts, 0.0)
 
-    @property
-    def blur(self) -> float:
-        """How far ties may move the difference, as a share of a latency: up to the width of a bin.
-
-        Inside a bin latencies are taken to be spread evenly. Where a bin has more of them than its
-        neighbours explain, they may all be equal, and anywhere in it.
-        """
-        extra = 0.0
-        for survival, position in zip(self.survival, self.positions, strict=True):
-            masses = np.pad(survival[:-1] - survival[1:], 2)
-            for place in (math.floor(position) + 2, math.ceil(position) + 1):
-                own, around = masses[place], max(masses[place - 1], masses[place + 1])
-                extra = max(extra, 1 - float(around / own)) if own > 0 else extra
-        return math.expm1(extra * shift_width())
-
     def _moved(self, edges: Floats, amount: float, *, relative: bool) -> Floats:
         """Where the baseline has to be read so that it is compared as if it were ``amount`` slower."""
         if relative:
@@ -178,6 +169,10 @@ class QuantileContrast:
         lowest = latency_at(0)
         seconds = np.maximum(lowest * np.exp((edges + self.first_bin) * shift_width()) - amount, lowest)
         return np.log(seconds / lowest) / shift_width() - self.first_bin
+
+
+_NOTHING_KNOWN = 1e6
+"""A latency that may be anywhere, as a factor."""
 
 
 def shift_width() -> float:
@@ -195,6 +190,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     if weights is None:
         return None
     places = tuple(_crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
+    coarse = _coarse(window, places)
     columns = np.stack([column_at(window.above[arm], places[arm]) for arm in (BASELINE, CANARY)])
     shares = columns / np.where(answered > 0, answered, 1)
     rates = shares @ weights.by_block / weights.total
@@ -205,6 +201,8 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         positions=(places[0], places[1]),
         trials=(weights.baseline_trials, weights.canary_trials),
         weight_rate=weights.total / window.seconds,
+        coarse=coarse,
+        blur=coarse or math.expm1(max(map(_ties, survival, places)) * shift_width()),
         noise=_noise(
             shares,
             rates,
@@ -214,6 +212,30 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
             bandwidths=CAUTIOUS_BANDWIDTHS,
         ),
     )
+
+
+def _ties(survival: Floats, place: float) -> float:
+    """How much of the bin at a position may be equal latencies, anywhere in it.
+
+    Inside a bin latencies are taken to be spread evenly; a bin that has more of them than its
+    neighbours explain may hold ties.
+    """
+    curve = survival[max(math.floor(place) - 2, 0) : math.ceil(place) + 3].tolist()
+    masses = [0.0, *(high - low for high, low in pairwise(curve)), 0.0, 0.0, 0.0, 0.0]
+    first = min(math.floor(place), 2) + 1
+    extra = 0.0
+    for own in {first, first + math.ceil(place) - math.floor(place) - 1}:
+        around = max(masses[own - 1], masses[own + 1])
+        extra = max(extra, 1 - around / masses[own]) if masses[own] > 0 else extra
+    return extra
+
+
+def _coarse(window: Window, places: Sequence[float]) -> float:
+    if not window.edges_s:
+        return 0.0
+    edges_s = np.array(window.edges_s)
+    widths = (coarseness(edges_s, latency_at(window.first_bin + place)) for place in places)
+    return min(max(widths), _NOTHING_KNOWN)
 
 
 def _crossing(survival: Floats, level: float) -> float:

@@ -25,6 +25,7 @@ class Window:
     ``first_bin`` + k, of requests without an error. unknown: requests of no known arm.
     weights: of the blocks by the requests without an error; None when no block has both arms.
     survival: shape (2, k + 1), the weighted share of latencies in or above a bin.
+    edges_s: of coarser buckets that the latencies come from; empty for requests.
     """
 
     blocks: NDArray[np.int64]
@@ -37,6 +38,7 @@ class Window:
     unknown: int
     weights: Weights | None
     survival: Floats
+    edges_s: tuple[float, ...]
 
     @property
     def seconds(self) -> float:
@@ -53,6 +55,7 @@ class Window:
             (self.above[:, index:], self.first_bin),
             exposure=self.exposure[index:],
             unknown=self.unknown,
+            edges_s=self.edges_s,
         )
 
 
@@ -65,6 +68,7 @@ def _window(
     *,
     exposure: Floats,
     unknown: int,
+    edges_s: tuple[float, ...],
 ) -> Window:
     counts, first_bin = above
     answered = counts[:, :, 0]
@@ -84,6 +88,7 @@ def _window(
         unknown=unknown,
         weights=weights,
         survival=survival,
+        edges_s=edges_s,
     )
 
 
@@ -119,7 +124,16 @@ def window_of(
     unknown = int(counts[~known, TOTAL].sum())
     exposure = _exposure(blocks, table.block_s, span_s)
     above = _above(table, slots, size)
-    return _window(blocks, table.block_s, requests, failed, above, exposure=exposure, unknown=unknown)
+    return _window(
+        blocks,
+        table.block_s,
+        requests,
+        failed,
+        above,
+        exposure=exposure,
+        unknown=unknown,
+        edges_s=table.edges_s,
+    )
 
 
 def _blocks_of(span_s: tuple[float, float] | None, block_s: float, before_s: float) -> NDArray[np.int64]:
@@ -166,6 +180,7 @@ def joined(first: Window, second: Window) -> Window:
         (np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1), low),
         exposure=np.concatenate([first.exposure, second.exposure]),
         unknown=first.unknown + second.unknown,
+        edges_s=max(first.edges_s, second.edges_s, key=len),
     )
 
 

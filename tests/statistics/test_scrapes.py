@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from harness.errors import JudgeInputError
-from harness.model.phase import Phase, PhaseKind
-from harness.model.samples import BASELINE, CANARY
+from harness.judge.port import Evidence
+from harness.judge.sequential import SequentialJudge
+from harness.model.objective import parse_objective
+from harness.model.phase import Phase, PhaseKind, PhasePlan
+from harness.model.record import Plan
+from harness.model.samples import BASELINE, CANARY, no_samples
+from harness.model.verdict import Verdict
 from harness.stats.contrast import quantile_contrast, rate_contrast
 from harness.stats.scrapes import Scrapes, coarseness, reduce_scrapes
 from harness.stats.window import window_of
@@ -51,6 +56,40 @@ def test_more_above_an_edge_is_seen():
     slower = quantile_contrast(window(scraped(BASELINE), scraped(CANARY, factor=1.3)), 0.9)
     assert abs(equal.root(0.0, relative=True)) < 3
     assert slower.root(0.0, relative=True) > 6
+
+
+def verdict(*scrapes, objectives):
+    """What the default judge says about scrapes alone."""
+    plan = Plan(
+        scenario="",
+        service="",
+        target="",
+        phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=300.0),),
+        objectives=tuple(parse_objective(text) for text in objectives),
+        canary_share=0.5,
+        rate_rps=200.0,
+        seed=0,
+    )
+    table = reduce_scrapes(scrapes, [STEADY], block_s=5.0)
+    evidence = Evidence(samples=no_samples(), phases=(STEADY,), table=table)
+    return SequentialJudge().judge(evidence, plan, now_s=300.0, final=True)
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [(1.0, Verdict.INCONCLUSIVE), (1.3, Verdict.MARGINAL), (5.0, Verdict.FAIL), (0.3, Verdict.PASS)],
+)
+def test_a_verdict_is_no_finer_than_the_buckets(factor, expected):
+    """Buckets of a factor of two show no tolerance of 10 %: only harm, great harm, or a clearly faster canary."""
+    arms = scraped(BASELINE), scraped(CANARY, factor=factor)
+    assert verdict(*arms, objectives=["latency_p90 < +10%"]).verdict is expected
+
+
+def test_errors_from_counters_are_judged_as_from_requests():
+    """Error rates need no buckets: equal ones pass, and three points more fail."""
+    arms = scraped(BASELINE), scraped(CANARY), scraped(CANARY, errors=0.04)
+    assert verdict(arms[0], arms[1], objectives=["error_rate < +1pp"]).verdict is Verdict.PASS
+    assert verdict(arms[0], arms[2], objectives=["error_rate < +1pp"]).verdict is Verdict.FAIL
 
 
 def test_more_errors_are_seen():
