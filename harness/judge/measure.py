@@ -223,8 +223,8 @@ def _against_baseline(objective: Objective, contrast: Contrast) -> tuple[Chances
         )
         if amount is not None
     ]
-    within, _, _, decided_by = min(sides, key=lambda side: (side[0], side[2]))
-    beyond = max(side[1] for side in sides)
+    decided_by = min(sides, key=lambda side: (round(side[0], 6), side[2]))[3]
+    within, beyond = min(side[0] for side in sides), max(side[1] for side in sides)
     return Chances(harm=harm[objective.direction], beyond=beyond, within=within), decided_by
 
 

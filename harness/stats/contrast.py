@@ -31,6 +31,7 @@ from harness.stats.window import Window
 Floats = NDArray[np.float64]
 _WIDEST = 25.0  # logarithm of the largest ratio that is told from infinity
 _FARTHEST = 1e15
+_TIED = 3.0  # standard errors by which a bin with ties exceeds its neighbours
 _RELATIVE_STEP, _SHARE_STEP = 0.02, 1e-3
 
 
@@ -190,6 +191,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     if weights is None:
         return None
     places = tuple(_crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
+    trials = weights.baseline_trials, weights.canary_trials
     coarse = _coarse(window, places)
     columns = np.stack([column_at(window.above[arm], places[arm]) for arm in (BASELINE, CANARY)])
     shares = columns / np.where(answered > 0, answered, 1)
@@ -199,10 +201,10 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         survival=survival,
         first_bin=window.first_bin,
         positions=(places[0], places[1]),
-        trials=(weights.baseline_trials, weights.canary_trials),
+        trials=trials,
         weight_rate=weights.total / window.seconds,
         coarse=coarse,
-        blur=coarse or math.expm1(max(map(_ties, survival, places)) * shift_width()),
+        blur=coarse or math.expm1(max(map(_ties, survival, places, trials)) * shift_width()),
         noise=_noise(
             shares,
             rates,
@@ -214,11 +216,11 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     )
 
 
-def _ties(survival: Floats, place: float) -> float:
+def _ties(survival: Floats, place: float, trials: float) -> float:
     """How much of the bin at a position may be equal latencies, anywhere in it.
 
-    Inside a bin latencies are taken to be spread evenly; a bin that has more of them than its
-    neighbours explain may hold ties.
+    Inside a bin latencies are taken to be spread evenly; a bin that has more of the ``trials`` than its
+    neighbours and chance explain may hold ties.
     """
     curve = survival[max(math.floor(place) - 2, 0) : math.ceil(place) + 3].tolist()
     masses = [0.0, *(high - low for high, low in pairwise(curve)), 0.0, 0.0, 0.0, 0.0]
@@ -226,7 +228,8 @@ def _ties(survival: Floats, place: float) -> float:
     extra = 0.0
     for own in {first, first + math.ceil(place) - math.floor(place) - 1}:
         around = max(masses[own - 1], masses[own + 1])
-        extra = max(extra, 1 - around / masses[own]) if masses[own] > 0 else extra
+        if masses[own] - around > _TIED * math.sqrt((masses[own] + around) / trials):
+            extra = max(extra, 1 - around / masses[own])
     return extra
 
 
