@@ -1,6 +1,6 @@
 """Writes a sample for every request event of this worker; see ``harness.load.recording`` for the files.
 
-The file grows by windows of 256 KiB that are written with zeros before they are mapped: a full
+The file grows by windows of 64 KiB that are written with zeros before they are mapped: a full
 disk is then an error here and not a SIGBUS at some later store.
 """
 
@@ -21,7 +21,7 @@ from requests.exceptions import HTTPError
 from harness.load import recording as files
 from harness.load.users.answers import BadStatusError
 
-WINDOW = 256 * 1024
+WINDOW = 64 * 1024
 _BAD_STATUS = (BadStatusError, LocustBadStatusCode, HTTPError)
 """Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
 _OTHERS = "(others)"
