@@ -216,6 +216,20 @@ def test_an_exception_in_a_task_is_counted_and_named(tmp_path, target, profile):
     assert any("KeyError: 'stars'" in note and "visit.py:8" in note for note in outcome.report.notes)
 
 
+def test_a_user_that_cannot_start_is_tried_again_by_the_next_arrival(tmp_path, target, profile):
+    """A login that fails twice costs two arrivals; the third one is a user as any other."""
+    text = """
+    n = 0
+
+    def on_start(self):
+        Visitor.n += 1
+        if Visitor.n <= 2:
+            raise KeyError("login")
+    """
+    outcome = carry_out(plan(profile(text + READ.replace("\n", "\n    ")), target.url, rate=20, seconds=1), tmp_path)
+    assert (outcome.report.task_errors, outcome.report.silent, outcome.report.recorded) == (2, 2, 18)
+
+
 def test_a_task_that_sends_nothing_shows_as_silent_arrivals(tmp_path, target, profile):
     """An arrival that never became a request is no success."""
     outcome = carry_out(plan(profile("@task\ndef idle(self):\n    pass\n"), target.url, rate=20, seconds=1), tmp_path)

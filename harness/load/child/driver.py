@@ -57,8 +57,9 @@ class Seat:
 
     def _task(self) -> None:
         if self._walk is None:
-            self._walk = TaskWalk(self.kind(self._driver.environment))
-            self._walk.start()
+            walk = TaskWalk(self.kind(self._driver.environment))
+            walk.start()
+            self._walk = walk  # a user that could not start is not kept: the next arrival tries a new one
         self._walk.step()
 
     def _guarded(self, step: Callable[[], None]) -> None:
