@@ -137,9 +137,10 @@ def latency(bench: Bench) -> Iterator[Row]:
             found[user] = float(np.quantile(samples.latency_s[len(samples) // 4 :], 0.5))
         rounds.append(found)
     yield Row("wrk: p50 at one connection", f"{1e6 * median(each['wrk'] for each in rounds):.0f} µs")
-    for user, bar in zip(users, (150e-6, 50e-6, 50e-6), strict=True):
+    for user, bar in zip(users, (None, 50e-6, 50e-6), strict=True):
         added = median(each[user] - each["wrk"] for each in rounds)
-        yield Row(f"{user}: added p50", f"{1e6 * added:.0f} µs", f"at most {1e6 * bar:.0f} µs", added <= bar)
+        text = f"at most {1e6 * bar:.0f} µs" if bar else ""
+        yield Row(f"{user}: added p50", f"{1e6 * added:.0f} µs", text, added <= bar if bar else None)
 
 
 def recorder(bench: Bench) -> Iterator[Row]:
