@@ -136,7 +136,7 @@ class ClusterForbidden(ClusterError):
 
 
 class ClusterUnreachable(ClusterError):
-    """No answer in time, too many requests, or a server in trouble: worth another try."""
+    """No answer in time, too many requests, expired credentials, or a server in trouble: worth another try."""
 
 
 class CanaryFinding(AssertionError):

@@ -114,6 +114,7 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         stop_early=True,
         config=resolved(config),
         manifest=manifest,
+        only_test_traffic=config.cluster.only_test_traffic,
         noise={} if learned is None else learned.excess,
         noise_from="" if learned is None else str(learned),
     )

@@ -15,6 +15,7 @@ from harness.errors import MeshError, UsageError
 from harness.faults import faults_edits
 from harness.istio import governing
 from harness.istio.edits import Edit, applied_all, key
+from harness.istio.routes import test_traffic
 from harness.istio.routing import split_edits
 from harness.mesh.cluster.arms import fresh_arm_edits, runs
 from harness.mesh.cluster.mesh import plain_resources
@@ -119,6 +120,7 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
         canary_share=config.canary_share,
         owner=_OWNER,
         gateway=config.cluster.gateway,
+        test_headers=test_traffic(_OWNER) if config.cluster.only_test_traffic else None,
     )
     common = {key: value for key, value in baseline.items() if canary.get(key) == value}
     return [

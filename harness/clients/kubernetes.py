@@ -8,28 +8,29 @@ types. Nothing is sent twice behind the caller's back.
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes import client, config
 
 from harness.clients.kubernetes_errors import refusal
 from harness.clients.kubernetes_forward import pod_get
 from harness.clients.kubernetes_kinds import Kind, kind_of
+from harness.clients.kubernetes_settings import IN_CLUSTER, api_client, context_name
 from harness.clients.kubernetes_warnings import warnings_in
 from harness.errors import ClusterConflict, ClusterError, ClusterUnreachable
 from harness.model.record import Json
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
+_UNKNOWN_USER = 401
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
 
 
@@ -81,32 +82,22 @@ def connect(
     record: told of every request that changes something. timeout_s: for one answer.
     Raises ClusterError when there is no usable configuration. Sends nothing.
     """
-    settings = client.Configuration()
-    try:
-        if kubeconfig is None and context is None and _in_cluster():
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-            name = "in-cluster"
-        else:
-            file = str(kubeconfig) if kubeconfig else None
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=file, context=context, client_configuration=settings
-            )
-            _, current = config.list_kube_config_contexts(config_file=file)  # type: ignore[no-untyped-call]
-            name = context or current["name"]
-    except (config.ConfigException, OSError, ValueError, TypeError) as error:
-        where = kubeconfig or "$KUBECONFIG or ~/.kube/config"
-        raise ClusterError(
-            f"no usable Kubernetes configuration in {where}: {error}; name one with --kubeconfig, and a context with --context"
-        ) from error
-    return Kubernetes(client.ApiClient(settings), context=name, record=record, timeout_s=timeout_s)
+    name = context_name(kubeconfig, context)
+    return Kubernetes(
+        partial(api_client, kubeconfig, None if name == IN_CLUSTER else name),
+        context=name,
+        record=record,
+        timeout_s=timeout_s,
+    )
 
 
 class Kubernetes:
     """One API server. Use ``connect``."""
 
-    def __init__(self, api: Any, *, context: str, record: Record, timeout_s: float) -> None:
-        """api: the official client's ApiClient."""
-        self._api, self._record, self._timeout_s = api, record, timeout_s
+    def __init__(self, load: Callable[[], Any], *, context: str, record: Record, timeout_s: float) -> None:
+        """load: makes the official client's ApiClient with the credentials as they are now."""
+        self._load, self._record, self._timeout_s = load, record, timeout_s
+        self._api = load()
         self.context = context
         self._ahead_s = 0.0
 
@@ -325,7 +316,16 @@ class Kubernetes:
                 "is the API server up, and is this the right context?"
             ) from error
         self._hear_the_time(answer.headers.get("Date"))
+        if answer.status == _UNKNOWN_USER:
+            self._renew_credentials()
         return answer
+
+    def _renew_credentials(self) -> None:
+        """Read them again, for the next request: a token may have been replaced while we ran."""
+        with suppress(ClusterError):
+            renewed = self._load()
+            self._api.rest_client.pool_manager.clear()
+            self._api = renewed
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "canary-harness"}
@@ -344,10 +344,6 @@ class Kubernetes:
     @property
     def _host(self) -> str:
         return str(self._api.configuration.host).rstrip("/")
-
-
-def _in_cluster() -> bool:
-    return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
 
 
 def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None) -> Json:

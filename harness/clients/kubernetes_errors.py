@@ -7,14 +7,13 @@ import json
 from harness.clients.kubernetes_kinds import Kind
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable
 
-_BUSY = 429
+_BUSY, _UNKNOWN_USER = 429, 401
 _LONGEST_MESSAGE = 600
 _CONFLICTS = {
     409: "changed meanwhile, or there already",
     410: "the version asked for is too old; read again",
 }
 _MEANINGS = {
-    401: "the API server does not know who asks: the credentials are missing or expired; log in again",
     403: "a quota or an admission rule is in the way",
     404: "the namespace, the object or its CRD is missing",
 }
@@ -30,6 +29,10 @@ def refusal(
         return ClusterForbidden(
             f"{what}: not allowed (403): {said}\n"
             f"grant this in a Role of namespace {namespace or '(cluster)'}:\n{rule(verb, kind)}"
+        )
+    if status == _UNKNOWN_USER:
+        return ClusterUnreachable(
+            f"{what}: the API server does not know who asks (401): the credentials are missing or expired; log in again"
         )
     if status == _BUSY or status >= 500:
         return ClusterUnreachable(f"{what}: the API server is in trouble ({status}): {said}")

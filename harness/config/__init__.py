@@ -47,6 +47,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
         reviews-1: {url: "http://10.0.0.7:15000", labels: {app: reviews}}
       opt-in: canary-harness=enabled  # label that opens a namespace for experiments
       owners: [argocd]                # controllers that have been told to leave our edits alone; default: none
+      only-test-traffic: false        # touch only requests with the run's W3C baggage, which services must pass on
       fresh-arms: false               # compare new copies of both builds, of the same age, instead of what runs
       ready-within: 3m                # that long may new pods take
       prove: true                     # see every change in the sidecars

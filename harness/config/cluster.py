@@ -42,6 +42,7 @@ def read_cluster(fields: Fields, root: Path) -> ClusterSettings:
         uid=fields.text("uid", default.uid),
         opt_in=opt_in,
         owners=owners,
+        only_test_traffic=fields.switch("only-test-traffic", default=default.only_test_traffic),
         fresh_arms=fields.switch("fresh-arms", default=default.fresh_arms),
         ready_within_s=fields.duration_s("ready-within", default.ready_within_s),
         prove=fields.switch("prove", default=default.prove),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError
 from harness.faults import abort, delay
@@ -21,6 +21,7 @@ from harness.istio.routes import (
     hosts_of,
     marked,
     narrowed_to_callers,
+    narrowed_to_headers,
     places,
     unnarrowed,
 )
@@ -46,17 +47,26 @@ def fault_edits(
     owner: str,
     index: int,
     caller_namespace: str | None = None,
+    test_headers: Mapping[str, Json] | None = None,
 ) -> tuple[Edit, ...]:
     """The edits that inject ``fault`` into ``resources`` as they are now.
 
     namespace: of the fault's host and of resources that name none. caller_labels: pod labels of the
     callers that are hit; None hits every caller. caller_namespace: where only callers of one namespace
-    are meant. index: tells the run's faults apart. Several faults at once: see ``faults_edits``.
+    are meant. test_headers: hit only requests that carry these (name to Istio's string match); services must pass
+    them on. index: tells the run's faults apart. Several faults at once: see ``faults_edits``.
     Raises ResourceError for resources in which the fault would hit nothing, others, or be ignored.
     """
     if caller_labels is not None and not caller_labels:
         raise ResourceError(f"{fault}: expected labels of the caller, found none: every caller would be hit")
-    injection = _Injection(fault=fault, labels=caller_labels, namespace=caller_namespace, owner=owner, index=index)
+    injection = _Injection(
+        fault=fault,
+        labels=caller_labels,
+        namespace=caller_namespace,
+        headers=test_headers,
+        owner=owner,
+        index=index,
+    )
     found = governing.virtual_service(resources, host=fault.host, namespace=namespace)
     if found is None:
         route = {"route": [{"destination": {"host": fault.host}}]}
@@ -98,22 +108,19 @@ def faults_edits(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Injection:
-    """A fault for the calls of ``labels`` (None: of everyone) in ``namespace`` (None: in any)."""
+    """A fault for the calls of ``labels`` (None: of everyone) in ``namespace`` (None: in any) with ``headers`` (None: all)."""
 
     fault: Fault
     labels: Mapping[str, str] | None
     namespace: str | None
+    headers: Mapping[str, Json] | None
     owner: str
     index: int
 
     def faulted(self, place: Place, *, number: int) -> Json | None:
         """The route's clone with the fault, or None when none of the callers can take the route."""
         name = f"{prefix(self.owner)}fault-{self.index}-{number}"
-        match = (
-            unnarrowed(place.route, name=name)
-            if self.labels is None
-            else narrowed_to_callers(place, labels=self.labels, namespace=self.namespace)
-        )
+        match = self._match(place, name)
         if not match:
             return None
         ours, theirs = http_fault(self.fault), place.route.get("fault") or {}
@@ -127,6 +134,16 @@ class _Injection:
         entry["fault"] = {**deepcopy(theirs), **ours}
         entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.owner}/{self.index}")
         return entry
+
+    def _match(self, place: Place, name: str) -> list[Json]:
+        if self.labels is None and self.headers is None:
+            return unnarrowed(place.route, name=name)
+        if self.labels is not None:
+            blocks = narrowed_to_callers(place, labels=self.labels, namespace=self.namespace)
+            if self.headers is None or not blocks:
+                return blocks
+            place = replace(place, route={**place.route, "match": blocks})
+        return narrowed_to_headers(place, headers=self.headers or {})
 
 
 def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:

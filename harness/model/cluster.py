@@ -48,6 +48,9 @@ class ClusterSettings:
     probe: path at ``url`` that passes the service under test, asked when its route is bound to a gateway.
     istiod: URL of istiod's debug port, asked for the pods' configuration instead of the pods themselves; that
     is what it sent them, a weaker proof. proxies: ask these for configuration and counts; empty asks the sidecars of the namespace's pods.
+    only_test_traffic: split and fault only requests with the run's W3C baggage, so that real users see nothing of it;
+    services must pass ``baggage`` on for faults on their calls. The dose is still proven over all calls that the
+    proxies count, so that much other traffic makes a run inconclusive.
     fresh_arms: compare new copies of both builds, made at the same time, instead of what runs. copied: the versions
     that they copy, filled in when they are. ready_within_s: how long new pods may take.
     owners: controllers (such as argocd) that may own what is edited, because they leave our edits alone.
@@ -69,6 +72,7 @@ class ClusterSettings:
     uid: str = ""
     opt_in: str = "canary-harness=enabled"
     owners: tuple[str, ...] = ()
+    only_test_traffic: bool = False
     fresh_arms: bool = False
     copied: tuple[str, ...] = ()
     ready_within_s: float = 180.0

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 from harness.faults import fault_edits
 from harness.istio.edits import Edit
+from harness.istio.routes import test_traffic
 from harness.istio.routing import split_edits
 from harness.mesh.port import Mesh
 from harness.model.fault import Fault
-from harness.model.record import FaultCount, Rollback
+from harness.model.record import FaultCount, Json, Rollback
 from harness.model.samples import ARMS
 from harness.runner.counts import Counts, fault_counts, service_name
 from harness.runner.settings import Settings
@@ -43,6 +44,7 @@ class Changes:
             canary_share=settings.canary_share,
             owner=self._owner,
             gateway=self._mesh.gateway,
+            test_headers=self._test_headers(),
         )
         with self._changed(edits, f"split: {settings.canary_share:.0%} to the canary"):
             yield
@@ -57,6 +59,7 @@ class Changes:
             caller_labels=self._caller_labels(fault),
             owner=self._owner,
             index=self._injected,
+            test_headers=self._test_headers(),
         )
         self._injected += 1
         with self._changed(edits, str(fault)):
@@ -89,6 +92,12 @@ class Changes:
             self.rollbacks.append(change.rollback)
             state = "removed and verified" if change.rollback.verified else "NOT VERIFIED"
             self._timeline.note("rollback", f"{what}: {state}", seconds=round(change.rollback.seconds, 4))
+
+    def _test_headers(self) -> dict[str, Json] | None:
+        """What tells the run's requests from those of real users, where only the run's are to be touched."""
+        if self._mesh.target != "cluster" or not self._settings.only_test_traffic:
+            return None
+        return test_traffic(self._owner)
 
     def _caller_labels(self, fault: Fault) -> dict[str, str] | None:
         """Whose calls are hit: the named caller's, else the service under test's, else (a fault on itself) everybody's."""

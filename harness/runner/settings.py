@@ -27,6 +27,7 @@ class Settings:
     seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
     look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
     again: the command that runs the scenario again. noise, noise_from: as in ``Plan``.
+    only_test_traffic: on a cluster, touch only requests that carry the run's W3C baggage.
     """
 
     service: str
@@ -49,6 +50,7 @@ class Settings:
     manifest: Mapping[str, Json]
     noise: Mapping[str, float] = field(default_factory=dict)
     noise_from: str = ""
+    only_test_traffic: bool = False
 
     @property
     def common_labels(self) -> dict[str, str]:

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fake_kubernetes import FakeKubernetes
+from fake_kubernetes import Call, FakeKubernetes
 from shop import Open
 
 from harness.cli import main
@@ -96,13 +95,12 @@ def test_inject_is_live_for_its_time_and_gone_after_it(
     """The command says when the fault is live and when it is gone, and the cluster is as before."""
     before, seen = fake.specs(), []
 
-    def look() -> None:
-        seen.extend(item["metadata"]["name"] for item in fake.objects("VirtualService"))
+    def look(call: Call) -> None:
+        if call.resource == "virtualservices" and call.method == "DELETE":
+            seen.extend(item["metadata"]["name"] for item in fake.objects("VirtualService"))
 
-    timer = threading.Timer(1.0, look)
-    timer.start()
-    assert main(["inject", "delay", "ratings", "2s", "--percent", "50", "--from", "reviews", "--for", "2s"]) == 0
-    timer.join()
+    fake.before = look  # type: ignore[assignment]
+    assert main(["inject", "delay", "ratings", "2s", "--percent", "50", "--from", "reviews", "--for", "1s"]) == 0
     said = capsys.readouterr().out
     assert "is live" in said
     assert "is undone and verified" in said

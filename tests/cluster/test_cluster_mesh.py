@@ -527,6 +527,22 @@ def test_the_entry_must_be_said(fake: FakeKubernetes, open_mesh: Open) -> None:
         mesh.entry()
 
 
+def test_expired_credentials_are_read_again(fake: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
+    """A token that expires during a run and is replaced in the kubeconfig does not keep the undo from its work."""
+    before = fake.specs()
+
+    def replace_token() -> None:
+        fake.kubeconfig(tmp_path / "config", token="new-token")
+
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        fake.tokens = {"new-token": "admin"}
+        timer = threading.Timer(0.5, replace_token)
+        timer.start()
+    timer.join()
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
 def test_a_lost_connection_is_survived(fake: FakeKubernetes, open_mesh: Open) -> None:
     """While the API server does not answer the undo keeps trying, and succeeds when it is back."""
     before, dead = fake.specs(), threading.Event()

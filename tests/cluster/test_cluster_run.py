@@ -13,6 +13,7 @@ from fake_kubernetes import FakeKubernetes, fake_kubernetes
 from shop import route_to
 
 from harness import wiring
+from harness.clients.http import answer_headers
 from harness.config import Config, read_config
 from harness.gate import Outcome, judge_scenario, open_mesh
 from harness.istio.reading import read_resources
@@ -96,6 +97,29 @@ def test_a_scenario_runs_on_a_cluster(cluster: tuple[FakeKubernetes, Config], tm
     assert outcome.analysis.verdict is not Verdict.FAIL
     assert fake.specs() == before
     assert fake.objects("ConfigMap") + fake.objects("Lease") == []
+
+
+def test_real_users_see_neither_split_nor_fault(cluster: tuple[FakeKubernetes, Config], tmp_path: Path) -> None:
+    """With only-test-traffic, answers to requests without the run's baggage carry no mark, while the run is proven."""
+    _, config = cluster
+    config = dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, only_test_traffic=True))
+    strangers: list[set[str]] = []
+    stop = threading.Event()
+
+    def be_a_user() -> None:
+        while not stop.wait(0.5):
+            headers = {**config.cluster.headers, "baggage": "harness.run=other"}
+            strangers.append(set(answer_headers(f"{config.cluster.url}/reviews/1", headers, timeout_s=5)))
+
+    user = threading.Thread(target=be_a_user)
+    user.start()
+    outcome = judged(config, tmp_path)
+    stop.set()
+    user.join()
+    held = {proof.name: proof.held for proof in outcome.analysis.proofs}
+    assert (held["split"], held["arms known"], held["rollback"]) == (True, True, True)
+    assert len(strangers) > 5
+    assert not any("x-harness-arm" in names for names in strangers)
 
 
 def test_drift_makes_a_run_inconclusive(cluster: tuple[FakeKubernetes, Config], tmp_path: Path) -> None:

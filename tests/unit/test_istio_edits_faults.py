@@ -158,6 +158,17 @@ def test_of_several_hosts_only_routes_to_the_faults_host_are_hit() -> None:
     assert [item.before for item in edit.insert] == [to()]
 
 
+@given(virtual_services("ratings"))
+def test_only_test_traffic_is_hit(resource: Any) -> None:
+    """With test headers every block of every clone needs them as well as the caller."""
+    test = {"baggage": {"regex": ".*harness.run=r1.*"}}
+    for caller in (CALLER, None):
+        for insertion in inject(resource, caller=caller, test_headers=test).insert:
+            for block in insertion.entry["match"]:
+                assert block["headers"]["baggage"] == test["baggage"]
+                assert caller is None or block["sourceLabels"].items() >= caller.items()
+
+
 REFUSED = {
     "gateways beside source labels": (
         [service(to(match=[{"gateways": ["mesh"]}]))],
