@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look
-from harness.judge.measure import Measurement, Scene, measure, readings, smallest_visible
+from harness.judge.measure import Measurement, Scene, harmless, measure, readings, smallest_visible
 from harness.judge.wording import comparison_text, count_text, tolerance_text
 from harness.model.objective import Objective, SliKind
 from harness.model.record import Plan
@@ -80,12 +80,14 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     harm = beyond = False
     anew = objective.kind not in {SliKind.GAUGE, SliKind.RECOVERY} and not objective.interaction
     for stretch, part in view.stretches if anew else ((view.scene.window, 1.0),):
+        tail = view.look.proof_tail(view.alpha * part, stretch.seconds if anew else view.look.seen_s)
+        scene = replace(view.scene, window=stretch)
         whole_phase = stretch is view.scene.window
-        measured = whole if whole_phase else measure(objective, replace(view.scene, window=stretch))
+        if not whole_phase and harmless(objective, scene, tail):
+            continue
+        measured = whole if whole_phase else measure(objective, scene)
         if measured is None:
             continue
-        seconds = stretch.seconds if anew else view.look.seen_s
-        tail = view.look.proof_tail(view.alpha * part, seconds)
         harm = harm or measured.chances.harm <= tail
         beyond = beyond or max(measured.chances.harm, measured.chances.beyond) <= tail
     return harm, beyond

@@ -208,13 +208,6 @@ def blur_of(contrast: Contrast) -> Blur:
 
 def _against_baseline(objective: Objective, contrast: Contrast) -> tuple[Chances, bool]:
     """Chances of the tolerance, and whether it is a relative one; of two the wider one decides."""
-    blur = blur_of(contrast)
-    least = max(RESOLUTION, blur.share) if objective.kind is SliKind.LATENCY else 0.0
-    if isinstance(contrast, QuantileContrast) and contrast.coarse:
-        least = 0.0  # above one edge of coarse buckets both arms are counted exactly
-    relative = objective.relative is not None or objective.kind is SliKind.LATENCY
-    up, down = _tail(contrast, least, relative=relative)[0], _tail(contrast, -least, relative=relative)[1]
-    harm = {Direction.INCREASE: up, Direction.DECREASE: down, Direction.EITHER: min(1.0, 2 * min(up, down))}
     sides = [
         (*_within_and_beyond(objective.direction, contrast, amount, relative=is_relative), -size, is_relative)
         for amount, size, is_relative in (
@@ -225,7 +218,29 @@ def _against_baseline(objective: Objective, contrast: Contrast) -> tuple[Chances
     ]
     decided_by = min(sides, key=lambda side: (round(side[0], 6), side[2]))[3]
     within, beyond = min(side[0] for side in sides), max(side[1] for side in sides)
-    return Chances(harm=harm[objective.direction], beyond=beyond, within=within), decided_by
+    return Chances(harm=_harm(objective, contrast), beyond=beyond, within=within), decided_by
+
+
+def _harm(objective: Objective, contrast: Contrast) -> float:
+    """The chance that the canary is no worse than the baseline, up to what latencies can be told apart by."""
+    least = max(RESOLUTION, blur_of(contrast).share) if objective.kind is SliKind.LATENCY else 0.0
+    if isinstance(contrast, QuantileContrast) and contrast.coarse:
+        least = 0.0  # above one edge of coarse buckets both arms are counted exactly
+    relative = objective.relative is not None or objective.kind is SliKind.LATENCY
+    if objective.direction is Direction.INCREASE:
+        return _tail(contrast, least, relative=relative)[0]
+    if objective.direction is Direction.DECREASE:
+        return _tail(contrast, -least, relative=relative)[1]
+    up, down = _tail(contrast, least, relative=relative)[0], _tail(contrast, -least, relative=relative)[1]
+    return min(1.0, 2 * min(up, down))
+
+
+def harmless(objective: Objective, scene: Scene, tail: float) -> bool:
+    """Whether a look at the harm alone shows that nothing in the scene is proven with probability ``tail``."""
+    if objective.limit is not None or not _tolerated(objective):
+        return False
+    contrast = _contrast(objective, scene)
+    return contrast is None or _harm(objective, contrast) > tail
 
 
 def _within_and_beyond(

@@ -172,6 +172,7 @@ class QuantileContrast:
         return np.log(seconds / lowest) / shift_width() - self.first_bin
 
 
+_CLOSE_ENOUGH = 5e-3  # of a standard error: ends of intervals are not printed finer
 _NOTHING_KNOWN = 1e6
 """A latency that may be anywhere, as a factor."""
 
@@ -334,7 +335,7 @@ def _solve(
         step *= 2
         far_gap = root(far) - target
     for _ in range(30):
-        if abs(far_gap) < 1e-3 or near == far:
+        if abs(far_gap) < _CLOSE_ENOUGH or near == far:
             return far
         bounded = math.isfinite(far_gap) and math.isfinite(near_gap)
         middle = far - far_gap * (far - near) / (far_gap - near_gap) if bounded else (far + near) / 2

@@ -158,9 +158,10 @@ def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, i
         return np.zeros((2, size // 2, 1)), 0
     bins = table.bin_numbers[used]
     first, width = int(bins.min()), int(bins.max() - bins.min()) + 2
-    dense = np.bincount(rows[used] * width + (bins - first), table.bin_counts[used], size * width).astype(np.float64)
-    above = np.cumsum(dense.reshape(size, width)[:, ::-1], axis=1)[:, ::-1]
-    return np.ascontiguousarray(above).reshape(2, -1, width), first
+    dense = np.bincount(rows[used] * width + (bins - first), table.bin_counts[used], size * width)
+    above = dense.astype(np.float64, copy=False).reshape(size, width)
+    np.cumsum(above[:, ::-1], axis=1, out=above[:, ::-1])
+    return above.reshape(2, -1, width), first
 
 
 def both_arms(window: Window) -> bool:
