@@ -94,7 +94,9 @@ def test_every_change_is_audited_and_noted_on_the_object(fake: FakeKubernetes, o
         ("update", "DestinationRule"),
     ]
     assert all(line["before"] != line["after"] for line in lines if line["verb"] == "update" and not line["dry_run"])
-    assert {event["involvedObject"]["name"] for event in fake.objects("Event")} == {"reviews"}
+    notes = [(event["involvedObject"]["kind"], event["reason"]) for event in fake.objects("Event")]
+    kinds = ("DestinationRule", "VirtualService")
+    assert sorted(notes) == sorted((kind, reason) for kind in kinds for reason in ("Changed", "Restored"))
     assert "admin-token" not in "".join(file.read_text() for file in (tmp_path / "run").iterdir())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -244,7 +244,15 @@ class ClusterMesh:
             return str(error)
         except ClusterError as error:
             return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(change)}"
+        self._note_restored(change)
         return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
+
+    def _note_restored(self, change: Change) -> None:
+        for edit in change.edits:
+            with suppress(ClusterError):  # a courtesy, as every note is
+                found = self._kube.get(edit.kind, edit.namespace, edit.name)
+                if found is not None:
+                    note_on(self._kube, found, reason="Restored", message=f"{change.name} (run {change.owner})")
 
     def _prove(self, edit: Edit, *, there: bool) -> None:
         """The edit is in every proxy it concerns, or gone from them; a gateway's is asked by its behaviour."""
