@@ -113,7 +113,7 @@ def parse_objective(
 ) -> Objective:
     """The objective that ``text`` describes, in the grammar at the top of this module.
 
-    weight: its share of the group's score, above zero. Raises ObjectiveError, with the text and a
+    weight: its part of the score beside the other objectives, above zero. Raises ObjectiveError, with the text and a
     caret under the first character that is wrong, for anything else than a sensible objective.
     """
     if not isinstance(text, str):
