@@ -497,6 +497,15 @@ def test_istiods_debug_port_can_be_asked_instead(fake: FakeKubernetes, open_mesh
     assert not [call for call in fake.calls if call.resource == "pods/portforward"]
 
 
+def test_without_proof_no_proxy_is_asked(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Whoever switches the proof off needs no right to forward ports; the limits still hold."""
+    fake.grant("blind", "blind-token", {rule for rule in RUNNER if rule[2] != "pods/portforward"})
+    fake.deaf_pods |= {"reviews-1", "reviews-3"}
+    with open_mesh(prove=False, user={"token": "blind-token"}) as mesh, mesh.changed(fault(mesh), name="fault"):
+        mesh.check()
+    assert left(fake) == []
+
+
 def test_routes_of_a_gateway_are_proven_by_their_answers(fake: FakeKubernetes, open_mesh: Open) -> None:
     """A split behind a gateway is live when answers carry its marks, and gone when they no longer do."""
     bound = route_to("reviews")

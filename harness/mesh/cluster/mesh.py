@@ -163,9 +163,9 @@ class ClusterMesh:
 
     def _require_possible(self, edits: Sequence[Edit]) -> None:
         """Rights for deed and undo, nobody who fights it, and dry runs without warnings."""
-        require_rights(
-            self._kube, self._namespace, rights_for(edits, prove=self._settings.prove and not self._settings.proxies)
-        )
+        needed = set(rights_for(edits, self._settings)) - self._granted
+        require_rights(self._kube, self._namespace, needed)
+        self._granted |= needed
         require_settled(self._kube, self._namespace)
         self._locks.require_free(edits[0].owner, edits, self.resources())
         for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):

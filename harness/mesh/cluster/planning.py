@@ -39,7 +39,7 @@ def plan_changes(
     a later one beyond its own dry run, so all edits of a resource are tried together.
     """
     edits = [edit for change in changes for edit in change]
-    needed = rights_for(edits, prove=settings.prove and not settings.proxies)
+    needed = rights_for(edits, settings)
     missing = set(missing_rights(kube, namespace, needed))
     trouble = [f"right missing: {right}" for right in needed if right in missing]
     diffs = []

@@ -9,6 +9,7 @@ from harness.clients.kubernetes import Kubernetes
 from harness.clients.kubernetes_kinds import kind_of
 from harness.errors import ClusterForbidden
 from harness.istio.edits import LISTS, Edit
+from harness.model.cluster import ClusterSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -33,18 +34,20 @@ JOURNAL = tuple(
     for verb in verbs
 )
 LOOK = (Right(verb="get", kind="Namespace"), Right(verb="list", kind="Deployment"))
-PROOF = (Right(verb="list", kind="Pod"), Right(verb="create", kind="Pod", subresource="portforward"))
+PODS = (Right(verb="list", kind="Pod"),)
+PROOF = (Right(verb="create", kind="Pod", subresource="portforward"),)
 
 
-def rights_for(edits: Iterable[Edit], *, prove: bool) -> tuple[Right, ...]:
-    """What making, proving and undoing the edits takes."""
+def rights_for(edits: Iterable[Edit], settings: ClusterSettings) -> tuple[Right, ...]:
+    """What making, proving and undoing the edits takes; pods are left alone where other proxies are listed."""
     needed: dict[Right, None] = dict.fromkeys((*JOURNAL, *LOOK))
     for edit in edits:
         verbs: tuple[str, ...] = ("create", "delete") if edit.create is not None else ()
         if edit.kind in LISTS:
             verbs = (*verbs, "update")
         needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in ("get", "list", *verbs)))
-    return (*needed, *(PROOF if prove else ()))
+    pods = () if settings.proxies else PODS
+    return (*needed, *pods, *(PROOF if pods and settings.prove and settings.istiod is None else ()))
 
 
 def missing_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> tuple[Right, ...]:
