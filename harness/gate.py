@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import bundle, wiring
 from harness.clients.prometheus import Prometheus
 from harness.config import Config
-from harness.errors import MetricsError
+from harness.errors import MetricsError, UsageError
 from harness.mesh.port import Mesh
 from harness.metrics import server_side_series
 from harness.model.record import Event, Record
@@ -66,6 +66,7 @@ def judge_scenario(
 
     Raises HarnessError when there is no verdict; a verdict, whichever it is, is no error.
     """
+    _check_hosts(scenario, config, mesh)
     owner = new_owner()
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
     settings = wiring.settings(config, scenario, manifest=facts)
@@ -91,6 +92,15 @@ def with_server_side(record: Record, config: Config) -> Record:
         event = Event(at_s=record.phases[-1].end_s, kind="note", text=str(error))
         return replace(record, events=(*record.events, event))
     return replace(record, series=series)
+
+
+def _check_hosts(scenario: Scenario, config: Config, mesh: Mesh) -> None:
+    """On this machine every host is a service of the configuration; a cluster has more."""
+    for fault in scenario.faults:
+        if mesh.target == "local" and fault.host.split(".")[0] not in config.services:
+            raise UsageError(
+                f"{fault}: expected a service of {config.file.name}, found {fault.host!r}; known: {', '.join(config.services)}"
+            )
 
 
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:

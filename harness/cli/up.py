@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -13,7 +14,8 @@ from harness.config import read_config
 from harness.errors import EnvoyError, UsageError
 from harness.istio.reading import read_resources
 from harness.mesh.local import AppliedFiles, LocalMesh, start_local_mesh
-from harness.model.config import Config
+from harness.mesh.services import all_workloads
+from harness.model.config import Config, Workload
 
 HELP = (
     "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and stay until Ctrl-C. "
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--apply", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="Istio YAML to add"
     )
-    parser.add_argument("--logs", type=Path, help="folder for logs (default: a temporary one)")
+    parser.add_argument("--logs", type=Path, help="folder for logs (default: a temporary one, kept after an error)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,17 +47,19 @@ def run(args: argparse.Namespace) -> int:
     for file in args.apply:
         if not file.is_file():
             raise UsageError(f"{file}: expected a file with Istio resources, found none")
-    with tempfile.TemporaryDirectory(prefix="harness-up-") as folder:
-        read_resources([*config.istio, *args.apply], namespace=config.namespace)
-        with start_local_mesh(config, args.logs or Path(folder), workloads="all") as mesh:
-            applied = AppliedFiles(mesh, args.apply)
-            applied.apply_if_changed()
-            _say(mesh, config, args.apply)
-            _warn(mesh)
-            try:
-                _follow(mesh, applied)
-            except KeyboardInterrupt:
-                print("ending services and proxies", file=sys.stderr)
+    read_resources([*config.istio, *args.apply], namespace=config.namespace)
+    folder = args.logs or Path(tempfile.mkdtemp(prefix="harness-up-"))
+    with start_local_mesh(config, folder, workloads="all") as mesh:
+        applied = AppliedFiles(mesh, args.apply)
+        applied.apply_if_changed()
+        _say(mesh, config, args.apply)
+        _warn(mesh)
+        try:
+            _follow(mesh, applied)
+        except KeyboardInterrupt:
+            print("ending services and proxies", file=sys.stderr)
+    if args.logs is None:
+        shutil.rmtree(folder)
     return 0
 
 
@@ -76,6 +80,11 @@ def _warn(mesh: LocalMesh) -> None:
         print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
+def _left_out(config: Config) -> list[Workload]:
+    started = all_workloads(config)
+    return [one for service in config.services.values() for one in service.versions.values() if one not in started]
+
+
 def _say(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
     width = max(map(len, config.services))
     print("services, as the load generator reaches them through its proxy:")
@@ -83,6 +92,8 @@ def _say(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
         print(f"  {name:<{width}}  {mesh.url('loadgenerator', name)}")
     print(f"every service by its Host header:  {mesh.outbound('loadgenerator')}")
     print(f"metrics for Prometheus:            {mesh.metrics_url}")
+    for workload in _left_out(config):
+        print(f"not started:                       {workload.name} (it has neither a command nor an address)")
     for file in files:
         print(f"applied:                           {file} (a change is applied again)")
     print("Ctrl-C ends everything", flush=True)

@@ -158,6 +158,12 @@ def _config(document: Document) -> Config:
         fields.end()
     if config.baseline == config.canary:
         raise arms.error(("canary",), f"expected another version than the baseline, found {config.canary} for both")
+    addresses = [versions[arm].address for arm in (config.baseline, config.canary)]
+    if addresses[0] is not None and addresses[0] == addresses[1]:
+        raise config.error(
+            f"services.{service}.versions.{config.canary}.address",
+            f"expected another address than the baseline's, found {addresses[1]} for both: the canary would be compared with itself",
+        )
     if config.marginal_score > config.pass_score:
         raise judge.wrong(("marginal",), f"at most the passing score {config.pass_score:g}", config.marginal_score)
     return config

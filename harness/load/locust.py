@@ -117,7 +117,7 @@ class LocustRun:
             )
         raise LoadError(
             f"the load generator ended with exit code {self._process.exit_code} before its first request; "
-            f"{self._process.last_lines()}"
+            f"does {self._plan.profile} end it? {self._process.last_lines()}"
         )
 
 

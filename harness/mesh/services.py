@@ -33,13 +33,17 @@ def needed_workloads(config: Config) -> tuple[Workload, ...]:
 
 
 def all_workloads(config: Config) -> tuple[Workload, ...]:
-    """Every workload that can run locally; callees first."""
+    """Both arms, and every other workload that can run locally; callees first."""
     return tuple(
         workload
         for service in _callees_first(config, config.services)
         for workload in config.services[service].versions.values()
-        if workload.command or workload.address
+        if workload.command or workload.address or workload in _arms(config)
     )
+
+
+def _arms(config: Config) -> tuple[Workload, Workload]:
+    return config.workload(config.service, config.baseline), config.workload(config.service, config.canary)
 
 
 class ServiceSet:

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Wait for the other workers of this session; without xdist there is nobody to wait for."""
-    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if session is None:
+def one_at_a_time(run_folder: Path) -> Iterator[None]:
+    """Wait for the other workers of this session, who share its folder; without xdist there is nobody to wait for."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         yield
         return
-    path = Path(tempfile.gettempdir()) / f"harness-{os.getuid()}-{session}.lock"
-    with path.open("w") as lock:
+    run_folder.mkdir(parents=True, exist_ok=True)
+    with (run_folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield

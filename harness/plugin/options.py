@@ -30,7 +30,7 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
         type=Path,
         default=None,
-        help="configuration file (default: harness.yaml in the root folder)",
+        help="configuration file (default: harness.yaml in this folder or above)",
     )
     group.addoption(
         "--harness-out",
@@ -77,8 +77,14 @@ class Session:
         from harness.config import read_config
 
         given: Path | None = self._pytest.getoption("--harness-config")
-        read = read_config((given or self._pytest.rootpath / "harness.yaml").absolute())
+        read = read_config((given or self._nearest()).absolute())
         return wiring.for_target(read, self.target)
+
+    def _nearest(self) -> Path:
+        """The harness.yaml of the folder pytest was started in, or of one above it, or of pytest's root folder."""
+        start = self._pytest.invocation_params.dir
+        places = [folder / "harness.yaml" for folder in (start, *start.parents, self._pytest.rootpath)]
+        return next((place for place in places if place.is_file()), places[0])
 
     @cached_property
     def run_name(self) -> str:

@@ -48,7 +48,7 @@ class Test:
     @cached_property
     def mesh(self) -> Mesh:
         """Running services and proxies."""
-        self._world.enter_context(one_at_a_time())
+        self._world.enter_context(one_at_a_time(self.session.folder))
         return self._world.enter_context(
             gate.open_mesh(self.session.config, target=self.session.target, folder=self._folder / "logs")
         )

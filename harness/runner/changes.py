@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from harness.faults import fault_edits
-from harness.istio.edits import Edit
+from harness.istio.edits import Edit, applied_all
 from harness.istio.routes import test_traffic
 from harness.istio.routing import split_edits
 from harness.mesh.port import Mesh
@@ -31,36 +31,25 @@ class Changes:
         self._counted: list[tuple[Fault, str, Counts, Counts]] = []
         self.rollbacks: list[Rollback] = []
 
+    def check(self, faults: Sequence[Fault]) -> None:
+        """Raise ResourceError, before anything is changed, for a split or faults that cannot be made together."""
+        namespace = self._settings.namespace
+        resources = self._mesh.resources()
+        resources = applied_all(self._split_edits(resources), resources, namespace=namespace)
+        for index, fault in enumerate(faults):
+            resources = applied_all(self._fault_edits(fault, resources, index), resources, namespace=namespace)
+
     @contextmanager
     def split(self) -> Iterator[None]:
         """Requests to the service under test are shared out to both arms, and answers are marked."""
-        settings = self._settings
-        edits = split_edits(
-            self._mesh.resources(),
-            host=settings.service,
-            namespace=settings.namespace,
-            baseline=settings.baseline,
-            canary=settings.canary,
-            canary_share=settings.canary_share,
-            owner=self._owner,
-            gateway=self._mesh.gateway,
-            test_headers=self._test_headers(),
-        )
-        with self._changed(edits, f"split: {settings.canary_share:.0%} to the canary"):
+        edits = self._split_edits(self._mesh.resources())
+        with self._changed(edits, f"split: {self._settings.canary_share:.0%} to the canary"):
             yield
 
     @contextmanager
     def inject(self, fault: Fault, *, phase: str) -> Iterator[None]:
         """The fault is live inside, and what it hit is counted."""
-        edits = fault_edits(
-            fault,
-            self._mesh.resources(),
-            namespace=self._settings.namespace,
-            caller_labels=self._caller_labels(fault),
-            owner=self._owner,
-            index=self._injected,
-            test_headers=self._test_headers(),
-        )
+        edits = self._fault_edits(fault, self._mesh.resources(), self._injected)
         self._injected += 1
         with self._changed(edits, str(fault)):
             live = self._mesh.request_counts()
@@ -81,6 +70,31 @@ class Changes:
         """The arm of each version label of the service under test."""
         versions = (self._settings.baseline.get("version", ""), self._settings.canary.get("version", ""))
         return dict(zip(versions, ARMS, strict=True))
+
+    def _split_edits(self, resources: Sequence[Json]) -> tuple[Edit, ...]:
+        settings = self._settings
+        return split_edits(
+            resources,
+            host=settings.service,
+            namespace=settings.namespace,
+            baseline=settings.baseline,
+            canary=settings.canary,
+            canary_share=settings.canary_share,
+            owner=self._owner,
+            gateway=self._mesh.gateway,
+            test_headers=self._test_headers(),
+        )
+
+    def _fault_edits(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Edit, ...]:
+        return fault_edits(
+            fault,
+            resources,
+            namespace=self._settings.namespace,
+            caller_labels=self._caller_labels(fault),
+            owner=self._owner,
+            index=index,
+            test_headers=self._test_headers(),
+        )
 
     @contextmanager
     def _changed(self, edits: Sequence[Edit], what: str) -> Iterator[None]:

@@ -13,6 +13,8 @@ from harness.model.record import FaultCount
 from harness.model.samples import ARMS, UNKNOWN_ARM, Samples
 
 Counts = tuple[RequestCount, ...]
+OTHER = "other"
+_NO_VERSION = frozenset({"", "unknown", "latest"})
 
 
 def service_name(host: str) -> str:
@@ -45,13 +47,21 @@ def fault_counts(
 
 
 def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms: Mapping[str, str]) -> dict[str, int]:
-    """Requests from the load generator to each arm of the service, by arm; aborted ones have no arm and go under the empty name."""
-    totals = dict.fromkeys((*ARMS, ""), 0)
+    """Requests from the load generator to each arm of the service, by arm.
+
+    Aborted ones, which proxies count without a version, go under the empty name; those that other
+    versions answered under ``other``.
+    """
+    totals = dict.fromkeys((*ARMS, "", OTHER), 0)
     for sign, rows in ((1, end), (-1, start)):
         for row in rows:
             if row.source_workload == caller and service_name(row.destination_service) == service:
-                totals[arms.get(row.destination_version, "")] += sign * row.total
+                totals[_arm(row.destination_version, arms)] += sign * row.total
     return totals
+
+
+def _arm(version: str, arms: Mapping[str, str]) -> str:
+    return arms.get(version) or ("" if version in _NO_VERSION else OTHER)
 
 
 def _rows(rows: Iterable[RequestCount], fault: Fault) -> list[RequestCount]:

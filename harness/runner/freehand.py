@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from harness.errors import UsageError
+from harness.load.port import RunningLoad
 from harness.mesh.port import RequestCount
 from harness.model.fault import Fault
 from harness.model.load import LoadReport
@@ -25,7 +26,8 @@ from harness.model.samples import Samples, concatenated
 from harness.model.scenario import Scenario
 from harness.runner.changes import Changes
 from harness.runner.counts import arm_requests
-from harness.runner.planning import plan_load, plan_run
+from harness.runner.guard import breach
+from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
 from harness.runner.run import LOAD_CALLER
 from harness.runner.settings import Notify, Parts, Settings
@@ -54,6 +56,8 @@ class FreeHand:
         self._during: tuple[Json, ...] = ()
         self._start: tuple[RequestCount, ...] = ()
         self._split = False
+        self._ended = ""
+        self._over = False
 
     def __enter__(self) -> Self:
         self._before = self._during = self._parts.mesh.resources()
@@ -65,6 +69,7 @@ class FreeHand:
     @contextmanager
     def inject(self, fault: Fault) -> Iterator[None]:
         """The fault is live inside, for the calls of the service under test."""
+        self._require_open()
         self._ensure_split()
         with self._changes.inject(fault, phase=_phase_name([*self._live, fault])):
             self._live.append(fault)
@@ -74,7 +79,13 @@ class FreeHand:
                 self._live.remove(fault)
 
     def run_load(self, scenario: Scenario) -> None:
-        """Send the scenario's load for its steady time, after its warm-up; its faults are not used."""
+        """Send the scenario's load for its steady time, after its warm-up; its faults are not used.
+
+        A breached limit ends it, and what follows is not sent.
+        """
+        self._require_open()
+        if self._ended:
+            return
         self._ensure_split()
         faults = tuple(map(str, self._live))
         kind = PhaseKind.FAULT if faults else PhaseKind.STEADY
@@ -92,23 +103,31 @@ class FreeHand:
                 self._parts.mesh.check()
                 running.running()
                 self._tell(running.samples(), plan, _phase_name(self._live), self._parts.now() - running.started_at)
+                if self._breached(running):
+                    break
             report = running.finish()
             samples = running.samples()
         self._loads.append((_shifted(samples, shift_s), report))
         self._rate_rps, self._seed = plan.rate_rps, plan.seed
-        for phase, start_s, end_s in _windows(plan):
+        for phase, start_s, end_s in _windows(cut_short(plan, now_s) if self._ended else plan):
             actual = phase if phase.kind is PhaseKind.WARM_UP else replace(phase, name=_phase_name(self._live), kind=kind, faults=faults)  # fmt: skip
             window = Phase(name=actual.name, kind=actual.kind, start_s=start_s + shift_s, end_s=end_s + shift_s, faults=actual.faults)  # fmt: skip
             self._phases.append((window, actual))
 
     def record(self, objectives: tuple[Objective, ...], *, name: str) -> Record:
-        """Put everything back, and all that happened so far as one record. Raises UsageError when no load was sent."""
+        """Put everything back, and all that happened as one record; nothing can follow.
+
+        Raises UsageError when no load was sent, and while a fault is live.
+        """
+        self._require_open()
+        if self._live:
+            raise UsageError(f"{name}: {_phase_name(self._live)} is still live: compare after leaving chaos.inject")
         if not self._loads:
             raise UsageError(f"{name}: nothing to compare: no load was sent; call load.run(...) first")
         mesh, settings = self._parts.mesh, self._settings
         end = mesh.request_counts()
         self._world.close()
-        self._split = False
+        self._over = True
         return Record(
             plan=Plan(
                 scenario=name,
@@ -138,7 +157,24 @@ class FreeHand:
             resources={"before": self._before, "during": self._during, "after": mesh.resources()},
             manifest=settings.manifest,
             config=settings.config,
+            aborted=self._ended,
         )
+
+    def _require_open(self) -> None:
+        if self._over:
+            raise UsageError("canary.compare ends a test's free-hand work: do all of it before, or write another test")
+
+    def _breached(self, running: RunningLoad) -> bool:
+        settings = self._settings
+        self._ended = breach(
+            running.samples(),
+            elapsed_s=self._parts.now() - running.started_at,
+            error_ceiling=settings.error_ceiling,
+            kill_file=settings.kill_file,
+        )
+        if self._ended:
+            self._timeline.note("guard", self._ended)
+        return bool(self._ended)
 
     def _ensure_split(self) -> None:
         if not self._split:
@@ -177,6 +213,11 @@ def _together(reports: list[LoadReport]) -> LoadReport:
         recorded=sum(report.recorded for report in reports),
         counted=None if None in counted else sum(count or 0 for count in counted),
         dropped=sum(report.dropped for report in reports),
+        silent=sum(report.silent for report in reports),
+        unanswered=sum(report.unanswered for report in reports),
+        task_errors=sum(report.task_errors for report in reports),
+        broken="; ".join(report.broken for report in reports if report.broken),
+        closed=any(report.closed for report in reports),
         late_p50_s=max(report.late_p50_s for report in reports),
         late_p99_s=max(report.late_p99_s for report in reports),
         workers=sum(report.workers for report in reports),

@@ -12,6 +12,7 @@ from harness.model.record import FaultCount, Json, Record
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.units import format_percent
 from harness.model.verdict import Proof
+from harness.runner.counts import OTHER
 from harness.stats.binomial import share_interval
 
 _CONFIDENCE = 0.9999
@@ -97,13 +98,18 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
     """Each sample was a request that the proxies saw, and the other way round."""
     if not record.proxy_requests:
         return
-    samples, proxies = len(record.samples), sum(record.proxy_requests.values())
+    proxies, total = record.proxy_requests, sum(record.proxy_requests.values())
+    samples = {name: int((record.samples.arm == arm).sum()) for arm, name in enumerate(ARMS)}
+    slack = max(2.0, 0.001 * total)
+    aborted = proxies.get("", 0)
+    alike = all(-slack <= count - proxies.get(name, 0) <= aborted + slack for name, count in samples.items())
     yield Proof(
         name="counted alike",
-        held=abs(samples - proxies) <= max(2, 0.001 * proxies),
-        expected=f"{proxies} requests, as the proxies counted",
-        observed=f"{samples} samples",
-        remedy="requests were lost between the load generator and the proxies, or others sent load to the same entry",
+        held=alike and abs(len(record.samples) - total) <= slack and proxies.get(OTHER, 0) <= slack,
+        expected=f"as the proxies counted: {_by_arm(proxies)}",
+        observed=f"samples: {_by_arm({**samples, '': len(record.samples) - sum(samples.values())})}",
+        remedy="the route was changed meanwhile, requests were lost between the load generator and the proxies, "
+        "or others sent load to the same entry",
     )
 
 
@@ -134,6 +140,11 @@ def _rollback(record: Record) -> Iterator[Proof]:
         or ("all verified" if record.rollbacks else "no rollback was recorded"),
         remedy="compare resources/before.yaml with resources/after.yaml in the bundle; harness restore undoes what is left",
     )  # fmt: skip
+
+
+def _by_arm(counts: Mapping[str, int]) -> str:
+    names = {"": "without a version or mark", OTHER: "at other versions"}
+    return ", ".join(f"{count} {names.get(name, name)}" for name, count in counts.items() if count or name in ARMS)
 
 
 def _judged(record: Record) -> NDArray[np.bool_]:

@@ -64,6 +64,7 @@ class _Run:
     def carry_out(self) -> Record:
         mesh, changes = self._parts.mesh, self._changes
         mesh.check()
+        changes.check(self._scenario.faults)
         self._resources["before"] = mesh.resources()
         with changes.split():
             self._resources["during"] = mesh.resources()

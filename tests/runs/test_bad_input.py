@@ -88,3 +88,57 @@ def test_a_missing_envoy_says_how_to_get_one(gate, monkeypatch):
     """The variable that names it is part of the message."""
     monkeypatch.setenv("HARNESS_ENVOY", "/nowhere/envoy")
     refused(gate, "/nowhere/envoy", "HARNESS_ENVOY", code=12)
+
+
+def test_a_fault_on_an_unknown_host_is_refused_before_any_traffic(gate):
+    """The message names the fault and the known services."""
+    refused(
+        gate,
+        "delay(ratngs",
+        "known: details",
+        scenario="def test_it(canary):\n    canary.run(faults=[delay('ratngs', '1s')])\n",
+    )
+
+
+def test_two_faults_that_exclude_each_other_are_refused_before_any_traffic(gate):
+    """A route has room for one delay."""
+    scenario = "def test_it(canary):\n    canary.run(faults=[delay('ratings', '1s'), delay('ratings', '2s')])\n"
+    refused(gate, "already injects delay", scenario=scenario)
+
+
+def test_arms_at_one_address_are_refused(gate):
+    """A canary compared with itself passes always."""
+
+    def same(settings):
+        settings["services"]["reviews"] = {"versions": {v: {"address": "127.0.0.1:9"} for v in ("v2", "v3")}}
+
+    changed(gate, same)
+    refused(gate, "services.reviews.versions.v3.address", "127.0.0.1:9 for both")
+
+
+def test_the_kill_switch_ends_free_hand_loads_too(gate):
+    """What was sent until then is recorded, and never passes."""
+    gate.scenario("def test_it(canary, load):\n    load.run('browse', '20s')\n    canary.compare().require_pass()\n")
+    (gate.folder / "reports").mkdir()
+    (gate.folder / "reports" / "KILL").touch()
+    said, code = gate.run()
+    assert 11 == code, said
+    assert "kill switch" in said
+
+
+def test_comparing_twice_or_under_a_live_fault_is_refused_by_name(gate):
+    """Free-hand work ends with its comparison."""
+    gate.scenario(
+        """
+def test_live(canary, chaos, load):
+    load.run("browse", "1s", warm_up=0)
+    with chaos.inject(abort("ratings", 503)):
+        with pytest.raises(UsageError, match="still live"):
+            canary.compare()
+    canary.compare()
+    with pytest.raises(UsageError, match="ends a test's free-hand work"):
+        load.run("browse", "1s")
+""".replace("def test_live", "from harness.errors import UsageError\n\n\ndef test_live", 1)
+    )
+    said, code = gate.run()
+    assert 0 == code, said

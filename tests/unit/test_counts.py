@@ -52,7 +52,7 @@ def test_requests_by_arm_are_differences_and_aborted_ones_have_no_arm():
         row(2, caller="loadgenerator", version="latest", to=reviews, at="unknown", flags="FI"),
     )
     found = arm_requests(start, end, service="reviews", caller="loadgenerator-latest", arms=ARMS)
-    assert {"baseline": 10, "canary": 9, "": 2} == found
+    assert {"baseline": 10, "canary": 9, "": 2, "other": 0} == found
 
 
 def test_a_service_has_one_short_name():

@@ -57,3 +57,18 @@ def test_a_failed_proof_says_what_was_expected_and_what_was_seen():
     assert "30 % of the calls hit" == dose.expected
     assert dose.observed.startswith("10 % [")
     assert dose.observed.endswith("of 500")
+
+
+@pytest.mark.parametrize(
+    "seen", [{"baseline": 2580, "canary": 20, "": 0}, {"baseline": 1298, "canary": 1302, "": 0, "other": 40}], ids=str
+)
+def test_a_route_changed_behind_the_run_is_seen_arm_by_arm(seen):
+    """The marks say both arms answered, the proxies that one did, or that a third version took requests."""
+    assert ["counted alike"] == failed(record(proxy_requests=seen))
+
+
+def test_aborted_requests_have_no_version_at_the_proxies():
+    """An abort on the service under test is counted without a version; the marks tell its arm."""
+    arms = record().proxy_requests
+    seen = {"baseline": arms["baseline"] - 300, "canary": arms["canary"] - 280, "": 580}
+    assert [] == failed(record(proxy_requests=seen))
