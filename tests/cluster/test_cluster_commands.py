@@ -217,6 +217,23 @@ def test_the_reaper_leaves_the_living_alone(
     assert fake.objects("ConfigMap") == []
 
 
+def test_a_journal_that_cannot_be_read_does_not_keep_others_from_being_undone(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, left alone, and no run starts over it."""
+    before = fake.specs()
+    odd = {"name": "odd", "labels": {"canary-harness/journal": "true"}}
+    with left_behind(fake, open_mesh):
+        fake.put({"kind": "ConfigMap", "metadata": odd, "data": {"change": "{}"}})
+        time.sleep(1.2)
+        assert main(["reaper", "--once"]) == 0
+    assert fake.specs() == before
+    assert "ConfigMap odd" in capsys.readouterr().err
+    assert fake.object("ConfigMap", "odd") is not None
+    assert main(["inject", "delay", "ratings", "2s", "--from", "reviews"]) == 12
+    assert "ConfigMap odd: journal: expected format 1" in capsys.readouterr().err
+
+
 def test_a_killed_injection_is_undone_by_a_reaper_that_stays(fake: FakeKubernetes, project: Path) -> None:
     """Real processes: the injector is killed with SIGKILL, the running reaper puts the cluster back, and ends on SIGTERM."""
     before = fake.specs()

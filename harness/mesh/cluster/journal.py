@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,11 +117,36 @@ def _none(_: Json | None) -> None:
     return None
 
 
-def journalled(kube: Kubernetes, namespace: str) -> tuple[Change, ...]:
-    """Changes of all runs in the namespace that have not been undone, in the order to undo them: last first."""
-    found = kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"})
-    changes = [change_from_json(json.loads(item["data"]["change"])) for item in found]
+def journalled(
+    kube: Kubernetes, namespace: str, *, unreadable: Callable[[str], None] | None = None
+) -> tuple[Change, ...]:
+    """Changes of all runs in the namespace that have not been undone, in the order to undo them: last first.
+
+    unreadable: told of a journal that cannot be read, so that it does not keep the others from being undone;
+    without it such a one raises MeshError.
+    """
+    changes = []
+    for item in kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"}):
+        try:
+            changes.append(_read(item))
+        except MeshError as error:
+            if unreadable is None:
+                raise
+            unreadable(str(error))
     return tuple(sorted(changes, key=lambda change: (change.owner, -change.number)))
+
+
+def _read(config_map: Json) -> Change:
+    name = config_map["metadata"]["name"]
+    try:
+        return change_from_json(json.loads(config_map["data"]["change"]))
+    except MeshError as error:
+        raise MeshError(f"ConfigMap {name}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise MeshError(
+            f"ConfigMap {name}: expected the journal of a change, found something else ({type(error).__name__}: {error}); "
+            "look at it, mend by hand what it describes, and delete it"
+        ) from error
 
 
 def left_on_disk(file: Path) -> tuple[tuple[str, Change], ...]:

@@ -48,7 +48,7 @@ def reap(
     after routes, because whoever reaps may have no right to ask the proxies.
     """
     done = []
-    for change in journalled(kube, namespace):
+    for change in journalled(kube, namespace, unreadable=tell):
         reason = reason_to_undo(kube, namespace, change) or ("asked for" if living else "")
         if reason and owner in (None, change.owner):
             done.append(
@@ -113,7 +113,7 @@ def _take_over(kube: Kubernetes, namespace: str, owner: str, *, patience_s: floa
 
 def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
     """Give back the locks and the Lease of a run that has nothing left to undo."""
-    if any(change.owner == owner for change in journalled(kube, namespace)):
+    if any(change.owner == owner for change in journalled(kube, namespace, unreadable=ignore)):
         return
     Locks(kube, namespace).release(owner)
     lease = kube.get("Lease", namespace, lease_name(owner))
@@ -123,7 +123,7 @@ def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
 
 def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None) -> None:
     """Leases of dead runs that changed nothing, or nothing any more."""
-    busy = {change.owner for change in journalled(kube, namespace)}
+    busy = {change.owner for change in journalled(kube, namespace, unreadable=ignore)}
     leases = kube.list("Lease", namespace, labels=MANAGED_BY)
     alive = {item["metadata"]["name"]: item for item in leases}
     for lease in leases:
