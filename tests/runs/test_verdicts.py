@@ -78,7 +78,7 @@ def test_by_hand(canary, chaos, load):
     said, code = gate.run()
     assert 0 == code, said
     record = bundle.read_bundle(gate.bundles()[-1])
-    assert ["steady", "abort(ratings, 503, 50 %)"] == [phase.name for phase in record.phases if phase.kind.judged]
+    assert ["steady", "abort(ratings, 503, 30 %)"] == [phase.name for phase in record.phases if phase.kind.judged]
     assert [] == gate.left_behind()
 
 
