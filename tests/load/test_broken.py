@@ -28,7 +28,7 @@ def test_arrivals_that_find_no_room_are_dropped_and_counted(tmp_path, target, pr
 
 
 def test_a_profile_that_burns_the_cpu_is_late(tmp_path, target, profile):
-    """Half as much CPU again as there is: requests are sent late. (On a busy machine its share of a core is small.)"""
+    """Half as much CPU again as there is: requests are sent late; beside busy neighbours its share of a core may be small."""
     busy = READ + "    end = __import__('time').perf_counter() + 0.03\n"
     busy += "    while __import__('time').perf_counter() < end:\n        pass\n"
     outcome = carry_out(plan(profile(busy), target.url, rate=50, seconds=2), tmp_path)
