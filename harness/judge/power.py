@@ -14,7 +14,7 @@ from harness.model.phase import Phase, PhasePlan
 from harness.model.record import Plan
 from harness.model.units import format_duration
 from harness.stats.tails import normal_density, normal_quantile, t_quantile
-from harness.stats.variance import BANDWIDTHS, LEAST_FREQUENCIES, PRIOR_DEGREES
+from harness.stats.variance import CALM, LEAST_FREQUENCIES, WARY
 
 POWER = 0.95
 TYPICAL_OVERDISPERSION = 1.6
@@ -118,7 +118,8 @@ def _visible(plan: Plan, objective: Objective, phase: PhasePlan, alpha: float, a
         )
     look = _last_look(phase)
     blocks = max(phase.duration_s / block_seconds(plan), 1.0)
-    degrees = PRIOR_DEGREES + max(LEAST_FREQUENCIES, BANDWIDTHS[0] * blocks ** (2 / 3))
+    caution = WARY if objective.kind is SliKind.LATENCY else CALM
+    degrees = caution.degrees + max(LEAST_FREQUENCIES, caution.bandwidths[0] * blocks ** (2 / 3))
     error *= math.sqrt(assumed.overdispersion * (2 if objective.interaction else 1))
     power = t_quantile(1 - POWER, degrees)
     fails = error * (t_quantile(look.proof_tail(alpha, phase.duration_s), degrees) + power)

@@ -24,7 +24,7 @@ from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
 from harness.stats.scrapes import coarseness
 from harness.stats.split import SplitContrast
 from harness.stats.tails import t_quantile
-from harness.stats.variance import BANDWIDTHS, CAUTIOUS_BANDWIDTHS, Overdispersion, overdispersion
+from harness.stats.variance import CALM, WARY, Caution, Overdispersion, overdispersion
 from harness.stats.weights import Weights, weights_of
 from harness.stats.window import Window
 
@@ -102,12 +102,12 @@ def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, exces
         baseline_trials=weights.baseline_trials,
     )
     least = weights.least_factor(excess, seconds)
-    noise = _noise(shares, rates, trials, weights, floor=least, bandwidths=BANDWIDTHS)
+    noise = _noise(shares, rates, trials, weights, floor=least, caution=CALM)
     return RateContrast(counts=counts, weight_rate=weights.total / max(seconds, 1e-9), noise=noise)
 
 
 def _noise(
-    shares: Floats, rates: Floats, trials: Floats, weights: Weights, *, floor: float, bandwidths: tuple[float, ...]
+    shares: Floats, rates: Floats, trials: Floats, weights: Weights, *, floor: float, caution: Caution
 ) -> Overdispersion:
     """Overdispersion of the weighted differences between arms around their mean."""
     used = weights.by_block > 0
@@ -115,7 +115,7 @@ def _noise(
     excess = by_block * ((shares[CANARY] - shares[BASELINE])[used] - (rates[CANARY] - rates[BASELINE]))
     spread = rates * (1 - rates)
     variance = by_block**2 * (spread[:, None] / trials[:, used]).sum(axis=0)
-    return overdispersion(excess, variance, floor=floor, bandwidths=bandwidths)
+    return overdispersion(excess, variance, floor=floor, caution=caution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +212,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
             answered,
             weights,
             floor=weights.least_factor(excess, window.seconds),
-            bandwidths=CAUTIOUS_BANDWIDTHS,
+            caution=WARY,
         ),
     )
 

@@ -9,6 +9,8 @@ from harness.stats.likelihood import root_of_share
 from harness.stats.variance import Overdispersion, overdispersion
 from harness.stats.window import Window
 
+_INSTANT = 1e-3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitContrast:
@@ -73,7 +75,9 @@ def throughput_contrast(window: Window, share: float, *, excess: float = 0.0) ->
     noise = _split_noise(window, share, excess)
     if noise is None:
         return None
-    seconds = float(window.exposure.sum()) or window.seconds
+    seconds = float(window.exposure.sum())
+    if seconds < _INSTANT * window.block_s:
+        seconds = window.seconds  # requests of one instant have no rate of their own
     return ThroughputContrast(share=share, counts=_totals(window), seconds=seconds, noise=noise)
 
 

@@ -15,13 +15,29 @@ from numpy.typing import NDArray
 from harness.stats.tails import t_quantile
 
 PRIOR = 1.1
-PRIOR_DEGREES = 20.0
-BANDWIDTHS = (0.4,)
-CAUTIOUS_BANDWIDTHS = (0.4, 0.15, 0.07)
 LEAST_FREQUENCIES = 4
 LEAST_TRUST = 4.0
-UNSURPRISING = 0.25
 _COMPARED_AT = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """How much to doubt independence.
+
+    bandwidths: parts of b^(2/3) low frequencies to look at; of several, the one that asks for the most
+    evidence counts. degrees: of freedom that the prior is worth. unsurprising: standard deviations
+    above the prior that leave it all of its weight.
+    """
+
+    bandwidths: tuple[float, ...]
+    degrees: float
+    unsurprising: float
+
+
+CALM = Caution(bandwidths=(0.4,), degrees=30.0, unsurprising=1.5)
+"""For counts of errors and of requests: bursts are short."""
+WARY = Caution(bandwidths=(0.4, 0.15, 0.07), degrees=20.0, unsurprising=0.25)
+"""For latencies: one arm may be slow for a minute, of itself. Tuned on simulated streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +53,7 @@ def overdispersion(
     variance: NDArray[np.float64],
     *,
     floor: float = 1.0,
-    bandwidths: tuple[float, ...] = BANDWIDTHS,
+    caution: Caution = CALM,
 ) -> Overdispersion:
     """Overdispersion of the sum of ``excess``.
 
@@ -45,29 +61,29 @@ def overdispersion(
         excess: each block's contribution, shape (b,), in order of time, around zero.
         variance: what it would be for independent requests, shape (b,).
         floor: the least factor, e.g. one learned from runs of equal arms.
-        bandwidths: several give the answer that asks for the most evidence.
+        caution: how much to doubt that blocks are independent.
 
     Equal-weighted cosine transform of the lowest frequencies with its t approximation (Lazarus,
     Lewis, Stock & Watson 2018, eq. 3 and 4: 0.4 b^(2/3) of them), which is robust to correlation
     over tens of blocks; fewer frequencies see slower noise and have fewer degrees of freedom. Never
     below the blocks' plain variance, which catches single bursts. Because a few blocks say little,
     both are shrunk towards a prior a little above independence, whose weight falls when the blocks are
-    further from it than a quarter of a standard deviation (chi-squared) explain.
+    further from it than chance (chi-squared) explains.
     """
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
-        return Overdispersion(factor=max(floor, 2.0), degrees=PRIOR_DEGREES)
+        return Overdispersion(factor=max(floor, 2.0), degrees=caution.degrees)
     plain = float(((excess - excess.mean()) ** 2).sum()) / expected * blocks / (blocks - 1)
     prior = max(PRIOR, plain)
     least = max(floor, prior if plain > PRIOR else 1.0)
-    counts = [max(LEAST_FREQUENCIES, round(bandwidth * blocks ** (2 / 3))) for bandwidth in bandwidths]
+    counts = [max(LEAST_FREQUENCIES, round(bandwidth * blocks ** (2 / 3))) for bandwidth in caution.bandwidths]
     power = _low_frequencies(excess, max(counts)) / expected * blocks
     answers = []
     for count in dict.fromkeys(counts):
         used = power[:count]
         slow = float(used.mean())
-        surprise = slow / (prior * (1 + UNSURPRISING * (2 / len(used)) ** 0.5))
-        trust = max(PRIOR_DEGREES / max(1.0, surprise) ** 4, LEAST_TRUST)
+        surprise = slow / (prior * (1 + caution.unsurprising * (2 / len(used)) ** 0.5))
+        trust = max(caution.degrees / max(1.0, surprise) ** 4, LEAST_TRUST)
         factor = (trust * prior + len(used) * slow) / (trust + len(used))
         answers.append(Overdispersion(factor=max(factor, least), degrees=trust + len(used)))
     return max(answers, key=lambda answer: t_quantile(_COMPARED_AT, answer.degrees) * answer.factor**0.5)
