@@ -129,22 +129,7 @@ class FreeHand:
         self._world.close()
         self._over = True
         return Record(
-            plan=Plan(
-                scenario=name,
-                service=settings.service,
-                target=mesh.target,
-                phases=tuple(plan for _, plan in self._phases),
-                objectives=objectives,
-                canary_share=settings.canary_share,
-                rate_rps=self._rate_rps,
-                seed=self._seed,
-                judge=settings.judge_name,
-                alpha=settings.alpha,
-                pass_score=settings.pass_score,
-                marginal_score=settings.marginal_score,
-                noise=settings.noise,
-                noise_from=settings.noise_from,
-            ),
+            plan=self._plan(objectives, name),
             phases=tuple(window for window, _ in self._phases),
             samples=concatenated([samples for samples, _ in self._loads]),
             load=_together([report for _, report in self._loads]),
@@ -158,6 +143,25 @@ class FreeHand:
             manifest=settings.manifest,
             config=settings.config,
             aborted=self._ended,
+        )
+
+    def _plan(self, objectives: tuple[Objective, ...], name: str) -> Plan:
+        settings = self._settings
+        return Plan(
+            scenario=name,
+            service=settings.service,
+            target=self._parts.mesh.target,
+            phases=tuple(plan for _, plan in self._phases),
+            objectives=objectives,
+            canary_share=settings.canary_share,
+            rate_rps=self._rate_rps,
+            seed=self._seed,
+            judge=settings.judge_name,
+            alpha=settings.alpha,
+            pass_score=settings.pass_score,
+            marginal_score=settings.marginal_score,
+            noise=settings.noise,
+            noise_from=settings.noise_from,
         )
 
     def _require_open(self) -> None:
