@@ -106,6 +106,8 @@ def _check_hosts(scenario: Scenario, config: Config, mesh: Mesh) -> None:
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:
     """Record, decide and report; ``folder`` becomes the bundle."""
     bundle.write_bundle(record, folder)
+    for recording in folder.glob("load*/**/*.samples"):
+        recording.unlink()  # every sample stands in samples.parquet now
     return report_on(folder, judge_name)
 
 

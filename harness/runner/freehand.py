@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from harness.errors import UsageError
+from harness.errors import MeshDrift, UsageError
 from harness.load.port import RunningLoad
 from harness.mesh.port import RequestCount
 from harness.model.fault import Fault
@@ -100,10 +100,9 @@ class FreeHand:
             self._timeline.note("phase", _phase_name(self._live))
             while (now_s := self._parts.now() - running.started_at) < plan.duration_s:
                 self._parts.sleep(min(1.0, plan.duration_s - now_s))
-                self._parts.mesh.check()
                 running.running()
                 self._tell(running.samples(), plan, _phase_name(self._live), self._parts.now() - running.started_at)
-                if self._breached(running):
+                if self._drifted() or self._breached(running):
                     break
             report = running.finish()
             samples = running.samples()
@@ -167,6 +166,15 @@ class FreeHand:
     def _require_open(self) -> None:
         if self._over:
             raise UsageError("canary.compare ends a test's free-hand work: do all of it before, or write another test")
+
+    def _drifted(self) -> bool:
+        """Whether somebody else changed the routes; raises the error that explains it when a part has died."""
+        try:
+            self._parts.mesh.check()
+        except MeshDrift as drift:
+            self._ended = str(drift)
+            self._timeline.note("drift", self._ended)
+        return bool(self._ended)
 
     def _breached(self, running: RunningLoad) -> bool:
         settings = self._settings
