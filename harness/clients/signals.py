@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
 def endings_interrupt() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread; outside it this does nothing."""
+    """Inside, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread; elsewhere this does nothing.
+
+    SIGINT too, because a shell that starts us in the background has it ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
