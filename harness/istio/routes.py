@@ -88,6 +88,17 @@ def marked(headers: Json | None, name: str, value: str) -> Json:
     return changed
 
 
+def with_baggage(headers: Json, member: str) -> Json:
+    """``headers`` that also add a member to the W3C baggage that requests carry, in the one header it came in.
+
+    A second header of the name would be lawful, but many services read, or hand on, only one.
+    """
+    changed = deepcopy(headers)
+    ours = changed.setdefault("request", {}).setdefault("set", {})
+    ours["baggage"] = f"{ours.get('baggage', '%REQ(baggage)%')},{member}"
+    return changed
+
+
 def unnarrowed(route: Json, *, name: str) -> list[Json]:
     """Match blocks for a clone called ``name`` that takes all requests of ``route``.
 

@@ -23,6 +23,7 @@ from harness.istio.routes import (
     narrowed_to_headers,
     places,
     unnarrowed,
+    with_baggage,
 )
 from harness.model.record import Json
 
@@ -43,6 +44,7 @@ class _Split:
     owner: str
     header: str
     test_headers: Mapping[str, Json] | None
+    arm_in_baggage: bool
     arms: tuple[_Arm, ...]
 
     def clone(self, place: Place, number: int) -> Json:
@@ -71,6 +73,8 @@ class _Split:
             )
         destination = {**deepcopy(base["destination"]), "subset": arm.subset}
         headers = marked(base.get("headers"), self.header, arm.name)
+        if self.arm_in_baggage:
+            headers = with_baggage(headers, f"harness.arm={arm.name}")
         return {"destination": destination, "weight": arm.weight, "headers": headers}
 
 
@@ -85,13 +89,15 @@ def split_edits(
     owner: str,
     arm_header: str = "x-harness-arm",
     test_headers: Mapping[str, Json] | None = None,
+    arm_in_baggage: bool = False,
     gateway: str = governing.MESH,
 ) -> tuple[Edit, ...]:
     """The edits that send ``canary_share`` (in (0, 1)) of the requests for ``host`` to the canary.
 
     host: of a service of ``namespace``. baseline, canary: the pod labels of the arms; subsets with
     exactly these labels are used where they exist and made where not. test_headers: split only requests
-    that carry these (name to Istio's string match). gateway: the gateway that requests come through,
+    that carry these (name to Istio's string match). arm_in_baggage: add ``harness.arm`` to the W3C baggage
+    of requests, all of which must carry some. gateway: the gateway that requests come through,
     or ``mesh``. The DestinationRule's edit comes first: make in order, undo in reverse.
     Raises ResourceError for resources that cannot be split, naming what is in the way.
     """
@@ -105,7 +111,15 @@ def split_edits(
         _Arm(name=name, subset=subset, weight=weight)
         for (name, subset), weight in zip(subsets.items(), _weights(canary_share), strict=True)
     )
-    split = _Split(host=host, namespace=namespace, owner=owner, header=arm_header, test_headers=test_headers, arms=arms)
+    split = _Split(
+        host=host,
+        namespace=namespace,
+        owner=owner,
+        header=arm_header,
+        test_headers=test_headers,
+        arm_in_baggage=arm_in_baggage,
+        arms=arms,
+    )
     found = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
     edit = _split_nothing(split, gateway) if found is None else _split_existing(split, found)
     return (edit,) if rule is None else (rule, edit)

@@ -83,6 +83,7 @@ class Changes:
             owner=self._owner,
             gateway=self._mesh.gateway,
             test_headers=self._test_headers(),
+            arm_in_baggage=self._mesh.target == "local" or self._test_headers() is not None,
         )
 
     def _fault_edits(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Edit, ...]:

@@ -25,9 +25,19 @@ OWNER = "test"
 RULE_AND_ROUTE = (SUBSETS, routes("- name: all\n  route: [{destination: {host: reviews, subset: v1}}]"))
 
 
-def _split(mesh: LocalMesh, *, share: float = 0.5, owner: str = OWNER) -> tuple[Edit, ...]:
+def _split(
+    mesh: LocalMesh, *, share: float = 0.5, owner: str = OWNER, arm_in_baggage: bool = False
+) -> tuple[Edit, ...]:
     arms = {name: {"app": "reviews", "version": version} for name, version in (("baseline", "v2"), ("canary", "v3"))}
-    return split_edits(mesh.resources(), host="reviews", namespace="default", canary_share=share, owner=owner, **arms)
+    return split_edits(
+        mesh.resources(),
+        host="reviews",
+        namespace="default",
+        canary_share=share,
+        owner=owner,
+        arm_in_baggage=arm_in_baggage,
+        **arms,
+    )
 
 
 def _abort(mesh: LocalMesh, host: str = "ratings", *, owner: str = OWNER) -> tuple[Edit, ...]:
@@ -57,6 +67,15 @@ def test_a_split_is_live_inside_and_gone_outside(world: World) -> None:
     assert world.mesh.resources() == before
     after = world.get("reviews")
     assert (after.workload, "x-harness-arm" in after.headers) == ("reviews-v1", False)
+
+
+def test_a_split_tells_the_arm_to_what_lies_behind_it(world: World) -> None:
+    """The run's own baggage stays, and the arm joins it in the same header."""
+    world.serve(*RULE_AND_ROUTE)
+    with world.mesh.changed(_split(world.mesh, arm_in_baggage=True), name="split"):
+        answers = [world.get("reviews", headers={"baggage": "harness.run=r1"}) for _ in range(20)]
+    for answer in answers:
+        assert answer.seen["headers"]["baggage"] == f"harness.run=r1,harness.arm={answer.headers['x-harness-arm']}"
 
 
 def test_changes_of_a_host_without_resources_create_and_delete_them(world: World) -> None:
