@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from types import MappingProxyType
@@ -56,6 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        print(f"harness: {error}", file=sys.stderr)
+        return HarnessError.exit_code
+    except Exception:  # noqa: BLE001 - exit code 1 says "the canary is worse", which a mistake of ours must never say
+        traceback.print_exc()
+        print(
+            "harness: a mistake of the harness, and no verdict; please report it with the lines above", file=sys.stderr
+        )
+        return HarnessError.exit_code
     return code
 
 

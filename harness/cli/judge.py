@@ -65,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the analysis; the exit code is the verdict's."""
     if args.kayenta is not None:
         return judge_kayenta.run(args)
+    if any(given is not None for given in (args.pass_threshold, args.marginal_threshold, args.metrics)):
+        raise UsageError(
+            "--pass, --marginal and --metrics belong to --kayenta; a run's own scores stand in harness.yaml"
+        )
     objectives = tuple(parse_objective(text) for text in args.objective)
     if args.baseline is not None or args.canary is not None:
         record, analysis = _files(args, objectives)
@@ -94,6 +98,10 @@ def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tupl
 def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[Record, Analysis]:
     if args.baseline is None or args.canary is None or args.bundle is not None:
         raise UsageError("judge: expected both --baseline and --canary and no bundle beside them")
+    if args.judge not in (None, SequentialJudge().name):
+        raise UsageError(
+            f"--judge {args.judge}: two files are judged by sequential; the other judges take a recorded run"
+        )
     case = prepared(
         read_requests(args.baseline),
         read_requests(args.canary),

@@ -25,6 +25,7 @@ from harness.model.verdict import Analysis
 REQUIRED = ("time_s", "latency_s", "status")
 OPTIONAL = ("endpoint", "phase", "instance")
 _STEADY = "steady"
+_LONGEST_S = 7 * 86_400.0
 _ENOUGH_TO_OVERLAP = 20  # so many requests in each arm do not miss each other by chance
 _UNLIKE = 1.2  # medians of instances of one build further apart than this are worth a word
 
@@ -157,6 +158,7 @@ def prepared(
     _check_numbers(alpha, canary_share, horizon_s)
     arms = [_checked(columns, arm) for columns, arm in zip((baseline, canary), ARMS, strict=True)]
     _check_overlap(arms)
+    _check_span(arms)
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
     samples = _samples(arms, start_s)
     last_s = float(samples.due_s.max()) if len(samples) else 0.0
@@ -304,6 +306,22 @@ def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
             f"column time_s: expected arms that ran at the same time, found {spans}; if they are two runs of the same "
             "load, let both start at 0"
         )
+
+
+def _check_span(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+    times = np.concatenate([arm["time_s"] for arm in arms])
+    if not len(times) or times.max() - times.min() <= _LONGEST_S:
+        return
+    middle = float(np.median(times))
+    arm, farthest = max(
+        ((name, one["time_s"]) for name, one in zip(ARMS, arms, strict=True) if len(one["time_s"])),
+        key=lambda item: float(np.abs(item[1] - middle).max()),
+    )
+    row = int(np.argmax(np.abs(farthest - middle)))
+    raise JudgeInputError(
+        f"{arm}: column time_s: row {row + 1}: expected requests within a week of each other, found one at "
+        f"{farthest[row]:g} s where most are near {middle:g} s: is a clock or a unit wrong?"
+    )
 
 
 def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[np.int16]) -> tuple[Phase, ...]:

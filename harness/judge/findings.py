@@ -162,7 +162,7 @@ def _missing(objective: Objective, view: PhaseView, measured: Measurement, error
     towards_worse = difference * math.copysign(1.0, margin)
     distance = abs(margin) - max(towards_worse, 0.0)
     tail = SHOWN if distance > 0 else view.look.proof_tail(view.alpha, view.look.planned_s)
-    if abs(distance) < 0.1 * abs(margin) or tail <= 0:
+    if abs(distance) <= 0.1 * abs(margin) or tail <= 0:
         return "the estimate is at the edge of the tolerance: more requests alone may not settle it"
     sigmas = t_quantile(tail, measured.noise.degrees) + _POWER_SIGMAS
     need = have * (sigmas * error / distance) ** 2

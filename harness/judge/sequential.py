@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.judge.doubts import doubts
 from harness.judge.findings import PhaseView, finding_of
 from harness.judge.looks import Look, alpha_parts, applies, looks, stretches
 from harness.judge.measure import Scene
@@ -52,6 +53,9 @@ class SequentialJudge:
         begun = looks(plan, evidence.phases, now_s=now_s, final=final)
         findings, seconds = self._findings(evidence, plan, objectives, table, begun, now_s=now_s, final=final)
         verdict = self._verdict(findings, begun, plan, now_s=now_s, final=final)
+        doubted = doubts(table)
+        if verdict is Verdict.PASS and doubted:
+            verdict = Verdict.INCONCLUSIVE
         score, charged = scored(
             weighted(findings, seconds), verdict, pass_score=plan.pass_score, marginal_score=plan.marginal_score
         )
@@ -59,14 +63,16 @@ class SequentialJudge:
             verdict = Verdict.MARGINAL if score >= plan.marginal_score else Verdict.INCONCLUSIVE
         return Analysis(
             verdict=verdict,
-            reason=_reason(verdict, charged, score, plan, final=final),
+            reason=doubted[0]
+            if verdict is Verdict.INCONCLUSIVE and doubted
+            else _reason(verdict, charged, score, plan, final=final),
             score=score,
             findings=charged,
             judge=self.name,
             alpha=plan.alpha,
             decided_at_s=now_s,
             final=final,
-            warnings=_warnings(table, begun, plan),
+            warnings=(*doubted, *_warnings(table, begun, plan)),
         )
 
     def _findings(

@@ -93,6 +93,7 @@ _WORSE = {
     SliKind.SPLIT: (Direction.EITHER,),
     SliKind.GAUGE: (Direction.INCREASE, Direction.DECREASE, Direction.EITHER),
 }
+_SENSELESS = 1e9
 _UNITS = {
     SliKind.ERROR_RATE: ("%", "pp"),
     SliKind.LATENCY: ("%", *_SECONDS),
@@ -305,6 +306,8 @@ class _Reader:
         if sign == wrong_sign and direction is not Direction.EITHER:
             raise self.wrong(f"expected a tolerance in the worse direction, such as {_example(indicator.kind)}", at)
         value = float(digits) * (_SECONDS.get(unit, 1.0) if unit not in {"%", "pp"} else 0.01)
+        if not value < _SENSELESS:
+            raise self.wrong("expected a number that can be exceeded, found one beyond all measure", unit_at)
         return _Number(at=at, sign=sign, value=value, unit=unit)
 
     def _second(self, indicator: _Indicator, direction: Direction, first: _Number) -> _Number:

@@ -6,6 +6,7 @@ What a test found travels on its report as plain values, so that it crosses from
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _KINDS: Mapping[type[BaseException], str] = {
 }
 _CODES = {"fail": 1, "trouble": 12, "usage": 2, "inconclusive": 11, "marginal": 10}
 """Exit codes by kind of failure, the one that decides first."""
+_PACKAGE = Path(__file__).parents[1]
 _WITH_TRACE = 2
 """From ``-vv`` on our own errors are shown with their traceback; their message is what a user needs."""
 
@@ -76,7 +78,13 @@ def _kind(error: BaseException) -> str:
         return _KINDS[type(error)]
     if isinstance(error, HarnessError):
         return "usage" if error.exit_code == 2 else "trouble"
-    return "fail"
+    return "fail" if isinstance(error, AssertionError) or not _ours(error) else "trouble"
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether the harness itself raised it: a mistake of ours says nothing about the canary."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(frame.filename).is_relative_to(_PACKAGE) for frame in frames)
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:

@@ -1,0 +1,78 @@
+"""What forbids a pass although every objective was shown: an arm that fell silent, latencies out of range.
+
+Requests that were never made leave no latency and no error; where one arm goes on and the other does not,
+its missing requests may be the worst of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.samples import ARMS
+from harness.model.units import format_duration, format_percent
+from harness.stats.histogram import BINS
+from harness.stats.table import TOTAL, Table
+
+ENOUGH_EXPECTED = 20.0
+"""Requests missing in one stretch: with as many expected, silence by chance has a probability of e**-20."""
+SILENT_SHARE = 0.1
+OUT_OF_RANGE_SHARE = 0.01
+
+Floats = NDArray[np.float64]
+
+
+def doubts(table: Table) -> tuple[str, ...]:
+    """Reasons, in words, why these requests cannot end in a pass; empty as a rule."""
+    return (*_silences(table), *_out_of_range(table))
+
+
+def _silences(table: Table) -> Iterator[str]:
+    for number, phase in enumerate(table.phases):
+        rates = _by_block(table, number)
+        if rates is None:
+            continue
+        for arm, name in enumerate(ARMS):
+            silent = silent_blocks(rates[arm], rates[1 - arm])
+            if silent > SILENT_SHARE * rates.shape[1]:
+                yield (
+                    f"the {name} made no request in {format_duration(silent * table.block_s)} of the "
+                    f"{format_duration(rates.shape[1] * table.block_s)} of the {phase} phase, while the other arm went on: "
+                    "find out why, then measure again"
+                )
+
+
+def silent_blocks(own: Floats, other: Floats) -> int:
+    """Blocks of stretches in which ``own`` (requests by block, shape (k,)) is zero although ``other`` lets expect many."""
+    going = own > 0
+    if not going.any() or not other[going].sum():
+        return 0
+    expected = other * (own[going].sum() / other[going].sum())
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], ~going, [False])).astype(np.int8)))
+    stretches = zip(edges[::2], edges[1::2], strict=True)
+    return sum(int(end - start) for start, end in stretches if expected[start:end].sum() >= ENOUGH_EXPECTED)
+
+
+def _by_block(table: Table, phase: int) -> Floats | None:
+    """Requests of baseline and canary by block of a phase, shape (2, k); None when one arm has none at all."""
+    own = (table.cells[:, 0] == phase) & (table.cells[:, 3] < len(ARMS))
+    blocks, arms, totals = table.cells[own, 1], table.cells[own, 3], table.counts[own, TOTAL]
+    if len(np.unique(arms)) < len(ARMS):
+        return None
+    seen = np.zeros((len(ARMS), int(blocks.max() - blocks.min()) + 1))
+    np.add.at(seen, (arms, blocks - blocks.min()), totals)
+    return seen
+
+
+def _out_of_range(table: Table) -> Iterator[str]:
+    if table.edges_s:
+        return
+    total = int(table.bin_counts.sum())
+    outside = int(table.bin_counts[(table.bin_numbers == 0) | (table.bin_numbers == BINS - 1)].sum())
+    if outside > OUT_OF_RANGE_SHARE * total:
+        yield (
+            f"{format_percent(outside / total)} of the latencies are under a microsecond or over a day, "
+            "and are not told from each other: are they in seconds?"
+        )
