@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.model.load import LoadReport
-from harness.model.record import Plan
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
 
@@ -15,7 +14,7 @@ LATE_WARNING_S, LATE_LIMIT_S = 1e-3, 10e-3
 CPU_LIMIT = 0.9
 
 
-def load_proofs(report: LoadReport | None, plan: Plan | None = None) -> tuple[Proof, ...]:  # noqa: ARG001 - for the caller's symmetry
+def load_proofs(report: LoadReport | None) -> tuple[Proof, ...]:
     """Every proof about the load of a run; a run without a report has one failed proof."""
     if report is None:
         return (

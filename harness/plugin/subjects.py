@@ -176,7 +176,7 @@ class Canary:
         """Judge what ``load`` and ``chaos`` did in this test, by these objectives (default: the configuration's)."""
         test = self._test
         chosen = _objectives(objectives) if objectives else test.session.config.objectives
-        record = test.hand.record(chosen, name=test.name)
+        record = gate.with_server_side(test.hand.record(chosen, name=test.name), test.session.config)
         return self._told(gate.judge_record(record, test.next_folder(), test.session.config.judge))
 
     def _told(self, outcome: Outcome) -> Analysis:

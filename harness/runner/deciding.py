@@ -23,7 +23,7 @@ def decide(record: Record, judge: Judge) -> Analysis:
     end_s = record.phases[-1].end_s if record.phases else 0.0
     evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)
     analysis = judge.judge(evidence, record.plan, now_s=end_s, final=True)
-    proven = (*proofs(record), *load_proofs(record.load, record.plan))
+    proven = (*proofs(record), *load_proofs(record.load))
     warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
     return _with_proofs(warned, proven, record.aborted)
 

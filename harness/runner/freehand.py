@@ -48,6 +48,7 @@ class FreeHand:
         self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
         self._world = ExitStack()
         self._live: list[Fault] = []
+        self._injected: list[Fault] = []
         self._phases: list[tuple[Phase, PhasePlan]] = []
         self._loads: list[tuple[Samples, LoadReport]] = []
         self._rate_rps = 0.0
@@ -73,6 +74,7 @@ class FreeHand:
         self._ensure_split()
         with self._changes.inject(fault, phase=_phase_name([*self._live, fault])):
             self._live.append(fault)
+            self._injected.append(fault)
             try:
                 yield
             finally:
@@ -123,6 +125,12 @@ class FreeHand:
             raise UsageError(f"{name}: {_phase_name(self._live)} is still live: compare after leaving chaos.inject")
         if not self._loads:
             raise UsageError(f"{name}: nothing to compare: no load was sent; call load.run(...) first")
+        met = {text for phase, _ in self._phases for text in phase.faults}
+        unmet = [str(fault) for fault in self._injected if str(fault) not in met]
+        if unmet and not self._ended:
+            raise UsageError(
+                f"{name}: no load was sent while {unmet[0]} was live: call load.run(...) inside chaos.inject"
+            )
         mesh, settings = self._parts.mesh, self._settings
         end = mesh.request_counts()
         self._world.close()

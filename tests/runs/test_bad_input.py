@@ -135,6 +135,10 @@ def test_live(canary, chaos, load):
     with chaos.inject(abort("ratings", 503)):
         with pytest.raises(UsageError, match="still live"):
             canary.compare()
+    with pytest.raises(UsageError, match="no load was sent while abort"):
+        canary.compare()
+    with chaos.inject(abort("ratings", 503)):
+        load.run("browse", "1s", warm_up=0)
     canary.compare()
     with pytest.raises(UsageError, match="ends a test's free-hand work"):
         load.run("browse", "1s")

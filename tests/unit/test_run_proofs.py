@@ -3,7 +3,7 @@
 import pytest
 from recorded import fault_count, record, samples
 
-from harness.model.record import Event, Rollback
+from harness.model.record import Rollback, Series
 from harness.runner.proofs import proofs
 
 
@@ -72,3 +72,17 @@ def test_aborted_requests_have_no_version_at_the_proxies():
     arms = record().proxy_requests
     seen = {"baseline": arms["baseline"] - 300, "canary": arms["canary"] - 280, "": 580}
     assert [] == failed(record(proxy_requests=seen))
+
+
+def test_a_configured_prometheus_must_have_readings_of_both_arms():
+    """Empty series and gaps alone are no readings."""
+
+    def series(arm, *values):
+        times = tuple(map(float, range(len(values))))
+        return Series(name="request rate", arm=arm, unit="req/s", source="q", at_s=times, values=values)
+
+    config = {"prometheus": "http://127.0.0.1:9"}
+    gaps = series("canary", float("nan"), float("nan"))
+    assert ["server-side series"] == failed(record(config=config))
+    assert ["server-side series"] == failed(record(config=config, series=(series("baseline", 1.0), gaps)))
+    assert [] == failed(record(config=config, series=(series("baseline", 1.0), series("canary", 2.0))))
