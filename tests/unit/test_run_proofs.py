@@ -3,7 +3,7 @@
 import pytest
 from recorded import fault_count, record, samples
 
-from harness.model.record import Rollback, Series
+from harness.model.record import Event, Rollback, Series
 from harness.runner.proofs import proofs
 
 
