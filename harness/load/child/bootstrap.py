@@ -7,7 +7,6 @@ one from the profile's LOADPROFILE literal and says where the recordings are.
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import sys
@@ -22,12 +21,12 @@ from locust.runners import MasterRunner, WorkerRunner
 from harness.load.child.by_hand import order_by_hand
 from harness.load.child.conductor import Conductor
 from harness.load.child.part import Part
+from harness.load.child.priority import be_served_first
 from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
 from harness.load.recording import refusal_file
 
 ORDER = Path(os.environ[ORDER_VARIABLE]) if ORDER_VARIABLE in os.environ else order_by_hand(sys.argv)
 PLAN = read_order(ORDER.read_text())
-PRIORITY = -15
 IMPORT_LIMIT_S = 20.0
 """A profile that takes longer to import hangs; the log then shows where."""
 
@@ -62,19 +61,8 @@ def refuse(reason: str) -> None:
     refusal_file(ORDER.parent).write_text(reason)
 
 
-def _be_served_first() -> None:
-    """The load's timing is the measuring instrument; where the system allows it (root), others wait for it.
-
-    Linux weighs whole sessions against each other (``man 7 sched``, autogroups), then processes within one.
-    """
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-        with contextlib.suppress(FileNotFoundError):
-            Path("/proc/self/autogroup").write_text(str(PRIORITY))
-
-
 def _on_init(environment: Any, **_: Any) -> None:
-    _be_served_first()
+    be_served_first()
     faulthandler.cancel_dump_traceback_later()
     sys.excepthook = sys.__excepthook__
     environment.user_classes = [kind for kind in environment.user_classes if kind is not NoUser]

@@ -1,0 +1,23 @@
+"""The load's timing is the measuring instrument: where the system allows it (root), others wait for it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+PRIORITY = -15
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def be_served_first(autogroup: Path = AUTOGROUP) -> None:
+    """Raise this process's priority; where that is refused, run on as before.
+
+    Linux weighs whole sessions against each other (``man 7 sched``, autogroups), then processes within one.
+    The session is raised only when it is this process's own: that of a person's terminal is not ours. The kernel takes one
+    such write in a tenth of a second from all of a container's processes, and refuses the others (EAGAIN).
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        if os.getsid(0) == os.getpid():
+            autogroup.write_text(str(PRIORITY))
