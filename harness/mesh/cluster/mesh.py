@@ -114,7 +114,7 @@ class ClusterMesh:
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """What the sidecars have counted as callers since they started."""
-        return self._proxies.request_counts()
+        return self._proxies.request_counts([edit for live in self._live for edit in live.change.edits])
 
     def check(self) -> None:
         """Raise MeshError when a live change has drifted, its time is over, the run counts as dead, or somebody stops it."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from harness.clients.http import http_get
 from harness.clients.kubernetes import Kubernetes
-from harness.clients.prometheus_text import parse_samples
+from harness.clients.prometheus_text import Sample, parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
 from harness.istio.edits import Edit
 from harness.mesh.cluster.limits import routes_in
+from harness.mesh.cluster.own_counts import PATH as OWN_COUNTS
+from harness.mesh.cluster.own_counts import Caller, OwnCounts, subset_versions
 from harness.mesh.port import RequestCount
 from harness.model.cluster import ClusterSettings
 from harness.model.record import Json
@@ -40,6 +42,7 @@ class Proxies:
         self._kube, self._namespace = kube, namespace
         self._listed = {proxy.name: proxy for proxy in settings.proxies}
         self._load_workload, self._istiod = settings.load_workload, settings.istiod
+        self._own = OwnCounts()
 
     def pods(self) -> tuple[Json, ...]:
         """Running pods with a sidecar, or what the settings list instead."""
@@ -66,20 +69,23 @@ class Proxies:
                 )
             time.sleep(_PAUSE_S)
 
-    def request_counts(self) -> tuple[RequestCount, ...]:
+    def request_counts(self, live: Sequence[Edit] = ()) -> tuple[RequestCount, ...]:
         """What all sidecars have counted, summed over pods: calls as their callers saw them.
 
-        Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
+        live: the edits that are live now; they tell whom a fault was meant for where a proxy keeps only Envoy's
+        own counters. Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
         """
         asked = {self._address(pod): pod for pod in self.pods()}
-        rows = [
-            sample
-            for pod in asked.values()
-            for sample in parse_samples(self._ask(pod, _COUNTS).decode())
-            if sample.name.endswith("istio_requests_total")
-        ]
-        sent = {row.labels.get("source_workload") for row in rows if row.labels.get("reporter") == "source"}
+        self._own.look(live, self._namespace)
+        rows: list[Sample] = []
         totals: Counter[tuple[str, ...]] = Counter()
+        for pod in asked.values():
+            said = parse_samples(self._ask(pod, _COUNTS).decode())
+            counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
+            rows += counted
+            for row in () if counted else self._own_rows(pod):
+                totals[tuple(getattr(row, name) for name in _LABELS)] += row.total
+        sent = {row.labels.get("source_workload") for row in rows if row.labels.get("reporter") == "source"}
         for row in rows:
             source, reporter = row.labels.get("source_workload"), row.labels.get("reporter")
             arriving = reporter == "destination" and source == self._load_workload and source not in sent
@@ -87,6 +93,17 @@ class Proxies:
                 labels = {**row.labels, **({"source_workload": LOAD_WORKLOAD} if source == self._load_workload else {})}
                 totals[tuple(labels.get(name, "") for name in _LABELS)] += int(row.value)
         return tuple(RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
+
+    def _own_rows(self, pod: Json) -> Iterator[RequestCount]:
+        name, labels = pod["metadata"]["name"], pod["metadata"].get("labels") or {}
+        workload = labels.get("app", name)
+        caller = Caller(
+            proxy=self._address(pod),
+            workload=LOAD_WORKLOAD if self._load_workload in (name, workload) else workload,
+            version=labels.get("version", ""),
+        )
+        versions = subset_versions(self._kube.list("DestinationRule", self._namespace), self._namespace)
+        return self._own.rows(self._ask(pod, OWN_COUNTS).decode(), caller, versions)
 
     def _lagging(self, edit: Edit, *, there: bool) -> Iterator[str]:
         concerned = [(pod, wanted) for pod in self.pods() if (wanted := names_for(edit, pod, self._namespace))]
@@ -113,7 +130,7 @@ class Proxies:
         name = pod["metadata"]["name"]
         if name in self._listed:
             return http_get(f"{self._listed[name].url}{path}", timeout_s=_ASK_WITHIN_S)
-        if self._istiod is not None and path != _COUNTS:
+        if self._istiod is not None and path not in (_COUNTS, OWN_COUNTS):
             return http_get(
                 f"{self._istiod}/debug/config_dump?proxyID={name}.{self._namespace}", timeout_s=_ASK_WITHIN_S
             )
