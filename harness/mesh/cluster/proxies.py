@@ -83,8 +83,8 @@ class Proxies:
             said = parse_samples(self._ask(pod, _COUNTS).decode())
             counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
             rows += counted
-            for row in () if counted else self._own_rows(pod):
-                totals[tuple(getattr(row, name) for name in _LABELS)] += row.total
+            for own in () if counted else self._own_rows(pod):
+                totals[tuple(getattr(own, name) for name in _LABELS)] += own.total
         sent = {row.labels.get("source_workload") for row in rows if row.labels.get("reporter") == "source"}
         for row in rows:
             source, reporter = row.labels.get("source_workload"), row.labels.get("reporter")
