@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fake_kubernetes import Call, FakeKubernetes
-from shop import Open, route_to
+from shop import Open, pod, route_to
 
 from harness.errors import ClusterError, ClusterForbidden, HarnessError, MeshError, RollbackError, UsageError
 from harness.faults import fault_edits
@@ -475,6 +475,24 @@ def test_load_from_a_gateway_is_counted_where_it_arrives(fake: FakeKubernetes, o
     fake.request_totals = {"reviews-1": f'istio_requests_total{{reporter="destination",{labels}}} 5\n'}
     with open_mesh(load_workload="door") as mesh:
         assert [(row.source_workload, row.total) for row in mesh.request_counts()] == [("loadgenerator", 5)]
+
+
+def test_proxies_without_istios_metrics_tell_envoys_own(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Telemetry may be switched off: the calls of the load generator are told by arm, and a fault's hits by caller."""
+    answers = "cluster.outbound|9080|v1|reviews.shop.svc.cluster.local.upstream_rq_completed"
+    aborts = "http.outbound_0.0.0.0_9080.fault.aborts_injected"
+    fake.put(pod("loadgenerator-1", app="loadgenerator"))
+    fake.request_totals = {"loadgenerator-1": f"{answers}: 5\n"}
+    with open_mesh() as mesh:
+        assert [(row.source_workload, row.destination_version, row.total) for row in mesh.request_counts()] == [
+            ("loadgenerator", "v1", 5)
+        ]
+        with mesh.changed(fault(mesh, abort("ratings", 503)), name="fault"):
+            fake.request_totals["reviews-1"] = f"{aborts}: 3\n"
+            hit = [row for row in mesh.request_counts() if row.response_flags == "FI"]
+    assert [(row.source_workload, row.source_version, row.destination_service, row.total) for row in hit] == [
+        ("reviews", "v1", "ratings.shop.svc.cluster.local", 3)
+    ]
 
 
 def test_proxies_outside_of_pods_can_be_listed(fake: FakeKubernetes, open_mesh: Open) -> None:
