@@ -87,7 +87,15 @@ def with_server_side(record: Record, config: Config) -> Record:
     zero_s, end_s = record.load.started_at, record.load.started_at + record.phases[-1].end_s
     try:
         with Prometheus(config.prometheus) as server:
-            series = server_side_series(server, service=config.service, versions=versions, zero_s=zero_s, end_s=end_s)
+            series = server_side_series(
+                server,
+                service=config.service,
+                versions=versions,
+                zero_s=zero_s,
+                end_s=end_s,
+                gauges=config.gauges,
+                namespace=config.namespace,
+            )
     except MetricsError as error:
         event = Event(at_s=record.phases[-1].end_s, kind="note", text=str(error))
         return replace(record, events=(*record.events, event))

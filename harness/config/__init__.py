@@ -33,6 +33,8 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
       - {objective: latency_p99 < +10%, weight: 2, group: latency, critical: true, muted: false}
     judge: {name: sequential, alpha: 0.01, pass: 95, marginal: 75}  # calibration: a file by harness calibrate
     prometheus: http://127.0.0.1:9090 # default: none
+    gauges:                           # asked of it for each arm, for objectives such as gauge:memory < +10%; default: none
+      memory: {query: 'sum(container_memory_working_set_bytes{pod=~"reviews-{version}-.*"})', unit: bytes}
     out: reports                      # where bundles go
     cluster:                          # used with --target cluster only
       context: kind-dev               # default: the current one; kubeconfig: a file, default as kubectl
@@ -70,6 +72,7 @@ from pathlib import Path
 
 from harness.config.cluster import read_cluster
 from harness.config.fields import Fields, dotted
+from harness.config.gauges import read_gauges, require_sources
 from harness.config.services import read_services
 from harness.errors import ConfigError
 from harness.istio.yaml_lines import Document, read_documents
@@ -149,6 +152,7 @@ def _config(document: Document) -> Config:
         pass_score=judge.number("pass", 95, low=0, high=100),
         marginal_score=judge.number("marginal", 75, low=0, high=100),
         prometheus=_url(top, "prometheus"),
+        gauges=read_gauges(top),
         calibration=_file(judge, "calibration", file.parent),
         out=file.parent / top.text("out", "reports"),
         cluster=read_cluster(top.section("cluster"), file.parent),
@@ -164,6 +168,7 @@ def _config(document: Document) -> Config:
             f"services.{service}.versions.{config.canary}.address",
             f"expected another address than the baseline's, found {addresses[1]} for both: the canary would be compared with itself",
         )
+    require_sources(config)
     if config.marginal_score > config.pass_score:
         raise judge.wrong(("marginal",), f"at most the passing score {config.pass_score:g}", config.marginal_score)
     return config

@@ -7,10 +7,12 @@ source's) numbers per version of the service under test: what the arms did, what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.clients.prometheus import Prometheus
+from harness.errors import MetricsError
+from harness.model.config import Gauge
 from harness.model.record import Series
 
 _STEP_S = 1.0
@@ -44,18 +46,32 @@ QUERIES = (
 
 
 def server_side_series(
-    server: Prometheus, *, service: str, versions: Mapping[str, str], zero_s: float, end_s: float, window: str = "5s"
+    server: Prometheus,
+    *,
+    service: str,
+    versions: Mapping[str, str],
+    zero_s: float,
+    end_s: float,
+    window: str = "5s",
+    gauges: Sequence[Gauge] = (),
+    namespace: str = "default",
 ) -> tuple[Series, ...]:
     """Every query for both arms between two epoch times; an arm without an answer has an empty series.
 
     versions: the version label of each arm (``{"baseline": "v2", "canary": "v3"}``). window: range of
-    the rates; at least four scrape intervals. Raises MetricsError when the server does not answer.
+    the rates; at least four scrape intervals. gauges: asked for beside the standard series. Raises MetricsError
+    when the server does not answer, or answers for a gauge with more than one series.
     """
-    return tuple(
-        _series(server, query, arm, _filled(query, service, version, window), (zero_s, end_s))
+    asked = [
+        (query.name, query.unit, arm, _filled(query, service, version, window))
         for query in QUERIES
         for arm, version in versions.items()
-    )
+    ]
+    for gauge in gauges:
+        for arm, version in versions.items():
+            words = {"{version}": version, "{arm}": arm, "{service}": service, "{namespace}": namespace}
+            asked.append((gauge.name, gauge.unit, arm, _replaced(gauge.query, words)))
+    return tuple(_series(server, name, unit, arm, text, zero_s=zero_s, end_s=end_s) for name, unit, arm, text in asked)
 
 
 def _filled(query: Query, service: str, version: str, window: str) -> str:
@@ -63,14 +79,24 @@ def _filled(query: Query, service: str, version: str, window: str) -> str:
     return query.template.format(selector=selector, window=window)
 
 
-def _series(server: Prometheus, query: Query, arm: str, text: str, window_s: tuple[float, float]) -> Series:
-    zero_s, end_s = window_s
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    """PromQL is full of braces, so only these words are placeholders."""
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
+
+
+def _series(server: Prometheus, name: str, unit: str, arm: str, text: str, *, zero_s: float, end_s: float) -> Series:
     found = server.query_range(text, start_s=zero_s, end_s=end_s, step_s=_STEP_S)
+    if len(found) > 1:
+        raise MetricsError(
+            f"{name}: expected one series of the {arm}, found {len(found)} for {text}: put sum(...), max(...) or avg(...) around it"
+        )
     times = found[0].times_s if found else ()
     return Series(
-        name=query.name,
+        name=name,
         arm=arm,
-        unit=query.unit,
+        unit=unit,
         source=text,
         at_s=tuple(round(at - zero_s, 3) for at in times),
         values=found[0].values if found else (),

@@ -72,6 +72,19 @@ class PhaseSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """What Prometheus says of an arm, for objectives such as ``gauge:memory < +10%``.
+
+    query: PromQL that gives one series; ``{version}``, ``{arm}``, ``{service}`` and ``{namespace}`` in it are those
+    of the arm that is asked for. unit: of its values, for people.
+    """
+
+    name: str
+    query: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole ``harness.yaml``; every path in it is absolute.
 
@@ -98,6 +111,7 @@ class Config:
     marginal_score: float
     prometheus: str | None
     out: Path
+    gauges: tuple[Gauge, ...] = ()
     calibration: Path | None = None
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)

@@ -11,6 +11,8 @@ from typing import Self
 
 from harness import gate, wiring
 from harness.clients.signals import endings_interrupt
+from harness.config import Config
+from harness.config.gauges import require_known
 from harness.errors import UsageError
 from harness.gate import Outcome
 from harness.mesh.port import Mesh
@@ -162,7 +164,7 @@ class Canary:
             load=load,
             rate_rps=rate,
             faults=tuple(faults),
-            objectives=None if objectives is None else _objectives(objectives),
+            objectives=None if objectives is None else _objectives(objectives, self._test.session.config),
             **{f"{name}_s": None if text is None else parse_duration(text, name) for name, text in lengths.items()},
         )
         test = self._test
@@ -175,7 +177,7 @@ class Canary:
     def compare(self, *objectives: str | Objective) -> Analysis:
         """Judge what ``load`` and ``chaos`` did in this test, by these objectives (default: the configuration's)."""
         test = self._test
-        chosen = _objectives(objectives) if objectives else test.session.config.objectives
+        chosen = _objectives(objectives, test.session.config) if objectives else test.session.config.objectives
         record = gate.with_server_side(test.hand.record(chosen, name=test.name), test.session.config)
         return self._told(gate.judge_record(record, test.next_folder(), test.session.config.judge))
 
@@ -184,9 +186,11 @@ class Canary:
         return outcome.analysis
 
 
-def _objectives(given: Sequence[str | Objective]) -> tuple[Objective, ...]:
+def _objectives(given: Sequence[str | Objective], config: Config) -> tuple[Objective, ...]:
     if isinstance(given, str):
         raise UsageError(
             f"objectives: expected a list of objectives, found the single text {given!r}: put it in brackets"
         )
-    return tuple(parse_objective(one) if isinstance(one, str) else one for one in given)
+    objectives = tuple(parse_objective(one) if isinstance(one, str) else one for one in given)
+    require_known(objectives, config.gauges)
+    return objectives

@@ -8,6 +8,7 @@ from harness.clients.processes import free_ports
 from harness.clients.prometheus import Prometheus
 from harness.errors import MetricsError
 from harness.metrics import server_side_series
+from harness.model.config import Gauge
 
 
 def last(series, name, arm):
@@ -36,6 +37,34 @@ def test_an_arm_without_traffic_has_an_empty_series_and_no_zero(prometheus):
         end = time.time()
         series = server_side_series(server, service="reviews", versions={"canary": "v9"}, zero_s=end - 3, end_s=end)
     assert {()} == {one.values for one in series if one.name == "request rate"}
+
+
+RATE = 'rate(envoy_istio_requests_total{destination_version="{version}"}[5s])'
+
+
+def test_gauges_are_asked_for_each_arm(prometheus):
+    """The arm's words are put into PromQL, whose own braces stay."""
+    gauge = Gauge(name="load", query=f"sum({RATE})", unit="rps")
+    with Prometheus(prometheus) as server:
+        end = time.time()
+        versions = {"baseline": "v2", "canary": "v3"}
+        series = server_side_series(
+            server, service="reviews", versions=versions, zero_s=end - 3, end_s=end, gauges=[gauge]
+        )
+    assert 100 == pytest.approx(last(series, "load", "canary"), rel=0.5)
+    assert {"rps"} == {one.unit for one in series if one.name == "load"}
+
+
+def test_a_gauge_of_several_series_is_refused(prometheus):
+    """Which of them would be the arm's is not for us to guess."""
+    gauge, end = Gauge(name="load", query=RATE), time.time()
+    with (
+        Prometheus(prometheus) as server,
+        pytest.raises(MetricsError, match=r"load: expected one series .* found 2 .*sum"),
+    ):
+        server_side_series(
+            server, service="reviews", versions={"canary": "v3"}, zero_s=end - 3, end_s=end, gauges=[gauge]
+        )
 
 
 def test_a_server_that_is_not_there_is_named():

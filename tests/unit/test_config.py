@@ -224,3 +224,35 @@ def test_the_recorded_settings_are_json_without_secrets(tmp_path: Path) -> None:
     assert "hunter2" not in text
     assert json.loads(text)["services"]["reviews"]["versions"]["v3"]["env"]["DB_PASSWORD"] == "(hidden)"
     assert json.loads(text)["load"]["arrivals"] == "poisson"
+
+
+GAUGED = (
+    MINIMAL
+    + """\
+prometheus: http://127.0.0.1:9090
+gauges:
+  memory: {query: 'sum(memory{pod=~"reviews-{version}-.*"})', unit: bytes}
+objectives: ["gauge:memory < +10%"]
+"""
+)
+
+
+def test_a_gauge_is_a_query_with_a_unit(tmp_path):
+    """Braces are PromQL's but for the known words."""
+    (gauge,) = read_config(written(tmp_path, GAUGED)).gauges
+    assert (gauge.name, gauge.query, gauge.unit) == ("memory", 'sum(memory{pod=~"reviews-{version}-.*"})', "bytes")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("gauge:memory <", "gauge:cpu <", r"objectives\[0\].*section gauges in harness.yaml \(memory\), found 'cpu'"),
+        ("{version}", "v2", r"gauges\.memory\.query: expected PromQL with \{version\} or \{arm\}"),
+        ("prometheus: http://127.0.0.1:9090\n", "", "gauges: expected prometheus to name the server"),
+        ("unit: bytes", "units: bytes", r"gauges\.memory\.units: unknown key"),
+    ],
+)
+def test_a_gauge_that_nobody_could_ask_for_is_refused(tmp_path, old, new, message):
+    """An objective without a source would never be decided, so it is refused before anything is sent."""
+    with pytest.raises(ConfigError, match=message):
+        read_config(written(tmp_path, GAUGED.replace(old, new)))

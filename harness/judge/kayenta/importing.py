@@ -90,7 +90,7 @@ def import_metric(metric: Metric, config: CanaryConfig) -> Imported:
 
 def _kind(metric: Metric, rules: Rules) -> tuple[str, str]:
     """The kind of indicator and why; a guess that contradicts the watched direction is none."""
-    gauge = "a gauge, which needs a series of this name for each arm"
+    gauge = "a gauge, which needs an entry of this name in the section gauges, with PromQL for each arm"
     if re.search(_NOT_REQUESTS, metric.name, re.IGNORECASE):
         return "gauge", f"its name speaks of something else than requests: {gauge}"
     for where, text in (("name", metric.name), ("query", _query(metric))):
