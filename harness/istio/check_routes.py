@@ -17,6 +17,7 @@ _REDIRECT_CODES = (301, 302, 303, 307, 308)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PSEUDO = (":method", ":scheme", ":authority", ":path", ":status")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_CONTROL = "expected a value without control characters, found"
 _FORMAT = re.compile(r"%%|%[A-Z0-9_]+(?:\([^)]*\))?(?::\d+)?%")
 
 
@@ -48,6 +49,10 @@ def _http_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
     yield from _retry_problems(http.get("retries"), (*at, "retries"))
     yield from _rewrite_problems(http.get("rewrite"), (*at, "rewrite"))
     yield from _redirect_problems(http, at)
+    for kind in ("rewrite", "redirect"):
+        for name, value in (http.get(kind) or {}).items():
+            if isinstance(value, str) and _CONTROL.search(value):
+                yield Problem(at=(*at, kind, name), message=f"{_NO_CONTROL} {value!r}")
     yield from _answer_problems(http.get("directResponse"), (*at, "directResponse"))
     for index, origin in enumerate((http.get("corsPolicy") or {}).get("allowOrigins") or ()):
         yield from _text_problems(origin, (*at, "corsPolicy", "allowOrigins", index))
@@ -166,8 +171,7 @@ def _header_problems(headers: Json, at: At) -> Iterator[Problem]:
                 if not (is_host and side == "request"):
                     yield from _name_problems(name, (*at, side, kind, name))
                 if _CONTROL.search(value):
-                    message = f"expected a value without control characters, found {value!r}"
-                    yield Problem(at=(*at, side, kind, name), message=message)
+                    yield Problem(at=(*at, side, kind, name), message=f"{_NO_CONTROL} {value!r}")
                 if "%" in _FORMAT.sub("", value):
                     message = f"expected %% for a percent sign, or a command such as %HOSTNAME%, found {value!r}"
                     yield Problem(at=(*at, side, kind, name), message=message)

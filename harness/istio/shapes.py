@@ -158,13 +158,18 @@ def span(*, zero: bool = False) -> Leaf:
     )
 
 
+_LONGEST_S = 9_223_372_036
+"""Some 292 years: what 64 bits of nanoseconds hold, in which Istio counts."""
+
+
 def _is_span(value: str, *, zero: bool) -> bool:
     try:
         milliseconds = parse_duration(value) * 1000
     except UsageError:
         return False
     whole_milliseconds = abs(milliseconds - round(milliseconds)) < 1e-6
-    return whole_milliseconds and (round(milliseconds) >= 1 or (zero and milliseconds == 0))
+    in_bounds = round(milliseconds) >= 1 or (zero and milliseconds == 0)
+    return whole_milliseconds and in_bounds and milliseconds <= _LONGEST_S * 1000
 
 
 def _is_whole(value: Json) -> bool:

@@ -293,6 +293,25 @@ def test_unreachable_routes_are_told(world: World) -> None:
         """)
     )
     assert world.get("reviews").status == 555
-    assert world.mesh.warnings() == (
-        "VirtualService default/reviews: spec.http[1]: is never reached: spec.http[0] takes every request",
+    (warning,) = world.mesh.warnings()
+    assert warning.endswith(
+        "resources.yaml:9: VirtualService default/reviews: spec.http[1]: is never reached: spec.http[0] takes every request"
     )
+
+
+@pytest.mark.parametrize(
+    ("http", "warning"),
+    [
+        ("- redirect: {uri: /x}\n  timeout: 1s", "http[0].timeout: has no effect beside a redirect: nothing is sent on"),
+        ("- directResponse: {status: 200}\n  retries: {attempts: 1}", "http[0].retries: has no effect beside a directResponse"),
+        ("- match: [{uri: {exact: '/a?b=1'}}]\n  redirect: {uri: /x}", "match[0].uri.exact: '/a?b=1' is never met"),
+        ("- match: [{uri: {prefix: api}}]\n  redirect: {uri: /x}", "match[0].uri.prefix: 'api' is never met"),
+        ("- match: [{uri: {prefix: ''}}]\n  redirect: {uri: /x}", ""),
+    ],
+)  # fmt: skip
+def test_fields_without_effect_are_told(world: World, http: str, warning: str) -> None:
+    """Istio takes them and says nothing."""
+    world.serve(routes(http))
+    found = world.mesh.warnings()
+    assert len(found) == bool(warning)
+    assert warning in "".join(found)

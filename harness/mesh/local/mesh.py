@@ -16,6 +16,7 @@ from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import request_counts
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
+from harness.mesh.local.refusals import refusals_placed
 from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry, RequestCount
@@ -54,7 +55,7 @@ class LocalMesh:
     ) -> None:
         """Use ``start_local_mesh``. ``entry``: the service that load is sent to."""
         self._envoy, self._topology, self._journal = envoy, topology, journal
-        self._resources, self._entry, self._check_services = tuple(resources), entry, check_services
+        self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
         self._unchanged = self._resources
@@ -146,10 +147,10 @@ class LocalMesh:
     def _make_live(self, resources: Sequence[Json]) -> None:
         """Translate and serve; Ctrl-C waits for the some ten milliseconds that this takes."""
         snapshot = translated(resources, self._topology)
-        with interrupts_kept_waiting():
+        with interrupts_kept_waiting(), refusals_placed(resources, self.namespace):
             self._envoy.update(snapshot)
             require_live(self._envoy, snapshot)
-            self._resources = tuple(resources)
+            self._resources = _kept(resources)
 
     def _undo(self, change: LocalChange) -> None:
         if change.rollback is not None:
@@ -201,3 +202,8 @@ class LocalMesh:
             known = ", ".join(sorted(self._ports))
             raise MeshError(f"expected a caller and a service that it calls, found {listener!r}; known: {known}")
         return self._ports[listener]
+
+
+def _kept(resources: Sequence[Json]) -> tuple[Json, ...]:
+    """As a tuple; resources that know where they were read keep knowing it."""
+    return resources if isinstance(resources, tuple) else tuple(resources)

@@ -16,6 +16,7 @@ from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
 from harness.mesh.local.mesh import LocalMesh
+from harness.mesh.local.refusals import refusals_placed
 from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, Endpoint, Topology
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
@@ -57,12 +58,14 @@ def open_local_mesh(
     """
     check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"
-    with start_envoy(
-        find_envoy(os.environ),
-        proxy,
-        listeners=listeners(topology.callers, proxy),
-        snapshot=translated(resources, topology),
-    ) as envoy:
+    with refusals_placed(resources, topology.namespace):
+        started = start_envoy(
+            find_envoy(os.environ),
+            proxy,
+            listeners=listeners(topology.callers, proxy),
+            snapshot=translated(resources, topology),
+        )
+    with started as envoy:
         journal = Journal(file=folder / "changes.jsonl")
         yield LocalMesh(envoy, topology, resources, journal, entry=entry, check_services=check)
 
