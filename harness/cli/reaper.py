@@ -12,6 +12,8 @@ from harness.clients.kubernetes import Kubernetes
 from harness.errors import ClusterError, ClusterForbidden, RollbackError
 from harness.mesh.cluster.opening import connected
 from harness.mesh.cluster.reaping import reap
+from harness.mesh.cluster.settling import Settling
+from harness.model.cluster import ClusterSettings
 from harness.model.units import parse_duration
 
 HELP = (
@@ -36,26 +38,29 @@ def run(args: argparse.Namespace) -> int:
     every_s = parse_duration(args.every, "--every")
     with closing(connected(settings, None, tell=_tell)) as kube, suppress(KeyboardInterrupt):
         while True:
-            _look(kube, namespace, patience_s=settings.patience_s, once=args.once)
+            _look(kube, namespace, settings, once=args.once)
             if args.once:
                 return 0
             time.sleep(every_s)
     return 0
 
 
-def _look(kube: Kubernetes, namespace: str, *, patience_s: float, once: bool) -> None:
+def _look(kube: Kubernetes, namespace: str, settings: ClusterSettings, *, once: bool) -> None:
     """One look. A reaper that stays lives through an API server in trouble; one without its rights says so and ends."""
+    settle = Settling(kube, namespace, settings)
     try:
-        done = reap(kube, namespace, patience_s=patience_s, tell=_tell)
+        done = reap(kube, namespace, patience_s=settings.patience_s, tell=_tell, settle=settle)
     except ClusterError as error:
         if once or isinstance(error, ClusterForbidden):
             raise
         _tell(str(error))
         return
     for item in done:
-        _tell(f"{item.change.owner}: {item.change.name}: {item.trouble or 'undone and verified'}")
+        _tell(f"{item.change.owner}: {item.change.name}: {item.trouble or settle.said}")
     if once and any(item.trouble for item in done):
         raise RollbackError("not everything could be undone; what to do by hand stands above")
+    if once and settle.lagging:
+        raise RollbackError(settle.said)
 
 
 def _tell(text: str) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
-from harness.errors import ClusterError, MeshError, RollbackError
-from harness.istio.edits import Edit
+from harness.errors import RollbackError
 from harness.mesh.cluster.journal import journalled, left_on_disk
 from harness.mesh.cluster.opening import connected
-from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.reaping import reap, reason_to_undo, restore
-from harness.model.cluster import ClusterSettings
+from harness.mesh.cluster.settling import Settling
 
 HELP = "Undo what dead runs left in a cluster; verified, safe to repeat, and it leaves alone what others changed meanwhile."
 EXAMPLES = """\
@@ -54,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
                 print(f"{change.owner}: {change.name} by {change.made_by}: {asked}{f': {reason}' if reason else ''}")
             print("nothing to undo" if not changes else "nothing was changed")
             return 0
-        slow: list[str] = []
-        settle = partial(_settle, Proxies(kube, namespace, settings), settings, slow) if settings.prove else None
+        settle = Settling(kube, namespace, settings)
         if args.journal:
             done = tuple(
                 restore(
@@ -75,23 +71,15 @@ def run(args: argparse.Namespace) -> int:
                 settle=settle,
             )
         for item in done:
-            print(f"{item.change.owner}: {item.change.name}: {item.trouble or 'undone and verified'}")
+            print(f"{item.change.owner}: {item.change.name}: {item.trouble or settle.said}")
         if any(item.trouble for item in done):
             raise RollbackError("not everything could be undone; what to do by hand stands above")
-        if slow:
-            raise RollbackError(f"the resources are as before, but not every proxy was seen to be: {'; '.join(slow)}")
+        if settle.lagging:
+            raise RollbackError(settle.said)
         _say_what_lives(journalled(kube, namespace) if not done else ())
     if not done:
         print("nothing to undo")
     return 0
-
-
-def _settle(proxies: Proxies, settings: ClusterSettings, slow: list[str], edit: Edit) -> None:
-    """Wait until the proxies have lost the edit; what cannot be seen is told, and undoing goes on."""
-    try:
-        proxies.require(edit, there=False, within_s=settings.live_within_s)
-    except (MeshError, ClusterError) as error:
-        slow.append(str(error))
 
 
 def _say_what_lives(changes: tuple[object, ...]) -> None:

@@ -56,6 +56,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
       live-within: 20s                # that long may it take to get there
       heartbeat: 5s                   # after four missed ones the reaper undoes everything
       patience: 2m                    # that long an undo keeps trying
+      watchdog: true                  # a process of its own puts everything back when the run is killed
       limits: {dose: 100%, duration: 15m, faults: 3, restarts: 3, every-caller: false}
 
 Commands run in the file's folder. Commands and ``env`` may hold ``{port}`` (the port to listen on, loopback),

@@ -49,6 +49,7 @@ def read_cluster(fields: Fields, root: Path) -> ClusterSettings:
         live_within_s=fields.duration_s("live-within", default.live_within_s),
         heartbeat_s=fields.duration_s("heartbeat", default.heartbeat_s),
         patience_s=fields.duration_s("patience", default.patience_s),
+        watchdog=fields.switch("watchdog", default=default.watchdog),
         limits=_limits(fields.section("limits")),
     )
     fields.end()

@@ -57,6 +57,7 @@ class ClusterSettings:
     prove: whether changes must be seen in the sidecars. live_within_s: how long they may take to get there.
     heartbeat_s: seconds between two signs of life; after four without one the reaper undoes everything.
     patience_s: how long an undo keeps trying when the API server does not answer.
+    watchdog: whether a process beside the run puts everything back when the run is killed.
     """
 
     kubeconfig: Path | None = None
@@ -80,4 +81,5 @@ class ClusterSettings:
     live_within_s: float = 20.0
     heartbeat_s: float = 5.0
     patience_s: float = 120.0
+    watchdog: bool = True
     limits: Limits = Limits()

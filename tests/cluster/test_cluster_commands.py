@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fake_kubernetes import Call, FakeKubernetes
 from shop import Open
+from test_rights import role
 
 from harness.cli import main
 from harness.istio.routing import split_edits
@@ -237,6 +238,7 @@ def test_a_journal_that_cannot_be_read_does_not_keep_others_from_being_undone(
 def test_a_killed_injection_is_undone_by_a_reaper_that_stays(fake: FakeKubernetes, project: Path) -> None:
     """Real processes: the injector is killed with SIGKILL, the running reaper puts the cluster back, and ends on SIGTERM."""
     before = fake.specs()
+    (project / "harness.yaml").write_text(CONFIG.format(more=", watchdog: false"))
     command = [sys.executable, "-m", "harness"]
     reaper = subprocess.Popen([*command, "reaper", "--every", "0.2s"], stderr=subprocess.PIPE, text=True)
     inject = subprocess.Popen(
@@ -259,3 +261,41 @@ def test_a_killed_injection_is_undone_by_a_reaper_that_stays(fake: FakeKubernete
         reaper.terminate()
         reaper.communicate(timeout=30)
     assert reaper.returncode == 0
+
+
+def test_what_an_undo_could_not_see_is_said(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reaper that may ask the sidecars says that they are clean; one that may not says which right it lacks."""
+    before, kubeconfig = fake.specs(), project / "kubeconfig"
+    roles = (role("reaper"), role("reaper") | role("reaper-proof"))
+    for number, rules in enumerate(roles):
+        fake.grant("reaper", f"reaper-token-{number}", rules)
+        with left_behind(fake, open_mesh):
+            time.sleep(1.2)
+            fake.kubeconfig(kubeconfig, token=f"reaper-token-{number}")
+            assert main(["reaper", "--once"]) == 0
+            fake.kubeconfig(kubeconfig)
+        assert fake.specs() == before
+    said = capsys.readouterr().err
+    assert "the proxies were not asked: rights are missing: list pods, create pods/portforward" in said
+    assert "dead: split: undone and verified, in the proxies too" in said
+
+
+def test_a_reaper_that_looks_once_fails_over_proxies_that_lag(
+    fake: FakeKubernetes,
+    open_mesh: Open,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The resources are put back, the exit code says that a sidecar still has the route."""
+    before = fake.specs()
+    (project / "harness.yaml").write_text(CONFIG.format(more="").replace("live-within: 5s", "live-within: 0.3s"))
+    with left_behind(fake, open_mesh):
+        time.sleep(1.2)
+        stale = {name: fake.config_dump("shop", name) for name in ("reviews-1", "reviews-3")}
+        monkeypatch.setattr(fake, "config_dump", lambda _, pod: stale.get(pod, {}))
+        assert main(["reaper", "--once"]) == 12
+    assert "pod reviews-3 still has harness-dead-split-0" in capsys.readouterr().err
+    assert fake.specs() == before

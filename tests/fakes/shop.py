@@ -9,7 +9,7 @@ from typing import Any
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.cluster import ClusterSettings
 
-QUICK = ClusterSettings(heartbeat_s=0.2, live_within_s=2, patience_s=3)
+QUICK = ClusterSettings(heartbeat_s=0.2, live_within_s=2, patience_s=3, watchdog=False)
 Open = Callable[..., AbstractContextManager[ClusterMesh]]
 
 

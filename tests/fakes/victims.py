@@ -36,9 +36,23 @@ class Victims:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, kubeconfig: Path, folder: Path, *, heartbeat_s: float = 3600, restores: bool = False) -> int:
+    def run(
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        *,
+        heartbeat_s: float = 3600,
+        restores: bool = False,
+        watchdog: bool = False,
+    ) -> int:
         """One run; its exit code, negative for the signal that ended it."""
-        order = {"kubeconfig": str(kubeconfig), "folder": str(folder), "heartbeat_s": heartbeat_s, "restores": restores}
+        order = {
+            "kubeconfig": str(kubeconfig),
+            "folder": str(folder),
+            "heartbeat_s": heartbeat_s,
+            "restores": restores,
+            "watchdog": watchdog,
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -60,7 +74,13 @@ class Victims:
 
 def carry_out(order: dict[str, Any]) -> None:
     """A split, a fault inside it, a look, and everything back; or a restorer."""
-    settings = replace(QUICK, kubeconfig=Path(order["kubeconfig"]), heartbeat_s=order["heartbeat_s"])
+    settings = replace(
+        QUICK,
+        kubeconfig=Path(order["kubeconfig"]),
+        heartbeat_s=order["heartbeat_s"],
+        watchdog=order["watchdog"],
+        patience_s=30 if order["watchdog"] else QUICK.patience_s,
+    )
     if order["restores"]:
         with closing(connected(settings, None)) as kube:
             reap(kube, "shop", patience_s=5, living=True, settle=ignore)

@@ -30,6 +30,7 @@ from harness.mesh.cluster.restarts import Restarts
 from harness.mesh.cluster.rights import Right, require_rights, rights_for
 from harness.mesh.cluster.rollouts import require_ready, require_settled
 from harness.mesh.cluster.undoing import by_hand, undo
+from harness.mesh.cluster.watchdog import Watchdog
 from harness.mesh.port import Entry, RequestCount
 from harness.model.cluster import ClusterSettings
 from harness.model.record import Json, Rollback
@@ -61,9 +62,13 @@ class ClusterMesh:
         journal_file: Path | None,
         made_by: str,
         tell: Callable[[str], None],
+        watchdog: Watchdog | None = None,
     ) -> None:
-        """Use ``open_cluster_mesh``. made_by: who and where, for the journal. tell: told of what takes long."""
-        self._kube, self._namespace, self._settings = kube, namespace, settings
+        """Use ``open_cluster_mesh``. made_by: who and where, for the journal. tell: told of what takes long.
+
+        watchdog: puts things back when this process dies.
+        """
+        self._kube, self._namespace, self._settings, self._watchdog = kube, namespace, settings, watchdog
         self._made_by, self._tell = made_by, tell
         self._journal = Journal(kube, namespace=namespace, file=journal_file)
         self._proxies = Proxies(kube, namespace, settings)
@@ -141,6 +146,8 @@ class ClusterMesh:
                 except ClusterError as error:
                     self._tell(f"run {owner}: its Leases could not be deleted; the reaper will: {error}")
             self._beats.clear()
+            if self._watchdog is not None:
+                self._watchdog.end()
 
     def _planned(self, edits: Sequence[Edit], name: str) -> ClusterChange:
         """Everything that can be known to go wrong goes wrong here, with nothing changed."""
@@ -285,6 +292,8 @@ class ClusterMesh:
             raise MeshError(f"run {owner}: left {others[0].name} behind; first: harness restore --run {owner}")
         beat = Heartbeat(self._kube, namespace=self._namespace, owner=owner, interval_s=self._settings.heartbeat_s)
         with interrupts_kept_waiting():
+            if self._watchdog is not None and not self._watchdog.watch(owner):
+                raise MeshError("the watchdog of this run has died; nothing is changed without it (cluster.watchdog)")
             beat.start()
             self._beats[owner] = beat
 

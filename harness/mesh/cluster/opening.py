@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.clients.kubernetes import Audit, Kubernetes, connect, ignore
+from harness.clients.kubernetes_settings import IN_CLUSTER
 from harness.clients.signals import endings_interrupt
 from harness.errors import ClusterForbidden, MeshError
 from harness.mesh.cluster import limits
@@ -21,6 +22,7 @@ from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.journal import journalled
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.reaping import reason_to_undo
+from harness.mesh.cluster.watchdog import Watchdog
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
 
@@ -68,6 +70,7 @@ def opened(
 def _mesh(
     kube: Kubernetes, settings: ClusterSettings, namespace: str, folder: Path, tell: Callable[[str], None]
 ) -> Iterator[ClusterMesh]:
+    context = None if kube.context == IN_CLUSTER else kube.context
     mesh = ClusterMesh(
         kube,
         namespace=namespace,
@@ -75,6 +78,7 @@ def _mesh(
         journal_file=folder / "journal.jsonl",
         made_by=made_by(),
         tell=tell,
+        watchdog=Watchdog(settings, namespace, context=context, folder=folder) if settings.watchdog else None,
     )
     with endings_interrupt():
         try:

@@ -46,8 +46,14 @@ def rights_for(edits: Iterable[Edit], settings: ClusterSettings) -> tuple[Right,
         if edit.kind in LISTS:
             verbs = (*verbs, "update")
         needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in ("get", "list", *verbs)))
-    pods = () if settings.proxies else PODS
-    return (*needed, *pods, *(PROOF if pods and settings.prove and settings.istiod is None else ()))
+    return (*needed, *(rights_to_ask(settings) if settings.prove or settings.proxies else PODS))
+
+
+def rights_to_ask(settings: ClusterSettings) -> tuple[Right, ...]:
+    """What it takes to ask the proxies what they have."""
+    if settings.proxies:
+        return ()
+    return PODS if settings.istiod is not None else (*PODS, *PROOF)
 
 
 def missing_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> tuple[Right, ...]:

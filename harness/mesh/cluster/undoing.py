@@ -20,14 +20,14 @@ def undo(
 ) -> None:
     """Remove everything of the change from the resources, last edit first, and look whether it is gone.
 
-    Every edit is tried, also when another one failed. settle: called after each edit that was undone, to
-    wait until the proxies have it: routes must be gone before the subsets they lead to. tell: told of each
+    Every edit is tried, also when another one failed. settle: called after each edit, whoever
+    undid it, to wait until the proxies have it: routes must be gone before the subsets they lead to. tell: told of each
     failed try. Raises RollbackError with the commands to mend by hand what is left.
     """
     trouble = []
     for edit in reversed(change.edits):
         try:
-            written, _ = kube.change(
+            kube.change(
                 edit.kind,
                 edit.namespace,
                 edit.name,
@@ -38,8 +38,7 @@ def undo(
         except ClusterError as error:
             trouble.append(str(error))
         else:
-            if written is not None:
-                settle(edit)
+            settle(edit)
     left = [] if trouble else left_of(kube, change.edits)
     if trouble or left:
         raise RollbackError(
