@@ -25,7 +25,8 @@ from harness.load.child.priority import be_served_first
 from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
 from harness.load.recording import refusal_file
 
-ORDER = Path(os.environ[ORDER_VARIABLE]) if ORDER_VARIABLE in os.environ else order_by_hand(sys.argv)
+BY_HARNESS = ORDER_VARIABLE in os.environ
+ORDER = Path(os.environ[ORDER_VARIABLE]) if BY_HARNESS else order_by_hand(sys.argv)
 PLAN = read_order(ORDER.read_text())
 IMPORT_LIMIT_S = 20.0
 """A profile that takes longer to import hangs; the log then shows where."""
@@ -62,7 +63,7 @@ def refuse(reason: str) -> None:
 
 
 def _on_init(environment: Any, **_: Any) -> None:
-    be_served_first()
+    be_served_first(own_session=BY_HARNESS)
     faulthandler.cancel_dump_traceback_later()
     sys.excepthook = sys.__excepthook__
     environment.user_classes = [kind for kind in environment.user_classes if kind is not NoUser]
