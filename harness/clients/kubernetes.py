@@ -243,6 +243,8 @@ class Kubernetes:
                 "kind": "DeleteOptions",
                 "preconditions": held,
                 "propagationPolicy": "Background",
+                # Where options come as a body the server does not read them from the URL.
+                **({"dryRun": ["All"]} if dry_run else {}),
             }
         else:
             query["fieldValidation"] = "Strict"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fake_kubernetes import FakeKubernetes, fake_kubernetes
-from shop import QUICK, RULE, Open, pod, route_to
+from shop import QUICK, SHOP, Open
 
 from harness.clients.kubernetes import Kubernetes, connect
 from harness.mesh.cluster.mesh import ClusterMesh
@@ -21,14 +21,7 @@ from harness.mesh.cluster.opening import opened
 def fake() -> Iterator[FakeKubernetes]:
     """The shop's API server."""
     with fake_kubernetes() as server:
-        server.put(
-            pod("productpage-1", app="productpage", version="v1"),
-            pod("reviews-1", app="reviews", version="v1"),
-            pod("reviews-3", app="reviews", version="v3"),
-            pod("ratings-1", app="ratings", version="v1"),
-            route_to("reviews"),
-            RULE,
-        )
+        server.put(*SHOP)
         yield server
 
 

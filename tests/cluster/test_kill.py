@@ -7,13 +7,16 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_kubernetes import Call, FakeKubernetes
-from shop import route_to
+from api_subject import REAL
+from fake_kubernetes import Call, FakeKubernetes, fake_kubernetes
+from real_store import real_store
+from shop import SHOP, route_to
 from victims import Victims
 
 from harness.clients.kubernetes import Kubernetes, ignore
@@ -22,6 +25,16 @@ from harness.mesh.cluster.reaping import reap, restore
 
 VICTIM = "victim"
 KILLS_WANTED = 200
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])
+def fake(request: pytest.FixtureRequest) -> Iterator[FakeKubernetes]:
+    """The shop on the fake API server, and on a real one where HARNESS_TEST_KUBECONFIG names it."""
+    with ExitStack() as stack:
+        store = stack.enter_context(real_store(Path(REAL))) if request.param == "real" else None
+        server = stack.enter_context(fake_kubernetes(store))
+        server.put(*SHOP)
+        yield server
 
 
 @pytest.fixture(scope="module")

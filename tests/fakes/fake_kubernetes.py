@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -165,17 +166,18 @@ def _selects(block: Any, labels: Any, namespace: str) -> bool:
 
 
 @contextmanager
-def fake_kubernetes() -> Iterator[FakeKubernetes]:
-    """A running server with the namespaces kube-system and shop."""
-    fake = FakeKubernetes()
-    fake.put(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": "shop", "labels": {"canary-harness": "enabled"}},
-        },
-    )
+def fake_kubernetes(store: Store | None = None) -> Iterator[FakeKubernetes]:
+    """A running server with the namespaces kube-system and shop; or with those of ``store``."""
+    fake = FakeKubernetes(store=store or Store())
+    if store is None:
+        fake.put(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": "shop", "labels": {"canary-harness": "enabled"}},
+            },
+        )
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -223,12 +225,21 @@ def _outside_the_api(fake: FakeKubernetes, request: web.Request) -> web.Response
     if request.path.startswith("/istiod/"):
         pod, namespace = request.query["proxyID"].split(".")
         dumps = (fake.config_dump(namespace, pod), fake.clusters_dump())
-        return web.json_response({"configs": [config for dump in dumps for config in dump["configs"]]})
+        return web.json_response(_camel({"configs": [config for dump in dumps for config in dump["configs"]]}))
     if request.path.startswith("/gateway/"):
         routes = [route for item in fake.objects("VirtualService") for route in item["spec"]["http"]]
         marks = routes[0]["route"][0].get("headers", {}).get("response", {}).get("set", {})
         return web.Response(text="hello", headers=marks)
     return None
+
+
+def _camel(message: Any) -> Any:
+    """A message as istiod writes it: names of fields in camel case."""
+    if isinstance(message, list):
+        return [_camel(item) for item in message]
+    if not isinstance(message, dict):
+        return message
+    return {re.sub("_(.)", lambda found: found[1].upper(), name): _camel(value) for name, value in message.items()}
 
 
 async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamResponse:
@@ -309,7 +320,11 @@ def _carry_out(fake: FakeKubernetes, request: web.Request, place: Place, body: A
         case "PATCH":
             result, warnings = store.patch(place, body, request.headers.get("Content-Type", ""), **checks)
         case _:
-            result = store.delete(place, body, dry_run=checks["dry_run"])
+            # Options that come as a body are not read from the URL.
+            dry_run = body.get("dryRun") == ["All"] if body else checks["dry_run"]
+            gone = store.delete(place, body, dry_run=dry_run)
+            about = {"name": place.name, "group": place.group, "kind": place.plural, "uid": gone["metadata"].get("uid")}
+            return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success", "details": about})
     quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in warnings]
     headers = [("Warning", f'299 - "{text}"') for text in quoted]
     status = 201 if request.method == "POST" else 200

@@ -40,3 +40,11 @@ RULE = {
     "metadata": {"name": "reviews", "namespace": "shop"},
     "spec": {"host": "reviews", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]},
 }
+SHOP = (
+    pod("productpage-1", app="productpage", version="v1"),
+    pod("reviews-1", app="reviews", version="v1"),
+    pod("reviews-3", app="reviews", version="v3"),
+    pod("ratings-1", app="ratings", version="v1"),
+    route_to("reviews"),
+    RULE,
+)

@@ -171,8 +171,8 @@ def _route_names(dump: Json) -> set[str]:
     return {
         str(route.get("name", "")).partition(".")[0]
         for config in dump.get("configs") or ()
-        for table in (config.get("dynamic_route_configs") or [config])
-        for host in (table.get("route_config") or {}).get("virtual_hosts") or ()
+        for table in (_field(config, "dynamic_route_configs") or [config])
+        for host in _field(_field(table, "route_config") or {}, "virtual_hosts") or ()
         for route in host.get("routes") or ()
     }
 
@@ -182,6 +182,12 @@ def _subset_names(dump: Json) -> set[str]:
     names = [
         str((cluster.get("cluster") or {}).get("name", ""))
         for config in dump.get("configs") or ()
-        for cluster in (config.get("dynamic_active_clusters") or [config])
+        for cluster in (_field(config, "dynamic_active_clusters") or [config])
     ]
     return {parts[2] for name in names if len(parts := name.split("|")) == 4}
+
+
+def _field(message: Json, name: str) -> Json | None:
+    """A field of a message: Envoy writes its name as the protocol has it, istiod in camel case."""
+    first, *rest = name.split("_")
+    return message.get(name, message.get(first + "".join(word.title() for word in rest)))
