@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,10 @@ from harness.clients.http import answer_headers
 from harness.config import Config, read_config
 from harness.gate import Outcome, judge_scenario, open_mesh
 from harness.istio.reading import read_resources
+from harness.mesh.cluster import proxies
 from harness.mesh.local import LocalMesh, start_local_mesh
+from harness.mesh.local.starting import open_local_mesh, topology_of
+from harness.mesh.services import ServiceSet, needed_workloads
 from harness.model.cluster import ClusterSettings, Proxy
 from harness.model.fault import abort
 from harness.model.verdict import Verdict
@@ -27,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def control_plane(fake: FakeKubernetes, mesh: LocalMesh) -> Iterator[None]:
+def control_plane(fake: FakeKubernetes, *meshes: LocalMesh) -> Iterator[None]:
     """Gives every change of the API server's Istio resources to the proxies, as istiod does."""
     stop, served = threading.Event(), [""]
 
@@ -36,7 +39,8 @@ def control_plane(fake: FakeKubernetes, mesh: LocalMesh) -> Iterator[None]:
             found = [*fake.objects("VirtualService"), *fake.objects("DestinationRule")]
             now = str([(item["metadata"]["uid"], item["metadata"]["resourceVersion"]) for item in found])
             if now != served[0]:
-                mesh.replace(found)
+                for mesh in meshes:
+                    mesh.replace(found)
                 served[0] = now
 
     thread = threading.Thread(target=follow, daemon=True)
@@ -55,18 +59,53 @@ def cluster(tmp_path: Path) -> Iterator[tuple[FakeKubernetes, Config]]:
     with fake_kubernetes() as fake, start_local_mesh(config, tmp_path / "mesh") as mesh:
         for resource in read_resources(config.istio, namespace="shop"):
             fake.put({**resource, "metadata": {**resource["metadata"], "namespace": "shop"}})
-        admin = mesh.metrics_url.removesuffix("/stats/prometheus")
-        callers = {"loadgenerator": {"app": "loadgenerator"}}
-        callers |= {name: dict(config.workload("reviews", name[-2:]).labels) for name in ("reviews-v2", "reviews-v3")}
-        settings = ClusterSettings(
-            kubeconfig=fake.kubeconfig(tmp_path / "kubeconfig"),
-            url=mesh.entry().url,
-            headers=mesh.entry().headers,
-            proxies=tuple(Proxy(name=name, url=admin, labels=labels) for name, labels in callers.items()),
-            live_within_s=10,
-        )
+        settings = settings_for(fake, dict.fromkeys(callers(config), mesh), config, tmp_path)
         with control_plane(fake, mesh):
             yield fake, dataclasses.replace(config, cluster=settings)
+
+
+@pytest.fixture
+def sidecars(tmp_path: Path) -> Iterator[Config]:
+    """As ``cluster``, with a proxy of its own for each caller, as pods have them."""
+    config = dataclasses.replace(read_config(ROOT / "harness.yaml"), namespace="shop")
+    resources = read_resources(config.istio, namespace="shop")
+    services = ServiceSet(config, needed_workloads(config), tmp_path / "services")
+    with fake_kubernetes() as fake, ExitStack() as world:
+        for resource in resources:
+            fake.put({**resource, "metadata": {**resource["metadata"], "namespace": "shop"}})
+        whole = topology_of(config, services)
+        meshes = {}
+        for caller in whole.callers:
+            own = dataclasses.replace(whole, callers=(caller,))
+            meshes[caller.workload] = world.enter_context(
+                open_local_mesh(own, resources, tmp_path / caller.workload, entry="reviews", check=services.check)
+            )
+        world.enter_context(services)
+        services.start(lambda workload, callee: meshes[workload.name].url(workload.name, callee))
+        world.enter_context(control_plane(fake, *meshes.values()))
+        asked = {name: meshes[name] for name in callers(config)}
+        yield dataclasses.replace(config, cluster=settings_for(fake, asked, config, tmp_path))
+
+
+def callers(config: Config) -> dict[str, dict[str, str]]:
+    """Whose proxies are asked, with their labels."""
+    arms = {name: dict(config.workload("reviews", name[-2:]).labels) for name in ("reviews-v2", "reviews-v3")}
+    return {"loadgenerator": {"app": "loadgenerator"}, **arms}
+
+
+def settings_for(
+    fake: FakeKubernetes, meshes: Mapping[str, LocalMesh], config: Config, folder: Path
+) -> ClusterSettings:
+    """A cluster whose callers' proxies are these."""
+    entry, labels = meshes["loadgenerator"].entry(), callers(config)
+    admins = {name: mesh.metrics_url.removesuffix("/stats/prometheus") for name, mesh in meshes.items()}
+    return ClusterSettings(
+        kubeconfig=fake.kubeconfig(folder / "kubeconfig"),
+        url=entry.url,
+        headers=entry.headers,
+        proxies=tuple(Proxy(name=name, url=url, labels=labels[name]) for name, url in admins.items()),
+        live_within_s=10,
+    )
 
 
 def judged(config: Config, folder: Path) -> Outcome:
@@ -98,6 +137,18 @@ def test_a_scenario_runs_on_a_cluster(cluster: tuple[FakeKubernetes, Config], tm
     assert outcome.analysis.verdict is not Verdict.FAIL
     assert fake.specs() == before
     assert fake.objects("ConfigMap") + fake.objects("Lease") == []
+
+
+def test_a_mesh_without_istios_metrics_proves_as_much(sidecars: Config, tmp_path: Path, monkeypatch) -> None:
+    """Telemetry switched off: split, dose for each arm and the count of samples come from Envoy's own counters."""
+    monkeypatch.setattr(proxies, "_COUNTS", "/stats/prometheus?filter=there_is_no_such_metric")
+    outcome = judged(sidecars, tmp_path)
+    held = {proof.name: proof.held for proof in outcome.analysis.proofs}
+    assert {name for name, holds in held.items() if not holds} <= {"load on time"}
+    assert {name for name in held if name.startswith("dose of")} == {
+        f"dose of abort(ratings, 503, 50 %), {arm}" for arm in ("baseline", "canary")
+    }
+    assert sum(outcome.record.proxy_requests.values()) == len(outcome.record.samples)
 
 
 def test_real_users_see_neither_split_nor_fault(cluster: tuple[FakeKubernetes, Config], tmp_path: Path) -> None:
