@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,3 +60,10 @@ def carry_out(load_plan: LoadPlan, folder: Path) -> Outcome:
         assert wait_until(lambda: not run.running(), timeout_s=60)
         report = run.finish()
         return Outcome(report=report, samples=run.samples(), folder=folder / "load")
+
+
+def ran_well(words: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; a failure shows what it wrote."""
+    ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300, **options)
+    assert ran.returncode == 0, f"exit code {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return ran

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 
 import pytest
-from load_runs import carry_out, plan
+from load_runs import carry_out, plan, ran_well
 
 CLIENTS = {
     "CurlUser": "from harness.load.users.curl import CurlUser",
@@ -173,5 +172,4 @@ def test_the_lean_client_reads_responses_as_the_rfc_says():
     """By length, by chunks, to the end; what is cut or no HTTP is an error. In a child: the client needs gevent."""
     command = [sys.executable, "-c", HTTP1]
     asked = json.dumps([case for case, _ in CASES])
-    ran = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
-    assert json.loads(ran.stdout) == [expected for _, expected in CASES]
+    assert json.loads(ran_well(command, input=asked).stdout) == [expected for _, expected in CASES]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from load_runs import READ
+from load_runs import READ, ran_well
 
 from harness.cli import main
 from harness.clients.parquet import read_samples
@@ -131,4 +131,4 @@ def test_manifests_can_be_rendered_without_a_cluster(capsys, monkeypatch):
 def test_the_command_loads_no_vendor():
     """Neither locust nor gevent nor kubernetes nor scipy is imported by it."""
     code = "import sys, harness.cli.load; print({'locust', 'gevent', 'kubernetes', 'scipy'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+    assert ran_well([sys.executable, "-c", code]).stdout == "set()\n"

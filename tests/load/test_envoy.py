@@ -1,12 +1,16 @@
-"""What Envoy counts of the load: the same number, over the protocol that was asked for."""
+"""What Envoy counts of the load: the same number, over the protocol that was asked for, in plain text and over TLS."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from load_runs import carry_out, plan
@@ -33,27 +37,57 @@ USERS = [
 ]
 
 
+OVER_TLS = [("1.1", "cx_http1_total"), ("2", "cx_http2_total")]
+CURL = "harness.load.users.curl"
+
+
+@dataclass(frozen=True)
+class Envoy:
+    """Three listeners that answer by themselves, counted together: plain, TLS, and TLS that asks for a certificate."""
+
+    plain: str
+    tls: str
+    mutual_tls: str
+    admin: str
+    authority: Path
+
+    def counted(self, name: str) -> int:
+        """One of its counters."""
+        url = f"{self.admin}/stats?filter=^http.in.downstream_{name}$&format=json"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(json.load(answer)["stats"][0]["value"])
+
+
 @pytest.fixture(scope="module")
-def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """URLs of an Envoy that answers by itself, and of its admin interface."""
-    folder, (port, admin) = tmp_path_factory.mktemp("envoy"), free_ports(2)
-    types = "type.googleapis.com/envoy.extensions.filters"
-    answer = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "fine"}}}
-    router = {"name": "router", "typed_config": {"@type": f"{types}.http.router.v3.Router"}}
-    manager = {
-        "@type": f"{types}.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "in",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [answer]}]},
-        "http_filters": [router],
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost and 127.0.0.1 that signs itself, so that it is its own authority, and its key."""
+    openssl = shutil.which("openssl") or pytest.skip("certificates are made by the program openssl")
+    folder = tmp_path_factory.mktemp("certificates")
+    words = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    words += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem"]
+    subprocess.run(words, check=True, cwd=folder, capture_output=True)
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+@pytest.fixture(scope="module")
+def envoy(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Iterator[Envoy]:
+    """A real one."""
+    folder, (plain, tls, mutual, admin) = tmp_path_factory.mktemp("envoy"), free_ports(4)
+    context = {
+        "tls_certificates": [
+            {"certificate_chain": {"filename": str(certificate[0])}, "private_key": {"filename": str(certificate[1])}}
+        ],
+        "alpn_protocols": ["h2", "http/1.1"],
     }
-    listener = {
-        "name": "in",
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-    }
+    trusted = {"validation_context": {"trusted_ca": {"filename": str(certificate[0])}}}
+    listeners = [
+        listener(plain),
+        listener(tls, {"common_tls_context": context}),
+        listener(mutual, {"common_tls_context": {**context, **trusted}, "require_client_certificate": True}),
+    ]
     config = {
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}},
-        "static_resources": {"listeners": [listener]},
+        "static_resources": {"listeners": listeners},
     }
     (folder / "envoy.json").write_text(json.dumps(config))
     program = str(Path(sys.executable).with_name("envoy"))
@@ -63,29 +97,100 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
         def answers() -> bool:
             process.check()
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{plain}/", timeout=1).close()
             except OSError:
                 return False
             return True
 
-        assert wait_until(answers, timeout_s=20)
-        yield f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin}"
+        assert wait_until(answers, timeout_s=60)
+        yield Envoy(
+            plain=f"http://127.0.0.1:{plain}",
+            tls=f"https://127.0.0.1:{tls}",
+            mutual_tls=f"https://localhost:{mutual}",
+            admin=f"http://127.0.0.1:{admin}",
+            authority=certificate[0],
+        )
 
 
-def counted(admin: str, name: str) -> int:
-    """One of Envoy's counters."""
-    with urllib.request.urlopen(f"{admin}/stats?filter=^http.in.downstream_{name}$&format=json", timeout=5) as answer:
-        return int(json.load(answer)["stats"][0]["value"])
+def listener(port: int, tls: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Answers every request with 200."""
+    types = "type.googleapis.com/envoy.extensions"
+    answer = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "fine"}}}
+    router = {"name": "router", "typed_config": {"@type": f"{types}.filters.http.router.v3.Router"}}
+    manager = {
+        "@type": f"{types}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "in",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [answer]}]},
+        "http_filters": [router],
+    }
+    chain: dict[str, Any] = {"filters": [{"name": "http", "typed_config": manager}]}
+    if tls is not None:
+        context = {"@type": f"{types}.transport_sockets.tls.v3.DownstreamTlsContext", **tls}
+        chain["transport_socket"] = {"name": "tls", "typed_config": context}
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {"name": f"in-{port}", "address": address, "filter_chains": [chain]}
 
 
 @pytest.mark.parametrize("client", USERS, ids=lambda client: f"{client[1]} {client[3]}")
 def test_envoy_locust_and_the_samples_agree(tmp_path, envoy, profile, client):
     """Each User class: recorded, Locust's count and Envoy's count are one number, over few connections of its protocol."""
-    (url, admin), (module, user, more, connections) = envoy, client
+    module, user, more, connections = client
     path = profile(PROFILE.format(module=module, user=user, more=more), whole=True)
-    requests, made = counted(admin, "rq_completed"), counted(admin, connections)
-    outcome = carry_out(plan(path, url, rate=400, seconds=1), tmp_path)
-    seen = counted(admin, "rq_completed") - requests
+    requests, made = envoy.counted("rq_completed"), envoy.counted(connections)
+    outcome = carry_out(plan(path, envoy.plain, rate=400, seconds=1), tmp_path)
+    seen = envoy.counted("rq_completed") - requests
     assert [400] * 3 == [outcome.report.recorded, outcome.report.counted, seen]
     assert set(outcome.samples.status) == {200}
-    assert 1 <= counted(admin, connections) - made <= outcome.report.users
+    assert 1 <= envoy.counted(connections) - made <= outcome.report.users
+
+
+@pytest.mark.parametrize(("version", "connections"), OVER_TLS, ids=["HTTP/1.1", "HTTP/2"])
+def test_libcurl_speaks_over_tls_with_the_protocol_that_alpn_agrees_on(tmp_path, envoy, profile, version, connections):
+    """Every request arrives encrypted over kept connections of that protocol; the certificate is verified."""
+    more = f"http_version, ca_file = {version!r}, {str(envoy.authority)!r}"
+    path = profile(PROFILE.format(module=CURL, user="CurlUser", more=more), whole=True)
+    before = [envoy.counted(name) for name in ("rq_completed", connections, "cx_ssl_total")]
+    outcome = carry_out(plan(path, envoy.tls, rate=200, seconds=1), tmp_path)
+    after = [envoy.counted(name) for name in ("rq_completed", connections, "cx_ssl_total")]
+    requests, made, encrypted = (new - old for new, old in zip(after, before, strict=True))
+    assert outcome.samples.errors == ("",)
+    assert [200] * 3 == [outcome.report.recorded, outcome.report.counted, requests]
+    assert 1 <= made == encrypted <= outcome.report.users
+
+
+def test_a_user_may_show_a_certificate_of_its_own(tmp_path, envoy, profile, certificate):
+    """For a server that asks for one, reached here by name."""
+    more = f"ca_file, client_certificate = {str(envoy.authority)!r}, {tuple(map(str, certificate))!r}"
+    path = profile(PROFILE.format(module=CURL, user="CurlUser", more=more), whole=True)
+    outcome = carry_out(plan(path, envoy.mutual_tls, rate=20, seconds=1), tmp_path)
+    assert outcome.samples.errors == ("",)
+    assert set(outcome.samples.status) == {200}
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"), [("pass", True), ("insecure = True", False)], ids=["by default", "when told not to"]
+)
+def test_certificates_are_verified(tmp_path, envoy, profile, more, refused):
+    """One that nobody vouches for gives error samples that say so, and what to do; nothing is sent to it."""
+    path = profile(PROFILE.format(module=CURL, user="CurlUser", more=more), whole=True)
+    requests = envoy.counted("rq_completed")
+    outcome = carry_out(plan(path, envoy.tls, rate=20, seconds=1), tmp_path)
+    assert envoy.counted("rq_completed") - requests == (0 if refused else 20)
+    assert outcome.samples.failed.all() == refused
+    errors = "; ".join(outcome.samples.errors)
+    assert refused == all(words in errors for words in ("self-signed certificate", "ca_file", "insecure = True"))
+
+
+def test_authorities_of_the_environment_are_trusted(tmp_path, envoy, profile, monkeypatch):
+    """REQUESTS_CA_BUNDLE means the same for CurlUser as for HttpUser."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(envoy.authority))
+    path = profile(PROFILE.format(module=CURL, user="CurlUser", more="pass"), whole=True)
+    assert carry_out(plan(path, envoy.tls, rate=20, seconds=1), tmp_path).samples.errors == ("",)
+
+
+def test_a_file_of_authorities_that_is_missing_is_named(tmp_path, envoy, profile):
+    """Before anything is sent."""
+    path = profile(PROFILE.format(module=CURL, user="CurlUser", more="ca_file = '/nowhere.pem'"), whole=True)
+    report = carry_out(plan(path, envoy.tls, rate=20, seconds=1), tmp_path).report
+    assert report.recorded == 0
+    assert any("/nowhere.pem, found no such file" in note for note in report.notes)

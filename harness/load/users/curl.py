@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pycurl
 from locust import User
 from locust.exception import StopTest
+from requests import certs
 
 from harness.load.users.answers import Answer, BadStatusError, Headers
 from harness.load.users.client import HttpClient
@@ -21,6 +23,11 @@ _VERSIONS = {
 }
 
 
+_REFUSED_CERTIFICATE = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE}
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Those of requests, and so of HttpUser, in its order."""
+
+
 class CurlError(ConnectionError):
     """libcurl got no answer; its number and text say why."""
 
@@ -28,13 +35,14 @@ class CurlError(ConnectionError):
 class _Transfer:
     """An easy handle with the places where libcurl leaves header lines and body."""
 
-    __slots__ = ("handle", "headers", "lines", "parts", "url")
+    __slots__ = ("authorities", "handle", "headers", "lines", "parts", "url")
 
     def __init__(self, user: CurlUser) -> None:
         self.handle = pycurl.Curl()
         self.handle.setopt(pycurl.COOKIEFILE, "")
         self.lines: list[bytes] = []
         self.parts: list[bytes] = []
+        self.authorities = Path(user.ca_file or trusted_authorities())
         self.set_up(user)
 
     def set_up(self, user: CurlUser) -> None:
@@ -56,8 +64,13 @@ class _Transfer:
             (pycurl.PROXY, ""),
             (pycurl.SSL_VERIFYPEER, 0 if user.insecure else 1),
             (pycurl.SSL_VERIFYHOST, 0 if user.insecure else 2),
+            (pycurl.CAPATH if self.authorities.is_dir() else pycurl.CAINFO, str(self.authorities)),
         ):
             self.handle.setopt(option, value)
+        if user.client_certificate is not None:
+            certificate, key = user.client_certificate
+            self.handle.setopt(pycurl.SSLCERT, certificate)
+            self.handle.setopt(pycurl.SSLKEY, key)
 
     def set_headers(self, headers: Mapping[str, str]) -> None:
         """Header lines to send; ``Expect`` is left out, it would delay every larger body."""
@@ -112,8 +125,12 @@ class CurlUser(User):
     network_timeout = 60.0
     """Seconds until the whole answer is there."""
     max_redirects = 30
-    insecure = True
-    """Do not verify certificates, as FastHttpUser does by default."""
+    insecure = False
+    """Do not verify the server's certificate. HttpUser verifies it, FastHttpUser does not unless it is told to."""
+    ca_file: str | None = None
+    """Authorities to trust, as PEM; otherwise those that HttpUser trusts: of REQUESTS_CA_BUNDLE, or certifi's."""
+    client_certificate: tuple[str, str] | None = None
+    """Files of this user's own certificate and of its key, both as PEM, for a server that asks for one."""
 
     _loops: ClassVar[dict[int, CurlLoop]] = {}
 
@@ -123,9 +140,17 @@ class CurlUser(User):
             raise StopTest("expected a host, on the command line or as attribute of the User class, found none")
         if self.http_version not in _VERSIONS:
             raise StopTest(f"expected http_version to be one of {', '.join(_VERSIONS)}, found {self.http_version!r}")
+        for path in (self.ca_file, *(self.client_certificate or ())):
+            if path is not None and not Path(path).exists():
+                raise StopTest(f"{type(self).__name__}: expected certificates or a key in {path}, found no such file")
         if os.getpid() not in self._loops:
             self._loops[os.getpid()] = CurlLoop()
         self.client = CurlClient(self._loops[os.getpid()], self.host.rstrip("/"), self)
+
+
+def trusted_authorities() -> str:
+    """File or folder of the authorities that HttpUser trusts."""
+    return next((found for name in _CA_VARIABLES if (found := os.environ.get(name))), certs.where())
 
 
 def _prepare(handle: Any, method: str, body: bytes | None, *, follow: bool) -> None:
@@ -144,7 +169,13 @@ def _answer(url: str, transfer: _Transfer, number: int, text: str) -> Answer:
     transfer.lines.clear()
     transfer.parts.clear()
     if number:
-        return Answer(url, 0, headers, content, CurlError(f"[{number}] {text}"))
+        return Answer(url, 0, headers, content, CurlError(f"[{number}] {text}{_advice(number)}"))
     status = transfer.handle.getinfo(pycurl.RESPONSE_CODE)
     error = BadStatusError(f"status {status}") if status >= 400 else None
     return Answer(url, status, headers, content, error)
+
+
+def _advice(number: int) -> str:
+    if number in _REFUSED_CERTIFICATE:
+        return "; name its authority in the User's ca_file, or set insecure = True"
+    return ""
