@@ -17,7 +17,7 @@ def alone_command(plan: LoadPlan, *, port: int | None = None) -> list[str]:
     """Locust on this machine; ``port``, on loopback, joins its forks when there are several."""
     words = [*_common(plan), "--headless", "--only-summary", *_stopping(plan)]
     if port is not None:
-        words += ["--processes", str(plan.processes), "--expect-workers-max-wait", "20"]
+        words += ["--processes", str(plan.processes), "--expect-workers-max-wait", "60"]
         words += ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
         words += ["--master-host", "127.0.0.1", "--master-port", str(port)]
     return words

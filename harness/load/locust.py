@@ -6,6 +6,7 @@ This module imports neither locust nor gevent: what runs in the child is ``harne
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -18,22 +19,29 @@ from harness.errors import LoadError, LoadProfileError
 from harness.load.commands import alone_command, child_environment
 from harness.load.order import write_order
 from harness.load.reading import SampleReader, read_facts, read_heads
-from harness.load.recording import locust_file, refusal_file
+from harness.load.recording import importing_file, locust_file, refusal_file
 from harness.load.reporting import report_of
 from harness.load.schedule import check_stages
 from harness.model.load import LoadPlan, LoadReport
 from harness.model.samples import Samples
 
+LOCUST_LIMIT_S = 120.0
+"""From the start of the child until Locust itself has been imported; takes a second or two of CPU."""
 START_LIMIT_S = 40.0
-"""From the start of the child to its first due request, an import of the profile included."""
-_END_MARGIN_S = 15.0
+"""From there to the first due request, the import of the profile included."""
+END_MARGIN_S = 15.0
+"""After the drain the child ends by itself, unless the profile hangs; it is then stopped."""
+
+
+HANGS = "Timeout ("
+"""How the standard library's faulthandler begins a traceback; see ``harness.load.child.part``."""
 
 
 class LocustLoad:
     """Sends load with Locust; see ``harness.load.port.Load``."""
 
-    def __init__(self, *, start_limit_s: float = START_LIMIT_S) -> None:
-        self._start_limit_s = start_limit_s
+    def __init__(self, *, start_limit_s: float = START_LIMIT_S, end_margin_s: float = END_MARGIN_S) -> None:
+        self._start_limit_s, self._end_margin_s = start_limit_s, end_margin_s
 
     @contextmanager
     def start(self, plan: LoadPlan, folder: Path) -> Iterator[LocustRun]:
@@ -43,7 +51,7 @@ class LocustLoad:
         order = write_order(plan, folder)
         command = alone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
         with start(command, name="load generator", log=folder / "locust.log", env=child_environment(order)) as process:
-            run = LocustRun(plan, folder, process)
+            run = LocustRun(plan, folder, process, end_margin_s=self._end_margin_s)
             run.wait_for_start(self._start_limit_s)
             yield run
 
@@ -51,9 +59,10 @@ class LocustLoad:
 class LocustRun:
     """Load that is being sent by one Locust child and its forks; see ``harness.load.port.RunningLoad``."""
 
-    def __init__(self, plan: LoadPlan, folder: Path, process: Process) -> None:
+    def __init__(self, plan: LoadPlan, folder: Path, process: Process, *, end_margin_s: float) -> None:
         self.started_at = 0.0
         self._plan, self._folder, self._process = plan, folder, process
+        self._after_s = plan.drain_s + end_margin_s
         self._reader = SampleReader(folder)
         self._stopped_at: float | None = None
 
@@ -62,9 +71,12 @@ class LocustRun:
         return self._reader.samples()
 
     def running(self) -> bool:
-        """Whether requests are still being sent or awaited. Raises LoadError when the generator died."""
+        """Whether requests are still being sent or awaited. Raises LoadError when the generator died.
+
+        A generator that has not ended long after the drain hangs; it is over, and ``finish`` stops it.
+        """
         if self._process.running():
-            return True
+            return time.time() < self.started_at + self._plan.duration_s + self._after_s
         if read_facts(locust_file(self._folder)) is None:
             raise LoadError(
                 f"expected the load generator to run to its end, it ended with exit code {self._process.exit_code}; "
@@ -79,7 +91,7 @@ class LocustRun:
             self._stopped_at = time.time() - self.started_at
             os.kill(self._process.pid, signal.SIGUSR1)
             end_at = time.time()
-        limit_s = max(0.0, end_at + self._plan.drain_s + _END_MARGIN_S - time.time())
+        limit_s = max(0.0, end_at + self._after_s - time.time())
         in_time = wait_until(lambda: not self._process.running(), timeout_s=limit_s)
         if not in_time:
             self._process.stop(1.0)
@@ -90,11 +102,14 @@ class LocustRun:
             exit_code=self._process.exit_code or 0,
             started_at=self.started_at,
             stopped_at_s=self._stopped_at,
+            hung="" if in_time else hanging_place(self._process.tail(200), self._plan.profile),
             in_time=in_time,
         )
 
     def wait_for_start(self, limit_s: float) -> None:
         """Return when every worker's sample file has been begun and the first request is due."""
+        importing = importing_file(self._folder)
+        wait_until(lambda: importing.exists() or not self._process.running(), timeout_s=LOCUST_LIMIT_S)
 
         def begun() -> bool:
             heads = read_heads(self._folder)
@@ -110,6 +125,11 @@ class LocustRun:
         refusal = refusal_file(self._folder)
         if refusal.exists():
             raise LoadProfileError(f"{refusal.read_text()}\n{self._process.last_lines()}")
+        if self._process.running() and not importing_file(self._folder).exists():
+            raise LoadError(
+                f"expected Locust itself to start within {LOCUST_LIMIT_S:g} s, it has not: is this machine overloaded? "
+                f"{self._process.last_lines()}"
+            )
         if self._process.running():
             raise LoadError(
                 f"expected the first request within {limit_s:g} s, the load generator has sent none; "
@@ -119,6 +139,13 @@ class LocustRun:
             f"the load generator ended with exit code {self._process.exit_code} before its first request; "
             f"does {self._plan.profile} end it? {self._process.last_lines()}"
         )
+
+
+def hanging_place(log: str, profile: Path) -> str:
+    """Where the profile was when its process last said that it hangs: ``visit.py:7 in read``; empty when it did not."""
+    trace = log.rpartition(HANGS)[2]
+    found = re.search(rf'File "{re.escape(str(profile.absolute()))}", line (\d+) in (\w+)', trace)
+    return f"{profile.name}:{found[1]} in {found[2]}" if found else ""
 
 
 def new_folder(folder: Path) -> Path:

@@ -47,6 +47,11 @@ def refusal_file(folder: Path) -> Path:
     return folder / "refused.txt"
 
 
+def importing_file(folder: Path) -> Path:
+    """There as soon as Locust itself has started, and the profile is what is imported next."""
+    return folder / "importing"
+
+
 def locust_file(folder: Path) -> Path:
     """Where Locust's own count is."""
     return folder / "locust.json"

@@ -23,11 +23,12 @@ def report_of(
     started_at: float,
     stopped_at_s: float | None,
     in_time: bool,
+    hung: str = "",
 ) -> LoadReport:
     """What the generator says of itself.
 
     stopped_at_s: seconds into the run at which it was told to stop early, or None. in_time: whether
-    it ended by itself within the drain.
+    it ended by itself within the drain. hung: where the profile was when it did not, if that is known.
     """
     heads = read_heads(folder)
     facts = [found for head in heads if (found := read_facts(facts_file(folder, head.worker))) is not None]
@@ -51,9 +52,10 @@ def report_of(
         cpu_share=max((float(fact["cpu_share"]) for fact in facts), default=0.0),
         started_at=started_at,
         exit_code=exit_code,
-        notes=tuple(_notes(plan, heads, facts, locust, stopped_at_s=stopped_at_s, in_time=in_time)),
+        notes=tuple(_notes(plan, heads, facts, locust, stopped_at_s=stopped_at_s, in_time=in_time, hung=hung)),
         silent=total("silent"),
         unanswered=total("unanswered"),
+        unfinished=total("unfinished"),
         task_errors=total("task_errors"),
         users=total("users"),
         broken="; ".join(sorted({fact["broken"] for fact in facts if fact["broken"]})),
@@ -69,6 +71,7 @@ def _notes(
     *,
     stopped_at_s: float | None,
     in_time: bool,
+    hung: str,
 ) -> list[str]:
     notes = list(dict.fromkeys(note for fact in facts for note in fact["notes"]))
     if len(facts) < len(heads):
@@ -80,5 +83,6 @@ def _notes(
     if stopped_at_s is not None:
         notes.append(f"stopped early, after {stopped_at_s:.1f} s of {plan.duration_s:g} s")
     if not in_time:
-        notes.append("the load generator did not end by itself after the drain and was stopped")
+        where = f"; {hung} never gave way to other requests" if hung else ""
+        notes.append(f"the load generator did not end by itself after the drain and was stopped{where}")
     return notes

@@ -78,6 +78,7 @@ class LoadReport:
     started_at: epoch seconds of the first due request. exit_code: Locust's.
     silent: arrivals whose task ended without sending a request. unanswered: requests (or tasks) without an
     answer when the drain ended; each is a sample with status 0 that Locust does not count.
+    unfinished: tasks that were cut off after the drain, in the middle of something else than their first request.
     task_errors: exceptions raised by the profile's tasks. users: users that were needed.
     broken: why samples could not be recorded any more, or empty. closed: whether this was the closed model.
     """
@@ -96,6 +97,7 @@ class LoadReport:
     notes: tuple[str, ...] = ()
     silent: int = 0
     unanswered: int = 0
+    unfinished: int = 0
     task_errors: int = 0
     users: int = 0
     broken: str = ""

@@ -29,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
                 return False
             return True
 
-        assert wait_until(answers, timeout_s=20)
+        assert wait_until(answers, timeout_s=120)
         yield target
 
 

@@ -51,13 +51,13 @@ def read(self):
 def plan(profile: Path, url: str, *, rate: float = 100, seconds: float = 1.5, **more: Any) -> LoadPlan:
     """A short constant load."""
     stages = (Stage(duration_s=seconds, start_rps=rate, end_rps=rate),)
-    return LoadPlan(**{"profile": profile, "url": url, "stages": stages, "drain_s": 3.0, **more})
+    return LoadPlan(**{"profile": profile, "url": url, "stages": stages, "drain_s": 20.0, **more})
 
 
-def carry_out(load_plan: LoadPlan, folder: Path) -> Outcome:
+def carry_out(load_plan: LoadPlan, folder: Path, load: LocustLoad | None = None) -> Outcome:
     """Run it to its end."""
-    with LocustLoad().start(load_plan, folder) as run:
-        assert wait_until(lambda: not run.running(), timeout_s=60)
+    with (load or LocustLoad()).start(load_plan, folder) as run:
+        assert wait_until(lambda: not run.running(), timeout_s=120)
         report = run.finish()
         return Outcome(report=report, samples=run.samples(), folder=folder / "load")
 

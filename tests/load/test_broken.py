@@ -37,6 +37,24 @@ def test_a_profile_that_burns_the_cpu_is_late(tmp_path, target, profile):
     assert outcome.samples.latency_s[-10:].min() > 0.1
 
 
+def test_a_task_that_loops_for_ever_is_stopped_and_its_line_named(tmp_path, target, profile):
+    """Nothing else runs beside it, so the child cannot end by itself; what was recorded before stays."""
+    looping = READ + "    while self.environment.stats.num_requests == 10:\n        pass\n"
+    load = plan(profile(looping), target.url, rate=20, seconds=1, drain_s=0.5)
+    outcome = carry_out(load, tmp_path, LocustLoad(end_margin_s=8))
+    assert {"load sent", "samples counted", "load workers alive"} <= failed(outcome)
+    assert outcome.report.recorded == 10
+    assert any("visit.py:8 in read never gave way" in note for note in outcome.report.notes)
+
+
+def test_a_task_that_does_not_return_is_cut_off_and_counted(tmp_path, target, profile):
+    """Its request is a sample, what it would have sent afterwards is missing: that proves nothing."""
+    load = plan(profile(READ + "    __import__('time').sleep(600)\n"), target.url, rate=20, seconds=1, drain_s=0.5)
+    outcome = carry_out(load, tmp_path)
+    assert "load profile's tasks" in failed(outcome)
+    assert (outcome.report.recorded, outcome.report.unfinished) == (20, 20)
+
+
 def test_a_count_that_is_not_locusts_is_noticed(tmp_path, target, profile):
     """A profile that clears Locust's statistics in the middle: samples and count disagree."""
     clearing = READ + "    if self.environment.stats.num_requests == 20:\n        self.environment.stats.clear_all()\n"
@@ -47,14 +65,14 @@ def test_a_count_that_is_not_locusts_is_noticed(tmp_path, target, profile):
 
 def test_a_killed_fork_is_noticed_although_locust_says_nothing(tmp_path, target, profile):
     """Locust returns 0 when a worker is killed; the proof counts the workers that reached the end."""
-    with LocustLoad().start(plan(profile(READ), target.url, rate=50, seconds=3, processes=2), tmp_path) as run:
-        assert wait_until(lambda: len(run.samples()) > 20, timeout_s=10)
+    with LocustLoad().start(plan(profile(READ), target.url, rate=50, seconds=6, processes=2), tmp_path) as run:
+        assert wait_until(lambda: len(run.samples()) > 20, timeout_s=60)
         os.kill(read_heads(tmp_path / "load")[1].pid, signal.SIGKILL)
-        assert wait_until(lambda: not run.running(), timeout_s=30)
+        assert wait_until(lambda: not run.running(), timeout_s=120)
         outcome = Outcome(report=run.finish(), samples=run.samples(), folder=tmp_path)
     assert {"load workers alive", "load sent"} <= failed(outcome)
     assert (outcome.report.workers, outcome.report.workers_alive, outcome.report.exit_code) == (2, 1, 0)
-    assert 75 <= outcome.report.recorded < 150
+    assert 150 <= outcome.report.recorded < 300
 
 
 def test_a_profile_may_stop_the_test(tmp_path, target, profile):

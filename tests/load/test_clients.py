@@ -126,7 +126,8 @@ def test_a_fast_user_has_a_time_limit(tmp_path, target, profile, user):
     samples = carry_out(plan(profile(text, whole=True), target.url, rate=10, seconds=1), tmp_path).samples
     assert len(samples) == 10
     assert samples.failed.all()
-    assert 0.3 <= samples.latency_s.min() <= samples.latency_s.max() <= 2.0
+    taken_s = samples.latency_s - samples.late_s
+    assert 0.3 <= taken_s.min() <= taken_s.max() < 5  # when the service would have answered
 
 
 HTTP1 = """

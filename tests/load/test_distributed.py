@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -51,9 +50,9 @@ class Cluster:
             except OSError:
                 return False
 
-        assert wait_until(serves, timeout_s=20)
+        assert wait_until(serves, timeout_s=120)
         run = RemoteRun(load, mirror, fetch)
-        run.wait_for_start(30)
+        run.wait_for_start(120)
         return run
 
     def add(self, part: str, *words: str) -> Process:
@@ -91,8 +90,8 @@ def ended(run: RemoteRun) -> Callable[[], bool]:
 def test_samples_of_all_workers_arrive_over_locusts_link(cluster, target, profile):
     """A graceful end loses none: planned, recorded, counted by Locust and seen by the service are one number."""
     run = cluster.run(plan(profile(READ), target.url, rate=300, seconds=2), workers=2)
-    assert wait_until(lambda: len(run.samples()) > 200, timeout_s=10)
-    assert wait_until(ended(run), timeout_s=30)
+    assert wait_until(lambda: len(run.samples()) > 200, timeout_s=60)
+    assert wait_until(ended(run), timeout_s=120)
     report = run.finish()
     assert [600] * 4 == [report.planned, report.recorded, report.counted, target.seen()["count"]]
     assert failed(run) == []
@@ -103,40 +102,40 @@ def test_samples_of_all_workers_arrive_over_locusts_link(cluster, target, profil
 
 def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_stay(cluster, target, profile):
     """The other worker goes on to the end; the report counts the dead."""
-    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=5), workers=2)
-    assert wait_until(lambda: len(run.samples()) > 100, timeout_s=10)
+    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=8), workers=2)
+    assert wait_until(lambda: len(run.samples()) > 100, timeout_s=60)
     os.kill(cluster.processes[2].pid, signal.SIGKILL)
-    assert wait_until(ended(run), timeout_s=40)
+    assert wait_until(ended(run), timeout_s=120)
     report = run.finish()
     assert {"load sent", "load workers alive"} <= set(failed(run))
     assert (report.workers, report.workers_alive) == (2, 1)
-    assert 250 <= report.recorded < 500
+    assert 400 <= report.recorded < 800
 
 
 def test_a_worker_that_joins_late_makes_the_load_inconclusive(cluster, target, profile):
     """It has no share of the plan, and is no reason to lose the samples of the others."""
-    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=4), workers=1)
+    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=600), workers=1)
     cluster.add("worker")
-    assert wait_until(ended(run), timeout_s=30)
+    log = cluster.folder / "mirror" / "locust.log"
+    assert wait_until(lambda: len(run.samples()) > 100 and "2 workers connected" in log.read_text(), timeout_s=120)
     report = run.finish()
     assert failed(run) == ["load workers alive"]
-    assert (report.workers, report.workers_alive, report.recorded) == (2, 1, 400)
+    assert (report.workers, report.workers_alive) == (2, 1)
+    assert report.planned == report.recorded == target.seen()["count"]
     assert any("joined after the start" in note for note in report.notes)
 
 
 def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster, target, profile):
     """The loss is an error at once, the samples so far are there, and workers without a master stop sending."""
-    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=60), workers=2)
-    assert wait_until(lambda: len(run.samples()) > 100, timeout_s=10)
+    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=600), workers=2)
+    assert wait_until(lambda: len(run.samples()) > 100, timeout_s=60)
     cluster.processes[0].stop(0)
     with pytest.raises(LoadError, match="master went away"):
-        wait_until(ended(run), timeout_s=5)
+        wait_until(ended(run), timeout_s=60)
     report = run.finish()
     assert report.recorded > 100
     assert {"load sent", "samples counted", "load workers alive"} <= set(failed(run))
-    began = time.monotonic()
-    assert wait_until(lambda: not any(process.running() for process in cluster.processes), timeout_s=25)
-    assert time.monotonic() - began < 25
+    assert wait_until(lambda: not any(process.running() for process in cluster.processes), timeout_s=60)
 
 
 def test_a_master_without_its_workers_gives_up(cluster, target, profile):

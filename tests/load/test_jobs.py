@@ -161,7 +161,7 @@ def test_jobs_run_their_own_commands_and_leave_nothing(kubelet, tmp_path, target
     load = plan(profile(READ), target.url, rate=100, seconds=1.5)
     with ClusterLoad(kubelet, SETTINGS).start(load, tmp_path / "run") as run:
         assert len(kubelet.list("Pod", "shop", labels={})) == 3
-        assert wait_until(lambda: not run.running(), timeout_s=30)
+        assert wait_until(lambda: not run.running(), timeout_s=120)
         report = run.finish()
         assert [150] * 4 == [report.planned, report.recorded, report.counted, target.seen()["count"]]
     assert kubelet.objects == {}
@@ -173,7 +173,7 @@ def test_a_profile_that_does_not_import_is_named_and_nothing_is_left(kubelet, tm
     path = profile("1 / 0\n", whole=True)
     with (
         pytest.raises(LoadProfileError, match=r"visit\.py:1: .*ZeroDivisionError"),
-        ClusterLoad(kubelet, SETTINGS, start_limit_s=20).start(plan(path, target.url), tmp_path / "run"),
+        ClusterLoad(kubelet, SETTINGS).start(plan(path, target.url), tmp_path / "run"),
     ):
         pass
     assert kubelet.objects == {}

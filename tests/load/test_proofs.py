@@ -49,6 +49,7 @@ def test_a_load_as_planned_holds_every_proof():
         ({"workers_alive": 1, "recorded": 700, "counted": 700}, ["load sent", "load workers alive"]),
         ({"broken": "no space left on device"}, ["load recorded"]),
         ({"task_errors": 1}, ["load profile's tasks"]),
+        ({"unfinished": 1}, ["load profile's tasks"]),
         ({"cpu_share": 0.95}, ["load generator's CPU"]),
     ],
     ids=str,

@@ -70,21 +70,20 @@ def test_two_processes_together_send_the_schedule_once(tmp_path, target, profile
 
 def test_samples_can_be_read_while_the_run_goes_on(tmp_path, target, profile):
     """A look in the middle shows what was answered so far, and stays as it was when more arrives."""
-    with LocustLoad().start(plan(profile(READ), target.url, seconds=2), tmp_path) as run:
-        assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=10)
+    with LocustLoad().start(plan(profile(READ), target.url, seconds=600), tmp_path) as run:
+        assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
         early = run.samples()
         before = early.latency_s.copy()
-        assert len(early) < 200
-        assert wait_until(lambda: not run.running(), timeout_s=20)
-        run.finish()
-        assert len(run.samples()) == 200
+        assert wait_until(lambda: len(run.samples()) >= len(early) + 50, timeout_s=60)
+        assert run.finish().recorded == len(run.samples()) >= len(early) + 50
+        assert len(early) == len(before)
         assert (early.latency_s == before).all()
 
 
 def test_finishing_early_stops_the_arrivals_and_waits_for_answers(tmp_path, target, profile):
     """A guard that ends a run loses no sample, and what was not sent is not missed."""
-    with LocustLoad().start(plan(profile(READ), target.url, seconds=60), tmp_path) as run:
-        assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=10)
+    with LocustLoad().start(plan(profile(READ), target.url, seconds=600), tmp_path) as run:
+        assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
         report = run.finish()
     assert report.planned == report.recorded == report.counted == target.seen()["count"]
     assert any("stopped early" in note for note in report.notes)
@@ -254,15 +253,16 @@ def test_a_host_that_does_not_resolve_gives_samples_without_answers(tmp_path, pr
 
 def test_a_generator_that_dies_in_the_run_is_an_error_and_its_samples_stay(tmp_path, target, profile):
     """SIGKILL of the child: LoadError with the log, and what was recorded can still be read."""
-    with LocustLoad().start(plan(profile(READ), target.url, seconds=60), tmp_path) as run:
-        assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=10)
+    load = plan(profile(READ), target.url, seconds=600, most_in_flight=5)
+    with LocustLoad().start(load, tmp_path) as run:
+        assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
         os.kill(read_heads(tmp_path / "load")[0].pid, signal.SIGKILL)
         with pytest.raises(LoadError, match="ended with exit code -9"):
-            wait_until(lambda: not run.running(), timeout_s=10)
+            wait_until(lambda: not run.running(), timeout_s=60)
         report = run.finish()
         assert report.workers_alive == 0
         assert report.recorded == len(run.samples()) >= 50
-        assert target.seen()["count"] - report.recorded <= 5
+        assert target.seen()["count"] - report.recorded <= load.most_in_flight
 
 
 def test_sigkill_of_the_harness_leaves_no_generator_behind(tmp_path, target, profile):
@@ -281,7 +281,7 @@ def test_sigkill_of_the_harness_leaves_no_generator_behind(tmp_path, target, pro
         family = psutil.Process(harness.pid).children(recursive=True)
         assert len(family) >= 4
         harness.kill()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
 
 

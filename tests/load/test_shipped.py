@@ -41,7 +41,7 @@ def test_shop_keeps_a_session_for_each_customer(tmp_path):
     command = [sys.executable, "-m", "harness.demo.productpage", "--port", str(port)]
     with start(command, name="productpage", log=tmp_path / "page.log", env={**environment, "PATH": ""}) as page:
         url = f"http://127.0.0.1:{port}"
-        assert wait_until(lambda: page.check() or _answers(f"{url}/productpage"), timeout_s=20)
+        assert wait_until(lambda: page.check() or _answers(f"{url}/productpage"), timeout_s=120)
         outcome = carry_out(plan(PROFILES / "shop.py", url, rate=40, seconds=1.5), tmp_path / "run")
     counts = Counter(outcome.samples.operations[number] for number in outcome.samples.operation)
     assert outcome.report.notes == ()
@@ -74,8 +74,8 @@ def test_a_profile_runs_under_locusts_own_web_interface(tmp_path, target):
     words = locust("-f", str(PROFILES / "browse.py"), "--host", target.url, "--web-host", "127.0.0.1")
     words += ["--web-port", str(port), "--autostart", "-u", "2", "-r", "2", "--autoquit", "0"]
     with start(words, name="locust", log=tmp_path / "locust.log", cwd=tmp_path):
-        assert wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), timeout_s=20)
-        assert wait_until(lambda: target.seen()["count"] >= 2, timeout_s=20, interval_s=0.2)
+        assert wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), timeout_s=120)
+        assert wait_until(lambda: target.seen()["count"] >= 2, timeout_s=120, interval_s=0.2)
 
 
 def test_a_profile_runs_by_hand_with_the_harness_in_front(tmp_path, target):

@@ -23,7 +23,7 @@ from harness.load.child.conductor import Conductor
 from harness.load.child.part import Part
 from harness.load.child.priority import be_served_first
 from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
-from harness.load.recording import refusal_file
+from harness.load.recording import importing_file, refusal_file
 
 BY_HARNESS = ORDER_VARIABLE in os.environ
 ORDER = Path(os.environ[ORDER_VARIABLE]) if BY_HARNESS else order_by_hand(sys.argv)
@@ -83,3 +83,4 @@ faulthandler.dump_traceback_later(IMPORT_LIMIT_S)
 os.register_at_fork(
     before=faulthandler.cancel_dump_traceback_later
 )  # a forked worker would wait for its thread for ever
+importing_file(ORDER.parent).touch()

@@ -24,7 +24,10 @@ from harness.model.load import LoadPlan
 
 _LEAD_ALONE_S, _LEAD_WORKERS_S = 0.05, 1.5
 """From the start message to the first due request: workers have to hear of it first."""
-_MARGIN_S = 5.0
+_MARGIN_S = 10.0
+"""After the drain, for users to stop and workers to tell."""
+_LOST_S = 5.0
+"""Without a sign of life, after Locust itself has missed a worker for 3 s: on a busy machine most come back."""
 
 
 class Conductor:
@@ -36,7 +39,7 @@ class Conductor:
         self._runner = environment.runner
         self._places: dict[str, int] = {}
         self._done: set[str] = set()
-        self._lost: set[str] = set()
+        self._missed_since: dict[str, float] = {}
         self._late: set[str] = set()
         self._stopped = False
         self._ends_at = self._deadline = 0.0
@@ -106,18 +109,21 @@ class Conductor:
             self._late.add(client_id)
 
     def _finished(self) -> bool:
-        if self._plan.users and (self._stopped or time.monotonic() > self._ends_at):
+        now = time.monotonic()
+        if self._plan.users and (self._stopped or now > self._ends_at):
             return True
         if isinstance(self._runner, MasterRunner):
             living = {client.id for client in self._runner.clients.all if client.state != "missing"}
-            self._lost |= set(self._places) - living - self._done
-        return set(self._places) <= self._done | self._lost or time.monotonic() > self._deadline
+            missed = set(self._places) - living - self._done
+            self._missed_since = {client: self._missed_since.get(client, now) for client in missed}
+        lost = {client for client, since in self._missed_since.items() if now - since > _LOST_S}
+        return set(self._places) <= self._done | lost or now > self._deadline
 
     def _on_quit(self, exit_code: int, **_: Any) -> None:
         facts = {
             "counted": self._runner.stats.num_requests,
             "workers": len(self._places),
-            "lost": sorted(self._places[client] for client in self._lost),
+            "lost": sorted(self._places[client] for client in set(self._places) - self._done),
             "late": len(self._late),
             "exit_code": exit_code,
         }

@@ -29,7 +29,7 @@ from harness.model.load import LoadPlan
 _BURST = 8
 """Arrivals that are handed out at most before answers are looked at, when the schedule is behind: an answer
 frees a user, and a new user with its new connection would cost more time than there is."""
-_GOODBYE_S = 2.0
+_GOODBYE_S = 5.0
 """For what the users do when they stop."""
 
 
@@ -86,7 +86,7 @@ class Driver:
     ) -> None:
         """zero: of the run, on the monotonic clock. due: this worker's arrivals, seconds since zero, ascending."""
         self.environment, self.recorder, self.zero = environment, recorder, zero
-        self.silent = self.scheduled = self.dropped = self.unanswered = 0
+        self.silent = self.scheduled = self.dropped = self.unanswered = self.unfinished = 0
         self.notes: list[str] = []
         self.seats: list[Seat] = []
         self._kinds = list(environment.user_classes)
@@ -145,13 +145,15 @@ class Driver:
         for greenlet, waited_s in waiting:
             self.recorder.record_unanswered(greenlet, waited_s, text)
         self.unanswered = len(waiting)
-        if len(busy) > self.unanswered:
-            self.notes.append(f"{len(busy) - self.unanswered} users were still in the middle of a task at the end")
+        self.unfinished = len(busy) - self.unanswered
+        if self.unfinished:
+            self.notes.append(f"{self.unfinished} users were still in the middle of a task at the end")
         gevent.killall([seat.greenlet for seat in busy], block=True, timeout=1)
         rest = [seat.greenlet for seats in self.idle.values() for seat in seats]
         for greenlet in rest:
             self._loop.run_callback(greenlet.switch, None)
-        gevent.joinall(rest, timeout=_GOODBYE_S)
+        if left := len(rest) - len(gevent.joinall(rest, timeout=_GOODBYE_S)):
+            self.notes.append(f"{left} users were cut off while they stopped, after {_GOODBYE_S:g} s")
 
     def _busy(self) -> list[Seat]:
         idle = {seat for seats in self.idle.values() for seat in seats}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import time
 import traceback
@@ -29,6 +30,8 @@ MASTER_GONE_S = 8.0
 _ARMS = ("baseline", "canary")
 _MOST_TRACES = 5
 _GOODBYE_S = 15.0
+_HANG_S = 3.0
+"""A profile that computes for longer without a pause hangs: nothing else runs; the log then shows where it is."""
 
 
 class Part:
@@ -52,6 +55,7 @@ class Part:
         runner.register_message(STOP, self._on_stop)
         environment.events.user_error.add_listener(self._on_user_error)
         environment.events.test_stop.add_listener(self._on_test_stop)
+        gevent.spawn(_show_hangs)
         if isinstance(runner, WorkerRunner):
             gevent.spawn(self._watch_master)
 
@@ -167,9 +171,17 @@ class Part:
             "dropped": driver.dropped if driver else 0,
             "silent": driver.silent if driver else 0,
             "unanswered": driver.unanswered if driver else 0,
+            "unfinished": driver.unfinished if driver else 0,
             "task_errors": self._task_errors,
             "users": len(driver.seats) if driver else 0,
             "cpu_share": cpu_s / wall_s,
             "broken": self._broken,
             "notes": [*self._notes, *(driver.notes if driver else [])],
         }
+
+
+def _show_hangs() -> None:
+    """As long as greenlets take turns, the alarm is put off again and again."""
+    while True:
+        faulthandler.dump_traceback_later(_HANG_S)
+        gevent.sleep(_HANG_S / 3)

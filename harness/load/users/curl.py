@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pycurl
 from locust import User
 from locust.exception import StopTest
-from requests import certs
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from harness.load.users.answers import Answer, BadStatusError, Headers
 from harness.load.users.client import HttpClient
@@ -150,7 +150,7 @@ class CurlUser(User):
 
 def trusted_authorities() -> str:
     """File or folder of the authorities that HttpUser trusts."""
-    return next((found for name in _CA_VARIABLES if (found := os.environ.get(name))), certs.where())
+    return next((found for name in _CA_VARIABLES if (found := os.environ.get(name))), DEFAULT_CA_BUNDLE_PATH)
 
 
 def _prepare(handle: Any, method: str, body: bytes | None, *, follow: bool) -> None:
