@@ -67,7 +67,7 @@ def serve_first(pid: int) -> None:
     """Where the system allows it, others wait for this process: all that is compared gets the same priority."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, pid, PRIORITY)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             Path(f"/proc/{pid}/autogroup").write_text(str(PRIORITY))
 
 

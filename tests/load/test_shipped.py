@@ -84,12 +84,7 @@ def test_a_profile_runs_by_hand_with_the_harness_in_front(tmp_path, target):
     text = (PROFILES / "browse.py").read_text().replace('"rate": 50, "duration": "30s"', '"rate": 40, "duration": "1s"')
     profile.write_text(text)
     words = locust("-f", f"{BOOTSTRAP},{profile}", "--headless", "--host", target.url, "--only-summary")
-<<<<<<< HEAD
-    ran = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert ran.returncode == 0, ran.stderr
-=======
     ran = ran_well(words, cwd=ROOT)
->>>>>>> 3d36d29 (Root without every right may run locust by hand: a session that takes no weight is no reason to end; failing commands of tests show what they wrote)
     folder = Path(ran.stderr.partition("recordings in ")[2].split("\n")[0])
     assert len(SampleReader(folder).samples()) == 40 == target.seen()["count"]
 
