@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.clients.clock import steady_clock
 from harness.config import Config, resolved
 from harness.errors import JudgeInputError, UsageError
 from harness.judge.port import Judge
@@ -79,7 +80,10 @@ def parts(config: Config, mesh: Mesh) -> Parts:
     """The parts of a run on ``mesh``, with the real clock. Raises ConfigError for an unknown judge."""
     if config.judge not in JUDGES:
         raise config.error("judge.name", f"expected one of {', '.join(JUDGES)}, found {config.judge!r}")
-    return Parts(mesh=mesh, load=LocustLoad(), judge=judge(config.judge), now=time.time, sleep=time.sleep)
+    now = steady_clock()
+    return Parts(
+        mesh=mesh, load=LocustLoad(now=now), judge=judge(config.judge), now=now, sleep=time.sleep, wall=time.time
+    )
 
 
 def calibration(file: Path) -> Calibration:

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -40,8 +40,15 @@ HANGS = "Timeout ("
 class LocustLoad:
     """Sends load with Locust; see ``harness.load.port.Load``."""
 
-    def __init__(self, *, start_limit_s: float = START_LIMIT_S, end_margin_s: float = END_MARGIN_S) -> None:
-        self._start_limit_s, self._end_margin_s = start_limit_s, end_margin_s
+    def __init__(
+        self,
+        *,
+        start_limit_s: float = START_LIMIT_S,
+        end_margin_s: float = END_MARGIN_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """now: epoch seconds; what ``started_at`` is told by."""
+        self._start_limit_s, self._end_margin_s, self._now = start_limit_s, end_margin_s, now
 
     @contextmanager
     def start(self, plan: LoadPlan, folder: Path) -> Iterator[LocustRun]:
@@ -51,7 +58,7 @@ class LocustLoad:
         order = write_order(plan, folder)
         command = alone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
         with start(command, name="load generator", log=folder / "locust.log", env=child_environment(order)) as process:
-            run = LocustRun(plan, folder, process, end_margin_s=self._end_margin_s)
+            run = LocustRun(plan, folder, process, end_margin_s=self._end_margin_s, now=self._now)
             run.wait_for_start(self._start_limit_s)
             yield run
 
@@ -59,9 +66,11 @@ class LocustLoad:
 class LocustRun:
     """Load that is being sent by one Locust child and its forks; see ``harness.load.port.RunningLoad``."""
 
-    def __init__(self, plan: LoadPlan, folder: Path, process: Process, *, end_margin_s: float) -> None:
+    def __init__(
+        self, plan: LoadPlan, folder: Path, process: Process, *, end_margin_s: float, now: Callable[[], float]
+    ) -> None:
         self.started_at = 0.0
-        self._plan, self._folder, self._process = plan, folder, process
+        self._plan, self._folder, self._process, self._now = plan, folder, process, now
         self._after_s = plan.drain_s + end_margin_s
         self._reader = SampleReader(folder)
         self._stopped_at: float | None = None
@@ -87,11 +96,11 @@ class LocustRun:
     def finish(self) -> LoadReport:
         """Stop sending if there is still something to send, wait for the last answers, and say how it went."""
         end_at = self.started_at + self._plan.duration_s
-        if self._process.running() and time.time() < end_at - 0.25:
-            self._stopped_at = time.time() - self.started_at
+        if self._process.running() and self._now() < end_at - 0.25:
+            self._stopped_at = self._now() - self.started_at
             os.kill(self._process.pid, signal.SIGUSR1)
-            end_at = time.time()
-        limit_s = max(0.0, end_at + self._after_s - time.time())
+            end_at = self._now()
+        limit_s = max(0.0, end_at + self._after_s - self._now())
         in_time = wait_until(lambda: not self._process.running(), timeout_s=limit_s)
         if not in_time:
             self._process.stop(1.0)
@@ -118,8 +127,8 @@ class LocustRun:
         wait_until(lambda: begun() or not self._process.running(), timeout_s=limit_s, interval_s=0.01)
         if not begun():
             self._refuse(limit_s)
-        self.started_at = read_heads(self._folder)[0].zero_epoch
-        time.sleep(max(0.0, self.started_at - time.time()))
+        self.started_at = read_heads(self._folder)[0].zero_epoch + self._now() - time.time()
+        time.sleep(max(0.0, self.started_at - self._now()))
 
     def _refuse(self, limit_s: float) -> None:
         refusal = refusal_file(self._folder)

@@ -29,6 +29,7 @@ from harness.runner.counts import arm_requests
 from harness.runner.guard import breach
 from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
+from harness.runner.pulse import Pulse
 from harness.runner.run import LOAD_CALLER
 from harness.runner.settings import Notify, Parts, Settings
 from harness.runner.timeline import Timeline
@@ -100,8 +101,11 @@ class FreeHand:
                 self._timeline.zero = running.started_at
             shift_s = running.started_at - self._timeline.zero
             self._timeline.note("phase", _phase_name(self._live))
+            pulse = Pulse(self._parts.now, self._parts.wall or self._parts.now, self._timeline)
             while (now_s := self._parts.now() - running.started_at) < plan.duration_s:
-                self._parts.sleep(min(1.0, plan.duration_s - now_s))
+                tick_s = min(1.0, plan.duration_s - now_s)
+                self._parts.sleep(tick_s)
+                pulse.beat(tick_s)
                 running.running()
                 self._tell(running.samples(), plan, _phase_name(self._live), self._parts.now() - running.started_at)
                 if self._drifted() or self._breached(running):

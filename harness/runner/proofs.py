@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from harness.model.phase import PhaseKind
 from harness.model.record import FaultCount, Json, Record
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
-from harness.model.units import format_percent
+from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
 from harness.runner.counts import OTHER
+from harness.runner.pulse import BLIND
 from harness.stats.binomial import share_interval
 
 _CONFIDENCE = 0.9999
@@ -20,6 +21,8 @@ _CONFIDENCE = 0.9999
 _SLACK = 0.02
 """A share may be off by this part of itself: proxies draw in steps, and windows have edges."""
 _UNKNOWN_SHARE = 0.001
+_BLIND_S = 5.0
+"""The window of the error ceiling: a harness that was blind for longer would not have ended a run that had to end."""
 
 
 def proofs(record: Record) -> tuple[Proof, ...]:
@@ -28,6 +31,7 @@ def proofs(record: Record) -> tuple[Proof, ...]:
         *_split(record),
         *_faults(record),
         *_undisturbed(record),
+        *_watched(record),
         *_counted_alike(record),
         *_server_side(record),
         *_rollback(record),
@@ -35,7 +39,8 @@ def proofs(record: Record) -> tuple[Proof, ...]:
 
 
 def _split(record: Record) -> Iterator[Proof]:
-    arm = record.samples.arm[_judged(record)]
+    judged = _judged(record)
+    arm, silent = record.samples.arm[judged], record.samples.status[judged] == 0
     planned = record.plan.canary_share
     canary, known, total = int((arm == CANARY).sum()), int((arm != UNKNOWN_ARM).sum()), int(arm.size)
     unknown = total - known
@@ -43,8 +48,8 @@ def _split(record: Record) -> Iterator[Proof]:
         name="arms known",
         held=total > 0 and unknown <= _UNKNOWN_SHARE * total,
         expected=f"at most {format_percent(_UNKNOWN_SHARE)} of the answers without the mark of an arm",
-        observed=f"{unknown} of {total}",
-        remedy="" if total else "no request was sent in a judged phase; look at the load generator's log",
+        observed=f"{unknown} of {total}" + (f", {int(silent.sum())} of them no answer at all" if silent.any() else ""),
+        remedy=_unknown_remedy(total, int(silent.sum())),
     )
     yield Proof(
         name="split",
@@ -53,6 +58,12 @@ def _split(record: Record) -> Iterator[Proof]:
         observed=_share_text(canary, known),
         remedy="look at the VirtualService during the run: another route may take the traffic",
     )
+
+
+def _unknown_remedy(total: int, silent: int) -> str:
+    if not total:
+        return "no request was sent in a judged phase; look at the load generator's log"
+    return "the service, its proxies or this machine could not keep up: lower the rate" if silent else ""
 
 
 def _faults(record: Record) -> Iterator[Proof]:
@@ -92,6 +103,20 @@ def _undisturbed(record: Record) -> Iterator[Proof]:
                 observed=event.text,
                 remedy="end or pause the other writer, or name it in cluster.owners when it leaves our edits alone",
             )
+
+
+def _watched(record: Record) -> Iterator[Proof]:
+    """Only where nobody looked for a while: limits were not watched, and phases did not end when they should."""
+    blind = [event for event in record.events if event.kind == BLIND]
+    longest = max(blind, key=lambda event: event.fields.get("seconds", 0.0), default=None)
+    if longest is not None and longest.fields.get("seconds", 0.0) > _BLIND_S:
+        yield Proof(
+            name="watched",
+            held=False,
+            expected=f"a look after the run every second, none more than {format_duration(_BLIND_S)} late",
+            observed=f"{longest.text} (before {format_duration(longest.at_s)} of the run)",
+            remedy="run again without stopping the harness or letting the machine sleep, or give it more CPU",
+        )
 
 
 def _counted_alike(record: Record) -> Iterator[Proof]:

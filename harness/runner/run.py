@@ -24,6 +24,7 @@ from harness.runner.counts import arm_requests, attributed
 from harness.runner.guard import breach
 from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
+from harness.runner.pulse import Pulse
 from harness.runner.settings import Notify, Parts, Settings
 from harness.runner.timeline import Timeline
 
@@ -55,6 +56,7 @@ class _Run:
         self._notify = notify
         self._plan = plan_run(scenario, settings, target=parts.mesh.target)
         self._timeline = Timeline(parts.now, notify)
+        self._pulse = Pulse(parts.now, parts.wall or parts.now, self._timeline)
         self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
         self._phases: list[Phase] = []
         self._resources: dict[str, tuple[Json, ...]] = {}
@@ -96,6 +98,7 @@ class _Run:
         with self._parts.load.start(load_plan, self._folder) as running:
             self._timeline.zero = running.started_at
             self._timeline.note("phase", "load started", rate_rps=self._plan.rate_rps)
+            self._pulse.start()
             self._carry_out_phases(running)
             report = running.finish()
             return running.samples(), report
@@ -120,7 +123,9 @@ class _Run:
     def _watch(self, phase: PhasePlan, start_s: float, edge_s: float, running: RunningLoad) -> None:
         """Until the edge: progress and limits once a second, a look of the judge now and then."""
         while not self._ended and (now_s := self._elapsed()) < edge_s:
-            self._parts.sleep(min(_TICK_S, edge_s - now_s))
+            tick_s = min(_TICK_S, edge_s - now_s)
+            self._parts.sleep(tick_s)
+            self._pulse.beat(tick_s)
             try:
                 self._parts.mesh.check()
             except MeshDrift as drift:

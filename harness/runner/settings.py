@@ -60,10 +60,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The concrete parts of a run, and the clock it goes by."""
+    """The concrete parts of a run, and the clock it goes by.
+
+    now: epoch seconds of a clock that nobody sets. wall: of one that goes on while the machine sleeps, to notice that.
+    """
 
     mesh: Mesh
     load: Load
     judge: Judge
     now: Callable[[], float]
     sleep: Callable[[float], None]
+    wall: Callable[[], float] | None = None

@@ -77,6 +77,15 @@ def test_lateness_between_one_and_ten_milliseconds_is_a_warning():
     assert failed(replace(GOOD, late_p99_s=4e-3)) == []
 
 
+@pytest.mark.parametrize(
+    ("typical_s", "late_s", "held"), [(0.1, 0.024, True), (0.1, 0.026, False), (0.01, 0.011, False)]
+)
+def test_lateness_is_measured_by_what_an_answer_takes(typical_s, late_s, held):
+    """A quarter of a typical answer, and never less than 10 ms, is late enough for another load."""
+    proofs = load_proofs(replace(GOOD, late_p99_s=late_s), typical_s=typical_s)
+    assert {proof.held for proof in proofs if proof.name == "load on time"} == {held}
+
+
 def test_the_closed_model_says_what_it_hides():
     """There are no arrivals to be late or dropped; a warning names the price."""
     closed = replace(GOOD, closed=True, planned=0, late_p99_s=0.0)

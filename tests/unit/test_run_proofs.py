@@ -86,3 +86,20 @@ def test_a_configured_prometheus_must_have_readings_of_both_arms():
     assert ["server-side series"] == failed(record(config=config))
     assert ["server-side series"] == failed(record(config=config, series=(series("baseline", 1.0), gaps)))
     assert [] == failed(record(config=config, series=(series("baseline", 1.0), series("canary", 2.0))))
+
+
+@pytest.mark.parametrize(("seconds", "names"), [(4.0, []), (9.0, ["watched"])])
+def test_a_run_that_nobody_watched_for_long_proves_nothing(seconds, names):
+    """Limits were not watched then; a short moment is only told."""
+    blind = Event(at_s=12.0, kind="blind", text="nobody looked", fields={"seconds": seconds})
+    assert names == failed(record(events=(blind,)))
+
+
+def test_requests_without_any_answer_are_told_apart_from_unmarked_answers():
+    """Nobody should look for a lost mark where the machine could not keep up."""
+    made = samples(unknown=100)
+    made.status[made.arm == -1] = 0
+    (proof,) = [proof for proof in proofs(record(samples=made)) if proof.name == "arms known"]
+    assert not proof.held
+    assert "of them no answer at all" in proof.observed
+    assert "could not keep up" in proof.remedy
