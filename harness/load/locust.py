@@ -85,7 +85,7 @@ class LocustRun:
         A generator that has not ended long after the drain hangs; it is over, and ``finish`` stops it.
         """
         if self._process.running():
-            return time.time() < self.started_at + self._plan.duration_s + self._after_s
+            return self._now() < self.started_at + self._plan.duration_s + self._after_s
         if read_facts(locust_file(self._folder)) is None:
             raise LoadError(
                 f"expected the load generator to run to its end, it ended with exit code {self._process.exit_code}; "
