@@ -90,6 +90,8 @@ def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tupl
     if args.alpha is not None:
         _check_alpha(args.alpha)
         plan = replace(plan, alpha=args.alpha)
+    if objectives:
+        _check_labels(plan, record.samples.operations)
     record = replace(record, plan=_calibrated(plan, args.calibration))
     judge = SequentialJudge(fail_on=FailOn(args.fail_on)) if name == SequentialJudge().name else wiring.judge(name)
     return record, decide(record, judge)
@@ -111,7 +113,7 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
     )
     plan = replace(case.plan, scenario=f"{args.baseline.name} and {args.canary.name}")
     plan = _calibrated(plan, args.calibration)
-    _check_endpoints(plan.objectives, case.evidence.samples.operations)
+    _check_labels(plan, case.evidence.samples.operations)
     analysis = SequentialJudge(fail_on=FailOn(args.fail_on)).judge(
         case.evidence, plan, now_s=case.now_s, final=case.final
     )
@@ -129,9 +131,19 @@ def _check_alpha(alpha: float) -> None:
         raise UsageError(f"--alpha: expected a probability above 0 and below 0.5, found {alpha:g}")
 
 
-def _check_endpoints(objectives: Sequence[Objective], known: Sequence[str]) -> None:
-    for objective in objectives:
-        endpoint = objective.labels.get("endpoint")
-        if endpoint is not None and endpoint not in known:
-            shown = ", ".join(name for name in known if name) or "none: the files have no column endpoint"
-            raise UsageError(f"{objective.text}: expected an endpoint of the files, found {endpoint!r}; known: {shown}")
+def _check_labels(plan: Plan, operations: Sequence[str]) -> None:
+    """Raises UsageError for an endpoint that no request has, or a phase that the run has not."""
+    named = [name for name in operations if name]
+    phases = [phase.name for phase in plan.phases]
+    kinds = {phase.kind.value for phase in plan.phases}
+    for objective in plan.objectives:
+        endpoint, phase = objective.labels.get("endpoint"), objective.labels.get("phase")
+        if endpoint is not None and endpoint not in named:
+            known = ", ".join(named) or "none: the requests carry no endpoint"
+            raise UsageError(
+                f"{objective.text}: expected an endpoint of the requests, found {endpoint!r}; known: {known}"
+            )
+        if phase is not None and phase not in {*phases, *kinds}:
+            raise UsageError(
+                f"{objective.text}: expected a phase of the run, found {phase!r}; known: {', '.join(phases) or 'none'}"
+            )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,14 @@ from harness.errors import JudgeInputError
 
 NUMBERS = ("time_s", "latency_s", "status")
 TEXTS = ("endpoint", "phase", "instance")
+_PARQUET = frozenset({".parquet", ".pq"})
+_EXPECTED = {
+    "time_s": "finite seconds",
+    "latency_s": "finite seconds of at least 0",
+    "status": "an HTTP status from 100 to 999, or 0 for no answer",
+}
+_ENCODINGS = ((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"), (b"\x1f\x8b", "a gzip archive"))
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_requests(path: Path) -> dict[str, NDArray[Any]]:
@@ -24,60 +35,155 @@ def read_requests(path: Path) -> dict[str, NDArray[Any]]:
     header not counted) for a file that is missing, cut, lacks a column or holds something else than
     finite numbers.
     """
-    table = _table(path)
-    missing = [name for name in NUMBERS if name not in table.column_names]
-    if missing:
-        raise JudgeInputError(
-            f"{path}: expected the columns {', '.join(NUMBERS)}, found no {', '.join(missing)} "
-            f"(columns: {', '.join(table.column_names) or 'none'})"
-        )
+    table = _parquet(path) if path.suffix.lower() in _PARQUET else _csv(path)
     columns = {name: _numbers(table.column(name), path, name) for name in NUMBERS}
-    for name in TEXTS:
-        if name in table.column_names:
-            values = table.column(name).cast(pa.string()).fill_null("")
-            columns[name] = np.asarray(values.to_pylist(), dtype=str)
-    return columns
+    return columns | {name: _texts(table.column(name), path, name) for name in TEXTS if name in table.column_names}
 
 
-def _table(path: Path) -> Any:
+def _parquet(path: Path) -> Any:
     try:
-        if path.suffix.lower() in {".parquet", ".pq"}:
-            return pq.read_table(path)
-        as_text = csv.ConvertOptions(column_types=dict.fromkeys(TEXTS, pa.string()))
-        return csv.read_csv(path, convert_options=as_text)
+        with pq.ParquetFile(path) as file:
+            _check_names(file.schema_arrow.names, path)
+            return file.read([name for name in (*NUMBERS, *TEXTS) if name in file.schema_arrow.names])
     except FileNotFoundError as error:
         raise JudgeInputError(f"{path}: no such file") from error
     except (OSError, pa.ArrowException) as error:
-        kind = "Parquet" if path.suffix.lower() in {".parquet", ".pq"} else "CSV with a header"
-        raise JudgeInputError(f"{path}: expected {kind}, found something else: {error}") from error
+        raise JudgeInputError(f"{path}: expected Parquet, found something else: {error}") from error
+
+
+def _csv(path: Path) -> Any:
+    header = _header(path)
+    _check_names(header, path)
+    try:
+        return _read_csv(path, header, csv.ParseOptions(), threads=True)
+    except (OSError, pa.ArrowException) as error:
+        wrong = _ragged(path, header) or f"expected CSV with a header, found something else: {error}"
+        raise JudgeInputError(f"{path}: {wrong}") from error
+
+
+def _read_csv(path: Path, header: Sequence[str], parsing: csv.ParseOptions, *, threads: bool) -> Any:
+    converting = csv.ConvertOptions(
+        column_types=dict.fromkeys(TEXTS, pa.binary()),
+        include_columns=[name for name in (*NUMBERS, *TEXTS) if name in header],
+        null_values=[""],
+    )
+    return csv.read_csv(
+        path,
+        read_options=csv.ReadOptions(use_threads=threads),
+        parse_options=parsing,
+        convert_options=converting,
+    )
+
+
+def _ragged(path: Path, header: Sequence[str]) -> str | None:
+    """The first row with too few or too many columns; rows are numbered only when one thread reads them."""
+    found: list[str] = []
+
+    def report(row: csv.InvalidRow) -> str:
+        place = "" if row.number is None else f"row {row.number - 1}: "
+        found.append(f"{place}expected {row.expected_columns} columns, found {row.actual_columns}: {row.text[:80]!r}")
+        return "error"
+
+    try:
+        _read_csv(path, header, csv.ParseOptions(invalid_row_handler=report), threads=False)
+    except (OSError, pa.ArrowException):
+        return found[0] if found else None
+    return None
+
+
+def _header(path: Path) -> list[str]:
+    """The names in the first line of a CSV file."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(1 << 16)
+    except FileNotFoundError as error:
+        raise JudgeInputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise JudgeInputError(f"{path}: expected CSV with a header, found something else: {error.strerror}") from error
+    other = next((name for mark, name in _ENCODINGS if start.startswith(mark)), None)
+    if other is not None:
+        raise JudgeInputError(f"{path}: expected CSV in UTF-8, found {other}: save it as plain UTF-8")
+    lines = start.removeprefix(codecs.BOM_UTF8).splitlines()
+    if not lines or not lines[0].strip():
+        found = "an empty file" if not start.strip() else "an empty first line"
+        raise JudgeInputError(f"{path}: expected CSV with a header, found {found}")
+    first = lines[0].decode("utf-8", errors="replace")
+    separator = next((name for mark, name in _SEPARATORS.items() if mark in first and "," not in first), None)
+    if separator is not None:
+        raise JudgeInputError(f"{path}: expected columns separated by commas, found {separator}: {first[:80]!r}")
+    return [name.strip('"') for name in first.split(",")]
+
+
+def _check_names(names: Sequence[str], path: Path) -> None:
+    missing = [name for name in NUMBERS if name not in names]
+    if missing:
+        raise JudgeInputError(
+            f"{path}: expected the columns {', '.join(NUMBERS)}, found no {', '.join(missing)} "
+            f"(columns: {', '.join(names) or 'none'})"
+        )
+    repeated = [name for name, count in Counter(names).items() if count > 1 and name in (*NUMBERS, *TEXTS)]
+    if repeated:
+        raise JudgeInputError(
+            f"{path}: column {repeated[0]}: expected one of this name, found {names.count(repeated[0])}"
+        )
 
 
 def _numbers(column: Any, path: Path, name: str) -> NDArray[np.float64]:
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        numbers = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
-        _finite(numbers, path, name)
-        return numbers
-    if pa.types.is_null(column.type) and not len(column):
+    kind = column.type
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True) + 1
+        raise JudgeInputError(f"{path}: column {name}: row {row}: expected {_EXPECTED[name]}, found nothing")
+    if pa.types.is_null(kind):
         return np.empty(0)
-    values = column.to_pylist()
-    for row, value in enumerate(values):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            shown = "nothing" if value is None else repr(value)
-            raise JudgeInputError(f"{path}: column {name}: row {row + 1}: expected a number, found {shown}") from None
-    numbers = np.array([float(value) for value in values])
-    _finite(numbers, path, name)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        numbers = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+    elif pa.types.is_decimal(kind) or _is_text(kind):
+        numbers = np.array([_number(value, path, name, row) for row, value in enumerate(column.to_pylist(), 1)])
+    else:
+        moment = pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and len(column)
+        shown = column[0].cast(pa.string()).as_py() if moment else kind
+        raise JudgeInputError(f"{path}: column {name}: row 1: expected a number, found {shown}")
+    _check(numbers, path, name)
     return numbers
 
 
-def _finite(numbers: NDArray[np.float64], path: Path, name: str) -> None:
+def _is_text(kind: Any) -> bool:
+    """Whether a type is text, also text of which each value is stored once."""
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return any(is_kind(plain) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def _number(value: Any, path: Path, name: str, row: int) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise JudgeInputError(f"{path}: column {name}: row {row}: expected a number, found {value!r}") from None
+
+
+def _check(numbers: NDArray[np.float64], path: Path, name: str) -> None:
     wrong = ~np.isfinite(numbers) if name == "time_s" else ~(np.isfinite(numbers) & (numbers >= 0))
     if name == "status":
-        wrong |= (numbers != np.floor(numbers)) | (numbers > 999)
+        wrong |= (numbers != np.floor(numbers)) | (numbers != 0) & ((numbers < 100) | (numbers > 999))
     if wrong.any():
         row = int(np.argmax(wrong))
-        expected = {"time_s": "finite seconds", "status": "an HTTP status, or 0 for no answer"}.get(
-            name, "finite seconds of at least 0"
+        raise JudgeInputError(
+            f"{path}: column {name}: row {row + 1}: expected {_EXPECTED[name]}, found {numbers[row]:g}"
         )
-        raise JudgeInputError(f"{path}: column {name}: row {row + 1}: expected {expected}, found {numbers[row]:g}")
+
+
+def _texts(column: Any, path: Path, name: str) -> NDArray[np.str_]:
+    """Names; the empty one where there is none."""
+    try:
+        return np.asarray(column.cast(pa.string()).fill_null("").to_pylist(), dtype=str)
+    except pa.ArrowException as error:
+        row = next((row for row, value in enumerate(column.to_pylist(), 1) if not _is_utf8(value)), 1)
+        raise JudgeInputError(
+            f"{path}: column {name}: row {row}: expected text in UTF-8, found {column[row - 1].as_py()!r}"
+        ) from error
+
+
+def _is_utf8(value: Any) -> bool:
+    try:
+        return not isinstance(value, bytes) or value.decode() is not None
+    except UnicodeDecodeError:
+        return False

@@ -6,36 +6,35 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import JudgeInputError, UsageError
+from harness.errors import JudgeInputError
+from harness.judge.arguments import (
+    check_calibration,
+    check_numbers,
+    check_phases,
+    checked_fail_on,
+    checked_objectives,
+    checked_series,
+)
 from harness.judge.calibration import Calibration
+from harness.judge.columns import Columns, checked_columns
 from harness.judge.port import Evidence
 from harness.judge.sequential import FailOn, SequentialJudge
-from harness.model.objective import Objective, SliKind, default_objectives, parse_objective
+from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
 from harness.model.samples import ARMS, Samples
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis
 
-REQUIRED = ("time_s", "latency_s", "status")
-OPTIONAL = ("endpoint", "phase", "instance")
 _STEADY = "steady"
 _LONGEST_S = 7 * 86_400.0
 _ENOUGH_TO_OVERLAP = 20  # so many requests in each arm do not miss each other by chance
 _UNLIKE = 1.2  # medians of instances of one build further apart than this are worth a word
-
-
-class Columns(Protocol):
-    """A mapping of column names to arrays: a dict, a pandas DataFrame, a NumPy structured array."""
-
-    def __getitem__(self, name: str, /) -> Any:
-        """The column called ``name``."""
-        ...
 
 
 def compare(
@@ -109,6 +108,8 @@ def compare(
     Robbins 1970 and Howard, Ramdas, McAuliffe & Sekhon 2021 (limits that hold at every look);
     Berger 1982 (all objectives must be shown: no correction for passing).
     """
+    rule, gauges = checked_fail_on(fail_on), checked_series(series)
+    check_calibration(calibration)
     case = prepared(
         baseline,
         canary,
@@ -123,8 +124,8 @@ def compare(
         marginal_score=marginal_score,
     )
     plan = case.plan if calibration is None else calibration.planned(case.plan)
-    evidence = replace(case.evidence, series=tuple(series))
-    analysis = SequentialJudge(fail_on=FailOn(fail_on)).judge(evidence, plan, now_s=case.now_s, final=case.final)
+    evidence = replace(case.evidence, series=gauges)
+    analysis = SequentialJudge(fail_on=rule).judge(evidence, plan, now_s=case.now_s, final=case.final)
     return replace(analysis, warnings=(*analysis.warnings, *case.warnings))
 
 
@@ -154,9 +155,18 @@ def prepared(
     marginal_score: float = 75.0,
 ) -> Case:
     """What ``compare`` gives to the judge; arguments and errors are the same."""
-    judged = _objectives(objectives, canary_share)
-    _check_numbers(alpha, canary_share, horizon_s)
-    arms = [_checked(columns, arm) for columns, arm in zip((baseline, canary), ARMS, strict=True)]
+    check_numbers(
+        alpha=alpha,
+        canary_share=canary_share,
+        horizon_s=horizon_s,
+        now_s=now_s,
+        pass_score=pass_score,
+        marginal_score=marginal_score,
+    )
+    check_phases(phases)
+    judged = checked_objectives(objectives, canary_share)
+    arms = [checked_columns(columns, arm) for columns, arm in zip((baseline, canary), ARMS, strict=True)]
+    _check_phase_columns(arms)
     _check_overlap(arms)
     _check_span(arms)
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
@@ -185,81 +195,6 @@ def prepared(
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
     evidence = Evidence(samples=samples, phases=windows)
     return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
-
-
-def _objectives(objectives: Sequence[str | Objective], canary_share: float | None) -> tuple[Objective, ...]:
-    if isinstance(objectives, str):
-        objectives = (objectives,)
-    parsed = tuple(each if isinstance(each, Objective) else parse_objective(each) for each in objectives)
-    for objective in parsed:
-        if objective.kind in {SliKind.THROUGHPUT, SliKind.SPLIT} and canary_share is None:
-            raise UsageError(
-                f"{objective.text}: expected canary_share, the planned share of requests to the canary, found none: "
-                "without it nobody can say how many requests the canary should have had"
-            )
-    return parsed or default_objectives()
-
-
-def _check_numbers(alpha: float, canary_share: float | None, horizon_s: float | None) -> None:
-    if not 0 < alpha < 0.5:
-        raise UsageError(f"alpha: expected a probability above 0 and below 0.5, found {alpha!r}")
-    if canary_share is not None and not 0 < canary_share < 1:
-        raise UsageError(f"canary_share: expected a share above 0 and below 1, found {canary_share!r}")
-    if horizon_s is not None and not 0 < horizon_s < math.inf:
-        raise UsageError(f"horizon_s: expected seconds above 0, found {horizon_s!r}")
-
-
-def _checked(columns: Columns, arm: str) -> dict[str, NDArray[Any]]:
-    """The columns of one arm as arrays of equal length."""
-    present = set(_names(columns))
-    missing = [name for name in REQUIRED if name not in present]
-    if missing:
-        raise JudgeInputError(
-            f"{arm}: expected the columns {', '.join(REQUIRED)}, found no {', '.join(missing)} "
-            f"(columns: {', '.join(sorted(present)) or 'none'})"
-        )
-    arrays: dict[str, NDArray[Any]] = {name: _number_column(columns[name], arm, name) for name in REQUIRED}
-    arrays |= {name: np.asarray(columns[name]).astype(str) for name in OPTIONAL if name in present}
-    length = len(arrays["time_s"])
-    for name, array in arrays.items():
-        if array.shape != (length,):
-            raise JudgeInputError(f"{arm}: column {name}: expected {length} rows as in time_s, found {array.shape}")
-    return arrays
-
-
-def _names(columns: Columns) -> Sequence[str]:
-    dtype = getattr(columns, "dtype", None)
-    names = getattr(dtype, "names", None)
-    if names is not None:
-        return tuple(names)
-    keys = getattr(columns, "keys", None)
-    if keys is None:
-        raise JudgeInputError(f"expected columns by name, such as a dict of arrays, found {type(columns).__name__}")
-    return tuple(str(key) for key in keys())
-
-
-def _number_column(values: Any, arm: str, name: str) -> NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind == "O" or (array.dtype.kind not in "iuf" and len(array)):
-        row = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
-        raise JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected a number, found {values[row]!r}")
-    if name == "status" and array.dtype.kind in "iu" and (not len(array) or (array.min() >= 0 and array.max() <= 999)):
-        return array.astype(np.int16)
-    numbers = np.asarray(array, np.float64)
-    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
-    least, most = -math.inf if name == "time_s" else 0.0, 999.0 if name == "status" else math.inf
-    whole = name != "status" or bool((numbers == np.floor(numbers)).all())
-    if not (math.isfinite(low) and math.isfinite(high) and least <= low and high <= most and whole):
-        wrong = ~np.isfinite(numbers) | (numbers < least) | (numbers > most)
-        wrong |= (numbers != np.floor(numbers)) & (name == "status")
-        row = int(np.argmax(wrong))
-        expected = {"status": "an HTTP status or 0", "time_s": "finite seconds"}.get(name, "finite seconds, at least 0")
-        raise JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected {expected}, found {numbers[row]:g}")
-    return numbers
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> Samples:
@@ -292,6 +227,13 @@ def _numbered(
     texts = [arm.get(column, np.full(length, default)) for arm, length in zip(arms, lengths, strict=True)]
     names, number = np.unique(np.concatenate(texts), return_inverse=True)
     return tuple(str(name) for name in names), number.astype(np.int16)
+
+
+def _check_phase_columns(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+    with_phases = ["phase" in arm for arm in arms]
+    if any(with_phases) and not all(with_phases):
+        without = ARMS[with_phases.index(False)]
+        raise JudgeInputError(f"{without}: expected a column phase, as the other arm has one, found none")
 
 
 def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:

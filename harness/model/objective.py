@@ -339,6 +339,8 @@ class _Reader:
             )
         if indicator.kind is SliKind.ERROR_RATE and not 0 < number.value < 1:
             raise self.wrong("expected a limit between 0% and 100%", number.at)
+        if indicator.kind is not SliKind.GAUGE and not number.value > 0:
+            raise self.wrong(f"expected a limit above 0: nothing is below it, found {number.value:g}", number.at)
         return number.value
 
     def _differences(self, direction: Direction, numbers: list[_Number], limit: float | None) -> _Limits:

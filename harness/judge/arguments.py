@@ -1,0 +1,102 @@
+"""Arguments of the judge's function for arrays: what makes sense, said before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.errors import UsageError
+from harness.judge.calibration import Calibration
+from harness.judge.sequential import FailOn
+from harness.model.objective import Objective, SliKind, default_objectives, parse_objective
+from harness.model.record import Series
+
+
+def checked_objectives(objectives: Any, canary_share: float | None) -> tuple[Objective, ...]:
+    """Objectives from texts or objectives, the default ones where there are none. Raises UsageError, ObjectiveError."""
+    if isinstance(objectives, (str, Objective)):
+        objectives = (objectives,)
+    if not isinstance(objectives, Iterable):
+        raise UsageError(f"objectives: expected a list of texts such as 'latency_p99 < +10%', found {objectives!r}")
+    parsed = tuple(each if isinstance(each, Objective) else parse_objective(each) for each in objectives)
+    for objective in parsed:
+        if objective.kind in {SliKind.THROUGHPUT, SliKind.SPLIT} and canary_share is None:
+            raise UsageError(
+                f"{objective.text}: expected canary_share, the planned share of requests to the canary, found none: "
+                "without it nobody can say how many requests the canary should have had"
+            )
+    return parsed or default_objectives()
+
+
+def check_numbers(
+    *,
+    alpha: float,
+    canary_share: float | None,
+    horizon_s: float | None,
+    now_s: float | None,
+    pass_score: float,
+    marginal_score: float,
+) -> None:
+    """Raises UsageError for a number that is none or out of its range, naming the argument."""
+    _within("alpha", alpha, "a probability above 0 and below 0.5", 0, 0.5)
+    _within("canary_share", canary_share, "a share above 0 and below 1", 0, 1)
+    _within("horizon_s", horizon_s, "seconds above 0", 0, math.inf)
+    _within("now_s", now_s, "seconds of at least 0", math.nextafter(0, -1), math.inf)
+    for name, score in (("pass_score", pass_score), ("marginal_score", marginal_score)):
+        _within(name, score, "a score from 0 to 100", math.nextafter(0, -1), math.nextafter(100, 101))
+    if marginal_score > pass_score:
+        raise UsageError(
+            f"marginal_score: expected at most the {pass_score:g} that a pass needs, found {marginal_score:g}"
+        )
+
+
+def _within(name: str, value: float | None, expected: str, above: float, below: float) -> None:
+    """Whether a number, where one is given, lies between two others."""
+    if value is None and name in {"canary_share", "horizon_s", "now_s"}:
+        return
+    if value is None or not is_number(value) or not above < float(value) < below:
+        raise UsageError(f"{name}: expected {expected}, found {value!r}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a real number, of Python or NumPy; truth values are none."""
+    if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_", "str_", "bytes_"}:
+        return False
+    return isinstance(value, (int, float)) or (hasattr(value, "dtype") and value.dtype.kind in "iuf")
+
+
+def check_phases(phases: Mapping[str, float] | None) -> None:
+    """Raises UsageError unless these are planned seconds by phase."""
+    if phases is None:
+        return
+    if not isinstance(phases, Mapping) or not phases:
+        raise UsageError(f"phases: expected planned seconds by name, such as {{'steady': 60}}, found {phases!r}")
+    for name, seconds in phases.items():
+        if not isinstance(name, str):
+            raise UsageError(f"phases: expected names of phases, found {name!r}")
+        _within(f"phases: {name}", seconds, "seconds above 0", 0, math.inf)
+
+
+def checked_fail_on(fail_on: str) -> FailOn:
+    """What fails a canary. Raises UsageError for anything else."""
+    if isinstance(fail_on, str) and fail_on in set(FailOn):
+        return FailOn(fail_on)
+    raise UsageError(f"fail_on: expected {' or '.join(repr(str(each)) for each in FailOn)}, found {fail_on!r}")
+
+
+def checked_series(series: Sequence[Series]) -> tuple[Series, ...]:
+    """Gauges. Raises UsageError for anything else than values of ``Series``."""
+    if isinstance(series, Iterable) and not isinstance(series, str):
+        found = tuple(series)
+        if all(isinstance(one, Series) for one in found):
+            return found
+    raise UsageError(f"series: expected a list of harness.model.record.Series, found {series!r}")
+
+
+def check_calibration(calibration: Calibration | None) -> None:
+    """Raises UsageError unless this is a calibration or None."""
+    if calibration is not None and not isinstance(calibration, Calibration):
+        raise UsageError(
+            f"calibration: expected a harness.judge.calibration.Calibration, found {type(calibration).__name__}"
+        )

@@ -1,0 +1,165 @@
+"""What no judge can take is refused by name: of file, column and row, or of the argument."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harness.cli import main
+from harness.errors import JudgeInputError, ObjectiveError, UsageError
+from harness.judge import compare
+from harness.model.verdict import Verdict
+
+ROWS = 40
+HEADER = "time_s,latency_s,status"
+LINES = [f"{number / 2},{0.02 + number % 7 / 1000},200" for number in range(ROWS)]
+GOOD = "\n".join([HEADER, *LINES, ""])
+
+
+def columns(**changed):
+    """Columns of an arm, some of them others."""
+    latency_s = 0.02 + np.arange(ROWS) % 7 / 1000
+    return {"time_s": np.arange(ROWS) / 2, "latency_s": latency_s, "status": np.full(ROWS, 200)} | changed
+
+
+def judged(tmp_path, capsys, content, name="new.csv"):
+    """Exit code and message of judging a file against a good one."""
+    (tmp_path / "good.csv").write_text(GOOD)
+    bad = tmp_path / name
+    if isinstance(content, pa.Table):
+        pq.write_table(content, bad)
+    else:
+        bad.write_bytes(content if isinstance(content, bytes) else content.encode())
+    code = main(["judge", "--baseline", str(tmp_path / "good.csv"), "--canary", str(bad)])
+    return code, capsys.readouterr().err.replace(str(bad), "FILE")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (GOOD.encode("utf-16"), "FILE: expected CSV in UTF-8, found UTF-16"),
+        (gzip.compress(GOOD.encode()), "FILE: expected CSV in UTF-8, found a gzip archive"),
+        (GOOD.replace(",", ";"), "FILE: expected columns separated by commas, found semicolons"),
+        ("\n\n", "FILE: expected CSV with a header, found an empty file"),
+        (HEADER + ",status\n1,0.1,200,200\n", "FILE: column status: expected one of this name, found 2"),
+        (HEADER + ",phase,phase\n1,0.1,200,a,a\n", "FILE: column phase: expected one of this name, found 2"),
+        (GOOD + "21,0.1\n", "FILE: row 41: expected 3 columns, found 2: '21,0.1'"),
+        (GOOD + "21,0.1,200,5\n", "FILE: row 41: expected 3 columns, found 4"),
+        (GOOD + "21,NaN,200\n", "FILE: column latency_s: row 41: expected finite seconds of at least 0, found nan"),
+        (GOOD + "21,,200\n", "FILE: column latency_s: row 41: expected finite seconds of at least 0, found nothing"),
+        (GOOD + "21,NA,200\n", "FILE: column latency_s: row 41: expected a number, found 'NA'"),
+        (GOOD + "21,0.1,14\n", "FILE: column status: row 41: expected an HTTP status from 100 to 999, or 0"),
+        (HEADER + "\n1,true,200\n", "FILE: column latency_s: row 1: expected a number, found bool"),
+        (
+            HEADER + "\n2024-01-01T00:00:01Z,0.1,200\n",
+            "FILE: column time_s: row 1: expected a number, found 2024-01-01",
+        ),
+        ((HEADER + ",endpoint\n1,0.1,200,caf\xe9\n").encode("latin-1"), "FILE: column endpoint: row 1: expected text"),
+        (
+            HEADER + ",phase\n1,0.1,200,steady\n2,0.1,200,\n",
+            "canary: column phase: row 2: expected the name of a phase",
+        ),
+        (HEADER + ",phase\n1,0.1,200,steady\n", "baseline: expected a column phase, as the other arm has one"),
+    ],
+)
+def test_a_csv_file_that_cannot_be_taken_is_named_with_column_and_row(tmp_path, capsys, content, said):
+    """Other encodings, separators and types, repeated columns and ragged rows are wrong usage, by place."""
+    code, message = judged(tmp_path, capsys, content)
+    assert (2, True) == (code, said in message), message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        GOOD.replace("\n", "\r\n"),
+        GOOD.replace("\n", "\r"),
+        "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in GOOD.splitlines()),
+        GOOD.replace(",200", ",200.0"),
+        "\n".join(f"{line},{extra}" for line, extra in zip(GOOD.splitlines(), ["note", *"x" * ROWS], strict=True)),
+    ],
+    ids=["byte order mark", "CRLF", "CR", "quoted", "decimal status", "another column"],
+)
+def test_csv_as_other_programs_write_it_is_taken(tmp_path, capsys, content):
+    """A byte order mark, other line ends, quotes and further columns change nothing."""
+    code, message = judged(tmp_path, capsys, content)
+    assert (Verdict.INCONCLUSIVE.exit_code, "") == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"latency_s": [None, *[0.1] * (ROWS - 1)]}, "column latency_s: row 1: expected finite seconds"),
+        ({"status": pa.nulls(ROWS)}, "column status: row 1: expected an HTTP status"),
+        ({"status": np.arange(ROWS) % 2 == 0}, "column status: row 1: expected a number, found bool"),
+        (
+            {"time_s": [dt.datetime(2024, 1, 1)] * ROWS},
+            "column time_s: row 1: expected a number, found 2024-01-01",
+        ),
+        ({"latency_s": np.arange(ROWS).astype("timedelta64[ns]")}, "expected a number, found duration[ns]"),
+        ({"endpoint": [["a"]] * ROWS}, "column endpoint: row 1: expected text"),
+        ({"endpoint": [b"\xff"] * ROWS}, "column endpoint: row 1: expected text in UTF-8"),
+    ],
+)
+def test_parquet_of_other_types_is_named_with_column_and_row(tmp_path, capsys, changed, said):
+    """Nulls, moments, durations, truth values and lists in a Parquet file are wrong usage, by column and row."""
+    code, message = judged(tmp_path, capsys, pa.table(columns(**changed)), "new.parquet")
+    assert (2, True) == (code, f"FILE: {said}" in message or said in message), message
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"latency_s": None}, "column latency_s: expected one value a row, found a single value"),
+        ({"latency_s": np.ones((ROWS, 2))}, r"found an array of shape \(40, 2\)"),
+        ({"status": np.full(ROWS, 14)}, "column status: row 1: expected an HTTP status"),
+        ({"status": np.full(ROWS, "200")}, "column status: row 1: expected a number, found '200'"),
+        (
+            {"latency_s": np.ma.masked_array(np.ones(ROWS), mask=[*[False] * 5, *[True] * 35])},
+            "row 6: expected a value",
+        ),
+        ({"phase": [None] * ROWS}, "column phase: row 1: expected the name of a phase"),
+    ],
+)
+def test_columns_that_cannot_be_taken_are_named_with_arm_and_row(changed, said):
+    """Hidden values, other shapes and types, and numbers that are no HTTP status are refused, not read."""
+    with pytest.raises(JudgeInputError, match=f"^baseline: .*{said}"):
+        compare(columns(**changed), columns())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"alpha": "much"}, "alpha: expected a probability"),
+        ({"alpha": True}, "alpha: expected a probability"),
+        ({"horizon_s": "long"}, "horizon_s: expected seconds"),
+        ({"now_s": math.nan}, "now_s: expected seconds"),
+        ({"now_s": -1.0}, "now_s: expected seconds"),
+        ({"canary_share": "half"}, "canary_share: expected a share"),
+        ({"phases": {}}, "phases: expected planned seconds by name"),
+        ({"phases": {"steady": math.nan}}, "phases: steady: expected seconds above 0"),
+        ({"fail_on": "everything"}, "fail_on: expected 'beyond-tolerance' or 'any-harm'"),
+        ({"pass_score": 101}, "pass_score: expected a score from 0 to 100"),
+        ({"marginal_score": 96}, "marginal_score: expected at most the 95"),
+        ({"series": ["cpu"]}, "series: expected a list"),
+        ({"calibration": "c.json"}, "calibration: expected"),
+        ({"objectives": 5}, "objectives: expected a list of texts"),
+    ],
+)
+def test_arguments_of_another_type_or_range_are_named(options, said):
+    """An argument that makes no sense is wrong usage, and the message begins with its name."""
+    with pytest.raises(UsageError, match=f"^{said}"):
+        compare(columns(), columns(), **options)
+
+
+@pytest.mark.parametrize("text", ["latency_p99 < 0ms", "throughput > 0rps", "recovery_time < 0s"])
+def test_a_limit_that_nothing_can_keep_or_break_is_refused(text):
+    """Nothing is faster than 0 and nothing slower than 0 requests a second, so 0 is no limit."""
+    with pytest.raises(ObjectiveError, match="expected a limit above 0"):
+        compare(columns(), columns(), [text], canary_share=0.5)
