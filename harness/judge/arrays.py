@@ -34,6 +34,7 @@ from harness.model.verdict import Analysis
 _STEADY = "steady"
 _LONGEST_S = 7 * 86_400.0
 _ENOUGH_TO_OVERLAP = 20  # so many requests in each arm do not miss each other by chance
+_FEW_NAMES = 20
 _UNLIKE = 1.2  # medians of instances of one build further apart than this are worth a word
 
 
@@ -225,8 +226,24 @@ def _numbered(
     if not any(column in arm for arm in arms) or not sum(lengths):
         return (default,), np.zeros(sum(lengths), np.int16)
     texts = [arm.get(column, np.full(length, default)) for arm, length in zip(arms, lengths, strict=True)]
-    names, number = np.unique(np.concatenate(texts), return_inverse=True)
-    return tuple(str(name) for name in names), number.astype(np.int16)
+    return numbered(np.concatenate(texts))
+
+
+def numbered(texts: NDArray[np.str_]) -> tuple[tuple[str, ...], NDArray[np.int16]]:
+    """The different ``texts`` (shape (n,)) in order, and each one's number among them (shape (n,)).
+
+    Few names are found by striking out one after the other, which is far cheaper than sorting as many texts.
+    """
+    number = np.full(len(texts), -1, np.int16)
+    found: list[str] = []
+    while len(texts) and len(found) < _FEW_NAMES and number[row := int(np.argmin(number))] < 0:
+        number[texts == texts[row]] = len(found)
+        found.append(str(texts[row]))
+    if len(texts) and number.min() < 0:
+        names, place = np.unique(texts, return_inverse=True)
+        return tuple(str(name) for name in names), place.astype(np.int16)
+    order = sorted(range(len(found)), key=found.__getitem__)
+    return tuple(found[place] for place in order), np.argsort(order).astype(np.int16)[number]
 
 
 def _check_phase_columns(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:

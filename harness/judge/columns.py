@@ -123,10 +123,10 @@ def _no_number(arm: str, name: str, row: int, value: Any) -> JudgeInputError:
 def _texts(values: Any, arm: str, name: str) -> NDArray[np.str_]:
     """Names, the empty one where there is none. Every request belongs to a phase."""
     array = _array(values, arm, name)
-    texts = array.astype(str)
+    texts = array.astype(str, copy=False)
     if array.dtype.kind in "Of":
         texts = np.where([value is None or value != value for value in array], "", texts)  # noqa: PLR0124 - NaN
-    if name == "phase" and (texts == "").any():
-        row = int(np.argmax(texts == ""))
+    if name == "phase" and (missing := texts == "").any():
+        row = int(np.argmax(missing))
         raise JudgeInputError(f"{arm}: column phase: row {row + 1}: expected the name of a phase, found none")
     return texts

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Protocol
 
@@ -64,11 +65,19 @@ class Contrast(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateContrast:
-    """Shares of requests that are events, such as errors. ``weight_rate``: total weight of the blocks per second."""
+    """Shares of requests that are events, such as errors. ``weight_rate``: total weight of the blocks per second.
+
+    ``noise_of`` gives the noise: most stretches are shown to be harmless without it.
+    """
 
     counts: Counts
     weight_rate: float
-    noise: Overdispersion
+    noise_of: Callable[[], Overdispersion]
+
+    @property
+    def noise(self) -> Overdispersion:
+        """See ``Contrast``."""
+        return self.noise_of()
 
     @property
     def baseline(self) -> float:
@@ -102,8 +111,12 @@ def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, exces
         baseline_trials=weights.baseline_trials,
     )
     least = weights.least_factor(excess, seconds)
-    noise = _noise(shares, rates, trials, weights, floor=least, caution=CALM)
-    return RateContrast(counts=counts, weight_rate=weights.total / max(seconds, 1e-9), noise=noise)
+
+    @cache
+    def noise() -> Overdispersion:
+        return _noise(shares, rates, trials, weights, floor=least, caution=CALM)
+
+    return RateContrast(counts=counts, weight_rate=weights.total / max(seconds, 1e-9), noise_of=noise)
 
 
 def _noise(
@@ -124,7 +137,7 @@ class QuantileContrast:
 
     ``weight_rate``: total weight of the blocks per second. ``coarse``: width of the bucket that the
     quantile lies in, as a share of its lower edge; 0 for requests. ``blur``: how far ties may move the
-    difference, as a share of a latency: up to the width of a bin or bucket.
+    difference, as a share of a latency: up to the width of a bin or bucket. ``noise_of``: as in ``RateContrast``.
     """
 
     quantile: float
@@ -133,9 +146,14 @@ class QuantileContrast:
     positions: tuple[float, float]
     trials: tuple[float, float]
     weight_rate: float
-    noise: Overdispersion
+    noise_of: Callable[[], Overdispersion]
     coarse: float
     blur: float
+
+    @property
+    def noise(self) -> Overdispersion:
+        """See ``Contrast``."""
+        return self.noise_of()
 
     @property
     def baseline(self) -> float:
@@ -194,9 +212,15 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     places = tuple(_crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
     trials = weights.baseline_trials, weights.canary_trials
     coarse = _coarse(window, places)
-    columns = np.stack([column_at(window.above[arm], places[arm]) for arm in (BASELINE, CANARY)])
-    shares = columns / np.where(answered > 0, answered, 1)
-    rates = shares @ weights.by_block / weights.total
+
+    @cache
+    def noise() -> Overdispersion:
+        columns = np.stack([column_at(window.above[arm], places[arm]) for arm in (BASELINE, CANARY)])
+        shares = columns / np.where(answered > 0, answered, 1)
+        rates = shares @ weights.by_block / weights.total
+        floor = weights.least_factor(excess, window.seconds)
+        return _noise(shares, rates, answered, weights, floor=floor, caution=WARY)
+
     return QuantileContrast(
         quantile=quantile,
         survival=survival,
@@ -206,14 +230,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         weight_rate=weights.total / window.seconds,
         coarse=coarse,
         blur=coarse or math.expm1(max(map(_ties, survival, places, trials)) * shift_width()),
-        noise=_noise(
-            shares,
-            rates,
-            answered,
-            weights,
-            floor=weights.least_factor(excess, window.seconds),
-            caution=WARY,
-        ),
+        noise_of=noise,
     )
 
 

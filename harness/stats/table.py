@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import JudgeInputError
 from harness.model.phase import Phase
-from harness.model.samples import BASELINE, CANARY, COLUMNS, Samples
+from harness.model.samples import ARMS, BASELINE, CANARY, COLUMNS, Samples
 from harness.stats.histogram import BINS, bins_of
 
 TOTAL, NO_ANSWER, SERVER_ERROR, CLIENT_CHECK = range(4)
@@ -67,14 +67,14 @@ def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float)
     operations = samples.operations or ("",)
     if not len(samples) or not ordered:
         return _empty(block_s, names, operations)
-    first, last = (int(edge // block_s) for edge in (samples.due_s.min(), samples.due_s.max()))
     lowest, highest = bins_of(np.array([samples.latency_s.min(), samples.latency_s.max()]))
+    span_s = float(samples.due_s.min()), float(samples.due_s.max())
     grid = _Grid(
         block_s=block_s,
         phases=tuple(ordered),
-        first_block=first,
-        blocks=last - first + 1,
+        rows=_rows(ordered, span_s, block_s),
         operations=len(operations),
+        arms=len(ARMS) if samples.arm.min() >= BASELINE and samples.arm.max() <= CANARY else _ARMS,
         first_bin=int(lowest),
         bins=int(highest - lowest) + 1,
     )
@@ -85,47 +85,74 @@ def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Blocks of time phase by phase, numbered one after the other; a block between two phases is a row of each.
+
+    first_block, first_row: of each phase, shape (p,). count: of all rows.
+    """
+
+    first_block: Ints
+    first_row: Ints
+    count: int
+
+
+def _rows(phases: Sequence[Phase], span_s: tuple[float, float], block_s: float) -> _Rows:
+    """Rows for the part of each phase that lies between the first and the last request."""
+    start_s = np.array([phase.start_s for phase in phases]).clip(*span_s)
+    end_s = np.array([phase.end_s for phase in phases]).clip(*span_s)
+    first_block, last_block = (np.floor(edge_s * (1 / block_s)).astype(np.int64) for edge_s in (start_s, end_s))
+    ends = np.cumsum(last_block - first_block + 1)
+    return _Rows(first_block=first_block, first_row=np.concatenate(([0], ends[:-1])), count=int(ends[-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Grid:
     """The cells and bins that samples can fall into, numbered in order of phase, block, operation, arm, bin."""
 
     block_s: float
     phases: tuple[Phase, ...]
-    first_block: int
-    blocks: int
+    rows: _Rows
     operations: int
+    arms: int
     first_bin: int
     bins: int
 
     @property
     def cells(self) -> int:
-        return len(self.phases) * self.blocks * self.operations * _ARMS
+        return self.rows.count * self.operations * self.arms
 
     def cell_of(self, samples: Samples) -> Ints:
         """Number of each sample's cell; ``cells`` for samples outside all phases."""
-        cell = np.floor(samples.due_s * (1 / self.block_s)).astype(np.int64)
-        np.clip(cell, self.first_block, self.first_block + self.blocks - 1, out=cell)
-        cell -= self.first_block
+        cell = (samples.due_s * (1 / self.block_s)).astype(np.int64)  # not negative, so this is the floor
         phase = _phase_of(samples.due_s, self.phases)
-        cell += phase * self.blocks
-        cell *= self.operations
-        cell += np.clip(samples.operation, 0, self.operations - 1)
-        cell *= _ARMS
-        cell += np.where((samples.arm == BASELINE) | (samples.arm == CANARY), samples.arm, _ARMS - 1)
-        cell[phase < 0] = self.cells
+        if len(self.phases) == 1:
+            outside = phase < 0
+            cell -= self.rows.first_block[0]
+        else:
+            outside = phase < 0
+            cell -= (self.rows.first_block - self.rows.first_row)[phase]
+        if self.operations > 1:
+            cell *= self.operations
+            cell += np.clip(samples.operation, 0, self.operations - 1)
+        cell *= self.arms
+        known = self.arms == len(ARMS)
+        cell += samples.arm if known else np.where((samples.arm >= BASELINE) & (samples.arm <= CANARY), samples.arm, 2)
+        cell[outside] = self.cells
         return cell
 
     def table(self, operations: tuple[str, ...], counts: tuple[Ints, Ints], bins: tuple[Ints, Ints]) -> Table:
         """The table of cell numbers with their counts and of fine numbers (cell, bin) with theirs."""
         keys, columns = counts
         fine, fine_counts = bins
-        rest, arm = np.divmod(keys, _ARMS)
-        rest, operation = np.divmod(rest, self.operations)
-        phase, block = np.divmod(rest, self.blocks)
+        rest, arm = np.divmod(keys, self.arms)
+        row, operation = np.divmod(rest, self.operations)
+        phase = np.searchsorted(self.rows.first_row, row, side="right") - 1
+        block = row - self.rows.first_row[phase] + self.rows.first_block[phase]
         return Table(
             block_s=self.block_s,
             phases=tuple(phase.name for phase in self.phases),
             operations=operations,
-            cells=np.stack([phase, block + self.first_block, operation, arm], axis=1),
+            cells=np.stack([phase, block, operation, arm], axis=1),
             counts=columns,
             bin_cells=np.searchsorted(keys, fine // self.bins),
             bin_numbers=fine % self.bins + self.first_bin,
@@ -141,15 +168,16 @@ def _pieces(count: int) -> list[slice]:
 def _dense(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
     """Counted in one array of all cells and bins."""
     counts = np.zeros((len(COUNTS), grid.cells), np.int64)
-    dense = np.zeros(grid.cells * grid.bins, np.int64)
+    size = grid.cells * grid.bins
+    dense: Ints | None = None
     for piece in _pieces(len(samples)):
         part = _part(samples, piece)
         cell = grid.cell_of(part)
         for column, mask in enumerate(_classes(part)):
             counts[column] += np.bincount(cell if mask is None else cell[mask], minlength=grid.cells + 1)[:-1]
-        fine = _fine(part, cell, grid)
-        if len(fine):
-            dense += np.bincount(fine, minlength=len(dense))
+        found = np.bincount(_fine(part, cell, grid), minlength=size)
+        dense = found if dense is None else np.add(dense, found, out=dense)
+    dense = np.zeros(size, np.int64) if dense is None else dense
     keys, fine = np.flatnonzero(counts[TOTAL]), np.flatnonzero(dense)
     return grid.table(operations, (keys, np.ascontiguousarray(counts[:, keys].T)), (fine, dense[fine]))
 
