@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import JudgeInputError
 from harness.judge.kayenta import (
     CanaryConfig,
+    Judgement,
     PairList,
     Schedule,
     Thresholds,
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return _judge_windows(args, config, pairs, thresholds)
     judgement = judge_pairs(config, pairs.pairs, thresholds)
     print(_json(as_json(judgement)) if args.json else as_table(judgement, config, thresholds))
+    _warn(args, judgement)
     return EXIT_CODES[judgement.classification]
 
 
@@ -70,7 +73,14 @@ def _judge_windows(args: argparse.Namespace, config: CanaryConfig, pairs: PairLi
     )
     course = judge_windows(config, stepped, thresholds, schedule)
     print(_json(course_as_json(course)) if args.json else course_as_table(course, config, thresholds))
+    _warn(args, course.judgements[-1])
     return 0 if course.passed else EXIT_CODES["Fail"]
+
+
+def _warn(args: argparse.Namespace, judgement: Judgement) -> None:
+    """Beside JSON for machines, warnings go to people too; the table has them already."""
+    for warning in judgement.warnings if args.json else ():
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _thresholds(args: argparse.Namespace, config: CanaryConfig) -> Thresholds:

@@ -154,3 +154,19 @@ def test_a_real_process_says_the_same(tmp_path: Path) -> None:
     )
     assert (1, "") == (done.returncode, done.stderr)
     assert json.loads(done.stdout)["results"][0]["classification"] == "High"
+
+
+def test_beside_json_warnings_go_to_people_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json each warning stands in the document and on standard error; the document alone is on standard output."""
+    main([*written(tmp_path, document(), pairs_of(STEADY[:5], WORSE[:5])), *GIVEN, "--json"])
+    printed = capsys.readouterr()
+    warnings = json.loads(printed.out)["warnings"]
+    assert any("Kayenta advises at least 50" in warning for warning in warnings)
+    assert [f"warning: {warning}" for warning in warnings] == printed.err.splitlines()
+
+
+def test_a_pair_without_a_metric_is_named_by_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pair that the configuration does not know is refused with its place in the file and the known metrics."""
+    pairs = [*pairs_of(STEADY, STEADY), *pairs_of(STEADY, STEADY, "latencies")]
+    assert main([*written(tmp_path, document(), pairs), *GIVEN]) == 2
+    assert "pairs[1].name: Could not find metric config for 'latencies'" in capsys.readouterr().err

@@ -254,6 +254,13 @@ def test_wrong_pairs_are_refused_with_the_field(given: Any, message: str) -> Non
     assert str(refused.value).startswith(message)
 
 
+@pytest.mark.parametrize(("key", "found"), [("effectSize", "big"), ("outliers", ["remove"])])
+def test_rules_that_are_no_object_are_warned_about(key: str, found: Any) -> None:
+    """Kayenta finds no rule in them and takes its defaults, which is said."""
+    warnings = read_config(document(**{key: found})).warnings
+    assert any(f".canary.{key}: expected an object, found {found!r}" in warning for warning in warnings)
+
+
 def test_unknown_fields_of_pairs_are_warned_about() -> None:
     """A field of a pair that nothing reads is named."""
     found = read_pairs([{"name": "m", "values": {"control": [], "experiment": []}, "colour": "red"}])

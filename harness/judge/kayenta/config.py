@@ -209,6 +209,9 @@ def _metric_warnings(metric: Fields) -> list[str]:
     if canary is not None:
         warnings += canary.unknown(_CANARY[""])
         for key in ("effectSize", "outliers"):
-            if isinstance(canary.values.get(key), dict):
-                warnings += Fields.of(canary.values[key], canary.at(key)).unknown(_CANARY[key])
+            found = canary.values.get(key)
+            if isinstance(found, dict):
+                warnings += Fields.of(found, canary.at(key)).unknown(_CANARY[key])
+            elif found is not None:
+                warnings.append(f"{canary.at(key)}: expected an object, found {found!r}; Kayenta reads its defaults")
     return warnings

@@ -49,7 +49,7 @@ def judge_pairs(config: CanaryConfig, pairs: Sequence[Pair], thresholds: Thresho
     """
     weights = _checked_weights(config)
     metrics = {metric.name: metric for metric in config.metrics}
-    results = tuple(_judge(metrics, pair) for pair in pairs)
+    results = tuple(_judge(metrics, pair, number) for number, pair in enumerate(pairs))
     total = score(results, weights)
     return Judgement(
         score=total,
@@ -84,12 +84,12 @@ def judge_windows(config: CanaryConfig, pairs: Sequence[Pair], thresholds: Thres
     return Course(windows=tuple(seen), judgements=tuple(judged), passed=passed, message=message)
 
 
-def _judge(metrics: dict[str, Metric], pair: Pair) -> Result:
+def _judge(metrics: dict[str, Metric], pair: Pair, number: int) -> Result:
     metric = metrics.get(pair.name)
     if metric is None:
         known = ", ".join(metrics) or "none"
         raise JudgeInputError(
-            f"name: Could not find metric config for {pair.name!r}; metrics of the configuration: {known}"
+            f"pairs[{number}].name: Could not find metric config for {pair.name!r}; metrics of the configuration: {known}"
         )
     return judge_pair(
         pair.name,
