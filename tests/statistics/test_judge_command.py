@@ -160,6 +160,15 @@ def test_looks_at_a_running_test_stop_early_for_harm_and_late_for_a_pass():
     assert _first(two_arms(count=60_000), Verdict.PASS) >= SECONDS / 2
 
 
+def test_harm_that_begins_late_is_not_passed_before_it_begins():
+    """Early passes are for canaries that could afford a bad rest: a good one has it, one that turns slow later has not."""
+    baseline, canary = two_arms(count=60_000)
+    late = canary["time_s"] >= 0.6 * SECONDS
+    arms = baseline, {**canary, "latency_s": np.where(late, 1.3, 1.0) * canary["latency_s"]}
+    assert math.inf == _first(arms, Verdict.PASS)
+    assert SECONDS / 2 < _first((baseline, canary), Verdict.PASS) < SECONDS
+
+
 def _first(arms, verdict):
     for now_s in range(5, int(SECONDS) + 1, 5):
         seen = [{name: column[arm["time_s"] < now_s] for name, column in arm.items()} for arm in arms]
