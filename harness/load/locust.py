@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.clients.processes import Process, free_ports, start, wait_until
 from harness.errors import LoadError, LoadProfileError
@@ -174,7 +175,20 @@ def check_plan(plan: LoadPlan) -> None:
         raise LoadProfileError(f"{plan.profile}: expected a locustfile, found no such file")
     if "," in str(plan.profile.absolute()):
         raise LoadProfileError(f"{plan.profile}: Locust takes a comma for the end of a file's name: rename it")
-    if not plan.url.startswith(("http://", "https://")):
-        raise LoadProfileError(f"expected a URL that starts with http:// or https:// for the load, found {plan.url!r}")
+    _check_url(plan.url)
     if plan.processes < 1 or (plan.users is not None and plan.users < 1):
         raise LoadProfileError(f"expected at least one process and one user, found {plan.processes} and {plan.users}")
+
+
+def _check_url(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise LoadProfileError(f"expected a URL that starts with http:// or https:// for the load, found {url!r}")
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#]", url)
+    except ValueError:  # a port that is no number, or no such address
+        whole = False
+    if not whole:
+        raise LoadProfileError(
+            f"expected a URL of host, perhaps port and path, such as http://127.0.0.1:8080, for the load, found {url!r}"
+        )

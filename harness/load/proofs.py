@@ -88,6 +88,14 @@ def _proofs(report: LoadReport, late_limit_s: float) -> Iterator[Proof]:
             remedy="the load generator had too little CPU: lower the rate, give it more processes or another machine",
         )
     yield _counted(report)
+    if report.answered is not None:
+        yield Proof(
+            name="load answered",
+            held=report.answered > 0 or not report.recorded,
+            expected="at least one answer, whatever its status",
+            observed=f"{report.answered} of {report.recorded} requests were answered",
+            remedy="nobody is there: look at the errors of the requests, and at the address that the load goes to",
+        )
     yield Proof(
         name="load workers alive",
         held=report.workers_alive == report.workers > 0,

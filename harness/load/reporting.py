@@ -43,6 +43,7 @@ def report_of(
     return LoadReport(
         planned=total("scheduled") if stopped_at_s is not None else 0 if plan.users else count_arrivals(plan),
         recorded=len(samples),
+        answered=int((samples.status > 0).sum()),
         counted=None if locust is None else int(locust["counted"]),
         dropped=sum(head.dropped for head in heads),
         late_p50_s=float(late_p50_s),

@@ -79,6 +79,7 @@ class LoadReport:
     silent: arrivals whose task ended without sending a request. unanswered: requests (or tasks) without an
     answer when the drain ended; each is a sample with status 0 that Locust does not count.
     unfinished: tasks that were cut off after the drain, in the middle of something else than their first request.
+    answered: samples with an answer, whatever its status; None in records of before it was counted.
     task_errors: exceptions raised by the profile's tasks. users: users that were needed.
     broken: why samples could not be recorded any more, or empty. closed: whether this was the closed model.
     """
@@ -100,5 +101,6 @@ class LoadReport:
     unfinished: int = 0
     task_errors: int = 0
     users: int = 0
+    answered: int | None = None
     broken: str = ""
     closed: bool = False

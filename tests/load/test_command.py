@@ -98,6 +98,10 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
         (["browse", "--render"], "--namespace"),
         (["browse", "--namespace", "shop", "--render"], "--image"),
         (["browse", "--url", "reviews:9080"], "starts with http://"),
+        (["browse", "--url", "http://"], "of host"),
+        (["browse", "--url", "http://127.0.0.1:99999"], "of host"),
+        (["browse", "--url", "http://reviews:http"], "of host"),
+        (["browse", "--url", "http://reviews:9080/?id=1"], "of host"),
     ],
     ids=" ".join,
 )

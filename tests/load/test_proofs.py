@@ -47,6 +47,7 @@ def test_a_load_as_planned_holds_every_proof():
         ({"counted": 999}, ["samples counted"]),
         ({"counted": None}, ["samples counted"]),
         ({"workers_alive": 1, "recorded": 700, "counted": 700}, ["load sent", "load workers alive"]),
+        ({"answered": 0}, ["load answered"]),
         ({"broken": "no space left on device"}, ["load recorded"]),
         ({"task_errors": 1}, ["load profile's tasks"]),
         ({"unfinished": 1}, ["load profile's tasks"]),

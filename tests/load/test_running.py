@@ -237,10 +237,11 @@ def test_a_task_that_sends_nothing_shows_as_silent_arrivals(tmp_path, target, pr
 
 def test_a_refusing_host_gives_samples_without_answers(tmp_path, profile):
     """Nobody listens: every arrival is an error sample with the reason."""
-    samples = carry_out(plan(profile(READ), "http://127.0.0.1:9", rate=20, seconds=1), tmp_path).samples
-    assert len(samples) == 20
-    assert samples.failed.all()
-    assert "refused" in samples.errors[1]
+    outcome = carry_out(plan(profile(READ), "http://127.0.0.1:9", rate=20, seconds=1), tmp_path)
+    assert len(outcome.samples) == 20
+    assert outcome.samples.failed.all()
+    assert "refused" in outcome.samples.errors[1]
+    assert outcome.report.answered == 0
 
 
 def test_a_host_that_does_not_resolve_gives_samples_without_answers(tmp_path, profile):

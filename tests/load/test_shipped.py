@@ -58,6 +58,7 @@ def test_chat_speaks_over_one_websocket_for_each_user(tmp_path, target):
     assert counts["WSE say"] == counts["WSC say"] == 30
     assert counts["WS connect"] == outcome.report.users
     assert outcome.report.recorded == outcome.report.counted
+    assert not outcome.samples.failed.any()
     assert any("headers are not sent" in note for note in outcome.report.notes)
 
 

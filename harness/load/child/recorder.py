@@ -24,6 +24,8 @@ from harness.load.users.answers import BadStatusError
 WINDOW = 64 * 1024
 _BAD_STATUS = (BadStatusError, LocustBadStatusCode, HTTPError)
 """Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
+_FINE = 200
+"""Of a request without HTTP, such as a WebSocket's, that went well: status 0 means that no answer came."""
 _OTHERS = "(others)"
 _pack = files.RECORD.pack_into
 
@@ -91,6 +93,8 @@ class Recorder:
                 arm = self._arms.get(headers.get(self._arm_header), -1)
         elif request_type:
             name = f"{request_type} {name}"  # no HTTP: what was done is part of the name, such as "WSC say"
+        if not status and exception is None:
+            status = _FINE
         operation = self._operations.get(name)
         if operation is None:
             operation = self._number(self._operations, files.OPERATION, name)
