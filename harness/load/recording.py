@@ -37,6 +37,11 @@ def names_file(folder: Path, worker: int) -> Path:
     return folder / f"worker-{worker}.names"
 
 
+def reserve_file(folder: Path, worker: int) -> Path:
+    """Room on the disk that a worker gives back when there is no other."""
+    return folder / f"worker-{worker}.reserve"
+
+
 def facts_file(folder: Path, worker: int) -> Path:
     """Where a worker's facts are, once it has ended as planned."""
     return folder / f"worker-{worker}.json"

@@ -296,6 +296,16 @@ def test_a_full_disk_stops_the_run_and_spoils_no_sample(tmp_path, target, profil
     assert outcome.report.planned > outcome.report.recorded
 
 
+def test_names_for_which_there_is_no_room_spoil_no_sample_either(tmp_path, target, profile):
+    """The file of names cannot grow: the run ends and says so; every sample that is there has its name."""
+    text = READ.replace('name="/reviews"', 'name=f"{len(self.environment.stats.entries)}{200 * chr(120)}"')
+    text += "\nimport resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))\n"
+    outcome = carry_out(plan(profile(text), target.url, rate=500, seconds=4), tmp_path)
+    assert "File too large" in outcome.report.broken
+    assert 100 < len(outcome.samples) < 400
+    assert {len(name) >= 201 for name in outcome.samples.operations} == {True}
+
+
 def _children() -> list[psutil.Process]:
     time.sleep(0.1)
     return [child for child in psutil.Process().children() if "locust" in " ".join(child.cmdline())]

@@ -24,6 +24,8 @@ from harness.load.users.answers import BadStatusError
 WINDOW = 64 * 1024
 _BAD_STATUS = (BadStatusError, LocustBadStatusCode, HTTPError)
 """Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
+_RESERVE = 16 * 1024
+"""Bytes kept free for the last words on a full disk."""
 _FINE = 200
 """Of a request without HTTP, such as a WebSocket's, that went well: status 0 means that no answer came."""
 _OTHERS = "(others)"
@@ -51,10 +53,13 @@ class Recorder:
         """Greenlets whose arrival has sent nothing yet, with the due time and lateness of it."""
         self._zero, self._arm_header, self._on_full = zero, arm_header, on_full
         self._arms: Mapping[str | None, int] = {arm: number for number, arm in enumerate(arms)}
+        self._stopped = False
         self._operations: dict[str, int] = {}
         self._errors: dict[str, int] = {"": 0}
-        self._names = files.names_file(folder, worker).open("a", encoding="utf-8", buffering=1)
-        self._names.write(json.dumps([files.ERROR, 0, ""]) + "\n")
+        self._reserve = files.reserve_file(folder, worker)
+        self._reserve.write_bytes(bytes(_RESERVE))
+        self._names = os.open(files.names_file(folder, worker), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._write_name(files.ERROR, 0, "")
         self._file = os.open(files.samples_file(folder, worker), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self._window_start = 0
         self._window = self._header = self._next_window(0)
@@ -95,10 +100,14 @@ class Recorder:
             name = f"{request_type} {name}"  # no HTTP: what was done is part of the name, such as "WSC say"
         if not status and exception is None:
             status = _FINE
-        operation = self._operations.get(name)
-        if operation is None:
-            operation = self._number(self._operations, files.OPERATION, name)
-        error = 0 if exception is None else self._error(exception, status)
+        try:
+            operation = self._operations.get(name)
+            if operation is None:
+                operation = self._number(self._operations, files.OPERATION, name)
+            error = 0 if exception is None else self._error(exception, status)
+        except OSError as full:
+            self._stop(full)
+            return
         offset = self._offset
         if offset == WINDOW and (offset := self._turn()) == WINDOW:
             return
@@ -109,12 +118,21 @@ class Recorder:
 
     def _turn(self) -> int:
         """Where to write in the next window, or its end when there is no room for one."""
+        if self._stopped:
+            return WINDOW
         try:
             self._window = self._next_window(self._window_start + WINDOW)
         except OSError as error:
-            self._on_full(error)
+            os.ftruncate(self._file, self._window_start + WINDOW)
+            self._stop(error)
             return WINDOW
         return 0
+
+    def _stop(self, error: OSError) -> None:
+        """The disk is full: record no more, and make room for saying so."""
+        self._stopped = True
+        self._reserve.unlink(missing_ok=True)
+        self._on_full(error)
 
     def record_unanswered(self, greenlet: Any, waited_s: float, text: str) -> None:
         """The arrival of this greenlet got no answer: a sample of status 0 with ``text`` as its error."""
@@ -133,9 +151,21 @@ class Recorder:
         if number is None:
             if len(numbers) >= files.MOST_NAMES and text != _OTHERS:
                 return self._number(numbers, kind, _OTHERS)
+            self._write_name(kind, len(numbers), text)
             number = numbers[text] = len(numbers)
-            self._names.write(json.dumps([kind, number, str(text)]) + "\n")
         return number
+
+    def _write_name(self, kind: str, number: int, text: str) -> None:
+        """A whole line or none, and before any sample refers to it."""
+        if self._stopped:
+            raise OSError("the disk was full before")
+        line, before = f"{json.dumps([kind, number, str(text)])}\n".encode(), os.fstat(self._names).st_size
+        try:
+            while line:  # a write to a nearly full disk may be short
+                line = line[os.write(self._names, line) :]
+        except OSError:
+            os.ftruncate(self._names, before)
+            raise
 
     def _next_window(self, start: int) -> mmap.mmap:
         zeros = memoryview(bytes(WINDOW))

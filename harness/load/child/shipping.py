@@ -99,11 +99,18 @@ def keep_batch(folder: Path, batch: dict[str, Any]) -> None:
     """The master's side: append a batch to the worker's files; the header, and with it the count, is written last."""
     place, first, count = batch["place"], batch["first"], batch["count"]
     names = os.open(files.names_file(folder, place), os.O_WRONLY | os.O_CREAT, 0o644)
-    os.pwrite(names, batch["names"], batch["names_from"])
+    _write_whole(names, batch["names"], batch["names_from"])
     os.close(names)
     samples = os.open(files.samples_file(folder, place), os.O_RDWR | os.O_CREAT, 0o644)
-    os.pwrite(samples, unpack(batch["records"], count).tobytes(), files.HEADER_SIZE + first * files.RECORD_SIZE)
+    _write_whole(samples, unpack(batch["records"], count).tobytes(), files.HEADER_SIZE + first * files.RECORD_SIZE)
     header = list(files.HEADER.unpack(batch["header"]))
     header[files.COUNT_FIELD] = first + count
     os.pwrite(samples, files.HEADER.pack(*header), 0)
     os.close(samples)
+
+
+def _write_whole(file: int, content: bytes, place: int) -> None:
+    """Raises OSError on a full disk, where one write may be short."""
+    while content:
+        written = os.pwrite(file, content, place)
+        content, place = content[written:], place + written
