@@ -48,10 +48,14 @@ def main(arguments: list[str]) -> int:
 
 def _lead(args: argparse.Namespace, plan: LoadPlan, environment: dict[str, str]) -> int:
     command = master_command(plan, workers=args.workers, bind=args.bind, port=args.port)
+    ended = threading.Event()
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", args.files_port), BaseHTTPRequestHandler)
+    except OSError as error:
+        sys.exit(f"harness: --files-port {args.files_port}: expected a free port on 127.0.0.1: {error.strerror}")
     with (args.folder / LOG).open("wb") as log:
         locust = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
-    ended = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", args.files_port), _handler(args.folder, locust, ended))
+    server.RequestHandlerClass = _handler(args.folder, locust, ended)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: _end(locust, ended))
     try:

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from harness.errors import MeshDrift, UsageError
+from harness.errors import LoadError, MeshDrift, UsageError
 from harness.load.port import RunningLoad
 from harness.mesh.port import RequestCount
 from harness.model.fault import Fault
@@ -106,7 +106,8 @@ class FreeHand:
                 tick_s = min(1.0, plan.duration_s - now_s)
                 self._parts.sleep(tick_s)
                 pulse.beat(tick_s)
-                running.running()
+                if self._lost(running):
+                    break
                 self._tell(running.samples(), plan, _phase_name(self._live), self._parts.now() - running.started_at)
                 if self._drifted() or self._breached(running):
                     break
@@ -186,6 +187,15 @@ class FreeHand:
         except MeshDrift as drift:
             self._ended = str(drift)
             self._timeline.note("drift", self._ended)
+        return bool(self._ended)
+
+    def _lost(self, running: RunningLoad) -> bool:
+        """Whether the load generator died; what it recorded until then is the evidence."""
+        try:
+            running.running()
+        except LoadError as lost:
+            self._ended = str(lost).partition(";")[0]
+            self._timeline.note("load", self._ended)
         return bool(self._ended)
 
     def _breached(self, running: RunningLoad) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.errors import MeshDrift
+from harness.errors import LoadError, MeshDrift
 from harness.judge.port import Evidence
 from harness.load.port import RunningLoad
 from harness.model.load import LoadReport
@@ -132,7 +132,12 @@ class _Run:
                 self._ended = str(drift)
                 self._timeline.note("drift", self._ended)
                 return
-            running.running()
+            try:
+                running.running()
+            except LoadError as lost:  # what was recorded until then is the evidence, and no proof about the load holds
+                self._ended = str(lost).partition(";")[0]
+                self._timeline.note("load", self._ended)
+                return
             samples, now_s = running.samples(), self._elapsed()
             self._notify(
                 progress(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 from load_runs import READ, plan
 
@@ -55,13 +57,13 @@ class Cluster:
         run.wait_for_start(120)
         return run
 
-    def add(self, part: str, *words: str) -> Process:
+    def add(self, part: str, *words: str, profile: Path | None = None) -> Process:
         """One more pod."""
         number = len(self.processes)
         folder = self.folder / f"pod-{number}"
         command = [
             sys.executable, "-m", "harness.load.pod", part, "--order", str(self.folder / "order.json"), "--profile",
-            str(self._profile), "--folder", str(folder), "--port", str(self.link), *words,
+            str(profile or self._profile), "--folder", str(folder), "--port", str(self.link), *words,
         ]  # fmt: skip
         process = start(command, name=part, log=self.folder / f"pod-{number}.log")
         self._stack.callback(process.stop, 0.5)
@@ -136,6 +138,20 @@ def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster
     assert report.recorded > 100
     assert {"load sent", "samples counted", "load workers alive"} <= set(failed(run))
     assert wait_until(lambda: not any(process.running() for process in cluster.processes), timeout_s=60)
+
+
+def test_a_masters_port_in_use_is_an_error_and_leaves_no_process(cluster, target, profile):
+    """The port of its recordings: nothing is started that nobody could ask or end."""
+    (cluster.folder / "order.json").write_text(order_text(plan(profile(READ), target.url)))
+    with socket.create_server(("127.0.0.1", cluster.files)):
+        master = cluster.add("master", "--files-port", str(cluster.files), profile=profile(READ))
+        assert wait_until(lambda: not master.running(), timeout_s=60)
+    assert master.exit_code == 1
+    assert f"--files-port {cluster.files}: expected a free port" in master.tail()
+    linked = [
+        process for process in psutil.process_iter(["cmdline"]) if str(cluster.link) in (process.info["cmdline"] or [])
+    ]
+    assert linked == []
 
 
 def test_a_master_without_its_workers_gives_up(cluster, target, profile):

@@ -4,7 +4,10 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
+
+from harness.clients.parquet import read_samples
 
 SCENARIO = """
 def test_slow_ratings(canary):
@@ -40,6 +43,23 @@ def test_ctrl_c_ends_everything_in_every_phase(gate, moment):
     assert 2 == process.returncode
     assert [] == gate.left_behind()
     assert [] == gate.bundles()
+
+
+def test_a_load_generator_that_dies_leaves_an_inconclusive_run_with_its_samples(gate):
+    """Killed in the steady phase: the run ends at once, says why, and everything is put back."""
+    gate.scenario(SCENARIO)
+    process = gate.start()
+    until(process, "steady ")
+    (generator,) = [
+        child for child in psutil.Process(process.pid).children(recursive=True) if "bootstrap.py" in " ".join(child.cmdline()[3:6])
+    ]  # fmt: skip
+    generator.kill()
+    said, _ = process.communicate(timeout=120)
+    assert 11 == process.returncode, said
+    (bundle,) = gate.bundles()
+    assert 0 < len(read_samples(bundle / "samples.parquet"))
+    assert "ended with exit code -9" in said
+    assert [] == gate.left_behind()
 
 
 def test_sigterm_leaves_by_the_same_way(gate):
