@@ -10,7 +10,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from harness.clients.processes import Process, free_ports, start, wait_until
 from harness.errors import LoadError, LoadProfileError
 from harness.load.commands import alone_command, child_environment
+from harness.load.hanging import ASK, MARK, place_in
 from harness.load.order import write_order
 from harness.load.reading import SampleReader, read_facts, read_heads
 from harness.load.recording import importing_file, locust_file, refusal_file
@@ -32,10 +33,6 @@ START_LIMIT_S = 40.0
 """From there to the first due request, the import of the profile included."""
 END_MARGIN_S = 15.0
 """After the drain the child ends by itself, unless the profile hangs; it is then stopped."""
-
-
-HANGS = "Timeout ("
-"""How the standard library's faulthandler begins a traceback; see ``harness.load.child.part``."""
 
 
 class LocustLoad:
@@ -103,6 +100,7 @@ class LocustRun:
             end_at = self._now()
         limit_s = max(0.0, end_at + self._after_s - self._now())
         in_time = wait_until(lambda: not self._process.running(), timeout_s=limit_s)
+        hung = "" if in_time else self._ask_where()
         if not in_time:
             self._process.stop(1.0)
         return report_of(
@@ -112,7 +110,7 @@ class LocustRun:
             exit_code=self._process.exit_code or 0,
             started_at=self.started_at,
             stopped_at_s=self._stopped_at,
-            hung="" if in_time else hanging_place(self._process.tail(200), self._plan.profile),
+            hung=hung,
             in_time=in_time,
         )
 
@@ -131,6 +129,14 @@ class LocustRun:
         self.started_at = read_heads(self._folder)[0].zero_epoch + self._now() - time.time()
         time.sleep(max(0.0, self.started_at - self._now()))
 
+    def _ask_where(self) -> str:
+        """Where the profile is that does not end; empty when it does not say."""
+        for pid in {self._process.pid, *(head.pid for head in read_heads(self._folder))}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, ASK)
+        wait_until(lambda: MARK in self._process.tail(200), timeout_s=2)
+        return place_in(self._process.tail(200), self._plan.profile)
+
     def _refuse(self, limit_s: float) -> None:
         refusal = refusal_file(self._folder)
         if refusal.exists():
@@ -141,21 +147,16 @@ class LocustRun:
                 f"{self._process.last_lines()}"
             )
         if self._process.running():
+            where = self._ask_where()
             raise LoadError(
-                f"expected the first request within {limit_s:g} s, the load generator has sent none; "
-                f"does {self._plan.profile} block while it is imported? {self._process.last_lines(40)}"
+                f"expected the first request within {limit_s:g} s, the load generator has sent none"
+                + (f": it is still at {where}; " if where else "; ")
+                + f"does {self._plan.profile} block while it is imported? {self._process.last_lines()}"
             )
         raise LoadError(
             f"the load generator ended with exit code {self._process.exit_code} before its first request; "
             f"does {self._plan.profile} end it? {self._process.last_lines()}"
         )
-
-
-def hanging_place(log: str, profile: Path) -> str:
-    """Where the profile was when its process last said that it hangs: ``visit.py:7 in read``; empty when it did not."""
-    trace = log.rpartition(HANGS)[2]
-    found = re.search(rf'File "{re.escape(str(profile.absolute()))}", line (\d+) in (\w+)', trace)
-    return f"{profile.name}:{found[1]} in {found[2]}" if found else ""
 
 
 def new_folder(folder: Path) -> Path:

@@ -41,7 +41,7 @@ def test_a_task_that_loops_for_ever_is_stopped_and_its_line_named(tmp_path, targ
     """Nothing else runs beside it, so the child cannot end by itself; what was recorded before stays."""
     looping = READ + "    while self.environment.stats.num_requests == 10:\n        pass\n"
     load = plan(profile(looping), target.url, rate=20, seconds=1, drain_s=0.5)
-    outcome = carry_out(load, tmp_path, LocustLoad(end_margin_s=8))
+    outcome = carry_out(load, tmp_path, LocustLoad(end_margin_s=3))
     assert {"load sent", "samples counted", "load workers alive"} <= failed(outcome)
     assert outcome.report.recorded == 10
     assert any("visit.py:8 in read never gave way" in note for note in outcome.report.notes)

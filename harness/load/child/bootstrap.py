@@ -7,7 +7,6 @@ one from the profile's LOADPROFILE literal and says where the recordings are.
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import sys
 import traceback
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
+from gevent import getcurrent
 from locust import LoadTestShape, User, events
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -22,14 +22,14 @@ from harness.load.child.by_hand import order_by_hand
 from harness.load.child.conductor import Conductor
 from harness.load.child.part import Part
 from harness.load.child.priority import be_served_first
+from harness.load.hanging import answer_when_asked
 from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
 from harness.load.recording import importing_file, refusal_file
 
 BY_HARNESS = ORDER_VARIABLE in os.environ
 ORDER = Path(os.environ[ORDER_VARIABLE]) if BY_HARNESS else order_by_hand(sys.argv)
 PLAN = read_order(ORDER.read_text())
-IMPORT_LIMIT_S = 20.0
-"""A profile that takes longer to import hangs; the log then shows where."""
+MAIN: Any = getcurrent()
 
 
 class OrderedShape(LoadTestShape):
@@ -64,7 +64,6 @@ def refuse(reason: str) -> None:
 
 def _on_init(environment: Any, **_: Any) -> None:
     be_served_first(own_session=BY_HARNESS)
-    faulthandler.cancel_dump_traceback_later()
     sys.excepthook = sys.__excepthook__
     environment.user_classes = [kind for kind in environment.user_classes if kind is not NoUser]
     if not any(kind.tasks for kind in environment.user_classes):
@@ -79,8 +78,5 @@ def _on_init(environment: Any, **_: Any) -> None:
 
 cast(Any, events.init).add_listener(_on_init)
 sys.excepthook = _explain
-faulthandler.dump_traceback_later(IMPORT_LIMIT_S)
-os.register_at_fork(
-    before=faulthandler.cancel_dump_traceback_later
-)  # a forked worker would wait for its thread for ever
+answer_when_asked(lambda: MAIN.gr_frame)
 importing_file(ORDER.parent).touch()

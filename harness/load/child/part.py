@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import time
 import traceback
@@ -30,8 +29,6 @@ MASTER_GONE_S = 8.0
 _ARMS = ("baseline", "canary")
 _MOST_TRACES = 5
 _GOODBYE_S = 15.0
-_HANG_S = 3.0
-"""A profile that computes for longer without a pause hangs: nothing else runs; the log then shows where it is."""
 
 
 class Part:
@@ -55,7 +52,6 @@ class Part:
         runner.register_message(STOP, self._on_stop)
         environment.events.user_error.add_listener(self._on_user_error)
         environment.events.test_stop.add_listener(self._on_test_stop)
-        gevent.spawn(_show_hangs)
         if isinstance(runner, WorkerRunner):
             gevent.spawn(self._watch_master)
 
@@ -178,10 +174,3 @@ class Part:
             "broken": self._broken,
             "notes": [*self._notes, *(driver.notes if driver else [])],
         }
-
-
-def _show_hangs() -> None:
-    """As long as greenlets take turns, the alarm is put off again and again."""
-    while True:
-        faulthandler.dump_traceback_later(_HANG_S)
-        gevent.sleep(_HANG_S / 3)
