@@ -151,9 +151,10 @@ class Fields:
         return ConfigError(message, file=self._document.file, line=self._document.line(whole), path=dotted(whole))
 
     def files(self, key: str) -> tuple[Path, ...]:
-        """Files by glob patterns relative to the configuration file, in order; each pattern must match."""
+        """Files by glob patterns relative to the configuration file, in order; each pattern must match. May be empty."""
         root, found = self._document.file.parent, []
-        for i, pattern in enumerate(self.texts(key)):
+        patterns = () if self.take(key) == [] else self.texts(key)
+        for i, pattern in enumerate(patterns):
             path = root / pattern
             matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
             if not matches or not all(match.is_file() for match in matches):

@@ -78,6 +78,11 @@ def test_placeholders_are_filled_in_except_the_port(tmp_path: Path) -> None:
     assert config.workload("reviews", "v3").command == ("reviews", "{port}", "v3", "{json: 1}")
 
 
+def test_no_istio_files_may_be_said_in_words(tmp_path: Path) -> None:
+    """An empty list means what a missing key means."""
+    assert () == read_config(written(tmp_path, MINIMAL + "\nistio: []\n")).istio
+
+
 def test_the_documented_example_is_valid(tmp_path: Path) -> None:
     """The example in the module's docstring can be read as it stands."""
     documentation = harness.config.__doc__ or ""
