@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -82,7 +83,8 @@ def _folder(session: Session, node: pytest.Item) -> Path:
 def _again(request: pytest.FixtureRequest, session: Session) -> str:
     from harness.runner.manifest import runnable
 
-    node_id = request.node.nodeid.split("@")[0]
+    _, *names = request.node.nodeid.split("@")[0].split("::")
+    node_id = "::".join([os.path.relpath(request.node.path), *names])  # from here; pytest's own is from its root folder
     target = "" if session.target == "local" else f" --harness-target={session.target}"
     given = request.config.getoption("--harness-config")
     config = f" --harness-config={given}" if given else ""

@@ -119,19 +119,26 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Turn pytest's ``tests failed`` into the code that says why."""
-    if exitstatus != pytest.ExitCode.TESTS_FAILED:
+    if exitstatus != pytest.ExitCode.TESTS_FAILED and not _stopped_by_xdist(session.config):
         return
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     stats = reporter.stats if reporter is not None else {}
-    kinds = {
-        getattr(report, "harness_kind", "fail")
-        for category in ("failed", "error", "marginal", "inconclusive")
-        for report in stats.get(category, [])
-    }
+    reports = [
+        report for category in ("failed", "error", "marginal", "inconclusive") for report in stats.get(category, [])
+    ]
+    tests = [report for report in reports if hasattr(report, "harness_kind")]
+    if exitstatus != pytest.ExitCode.TESTS_FAILED and not tests:
+        return
+    kinds = {getattr(report, "harness_kind", "fail") for report in reports}
     for kind, code in _CODES.items():
         if kind in kinds:
             session.exitstatus = code
             return
+
+
+def _stopped_by_xdist(config: pytest.Config) -> bool:
+    """Whether xdist ended the run after ``-x`` or ``--maxfail``: it says interrupted, where pytest alone says failed."""
+    return bool(getattr(config.pluginmanager.getplugin("dsession"), "shouldstop", False))
 
 
 class _XdistController:

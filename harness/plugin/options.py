@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import ConfigError
+
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.gate import Outcome
 
 TARGETS = ("local", "cluster")
+CONFIG_NAME = "harness.yaml"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -81,10 +84,17 @@ class Session:
         return wiring.for_target(read, self.target)
 
     def _nearest(self) -> Path:
-        """The harness.yaml of the folder pytest was started in, or of one above it, or of pytest's root folder."""
+        """The harness.yaml of the folder pytest was started in or of one above it, else of the first tests' folder likewise."""
         start = self._pytest.invocation_params.dir
-        places = [folder / "harness.yaml" for folder in (start, *start.parents, self._pytest.rootpath)]
-        return next((place for place in places if place.is_file()), places[0])
+        tests = (start / self._pytest.args[0].split("::")[0]).absolute() if self._pytest.args else start
+        folders = [start, *start.parents, tests, *tests.parents, self._pytest.rootpath]
+        found = next((folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file()), None)
+        if found is None:
+            raise ConfigError(
+                f"expected {CONFIG_NAME} in {start} or a folder above it, or in one above the tests, found none: "
+                "write one, or name it with --harness-config"
+            )
+        return found
 
     @cached_property
     def run_name(self) -> str:

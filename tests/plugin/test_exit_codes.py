@@ -48,6 +48,18 @@ def test_the_code_is_the_same_with_xdist(pytester):
     assert 11 == gate(pytester, "passes", "marginal", "inconclusive", args=["-n2"]).ret
 
 
+@pytest.mark.parametrize("args", [["-x"], ["--maxfail=1"], ["-n1", "-x"], ["-n1", "--maxfail=1"]], ids=" ".join)
+def test_a_run_that_stops_at_the_first_finding_has_its_code(pytester, args):
+    """With xdist as without: 11, not the code of an interrupt."""
+    assert 11 == gate(pytester, "inconclusive", "passes", args=args).ret
+
+
+def test_a_broken_test_file_is_no_finding(pytester):
+    """Pytest's own code for an error of collection, also when xdist stops at it."""
+    pytester.makepyfile("import no_such_module")
+    assert 2 == pytester.runpytest_subprocess("-p", "no:locust").ret
+
+
 def test_pytest_keeps_its_own_codes(pytester):
     """No tests collected is 5, a bad option 4."""
     pytester.makepyfile("")

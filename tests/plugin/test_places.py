@@ -1,0 +1,50 @@
+"""Where pytest is started from makes no difference."""
+
+import re
+
+import pytest
+
+CONFIG = """
+service: reviews
+arms: {baseline: v1, canary: v2}
+services:
+  reviews: {command: [reviews, "{port}"], versions: {v1: , v2: }}
+load: {profile: browse, rate: 1, folders: [.]}
+objectives: ["error_rate < +1pp"]
+"""
+TEST = """
+def test_it(harness_config, request):
+    from harness.plugin.fixtures import SESSION, _again
+    print("again:", _again(request, request.config.stash[SESSION]))
+    assert "reviews" == harness_config.service
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    """A project with scenarios in a folder of their own."""
+    (pytester.path / "project" / "scenarios").mkdir(parents=True)
+    (pytester.path / "project" / "harness.yaml").write_text(CONFIG)
+    (pytester.path / "project" / "scenarios" / "test_it.py").write_text(TEST)
+    return pytester
+
+
+@pytest.mark.parametrize(
+    ("start", "tests"),
+    [("project", "scenarios"), ("project/scenarios", "."), (".", "project/scenarios"), (".", "project/scenarios/test_it.py::test_it")],
+)  # fmt: skip
+def test_the_configuration_is_found_and_the_command_to_run_again_fits(project, monkeypatch, start, tests):
+    """harness.yaml is looked for above the folder pytest was started in, then above the tests."""
+    monkeypatch.chdir(project.path / start)
+    result = project.runpytest_subprocess("-p", "no:locust", "-s", tests)
+    result.assert_outcomes(passed=1)
+    (node,) = re.findall(r'again: .*?"(.*?)"', result.stdout.str())
+    project.runpytest_subprocess("-p", "no:locust", node).assert_outcomes(passed=1)
+
+
+def test_a_missing_configuration_is_told(pytester):
+    """Where it was looked for, and how to name it."""
+    pytester.makepyfile(TEST)
+    result = pytester.runpytest_subprocess("-p", "no:locust")
+    result.stdout.fnmatch_lines(["*expected harness.yaml in * or a folder above it*--harness-config*"])
+    assert 2 == result.ret
