@@ -5,7 +5,8 @@ from __future__ import annotations
 import urllib.request
 from collections import Counter
 
-from mesh_world import SUBSETS, World, routes
+import pytest
+from mesh_world import SUBSETS, World, request, routes
 
 from harness.clients.prometheus_text import parse_samples
 from harness.mesh.port import RequestCount
@@ -71,6 +72,48 @@ def test_requests_are_counted_by_caller_version_status_and_flag(world: World) ->
         ("reviews-v3", RATINGS, "v1", "200", "DI"): 1,
         ("reviews-v3", RATINGS, "unknown", "503", "DI,FI"): 1,
     }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "directResponse: {status: 418}",
+        "redirect: {uri: /x}",
+        "match: [{uri: {exact: /nope}}]\n  directResponse: {status: 418}",
+    ],
+)
+def test_what_a_proxy_answers_itself_counts_for_the_host_that_was_called(world: World, answer: str) -> None:
+    """There is no cluster to name the service; Istio falls back to the Host, and so does this."""
+    world.serve(routes(f"- {answer}"))
+    before = world.mesh.request_counts()
+    world.get("reviews")
+    request(world.mesh.outbound("productpage-v1"), headers={"host": "reviews.default"})
+    assert {(caller, service) for caller, service, *_ in _new(world, before)} == {
+        ("loadgenerator", "reviews:9080"),
+        ("productpage-v1", "reviews.default"),
+    }
+
+
+def test_grpc_is_told_by_its_content_type(world: World) -> None:
+    """Istio's ``request_protocol`` and ``grpc_response_status`` of an aborted call."""
+    world.serve(
+        routes(
+            """
+        - fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}}
+          route: [{destination: {host: details}}]
+        """,
+            host="details",
+        )
+    )
+    world.get("details", method="POST", headers={"content-type": "application/grpc+proto"}, body="x")
+    world.get("details")
+    with urllib.request.urlopen(world.mesh.metrics_url) as answer:
+        labels = [
+            item.labels for item in parse_samples(answer.read().decode()) if item.name == "envoy_istio_requests_total"
+        ]
+    found = [one for one in labels if one["destination_service_name"] == "details" and one["response_flags"] == "FI"]
+    assert {(one["request_protocol"], one["grpc_response_status"]) for one in found} == {("grpc", "14"), ("http", "")}
+    assert {one["destination_service_namespace"] for one in found} == {"unknown"}
 
 
 def test_a_missing_endpoint_is_flagged_uh(world: World) -> None:

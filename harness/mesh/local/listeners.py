@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.clients.envoy import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
 from harness.mesh.local.telemetry import stats_logger
-from harness.mesh.local.topology import Caller, table_name
+from harness.mesh.local.topology import Caller, Topology, table_name
 from harness.model.record import Json
 
 _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 
-def listeners(callers: Sequence[Caller], folder: Path) -> list[Json]:
+def listeners(topology: Topology, folder: Path) -> list[Json]:
     """Listeners on loopback at ports that Envoy chooses; each is named like its route table, read from ``folder``."""
+    services = {service.name: service for service in topology.services}
     return [
-        _listener(caller, name, folder)
-        for caller in callers
-        for name in (table_name(caller.workload), *(table_name(caller.workload, service) for service in caller.calls))
+        _listener(caller, table_name(caller.workload, name), folder, services[name].authority if name else "")
+        for caller in topology.callers
+        for name in ("", *caller.calls)
     ]
 
 
-def _listener(caller: Caller, name: str, folder: Path) -> Json:
+def _listener(caller: Caller, name: str, folder: Path, authority: str) -> Json:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _connection_manager(caller, name, folder),
+        "typed_config": _connection_manager(caller, name, folder, authority),
     }
     return {
         "name": name,
@@ -36,7 +36,7 @@ def _listener(caller: Caller, name: str, folder: Path) -> Json:
     }
 
 
-def _connection_manager(caller: Caller, name: str, folder: Path) -> Json:
+def _connection_manager(caller: Caller, name: str, folder: Path, authority: str) -> Json:
     """As istiod sets up a sidecar: faults, then CORS, then the router; no idle time-out; paths normalized."""
     return {
         "@type": f"{_FILTERS}network.http_connection_manager.v3.HttpConnectionManager",
@@ -47,7 +47,7 @@ def _connection_manager(caller: Caller, name: str, folder: Path) -> Json:
             _filter(CORS_FILTER, "cors.v3.Cors"),
             _filter("envoy.filters.http.router", "router.v3.Router"),
         ],
-        "access_log": [stats_logger(caller)],
+        "access_log": [stats_logger(caller, authority=authority)],
         "normalize_path": True,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "use_remote_address": False,

@@ -72,7 +72,7 @@ class _Calls:
     @property
     def _authority(self) -> str:
         """The Host that the caller would have sent, had it called the service by its name."""
-        return f"{self.service.name}:{self.service.port}"
+        return self.service.authority
 
     def _default_route(self) -> Json:
         action: dict[str, Json] = {

@@ -62,7 +62,7 @@ def open_local_mesh(
         started = start_envoy(
             find_envoy(os.environ),
             proxy,
-            listeners=listeners(topology.callers, proxy),
+            listeners=listeners(topology, proxy),
             snapshot=translated(resources, topology),
         )
     with started as envoy:

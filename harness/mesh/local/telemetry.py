@@ -6,6 +6,8 @@ They stand at ``/stats/prometheus`` as ``envoy_istio_requests_total`` and
 
 from __future__ import annotations
 
+import json
+
 from harness.mesh.local.clusters import CLUSTER, METADATA
 from harness.mesh.local.topology import Caller
 from harness.model.record import Json
@@ -14,9 +16,9 @@ REQUESTS = "envoy_istio_requests_total"
 UNKNOWN = "unknown"
 
 
-def stats_logger(caller: Caller) -> Json:
-    """The access logger that counts the calls of one workload."""
-    tags = [*_fixed(caller), *_destination(), *_answer()]
+def stats_logger(caller: Caller, *, authority: str = "") -> Json:
+    """The access logger that counts the calls of one workload; ``authority`` where all are for one, whatever the Host."""
+    tags = [*_fixed(caller), *_destination(authority), *_answer()]
     return {
         "name": "envoy.access_loggers.stats",
         "typed_config": {
@@ -46,39 +48,50 @@ def _fixed(caller: Caller) -> list[Json]:
         "source_canonical_revision": caller.version,
         "source_cluster": CLUSTER,
         "destination_principal": UNKNOWN,
-        "request_protocol": "http",
         "connection_security_policy": UNKNOWN,
     }
     return [_tag(name, value) for name, value in values.items()]
 
 
-def _destination() -> list[Json]:
-    """The service comes from the cluster, known as soon as a route is chosen; the workload from the endpoint.
+def _destination(authority: str) -> list[Json]:
+    """The service comes from the cluster, known as soon as a route is chosen; the rest from the endpoint.
 
-    An injected abort has no endpoint, so its workload is unknown, as in Istio.
+    As in Istio (``istio_stats.cc``): an injected abort has no endpoint, so its workload and namespace are unknown, and
+    what a proxy answers without a cluster counts for the Host that was called.
     """
-    service = {
-        "destination_service": "service",
-        "destination_service_name": "service_name",
-        "destination_service_namespace": "service_namespace",
-    }
+    service = {"destination_service": "service", "destination_service_name": "service_name"}
     workload = {
         "destination_workload": "workload",
         "destination_workload_namespace": "namespace",
+        "destination_service_namespace": "namespace",
         "destination_app": "app",
         "destination_version": "version",
         "destination_canonical_service": "app",
         "destination_cluster": "cluster",
     }
     return [
-        *(_tag(name, f"%METADATA(CLUSTER:{METADATA}:{key})%", UNKNOWN) for name, key in service.items()),
+        *(
+            _tag(name, _or_host(f"CLUSTER:{METADATA}:{key}", authority), authority or UNKNOWN)
+            for name, key in service.items()
+        ),
         *(_tag(name, f"%METADATA(UPSTREAM_HOST:{METADATA}:{key})%", UNKNOWN) for name, key in workload.items()),
         _tag("destination_canonical_revision", f"%METADATA(UPSTREAM_HOST:{METADATA}:version)%", "latest"),
     ]
 
 
+def _or_host(metadata: str, authority: str) -> str:
+    """A piece of metadata, or the Host of the request; the Host is of no use where ``authority`` says what was called."""
+    if authority:
+        return f"%METADATA({metadata})%"
+    operators = [{"command": "METADATA", "param": metadata}, {"command": "REQ", "param": ":AUTHORITY"}]
+    return f"%COALESCE({json.dumps({'operators': operators})})%"
+
+
 def _answer() -> list[Json]:
+    """Istio calls gRPC by its content type."""
+    grpc = {"prefix": "application/grpc"}
     return [
+        {"name": "request_protocol", "value_format": "%REQ(CONTENT-TYPE)%", "rules": _replaced(grpc, "grpc", "http")},
         _tag("response_code", "%RESPONSE_CODE%"),
         _tag("grpc_response_status", "%GRPC_STATUS_NUMBER%"),
         _tag("response_flags", "%RESPONSE_FLAGS%"),
@@ -87,24 +100,24 @@ def _answer() -> list[Json]:
 
 def _tag(name: str, value: str, instead_of_empty: str = "") -> Json:
     tag: dict[str, Json] = {"name": name, "value_format": value}
-    return {**tag, "rules": _replace_empty(instead_of_empty)} if instead_of_empty else tag
+    return {**tag, "rules": _replaced({"exact": ""}, instead_of_empty)} if instead_of_empty else tag
 
 
-def _replace_empty(value: str) -> Json:
+def _replaced(value: Json, by: str, otherwise: str = "") -> Json:
+    """Rules that put ``by`` in the place of a tag's value that is matched, and ``otherwise`` in that of others."""
     types = "type.googleapis.com/envoy.extensions.matching."
-    empty = {
-        "input": {
-            "name": "stat_tag_value_input",
-            "typed_config": {"@type": f"{types}common_inputs.stats.v3.StatTagValueInput"},
-        },
-        "value_match": {"exact": ""},
+    tag_value = {
+        "name": "stat_tag_value_input",
+        "typed_config": {"@type": f"{types}common_inputs.stats.v3.StatTagValueInput"},
     }
-    update = {
-        "name": "update_tag",
-        "typed_config": {
+
+    def update(text: str) -> Json:
+        config = {
             "@type": f"{types}actions.transform_stat.v3.TransformStat",
-            "update_tag": {"new_tag_value": value},
-        },
-    }
-    matcher = {"predicate": {"single_predicate": empty}, "on_match": {"action": update}}
-    return {"matcher_list": {"matchers": [matcher]}}
+            "update_tag": {"new_tag_value": text},
+        }
+        return {"action": {"name": "update_tag", "typed_config": config}}
+
+    predicate = {"single_predicate": {"input": tag_value, "value_match": value}}
+    rules: dict[str, Json] = {"matcher_list": {"matchers": [{"predicate": predicate, "on_match": update(by)}]}}
+    return {**rules, "on_no_match": update(otherwise)} if otherwise else rules

@@ -35,6 +35,11 @@ class Destination:
         """The full name."""
         return fqdn(self.name, self.namespace)
 
+    @property
+    def authority(self) -> str:
+        """The Host that callers send when they call it by its name."""
+        return f"{self.name}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
