@@ -17,7 +17,7 @@ from harness.errors import LoadError, UsageError
 from harness.load.asking import plan_load
 from harness.load.jobs import JobSettings, describe, render_jobs
 from harness.load.literal import read_settings
-from harness.load.locust import LocustLoad
+from harness.load.locust import LocustLoad, check_plan
 from harness.load.port import Load, RunningLoad
 from harness.load.profiles import find_profile
 from harness.load.proofs import load_proofs, load_warnings
@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cluster.add_argument("--in-mesh", action="store_true", help="workers get the mesh's sidecar")
     cluster.add_argument("--cpu", default="1", help="request of each pod (default: 1)")
     cluster.add_argument("--memory", default="512Mi", help="request and limit of each pod (default: 512Mi)")
+    cluster.add_argument("--kubeconfig", type=Path, help="as for kubectl (default: $KUBECONFIG)")
     cluster.add_argument("--context", help="of the kubeconfig (default: the current one)")
     cluster.add_argument("--render", action="store_true", help="print the manifests and send nothing")
     cluster.add_argument(
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--out: expected a file in an existing folder, found {args.out}")
     if args.namespace is None and (args.render or args.remove_leftovers or args.image):
         raise UsageError("--render, --remove-leftovers and --image are for a cluster: say which --namespace")
+    check_plan(plan)
     if args.remove_leftovers:
         return _remove_leftovers(args)
     if args.render:
@@ -146,7 +148,7 @@ def _load(args: argparse.Namespace) -> Load:
     from harness.clients.kubernetes import connect
     from harness.load.cluster import ClusterLoad
 
-    return ClusterLoad(connect(context=args.context), _jobs(args))
+    return ClusterLoad(connect(kubeconfig=args.kubeconfig, context=args.context), _jobs(args))
 
 
 def _jobs(args: argparse.Namespace) -> JobSettings:
@@ -168,7 +170,7 @@ def _remove_leftovers(args: argparse.Namespace) -> int:
     from harness.clients.kubernetes import connect
     from harness.load.cluster import remove_load
 
-    for what in remove_load(connect(context=args.context), args.namespace):
+    for what in remove_load(connect(kubeconfig=args.kubeconfig, context=args.context), args.namespace):
         print(f"removed {what}")
     return 0
 

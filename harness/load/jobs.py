@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.errors import LoadProfileError
 from harness.load.commands import WORKERS_WAIT_S
 from harness.load.order import order_text
 from harness.load.pod import LINGER_S
@@ -25,6 +27,7 @@ LINK_PORT, FILES_PORT = 5557, 8089
 MANAGED = {"app.kubernetes.io/managed-by": "canary-harness", "app.kubernetes.io/component": "load"}
 """On every object: leftovers are found by it."""
 RUN_LABEL = "canary-harness/load"
+_MOST_BYTES = 1_000_000
 _MOUNT, _FOLDER = "/etc/harness-load", "/run/harness-load"
 
 
@@ -71,13 +74,31 @@ def render_jobs(plan: LoadPlan, settings: JobSettings, *, name: str) -> tuple[Js
 
 
 def _config_map(plan: LoadPlan, namespace: str, name: str, labels: dict[str, str]) -> Json:
-    inside = replace(plan, profile=Path(_MOUNT) / plan.profile.name)
+    inside = replace(plan, profile=Path(_MOUNT) / _key(plan.profile))
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "data": {plan.profile.name: plan.profile.read_text(), "order.json": order_text(inside)},
+        "data": {**_files(plan.profile), "order.json": order_text(inside)},
     }
+
+
+def _files(profile: Path) -> dict[str, str]:
+    """The profile, and the shared code beside it that it may import."""
+    shared = [path for path in sorted(profile.parent.glob("_*.py")) if path.is_file()]
+    files = {_key(path): path.read_text(encoding="utf-8") for path in (*shared, profile)}
+    size = sum(len(text.encode()) for text in files.values())
+    if size > _MOST_BYTES:
+        raise LoadProfileError(
+            f"{profile}: expected at most {_MOST_BYTES} bytes of profile and shared code (_*.py) beside it, "
+            f"all that a ConfigMap holds, found {size}: put the rest into the image"
+        )
+    return files
+
+
+def _key(path: Path) -> str:
+    """A file's name as a key of a ConfigMap."""
+    return re.sub(r"[^-.\w]", "-", path.name, flags=re.ASCII)
 
 
 def _service(namespace: str, name: str, labels: dict[str, str], selector: dict[str, str]) -> Json:
@@ -131,7 +152,7 @@ def _job(
 
 
 def _container(plan: LoadPlan, settings: JobSettings, words: list[str]) -> Json:
-    files = ["--order", f"{_MOUNT}/order.json", "--profile", f"{_MOUNT}/{plan.profile.name}", "--folder", _FOLDER]
+    files = ["--order", f"{_MOUNT}/order.json", "--profile", f"{_MOUNT}/{_key(plan.profile)}", "--folder", _FOLDER]
     return {
         "name": "locust",
         "image": settings.image,

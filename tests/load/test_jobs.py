@@ -23,6 +23,7 @@ from harness.load.jobs import FILES_PORT, JobSettings, describe, render_jobs
 from harness.load.order import read_order
 
 SETTINGS = JobSettings(namespace="shop", image="registry.local/harness:1", workers=2)
+HEAD = "from locust import FastHttpUser, task\n\n\nclass Visitor(FastHttpUser):\n"
 MODELS = {"ConfigMap": "V1ConfigMap", "Service": "V1Service", "Job": "V1Job"}
 
 
@@ -141,6 +142,21 @@ def test_the_config_map_carries_profile_and_plan(profile):
     assert order.stages == plan(path, "http://x").stages
 
 
+def test_shared_code_beside_the_profile_goes_with_it_under_names_that_a_config_map_takes(tmp_path):
+    """Files that start with an underscore may be imported in a pod as anywhere; what does not fit is refused."""
+    (tmp_path / "_shop.py").write_text("PATH = '/'\n")
+    (tmp_path / "other.py").write_text("1 / 0\n")
+    path = tmp_path / "my visit ü.py"
+    path.write_text("from _shop import PATH\n")
+    found = manifests(path)
+    assert sorted(found["ConfigMap load-1"]["data"]) == ["_shop.py", "my-visit--.py", "order.json"]
+    command = found["Job load-1-master"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert "/etc/harness-load/my-visit--.py" in command
+    (tmp_path / "_shop.py").write_text("#" * 1_100_000)
+    with pytest.raises(LoadProfileError, match="all that a ConfigMap holds, found 1100"):
+        manifests(path)
+
+
 def test_workers_are_a_parallel_job_that_cannot_run_for_ever(profile):
     """Parallelism, resource requests, no retries, and a deadline even when nobody cleans up."""
     spec = manifests(profile(READ), workers=5, cpu="2", memory="1Gi")["Job load-1-worker"]["spec"]
@@ -158,7 +174,11 @@ def test_manifests_can_be_handed_to_kubectl(profile):
 
 def test_jobs_run_their_own_commands_and_leave_nothing(kubelet, tmp_path, target, profile):
     """The containers' commands as rendered: load is sent, samples come back, everything made is removed."""
-    load = plan(profile(READ), target.url, rate=100, seconds=1.5)
+    (tmp_path / "_shared.py").write_text("PATH = '/reviews/1'\n")
+    path = profile(
+        "from _shared import PATH\n" + HEAD + READ.replace('"/reviews/1"', "PATH").replace("\n", "\n    "), whole=True
+    )
+    load = plan(path, target.url, rate=100, seconds=1.5)
     with ClusterLoad(kubelet, SETTINGS).start(load, tmp_path / "run") as run:
         assert len(kubelet.list("Pod", "shop", labels={})) == 3
         assert wait_until(lambda: not run.running(), timeout_s=120)
