@@ -56,6 +56,7 @@ def read_settings(profile: Path) -> ProfileSettings:
     except (SyntaxError, UnicodeDecodeError) as error:
         line = getattr(error, "lineno", None) or 1
         raise LoadProfileError(f"{profile}:{line}: expected Python, found {error}") from error
+    _refuse_hidden(profile, tree)
     literals = [found for node in tree.body if (found := _assigned(node)) is not None]
     if not literals:
         return ProfileSettings()
@@ -63,16 +64,35 @@ def read_settings(profile: Path) -> ProfileSettings:
     if not isinstance(value, ast.Dict):
         raise _wrong(profile, value, f"{NAME}: expected a dictionary written out in the file")
     settings: dict[str, Any] = {}
+    seen: set[str] = set()
     for key, entry in zip(value.keys, value.values, strict=True):
         if key is None or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
             raise _wrong(profile, entry, f"{NAME}: expected keys that are plain strings")
+        if key.value in seen:
+            raise _wrong(profile, key, f"{NAME}: expected each key once, found {key.value!r} again")
+        seen.add(key.value)
         settings.update(_setting(profile, key, entry))
     return ProfileSettings(**settings)
 
 
+def _refuse_hidden(profile: Path, tree: ast.Module) -> None:
+    """What is set or changed in a block or by a statement is not read here, and must not seem to be."""
+    plain = {target for node in tree.body if _assigned(node) is not None for target in _targets(node)}
+    for node in ast.walk(tree):
+        changed = node.value if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) else node
+        stored = changed is not node or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+        if stored and isinstance(changed, ast.Name) and changed.id == NAME and changed not in plain:
+            raise _wrong(
+                profile, changed, f"{NAME}: expected one literal at the top of the file, found it set here too"
+            )
+
+
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+
+
 def _assigned(node: ast.stmt) -> ast.expr | None:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    if any(isinstance(target, ast.Name) and target.id == NAME for target in targets):
+    if any(isinstance(target, ast.Name) and target.id == NAME for target in _targets(node)):
         return getattr(node, "value", None)
     return None
 
