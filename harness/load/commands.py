@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -52,4 +53,5 @@ def _common(plan: LoadPlan) -> list[str]:
 
 
 def _stopping(plan: LoadPlan) -> list[str]:
-    return ["--stop-timeout", f"{plan.drain_s:g}" if plan.users else "2"]
+    """Locust takes whole seconds only; with none it would cut off every request in flight."""
+    return ["--stop-timeout", str(max(1, math.ceil(plan.drain_s))) if plan.users else "2"]

@@ -55,6 +55,16 @@ def test_a_task_that_does_not_return_is_cut_off_and_counted(tmp_path, target, pr
     assert (outcome.report.recorded, outcome.report.unfinished) == (20, 20)
 
 
+def test_requests_of_the_closed_model_that_are_cut_off_are_counted(tmp_path, target, profile):
+    """The slowest requests would be the missing ones; who only waits for its next request is not cut off."""
+    slow = "wait_time = constant(600)\n" + READ.replace('"/reviews/1"', "f'/reviews/1?delay={600 * self.n}'")
+    slow += "\nn = 0\n\ndef on_start(self):\n    type(self).n += 1\n    self.n = int(type(self).n <= 2)\n"
+    load = plan(profile(slow), target.url, users=5, seconds=1, drain_s=0.5)
+    outcome = carry_out(load, tmp_path)
+    assert (outcome.report.recorded, outcome.report.unfinished) == (3, 2)
+    assert "load profile's tasks" in failed(outcome)
+
+
 def test_a_count_that_is_not_locusts_is_noticed(tmp_path, target, profile):
     """A profile that clears Locust's statistics in the middle: samples and count disagree."""
     clearing = READ + "    if self.environment.stats.num_requests == 20:\n        self.environment.stats.clear_all()\n"

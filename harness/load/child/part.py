@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from types import TracebackType
 from typing import Any
 
 import gevent
+from gevent import GreenletExit
 from locust.runners import WorkerRunner
+from locust.user.task import LOCUST_STATE_WAITING
 
 from harness.load.child.driver import Driver
 from harness.load.child.headers import add_headers
@@ -42,7 +45,7 @@ class Part:
         self._recorder: Recorder | None = None
         self._driver: Driver | None = None
         self._ship_rest: Callable[[], None] | None = None
-        self._place, self._broken, self._task_errors, self._told = 0, "", 0, False
+        self._place, self._broken, self._task_errors, self._cut_off, self._told = 0, "", 0, 0, False
         self._notes: list[str] = []
         self._began = (0.0, 0.0)
         gc.collect()
@@ -76,10 +79,26 @@ class Part:
         if self._ship:
             self._start_shipping()
         self._began = (time.process_time(), time.perf_counter())
-        if plan.users is None:
+        if plan.users is not None:
+            self._watch_users()
+        else:
             due = islice(due_times(plan.stages, plan.arrivals, plan.seed), place, None, order["workers"])
             self._driver = Driver(environment, self._recorder, plan, zero=zero, due=due, seed=seed)
             gevent.spawn(self._drive, self._driver)
+
+    def _watch_users(self) -> None:
+        """Count the closed model's users whose task Locust cuts off after the drain: what they had sent is no sample."""
+
+        def watched(on_stop: Callable[[Any], None]) -> Callable[[Any], None]:
+            def stop(user: Any) -> None:
+                killed = isinstance(sys.exc_info()[1], GreenletExit)
+                self._cut_off += killed and user._state != LOCUST_STATE_WAITING  # noqa: SLF001 - who waits has sent nothing
+                on_stop(user)
+
+            return stop
+
+        for kind in self._environment.user_classes:
+            kind.on_stop = watched(kind.on_stop)
 
     def _start_shipping(self) -> None:
         from harness.load.child.shipping import Shipper  # noqa: PLC0415 - numpy is not loaded for nothing
@@ -167,7 +186,7 @@ class Part:
             "dropped": driver.dropped if driver else 0,
             "silent": driver.silent if driver else 0,
             "unanswered": driver.unanswered if driver else 0,
-            "unfinished": driver.unfinished if driver else 0,
+            "unfinished": driver.unfinished if driver else self._cut_off,
             "task_errors": self._task_errors,
             "users": len(driver.seats) if driver else 0,
             "cpu_share": cpu_s / wall_s,
