@@ -15,6 +15,7 @@
     ├── MetricsError                a metrics server that does not answer as it should
     ├── MeshError                   the mesh did not take a change, or lost it
     │   ├── MeshDrift               somebody else changed what a run had set: what was measured is void
+    │   ├── MeshGuard               a limit of the mesh was reached during a run, which ends it
     │   └── RollbackError           the world could not be put back
     └── ClusterError                the Kubernetes API refused or cannot be reached
         ├── ClusterConflict         the object is another one than was read
@@ -117,6 +118,10 @@ class MeshError(HarnessError):
 
 class MeshDrift(MeshError):
     """Somebody else changed or undid what a run had set: what was measured since is of no known route."""
+
+
+class MeshGuard(MeshError):
+    """A limit of the mesh was reached, or somebody pulled its kill switch, during a run: the run ends, with what it has seen."""
 
 
 class RollbackError(MeshError):

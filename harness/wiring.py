@@ -22,6 +22,7 @@ from harness.model.fault import Fault
 from harness.model.objective import Objective
 from harness.model.record import Json
 from harness.model.scenario import Scenario
+from harness.runner.guards import Condition
 from harness.runner.settings import Parts, Settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 JUDGES = ("sequential", "kayenta", "limits")
 TARGETS = ("local", "cluster")
-_ERROR_CEILING = 0.9
 _LOOK_EVERY_S = 5.0
 
 
@@ -112,7 +112,9 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         alpha=config.alpha,
         pass_score=config.pass_score,
         marginal_score=config.marginal_score,
-        error_ceiling=_ERROR_CEILING,
+        error_ceiling=config.guards.error_ceiling,
+        conditions=guard_conditions(config),
+        misses=config.guards.misses,
         kill_file=config.out / "KILL",
         look_every_s=_LOOK_EVERY_S,
         stop_early=True,
@@ -122,6 +124,21 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         noise={} if learned is None else learned.excess,
         noise_from="" if learned is None else str(learned),
     )
+
+
+def guard_conditions(config: Config) -> tuple[Condition, ...]:
+    """What guards ask of the outside: whether the Prometheus that the configuration names answers."""
+    if config.prometheus is None:
+        return ()
+    from harness.clients.prometheus import require_answer
+
+    url = config.prometheus
+
+    def prometheus_answers() -> str:
+        require_answer(url)
+        return ""
+
+    return (Condition(name="Prometheus", ask=prometheus_answers),)
 
 
 def scenario(

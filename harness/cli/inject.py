@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, config_of
-from harness.errors import UsageError
+from harness.config import Config
+from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import fault_edits
-from harness.mesh.port import Mesh
+from harness.mesh.port import Change, Mesh
 from harness.model.fault import Fault, abort, delay
 from harness.model.units import format_duration, parse_duration
 
@@ -22,7 +23,7 @@ EXAMPLES = """\
   harness inject delay ratings 2s --percent 50 --from reviews --for 60s
   harness inject abort ratings 503 --percent 20 --from reviews --for 5m --target cluster
 """
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
                 )
                 if args.target == "local":
                     print(f"the service is at {mesh.entry().url}", flush=True)
-                _hold(mesh, time_s)
+                _hold(mesh, change, config, time_s)
     if change.rollback is not None:
         print(f"{fault} is undone and verified, in {format_duration(change.rollback.seconds)}")
     return 0
@@ -79,8 +80,26 @@ def fault_of(args: argparse.Namespace) -> Fault:
     return abort(args.host, int(args.value), percent=args.percent, caller=args.caller)
 
 
-def _hold(mesh: Mesh, time_s: float) -> None:
-    end = time.monotonic() + time_s
-    while (left_s := end - time.monotonic()) > 0:
-        time.sleep(min(_LOOK_EVERY_S, left_s))
+def _hold(mesh: Mesh, change: Change, config: Config, time_s: float) -> None:
+    """Until its time is over. Raises MeshError when a guard ends it before."""
+    from harness import wiring
+    from harness.runner.guard import switched_off
+    from harness.runner.guards import Condition, Guards
+
+    def mesh_holds() -> str:
         mesh.check()
+        return ""
+
+    kill_file = config.out / "KILL"
+    asked = (
+        Condition(name="kill file", ask=lambda: switched_off(kill_file)),
+        Condition(name="mesh", ask=mesh_holds),
+        *wiring.guard_conditions(config),
+    )
+    end = time.monotonic() + time_s
+    with Guards(asked, undo=change.undo, misses=config.guards.misses) as guards:
+        while (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(_LOOK_EVERY_S, left_s))
+            ending = guards.ended()
+            if ending is not None:
+                raise MeshDrift(ending.text) if ending.kind == "drift" else MeshGuard(ending.text)

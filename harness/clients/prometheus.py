@@ -11,9 +11,10 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests import RequestException
 
-from harness.errors import MetricsError
+from harness.clients.http import http_get
+from harness.errors import MeshError, MetricsError
 
-_TIMEOUT_S = 10
+_TIMEOUT_S, _LOOK_WITHIN_S = 10, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,14 @@ class RangeResult:
     labels: Mapping[str, str]
     times_s: tuple[float, ...]
     values: tuple[float, ...]
+
+
+def require_answer(url: str) -> None:
+    """Ask the server something that costs it nothing. Raises MetricsError when it does not answer within two seconds."""
+    try:
+        http_get(f"{url.rstrip('/')}/api/v1/query?query=1", timeout_s=_LOOK_WITHIN_S)
+    except MeshError as error:
+        raise MetricsError(f"Prometheus at {url}: {error}") from error
 
 
 class Prometheus:

@@ -35,6 +35,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
     prometheus: http://127.0.0.1:9090 # default: none
     gauges:                           # asked of it for each arm, for objectives such as gauge:memory < +10%; default: none
       memory: {query: 'sum(container_memory_working_set_bytes{pod=~"reviews-{version}-.*"})', unit: bytes}
+    guards: {error-ceiling: 90%, misses: 3}  # share of failed canary requests that ends a run; polls without an answer that do
     out: reports                      # where bundles go
     cluster:                          # used with --target cluster only
       context: kind-dev               # default: the current one; kubeconfig: a file, default as kubectl
@@ -77,10 +78,11 @@ from harness.config.gauges import read_gauges, require_sources
 from harness.config.services import read_services
 from harness.errors import ConfigError
 from harness.istio.yaml_lines import Document, read_documents
-from harness.model.config import Config, LoadSettings, PhaseSettings, Service, Workload
+from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings, Service, Workload
 from harness.model.load import Arrivals
 from harness.model.objective import Objective, default_objectives, parse_objective
 from harness.model.record import Json
+from harness.model.units import parse_percent
 
 __all__ = [
     "Config",
@@ -154,6 +156,7 @@ def _config(document: Document) -> Config:
         marginal_score=judge.number("marginal", 75, low=0, high=100),
         prometheus=_url(top, "prometheus"),
         gauges=read_gauges(top),
+        guards=_guards(top.section("guards")),
         calibration=_file(judge, "calibration", file.parent),
         out=file.parent / top.text("out", "reports"),
         cluster=read_cluster(top.section("cluster"), file.parent),
@@ -180,6 +183,18 @@ def _file(fields: Fields, key: str, root: Path) -> Path | None:
     if name and not (root / name).is_file():
         raise fields.wrong((key,), "an existing file", name)
     return root / name if name else None
+
+
+def _guards(fields: Fields) -> GuardSettings:
+    default, ceiling = GuardSettings(), fields.take("error-ceiling")
+    share = default.error_ceiling
+    if ceiling is not None:
+        share = fields.parsed(("error-ceiling",), lambda: parse_percent(ceiling, "error-ceiling"))
+    if share == 0:
+        raise fields.wrong(("error-ceiling",), "more than 0 %", ceiling)
+    guards = GuardSettings(error_ceiling=share, misses=round(fields.number("misses", default.misses, low=1, high=1000)))
+    fields.end()
+    return guards
 
 
 def _load(fields: Fields) -> LoadSettings:

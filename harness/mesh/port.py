@@ -33,9 +33,17 @@ class RequestCount:
 
 
 class Change(Protocol):
-    """A change of the mesh that is live. ``rollback`` is None until it has been undone."""
+    """A change of the mesh that is live. ``rollback`` is None until it has been undone.
+
+    proof: how it was seen to be live, and what could not be seen.
+    """
 
     rollback: Rollback | None
+    proof: str
+
+    def undo(self) -> None:
+        """Undo it now, from any thread; leaving then only raises what went wrong. Raises nothing itself."""
+        ...
 
 
 class Mesh(Protocol):
@@ -66,5 +74,8 @@ class Mesh(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise the error that explains it when a part of the mesh has died or drifted."""
+        """Raise the error that explains it when a part of the mesh has died or drifted, or a limit is reached.
+
+        Called from another thread than the one that makes changes.
+        """
         ...

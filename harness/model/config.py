@@ -72,6 +72,17 @@ class PhaseSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSettings:
+    """What ends a run at once. error_ceiling: share of failed canary requests over five seconds, in (0, 1].
+
+    misses: so many times in a row, once a second, may a guard find no answer (of Prometheus, of the API server).
+    """
+
+    error_ceiling: float = 0.9
+    misses: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
     """What Prometheus says of an arm, for objectives such as ``gauge:memory < +10%``.
 
@@ -112,6 +123,7 @@ class Config:
     prometheus: str | None
     out: Path
     gauges: tuple[Gauge, ...] = ()
+    guards: GuardSettings = field(default_factory=GuardSettings)
     calibration: Path | None = None
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)

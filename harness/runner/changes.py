@@ -9,7 +9,7 @@ from harness.faults import fault_edits
 from harness.istio.edits import Edit, applied_all
 from harness.istio.routes import test_traffic
 from harness.istio.routing import split_edits
-from harness.mesh.port import Mesh
+from harness.mesh.port import Change, Mesh
 from harness.model.fault import Fault
 from harness.model.record import FaultCount, Json, Rollback
 from harness.model.samples import ARMS
@@ -28,6 +28,7 @@ class Changes:
         self._timeline = timeline
         self._owner = owner
         self._injected = 0
+        self._live: list[Change] = []
         self._counted: list[tuple[Fault, str, Counts, Counts]] = []
         self.rollbacks: list[Rollback] = []
 
@@ -66,6 +67,11 @@ class Changes:
             )
         )
 
+    def undo(self) -> None:
+        """Undo everything that is live, the last change first, from any thread."""
+        for change in reversed(tuple(self._live)):
+            change.undo()
+
     def arms_by_version(self) -> dict[str, str]:
         """The arm of each version label of the service under test."""
         versions = (self._settings.baseline.get("version", ""), self._settings.canary.get("version", ""))
@@ -100,8 +106,12 @@ class Changes:
     @contextmanager
     def _changed(self, edits: Sequence[Edit], what: str) -> Iterator[None]:
         with self._mesh.changed(edits, name=what) as change:
-            self._timeline.note("fault", f"{what}: live")
-            yield
+            self._live.append(change)
+            self._timeline.note("fault", f"{what}: live", proof=change.proof)
+            try:
+                yield
+            finally:
+                self._live.remove(change)
             self._timeline.note("rollback", f"{what}: removing")
         if change.rollback is not None:
             self.rollbacks.append(change.rollback)

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from harness.errors import LoadError, MeshDrift, UsageError
+from harness.errors import LoadError, UsageError
 from harness.load.port import RunningLoad
 from harness.mesh.port import RequestCount
 from harness.model.fault import Fault
@@ -25,8 +25,9 @@ from harness.model.record import Json, Plan, Record
 from harness.model.samples import Samples, concatenated
 from harness.model.scenario import Scenario
 from harness.runner.changes import Changes
+from harness.runner.conditions import SharedLoad, conditions
 from harness.runner.counts import arm_requests
-from harness.runner.guard import breach
+from harness.runner.guards import Ending, Guards
 from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
 from harness.runner.pulse import Pulse
@@ -47,6 +48,10 @@ class FreeHand:
         self._notify = notify
         self._timeline = Timeline(parts.now, notify)
         self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
+        self._load = SharedLoad(parts.now)
+        self._guards = Guards(
+            conditions(settings, parts.mesh, self._load), undo=self._changes.undo, misses=settings.misses
+        )
         self._world = ExitStack()
         self._live: list[Fault] = []
         self._injected: list[Fault] = []
@@ -101,16 +106,11 @@ class FreeHand:
                 self._timeline.zero = running.started_at
             shift_s = running.started_at - self._timeline.zero
             self._timeline.note("phase", _phase_name(self._live))
-            pulse = Pulse(self._parts.now, self._parts.wall or self._parts.now, self._timeline)
-            while (now_s := self._parts.now() - running.started_at) < plan.duration_s:
-                tick_s = min(1.0, plan.duration_s - now_s)
-                self._parts.sleep(tick_s)
-                pulse.beat(tick_s)
-                if self._lost(running):
-                    break
-                self._tell(running.samples(), plan, _phase_name(self._live), self._parts.now() - running.started_at)
-                if self._drifted() or self._breached(running):
-                    break
+            self._load.begin(running)
+            try:
+                now_s = self._watch(running, plan)
+            finally:
+                self._load.end()
             report = running.finish()
             samples = running.samples()
         self._loads.append((_shifted(samples, shift_s), report))
@@ -180,38 +180,40 @@ class FreeHand:
         if self._over:
             raise UsageError("canary.compare ends a test's free-hand work: do all of it before, or write another test")
 
-    def _drifted(self) -> bool:
-        """Whether somebody else changed the routes; raises the error that explains it when a part has died."""
-        try:
-            self._parts.mesh.check()
-        except MeshDrift as drift:
-            self._ended = str(drift)
-            self._timeline.note("drift", self._ended)
-        return bool(self._ended)
+    def _watch(self, running: RunningLoad, plan: Plan) -> float:
+        """Until the plan's end, or until the guards end it; seconds since the start."""
+        pulse = Pulse(self._parts.now, self._parts.wall or self._parts.now, self._timeline)
+        while (now_s := self._parts.now() - running.started_at) < plan.duration_s:
+            tick_s = min(1.0, plan.duration_s - now_s)
+            self._parts.sleep(tick_s)
+            pulse.beat(tick_s)
+            if self._lost(running):
+                return now_s
+            samples, seen_s = self._load.samples() or (running.samples(), now_s)
+            self._tell(samples, plan, _phase_name(self._live), seen_s)
+            if self._end(self._guards.ended()):
+                return now_s
+        self._end(self._guards.ask())
+        return now_s
 
     def _lost(self, running: RunningLoad) -> bool:
         """Whether the load generator died; what it recorded until then is the evidence."""
         try:
             running.running()
         except LoadError as lost:
-            self._ended = str(lost).partition(";")[0]
-            self._timeline.note("load", self._ended)
-        return bool(self._ended)
+            return self._end(Ending(kind="load", text=str(lost).partition(";")[0]))
+        return False
 
-    def _breached(self, running: RunningLoad) -> bool:
-        settings = self._settings
-        self._ended = breach(
-            running.samples(),
-            elapsed_s=self._parts.now() - running.started_at,
-            error_ceiling=settings.error_ceiling,
-            kill_file=settings.kill_file,
-        )
-        if self._ended:
-            self._timeline.note("guard", self._ended)
+    def _end(self, ending: Ending | None) -> bool:
+        """Whether nothing more is to be sent; the first reason is kept."""
+        if ending is not None and not self._ended:
+            self._ended = ending.text
+            self._timeline.note(ending.kind, ending.text)
         return bool(self._ended)
 
     def _ensure_split(self) -> None:
         if not self._split:
+            self._world.enter_context(self._guards)
             self._world.enter_context(self._changes.split())
             self._split = True
             self._start = self._parts.mesh.request_counts()

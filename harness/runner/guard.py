@@ -1,4 +1,4 @@
-"""Limits that end a run: pure questions about what has been seen, asked once a second."""
+"""Limits that end a run: questions about what has been seen, asked once a second."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ _WINDOW_S = 5.0
 _ENOUGH = 50
 
 
-def breach(samples: Samples, *, elapsed_s: float, error_ceiling: float, kill_file: Path) -> str:
+def switched_off(kill_file: Path) -> str:
+    """Why the run must end now, or the empty string: somebody made the kill file."""
+    return f"the kill switch {kill_file} is set" if kill_file.exists() else ""
+
+
+def breach(samples: Samples, *, elapsed_s: float, error_ceiling: float) -> str:
     """Why the run must end now, or the empty string.
 
     The ceiling holds for failed canary requests that were due in the last five seconds, from 50 requests on.
     """
-    if kill_file.exists():
-        return f"the kill switch {kill_file} is set"
     recent = samples.where((samples.due_s > elapsed_s - _WINDOW_S) & (samples.arm == CANARY))
     if len(recent) < _ENOUGH:
         return ""

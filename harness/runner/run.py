@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.errors import LoadError, MeshDrift
+from harness.errors import LoadError, MeshGuard
 from harness.judge.port import Evidence
 from harness.load.port import RunningLoad
 from harness.model.load import LoadReport
@@ -20,8 +20,9 @@ from harness.model.samples import Samples
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
 from harness.runner.changes import Changes
+from harness.runner.conditions import SharedLoad, conditions
 from harness.runner.counts import arm_requests, attributed
-from harness.runner.guard import breach
+from harness.runner.guards import Ending, Guards
 from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
 from harness.runner.pulse import Pulse
@@ -58,6 +59,10 @@ class _Run:
         self._timeline = Timeline(parts.now, notify)
         self._pulse = Pulse(parts.now, parts.wall or parts.now, self._timeline)
         self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
+        self._load = SharedLoad(parts.now)
+        self._guards = Guards(
+            conditions(settings, parts.mesh, self._load), undo=self._changes.undo, misses=settings.misses
+        )
         self._phases: list[Phase] = []
         self._resources: dict[str, tuple[Json, ...]] = {}
         self._ended = ""
@@ -68,7 +73,7 @@ class _Run:
         mesh.check()
         changes.check(self._scenario.faults)
         self._resources["before"] = mesh.resources()
-        with changes.split():
+        with self._guards, changes.split():
             self._resources["during"] = mesh.resources()
             start = mesh.request_counts()
             samples, report = self._under_load()
@@ -99,7 +104,11 @@ class _Run:
             self._timeline.zero = running.started_at
             self._timeline.note("phase", "load started", rate_rps=self._plan.rate_rps)
             self._pulse.start()
-            self._carry_out_phases(running)
+            self._load.begin(running)
+            try:
+                self._carry_out_phases(running)
+            finally:
+                self._load.end()
             report = running.finish()
             return running.samples(), report
 
@@ -110,15 +119,22 @@ class _Run:
             self._timeline.note("phase", phase.name)
             with ExitStack() as injected:
                 if phase.kind is PhaseKind.FAULT:
-                    for fault in self._scenario.faults:
-                        injected.enter_context(self._changes.inject(fault, phase=phase.name))
-                    self._resources["during"] = self._parts.mesh.resources()
+                    self._inject(phase, injected)
                 start_s = self._elapsed()
                 self._watch(phase, start_s, edge_s, running)
                 self._phases.append(_window(phase, start_s, self._elapsed()))
             if self._ended:
-                self._timeline.note("guard", self._ended)
                 return
+
+    def _inject(self, phase: PhasePlan, injected: ExitStack) -> None:
+        """The scenario's faults, until ``injected`` is left; none when the guards end the run meanwhile."""
+        try:
+            for fault in self._scenario.faults:
+                injected.enter_context(self._changes.inject(fault, phase=phase.name))
+            self._resources["during"] = self._parts.mesh.resources()
+        except MeshGuard:
+            if not self._end(self._guards.ended()):
+                raise
 
     def _watch(self, phase: PhasePlan, start_s: float, edge_s: float, running: RunningLoad) -> None:
         """Until the edge: progress and limits once a second, a look of the judge now and then."""
@@ -126,19 +142,14 @@ class _Run:
             tick_s = min(_TICK_S, edge_s - now_s)
             self._parts.sleep(tick_s)
             self._pulse.beat(tick_s)
-            try:
-                self._parts.mesh.check()
-            except MeshDrift as drift:
-                self._ended = str(drift)
-                self._timeline.note("drift", self._ended)
+            if self._end(self._guards.ended()):
                 return
             try:
                 running.running()
             except LoadError as lost:  # what was recorded until then is the evidence, and no proof about the load holds
-                self._ended = str(lost).partition(";")[0]
-                self._timeline.note("load", self._ended)
+                self._end(Ending(kind="load", text=str(lost).partition(";")[0]))
                 return
-            samples, now_s = running.samples(), self._elapsed()
+            samples, now_s = self._load.samples() or (running.samples(), self._elapsed())
             self._notify(
                 progress(
                     samples,
@@ -149,9 +160,17 @@ class _Run:
                     window_s=min(_TICK_S, max(now_s, 0.1)),
                 )
             )
-            self._ended = breach(
-                samples, elapsed_s=now_s, error_ceiling=self._settings.error_ceiling, kill_file=self._settings.kill_file
-            ) or self._look(_window(phase, start_s, now_s), samples, now_s)
+            harm = self._look(_window(phase, start_s, now_s), samples, now_s)
+            if harm:
+                self._end(Ending(kind="guard", text=harm))
+        self._end(self._guards.ask())
+
+    def _end(self, ending: Ending | None) -> bool:
+        """Whether the run is to end; the first reason is kept."""
+        if ending is not None and not self._ended:
+            self._ended = ending.text
+            self._timeline.note(ending.kind, ending.text)
+        return bool(self._ended)
 
     def _look(self, window: Phase, samples: Samples, now_s: float) -> str:
         if not self._settings.stop_early or now_s < self._next_look_s:

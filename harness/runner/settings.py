@@ -12,6 +12,7 @@ from harness.load.port import Load
 from harness.mesh.port import Mesh
 from harness.model.load import Arrivals
 from harness.model.record import Event, Json
+from harness.runner.guards import Condition
 from harness.runner.progress import Progress
 
 Notify: TypeAlias = Callable[[Event | Progress], None]
@@ -27,6 +28,7 @@ class Settings:
     seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
     look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
     again: the command that runs the scenario again. noise, noise_from: as in ``Plan``.
+    conditions: asked by the guards beside their own; misses: so many times in a row may a condition not be asked.
     only_test_traffic: on a cluster, touch only requests that carry the run's W3C baggage.
     """
 
@@ -51,6 +53,8 @@ class Settings:
     noise: Mapping[str, float] = field(default_factory=dict)
     noise_from: str = ""
     only_test_traffic: bool = False
+    conditions: tuple[Condition, ...] = ()
+    misses: int = 3
 
     @property
     def common_labels(self) -> dict[str, str]:

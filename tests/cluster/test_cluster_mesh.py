@@ -14,7 +14,15 @@ import pytest
 from fake_kubernetes import Call, FakeKubernetes
 from shop import Open, pod, route_to
 
-from harness.errors import ClusterError, ClusterForbidden, HarnessError, MeshError, RollbackError, UsageError
+from harness.errors import (
+    ClusterError,
+    ClusterForbidden,
+    HarnessError,
+    MeshError,
+    MeshGuard,
+    RollbackError,
+    UsageError,
+)
 from harness.faults import fault_edits
 from harness.istio.edits import Edit
 from harness.istio.routing import split_edits
@@ -345,6 +353,61 @@ def test_the_kill_switch_stops_runs(fake: FakeKubernetes, open_mesh: Open) -> No
         _refusal(mesh, split(mesh), "kill switch", MeshError)
 
 
+def test_a_change_can_be_ended_from_another_thread(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Guards undo a run that waits for a proof: what it was making is given up, and nothing more is made."""
+    before = fake.specs()
+    with open_mesh(live_within_s=60) as mesh, mesh.changed(split(mesh), name="split") as outer:
+        fake.deaf_pods.add("reviews-3")
+        ender = threading.Timer(0.3, outer.undo)
+        ender.start()
+        _refusal(mesh, fault(mesh), "was ended while a change was being made", MeshGuard)
+        ender.join()
+        assert outer.rollback is not None
+        assert outer.rollback.verified
+        assert fake.specs() == before
+        _refusal(mesh, fault(mesh), "was ended while a change was being made", MeshGuard)
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
+def test_looks_for_drift_while_changes_come_and_go_find_none(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A guard that asks all the time from its own thread never takes the run's own writes for somebody else's."""
+    found: list[str] = []
+    over = threading.Event()
+    with open_mesh() as mesh:
+
+        def look() -> None:
+            while not over.is_set():
+                try:
+                    mesh.check()
+                except HarnessError as error:
+                    found.append(str(error))
+
+        looker = threading.Thread(target=look)
+        looker.start()
+        try:
+            for _ in range(5):
+                with mesh.changed(split(mesh), name="split"), mesh.changed(fault(mesh), name="fault"):
+                    pass
+        finally:
+            over.set()
+            looker.join()
+    assert found == []
+
+
+def test_an_undo_from_another_thread_that_fails_is_raised_on_leaving(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """The commands to mend it reach whoever leaves the change."""
+
+    def change_and_end(mesh: ClusterMesh) -> None:
+        with mesh.changed(split(mesh), name="split") as change:
+            fake.store.webhook_down = True
+            change.undo()  # raises nothing
+            assert change.rollback is not None
+
+    with open_mesh(patience_s=0.3) as mesh, pytest.raises(RollbackError, match="kubectl edit virtualservice reviews"):
+        change_and_end(mesh)
+
+
 def test_restarts_end_a_run(fake: FakeKubernetes, open_mesh: Open) -> None:
     """Containers that are restarted again and again are more harm than was meant."""
     with open_mesh(limits=Limits(restarts=1)) as mesh, mesh.changed(split(mesh), name="split"):
@@ -537,6 +600,36 @@ def test_routes_of_a_gateway_are_proven_by_their_answers(fake: FakeKubernetes, o
     with open_mesh(gateway="door", url=f"{fake.url}/nowhere", live_within_s=0.3) as mesh:
         _refusal(mesh, split(mesh, gateway="door"), "not marked", MeshError)
     assert fake.object("VirtualService", "reviews")["spec"] == bound["spec"]
+
+
+def test_an_entry_that_can_be_reached_is_probed(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Beside the sidecars' configuration, answers at the entry carry the mark, and no longer do after the undo."""
+    with open_mesh(url=f"{fake.url}/gateway") as mesh, mesh.changed(split(mesh), name="split") as change:
+        assert "VirtualService shop/reviews: in 4 proxies, 10 answers of" in change.proof
+        with mesh.changed(fault(mesh), name="fault") as inner:
+            assert "in 2 proxies, not probed: what it changes is called inside the mesh" in inner.proof
+    for url, why in ((None, "cluster.url is not set"), (f"{fake.url}/nowhere", "not marked")):
+        with open_mesh(url=url) as mesh, mesh.changed(split(mesh), name="split") as change:
+            assert f"not probed: {why}" in change.proof or why in change.proof
+
+
+def test_an_entry_that_still_shows_the_mark_is_no_clean_undo(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """The resources and the sidecars are as before, but answers are not: that is said, and is an error."""
+    before = fake.specs()
+    with (
+        open_mesh(url=f"{fake.url}/gateway", live_within_s=0.5) as mesh,
+        pytest.raises(RollbackError, match=r"to no longer carry x-harness-arm .*the last one: marked"),
+        mesh.changed(split(mesh), name="split"),
+    ):
+        fake.stuck_marks = {"x-harness-arm": "canary"}
+    assert fake.specs() == before
+
+
+def test_probes_are_test_traffic(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Where only the run's own requests are touched, probes carry its baggage."""
+    with open_mesh(url=f"{fake.url}/gateway") as mesh, mesh.changed(split(mesh), name="split"):
+        pass
+    assert {"harness.run=r1"} == set(fake.probed_with)
 
 
 def test_resources_are_told_without_bookkeeping(fake: FakeKubernetes, open_mesh: Open) -> None:

@@ -134,6 +134,8 @@ def test_a_scenario_runs_on_a_cluster(cluster: tuple[FakeKubernetes, Config], tm
     assert {proof.name for proof in outcome.analysis.proofs if not proof.held} <= {"load on time"}
     assert {proof.name for proof in outcome.analysis.proofs} >= {"split", "rollback", "counted alike"}
     assert outcome.record.plan.target == "cluster"
+    proofs = [event.fields["proof"] for event in outcome.record.events if "proof" in event.fields]
+    assert "10 answers of" in proofs[0]
     assert outcome.analysis.verdict is not Verdict.FAIL
     assert fake.specs() == before
     assert fake.objects("ConfigMap") + fake.objects("Lease") == []
@@ -196,3 +198,21 @@ def test_drift_makes_a_run_inconclusive(cluster: tuple[FakeKubernetes, Config], 
     assert "undisturbed" in [proof.name for proof in outcome.analysis.proofs if not proof.held]
     left = [route.get("name") for route in fake.object("VirtualService", "reviews")["spec"]["http"]]
     assert left == ["theirs", None]
+
+
+def test_the_kill_switch_ends_a_run_with_what_it_has_seen(
+    cluster: tuple[FakeKubernetes, Config], tmp_path: Path
+) -> None:
+    """Engaged during a run it ends it at once, everything is put back, and the verdict names it."""
+    fake, config = cluster
+    before = fake.specs()
+    switch = {"kind": "ConfigMap", "metadata": {"name": "harness-kill-switch"}, "data": {"engaged": "true"}}
+    timer = threading.Timer(3.0, lambda: fake.put(switch))
+    timer.start()
+    outcome = judged(config, tmp_path)
+    timer.join()
+    assert outcome.analysis.verdict is Verdict.INCONCLUSIVE
+    assert "the kill switch is engaged" in outcome.record.aborted
+    assert all(rollback.verified for rollback in outcome.record.rollbacks)
+    assert fake.specs() == before
+    assert [item["metadata"]["name"] for item in fake.objects("ConfigMap")] == ["harness-kill-switch"]

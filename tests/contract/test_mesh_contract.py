@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -126,6 +127,20 @@ def test_whatever_ends_the_block_undoes_the_change(mesh: Mesh, error: type[BaseE
     before = _specs(mesh)
     with pytest.raises(error), mesh.changed(_split(mesh), name="split"):
         raise error
+    assert _specs(mesh) == before
+
+
+def test_a_change_is_undone_from_another_thread(mesh: Mesh) -> None:
+    """Guards undo what is live, last change first, while the block still runs; leaving has nothing left to do."""
+    before = _specs(mesh)
+    with mesh.changed(_split(mesh), name="split") as outer, mesh.changed(_fault(mesh), name="fault") as inner:
+        assert outer.proof
+        for change in (inner, outer):
+            thread = threading.Thread(target=change.undo)
+            thread.start()
+            thread.join()
+        assert [change.rollback.verified for change in (outer, inner) if change.rollback] == [True, True]
+        assert _specs(mesh) == before
     assert _specs(mesh) == before
 
 

@@ -57,6 +57,8 @@ class FakeKubernetes:
     before: Callable[[Call], str | None] = lambda call: None
     after: Callable[[Call], str | None] = lambda call: None
     url: str = ""
+    stuck_marks: dict[str, str] = field(default_factory=dict)
+    probed_with: list[str] = field(default_factory=list)
     _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
 
     def kubeconfig(self, path: Path, *, token: str = ADMIN_TOKEN, context: str = "test") -> Path:
@@ -228,7 +230,8 @@ def _outside_the_api(fake: FakeKubernetes, request: web.Request) -> web.Response
         return web.json_response(_camel({"configs": [config for dump in dumps for config in dump["configs"]]}))
     if request.path.startswith("/gateway/"):
         routes = [route for item in fake.objects("VirtualService") for route in item["spec"]["http"]]
-        marks = routes[0]["route"][0].get("headers", {}).get("response", {}).get("set", {})
+        marks = fake.stuck_marks or routes[0]["route"][0].get("headers", {}).get("response", {}).get("set", {})
+        fake.probed_with.append(request.headers.get("baggage", ""))
         return web.Response(text="hello", headers=marks)
     return None
 

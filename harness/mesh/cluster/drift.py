@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import MeshDrift
 from harness.istio.edits import Edit, undone
@@ -13,6 +15,7 @@ class Drift:
 
     def __init__(self) -> None:
         self._expected: dict[tuple[str, str, str], Json | None] = {}
+        self._moving: set[tuple[str, str, str]] = set()
 
     def made(self, edit: Edit, *, before: Json | None, after: Json) -> None:
         """An edit was made on ``before``. Raises MeshDrift when that is not what our last edit left."""
@@ -22,18 +25,27 @@ class Drift:
         if drifted:
             raise MeshDrift(_message(edit.label))
 
-    def undone(self, edit: Edit, *, last: bool) -> None:
-        """An edit was undone; ``last`` when no other one of ours is in the resource."""
-        place = _place(edit)
-        if place in self._expected:
-            self._expected[place] = undone(edit, self._expected[place])
-        if last:
-            self._expected.pop(place, None)
+    def leave(self, edits: Sequence[Edit]) -> None:
+        """The edits are about to be undone: until they are, their resources may be either way."""
+        self._moving |= {_place(edit) for edit in edits}
+
+    def undone(self, edits: Sequence[Edit], *, others: Sequence[Edit]) -> None:
+        """The edits are undone. others: those of ours that are still in some resource."""
+        kept = {_place(edit) for edit in others}
+        for edit in edits:
+            place = _place(edit)
+            self._moving.discard(place)
+            if place not in kept:
+                self._expected.pop(place, None)
+            elif place in self._expected:
+                self._expected[place] = undone(edit, self._expected[place])
 
     def check(self, kube: Kubernetes) -> None:
         """Raise MeshDrift when a resource is not as we left it: what was measured since may be of another route."""
         for (kind, namespace, name), expected in self._expected.items():
-            if _spec(kube.get(kind, namespace, name)) != _spec(expected):
+            if (kind, namespace, name) not in self._moving and _spec(kube.get(kind, namespace, name)) != _spec(
+                expected
+            ):
                 raise MeshDrift(_message(f"{kind} {namespace}/{name}"))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.clients.kubernetes import Kubernetes
-from harness.errors import ClusterError, MeshError, UsageError
+from harness.errors import ClusterError, MeshGuard, UsageError
 from harness.istio.edits import Edit
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.record import Json
@@ -36,11 +36,11 @@ def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings)
 
 
 def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
-    """Raise MeshError while somebody has engaged the kill switch."""
+    """Raise MeshGuard while somebody has engaged the kill switch."""
     found = kube.get("ConfigMap", namespace, KILL_SWITCH)
     if found is not None and (found.get("data") or {}).get("engaged") == "true":
         reason = (found.get("data") or {}).get("reason", "no reason given")
-        raise MeshError(
+        raise MeshGuard(
             f"the kill switch is engaged ({reason}); when it is safe again: "
             f"kubectl delete configmap {KILL_SWITCH} -n {namespace}"
         )

@@ -6,16 +6,17 @@ and backwards: undo, proof, journal closed. A change is undone from the journal 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from harness.clients.interrupts import interrupts_kept_waiting
-from harness.clients.kubernetes import Kubernetes
-from harness.errors import ClusterError, MeshError, RollbackError, UsageError
+from harness.clients.kubernetes import Kubernetes, Written
+from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.istio.edits import Edit, applied
 from harness.mesh.cluster import limits
 from harness.mesh.cluster.drift import Drift
@@ -24,7 +25,7 @@ from harness.mesh.cluster.heartbeat import Heartbeat
 from harness.mesh.cluster.journal import Change, Journal, journalled
 from harness.mesh.cluster.locks import Locks
 from harness.mesh.cluster.ownership import require_unowned
-from harness.mesh.cluster.probing import require_marks
+from harness.mesh.cluster.probing import probe_of, splits
 from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.restarts import Restarts
 from harness.mesh.cluster.rights import Right, require_rights, rights_for
@@ -40,12 +41,19 @@ _NOISE = ("managedFields", "resourceVersion", "generation")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class ClusterChange:
-    """A change that is live in the cluster; ``rollback`` is None until it has been undone."""
+    """A change that is live in the cluster; ``rollback`` is None until it has been undone.
+
+    trouble: of the undo, until it has been raised. lock: held while it is undone.
+    """
 
     change: Change
+    undo: Callable[[], None] = lambda: None
     rollback: Rollback | None = None
+    proof: str = ""
+    trouble: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class ClusterMesh:
@@ -74,11 +82,13 @@ class ClusterMesh:
         self._proxies = Proxies(kube, namespace, settings)
         self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
-        self._drift = Drift()
+        self._drift, self._writing = Drift(), threading.RLock()
         self._restarts = Restarts(kube, namespace, ceiling=settings.limits.restarts)
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
         self._granted: set[Right] = set()
+        self._over: set[str] = set()
+        self._probed: set[tuple[str, str, str]] = set()
         self._number = 0
 
     def resources(self) -> tuple[Json, ...]:
@@ -98,15 +108,16 @@ class ClusterMesh:
         RollbackError with the commands to mend it when the world could not be put back.
         """
         live = self._planned(edits, name)
+        live.undo = partial(self._end, live)
         try:
             try:
                 self._make(live)
                 yield live
             finally:
-                self._undo(live)
+                self._leave(live)
         finally:
             # Reached with the undo still to do only when Ctrl-C came in the instant before it was kept waiting.
-            self._undo(live)
+            self._leave(live)
 
     def entry(self) -> Entry:
         """Where load goes, as ``cluster.url`` says. Raises UsageError without it."""
@@ -122,17 +133,18 @@ class ClusterMesh:
         return self._proxies.request_counts([edit for live in self._live for edit in live.change.edits])
 
     def check(self) -> None:
-        """Raise MeshError when a live change has drifted, its time is over, the run counts as dead, or somebody stops it."""
+        """Raise MeshGuard when time is over or somebody stops it, MeshDrift when a change drifted or the run counts as dead."""
         limits.require_no_kill_switch(self._kube, self._namespace)
-        for beat in self._beats.values():
+        for beat in list(self._beats.values()):
             beat.check()
-        for live in self._live:
+        for live in list(self._live):
             if self._kube.now() > live.change.expires_at:
-                raise MeshError(
+                raise MeshGuard(
                     f"{live.change.name}: its time to live of {self._settings.limits.duration_s:g} s is over "
                     "(cluster.limits.duration); plan shorter phases"
                 )
-        self._drift.check(self._kube)
+        with self._writing:
+            self._drift.check(self._kube)
         if not self._settings.proxies:
             self._restarts.check()
 
@@ -204,35 +216,64 @@ class ClusterMesh:
         for edit in change.edits:
             # A run that counts as dead by now must not change anything more.
             self._beats[change.owner].require()
-            place = (edit.kind, edit.namespace, edit.name)
-            written, before = self._kube.change(
-                *place, partial(applied, edit), patience_s=self._settings.live_within_s, tell=self._tell
-            )
+            written = self._write(live, edit)
             if written is not None:
-                self._drift.made(edit, before=before, after=written.resource)
                 note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
-            self._prove(edit, there=True)
+            said = self._prove(edit, still=partial(self._require_going_on, change.owner))
+            live.proof = "; ".join(part for part in (live.proof, said) if part)
         if not self._journal.still_there(change):
             raise MeshError(
                 f"{change.name}: its journal {change.config_map} is gone: somebody undid the change meanwhile"
             )
 
-    def _undo(self, live: ClusterChange) -> None:
-        if live.rollback is not None or live not in self._live:
-            return
+    def _write(self, live: ClusterChange, edit: Edit) -> Written | None:
+        """Make one edit, unless the change has been ended meanwhile; nobody looks for drift in between."""
+        with self._writing:
+            self._require_going_on(live.change.owner)
+            written, before = self._kube.change(
+                edit.kind,
+                edit.namespace,
+                edit.name,
+                partial(applied, edit),
+                patience_s=self._settings.live_within_s,
+                tell=self._tell,
+            )
+            if written is not None:
+                self._drift.made(edit, before=before, after=written.resource)
+            return written
+
+    def _leave(self, live: ClusterChange) -> None:
+        """Undo what has not been undone. Raises RollbackError, once, when that did not do."""
         with interrupts_kept_waiting():
-            started, change = time.monotonic(), live.change
-            trouble = self._trouble_undoing(change)
-            seconds = time.monotonic() - started
-            live.rollback = Rollback(change=change.name, verified=not trouble, seconds=seconds, detail=trouble)
-            self._live.remove(live)
-            for edit in change.edits:
-                others = [other for one in self._live for other in one.change.edits]
-                self._drift.undone(
-                    edit, last=all((edit.kind, edit.name) != (other.kind, other.name) for other in others)
-                )
+            self._undo(live)
+            trouble, live.trouble = live.trouble, ""
             if trouble:
                 raise RollbackError(trouble)
+
+    def _end(self, live: ClusterChange) -> None:
+        """Undo from outside of the block: the run is over, so what another thread is making or waiting for is given up."""
+        self._over.add(live.change.owner)
+        self._undo(live)
+
+    def _require_going_on(self, owner: str) -> None:
+        if owner in self._over:
+            raise MeshGuard(f"run {owner}: was ended while a change was being made")
+
+    def _undo(self, live: ClusterChange) -> None:
+        """From any thread; the second one waits for the first."""
+        with live.lock:
+            if live.rollback is not None or live not in self._live:
+                return
+            started, change = time.monotonic(), live.change
+            with self._writing:
+                self._drift.leave(change.edits)
+            trouble = live.trouble = self._trouble_undoing(change)
+            seconds = time.monotonic() - started
+            live.rollback = Rollback(change=change.name, verified=not trouble, seconds=seconds, detail=trouble)
+            with self._writing:
+                self._live.remove(live)
+                others = [other for one in self._live for other in one.change.edits]
+                self._drift.undone(change.edits, others=others)
 
     def _trouble_undoing(self, change: Change) -> str:
         """Undo, and say what is left of the change, or nothing."""
@@ -240,7 +281,7 @@ class ClusterMesh:
 
         def settle(edit: Edit) -> None:
             try:
-                self._prove(edit, there=False)
+                self._prove(edit)
             except (MeshError, ClusterError) as error:
                 slow.append(str(error))
 
@@ -261,21 +302,43 @@ class ClusterMesh:
                 if found is not None:
                     note_on(self._kube, found, reason="Restored", message=f"{change.name} (run {change.owner})")
 
-    def _prove(self, edit: Edit, *, there: bool) -> None:
-        """The edit is in every proxy it concerns, or gone from them; a gateway's is asked by its behaviour."""
-        within_s = self._settings.live_within_s
+    def _prove(self, edit: Edit, *, still: Callable[[], None] | None = None) -> str:
+        """The edit is in every proxy it concerns (still: raises when that is no longer wanted), or without it gone from them.
+
+        Returns how that was seen. A gateway's proxy is asked by its behaviour.
+        """
+        there, within_s = still is not None, self._settings.live_within_s
         if edit.kind == "Deployment":
-            if there:
-                require_ready(self._kube, edit.namespace, edit.name, within_s=self._settings.ready_within_s)
-            return
+            if still is not None:
+                ready_s = self._settings.ready_within_s
+                require_ready(self._kube, edit.namespace, edit.name, within_s=ready_s, still=still)
+            return "its pods are ready"
         if not self._settings.prove:
-            return
+            return "not proven: cluster.prove is false"
         if self._in_mesh(edit):
-            self._proxies.require(edit, there=there, within_s=within_s)
-        else:
-            entry = self.entry()
-            url = f"{entry.url.rstrip('/')}{self._settings.probe}"
-            require_marks(edit, there=there, url=url, headers=entry.headers, within_s=within_s, sleep=time.sleep)
+            asked = self._proxies.require(edit, there=there, within_s=within_s, still=still)
+            behaved = "" if edit.kind != "VirtualService" else self._behaves(edit, there=there)
+            return f"{edit.label}: in {asked} proxies" + (f", {behaved}" if behaved else "")
+        self.entry()  # without it the settings are wrong
+        probe = probe_of(self._settings, edit.owner)
+        return "" if probe is None else probe.require(edit, there=there, within_s=within_s, still=still)
+
+    def _behaves(self, edit: Edit, *, there: bool) -> str:
+        """What answers at the entry say of an edit that the sidecars have, or have lost."""
+        place = (edit.kind, edit.namespace, edit.name)
+        probe = probe_of(self._settings, edit.owner)
+        if not splits(edit):
+            return "not probed: what it changes is called inside the mesh"
+        if probe is None:
+            return "not probed: cluster.url is not set"
+        if there:
+            seen, said = probe.look(edit)
+            (self._probed.add if seen else self._probed.discard)(place)
+            return said
+        if place not in self._probed:
+            return ""
+        self._probed.discard(place)
+        return probe.require(edit, there=False, within_s=self._settings.live_within_s)
 
     def _in_mesh(self, edit: Edit) -> bool:
         """Whether sidecars have the edit's routes: whether its VirtualService is bound to the mesh."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 from harness.clients.http import http_get
@@ -56,8 +56,11 @@ class Proxies:
             and PROXY in _containers(pod)
         )
 
-    def require(self, edit: Edit, *, there: bool, within_s: float) -> None:
-        """Wait until the edit is in every proxy it concerns (or in none). Raises MeshError naming the pods that lag."""
+    def require(self, edit: Edit, *, there: bool, within_s: float, still: Callable[[], None] | None = None) -> int:
+        """Wait until the edit is in every proxy it concerns (or in none). still: raises when that is no longer wanted.
+
+        Returns how many proxies were asked. Raises MeshError naming the pods that lag.
+        """
         give_up = time.monotonic() + within_s
         while lagging := list(self._lagging(edit, there=there)):
             if time.monotonic() > give_up:
@@ -67,7 +70,10 @@ class Proxies:
                     f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource? Where pods cannot be "
                     "asked, name their admin ports (cluster.proxies) or istiod's debug port (cluster.istiod)"
                 )
+            if still is not None:
+                still()
             time.sleep(_PAUSE_S)
+        return sum(1 for pod in self.pods() if names_for(edit, pod, self._namespace))
 
     def request_counts(self, live: Sequence[Edit] = ()) -> tuple[RequestCount, ...]:
         """What all sidecars have counted, summed over pods: calls as their callers saw them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.clients.kubernetes import Kubernetes
-from harness.errors import MeshError
+from harness.errors import MeshGuard
 
 
 class Restarts:
@@ -15,14 +15,14 @@ class Restarts:
         self._first: dict[str, int] | None = None
 
     def check(self) -> None:
-        """Raise MeshError when containers were restarted more often than may be."""
+        """Raise MeshGuard when containers were restarted more often than may be."""
         now = self._counts()
         if self._first is None:
             self._first = now
         more = {pod: count - self._first.get(pod, 0) for pod, count in now.items() if count > self._first.get(pod, 0)}
         if sum(more.values()) > self._ceiling:
             found = ", ".join(f"{pod} {count} times" for pod, count in sorted(more.items()))
-            raise MeshError(
+            raise MeshGuard(
                 f"namespace {self._namespace}: expected at most {self._ceiling} restarts of containers during the run "
                 f"(cluster.limits.restarts), found {found}; see kubectl logs --previous"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import MeshError
@@ -22,10 +22,14 @@ def require_settled(kube: Kubernetes, namespace: str) -> None:
         )
 
 
-def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: float) -> None:
-    """Wait until all pods of a Deployment are ready. Raises MeshError with what keeps them from it."""
+def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: float, still: Callable[[], None]) -> None:
+    """Wait until all pods of a Deployment are ready. still: raises when that is no longer wanted.
+
+    Raises MeshError with what keeps them from it.
+    """
     give_up = time.monotonic() + within_s
     while True:
+        still()
         found = kube.get("Deployment", namespace, name)
         missing = f"{name}: deleted by somebody" if found is None else _moving(found)
         if not missing:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from harness.clients.envoy import Envoy
 from harness.clients.interrupts import interrupts_kept_waiting
@@ -27,14 +29,17 @@ from harness.model.record import Json, Rollback
 class LocalChange:
     """A change that is live in the local mesh; ``rollback`` is None until it has been undone.
 
-    before: the resources without it, and ``below`` the changes that were live then.
+    before: the resources without it, and ``below`` the changes that were live then. trouble: of the undo, until it has been raised.
     """
 
     name: str
     edits: tuple[Edit, ...]
     before: tuple[Json, ...]
     below: tuple[LocalChange, ...]
+    undo: Callable[[], None] = lambda: None
     rollback: Rollback | None = None
+    proof: str = "served by every proxy"
+    trouble: str = ""
 
 
 class LocalMesh:
@@ -59,6 +64,7 @@ class LocalMesh:
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
         self._unchanged = self._resources
+        self._lock = threading.RLock()
 
     @property
     def namespace(self) -> str:
@@ -81,16 +87,17 @@ class LocalMesh:
         changed. Raises RollbackError when the mesh could not be put back.
         """
         change = LocalChange(name=name, edits=tuple(edits), before=self._resources, below=tuple(self._changes))
+        change.undo = partial(self._undo, change)
         self._journal.will_make(name, change.edits)
         try:
             try:
                 self._make(change)
                 yield change
             finally:
-                self._undo(change)
+                self._leave(change)
         finally:
             # Reached with the undo still to do only when Ctrl-C came in the instant before it was kept waiting.
-            self._undo(change)
+            self._leave(change)
 
     def entry(self) -> Entry:
         """Where load for the entry service goes: no Host needed."""
@@ -134,11 +141,12 @@ class LocalMesh:
         self._serve(resources)
 
     def _make(self, change: LocalChange) -> None:
-        wanted = applied_all(change.edits, self._resources, namespace=self.namespace)
-        if not self._changes:
-            self._unchanged = self._resources
-        self._changes.append(change)
-        self._serve(wanted)
+        with self._lock:
+            wanted = applied_all(change.edits, self._resources, namespace=self.namespace)
+            if not self._changes:
+                self._unchanged = self._resources
+            self._changes.append(change)
+            self._serve(wanted)
 
     def _serve(self, resources: Sequence[Json]) -> None:
         check_for_local_mesh(resources, self._topology)
@@ -152,10 +160,19 @@ class LocalMesh:
             require_live(self._envoy, snapshot)
             self._resources = _kept(resources)
 
-    def _undo(self, change: LocalChange) -> None:
-        if change.rollback is not None:
-            return
+    def _leave(self, change: LocalChange) -> None:
+        """Undo what has not been undone. Raises RollbackError, once, when that did not do."""
         with interrupts_kept_waiting():
+            self._undo(change)
+            trouble, change.trouble = change.trouble, ""
+            if trouble:
+                raise RollbackError(trouble)
+
+    def _undo(self, change: LocalChange) -> None:
+        """From any thread; the second one waits for the first."""
+        with self._lock:
+            if change.rollback is not None:
+                return
             started = time.monotonic()
             detail = self._undone(change)
             seconds = time.monotonic() - started
@@ -164,9 +181,7 @@ class LocalMesh:
                 self._changes.remove(change)
             self._journal.was_undone(change.name, verified=not detail)
             if detail:
-                raise RollbackError(
-                    f"{change.name}: {detail}; end this run, its proxies and all they serve end with it"
-                )
+                change.trouble = f"{change.name}: {detail}; end this run, its proxies and all they serve end with it"
 
     def _undone(self, change: LocalChange) -> str:
         """Put resources and proxies back; what was found left behind, or nothing."""
