@@ -105,6 +105,7 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         baseline=config.workload(config.service, config.baseline).labels,
         canary=config.workload(config.service, config.canary).labels,
         canary_share=config.canary_share,
+        split_by=config.split_by,
         profile=find_profile(scenario.load, config.load.folders),
         arrivals=config.load.arrivals,
         processes=1,

@@ -118,6 +118,7 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
         baseline=baseline,
         canary=canary,
         canary_share=config.canary_share,
+        by=config.split_by,
         owner=_OWNER,
         gateway=config.cluster.gateway,
         test_headers=test_traffic(_OWNER) if config.cluster.only_test_traffic else None,
@@ -151,7 +152,7 @@ def _rows(config: Config, faults: list[Fault], *, target: str) -> dict[str, str]
     run_plan = planned(config, faults, target=target)
     requests = run_plan.rate_rps * run_plan.duration_s
     return {
-        "canary's share": format_percent(config.canary_share),
+        "canary's share": f"{format_percent(config.canary_share)}, by {config.split_by}",
         "faults": ", ".join(str(fault) for fault in faults) or "none",
         "phases": ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in run_plan.phases),
         "requests": f"{requests:.0f}, {requests * config.canary_share:.0f} of them to the canary",

@@ -30,6 +30,7 @@ def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
         ),
         objectives=config.objectives,
         canary_share=config.canary_share,
+        split_by=config.split_by,
         rate_rps=config.load.rate_rps,
         seed=0,
         alpha=config.alpha,

@@ -5,7 +5,7 @@ All keys with their defaults, on an example where ``reviews`` is under test and 
 
     service: reviews                  # the service under test (required)
     arms: {baseline: v2, canary: v3}  # versions of it (required)
-    split: 50%                        # share of requests to the canary
+    split: 50%                        # share of requests to the canary; or {by: weight, header or mirror, share: 50%}
     entry: reviews                    # where load is sent; default: the service under test
     namespace: default
     services:                         # every service of the mesh (required)
@@ -82,6 +82,7 @@ from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSetti
 from harness.model.load import Arrivals
 from harness.model.objective import Objective, default_objectives, parse_objective
 from harness.model.record import Json
+from harness.model.split import SplitBy
 from harness.model.units import parse_percent
 
 __all__ = [
@@ -137,13 +138,15 @@ def _config(document: Document) -> Config:
     service = top.choice("service", services)
     arms, load, phases, judge = (top.section(name) for name in ("arms", "load", "phases", "judge"))
     versions = services[service].versions
+    split_by, share = _split(top)
     config = Config(
         file=file,
         service=service,
         namespace=top.text("namespace", "default"),
         baseline=arms.choice("baseline", versions),
         canary=arms.choice("canary", versions),
-        canary_share=top.share("split", 0.5),
+        canary_share=share,
+        split_by=split_by,
         entry=top.choice("entry", services, service),
         services=services,
         istio=top.files("istio"),
@@ -183,6 +186,20 @@ def _file(fields: Fields, key: str, root: Path) -> Path | None:
     if name and not (root / name).is_file():
         raise fields.wrong((key,), "an existing file", name)
     return root / name if name else None
+
+
+def _split(top: Fields) -> tuple[SplitBy, float]:
+    """How requests are shared out, and the canary's share; of copies it may be all."""
+    value = top.take("split")
+    if not isinstance(value, dict):
+        return SplitBy.WEIGHT, 0.5 if value is None else top.ratio(("split",), value)
+    fields = top.nested("split", value)
+    by = SplitBy(fields.choice("by", [str(one) for one in SplitBy], "weight"))
+    share = fields.take("share")
+    fields.end()
+    if share is None:
+        return by, 1.0 if by is SplitBy.MIRROR else 0.5
+    return by, fields.ratio(("share",), share, whole=by is SplitBy.MIRROR)
 
 
 def _guards(fields: Fields) -> GuardSettings:
@@ -257,4 +274,4 @@ def _plain(value: Json) -> Json:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, (Path, Arrivals)) else value
+    return str(value) if isinstance(value, (Path, Arrivals, SplitBy)) else value

@@ -73,12 +73,18 @@ class Fields:
     def share(self, key: str, default: float) -> float:
         """A ratio from a percentage, neither 0 nor 100."""
         value = self.take(key)
-        if value is None:
-            return default
-        ratio = self.parsed((key,), lambda: parse_percent(value, key))
-        if not 0 < ratio < 1:
-            raise self.wrong((key,), "more than 0 % and less than 100 %", value)
+        return default if value is None else self.ratio((key,), value)
+
+    def ratio(self, keys: tuple[str, ...], value: Json, *, whole: bool = False) -> float:
+        """The ratio of a percentage that is neither 0 nor, unless ``whole``, 100."""
+        ratio = self.parsed(keys, lambda: parse_percent(value, keys[-1]))
+        if not 0 < ratio < 1 and not (whole and ratio == 1):
+            raise self.wrong(keys, f"more than 0 % and {'at most' if whole else 'less than'} 100 %", value)
         return ratio
+
+    def nested(self, key: str, value: Json) -> Fields:
+        """The mapping that was taken from under a key."""
+        return Fields(self._document, (*self._place, key), value)
 
     def choice(self, key: str, known: Collection[str], default: str | None = None) -> str:
         """One of the known names; required when there is no default."""

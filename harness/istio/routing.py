@@ -1,6 +1,7 @@
 """Split the requests for a host between two arms, each marked on its answers.
 
-Every route to the host gets a clone before it that sends the same requests to both arms by weight. The
+Every route to the host gets a clone before it that sends the same requests to both arms by weight; or one clone
+for each arm, for requests whose header chooses it; or one to the baseline that sends copies to the canary. The
 mark is a response header set per destination, so that services need not know, and an injected abort
 carries it too: Envoy chooses the destination before the fault answers.
 """
@@ -26,6 +27,7 @@ from harness.istio.routes import (
     with_baggage,
 )
 from harness.model.record import Json
+from harness.model.split import CHOICE_HEADER, SplitBy
 
 API_VERSION = "networking.istio.io/v1"
 
@@ -34,7 +36,7 @@ API_VERSION = "networking.istio.io/v1"
 class _Arm:
     name: str
     subset: str
-    weight: int
+    weight: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +48,43 @@ class _Split:
     test_headers: Mapping[str, Json] | None
     arm_in_baggage: bool
     arms: tuple[_Arm, ...]
+    by: SplitBy
 
-    def clone(self, place: Place, number: int) -> Json:
-        """The route's clone to both arms."""
-        name = f"{prefix(self.owner)}split-{number}"
-        match = (
-            unnarrowed(place.route, name=name)
-            if self.test_headers is None
-            else narrowed_to_headers(place, headers=self.test_headers)
-        )
+    def clones(self, place: Place, number: int) -> list[Json]:
+        """The route's clones, the first of them numbered ``number``."""
+        if self.by is SplitBy.HEADER:
+            return [
+                self._clone(place, number + index, [arm], choice={CHOICE_HEADER: {"exact": arm.name}})
+                for index, arm in enumerate(self.arms)
+            ]
+        if self.by is SplitBy.MIRROR:
+            baseline, canary = self.arms
+            entry = self._clone(place, number, [baseline])
+            copies = {"destination": self._to(canary, place)["destination"], "percentage": {"value": canary.weight}}
+            entry["mirrors"] = [*_mirrors_of(entry), copies]
+            return [entry]
+        return [self._clone(place, number, self.arms)]
+
+    def _clone(
+        self, place: Place, number: int, arms: Sequence[_Arm], *, choice: Mapping[str, Json] | None = None
+    ) -> Json:
+        name, headers = f"{prefix(self.owner)}split-{number}", {**(self.test_headers or {}), **(choice or {})}
+        match = narrowed_to_headers(place, headers=headers) if headers else unnarrowed(place.route, name=name)
         entry = clone(place.route, name=name, match=match)
-        entry["route"] = [self._destination(arm, place) for arm in self.arms]
+        entry["route"] = [self._destination(arm, place, alone=len(arms) == 1) for arm in arms]
         return entry
 
-    def _destination(self, arm: _Arm, place: Place) -> Json:
-        """The arm's weighted destination: as the original for its subset, else as all the originals are."""
+    def _destination(self, arm: _Arm, place: Place, *, alone: bool) -> Json:
+        """The arm's marked destination, weighted unless it is alone."""
+        found = self._to(arm, place)
+        headers = marked(found["headers"], self.header, arm.name)
+        if self.arm_in_baggage and self.by is not SplitBy.MIRROR:  # a copy is sent as it went to the baseline
+            headers = with_baggage(headers, f"harness.arm={arm.name}")
+        weight = {} if alone else {"weight": arm.weight}
+        return {"destination": found["destination"], **weight, "headers": headers}
+
+    def _to(self, arm: _Arm, place: Place) -> Json:
+        """Destination and headers of an arm: as the original for its subset, else as all the originals are."""
         originals = place.route["route"]
         own = [item for item in originals if item["destination"].get("subset") == arm.subset]
         base = (own or originals)[0]
@@ -71,11 +95,15 @@ class _Split:
                 f"of the {arm.name}: give it a destination of its own (weight 0 will do)",
                 path=f"{place.path}.route",
             )
-        destination = {**deepcopy(base["destination"]), "subset": arm.subset}
-        headers = marked(base.get("headers"), self.header, arm.name)
-        if self.arm_in_baggage:
-            headers = with_baggage(headers, f"harness.arm={arm.name}")
-        return {"destination": destination, "weight": arm.weight, "headers": headers}
+        return {"destination": {**deepcopy(base["destination"]), "subset": arm.subset}, "headers": base.get("headers")}
+
+
+def _mirrors_of(entry: Json) -> list[Json]:
+    """The entry's own mirrors, taken out of it, in the form that allows several."""
+    one, share = entry.pop("mirror", None), entry.pop("mirrorPercentage", None)
+    if one is None:
+        return list(entry.pop("mirrors", None) or ())
+    return [{"destination": one, **({"percentage": share} if share is not None else {})}]
 
 
 def split_edits(
@@ -91,8 +119,11 @@ def split_edits(
     test_headers: Mapping[str, Json] | None = None,
     arm_in_baggage: bool = False,
     gateway: str = governing.MESH,
+    by: SplitBy = SplitBy.WEIGHT,
 ) -> tuple[Edit, ...]:
-    """The edits that send ``canary_share`` (in (0, 1)) of the requests for ``host`` to the canary.
+    """The edits that send ``canary_share`` of the requests for ``host`` to the canary.
+
+    canary_share: in (0, 1), or with copies in (0, 1]; by header the load keeps to it. by: how requests are shared out.
 
     host: of a service of ``namespace``. baseline, canary: the pod labels of the arms; subsets with
     exactly these labels are used where they exist and made where not. test_headers: split only requests
@@ -109,7 +140,7 @@ def split_edits(
     rule, subsets = _subset_edit(resources, host, namespace, {"baseline": baseline, "canary": canary}, owner)
     arms = tuple(
         _Arm(name=name, subset=subset, weight=weight)
-        for (name, subset), weight in zip(subsets.items(), _weights(canary_share), strict=True)
+        for (name, subset), weight in zip(subsets.items(), _weights(canary_share, by), strict=True)
     )
     split = _Split(
         host=host,
@@ -119,6 +150,7 @@ def split_edits(
         test_headers=test_headers,
         arm_in_baggage=arm_in_baggage,
         arms=arms,
+        by=by,
     )
     found = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
     edit = _split_nothing(split, gateway) if found is None else _split_existing(split, found)
@@ -143,7 +175,7 @@ def _split_existing(split: _Split, found: Json) -> Edit:
                 f"{place.where}: sends to {', '.join(sorted(hosts))}; a split needs routes to {service} alone",
                 path=f"{place.path}.route",
             )
-        insert.append(Insertion(entry=split.clone(place, len(insert)), before=deepcopy(place.route)))
+        insert += [Insertion(entry=entry, before=deepcopy(place.route)) for entry in split.clones(place, len(insert))]
     if not insert:
         raise ResourceError(
             f"{governing.label(found, split.namespace)}: governs {split.host} but has no route to {service}; add one"
@@ -164,8 +196,8 @@ def _split_nothing(split: _Split, gateway: str) -> Edit:
             "requests through it do not arrive; make one first"
         )
     route = {"route": [{"destination": {"host": split.host}}]}
-    entry = split.clone(Place(route=route, where=split.host, path="spec.http"), 0)
-    return new_virtual_service(host=split.host, namespace=split.namespace, owner=split.owner, routes=[entry])
+    entries = split.clones(Place(route=route, where=split.host, path="spec.http"), 0)
+    return new_virtual_service(host=split.host, namespace=split.namespace, owner=split.owner, routes=entries)
 
 
 def _subset_edit(
@@ -218,8 +250,13 @@ def _creation(kind: str, host: str, namespace: str, owner: str, spec: Json) -> E
     return Edit(kind=kind, namespace=namespace, name=name, owner=owner, create=resource)
 
 
-def _weights(canary_share: float) -> tuple[int, int]:
-    """Whole weights of baseline and canary, exact for shares with up to six digits."""
+def _weights(canary_share: float, by: SplitBy) -> tuple[float, float]:
+    """Whole weights of baseline and canary, exact for shares with up to six digits; of copies, the percentage."""
+    if by is SplitBy.MIRROR:
+        percent = round(canary_share * 100, 4)
+        if not 0.0001 <= percent <= 100:
+            raise UsageError(f"split by mirror: expected a share above 0 and at most 1, found {canary_share!r}")
+        return 0, int(percent) if percent == int(percent) else percent
     if not 0 < canary_share < 1:
         raise UsageError(f"split: expected a canary share between 0 and 1, found {canary_share!r}")
     for scale in (100, 1_000, 10_000, 100_000):

@@ -10,6 +10,7 @@ from harness.errors import ConfigError
 from harness.model.cluster import ClusterSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
+from harness.model.split import SplitBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class Config:
     """A whole ``harness.yaml``; every path in it is absolute.
 
     service: the one under test; baseline and canary are versions of it. canary_share: share of
-    requests to the canary, in (0, 1). entry: the service that load is sent to. services: in the
+    requests to the canary, in (0, 1), or of copies for it, in (0, 1]. split_by: how requests are shared out. entry: the service that load is sent to. services: in the
     order of the file. calibration: noise of equal builds, by ``harness calibrate``. cluster: used on a cluster only. lines: line of each key by its path, for errors found later.
     """
 
@@ -122,6 +123,7 @@ class Config:
     marginal_score: float
     prometheus: str | None
     out: Path
+    split_by: SplitBy = SplitBy.WEIGHT
     gauges: tuple[Gauge, ...] = ()
     guards: GuardSettings = field(default_factory=GuardSettings)
     calibration: Path | None = None

@@ -35,7 +35,8 @@ class LoadPlan:
 
     profile: path of the locustfile. url: where it is sent (Locust's host).
     headers: added to every request (the run's mark and W3C baggage).
-    arm_header: the response header that carries the arm's name.
+    arm_header: the response header that carries the arm's name. canary_choice: None, or the share of the requests, in (0, 1),
+    that choose the canary by a header of theirs; the others choose the baseline.
     drain_s: how long to wait for answers after the last arrival.
     trace_share: share of the requests, in [0, 1], that carry a sampled W3C ``traceparent``.
     users: None, or the number of users of a closed model: each sends, waits for the answer and for its
@@ -50,6 +51,7 @@ class LoadPlan:
     seed: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     arm_header: str = "x-harness-arm"
+    canary_choice: float | None = None
     processes: int = 1
     drain_s: float = 10.0
     trace_share: float = 0.01

@@ -10,6 +10,7 @@ from harness.model.load import LoadReport
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
 from harness.model.samples import Samples
+from harness.model.split import SplitBy
 
 Json: TypeAlias = Any
 """What json.loads returns: for documents of others' making, such as Istio resources."""
@@ -32,7 +33,8 @@ class Event:
 class Plan:
     """What was decided before the run started.
 
-    canary_share: planned share of requests to the canary, in (0, 1). alpha: the whole run's chance
+    canary_share: planned share of requests to the canary, in (0, 1), or of copies for it, in (0, 1]. split_by: how requests
+    are shared out. alpha: the whole run's chance
     of failing an innocent canary. Objectives hold in every judged phase. noise: what equal builds differ by
     in this environment, by indicator (``harness.judge.calibration``); noise_from: where that was learned.
     """
@@ -45,6 +47,7 @@ class Plan:
     canary_share: float
     rate_rps: float
     seed: int
+    split_by: SplitBy = SplitBy.WEIGHT
     judge: str = "sequential"
     alpha: float = 0.01
     pass_score: float = 95.0

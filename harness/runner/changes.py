@@ -13,6 +13,7 @@ from harness.mesh.port import Change, Mesh
 from harness.model.fault import Fault
 from harness.model.record import FaultCount, Json, Rollback
 from harness.model.samples import ARMS
+from harness.model.split import SplitBy
 from harness.runner.counts import Counts, fault_counts, service_name
 from harness.runner.settings import Settings
 from harness.runner.timeline import Timeline
@@ -44,7 +45,10 @@ class Changes:
     def split(self) -> Iterator[None]:
         """Requests to the service under test are shared out to both arms, and answers are marked."""
         edits = self._split_edits(self._mesh.resources())
-        with self._changed(edits, f"split: {self._settings.canary_share:.0%} to the canary"):
+        what = "copies of {} for the canary" if self._settings.split_by is SplitBy.MIRROR else "{} to the canary"
+        with self._changed(
+            edits, f"split by {self._settings.split_by}: {what.format(f'{self._settings.canary_share:.0%}')}"
+        ):
             yield
 
     @contextmanager
@@ -86,6 +90,7 @@ class Changes:
             baseline=settings.baseline,
             canary=settings.canary,
             canary_share=settings.canary_share,
+            by=settings.split_by,
             owner=self._owner,
             gateway=self._mesh.gateway,
             test_headers=self._test_headers(),

@@ -166,6 +166,7 @@ class FreeHand:
             phases=tuple(plan for _, plan in self._phases),
             objectives=objectives,
             canary_share=settings.canary_share,
+            split_by=settings.split_by,
             rate_rps=self._rate_rps,
             seed=self._seed,
             judge=settings.judge_name,

@@ -7,9 +7,11 @@ from dataclasses import replace
 from harness.errors import UsageError
 from harness.mesh.port import Entry
 from harness.model.load import LoadPlan, Stage
+from harness.model.objective import SliKind
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.scenario import Scenario
+from harness.model.split import SplitBy
 from harness.runner.settings import Settings
 
 OWNER_HEADER = "x-harness-run"
@@ -19,8 +21,11 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     """The phases, objectives and shares of a run. Raises UsageError for a run that could show nothing."""
     if not scenario.rate_rps > 0:
         raise UsageError(f"{scenario.name}: expected a rate above 0 requests per second, found {scenario.rate_rps:g}")
-    if not 0 < settings.canary_share < 1:
+    mirror = settings.split_by is SplitBy.MIRROR
+    if not 0 < settings.canary_share < 1 and not (mirror and settings.canary_share == 1):
         raise UsageError(f"{scenario.name}: expected a split between 0 % and 100 %, found {settings.canary_share:.0%}")
+    if mirror:
+        _require_gauges(scenario)
     faults = tuple(map(str, scenario.faults))
     lengths = [
         (PhaseKind.WARM_UP, scenario.warm_up_s),
@@ -46,6 +51,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         phases=phases,
         objectives=scenario.objectives,
         canary_share=settings.canary_share,
+        split_by=settings.split_by,
         rate_rps=scenario.rate_rps,
         seed=scenario.seed,
         judge=settings.judge_name,
@@ -55,6 +61,17 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         noise=settings.noise,
         noise_from=settings.noise_from,
     )
+
+
+def _require_gauges(scenario: Scenario) -> None:
+    """Raise UsageError for an objective about answers: those to copies are thrown away, so nobody could compare them."""
+    for objective in scenario.objectives:
+        if objective.kind is not SliKind.GAUGE:
+            raise UsageError(
+                f"{objective.text}: split by mirror: the answers to the canary's copies are seen by nobody, so expected objectives "
+                "about gauges alone: give harness.yaml a prometheus and gauges with PromQL over what the arms' own proxies count "
+                '(reporter="destination"), such as "gauge:server_errors < +1"; or split by weight or header'
+            )
 
 
 def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> LoadPlan:
@@ -67,6 +84,7 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
         arrivals=settings.arrivals,
         seed=plan.seed,
         headers={**entry.headers, OWNER_HEADER: owner, "baggage": baggage},
+        canary_choice=plan.canary_share if plan.split_by is SplitBy.HEADER else None,
         processes=settings.processes,
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from harness.model.phase import PhaseKind
 from harness.model.record import FaultCount, Json, Record
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
+from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
 from harness.runner.counts import OTHER
@@ -51,6 +52,15 @@ def _split(record: Record) -> Iterator[Proof]:
         observed=f"{unknown} of {total}" + (f", {int(silent.sum())} of them no answer at all" if silent.any() else ""),
         remedy=_unknown_remedy(total, int(silent.sum())),
     )
+    if record.plan.split_by is SplitBy.MIRROR:
+        yield Proof(
+            name="split",
+            held=known > 0 and canary == 0,
+            expected="every answer by the baseline, as the canary gets copies",
+            observed=f"{canary} of {known} by the canary",
+            remedy="look at the VirtualService during the run: another route may take the traffic",
+        )
+        return
     yield Proof(
         name="split",
         held=_share_holds(canary, known, planned),

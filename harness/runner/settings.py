@@ -12,6 +12,7 @@ from harness.load.port import Load
 from harness.mesh.port import Mesh
 from harness.model.load import Arrivals
 from harness.model.record import Event, Json
+from harness.model.split import SplitBy
 from harness.runner.guards import Condition
 from harness.runner.progress import Progress
 
@@ -23,7 +24,7 @@ Notify: TypeAlias = Callable[[Event | Progress], None]
 class Settings:
     """The service under test and how it is run; read from the configuration by ``harness.wiring``.
 
-    baseline, canary: labels of the two arms' workloads. canary_share: in (0, 1).
+    baseline, canary: labels of the two arms' workloads. canary_share, split_by: as in ``Plan``.
     arrivals: how requests are spaced. error_ceiling: share of failed canary requests over five
     seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
     look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
@@ -55,6 +56,7 @@ class Settings:
     only_test_traffic: bool = False
     conditions: tuple[Condition, ...] = ()
     misses: int = 3
+    split_by: SplitBy = SplitBy.WEIGHT
 
     @property
     def common_labels(self) -> dict[str, str]:

@@ -53,6 +53,17 @@ def test_requests_carry_the_runs_headers_and_some_a_traceparent(tmp_path, target
     assert all(len(trace) == 55 and trace.endswith("-01") for trace in traces)
 
 
+def test_load_chooses_its_arm_where_it_is_split_by_header(tmp_path, target, profile):
+    """Each request says which arm it is for, in the planned share, whatever other headers it has."""
+    load = plan(profile(READ), target.url, headers={"baggage": "harness.run=r1"}, canary_choice=0.25, seed=2)
+    carry_out(load, tmp_path)
+    headers = target.seen()["headers"]
+    choices = [each["x-harness-choose"] for each in headers]
+    assert {"baseline", "canary"} == set(choices)
+    assert choices.count("canary") / len(choices) == pytest.approx(0.25, abs=0.2)
+    assert {"harness.run=r1"} == {each["baggage"] for each in headers}
+
+
 def test_the_pytest_process_stays_free_of_locust_and_gevent(tmp_path, target, profile):
     """A whole run leaves neither module in this process: both would patch the standard library."""
     carry_out(plan(profile(READ), target.url, seconds=0.3), tmp_path)

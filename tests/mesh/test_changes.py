@@ -20,13 +20,19 @@ from harness.istio.routing import split_edits
 from harness.mesh.local import AppliedFiles, LocalMesh
 from harness.mesh.local import mesh as mesh_module
 from harness.model.fault import abort
+from harness.model.split import SplitBy
 
 OWNER = "test"
 RULE_AND_ROUTE = (SUBSETS, routes("- name: all\n  route: [{destination: {host: reviews, subset: v1}}]"))
 
 
 def _split(
-    mesh: LocalMesh, *, share: float = 0.5, owner: str = OWNER, arm_in_baggage: bool = False
+    mesh: LocalMesh,
+    *,
+    share: float = 0.5,
+    owner: str = OWNER,
+    arm_in_baggage: bool = False,
+    by: SplitBy = SplitBy.WEIGHT,
 ) -> tuple[Edit, ...]:
     arms = {name: {"app": "reviews", "version": version} for name, version in (("baseline", "v2"), ("canary", "v3"))}
     return split_edits(
@@ -36,6 +42,7 @@ def _split(
         canary_share=share,
         owner=owner,
         arm_in_baggage=arm_in_baggage,
+        by=by,
         **arms,
     )
 
@@ -52,6 +59,29 @@ def _broken(mesh: LocalMesh) -> tuple[Edit, ...]:
     entry = {"name": "harness-test-x", "match": [{"uri": {"regex": r"/\p{Nope}"}}], "directResponse": {"status": 200}}
     insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
     return (Edit(kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,)),)
+
+
+def test_load_that_splits_by_header_chooses_its_arm(world: World) -> None:
+    """The header leads to the arm, which is marked; requests without it go where they went, unmarked."""
+    world.serve(*RULE_AND_ROUTE)
+    with world.mesh.changed(_split(world.mesh, by=SplitBy.HEADER), name="split"):
+        for arm, workload in (("baseline", "reviews-v2"), ("canary", "reviews-v3")):
+            answer = world.get("reviews", headers={"x-harness-choose": arm})
+            assert (answer.workload, answer.headers["x-harness-arm"]) == (workload, arm)
+        stranger = world.get("reviews")
+        assert (stranger.workload, "x-harness-arm" in stranger.headers) == ("reviews-v1", False)
+
+
+def test_a_split_by_mirror_answers_from_the_baseline_and_copies_to_the_canary(world: World) -> None:
+    """Every answer is the baseline's and marked so; the canary has received as many copies."""
+    world.serve(*RULE_AND_ROUTE)
+    with world.mesh.changed(_split(world.mesh, by=SplitBy.MIRROR, share=1.0), name="split"):
+        answers = world.times(20, "reviews", "/copied")
+        assert {(answer.workload, answer.headers["x-harness-arm"]) for answer in answers} == {
+            ("reviews-v2", "baseline")
+        }
+        assert wait_until(lambda: world.received["reviews-v3"] >= 20, timeout_s=30)
+    assert world.get("reviews").workload == "reviews-v1"
 
 
 def test_a_split_is_live_inside_and_gone_outside(world: World) -> None:

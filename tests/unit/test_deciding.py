@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
-from recorded import fault_count, load_report, record
+from recorded import fault_count, load_report, plan, record, samples
 
+from harness.judge.sequential import SequentialJudge
+from harness.model.objective import parse_objective
+from harness.model.record import Series
+from harness.model.split import SplitBy
 from harness.model.verdict import Analysis, Verdict
 from harness.runner.deciding import decide
 
@@ -56,3 +61,38 @@ def test_a_run_ended_early_never_passes_but_keeps_a_proven_fail():
     """A breached limit ends a run: harm that was proven stays proven."""
     assert Verdict.INCONCLUSIVE is decide(record(aborted="the kill switch is set"), Says(Verdict.PASS)).verdict
     assert Verdict.FAIL is decide(record(aborted="harm is proven"), Says(Verdict.FAIL)).verdict
+
+
+def mirrored(canary_bytes):
+    """A run whose canary got copies: the client saw the baseline alone, Prometheus both arms."""
+    made = samples(canary_share=0.0)
+    objective = parse_objective("gauge:memory < +10%")
+    rng = np.random.default_rng(1)
+
+    def gauge(arm, level):
+        at_s = tuple(np.arange(26.0))
+        values = tuple(rng.normal(level, 0.01 * level, 26))
+        return Series(name="memory", arm=arm, unit="bytes", source="q", at_s=at_s, values=values)
+
+    return record(
+        plan=replace(plan(), split_by=SplitBy.MIRROR, canary_share=1.0, objectives=(objective,)),
+        samples=made,
+        proxy_requests={"baseline": len(made), "canary": 0, "": 0},
+        series=(gauge("baseline", 100.0), gauge("canary", canary_bytes)),
+        config={"prometheus": "http://127.0.0.1:9"},
+    )
+
+
+@pytest.mark.parametrize(("level", "verdict"), [(100.0, Verdict.PASS), (150.0, Verdict.FAIL)])
+def test_copies_are_judged_by_what_the_arms_own_side_counts(level, verdict):
+    """The client's samples hold no canary, and none is needed."""
+    analysis = decide(mirrored(level), SequentialJudge())
+    assert [] == [proof for proof in analysis.proofs if not proof.held]
+    assert verdict is analysis.verdict
+
+
+def test_an_answer_of_the_canary_is_no_mirror():
+    """Somebody who routes requests to the canary makes a run with copies inconclusive."""
+    made = mirrored(100.0)
+    analysis = decide(replace(made, samples=samples(canary_share=0.1)), Says(Verdict.PASS))
+    assert "proof failed: split" in analysis.reason

@@ -28,13 +28,14 @@ from harness.istio.edits import (
 )
 from harness.istio.routing import split_edits
 from harness.model.fault import abort, delay
+from harness.model.split import SplitBy
 
 SPLIT = {"host": "reviews", "namespace": "shop", "baseline": {"version": "v1"}, "canary": {"version": "v2"}}
 
 
-def split_of(resource: Any) -> Edit:
+def split_of(resource: Any, by: SplitBy = SplitBy.WEIGHT) -> Edit:
     """The VirtualService's edit of a split of reviews."""
-    return split_edits([resource], canary_share=0.5, owner="r1", **SPLIT)[-1]
+    return split_edits([resource], canary_share=0.5, owner="r1", by=by, **SPLIT)[-1]
 
 
 def fault_of(resource: Any, caller: dict[str, str] | None) -> Edit:
@@ -44,20 +45,20 @@ def fault_of(resource: Any, caller: dict[str, str] | None) -> Edit:
     ]
 
 
-@given(virtual_services())
-def test_insert_then_remove_is_the_identity(resource: Any) -> None:
+@given(virtual_services(), st.sampled_from(SplitBy))
+def test_insert_then_remove_is_the_identity(resource: Any, by: SplitBy) -> None:
     """Making and undoing a split and a fault gives the very same VirtualService, and changes no argument."""
     before = deepcopy(resource)
-    edits = (split_of(resource), fault_of(applied(split_of(resource), resource), None))
+    edits = (split_of(resource, by), fault_of(applied(split_of(resource, by), resource), None))
     during = applied_all(edits, [resource], namespace="shop")
     assert resource == before
     assert [before] == list(undone_all(edits, during, namespace="shop"))
 
 
-@given(virtual_services(), foreign_edits())
-def test_undo_keeps_exactly_what_others_did(resource: Any, change: Any) -> None:
+@given(virtual_services(), foreign_edits(), st.sampled_from(SplitBy))
+def test_undo_keeps_exactly_what_others_did(resource: Any, change: Any, by: SplitBy) -> None:
     """Undoing after a foreign edit gives what the foreign edit alone would have left of the others' entries."""
-    edit = split_of(resource)
+    edit = split_of(resource, by)
     foreign = change(applied(edit, resource))
     ours = {insertion.entry["name"] for insertion in edit.insert}
     expected = deepcopy(foreign)

@@ -13,6 +13,7 @@ from virtual_services import reachable, real_files, real_resources, virtual_serv
 from harness.errors import ResourceError, UsageError
 from harness.istio.edits import Edit, applied_all
 from harness.istio.routing import split_edits
+from harness.model.split import SplitBy
 
 BASELINE, CANARY = {"version": "v1"}, {"version": "v3"}
 MARKS = ["baseline", "canary"]
@@ -65,6 +66,44 @@ def test_every_route_to_the_host_gets_one_clone(resource: Any) -> None:
         route = insertion.entry["route"]
         assert [item["weight"] for item in route] == [90, 10]
         assert [item["headers"]["response"]["set"]["x-harness-arm"] for item in route] == MARKS
+
+
+@given(virtual_services())
+def test_by_header_each_arm_has_a_clone_for_the_requests_that_choose_it(resource: Any) -> None:
+    """Each of both clones leads to one marked destination; requests without the header go where they went."""
+    insert = split(resource, by=SplitBy.HEADER)[-1].insert
+    assert [MARKS[index % 2] for index in range(len(insert))] == [
+        item.entry["route"][0]["headers"]["response"]["set"]["x-harness-arm"] for item in insert
+    ]
+    for item in insert:
+        (destination,) = item.entry["route"]
+        arm = destination["headers"]["response"]["set"]["x-harness-arm"]
+        assert "weight" not in destination
+        assert {arm} == {block["headers"]["x-harness-choose"]["exact"] for block in item.entry["match"]}
+
+
+@given(virtual_services())
+def test_by_mirror_the_baseline_answers_and_the_canary_gets_copies(resource: Any) -> None:
+    """The clone leads to the marked baseline alone, with a mirror to the canary; schema and rules take it."""
+    edit = split(resource, by=SplitBy.MIRROR, canary_share=1.0)[-1]
+    for item in edit.insert:
+        (destination,) = item.entry["route"]
+        assert destination["headers"]["response"]["set"]["x-harness-arm"] == "baseline"
+        (copies,) = item.entry["mirrors"]
+        assert copies["destination"] == {**destination["destination"], "subset": "harness-r1-canary"}
+        assert copies["percentage"] == {"value": 100}
+
+
+def test_a_mirror_that_is_there_is_kept() -> None:
+    """Either form of it stands beside ours, in the form that allows several."""
+    theirs = {"host": "shadow"}
+    for more in (
+        {"mirror": theirs, "mirrorPercentage": {"value": 5}},
+        {"mirrors": [{"destination": theirs, "percentage": {"value": 5}}]},
+    ):
+        entry = split(service(to(**more)), by=SplitBy.MIRROR)[-1].insert[0].entry
+        assert "mirror" not in entry
+        assert [item["percentage"]["value"] for item in entry["mirrors"]] == [5, 10]
 
 
 @given(virtual_services())

@@ -7,25 +7,42 @@ gets a fresh W3C ``traceparent`` with the sampled flag, so that a few traces of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 from locust import User
 
+from harness.model.split import CHOICE_HEADER
+
+Change: TypeAlias = Callable[[Any], Any]
+"""From the headers that a profile gives to one request to those that are sent."""
+
 
 def add_headers(
-    kinds: list[type[User]], headers: Mapping[str, str], *, trace_share: float, seed: int, note: Callable[[str], None]
+    kinds: list[type[User]],
+    headers: Mapping[str, str],
+    *,
+    trace_share: float,
+    seed: int,
+    note: Callable[[str], None],
+    canary_choice: float | None = None,
 ) -> None:
-    """From now on, users of these classes send ``headers`` and, on a share of requests, a traceparent."""
+    """From now on, users of these classes send ``headers`` and, on a share of requests, a traceparent.
+
+    canary_choice: as in ``LoadPlan``.
+    """
     random = Random(seed)  # noqa: S311 - trace ids are no secret
+    changes: list[Change] = []
+    if canary_choice is not None:
+        changes.append(_choosing(canary_choice, Random(f"choice {seed}")))  # noqa: S311 - draws arms, guards nothing
+    if trace_share > 0:
+        changes.append(_traced(trace_share, random))
     for kind in kinds:
-        _wrap(kind, headers, trace_share, random, note)
+        _wrap(kind, headers, changes, note)
 
 
-def _wrap(
-    kind: type[User], headers: Mapping[str, str], trace_share: float, random: Random, note: Callable[[str], None]
-) -> None:
+def _wrap(kind: type[User], headers: Mapping[str, str], changes: Sequence[Change], note: Callable[[str], None]) -> None:
     make = kind.__init__
 
     def init(user: Any, *args: Any, **kwargs: Any) -> None:
@@ -36,8 +53,8 @@ def _wrap(
             note(f"{kind.__name__} has no HTTP client that is known here: the run's headers are not sent")
             return
         own.update(headers)
-        if trace_share > 0:
-            client.request = _traced(client.request, trace_share, random)  # type: ignore[union-attr]
+        if changes:
+            client.request = _with(client.request, changes)  # type: ignore[union-attr]
 
     kind.__init__ = init  # type: ignore[assignment]
 
@@ -57,10 +74,24 @@ def traceparent(random: Random) -> str:
     return f"00-{random.getrandbits(128) or 1:032x}-{random.getrandbits(64) or 1:016x}-01"
 
 
-def _traced(request: Callable[..., Any], share: float, random: Random) -> Callable[..., Any]:
-    def traced(method: str, url: str, *args: Any, headers: Any = None, **kwargs: Any) -> Any:
-        if random.random() < share:
-            headers = {**(headers or {}), "traceparent": traceparent(random)}
+def _with(request: Callable[..., Any], changes: Sequence[Change]) -> Callable[..., Any]:
+    def changed(method: str, url: str, *args: Any, headers: Any = None, **kwargs: Any) -> Any:
+        for change in changes:
+            headers = change(headers)
         return request(method, url, *args, headers=headers, **kwargs)
 
+    return changed
+
+
+def _traced(share: float, random: Random) -> Change:
+    def traced(headers: Any) -> Any:
+        return {**(headers or {}), "traceparent": traceparent(random)} if random.random() < share else headers
+
     return traced
+
+
+def _choosing(canary: float, random: Random) -> Change:
+    def choose(headers: Any) -> Any:
+        return {**(headers or {}), CHOICE_HEADER: "canary" if random.random() < canary else "baseline"}
+
+    return choose

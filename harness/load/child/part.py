@@ -74,7 +74,8 @@ class Part:
         )  # fmt: skip
         environment.events.request.add_listener(self._recorder.record)
         add_headers(
-            environment.user_classes, plan.headers, trace_share=plan.trace_share, seed=seed, note=self._note
+            environment.user_classes, plan.headers, trace_share=plan.trace_share, seed=seed, note=self._note,
+            canary_choice=plan.canary_choice,
         )  # fmt: skip
         if self._ship:
             self._start_shipping()
