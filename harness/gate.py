@@ -105,6 +105,11 @@ def with_server_side(record: Record, config: Config) -> Record:
 def _check_hosts(scenario: Scenario, config: Config, mesh: Mesh) -> None:
     """On this machine every host is a service of the configuration; a cluster has more."""
     for fault in scenario.faults:
+        if mesh.target == "local" and fault.inbound:
+            raise UsageError(
+                f"{fault}: the local mesh has one proxy for all callers and none of the called services' own: "
+                "leave inbound out here, or run it with --harness-target=cluster"
+            )
         if mesh.target == "local" and fault.host.split(".")[0] not in config.services:
             raise UsageError(
                 f"{fault}: expected a service of {config.file.name}, found {fault.host!r}; known: {', '.join(config.services)}"

@@ -121,10 +121,20 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         stop_early=True,
         config=resolved(config),
         manifest=manifest,
+        workload_labels=workload_labels(config),
         only_test_traffic=config.cluster.only_test_traffic,
         noise={} if learned is None else learned.excess,
         noise_from="" if learned is None else str(learned),
     )
+
+
+def workload_labels(config: Config) -> dict[str, dict[str, str]]:
+    """By service, the pod labels that all of its versions share."""
+    found = {}
+    for name, service in config.services.items():
+        first, *others = [workload.labels for workload in service.versions.values()]
+        found[name] = {key: value for key, value in first.items() if all(one.get(key) == value for one in others)}
+    return found
 
 
 def guard_conditions(config: Config) -> tuple[Condition, ...]:

@@ -33,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("value", help="of a delay its duration (2s), of an abort the HTTP status (503)")
     parser.add_argument("--percent", default="100", help="share of the requests that is hit (default: 100)")
     parser.add_argument("--from", dest="caller", metavar="SERVICE", help="hit the calls of this service only")
+    parser.add_argument(
+        "--inbound",
+        action="store_true",
+        help="in the host's own proxies, for every caller: beside whoever owns its routes (cluster only)",
+    )
     parser.add_argument("--for", dest="time", default="60s", metavar="TIME", help="how long (default: 60s)")
     parser.add_argument(
         "--target", choices=("local", "cluster"), default="cluster", help="which mesh (default: cluster)"
@@ -50,13 +55,21 @@ def run(args: argparse.Namespace) -> int:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
     owner = f"hand-{secrets.token_hex(4)}"
+    if fault.inbound and args.target == "local":
+        raise UsageError("--inbound: the local mesh has no proxies of the called services' own; leave it out there")
     labels = None if fault.caller is None else {"app": fault.caller}
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
         folder = config.out / owner if args.target == "cluster" else Path(scratch)
         with wiring.mesh(config, target=args.target, folder=folder) as mesh:
             resources = mesh.resources()
             edits = fault_edits(
-                fault, resources, namespace=config.namespace, caller_labels=labels, owner=owner, index=0
+                fault,
+                resources,
+                namespace=config.namespace,
+                caller_labels=labels,
+                owner=owner,
+                index=0,
+                workload_labels=wiring.workload_labels(config).get(fault.host),
             )
             with mesh.changed(edits, name=str(fault)) as change:
                 print(
@@ -74,10 +87,10 @@ def run(args: argparse.Namespace) -> int:
 def fault_of(args: argparse.Namespace) -> Fault:
     """The fault that the words mean. Raises UsageError for a status that is no number."""
     if args.kind == "delay":
-        return delay(args.host, args.value, percent=args.percent, caller=args.caller)
+        return delay(args.host, args.value, percent=args.percent, caller=args.caller, inbound=args.inbound)
     if not args.value.isdigit():
         raise UsageError(f"abort: expected an HTTP status such as 503, found {args.value!r}")
-    return abort(args.host, int(args.value), percent=args.percent, caller=args.caller)
+    return abort(args.host, int(args.value), percent=args.percent, caller=args.caller, inbound=args.inbound)
 
 
 def _hold(mesh: Mesh, change: Change, config: Config, time_s: float) -> None:

@@ -36,6 +36,7 @@ _ROWS = (
     ("Gateway", *_ISTIO, "gateways"),
     ("ServiceEntry", *_ISTIO, "serviceentries"),
     ("Sidecar", *_ISTIO, "sidecars"),
+    ("EnvoyFilter", "networking.istio.io", "v1alpha3", "envoyfilters"),
     ("ConfigMap", "", "v1", "configmaps"),
     ("Event", "", "v1", "events"),
     ("Pod", "", "v1", "pods"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError
 from harness.faults import abort, delay
+from harness.faults.inbound import inbound_edit
 from harness.istio import governing
 from harness.istio.edits import Edit, Insertion, applied_all, prefix
 from harness.istio.routes import (
@@ -48,15 +49,29 @@ def fault_edits(
     index: int,
     caller_namespace: str | None = None,
     test_headers: Mapping[str, Json] | None = None,
+    workload_labels: Mapping[str, str] | None = None,
 ) -> tuple[Edit, ...]:
     """The edits that inject ``fault`` into ``resources`` as they are now.
 
     namespace: of the fault's host and of resources that name none. caller_labels: pod labels of the
     callers that are hit; None hits every caller. caller_namespace: where only callers of one namespace
     are meant. test_headers: hit only requests that carry these (name to Istio's string match); services must pass
-    them on. index: tells the run's faults apart. Several faults at once: see ``faults_edits``.
+    them on. index: tells the run's faults apart. workload_labels: pod labels of the fault's host, for a fault in its own
+    proxies (``caller_labels`` do not count there); ``app`` with its name where they are not known. Several faults at once: see ``faults_edits``.
     Raises ResourceError for resources in which the fault would hit nothing, others, or be ignored.
     """
+    if fault.inbound:
+        labels = workload_labels or {"app": fault.host.split(".", maxsplit=1)[0]}
+        return (
+            inbound_edit(
+                fault,
+                namespace=namespace,
+                workload_labels=labels,
+                owner=owner,
+                index=index,
+                test_headers=test_headers,
+            ),
+        )
     if caller_labels is not None and not caller_labels:
         raise ResourceError(f"{fault}: expected labels of the caller, found none: every caller would be hit")
     injection = _Injection(

@@ -16,6 +16,8 @@ from harness.errors import MeshError, UsageError
 from harness.model.record import Json
 
 OWNER_LABEL = "canary-harness/owner"
+HOST_LABEL = "canary-harness/host"
+"""On what is made for a host that the object itself does not name."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "canary-harness"}
 LISTS: Mapping[str, str] = {"VirtualService": "http", "DestinationRule": "subsets"}
 """The list under ``spec`` that insertions go into, by kind; its entries are told apart by ``name``. Resources of other kinds are created as a whole or have values set."""

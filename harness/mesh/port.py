@@ -21,7 +21,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCount:
-    """One row of the proxies' ``istio_requests_total`` (reporter=source): labels and a running total."""
+    """One row of the proxies' ``istio_requests_total``: labels and a running total.
+
+    reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any.
+    """
 
     source_workload: str
     source_version: str
@@ -30,6 +33,7 @@ class RequestCount:
     response_code: str
     response_flags: str
     total: int
+    reporter: str = "source"
 
 
 class Change(Protocol):

@@ -49,8 +49,8 @@ class ClusterSettings:
     istiod: URL of istiod's debug port, asked for the pods' configuration instead of the pods themselves; that
     is what it sent them, a weaker proof. proxies: ask these for configuration and counts; empty asks the sidecars of the namespace's pods.
     only_test_traffic: split and fault only requests with the run's W3C baggage, so that real users see nothing of it;
-    services must pass ``baggage`` on for faults on their calls. The dose is still proven over all calls that the
-    proxies count, so that much other traffic makes a run inconclusive.
+    services must pass ``baggage`` on for faults on their calls. Proxies do not count whose a call is, so the dose is proven
+    over the part of an arm's calls that the run's requests are of the arm's requests.
     fresh_arms: compare new copies of both builds, made at the same time, instead of what runs. copied: the versions
     that they copy, filled in when they are. ready_within_s: how long new pods may take.
     owners: controllers (such as argocd) that may own what is edited, because they leave our edits alone.

@@ -66,7 +66,9 @@ class FaultCount:
     """What the proxies counted while a fault was live, for one caller.
 
     caller: workload and version, e.g. ``reviews-v3``; arm is baseline, canary or empty.
-    requests to the fault's host, and how many of them carried the fault's response flag.
+    requests to the fault's host, and how many of them carried the fault's response flag. test_share: the part
+    of the caller's work that is the run's own, in (0, 1], where a fault hits test traffic only; ``requests`` is then that
+    part of all that were counted, for proxies do not tell whose a call is.
     """
 
     phase: str
@@ -77,6 +79,7 @@ class FaultCount:
     requests: int
     hit: int
     dose: float
+    test_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

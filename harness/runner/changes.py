@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from harness.faults import fault_edits
 from harness.istio.edits import Edit, applied_all
@@ -12,11 +13,22 @@ from harness.istio.routing import split_edits
 from harness.mesh.port import Change, Mesh
 from harness.model.fault import Fault
 from harness.model.record import FaultCount, Json, Rollback
-from harness.model.samples import ARMS
+from harness.model.samples import ARMS, Samples
 from harness.model.split import SplitBy
-from harness.runner.counts import Counts, fault_counts, service_name
+from harness.runner.counts import Counts, fault_counts, service_name, test_shares
 from harness.runner.settings import Settings
 from harness.runner.timeline import Timeline
+
+
+class _Counted(NamedTuple):
+    """A fault that was live between two times (epoch seconds), with what the proxies had counted by then."""
+
+    fault: Fault
+    phase: str
+    live: Counts
+    before_removal: Counts
+    start: float
+    end: float
 
 
 class Changes:
@@ -30,7 +42,7 @@ class Changes:
         self._owner = owner
         self._injected = 0
         self._live: list[Change] = []
-        self._counted: list[tuple[Fault, str, Counts, Counts]] = []
+        self._counted: list[_Counted] = []
         self.rollbacks: list[Rollback] = []
 
     def check(self, faults: Sequence[Fault]) -> None:
@@ -57,19 +69,36 @@ class Changes:
         edits = self._fault_edits(fault, self._mesh.resources(), self._injected)
         self._injected += 1
         with self._changed(edits, str(fault)):
-            live = self._mesh.request_counts()
+            live, start = self._mesh.request_counts(), self._timeline.now()
             yield
-            self._counted.append((fault, phase, live, self._mesh.request_counts()))
+            end, before_removal = self._timeline.now(), self._mesh.request_counts()
+            self._counted.append(_Counted(fault, phase, live, before_removal, start, end))
 
-    def fault_counts(self, end: Counts) -> tuple[FaultCount, ...]:
-        """What each fault hit; ``end`` are the counts after the last answer."""
+    def fault_counts(self, end: Counts, samples: Samples) -> tuple[FaultCount, ...]:
+        """What each fault hit; ``end`` are the counts after the last answer, ``samples`` those of the whole run."""
         return tuple(
             row
-            for fault, phase, live, before_removal in self._counted
+            for counted in self._counted
             for row in fault_counts(
-                fault, phase=phase, live=live, before_removal=before_removal, end=end, arms=self.arms_by_version()
+                counted.fault,
+                phase=counted.phase,
+                live=counted.live,
+                before_removal=counted.before_removal,
+                end=end,
+                arms=self.arms_by_version(),
+                test_shares=self._test_shares(counted, samples),
             )
         )
+
+    def _test_shares(self, counted: _Counted, samples: Samples) -> dict[str, float] | None:
+        """Only where others are spared is a call that was not hit perhaps none of ours."""
+        if self._test_headers() is None:
+            return None
+        start_s, end_s = (at - self._timeline.zero for at in (counted.start, counted.end))
+        window = samples.arm[(samples.due_s >= start_s) & (samples.due_s < end_s)]
+        sent = {name: int((window == arm).sum()) for arm, name in enumerate(ARMS)}
+        service, arms = service_name(self._settings.service), self.arms_by_version()
+        return test_shares(sent, counted.live, counted.before_removal, service=service, arms=arms)
 
     def undo(self) -> None:
         """Undo everything that is live, the last change first, from any thread."""
@@ -106,6 +135,7 @@ class Changes:
             owner=self._owner,
             index=index,
             test_headers=self._test_headers(),
+            workload_labels=self._settings.workload_labels.get(service_name(fault.host)),
         )
 
     @contextmanager

@@ -23,27 +23,62 @@ def service_name(host: str) -> str:
 
 
 def fault_counts(
-    fault: Fault, *, phase: str, live: Counts, before_removal: Counts, end: Counts, arms: Mapping[str, str]
+    fault: Fault,
+    *,
+    phase: str,
+    live: Counts,
+    before_removal: Counts,
+    end: Counts,
+    arms: Mapping[str, str],
+    test_shares: Mapping[str, float] | None = None,
 ) -> tuple[FaultCount, ...]:
     """Calls to the fault's host while it was live, one row a caller.
 
     A request is counted when it ends, so a delayed one may be counted long after it came. All flagged
     requests belong to the window, whenever they ended; unflagged ones are counted over the window itself.
-    ``arms`` maps a version of the service under test to its arm.
+    ``arms`` maps a version of the service under test to its arm. test_shares: of the work of each arm that is the run's
+    own (``test_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do not count.
     """
     callers = sorted({(row.source_workload, row.source_version) for row in _rows(end, fault)})
     found = []
     for workload, version in callers:
         hit = _flagged(end, fault, workload, version) - _flagged(live, fault, workload, version)
         passed = _unflagged(before_removal, fault, workload, version) - _unflagged(live, fault, workload, version)
+        arm = arms.get(version, "")
+        share = 1.0 if test_shares is None else test_shares.get(arm, 1.0)
         if hit + passed:
             found.append(
                 FaultCount(
-                    phase=phase, fault=str(fault), host=fault.host, caller=workload, arm=arms.get(version, ""),
-                    requests=hit + passed, hit=hit, dose=fault.dose,
+                    phase=phase, fault=str(fault), host=fault.host, caller=workload, arm=arm,
+                    requests=max(hit, round((hit + passed) * share)), hit=hit, dose=fault.dose, test_share=share,
                 )
             )  # fmt: skip
     return tuple(found)
+
+
+def test_shares(
+    sent: Mapping[str, int], live: Counts, before_removal: Counts, *, service: str, arms: Mapping[str, str]
+) -> dict[str, float]:
+    """Which part of each arm's requests between two counts were the run's own; under the empty name, of all together.
+
+    sent: the run's own, by arm. Calls that the arm made are taken to be the run's in the same part.
+    """
+    arrived = dict.fromkeys(ARMS, 0)
+    total = 0
+    for sign, rows in ((1, before_removal), (-1, live)):
+        for row in rows:
+            if row.reporter == "source" and service_name(row.destination_service) == service:
+                total += sign * row.total
+                arm = arms.get(row.destination_version)
+                if arm is not None:
+                    arrived[arm] += sign * row.total
+    shares = {arm: _part(sent.get(arm, 0), arrived[arm]) for arm in ARMS}
+    return {**shares, "": _part(sum(sent.values()), total)}
+
+
+def _part(own: int, arrived: int) -> float:
+    """A part of one within what the edges of the window explain counts as all."""
+    return 1.0 if own + max(2.0, 0.01 * arrived) >= arrived else own / arrived
 
 
 def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms: Mapping[str, str]) -> dict[str, int]:
@@ -55,7 +90,8 @@ def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms:
     totals = dict.fromkeys((*ARMS, "", OTHER), 0)
     for sign, rows in ((1, end), (-1, start)):
         for row in rows:
-            if row.source_workload == caller and service_name(row.destination_service) == service:
+            ours = row.reporter == "source" and row.source_workload == caller
+            if ours and service_name(row.destination_service) == service:
                 totals[_arm(row.destination_version, arms)] += sign * row.total
     return totals
 
@@ -65,7 +101,13 @@ def _arm(version: str, arms: Mapping[str, str]) -> str:
 
 
 def _rows(rows: Iterable[RequestCount], fault: Fault) -> list[RequestCount]:
-    return [row for row in rows if service_name(row.destination_service) == service_name(fault.host)]
+    """The calls to the fault's host, as those proxies counted them that carry the fault out."""
+    reporter = "destination" if fault.inbound else "source"
+    return [
+        row
+        for row in rows
+        if row.reporter == reporter and service_name(row.destination_service) == service_name(fault.host)
+    ]
 
 
 def _flag(fault: Fault) -> str:

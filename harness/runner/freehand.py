@@ -77,6 +77,9 @@ class FreeHand:
     def inject(self, fault: Fault) -> Iterator[None]:
         """The fault is live inside, for the calls of the service under test."""
         self._require_open()
+        if self._end(self._guards.ended()):
+            yield
+            return
         self._ensure_split()
         with self._changes.inject(fault, phase=_phase_name([*self._live, fault])):
             self._live.append(fault)
@@ -92,7 +95,7 @@ class FreeHand:
         A breached limit ends it, and what follows is not sent.
         """
         self._require_open()
-        if self._ended:
+        if self._end(self._guards.ended()):
             return
         self._ensure_split()
         faults = tuple(map(str, self._live))
@@ -137,16 +140,16 @@ class FreeHand:
                 f"{name}: no load was sent while {unmet[0]} was live: call load.run(...) inside chaos.inject"
             )
         mesh, settings = self._parts.mesh, self._settings
-        end = mesh.request_counts()
+        end, samples = mesh.request_counts(), concatenated([samples for samples, _ in self._loads])
         self._world.close()
         self._over = True
         return Record(
             plan=self._plan(objectives, name),
             phases=tuple(window for window, _ in self._phases),
-            samples=concatenated([samples for samples, _ in self._loads]),
+            samples=samples,
             load=_together([report for _, report in self._loads]),
             events=self._timeline.events(),
-            fault_counts=self._changes.fault_counts(end),
+            fault_counts=self._changes.fault_counts(end, samples),
             rollbacks=tuple(self._changes.rollbacks),
             proxy_requests=arm_requests(
                 self._start, end, service=settings.service, caller=LOAD_CALLER, arms=self._changes.arms_by_version()

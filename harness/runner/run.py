@@ -89,7 +89,7 @@ class _Run:
             samples=attributed(samples, proxy_requests),
             load=report,
             events=self._timeline.events(),
-            fault_counts=changes.fault_counts(end),
+            fault_counts=changes.fault_counts(end, samples),
             rollbacks=tuple(changes.rollbacks),
             proxy_requests=proxy_requests,
             resources=self._resources,

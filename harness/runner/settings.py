@@ -29,6 +29,7 @@ class Settings:
     seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
     look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
     again: the command that runs the scenario again. noise, noise_from: as in ``Plan``.
+    workload_labels: by service, the pod labels that all of its versions share.
     conditions: asked by the guards beside their own; misses: so many times in a row may a condition not be asked.
     only_test_traffic: on a cluster, touch only requests that carry the run's W3C baggage.
     """
@@ -54,6 +55,7 @@ class Settings:
     noise: Mapping[str, float] = field(default_factory=dict)
     noise_from: str = ""
     only_test_traffic: bool = False
+    workload_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     misses: int = 3
     split_by: SplitBy = SplitBy.WEIGHT

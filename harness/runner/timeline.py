@@ -17,6 +17,10 @@ class Timeline:
         self._noted: list[tuple[float, Event]] = []
         self.zero = now()
 
+    def now(self) -> float:
+        """Epoch seconds by the run's clock."""
+        return self._now()
+
     def note(self, kind: str, text: str, **fields: Json) -> None:
         """Something happened just now."""
         at = self._now()

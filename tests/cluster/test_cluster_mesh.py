@@ -290,6 +290,36 @@ def test_resources_of_controllers_are_refused(fake: FakeKubernetes, open_mesh: O
         pass
 
 
+def test_beside_a_controller_a_fault_goes_into_the_called_sides_proxies(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """An EnvoyFilter of our own leaves Flagger's VirtualService alone; it is proven in the pods that it selects, and deleted."""
+    owned = _owned(**OWNED["flagger"])
+    fake.put(owned)
+    before = fake.specs()
+    with open_mesh(limits=Limits(every_caller=True)) as mesh:
+        edits = fault(mesh, abort("reviews", 503, percent=20, inbound=True))
+        with mesh.changed(edits, name="fault") as change:
+            mesh.check()
+            (made,) = fake.objects("EnvoyFilter")
+            assert made["spec"]["workloadSelector"] == {"labels": {"app": "reviews"}}
+            assert "in 2 proxies" in change.proof
+            fake.store.webhook_down = True
+        fake.store.webhook_down = False
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
+def test_a_fault_in_the_called_sides_proxies_hits_everybody(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """It needs the leave to hit every caller, or to be for test traffic only, and keeps to the ceiling."""
+    test = {"baggage": {"regex": ".*harness.run=r1.*"}}
+    with open_mesh(limits=Limits(dose=0.5)) as mesh:
+        _refusal(mesh, fault(mesh, delay("ratings", "1s", percent=20, inbound=True)), "would hit every caller")
+        _refusal(mesh, fault(mesh, delay("ratings", "1s", inbound=True), test_headers=test), "ceiling is 50 %")
+        with mesh.changed(fault(mesh, delay("ratings", "1s", percent=20, inbound=True), test_headers=test), name="f"):
+            config = fake.objects("EnvoyFilter")[0]["spec"]["configPatches"][0]["patch"]["value"]["typed_config"]
+    assert config["delay"]["percentage"] == {"numerator": 200_000, "denominator": "MILLION"}
+    assert config["headers"][0]["name"] == "baggage"
+
+
 def test_what_only_writes_on_request_is_no_obstacle(fake: FakeKubernetes, open_mesh: Open) -> None:
     """Helm owns without reverting; Flux can be told to leave a resource alone."""
     fake.put(_owned(annotations={"meta.helm.sh/release-name": "shop"}))
@@ -521,7 +551,7 @@ def test_warnings_that_were_there_before_do_not_count(fake: FakeKubernetes, open
 
 
 def test_requests_are_counted_over_pods(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """Counters of all sidecars are summed by their labels; what the called side counted is left out."""
+    """Counters of all sidecars are summed by their labels; what the called side counted stands apart."""
     labels = 'source_workload="reviews-v1",source_version="v1",destination_service="ratings.shop.svc.cluster.local",response_code="200",response_flags="-"'
     fake.request_totals = {
         "reviews-1": f'istio_requests_total{{reporter="source",{labels}}} 3\nistio_requests_total{{reporter="destination",{labels}}} 9\n',
@@ -529,7 +559,10 @@ def test_requests_are_counted_over_pods(fake: FakeKubernetes, open_mesh: Open) -
     }
     with open_mesh() as mesh:
         rows = mesh.request_counts()
-    assert [(row.source_workload, row.response_code, row.total) for row in rows] == [("reviews-v1", "200", 7)]
+    assert [(row.reporter, row.source_workload, row.response_code, row.total) for row in rows] == [
+        ("destination", "reviews-v1", "200", 9),
+        ("source", "reviews-v1", "200", 7),
+    ]
 
 
 def test_load_from_a_gateway_is_counted_where_it_arrives(fake: FakeKubernetes, open_mesh: Open) -> None:
@@ -537,7 +570,8 @@ def test_load_from_a_gateway_is_counted_where_it_arrives(fake: FakeKubernetes, o
     labels = 'source_workload="door",destination_service="reviews.shop.svc.cluster.local",destination_version="v1"'
     fake.request_totals = {"reviews-1": f'istio_requests_total{{reporter="destination",{labels}}} 5\n'}
     with open_mesh(load_workload="door") as mesh:
-        assert [(row.source_workload, row.total) for row in mesh.request_counts()] == [("loadgenerator", 5)]
+        found = [(row.reporter, row.source_workload, row.total) for row in mesh.request_counts()]
+    assert sorted(found) == [("destination", "door", 5), ("source", "loadgenerator", 5)]
 
 
 def test_proxies_without_istios_metrics_tell_envoys_own(fake: FakeKubernetes, open_mesh: Open) -> None:

@@ -170,8 +170,7 @@ def test_real_users_see_neither_split_nor_fault(cluster: tuple[FakeKubernetes, C
     outcome = judged(config, tmp_path)
     stop.set()
     user.join()
-    held = {proof.name: proof.held for proof in outcome.analysis.proofs}
-    assert (held["split"], held["arms known"], held["rollback"]) == (True, True, True)
+    assert [proof for proof in outcome.analysis.proofs if not proof.held] == []
     assert len(strangers) > 5
     assert not any("x-harness-arm" in names for names in strangers)
 

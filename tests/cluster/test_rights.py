@@ -14,8 +14,10 @@ from shop import Open
 
 from harness.clients.kubernetes import connect, ignore
 from harness.faults import fault_edits
+from harness.istio.edits import Edit
 from harness.istio.routing import split_edits
 from harness.mesh.cluster.arms import fresh_arm_edits
+from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.reaping import reap
 from harness.model.fault import abort
 
@@ -62,6 +64,16 @@ def work(open_mesh: Open, token: str) -> None:
         )
         with mesh.changed(fault, name="fault"):
             mesh.request_counts()
+        with mesh.changed(inbound(mesh, "r1"), name="inbound"):
+            pass
+
+
+def inbound(mesh: ClusterMesh, owner: str) -> tuple[Edit, ...]:
+    """A fault in the called side's proxies, for test traffic."""
+    fault, test = abort("ratings", 503, inbound=True), {"baggage": {"regex": "x"}}
+    return fault_edits(
+        fault, mesh.resources(), namespace="shop", caller_labels=None, owner=owner, index=1, test_headers=test
+    )
 
 
 def builds() -> list[Any]:
@@ -99,13 +111,14 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
             owner = f"dead-{host}"
             split = split_edits(mesh.resources(), host=host, namespace="shop", canary_share=0.5, owner=owner, **arms)
             stack.enter_context(mesh.changed(split, name="split"))
-        kinds = ("VirtualService", "DestinationRule", "Deployment", "ConfigMap", "Lease")
+        stack.enter_context(mesh.changed(inbound(mesh, "dead-details"), name="inbound"))
+        kinds = ("VirtualService", "DestinationRule", "EnvoyFilter", "Deployment", "ConfigMap", "Lease")
         during = deepcopy([item for kind in kinds for item in fake.objects(kind)])
     fake.put(*during)
     time.sleep(1.2)
     with closing(connect(kubeconfig=fake.kubeconfig(tmp_path / "reaper", token="reaper-token"))) as kube:
         done = reap(kube, "shop", patience_s=2, settle=ignore)
-    assert [item.trouble for item in done] == ["", "", ""]
+    assert [item.trouble for item in done] == ["", "", "", ""]
     assert fake.specs() == before
     assert used(fake, "reaper") == role("reaper")
     assert {resource for verb, _, resource, _ in role("reaper") if verb == "create"} == {"events"}

@@ -149,6 +149,20 @@ class FakeKubernetes:
         kind = "type.googleapis.com/envoy.admin.v3.ClustersConfigDump.DynamicCluster"
         return {"configs": [{"@type": kind, "cluster": {"name": name}} for name in names]}
 
+    def listeners_dump(self, namespace: str, pod: str) -> Any:
+        """Envoy's inbound listener in a pod: the filters that EnvoyFilters put into it."""
+        stored = self.object("Pod", pod, namespace)
+        labels = (stored or {"metadata": {}})["metadata"].get("labels") or {}
+        filters = [
+            {"name": item["patch"]["value"]["name"]}
+            for made in self.objects("EnvoyFilter")
+            if made["spec"]["workloadSelector"]["labels"].items() <= labels.items()
+            for item in made["spec"]["configPatches"]
+        ]
+        chain = {"filters": [{"name": "http_connection_manager", "typed_config": {"http_filters": filters}}]}
+        listener = {"name": "virtualInbound", "filter_chains": [chain]}
+        return {"configs": [{"name": "virtualInbound", "active_state": {"listener": listener}}]}
+
     def _as_of(self, moment: float) -> list[Any]:
         objects = tuple(deepcopy(item) for item in self.objects("VirtualService"))
         if self.lag_s == 0:
@@ -400,5 +414,7 @@ async def _forward(fake: FakeKubernetes, request: web.Request, namespace: str, p
 def _admin(fake: FakeKubernetes, namespace: str, pod: str, path: str) -> bytes:
     if path.startswith("/stats"):
         return fake.request_totals.get(pod, "").encode()
+    if "dynamic_listeners" in path:
+        return json.dumps(fake.listeners_dump(namespace, pod)).encode()
     clusters = "dynamic_active_clusters" in path
     return json.dumps(fake.clusters_dump() if clusters else fake.config_dump(namespace, pod)).encode()

@@ -25,6 +25,7 @@ PLURALS = {
     (ISTIO, "gateways"): "Gateway",
     (ISTIO, "serviceentries"): "ServiceEntry",
     (ISTIO, "sidecars"): "Sidecar",
+    (ISTIO, "envoyfilters"): "EnvoyFilter",
 }
 
 

@@ -146,3 +146,9 @@ def test_live(canary, chaos, load):
     )
     said, code = gate.run()
     assert 0 == code, said
+
+
+def test_answers_to_copies_cannot_be_judged(gate):
+    """With a split by mirror, objectives about answers are refused, with the way to those that can be kept."""
+    changed(gate, lambda settings: settings.update(split={"by": "mirror"}))
+    refused(gate, "split by mirror", "error_rate", "gauges")

@@ -55,6 +55,16 @@ def test_a_recorded_run_is_decided_again_with_the_same_bytes(good):
     assert (folder / "analysis.json").read_bytes() == bundle.analysis_json(again)
 
 
+def test_load_may_choose_its_arm(gate):
+    """Split by header: every request says which arm it is for, and every proof of the split holds."""
+    gate.configure(split={"by": "header", "share": "25%"})
+    gate.scenario("def test_steady(canary):\n    canary.run()\n")
+    said, _ = gate.run()
+    (folder,) = gate.bundles()
+    held = {proof.name: proof.held for proof in bundle.read_analysis(folder).proofs}
+    assert (True, True, True) == (held["split"], held["arms known"], held["counted alike"]), said
+
+
 def test_a_fragile_canary_fails_only_under_the_fault(gate):
     """Exit code 1; the reason names the indicator and the phase."""
     gate.canary("fragile")

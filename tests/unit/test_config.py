@@ -261,3 +261,27 @@ def test_a_gauge_that_nobody_could_ask_for_is_refused(tmp_path, old, new, messag
     """An objective without a source would never be decided, so it is refused before anything is sent."""
     with pytest.raises(ConfigError, match=message):
         read_config(written(tmp_path, GAUGED.replace(old, new)))
+
+
+def test_a_split_is_a_share_or_says_how_it_is_made(tmp_path: Path) -> None:
+    """By weight unless something else is said; copies may be all, the others may not."""
+    for text, expected in (
+        ("split: 10%", ("weight", 0.1)),
+        ("split: {share: 10%}", ("weight", 0.1)),
+        ("split: {by: header}", ("header", 0.5)),
+        ("split: {by: mirror}", ("mirror", 1.0)),
+        ("split: {by: mirror, share: 20%}", ("mirror", 0.2)),
+    ):
+        config = read_config(written(tmp_path, f"{MINIMAL}{text}\n"))
+        assert (config.split_by, config.canary_share) == expected
+    assert "less than 100 %" in refusal(tmp_path, MINIMAL + "split: {by: header, share: 100%}\n")
+    assert "weight, header, mirror" in refusal(tmp_path, MINIMAL + "split: {by: cookie}\n")
+    assert "split.shar" in refusal(tmp_path, MINIMAL + "split: {shar: 10%}\n")
+
+
+def test_guards_have_limits_of_their_own(tmp_path: Path) -> None:
+    """The error ceiling and the polls without an answer are settings; nonsense is refused."""
+    config = read_config(written(tmp_path, MINIMAL + "guards: {error-ceiling: 30%, misses: 5}\n"))
+    assert (config.guards.error_ceiling, config.guards.misses) == (0.3, 5)
+    assert "guards.error-ceiling" in refusal(tmp_path, MINIMAL + "guards: {error-ceiling: 0%}\n")
+    assert "guards.misses" in refusal(tmp_path, MINIMAL + "guards: {misses: 0}\n")

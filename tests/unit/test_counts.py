@@ -1,11 +1,14 @@
 """Counting what proxies saw: each fault's hits by caller, each arm's requests."""
 
+from dataclasses import replace
+
 from recorded import samples
 
 from harness.mesh.port import RequestCount
 from harness.model.fault import abort, delay
 from harness.model.samples import CANARY
 from harness.runner.counts import arm_requests, attributed, fault_counts, service_name
+from harness.runner.counts import test_shares as shares_of
 
 ARMS = {"v2": "baseline", "v3": "canary"}
 
@@ -42,6 +45,18 @@ def test_each_caller_has_its_own_row_and_others_hosts_do_not_count():
     assert {("baseline", 15, 5), ("canary", 15, 7)} == {(c.arm, c.requests, c.hit) for c in counts}
 
 
+def test_a_fault_in_the_called_sides_proxies_is_counted_by_them():
+    """Callers' proxies see answers without a flag there; the called side's own count has it, and counts nothing twice."""
+    arrived = {"reporter": "destination"}
+    end = (
+        row(20), row(12), replace(row(26), **arrived), replace(row(6, flags="FI"), **arrived)
+    )  # fmt: skip
+    (count,) = fault_counts(
+        abort("ratings", 503, percent=20, inbound=True), phase="fault", live=(), before_removal=end, end=end, arms=ARMS
+    )
+    assert (32, 6, "baseline") == (count.requests, count.hit, count.arm)
+
+
 def test_requests_by_arm_are_differences_and_aborted_ones_have_no_arm():
     """Istio reports an injected abort without the destination's version."""
     reviews = "reviews.default.svc.cluster.local"
@@ -75,3 +90,27 @@ def test_unanswered_requests_stay_unknown_where_it_is_not_certain():
     seen = {"baseline": int((made.arm == 0).sum()) + 10, "canary": int((made.arm == CANARY).sum()) + 20, "": 0}
     assert made is attributed(made, seen)
     assert made is attributed(made, {})
+
+
+def test_calls_of_others_do_not_thin_the_dose_of_test_traffic():
+    """The baseline serves users too, the canary the run alone: each arm's calls count by the run's part of its requests."""
+    reviews = "reviews.default.svc.cluster.local"
+    live = (row(50, caller="users", version="latest", to=reviews, at="v2"),)
+    before_removal = (
+        row(350, caller="users", version="latest", to=reviews, at="v2"),
+        row(100, caller="loadgenerator", version="latest", to=reviews, at="v2"),
+        row(100, caller="loadgenerator", version="latest", to=reviews, at="v3"),
+        row(350, version="v2"),
+        row(50, version="v2", flags="FI"),
+        row(52, version="v3"),
+        row(48, version="v3", flags="FI"),
+    )
+    shares = shares_of({"baseline": 100, "canary": 99}, live, before_removal, service="reviews", arms=ARMS)
+    assert {"baseline": 0.25, "canary": 1.0, "": 199 / 500} == shares
+    counts = fault_counts(
+        abort("ratings", 503, percent=50), phase="fault", live=live, before_removal=before_removal,
+        end=before_removal, arms=ARMS, test_shares=shares,
+    )  # fmt: skip
+    assert [("baseline", 100, 50, 0.25), ("canary", 100, 48, 1.0)] == [
+        (count.arm, count.requests, count.hit, count.test_share) for count in counts
+    ]

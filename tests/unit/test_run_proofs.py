@@ -1,5 +1,7 @@
 """Proofs: each holds for a run as it should be, and each can be broken alone."""
 
+from dataclasses import replace
+
 import pytest
 from recorded import fault_count, record, samples
 
@@ -103,3 +105,14 @@ def test_requests_without_any_answer_are_told_apart_from_unmarked_answers():
     assert not proof.held
     assert "of them no answer at all" in proof.observed
     assert "could not keep up" in proof.remedy
+
+
+def test_beside_real_users_proxies_may_count_more_but_not_less():
+    """Where only test traffic is touched, others' requests are counted too; a sample that no proxy saw still fails."""
+    cluster = {"cluster": {"only_test_traffic": True}}
+    arms = record().proxy_requests
+    busy = {"baseline": arms["baseline"] + 5000, "canary": arms["canary"], "": 0, "other": 300}
+    beside = {"plan": replace(record().plan, target="cluster"), "config": cluster}
+    assert [] == failed(record(**beside, proxy_requests=busy))
+    assert ["counted alike"] == failed(record(proxy_requests=busy))
+    assert ["counted alike"] == failed(record(**beside, proxy_requests={**busy, "canary": 900}))

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from harness.errors import ResourceError
-from harness.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, prefix
+from harness.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 from harness.model.config import Config, Workload
 from harness.model.record import Json
 
 ARMS = ("baseline", "canary")
-HOST_LABEL = "canary-harness/host"
 
 
 def fresh_version(arm: str) -> str:

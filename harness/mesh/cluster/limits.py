@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import ClusterError, MeshGuard, UsageError
@@ -11,6 +12,16 @@ from harness.istio.edits import Edit
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.record import Json
 from harness.model.units import format_percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injected:
+    """A fault in an edit. dose: in (0, 1]. narrow: whether it hits some callers or requests only."""
+
+    where: str
+    dose: float
+    narrow: bool
+
 
 _ROUTE = re.compile(r'#\d+|"[^"]*"')
 KILL_SWITCH = "harness-kill-switch"
@@ -51,13 +62,16 @@ def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: 
     for edit in edits:
         if edit.namespace != namespace:
             raise UsageError(f"{edit.label}: expected a resource of namespace {namespace}; others are not edited")
-    faulted = [(edit, route) for edit in edits for route in routes_in(edit) if route.get("fault")]
-    for edit, route in faulted:
-        _require_dose(edit, route, limits)
-        if not limits.every_caller and not all(_narrow(block) for block in route.get("match") or [{}]):
+    faulted = [found for edit in edits for found in faults_in(edit)]
+    for fault in faulted:
+        if fault.dose > limits.dose + 1e-9:
             raise UsageError(
-                f"{edit.label}: {route['name']} would hit every caller; narrow it to a caller (--from), "
-                "or allow it with cluster.limits.every-caller: true"
+                f"{fault.where} hits {format_percent(fault.dose)}; the ceiling is {format_percent(limits.dose)} (cluster.limits.dose)"
+            )
+        if not limits.every_caller and not fault.narrow:
+            raise UsageError(
+                f"{fault.where} would hit every caller; narrow it to a caller (--from) or to test traffic "
+                "(cluster.only-test-traffic), or allow it with cluster.limits.every-caller: true"
             )
     if faulted and live + 1 > limits.faults:
         raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {live + 1}")
@@ -78,14 +92,21 @@ def routes_in(edit: Edit) -> Iterator[Json]:
         yield from edit.create["spec"]["http"] if edit.create is not None else (item.entry for item in edit.insert)
 
 
-def _require_dose(edit: Edit, route: Json, limits: Limits) -> None:
-    for part in route["fault"].values():
-        dose = float((part.get("percentage") or {}).get("value", 0)) / 100
-        if dose > limits.dose + 1e-9:
-            raise UsageError(
-                f"{edit.label}: {route['name']} hits {format_percent(dose)}; "
-                f"the ceiling is {format_percent(limits.dose)} (cluster.limits.dose)"
+def faults_in(edit: Edit) -> Iterator[Injected]:
+    """The faults that an edit brings in."""
+    for route in routes_in(edit):
+        for part in (route.get("fault") or {}).values():
+            yield Injected(
+                where=f"{edit.label}: {route['name']}",
+                dose=float((part.get("percentage") or {}).get("value", 0)) / 100,
+                narrow=all(_narrow(block) for block in route.get("match") or [{}]),
             )
+    if edit.kind == "EnvoyFilter" and edit.create is not None:
+        for item in edit.create["spec"]["configPatches"]:
+            config = item["patch"]["value"]["typed_config"]
+            for part in (config[kind] for kind in ("delay", "abort") if kind in config):
+                dose = part["percentage"]["numerator"] / 1e6
+                yield Injected(where=edit.label, dose=dose, narrow=bool(config.get("headers")))
 
 
 def _narrow(block: Json) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import ClusterConflict, MeshError
-from harness.istio.edits import MANAGED_BY, OWNER_LABEL, Edit
-from harness.mesh.cluster.arms import HOST_LABEL
+from harness.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit
 from harness.mesh.cluster.heartbeat import stamp
 from harness.model.record import Json
 

@@ -367,7 +367,7 @@ def plain_resources(kube: Kubernetes, namespace: str) -> tuple[Json, ...]:
 
 
 def _faults(edits: Sequence[Edit]) -> bool:
-    return any(route.get("fault") for edit in edits for route in limits.routes_in(edit))
+    return any(True for edit in edits for _ in limits.faults_in(edit))
 
 
 def _all_applied(edits: Sequence[Edit], resource: Json | None) -> Json | None:

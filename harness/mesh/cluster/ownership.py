@@ -32,7 +32,9 @@ OWNERS = (
         owner_kinds=("Canary",),
         managers=("flagger",),
         released={},
-        remedy="it rebuilds the whole spec: test a dependency's route instead, or suspend the Canary",
+        remedy="it rebuilds the whole spec at its next look: put faults on the route of a dependency, for calls of the canary, "
+        "or into the called side's proxies (inbound), which both leave this VirtualService alone; or let Flagger own a delegate "
+        "(spec.service.delegation) and route to the service in a root VirtualService of yours; or suspend the Canary (spec.suspend)",
     ),
     Owner(
         name="argo-rollouts",
@@ -40,14 +42,17 @@ OWNERS = (
         label_prefixes=("argo-rollouts.argoproj.io/", "rollouts.argoproj.io/"),
         managers=("rollouts-controller", "argo-rollouts"),
         released={},
-        remedy="it sets weights and reorders managed routes: name its routes in the Rollout and pause it",
+        remedy="it sets weights, puts managed routes first, and refuses a second route unless the Rollout lists its routes by "
+        "name: list them and pause the Rollout; or put faults on the route of a dependency, for calls of the canary, or into the "
+        "called side's proxies (inbound)",
     ),
     Owner(
         name="argocd",
         label_prefixes=("argocd.argoproj.io/",),
         managers=("argocd-controller", "argocd-application-controller"),
         released={},
-        remedy="self-heal reverts edits: give the Application ignoreDifferences with RespectIgnoreDifferences=true",
+        remedy="self-heal reverts edits: give the Application ignoreDifferences for /spec/http (and /spec/subsets) with the "
+        "sync option RespectIgnoreDifferences=true, or put faults into the called side's proxies (inbound)",
     ),
     Owner(
         name="flux",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
 from harness.clients.http import http_get
@@ -29,6 +29,7 @@ LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
 _ROUTES = "/config_dump?resource=dynamic_route_configs"
 _CLUSTERS = "/config_dump?resource=dynamic_active_clusters"
+_LISTENERS = "/config_dump?resource=dynamic_listeners"
 _COUNTS = "/stats/prometheus?filter=istio.*requests_total"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
@@ -76,7 +77,7 @@ class Proxies:
         return sum(1 for pod in self.pods() if names_for(edit, pod, self._namespace))
 
     def request_counts(self, live: Sequence[Edit] = ()) -> tuple[RequestCount, ...]:
-        """What all sidecars have counted, summed over pods: calls as their callers saw them.
+        """What all sidecars have counted, summed over pods: calls as their callers saw them, and as the called side did.
 
         live: the edits that are live now; they tell whom a fault was meant for where a proxy keeps only Envoy's
         own counters. Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
@@ -96,8 +97,11 @@ class Proxies:
             source, reporter = row.labels.get("source_workload"), row.labels.get("reporter")
             arriving = reporter == "destination" and source == self._load_workload and source not in sent
             if reporter == "source" or arriving:
-                labels = {**row.labels, **({"source_workload": LOAD_WORKLOAD} if source == self._load_workload else {})}
+                named = {"source_workload": LOAD_WORKLOAD} if source == self._load_workload else {}
+                labels = {**row.labels, **named, "reporter": "source"}
                 totals[tuple(labels.get(name, "") for name in _LABELS)] += int(row.value)
+            if reporter == "destination":
+                totals[tuple(row.labels.get(name, "") for name in _LABELS)] += int(row.value)
         return tuple(RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
 
     def _own_rows(self, pod: Json) -> Iterator[RequestCount]:
@@ -115,7 +119,7 @@ class Proxies:
         concerned = [(pod, wanted) for pod in self.pods() if (wanted := names_for(edit, pod, self._namespace))]
         if not concerned and there:
             yield f"no running pod with a sidecar in {self._namespace} is concerned: the change would hit nothing"
-        path, found_in = (_ROUTES, _route_names) if edit.kind == "VirtualService" else (_CLUSTERS, _subset_names)
+        path, found_in = _WHERE[edit.kind]
         for pod, wanted in concerned:
             name = pod["metadata"]["name"]
             try:
@@ -151,10 +155,13 @@ def names_for(edit: Edit, pod: Json, namespace: str) -> set[str]:
 
     The last route of a VirtualService that we create does what was before, and concerns nobody.
     """
+    labels = pod["metadata"].get("labels") or {}
+    if edit.kind == "EnvoyFilter":
+        selected = {} if edit.create is None else edit.create["spec"]["workloadSelector"]["labels"]
+        return {edit.name} if selected.items() <= labels.items() else set()
     if edit.kind == "DestinationRule":
         entries = edit.create["spec"]["subsets"] if edit.create is not None else [item.entry for item in edit.insert]
         return {entry["name"] for entry in entries}
-    labels = pod["metadata"].get("labels") or {}
     return {
         route["name"]
         for route in routes_in(edit)
@@ -197,3 +204,21 @@ def _field(message: Json, name: str) -> Json | None:
     """A field of a message: Envoy writes its name as the protocol has it, istiod in camel case."""
     first, *rest = name.split("_")
     return message.get(name, message.get(first + "".join(word.title() for word in rest)))
+
+
+def _filter_names(dump: Json) -> set[str]:
+    """Names of all filters, wherever they stand in a dump of listeners."""
+    if isinstance(dump, list):
+        return {name for item in dump for name in _filter_names(item)}
+    if not isinstance(dump, dict):
+        return set()
+    own = {dump["name"]} if isinstance(dump.get("name"), str) else set()
+    return own | {name for value in dump.values() for name in _filter_names(value)}
+
+
+_WHERE: Mapping[str, tuple[str, Callable[[Json], set[str]]]] = {
+    "VirtualService": (_ROUTES, _route_names),
+    "DestinationRule": (_CLUSTERS, _subset_names),
+    "EnvoyFilter": (_LISTENERS, _filter_names),
+}
+"""Where a proxy shows what it made of a resource of a kind, and the names in there."""

@@ -45,7 +45,8 @@ def rights_for(edits: Iterable[Edit], settings: ClusterSettings) -> tuple[Right,
         verbs: tuple[str, ...] = ("create", "delete") if edit.create is not None else ()
         if edit.kind in LISTS:
             verbs = (*verbs, "update")
-        needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in ("get", "list", *verbs)))
+        looks = ("get",) if edit.kind == "EnvoyFilter" else ("get", "list")
+        needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in (*looks, *verbs)))
     return (*needed, *(rights_to_ask(settings) if settings.prove or settings.proxies else PODS))
 
 

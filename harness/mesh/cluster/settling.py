@@ -29,7 +29,7 @@ class Settling:
 
     def __call__(self, edit: Edit) -> None:
         """Wait; what lags is told in ``lagging``, and undoing goes on."""
-        if edit.kind not in ("VirtualService", "DestinationRule"):
+        if edit.kind not in ("VirtualService", "DestinationRule", "EnvoyFilter"):
             return
         if self._why_not():
             time.sleep(_SETTLE_S if edit.kind == "VirtualService" else 0)
