@@ -286,6 +286,12 @@ def test_resources_of_controllers_are_refused(fake: FakeKubernetes, open_mesh: O
     with open_mesh() as mesh, pytest.raises(UsageError, match=f"owned by {owner}"), mesh.changed(split(mesh), name="s"):
         pass
     assert not [call for call in writes(fake) if call.resource != "selfsubjectaccessreviews"]
+    if owner == "argo-rollouts":
+        with open_mesh(owners=(owner,)) as mesh:
+            _refusal(mesh, split(mesh), "route #0 has no name")
+        named = _owned(**OWNED[owner])
+        named["spec"]["http"][0]["name"] = "primary"
+        fake.put(named)
     with open_mesh(owners=(owner,)) as mesh, mesh.changed(split(mesh), name="s"):
         pass
 

@@ -86,6 +86,19 @@ def require_unowned(resource: Json, *, allowed: Collection[str]) -> None:
                 f"{resource['kind']} {metadata.get('namespace')}/{metadata['name']}: is owned by {owner.name}, which would fight "
                 f"our edits: {owner.remedy}; then say so with cluster.owners: [{owner.name}]"
             )
+        if owner.name == "argo-rollouts":
+            _require_names(resource)
+
+
+def _require_names(resource: Json) -> None:
+    """Argo Rollouts calls a Rollout invalid when a route is added to one that it does not know by name."""
+    routes = (resource.get("spec") or {}).get("http") or ()
+    nameless = [index for index, route in enumerate(routes) if not route.get("name")]
+    if nameless:
+        raise UsageError(
+            f"{resource['kind']} {resource['metadata'].get('namespace')}/{resource['metadata']['name']}: route #{nameless[0]} has no "
+            "name, so argo-rollouts would refuse our routes beside it: name it here and in the Rollout's trafficRouting.istio"
+        )
 
 
 def _owns(owner: Owner, metadata: Json) -> bool:
