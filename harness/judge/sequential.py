@@ -225,7 +225,8 @@ def _warnings(table: Table, begun: tuple[Look, ...], plan: Plan) -> tuple[str, .
         warnings.append(f"judged with the noise of equal builds: {plan.noise_from}")
     warnings.extend(
         f"the {look.phase.name} phase ({format_duration(look.planned_s)}) is short: it is watched for harm, and "
-        "being within tolerance is shown there with 80 % confidence, or together with the steady phase"
+        "being within tolerance is shown there with 80 % confidence"
+        + ("" if look.phase.kind is PhaseKind.STEADY else ", or together with the steady phase")
         for look in begun
         if look.short
     )
