@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +31,7 @@ HELP = (
     "Send the load of one profile (an ordinary locustfile) to a URL in the open model, record every request, and "
     "say whether the load was sent as planned. Exit code 0: it was; 11: it was not, so its numbers prove nothing."
 )
+_LOG_LINES = 20
 EXAMPLES = """\
   harness load browse --url http://127.0.0.1:8080 --rate 50 --duration 30s --out samples.parquet
   harness load ramp --url http://127.0.0.1:8080 --json
@@ -94,17 +95,20 @@ def run(args: argparse.Namespace) -> int:
     if args.render:
         print(describe(render_jobs(plan, _jobs(args), name=f"harness-load-{secrets.token_hex(4)}")))
         return 0
-    report, samples, interrupted = _carried_out(plan, _load(args))
+    ended = _carried_out(plan, _load(args))
+    report, samples = ended.report, ended.samples
     if args.out is not None:
         write_samples(args.out, samples)
-    summary = summarise(samples, from_s=warm_up_s, duration_s=plan.duration_s)
+    summary = summarise(samples, from_s=warm_up_s, duration_s=ended.sent_s)
     proofs = load_proofs(report)
     held = all(proof.held for proof in proofs)
     if args.json:
         print(json.dumps(_document(plan, report, summary, proofs), indent=1, default=str))
     else:
         _print(plan, report, summary, proofs, args.out)
-    if interrupted:
+    if not held and ended.log:
+        print(f"last lines of the load generator's log:\n{ended.log}", file=sys.stderr)
+    if ended.interrupted:
         raise KeyboardInterrupt
     return 0 if held else Verdict.INCONCLUSIVE.exit_code
 
@@ -175,8 +179,18 @@ def _remove_leftovers(args: argparse.Namespace) -> int:
     return 0
 
 
-def _carried_out(plan: LoadPlan, load: Load) -> tuple[LoadReport, Samples, bool]:
-    """The report, the samples, and whether Ctrl-C ended it: what was recorded until then is kept."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """sent_s: seconds in which requests were due. interrupted: by Ctrl-C; what was recorded until then is kept."""
+
+    report: LoadReport
+    samples: Samples
+    sent_s: float
+    interrupted: bool
+    log: str
+
+
+def _carried_out(plan: LoadPlan, load: Load) -> _Ended:
     interrupted = False
     with TemporaryDirectory(prefix="harness-load-") as folder, load.start(plan, Path(folder)) as running:
         try:
@@ -184,8 +198,12 @@ def _carried_out(plan: LoadPlan, load: Load) -> tuple[LoadReport, Samples, bool]
         except KeyboardInterrupt:
             interrupted = True
         except LoadError as error:
-            print(f"harness: {error}", file=sys.stderr)
-        return running.finish(), running.samples(), interrupted
+            print(f"harness: {str(error).partition('; last lines')[0]}", file=sys.stderr)
+        sent_s = min(plan.duration_s, time.time() - running.started_at)
+        report, samples = running.finish(), running.samples()
+        log = "".join(path.read_text(errors="replace") for path in Path(folder).glob("*/locust.log"))
+        lines = "\n".join(log.splitlines()[-_LOG_LINES:])
+        return _Ended(report=report, samples=samples, sent_s=sent_s, interrupted=interrupted, log=lines)
 
 
 def _watch(plan: LoadPlan, running: RunningLoad) -> None:

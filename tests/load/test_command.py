@@ -65,6 +65,7 @@ def test_a_load_that_was_not_sent_as_planned_is_inconclusive(target, profile):
     ran = harness(str(path), "--url", target.url, "--rate", "10", "--duration", "1")
     assert ran.returncode == 11
     assert "FAILED   load sent: 0 sent, 0 dropped, 10 ended without a request" in ran.stdout
+    assert "last lines of the load generator's log:" in ran.stderr
 
 
 def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
@@ -79,6 +80,8 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
         text, _ = ran.communicate(timeout=120)
     assert ran.returncode == 130
     assert "stopped early" in text
+    (rate,) = re.findall(r"^all .* ([\d.]+)/s", text, flags=re.MULTILINE)
+    assert float(rate) > 10  # of the seconds that were sent, not of the minute that was planned
     assert 0 < len(read_samples(out)) < 3000
 
 
