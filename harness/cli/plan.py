@@ -17,11 +17,13 @@ from harness.istio import governing
 from harness.istio.edits import Edit, applied_all, key
 from harness.istio.routes import test_traffic
 from harness.istio.routing import split_edits
+from harness.mesh.cluster import limits
 from harness.mesh.cluster.arms import fresh_arm_edits, runs
 from harness.mesh.cluster.mesh import plain_resources
 from harness.mesh.cluster.opening import connected
 from harness.mesh.cluster.ownership import owners_of
 from harness.mesh.cluster.planning import Plan, plan_changes
+from harness.mesh.cluster.rights import require_basics
 from harness.model.fault import Fault, abort, delay
 from harness.model.record import Json
 from harness.model.units import format_duration, format_percent
@@ -65,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(power_lines(planned(config, faults, target="local"), args.effect)))
         return 0
     with closing(connected(config.cluster, None)) as kube:
+        limits.require_meant(kube.context, config.namespace, config.cluster)
+        require_basics(kube, config.namespace, config.cluster)
         resources = plain_resources(kube, config.namespace)
         changes = [*_copies(config, kube), *_changes(config, resources, faults)]
         plan = plan_changes(kube, config.namespace, config.cluster, changes)

@@ -314,8 +314,7 @@ class Kubernetes:
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ClusterUnreachable(
-                f"{method} {path}: no answer from {self._host} (context {self.context}): {type(error).__name__}; "
-                "is the API server up, and is this the right context?"
+                f"{method} {path}: no answer from {self._host} (context {self.context}): {_why(error)}"
             ) from error
         self._hear_the_time(answer.headers.get("Date"))
         if answer.status == _UNKNOWN_USER:
@@ -355,6 +354,12 @@ def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str |
         return json.loads(body)
     except ValueError as error:
         raise ClusterUnreachable(f"{verb} {kind.name}: expected JSON as an answer, found something else") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"{error}; does the kubeconfig have this server's certificate authority, and is this the right context?"
+    return f"{type(error).__name__}; is the API server up, and is this the right context?"
 
 
 def _about_object(body: bytes) -> bool:

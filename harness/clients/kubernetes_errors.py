@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 from harness.clients.kubernetes_kinds import Kind
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable
 
+_NO_RIGHT = re.compile(r'User "[^"]*" cannot ')
 _BUSY, _UNKNOWN_USER = 429, 401
 _LONGEST_MESSAGE = 600
 _CONFLICTS = {
@@ -25,10 +27,11 @@ def refusal(
     """The error for an HTTP status of 400 or more. It names verb and object, and never holds a request or a token."""
     place = "/".join(part for part in (namespace, name) if part)
     what, said = f"{verb} {kind.name} {place}".rstrip(), _message(body)
-    if status == 403 and "cannot" in said:
+    if status == 403 and _NO_RIGHT.search(said):
+        scope = name if kind.name == "Namespace" else namespace
         return ClusterForbidden(
             f"{what}: not allowed (403): {said}\n"
-            f"grant this in a Role of namespace {namespace or '(cluster)'}:\n{rule(verb, kind)}"
+            f"grant this in a Role of namespace {scope or '(cluster)'}, where there is such a namespace:\n{rule(verb, kind)}"
         )
     if status == _UNKNOWN_USER:
         return ClusterUnreachable(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
+from yaml import YAMLError
 
 from harness.errors import ClusterError
 
 IN_CLUSTER = "in-cluster"
+_DEFAULT_PLACE = "$KUBECONFIG or ~/.kube/config"
 
 
 def context_name(kubeconfig: Path | None, context: str | None) -> str:
@@ -26,8 +28,23 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
         return IN_CLUSTER
     with _usable(kubeconfig):
         file = str(kubeconfig) if kubeconfig else None
-        _, current = config.list_kube_config_contexts(config_file=file)  # type: ignore[no-untyped-call]
-        return str(context or current["name"])
+        if context is None:
+            _, current = config.list_kube_config_contexts(config_file=file)  # type: ignore[no-untyped-call]
+            return str(current["name"])
+        names = _context_names(file)
+    if context not in names:
+        raise ClusterError(
+            f"context {context}: expected one of {kubeconfig or _DEFAULT_PLACE}, which has {', '.join(names) or 'none'}; "
+            "choose one with --context"
+        )
+    return context
+
+
+def _context_names(file: str | None) -> tuple[str, ...]:
+    merged = config.kube_config.KubeConfigMerger(file or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    if merged.config is None:
+        raise config.ConfigException("No configuration found.")
+    return tuple(str(item.value["name"]) for item in merged.config.safe_get("contexts") or ())
 
 
 def api_client(kubeconfig: Path | None, context: str | None) -> Any:
@@ -48,9 +65,11 @@ def api_client(kubeconfig: Path | None, context: str | None) -> Any:
 def _usable(kubeconfig: Path | None) -> Iterator[None]:
     try:
         yield
-    except (config.ConfigException, OSError, ValueError, TypeError) as error:
-        where = kubeconfig or "$KUBECONFIG or ~/.kube/config"
+    except (config.ConfigException, YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        where = kubeconfig or _DEFAULT_PLACE
+        # The parser may quote what it stumbled over, and that may be a token.
+        said = "it is not YAML" if isinstance(error, YAMLError) else " ".join(str(error).split())
         raise ClusterError(
-            f"no usable Kubernetes configuration in {where}: {error}; name one with --kubeconfig, "
+            f"no usable Kubernetes configuration in {where}: {said}; name one with --kubeconfig, "
             "and a context with --context"
         ) from error

@@ -63,6 +63,14 @@ def left(fake: FakeKubernetes) -> list[str]:
     return [item["metadata"]["name"] for kind in OURS for item in fake.objects(kind)]
 
 
+def deployment(name: str, **status: int) -> Any:
+    """A Deployment of one pod, settled but for what ``status`` says."""
+    settled = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    labels = {"matchLabels": {"app": name}}
+    spec = {"replicas": 1, "selector": labels, "template": {"metadata": {"labels": {"app": name}}}}
+    return {"kind": "Deployment", "metadata": {"name": name}, "spec": spec, "status": {**settled, **status}}
+
+
 def writes(fake: FakeKubernetes) -> list[Call]:
     """Everything that was really written."""
     return [
@@ -474,6 +482,44 @@ def test_a_rollout_under_way_is_waited_out_by_the_person(fake: FakeKubernetes, o
             pass
 
 
+def test_pods_that_are_not_ready_say_why(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """An image that does not pull is named before anything is changed; the reaper's own pods keep nobody from working."""
+    fake.put(deployment("harness-reaper", availableReplicas=0), deployment("reviews-v3", availableReplicas=0))
+    waiting = {"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    fake.put({**pod("stuck", app="reviews-v3"), "status": {"phase": "Pending", "containerStatuses": [waiting]}})
+    with open_mesh() as mesh:
+        _refusal(mesh, split(mesh), "0 of 1 pods are ready; pod stuck: app: ImagePullBackOff", MeshError)
+        fake.put(deployment("reviews-v3"))
+        with mesh.changed(split(mesh), name="split"):
+            pass
+
+
+@pytest.mark.parametrize(("updated", "starts"), [(0, True), (1, False), (2, True)])
+def test_a_paused_rollout_stands_still_between_its_ends_only(
+    fake: FakeKubernetes, open_mesh: Open, updated: int, starts: bool
+) -> None:
+    """Paused before the first pod or after the last one is settled; in the middle there are pods of two versions."""
+    paused = deployment("reviews-v3", replicas=2, updatedReplicas=updated, availableReplicas=2)
+    fake.put({**paused, "spec": {**paused["spec"], "replicas": 2, "paused": True}})
+    with open_mesh() as mesh:
+        if not starts:
+            _refusal(mesh, split(mesh), "1 of 2 pods are of the new version", MeshError)
+            return
+        with mesh.changed(split(mesh), name="split"):
+            pass
+
+
+def test_without_a_controller_there_is_no_rollout(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Deployments that nobody has looked at for a minute are under no rollout; one that was just made may be."""
+    unseen = {**deployment("reviews-v3"), "status": {"replicas": 0}}
+    fake.put(unseen)
+    with open_mesh() as mesh:
+        _refusal(mesh, split(mesh), "no controller has seen", MeshError)
+        fake.object("Deployment", "reviews-v3")["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+        with mesh.changed(split(mesh), name="split"):
+            pass
+
+
 def test_a_host_has_one_run_at_a_time(fake: FakeKubernetes, open_mesh: Open) -> None:
     """A second run on the same host is refused with the first one's name; on another host it is not."""
     with open_mesh() as mesh, open_mesh() as other, mesh.changed(split(mesh), name="split"):
@@ -519,13 +565,22 @@ READS = {
 def test_missing_rights_are_found_before_the_deed(fake: FakeKubernetes, open_mesh: Open) -> None:
     """A user who could do but not undo does nothing, and is told the rules to add."""
     fake.grant("eve", "eve-token", READS | {("create", "", "configmaps", "shop")})
-    with open_mesh(user={"token": "eve-token"}) as mesh, pytest.raises(ClusterForbidden) as caught:  # noqa: SIM117
-        with mesh.changed(split(mesh), name="split"):
-            pass
+    with pytest.raises(ClusterForbidden) as caught, open_mesh(user={"token": "eve-token"}):
+        pass
     assert 'resources: ["configmaps"]\n  verbs: [delete]' in str(caught.value)
     assert 'resources: ["pods/portforward"]' in str(caught.value)
     assert "eve-token" not in str(caught.value)
     assert [call for call in writes(fake) if call.resource != "selfsubjectaccessreviews"] == []
+
+
+def test_rights_that_only_one_change_needs_are_found_before_it(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A user who may edit routes but not delete the one that a fault would bring does not bring it."""
+    fake.grant("eve", "eve-token", RUNNER - {("delete", "networking.istio.io", "virtualservices", "shop")})
+    with open_mesh(user={"token": "eve-token"}) as mesh:
+        with mesh.changed(split(mesh), name="split"):
+            pass
+        _refusal(mesh, fault(mesh), "delete virtualservices", ClusterForbidden)
+    assert len(fake.objects("VirtualService")) == 1
 
 
 def test_warnings_are_refused(fake: FakeKubernetes, open_mesh: Open) -> None:

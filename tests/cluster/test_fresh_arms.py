@@ -92,7 +92,8 @@ def test_pods_that_do_not_come_up_end_it_before_any_change(
 
     def stuck(call: Call) -> None:
         if (call.method, call.resource, call.dry_run) == ("POST", "deployments", False):
-            labels = fake.objects("Deployment")[-1]["spec"]["template"]["metadata"]["labels"]
+            last = max(fake.objects("Deployment"), key=lambda item: int(item["metadata"]["resourceVersion"]))
+            labels = last["spec"]["template"]["metadata"]["labels"]
             waiting = {"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
             fake.put({**pod("stuck", **labels), "status": {"phase": "Pending", "containerStatuses": [waiting]}})
 

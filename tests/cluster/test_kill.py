@@ -25,6 +25,7 @@ from harness.mesh.cluster.reaping import reap, restore
 
 VICTIM = "victim"
 KILLS_WANTED = 200
+pytestmark = pytest.mark.timeout(1800)  # hundreds of runs, slow on a busy machine
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_kubernetes import fake_kubernetes
-from shop import QUICK, RULE, pod, route_to
+from shop import QUICK, RULE, pod, route_to, service
 
 from harness.errors import HarnessError
 from harness.faults import fault_edits
@@ -63,7 +63,7 @@ def _cluster(folder: Path) -> Iterator[Mesh]:
             for app, versions in WORKLOADS.items()
             for version in versions
         ]
-        fake.put(*pods, *RESOURCES)
+        fake.put(*pods, *(service(app) for app in WORKLOADS), *RESOURCES)
         settings = dataclasses.replace(QUICK, kubeconfig=fake.kubeconfig(folder / "config"))
         with opened(settings, "shop", folder=folder / "run", tell=lambda text: None) as cluster:
             yield cluster

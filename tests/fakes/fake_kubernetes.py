@@ -76,36 +76,35 @@ class FakeKubernetes:
 
     def put(self, *resources: Any) -> None:
         """Create or overwrite objects behind everybody's back."""
-        plurals = {kind: place for place, kind in PLURALS.items()}
         for resource in resources:
-            group, plural = plurals[resource["kind"]]
             metadata = resource["metadata"]
             namespace = None if resource["kind"] == "Namespace" else metadata.get("namespace", "shop")
-            place = Place(group, "v1", plural, namespace, metadata["name"])
-            if self.store.key(place) in self.store.objects:
+            place = Place(*_where(resource["kind"]), namespace, metadata["name"])
+            if (there := self.object(resource["kind"], metadata["name"], namespace)) is not None:
                 held = deepcopy(resource)
-                held["metadata"]["resourceVersion"] = self.store.get(place)["metadata"]["resourceVersion"]
+                held["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"]
                 self.store.replace(place, held, strict=False, dry_run=False)
             else:
                 self.store.create(place, deepcopy(resource), strict=False, dry_run=False)
 
     def object(self, kind: str, name: str, namespace: str | None = "shop") -> Any | None:
         """An object as stored, or None."""
-        group, plural = next(place for place, known in PLURALS.items() if known == kind)
-        return self.store.objects.get((group, plural, namespace, name))
+        try:
+            return self.store.get(Place(*_where(kind), namespace, name))
+        except Refused:
+            return None
 
     def objects(self, kind: str) -> list[Any]:
         """All objects of a kind."""
-        return [
-            stored for (group, plural, _, _), stored in self.store.objects.items() if PLURALS[group, plural] == kind
-        ]
+        return self.store.list(Place(*_where(kind), None, None), {})
 
     def specs(self) -> dict[str, Any]:
         """The specs of all Istio objects by kind and name: what must be as before in the end."""
         return {
-            f"{PLURALS[group, plural]}/{name}": deepcopy(stored.get("spec"))
-            for (group, plural, _, name), stored in self.store.objects.items()
+            f"{kind}/{stored['metadata']['name']}": deepcopy(stored.get("spec"))
+            for (group, _), kind in PLURALS.items()
             if group.endswith("istio.io")
+            for stored in self.objects(kind)
         }
 
     def grant(self, user: str, token: str, rules: set[Rule]) -> None:
@@ -140,12 +139,13 @@ class FakeKubernetes:
         }
 
     def clusters_dump(self) -> Any:
-        """Envoy's clusters: one a subset of every DestinationRule."""
-        names = [
-            f"outbound|9080|{subset['name']}|{rule['spec']['host']}.shop.svc.cluster.local"
+        """Envoy's clusters: one a service, and one a subset of every DestinationRule."""
+        hosts = [("", service["metadata"]["name"]) for service in self.objects("Service")] + [
+            (subset["name"], rule["spec"]["host"])
             for rule in self.objects("DestinationRule")
             for subset in rule["spec"].get("subsets", ())
         ]
+        names = [f"outbound|9080|{subset}|{host}.shop.svc.cluster.local" for subset, host in hosts]
         kind = "type.googleapis.com/envoy.admin.v3.ClustersConfigDump.DynamicCluster"
         return {"configs": [{"@type": kind, "cluster": {"name": name}} for name in names]}
 
@@ -172,6 +172,12 @@ class FakeKubernetes:
             self._seen.append((time.monotonic(), objects))
         older = [state for at, state in self._seen if at <= moment]
         return list(older[-1] if older else self._seen[0][1] if len(self._seen) > 1 else ())
+
+
+def _where(kind: str) -> tuple[str, str, str]:
+    """Group, version and plural of a kind."""
+    group, plural = next(place for place, known in PLURALS.items() if known == kind)
+    return group, "v1", plural
 
 
 def _selects(block: Any, labels: Any, namespace: str) -> bool:

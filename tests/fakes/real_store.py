@@ -6,6 +6,7 @@ scheduled; their status is written as kubelet would.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import uuid
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from fake_store import PLURALS, Place, Refused, Store
+from fake_store import Place, Refused, Store
 
 from harness.clients.kubernetes import Kubernetes, connect
 from harness.clients.kubernetes_warnings import warnings_in
@@ -34,20 +35,6 @@ class RealStore(Store):
         self._kube, self._namespace = kube, namespace
         self._renamed = {SHOP: namespace, namespace: SHOP}
 
-    @property
-    def objects(self) -> dict[tuple[str, str, str | None, str], Any]:  # type: ignore[override]
-        """All objects of the namespace, as they are now."""
-        found = {}
-        for group, plural in PLURALS:
-            if plural != "namespaces":
-                for item in self.list(Place(group, "v1", plural, SHOP, None), {}):
-                    found[group, plural, SHOP, item["metadata"]["name"]] = item
-        return found
-
-    @objects.setter
-    def objects(self, value: Any) -> None:
-        """Nothing is kept here."""
-
     def get(self, place: Place) -> Any:
         """The object; 404 without it."""
         return self._ask("GET", place)[0]
@@ -55,7 +42,8 @@ class RealStore(Store):
     def list(self, place: Place, labels: dict[str, str]) -> list[Any]:
         """All objects of the place that carry the labels."""
         selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
-        items = self._ask("GET", place, query=selector)[0]["items"]
+        inside = dataclasses.replace(place, namespace=place.namespace or SHOP)
+        items = self._ask("GET", inside, query=selector)[0]["items"]
         marks = {"apiVersion": place.api_version, "kind": place.kind}
         return [{**marks, **item} for item in items if item["metadata"]["name"] != _OF_THE_CLUSTER]
 

@@ -40,7 +40,16 @@ RULE = {
     "metadata": {"name": "reviews", "namespace": "shop"},
     "spec": {"host": "reviews", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]},
 }
+
+
+def service(name: str) -> Any:
+    """A Service, which every proxy has a cluster for."""
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 9080}]}}
+
+
 SHOP = (
+    *(service(name) for name in ("productpage", "reviews", "ratings", "details")),
     pod("productpage-1", app="productpage", version="v1"),
     pod("reviews-1", app="reviews", version="v1"),
     pod("reviews-3", app="reviews", version="v3"),

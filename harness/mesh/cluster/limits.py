@@ -27,15 +27,20 @@ _ROUTE = re.compile(r'#\d+|"[^"]*"')
 KILL_SWITCH = "harness-kill-switch"
 
 
-def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
-    """Refuse contexts, clusters and namespaces that are not meant for this. Raises UsageError with the remedy."""
-    if settings.contexts and kube.context not in settings.contexts:
+def require_meant(context: str, namespace: str, settings: ClusterSettings) -> None:
+    """Refuse contexts and namespaces that are not meant for this, without asking anybody. Raises UsageError with the remedy."""
+    if settings.contexts and context not in settings.contexts:
         raise UsageError(
-            f"expected one of the contexts {', '.join(settings.contexts)}, found {kube.context}; "
+            f"expected one of the contexts {', '.join(settings.contexts)}, found {context}; "
             "choose one with --context, or add it to cluster.contexts in harness.yaml"
         )
     if namespace in REFUSED_NAMESPACES:
         raise UsageError(f"namespace {namespace}: the cluster itself lives there; nothing is changed in it")
+
+
+def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
+    """Refuse contexts, clusters and namespaces that are not meant for this. Raises UsageError with the remedy."""
+    require_meant(kube.context, namespace, settings)
     if settings.uid:
         found = kube.get("Namespace", None, "kube-system")
         uid = None if found is None else found["metadata"]["uid"]

@@ -30,6 +30,7 @@ from harness.mesh.cluster.proxies import Proxies
 from harness.mesh.cluster.restarts import Restarts
 from harness.mesh.cluster.rights import Right, require_rights, rights_for
 from harness.mesh.cluster.rollouts import require_ready, require_settled
+from harness.mesh.cluster.targets import in_mesh, require_targets
 from harness.mesh.cluster.undoing import by_hand, undo
 from harness.mesh.cluster.watchdog import Watchdog
 from harness.mesh.port import Entry, RequestCount
@@ -186,6 +187,8 @@ class ClusterMesh:
         require_rights(self._kube, self._namespace, needed)
         self._granted |= needed
         require_settled(self._kube, self._namespace)
+        if self._settings.prove:
+            require_targets(self._kube, self._proxies, edits, self._namespace)
         self._locks.require_free(edits[0].owner, edits, self.resources())
         for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
             found = self._kube.get(*place)
@@ -315,7 +318,7 @@ class ClusterMesh:
             return "its pods are ready"
         if not self._settings.prove:
             return "not proven: cluster.prove is false"
-        if self._in_mesh(edit):
+        if in_mesh(self._kube, edit):
             asked = self._proxies.require(edit, there=there, within_s=within_s, still=still)
             behaved = "" if edit.kind != "VirtualService" else self._behaves(edit, there=there)
             return f"{edit.label}: in {asked} proxies" + (f", {behaved}" if behaved else "")
@@ -339,13 +342,6 @@ class ClusterMesh:
             return ""
         self._probed.discard(place)
         return probe.require(edit, there=False, within_s=self._settings.live_within_s)
-
-    def _in_mesh(self, edit: Edit) -> bool:
-        """Whether sidecars have the edit's routes: whether its VirtualService is bound to the mesh."""
-        if edit.kind != "VirtualService" or edit.create is not None:
-            return True
-        found = self._kube.get(edit.kind, edit.namespace, edit.name)
-        return found is None or "mesh" in (found["spec"].get("gateways") or ["mesh"])
 
     def _start_beating(self, owner: str) -> None:
         if owner in self._beats:

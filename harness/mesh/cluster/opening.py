@@ -22,12 +22,11 @@ from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.journal import journalled
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.reaping import reason_to_undo
+from harness.mesh.cluster.rights import require_basics
+from harness.mesh.cluster.rollouts import REAPER
 from harness.mesh.cluster.watchdog import Watchdog
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
-
-REAPER = "harness-reaper"
-"""The Deployment in ``deploy/reaper``."""
 
 
 @contextmanager
@@ -59,6 +58,8 @@ def opened(
 ) -> Iterator[ClusterMesh]:
     """As ``open_cluster_mesh``, from the settings themselves. tell: told of what a person should know meanwhile."""
     with closing(connected(settings, folder)) as kube:
+        limits.require_meant(kube.context, namespace, settings)
+        require_basics(kube, namespace, settings)
         limits.require_cluster(kube, namespace, settings)
         require_no_leftovers(kube, namespace)
         warn_without_reaper(kube, namespace, tell)

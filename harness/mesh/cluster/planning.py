@@ -16,6 +16,7 @@ from harness.mesh.cluster.ownership import require_unowned
 from harness.mesh.cluster.proxies import Proxies, names_for
 from harness.mesh.cluster.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.rollouts import require_settled
+from harness.mesh.cluster.targets import require_targets
 from harness.model.cluster import ClusterSettings
 from harness.model.record import Json
 
@@ -63,13 +64,14 @@ def plan_changes(
             trouble += [f"{mine[0].label}: warning: {text}" for text in limits.new_warnings(old, written.warnings)]
         except HarnessError as error:
             trouble.append(str(error))
+    proxies = Proxies(kube, namespace, settings)
     pods = [
         pod["metadata"]["name"]
-        for pod in Proxies(kube, namespace, settings).pods()
+        for pod in proxies.pods()
         if any(names_for(edit, pod, namespace) for edit in edits if edit.kind == "VirtualService")
     ]
-    if not pods and settings.prove:
-        trouble.append(f"no running pod with a sidecar in {namespace} is concerned: the changes would hit nothing")
+    if settings.prove:
+        trouble += _trouble(lambda: require_targets(kube, proxies, edits, namespace))
     rights = tuple((right, right not in missing) for right in needed)
     return Plan(diffs=tuple(diffs), pods=tuple(pods), rights=rights, trouble=tuple(trouble))
 

@@ -76,6 +76,10 @@ class Proxies:
             time.sleep(_PAUSE_S)
         return sum(1 for pod in self.pods() if names_for(edit, pod, self._namespace))
 
+    def hosts(self, pod: Json) -> set[str]:
+        """Full names of the hosts that a proxy has clusters for; empty where it names its clusters in its own way."""
+        return _cluster_hosts(json.loads(self._ask(pod, _CLUSTERS)))
+
     def request_counts(self, live: Sequence[Edit] = ()) -> tuple[RequestCount, ...]:
         """What all sidecars have counted, summed over pods: calls as their callers saw them, and as the called side did.
 
@@ -191,13 +195,21 @@ def _route_names(dump: Json) -> set[str]:
 
 
 def _subset_names(dump: Json) -> set[str]:
-    """Subsets of all clusters in a dump: ``outbound|9080|v1|reviews.shop.svc.cluster.local``."""
+    return {parts[2] for parts in _cluster_names(dump)}
+
+
+def _cluster_hosts(dump: Json) -> set[str]:
+    return {parts[3] for parts in _cluster_names(dump)}
+
+
+def _cluster_names(dump: Json) -> list[list[str]]:
+    """Names of all outbound clusters in a dump, in parts: ``outbound|9080|v1|reviews.shop.svc.cluster.local``."""
     names = [
         str((cluster.get("cluster") or {}).get("name", ""))
         for config in dump.get("configs") or ()
         for cluster in (_field(config, "dynamic_active_clusters") or [config])
     ]
-    return {parts[2] for name in names if len(parts := name.split("|")) == 4}
+    return [parts for name in names if len(parts := name.split("|")) == 4 and parts[0] == "outbound"]
 
 
 def _field(message: Json, name: str) -> Json | None:

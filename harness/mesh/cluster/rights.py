@@ -34,6 +34,7 @@ JOURNAL = tuple(
     for verb in verbs
 )
 LOOK = (Right(verb="get", kind="Namespace"), Right(verb="list", kind="Deployment"))
+READ = tuple(Right(verb=verb, kind=kind) for kind in ("VirtualService", "DestinationRule") for verb in ("get", "list"))
 PODS = (Right(verb="list", kind="Pod"),)
 PROOF = (Right(verb="create", kind="Pod", subresource="portforward"),)
 
@@ -57,6 +58,11 @@ def rights_to_ask(settings: ClusterSettings) -> tuple[Right, ...]:
     return PODS if settings.istiod is not None else (*PODS, *PROOF)
 
 
+def require_basics(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
+    """Raise ClusterForbidden with every rule that is missing of those that each change needs, whatever it edits."""
+    require_rights(kube, namespace, (*rights_for((), settings), *READ))
+
+
 def missing_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> tuple[Right, ...]:
     """Those of the rights that we do not have in the namespace."""
     return tuple(
@@ -70,8 +76,8 @@ def require_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) ->
     if missing:
         raise ClusterForbidden(
             f"namespace {namespace}: rights are missing that the change or its undo needs: "
-            f"{', '.join(str(right) for right in missing)}; grant them with kubectl apply -k deploy/runner, or:\n"
-            f"{rules_for(missing)}"
+            f"{', '.join(str(right) for right in missing)}; is it the namespace that is meant? Then grant them with "
+            f"kubectl apply -k deploy/runner -n {namespace}, bound to who runs this, or:\n{rules_for(missing)}"
         )
 
 

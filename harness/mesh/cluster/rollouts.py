@@ -7,14 +7,21 @@ from collections.abc import Callable, Iterator
 
 from harness.clients.kubernetes import Kubernetes
 from harness.errors import MeshError
+from harness.mesh.cluster.heartbeat import epoch
 from harness.model.record import Json
 
-_PAUSE_S = 0.2
+REAPER = "harness-reaper"
+"""The Deployment in ``deploy/reaper``."""
+
+_PAUSE_S, _UNSEEN_S = 0.2, 60.0
 
 
 def require_settled(kube: Kubernetes, namespace: str) -> None:
-    """Raise MeshError while a Deployment of the namespace is being rolled out or lacks ready pods."""
-    moving = [text for item in kube.list("Deployment", namespace) if (text := _moving(item))]
+    """Raise MeshError while a Deployment of the namespace is being rolled out or lacks ready pods; the reaper's may."""
+    found = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] != REAPER]
+    if found and all(_unseen_for_long(item, kube.now()) for item in found):
+        return  # nobody rolls anything out where no controller works
+    moving = ["; ".join((text, *_reasons(kube, namespace, item))) for item in found if (text := _moving(item))]
     if moving:
         raise MeshError(
             f"namespace {namespace}: expected every Deployment to be settled, found {'; '.join(moving)}; "
@@ -50,18 +57,25 @@ def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Itera
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" or condition.get("status") == "False":
             yield f"{condition.get('reason')}: {condition.get('message')}"
-    for pod in kube.list("Pod", namespace, labels=deployment["spec"]["selector"].get("matchLabels") or {}):
+    labels = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
+    for pod in kube.list("Pod", namespace, labels=labels) if labels else ():
         for status in (pod.get("status") or {}).get("containerStatuses") or ():
             waiting = (status.get("state") or {}).get("waiting")
             if waiting:
                 yield f"pod {pod['metadata']['name']}: {status['name']}: {waiting.get('reason')} {waiting.get('message', '')}".rstrip()
 
 
+def _unseen_for_long(deployment: Json, now: float) -> bool:
+    """Whether no controller has looked at it since it was made, long ago."""
+    seen = (deployment.get("status") or {}).get("observedGeneration")
+    return not seen and now - epoch(deployment["metadata"]["creationTimestamp"]) > _UNSEEN_S
+
+
 def _moving(deployment: Json) -> str:
     name, spec, status = deployment["metadata"]["name"], deployment.get("spec") or {}, deployment.get("status") or {}
     wanted = spec.get("replicas", 1)
-    if spec.get("paused"):
-        return ""
+    if spec.get("paused") and not status.get("updatedReplicas") and status.get("availableReplicas", 0) >= wanted:
+        return ""  # it waits with a change that has not begun
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
         return f"{name}: a change that no controller has seen yet"
     if status.get("updatedReplicas", 0) < wanted:
