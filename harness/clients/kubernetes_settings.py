@@ -41,7 +41,8 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
 
 
 def _context_names(file: str | None) -> tuple[str, ...]:
-    merged = config.kube_config.KubeConfigMerger(file or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    place = file or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    merged = config.kube_config.KubeConfigMerger(place)  # type: ignore[no-untyped-call]
     if merged.config is None:
         raise config.ConfigException("No configuration found.")
     return tuple(str(item.value["name"]) for item in merged.config.safe_get("contexts") or ())
