@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from load_runs import READ, plan
+from load_runs import READ, plan, ran_well
 
 from harness.clients.processes import Process, free_ports, start, wait_until
 from harness.errors import LoadError
@@ -100,6 +100,33 @@ def test_samples_of_all_workers_arrive_over_locusts_link(cluster, target, profil
     assert (report.workers, report.workers_alive) == (2, 2)
     assert run.samples().operations == ("/reviews",)
     assert sorted(run.samples().due_s) == pytest.approx([number / 300 for number in range(600)], abs=1e-6)
+
+
+BATCH = """
+import locust
+import numpy as np
+from harness.load.child.shipping import pack, unpack
+from harness.load.reading import RECORD_TYPE
+
+for count in (0, 1, 100, 1000):
+    draw, records = np.random.default_rng(1), np.zeros(count, RECORD_TYPE)
+    records["due_s"] = 3000 + np.cumsum(draw.exponential(1e-3, count))
+    records["latency_s"] = draw.lognormal(-4, 0.6, count)
+    records["late_s"] = draw.lognormal(-9.5, 0.8, count)
+    records["size"], records["operation"] = draw.integers(200, 20_000, count), draw.integers(0, 8, count)
+    records["status"], records["arm"] = draw.choice([200, 503], count, p=[0.99, 0.01]), draw.integers(0, 2, count)
+    ended = records[np.argsort(records["due_s"] + records["latency_s"])]
+    batch = pack(ended)
+    back = unpack(batch, count)
+    for name in RECORD_TYPE.names[:-1]:
+        assert np.allclose(back[name], records[name], rtol=0, atol=1e-6), name
+print(len(batch) / count)
+"""
+
+
+def test_a_sample_takes_at_most_eight_bytes_on_the_way():
+    """Poisson arrivals, eight operations, sizes from 200 to 20,000 bytes: more disorder than services have."""
+    assert float(ran_well([sys.executable, "-c", BATCH]).stdout) <= 8
 
 
 def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_stay(cluster, target, profile):

@@ -1,8 +1,8 @@
 """Samples over Locust's own link, for workers on other machines: compressed batches, once a second.
 
-A batch holds columns of whole microseconds; due times as differences. Each column is written byte
-plane by byte plane (all lowest bytes, then the next ones) before zlib sees it, so that a sample takes
-about 5 bytes. The master writes what arrives into the same files that a local worker would have
+A batch holds columns of whole microseconds, sorted by due time; due times as differences. Each column is written byte
+plane by byte plane (all lowest bytes, then the next ones) and each plane, in larger batches, is a block of zlib's with
+a code of its own, so that a sample takes 3 to 7 bytes. The master writes what arrives into the same files that a local worker would have
 written: whoever reads them does not see a difference.
 """
 
@@ -23,18 +23,22 @@ from harness.load.reading import RECORD_TYPE
 EVERY_S = 1.0
 MOST_RECORDS = 200_000
 """In one batch: some megabytes before compression."""
+_BLOCKS_FROM = 150
+"""Records from which on a code for each plane saves more than it takes."""
 _PLANES = (("due_s", "<i8"), ("latency_s", "<i4"), ("late_s", "<i4"))
 _OTHERS = ("size", "status", "operation", "error", "arm")
 
 
 def pack(records: Any) -> bytes:
-    """Records (of ``RECORD_TYPE``) as a compressed batch; times rounded to microseconds."""
-    parts = []
+    """Records (of ``RECORD_TYPE``) as a compressed batch, in the order of their due times, rounded to microseconds."""
+    records, parts = records[np.argsort(records["due_s"], kind="stable")], []
     for name, kind in _PLANES:
         micros = np.rint(records[name].astype(np.float64) * 1e6).astype(kind)
         parts.append(np.diff(micros, prepend=micros.dtype.type(0)) if name == "due_s" else micros)
     parts += [records[name] for name in _OTHERS]
-    return zlib.compress(b"".join(_planes(part) for part in parts), 1)
+    zipped, flush = zlib.compressobj(1), zlib.Z_BLOCK if len(records) >= _BLOCKS_FROM else zlib.Z_NO_FLUSH
+    planes = [plane for part in parts for plane in _planes(part)]
+    return b"".join(zipped.compress(plane) + zipped.flush(flush) for plane in planes) + zipped.flush()
 
 
 def unpack(batch: bytes, count: int) -> Any:
@@ -52,10 +56,9 @@ def unpack(batch: bytes, count: int) -> Any:
     return records
 
 
-def _planes(column: Any) -> bytes:
+def _planes(column: Any) -> list[bytes]:
     size = column.dtype.itemsize
-    plain: bytes = np.ascontiguousarray(column).view(np.uint8).reshape(-1, size).T.tobytes()
-    return plain
+    return [plane.tobytes() for plane in np.ascontiguousarray(column).view(np.uint8).reshape(-1, size).T]
 
 
 class Shipper:
