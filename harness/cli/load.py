@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import sys
 import time
@@ -85,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"expected a warm-up shorter than the load of {plan.duration_s:g} s, found {warm_up_s:g} s: nothing is left"
         )
-    if args.out is not None and not args.out.absolute().parent.is_dir():
-        raise UsageError(f"--out: expected a file in an existing folder, found {args.out}")
+    if args.out is not None:
+        _check_out(args.out)
     if args.namespace is None and (args.render or args.remove_leftovers or args.image):
         raise UsageError("--render, --remove-leftovers and --image are for a cluster: say which --namespace")
     check_plan(plan)
@@ -97,20 +98,29 @@ def run(args: argparse.Namespace) -> int:
         return 0
     ended = _carried_out(plan, _load(args))
     report, samples = ended.report, ended.samples
-    if args.out is not None:
-        write_samples(args.out, samples)
     summary = summarise(samples, from_s=warm_up_s, duration_s=ended.sent_s)
     proofs = load_proofs(report)
     held = all(proof.held for proof in proofs)
     if args.json:
         print(json.dumps(_document(plan, report, summary, proofs), indent=1, default=str))
     else:
-        _print(plan, report, summary, proofs, args.out)
+        _print(plan, report, summary, proofs)
     if not held and ended.log:
         print(f"last lines of the load generator's log:\n{ended.log}", file=sys.stderr)
+    if args.out is not None:  # last, so that a full disk does not cost the summary
+        write_samples(args.out, samples)
+        print(f"samples in {args.out}", file=sys.stderr)
     if ended.interrupted:
         raise KeyboardInterrupt
     return 0 if held else Verdict.INCONCLUSIVE.exit_code
+
+
+def _check_out(out: Path) -> None:
+    folder = out.absolute().parent
+    if not folder.is_dir() or out.is_dir():
+        raise UsageError(f"--out: expected a file in an existing folder, found {out}")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--out: expected a folder that can be written, found {folder}")
 
 
 def _plan(args: argparse.Namespace, profile: Path) -> LoadPlan:
@@ -218,7 +228,7 @@ def _watch(plan: LoadPlan, running: RunningLoad) -> None:
         print(file=sys.stderr)
 
 
-def _print(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...], out: Path | None) -> None:
+def _print(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> None:
     model = f"closed model, {plan.users} users" if report.closed else f"open model, {plan.arrivals} arrivals"
     print(f"{plan.profile.stem} -> {plan.url}   {model}, {plan.duration_s:g} s, seed {plan.seed}")
     if summary.from_s:
@@ -237,8 +247,6 @@ def _print(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[P
             print(f"         expected {proof.expected}; {proof.remedy}")
     for warning in load_warnings(report):
         print(f"warning  {warning}")
-    if out is not None:
-        print(f"samples  {out}")
 
 
 def _line(row: Row) -> str:

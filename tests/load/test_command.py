@@ -98,6 +98,7 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
         (["browse", "--processes", "0"], "at least one process"),
         (["browse", "--users", "0"], "one user"),
         (["browse", "--out", "/nowhere/samples.parquet"], "existing folder"),
+        (["browse", "--out", "/tmp"], "a file in an existing folder"),
         (["browse", "--render"], "--namespace"),
         (["browse", "--namespace", "shop", "--render"], "--image"),
         (["browse", "--url", "reviews:9080"], "starts with http://"),
