@@ -12,6 +12,7 @@ from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import fault_edits
+from harness.istio.routes import test_traffic
 from harness.mesh.port import Change, Mesh
 from harness.model.fault import Fault, abort, delay
 from harness.model.units import format_duration, parse_duration
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
     owner = f"hand-{secrets.token_hex(4)}"
     if fault.inbound and args.target == "local":
         raise UsageError("--inbound: the local mesh has no proxies of the called services' own; leave it out there")
+    only_tests = args.target == "cluster" and config.cluster.only_test_traffic
+    tests = test_traffic(owner) if only_tests else None
     labels = None if fault.caller is None else {"app": fault.caller}
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
         folder = config.out / owner if args.target == "cluster" else Path(scratch)
@@ -70,12 +73,15 @@ def run(args: argparse.Namespace) -> int:
                 owner=owner,
                 index=0,
                 workload_labels=wiring.workload_labels(config).get(fault.host),
+                test_headers=tests,
             )
             with mesh.changed(edits, name=str(fault)) as change:
                 print(
                     f"{fault} is live (run {owner}); undone in {format_duration(time_s)}, or now with Ctrl-C",
                     flush=True,
                 )
+                if only_tests:
+                    print(f"only requests with the header 'baggage: harness.run={owner}' are hit", flush=True)
                 if args.target == "local":
                     print(f"the service is at {mesh.entry().url}", flush=True)
                 _hold(mesh, change, config, time_s)

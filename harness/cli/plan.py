@@ -115,6 +115,7 @@ def _copies(config: Config, kube: Kubernetes) -> list[tuple[Edit, ...]]:
 
 def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -> list[tuple[Edit, ...]]:
     baseline, canary = (config.workload(config.service, arm).labels for arm in (config.baseline, config.canary))
+    tests = test_traffic(_OWNER) if config.cluster.only_test_traffic else None
     split = split_edits(
         resources,
         host=config.service,
@@ -125,7 +126,7 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
         by=config.split_by,
         owner=_OWNER,
         gateway=config.cluster.gateway,
-        test_headers=test_traffic(_OWNER) if config.cluster.only_test_traffic else None,
+        test_headers=tests,
     )
     common = {key: value for key, value in baseline.items() if canary.get(key) == value}
     return [
@@ -136,6 +137,7 @@ def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -
             namespace=config.namespace,
             callers=[None if fault.host == config.service else common for fault in faults],
             owner=_OWNER,
+            test_headers=tests,
         ),
     ]
 

@@ -11,12 +11,17 @@ from harness.model.fault import Fault
 from harness.model.objective import Objective, parse_objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
+from harness.runner.planning import require_seen
 
 ASSUMED = "of latencies that spread like a lognormal with sigma 0.5, and errors of 0.5 %"
 
 
 def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
-    """The plan of a run with the phases, objectives and rate of the configuration; nothing is looked up."""
+    """The plan of a run with the phases, objectives and rate of the configuration; nothing is looked up.
+
+    Raises UsageError for objectives that a run would refuse.
+    """
+    require_seen(config.objectives, config.split_by)
     lengths = config.phases
     phases = [(PhaseKind.WARM_UP, lengths.warm_up_s), (PhaseKind.STEADY, lengths.steady_s)]
     if faults:

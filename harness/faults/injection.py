@@ -99,8 +99,9 @@ def faults_edits(
     callers: Sequence[Mapping[str, str] | None],
     owner: str,
     caller_namespace: str | None = None,
+    test_headers: Mapping[str, Json] | None = None,
 ) -> tuple[Edit, ...]:
-    """The edits of several faults at once; ``callers`` holds the caller's labels for each.
+    """The edits of several faults at once; ``callers`` holds the caller's labels for each, the rest is as for one.
 
     Each is made on top of the ones before it, so that a delay and an abort of the same calls both hit.
     """
@@ -115,6 +116,7 @@ def faults_edits(
             owner=owner,
             index=index,
             caller_namespace=caller_namespace,
+            test_headers=test_headers,
         )
         current = applied_all(more, current, namespace=namespace)
         edits = (*edits, *more)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from harness.errors import UsageError
 from harness.faults import fault_edits
 from harness.istio.edits import Edit, applied_all
+from harness.istio.governing import MESH
 from harness.istio.routes import test_traffic
 from harness.istio.routing import split_edits
 from harness.mesh.port import Change, Mesh
@@ -127,6 +129,11 @@ class Changes:
         )
 
     def _fault_edits(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Edit, ...]:
+        if not fault.inbound and self._on_itself(fault) and self._mesh.gateway != MESH:
+            raise UsageError(
+                f"{fault}: load reaches {self._settings.service} through the gateway {self._mesh.gateway}, whose own proxy would "
+                "carry the fault out and cannot be asked what it hit: put it into the service's proxies (inbound=True), or on a dependency"
+            )
         return fault_edits(
             fault,
             resources,
@@ -163,5 +170,7 @@ class Changes:
         """Whose calls are hit: the named caller's, else the service under test's, else (a fault on itself) everybody's."""
         if fault.caller:
             return {"app": fault.caller}
-        on_itself = service_name(fault.host) == service_name(self._settings.service)
-        return None if on_itself else self._settings.common_labels
+        return None if self._on_itself(fault) else self._settings.common_labels
+
+    def _on_itself(self, fault: Fault) -> bool:
+        return service_name(fault.host) == service_name(self._settings.service)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import UsageError
 from harness.mesh.port import Entry
 from harness.model.load import LoadPlan, Stage
-from harness.model.objective import SliKind
+from harness.model.objective import Objective, SliKind
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.scenario import Scenario
@@ -24,8 +25,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     mirror = settings.split_by is SplitBy.MIRROR
     if not 0 < settings.canary_share < 1 and not (mirror and settings.canary_share == 1):
         raise UsageError(f"{scenario.name}: expected a split between 0 % and 100 %, found {settings.canary_share:.0%}")
-    if mirror:
-        _require_gauges(scenario)
+    require_seen(scenario.objectives, settings.split_by)
     faults = tuple(map(str, scenario.faults))
     lengths = [
         (PhaseKind.WARM_UP, scenario.warm_up_s),
@@ -63,9 +63,9 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     )
 
 
-def _require_gauges(scenario: Scenario) -> None:
-    """Raise UsageError for an objective about answers: those to copies are thrown away, so nobody could compare them."""
-    for objective in scenario.objectives:
+def require_seen(objectives: Sequence[Objective], split_by: SplitBy) -> None:
+    """Raise UsageError for an objective about answers to copies: they are thrown away, so nobody could compare them."""
+    for objective in objectives if split_by is SplitBy.MIRROR else ():
         if objective.kind is not SliKind.GAUGE:
             raise UsageError(
                 f"{objective.text}: split by mirror: the answers to the canary's copies are seen by nobody, so expected objectives "

@@ -268,6 +268,32 @@ def test_a_killed_injection_is_undone_by_a_reaper_that_stays(fake: FakeKubernete
     assert reaper.returncode == 0
 
 
+def test_by_hand_too_only_test_traffic_is_hit_where_that_is_said(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The injected route matches the injection's own baggage, which is printed; no caller need be named then."""
+    (project / "harness.yaml").write_text(CONFIG.format(more=", only-test-traffic: true"))
+    seen: list[str] = []
+
+    def look(call: Call) -> None:
+        if call.resource == "virtualservices" and call.method == "DELETE":
+            seen.extend(str(item["spec"]["http"][0]["match"]) for item in fake.objects("VirtualService")[-1:])
+
+    fake.before = look  # type: ignore[assignment]
+    assert main(["inject", "abort", "ratings", "503", "--for", "0.3s"]) == 0
+    assert "only requests with the header 'baggage: harness.run=hand-" in capsys.readouterr().out
+    assert all("harness\\\\.run=hand-" in match for match in seen), seen
+    assert seen
+
+
+def test_a_plan_that_nobody_could_judge_is_wrong_usage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Objectives about answers to copies are refused before a run would refuse them."""
+    file = project / "harness.yaml"
+    file.write_text(file.read_text() + "split: {by: mirror}\n")
+    assert main(["plan"]) == 2
+    assert "split by mirror" in capsys.readouterr().err
+
+
 def test_what_an_undo_could_not_see_is_said(
     fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
