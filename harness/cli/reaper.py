@@ -37,21 +37,23 @@ def run(args: argparse.Namespace) -> int:
     settings, namespace = settings_of(args)
     every_s = parse_duration(args.every, "--every")
     with closing(connected(settings, None, tell=_tell)) as kube, suppress(KeyboardInterrupt):
-        while True:
-            _look(kube, namespace, settings, once=args.once)
-            if args.once:
-                return 0
+        _look(kube, namespace, settings, once=args.once, first=True)
+        while not args.once:
             time.sleep(every_s)
+            _look(kube, namespace, settings, once=False, first=False)
     return 0
 
 
-def _look(kube: Kubernetes, namespace: str, settings: ClusterSettings, *, once: bool) -> None:
-    """One look. A reaper that stays lives through an API server in trouble; one without its rights says so and ends."""
+def _look(kube: Kubernetes, namespace: str, settings: ClusterSettings, *, once: bool, first: bool) -> None:
+    """One look. A reaper that stays lives through an API server in trouble; one that never had its rights says so and ends.
+
+    Rights that it had before may come back: an API server that starts again denies everybody for a while.
+    """
     settle = Settling(kube, namespace, settings)
     try:
         done = reap(kube, namespace, patience_s=settings.patience_s, tell=_tell, settle=settle)
     except ClusterError as error:
-        if once or isinstance(error, ClusterForbidden):
+        if once or (first and isinstance(error, ClusterForbidden)):
             raise
         _tell(str(error))
         return

@@ -8,7 +8,6 @@ types. Nothing is sent twice behind the caller's back.
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,14 +23,14 @@ import urllib3
 from harness.clients.kubernetes_errors import refusal
 from harness.clients.kubernetes_forward import pod_get
 from harness.clients.kubernetes_kinds import Kind, kind_of
+from harness.clients.kubernetes_patience import patiently
 from harness.clients.kubernetes_settings import IN_CLUSTER, api_client, context_name
 from harness.clients.kubernetes_warnings import warnings_in
-from harness.errors import ClusterConflict, ClusterError, ClusterUnreachable
+from harness.errors import ClusterError, ClusterUnreachable
 from harness.model.record import Json
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
 _UNKNOWN_USER = 401
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +154,12 @@ class Kubernetes:
         idempotent: an answer that got lost makes it see its own change. tell: told of each failure
         before the next try. Raises the last error after ``patience_s`` seconds.
         """
-        give_up, wait_s = time.monotonic() + patience_s, _FIRST_WAIT_S
-        while True:
-            try:
-                before = self.get(kind, namespace, name)
-                after = change(before)
-                return self._bring(before, after, dry_run=dry_run), before
-            except (ClusterConflict, ClusterUnreachable) as error:
-                if time.monotonic() + wait_s > give_up:
-                    raise
-                tell(f"{error}; trying again for {give_up - time.monotonic():.0f} s")
-            time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+        def once() -> tuple[Written | None, Json | None]:
+            before = self.get(kind, namespace, name)
+            return self._bring(before, change(before), dry_run=dry_run), before
+
+        return patiently(once, patience_s=patience_s, tell=tell)
 
     def watch(self, kind: str, namespace: str, *, since: str, timeout_s: int) -> Iterator[tuple[str, Json]]:
         """Changes after the resourceVersion ``since``, as (ADDED, MODIFIED or DELETED, object), for ``timeout_s`` seconds.

@@ -760,6 +760,18 @@ def test_expired_credentials_are_read_again(fake: FakeKubernetes, open_mesh: Ope
     assert left(fake) == []
 
 
+def test_an_api_server_that_starts_again_is_sat_out(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Until it has read its Roles it denies everybody (403): the undo keeps trying, and the run still counts as alive."""
+    before = fake.specs()
+    with open_mesh(patience_s=10) as mesh, mesh.changed(split(mesh), name="split"):
+        fake.admins.clear()
+        timer = threading.Timer(1.0, fake.admins.add, ("admin",))
+        timer.start()
+    timer.join()
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
 def test_a_lost_connection_is_survived(fake: FakeKubernetes, open_mesh: Open) -> None:
     """While the API server does not answer the undo keeps trying, and succeeds when it is back."""
     before, dead = fake.specs(), threading.Event()

@@ -11,7 +11,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 
 from harness.clients.kubernetes import Kubernetes
-from harness.errors import ClusterConflict, ClusterError, ClusterUnreachable, MeshDrift
+from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable, MeshDrift
 from harness.istio.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.model.record import Json
 
@@ -95,8 +95,8 @@ class Heartbeat:
         while not self._stopped.wait(self._interval_s) and not self._lost:
             try:
                 self._renew()
-            except ClusterUnreachable:
-                continue  # the next beat tries again; the reaper counts the missed ones
+            except (ClusterForbidden, ClusterUnreachable):
+                continue  # it may be starting again; the next beat tries again; the reaper counts the missed ones
             except ClusterError as error:
                 self._lost = f"the sign of life of run {self._owner} cannot be renewed: {error}"
 

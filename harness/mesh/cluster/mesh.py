@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.clients.interrupts import interrupts_kept_waiting
 from harness.clients.kubernetes import Kubernetes, Written
+from harness.clients.kubernetes_patience import patiently
 from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.istio.edits import Edit, applied
 from harness.mesh.cluster import limits
@@ -154,7 +155,9 @@ class ClusterMesh:
         with interrupts_kept_waiting():
             for owner, beat in self._beats.items():
                 try:
-                    self._locks.release(owner)
+                    patiently(
+                        partial(self._locks.release, owner), patience_s=self._settings.patience_s, tell=self._tell
+                    )
                     beat.stop()
                 except ClusterError as error:
                     self._tell(f"run {owner}: its Leases could not be deleted; the reaper will: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.clients.kubernetes import Kubernetes, ignore
+from harness.clients.kubernetes_patience import patiently
 from harness.errors import ClusterError, RollbackError
 from harness.istio.edits import Edit, traces, undone
 from harness.mesh.cluster.journal import Change
@@ -39,7 +40,7 @@ def undo(
             trouble.append(str(error))
         else:
             settle(edit)
-    left = [] if trouble else left_of(kube, change.edits)
+    left = [] if trouble else patiently(lambda: left_of(kube, change.edits), patience_s=patience_s, tell=tell)
     if trouble or left:
         raise RollbackError(
             f"{change.name}: expected nothing of run {change.owner} to be left, "
