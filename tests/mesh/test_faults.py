@@ -42,7 +42,7 @@ def test_a_delay_holds_the_request_and_then_sends_it_on(world: World) -> None:
     )
     answer = world.get("reviews")
     assert answer.status == 200
-    assert 0.28 <= answer.seconds < 3
+    assert 0.15 <= answer.seconds < 5
 
 
 def test_the_deprecated_percent_of_a_delay_still_counts(world: World) -> None:
@@ -53,7 +53,7 @@ def test_the_deprecated_percent_of_a_delay_still_counts(world: World) -> None:
           route: [{destination: {host: reviews}}]
         """)
     )
-    assert world.get("reviews").seconds >= 0.18
+    assert world.get("reviews").seconds >= 0.1
 
 
 def test_a_percentage_hits_that_share(world: World) -> None:
@@ -91,7 +91,7 @@ def test_delay_and_abort_together_come_one_after_the_other(world: World) -> None
     )
     answer = world.get("reviews")
     assert answer.status == 503
-    assert answer.seconds >= 0.18
+    assert answer.seconds >= 0.1
 
 
 def test_a_delay_is_paid_before_the_timeout_starts(world: World) -> None:

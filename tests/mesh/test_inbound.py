@@ -90,12 +90,13 @@ def test_an_abort_hits_its_share(tmp_path: Path) -> None:
 
 def test_a_delay_for_test_traffic_spares_everybody_else(tmp_path: Path) -> None:
     """Only requests with the run's baggage wait."""
-    with proxy(patched(delay("ratings", "300ms", inbound=True), test_only=True), tmp_path) as url:
+    with proxy(patched(delay("ratings", "1s", inbound=True), test_only=True), tmp_path) as url:
         (stranger,) = asked(url, 1, headers={"baggage": "harness.run=other"})
         hit = asked(url, 3, headers={"baggage": "a=b, harness.run=r1,harness.arm=canary"})
         spared = min(answer.seconds for answer in [stranger, *asked(url, 5)])
-    assert all(answer.seconds >= 0.3 for answer in hit)
-    assert spared < 0.3
+    # Envoy's timers go by the time of its last wake-up, so on a busy machine they are early by some milliseconds.
+    assert all(answer.seconds > 0.5 for answer in hit)
+    assert spared < 0.5
 
 
 def test_a_caller_cannot_be_chosen() -> None:
