@@ -45,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         choices=[str(each) for each in FailOn],
-        default=str(FailOn.BEYOND_TOLERANCE),
-        help="what fails a canary (default: %(default)s)",
+        help=f"what fails a canary (default: {FailOn.BEYOND_TOLERANCE})",
     )
     parser.add_argument(
         "--calibration", type=Path, metavar="FILE", help="noise of this environment, by harness calibrate"
@@ -63,12 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the analysis; the exit code is the verdict's."""
+    _check_options(args)
     if args.kayenta is not None:
         return judge_kayenta.run(args)
-    if any(given is not None for given in (args.pass_threshold, args.marginal_threshold, args.metrics)):
-        raise UsageError(
-            "--pass, --marginal and --metrics belong to --kayenta; a run's own scores stand in harness.yaml"
-        )
     objectives = tuple(parse_objective(text) for text in args.objective)
     if args.baseline is not None or args.canary is not None:
         record, analysis = _files(args, objectives)
@@ -93,7 +89,7 @@ def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tupl
     if objectives:
         _check_labels(plan, record.samples.operations)
     record = replace(record, plan=_calibrated(plan, args.calibration))
-    judge = SequentialJudge(fail_on=FailOn(args.fail_on)) if name == SequentialJudge().name else wiring.judge(name)
+    judge = SequentialJudge(fail_on=_rule(args)) if name == SequentialJudge().name else wiring.judge(name)
     return record, decide(record, judge)
 
 
@@ -114,12 +110,35 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
     plan = replace(case.plan, scenario=f"{args.baseline.name} and {args.canary.name}")
     plan = _calibrated(plan, args.calibration)
     _check_labels(plan, case.evidence.samples.operations)
-    analysis = SequentialJudge(fail_on=FailOn(args.fail_on)).judge(
-        case.evidence, plan, now_s=case.now_s, final=case.final
-    )
+    analysis = SequentialJudge(fail_on=_rule(args)).judge(case.evidence, plan, now_s=case.now_s, final=case.final)
     analysis = replace(analysis, warnings=(*analysis.warnings, *case.warnings))
     samples, phases = case.evidence.samples, case.evidence.phases
     return Record(plan=plan, phases=phases, samples=samples, load=None), analysis
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises UsageError for options that what was asked for does not take: none is silently ignored."""
+    others: tuple[str, ...]
+    if args.kayenta is not None:
+        others = ("bundle", "objective", "alpha", "judge", "fail_on", "calibration", "baseline", "canary", "share")
+        taken = "--kayenta takes --metrics, --pass, --marginal, --interval, --lookback, --step and --json"
+    elif args.baseline is not None or args.canary is not None:
+        others = judge_kayenta.OPTIONS
+        taken = "--baseline and --canary take --objective, --alpha, --fail-on, --calibration, --share and --json"
+    elif args.judge not in (None, SequentialJudge().name):
+        others = (*judge_kayenta.OPTIONS, "share", "alpha", "fail_on", "calibration")
+        taken = f"--judge {args.judge} takes --objective and --json"
+    else:
+        others = (*judge_kayenta.OPTIONS, "share")
+        taken = "a recorded run has its own scores and share of requests"
+    for name in others:
+        if getattr(args, name) not in (None, []):
+            option = "a bundle" if name == "bundle" else "--" + name.removesuffix("_threshold").replace("_", "-")
+            raise UsageError(f"judge: expected other options, found {option}: {taken}")
+
+
+def _rule(args: argparse.Namespace) -> FailOn:
+    return FailOn.BEYOND_TOLERANCE if args.fail_on is None else FailOn(args.fail_on)
 
 
 def _calibrated(plan: Plan, file: Path | None) -> Plan:

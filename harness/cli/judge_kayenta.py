@@ -23,6 +23,8 @@ from harness.judge.kayenta import (
 )
 from harness.judge.kayenta.printed import as_json, as_table, course_as_json, course_as_table
 
+OPTIONS = ("metrics", "pass_threshold", "marginal_threshold", "interval", "lookback", "step")
+"""What only ``--kayenta`` takes, as argparse names it."""
 EXIT_CODES = {"Pass": 0, "Fail": 1, "Marginal": 10}
 
 

@@ -143,15 +143,18 @@ def read_calibration(text: str, file: Path | str) -> Calibration:
     excess = content.get("excess")
     if not isinstance(excess, dict) or not all(_is_size(value) for value in excess.values()):
         raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {excess!r}")
-    counts = [content.get(key) for key in ("runs", "failed")]
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
-        raise JudgeInputError(f"{file}: runs, failed: expected counts, found {counts!r}")
+    runs, failed = content.get("runs"), content.get("failed")
+    if type(runs) is not int or type(failed) is not int or not 0 <= failed <= runs or not runs:
+        raise JudgeInputError(f"{file}: runs, failed: expected counts, found {runs!r} and {failed!r}")
+    control = content.get("control")
+    if control not in (None, True, False) or type(control) is int:
+        raise JudgeInputError(f"{file}: control: expected true, false or null, found {control!r}")
     return Calibration(
         environment=str(content.get("environment", "")),
-        runs=int(content["runs"]),
-        failed=int(content["failed"]),
+        runs=runs,
+        failed=failed,
         excess={str(name): float(value) for name, value in excess.items()},
-        control=content.get("control"),
+        control=control,
     )
 
 

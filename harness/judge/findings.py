@@ -21,7 +21,7 @@ METHOD = (
     "long-run variance, Student's t"
 )
 
-REST_FACTOR = 2.0
+REST_FACTOR = 3.0
 _POWER_SIGMAS = 1.0  # more than even odds: 84 of 100 runs with this many requests show it
 
 

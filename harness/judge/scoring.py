@@ -58,6 +58,7 @@ def _cap(findings: Sequence[Finding], verdict: Verdict, pass_score: float, margi
         return 100.0
     if verdict is not Verdict.FAIL:
         return min(75.0, max(pass_score - 0.1, 0.0))
-    if any(finding.objective.critical and finding.verdict is Verdict.FAIL for finding in findings):
+    counted = [finding.objective for finding in findings if finding.verdict is Verdict.FAIL and finding.weight > 0]
+    if any(objective.critical for objective in counted):
         return 0.0
     return min(FAIL_CAP, max(marginal_score - 0.1, 0.0))

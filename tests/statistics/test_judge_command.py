@@ -96,6 +96,10 @@ def test_a_bad_file_is_named_with_column_and_row(tmp_path, capsys, content, word
         (["--baseline", "no.csv", "--canary", "no.csv"], "no such file"),
         (["--baseline", "a.csv", "--canary", "a.csv", "--objective", "latency_p99 < 10%"], "needs a sign"),
         (["--baseline", "a.csv", "--canary", "a.csv", "--alpha", "2"], "alpha"),
+        (["--baseline", "a.csv", "--canary", "a.csv", "--pass", "90"], "found --pass"),
+        (["--kayenta", "c.json", "--metrics", "p.json", "--alpha", "0.1"], "found --alpha: --kayenta takes --metrics"),
+        (["latest", "--share", "0.5"], "found --share"),
+        (["latest", "--judge", "limits", "--fail-on", "any-harm"], "found --fail-on: --judge limits takes"),
         (["--baseline", "a.csv", "--canary", "a.csv", "--objective", "error_rate{endpoint=/x} < 1%"], "'/x'"),
         (["--baseline", "a.csv", "--canary", "a.csv", "--objective", "throughput > -5%"], "canary_share"),
     ],
@@ -261,7 +265,9 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
     """The file of a calibration gives it back; other files are refused by name."""
     calibration = Calibration(environment="here", runs=4, failed=0, excess={"latency_p50": 0.01}, control=None)
     assert read_calibration(calibration_json(calibration), "c.json") == calibration
-    for text in ("", "[]", '{"format_version": 9}', calibration_json(calibration).replace("0.01", "-1")):
+    written = calibration_json(calibration)
+    changes = ("0.01", "-1"), ('"control": null', '"control": "yes"'), ('"failed": 0', '"failed": 5')
+    for text in ("", "[]", '{"format_version": 9}', *(written.replace(*change) for change in changes)):
         with pytest.raises(JudgeInputError, match=r"c\.json"):
             read_calibration(text, "c.json")
     with pytest.raises(JudgeInputError, match="at least 3 runs"):
