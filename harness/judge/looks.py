@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.model.objective import Objective, SliKind
 from harness.model.phase import Phase, PhaseKind
@@ -19,6 +19,7 @@ from harness.stats.tails import anytime_tail
 FINAL_PART = 0.7
 RESTART_PART = 0.2
 RESTART_EVERY_S = 60.0
+MOST_RESTARTS = 15
 TUNED_AT = 1 / 20
 SHOWN = 0.025
 SHOWN_IN_SHORT_PHASE = 0.2
@@ -30,17 +31,22 @@ _KIND_WEIGHTS = {SliKind.ERROR_RATE: 3.0, SliKind.THROUGHPUT: 0.5, SliKind.SPLIT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One phase at one look. ``planned_s`` is its planned length, ``complete`` whether (nearly) all of it was seen."""
+    """One phase at one look.
+
+    planned_s: its planned length. complete: whether (nearly) all of it was seen. beside_long: whether the
+    run has a judged phase that is long enough to show everything.
+    """
 
     phase: Phase
     planned_s: float
     seen_s: float
     complete: bool
+    beside_long: bool = True
 
     @property
     def short(self) -> bool:
-        """Too short to show everything: watched for harm, and shown at a lower confidence."""
-        return self.planned_s < SHORT_PHASE_S
+        """Too short to show everything, beside one that is not: watched for harm, and shown at a lower confidence."""
+        return self.beside_long and self.planned_s < SHORT_PHASE_S
 
     @property
     def shown_tail(self) -> float:
@@ -77,7 +83,10 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
         over = final or phase.name != last
         complete = over and seen >= COMPLETE * length
         result.append(Look(phase=phase, planned_s=max(length, seen, _SHORTEST_S), seen_s=seen, complete=complete))
-    return tuple(result)
+    lengths = [look.planned_s for look in result]
+    lengths += [phase.duration_s for phase in plan.phases if phase.kind.judged]
+    long = max(lengths, default=0.0) >= SHORT_PHASE_S
+    return tuple(replace(look, beside_long=long) for look in result)
 
 
 def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:
@@ -104,15 +113,16 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
 def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:
     """Where evidence is summed from: index of the first block and part of alpha.
 
-    Always the whole phase; in a long one also anew every minute, because harm that starts late is
-    hidden by what was before it.
+    Always the whole phase; in a long one also anew every minute (in one of more than a quarter of an hour,
+    less often), because harm that starts late is hidden by what was before it.
     """
-    restarts = max(int(planned_s / RESTART_EVERY_S - 0.25), 0)
+    every_s = max(RESTART_EVERY_S, planned_s / (MOST_RESTARTS + 1))
+    restarts = max(int(planned_s / every_s - 0.25), 0)
     if not restarts or not len(blocks):
         return ((0, 1.0),)
     starts = [(0, 1 - RESTART_PART)]
     for number in range(1, restarts + 1):
-        first = blocks[0] + round(number * RESTART_EVERY_S / block_s)
+        first = blocks[0] + round(number * every_s / block_s)
         index = next((place for place, block in enumerate(blocks) if block >= first), None)
         if index is not None:
             starts.append((index, RESTART_PART / restarts))

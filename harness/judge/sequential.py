@@ -9,6 +9,7 @@ seen so far; the same evidence gives the same analysis.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +30,7 @@ from harness.stats.table import Table, reduce_samples
 from harness.stats.window import Window, joined, window_of
 
 LONG_RUN_S = 90.0
+MOST_BLOCKS = 3600
 EARLY_PASS_AFTER = 0.5
 
 
@@ -179,8 +181,10 @@ def excess_of(plan: Plan, objective: Objective) -> float:
 
 
 def block_seconds(plan: Plan) -> float:
-    """Width of the blocks of time: a second, or half of one in runs under a minute and a half."""
-    return 1.0 if plan.duration_s >= LONG_RUN_S else 0.5
+    """Width of the blocks of time: a second, half of one in runs under a minute and a half, more in runs over an hour."""
+    if plan.duration_s < LONG_RUN_S:
+        return 0.5
+    return float(max(1, math.ceil(plan.duration_s / MOST_BLOCKS)))
 
 
 def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:

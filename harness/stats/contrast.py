@@ -191,6 +191,7 @@ class QuantileContrast:
 
 
 _CLOSE_ENOUGH = 5e-3  # of a standard error: ends of intervals are not printed finer
+_STEPS, _NARROW = 60, 1e-4
 _NOTHING_KNOWN = 1e6
 """A latency that may be anywhere, as a factor."""
 
@@ -351,14 +352,22 @@ def _solve(
         far = min(far + step, end) if side > 0 else max(far - step, end)
         step *= 2
         far_gap = root(far) - target
-    for _ in range(30):
-        if abs(far_gap) < _CLOSE_ENOUGH or near == far:
-            return far
+    if abs(far_gap) < _CLOSE_ENOUGH:
+        return far
+    kept = 0.0
+    for _ in range(_STEPS):
+        if abs(far - near) <= _NARROW * max(abs(far), abs(near), _SHARE_STEP):
+            break
         bounded = math.isfinite(far_gap) and math.isfinite(near_gap)
         middle = far - far_gap * (far - near) / (far_gap - near_gap) if bounded else (far + near) / 2
         gap = root(middle) - target
+        if abs(gap) < _CLOSE_ENOUGH:
+            return middle
         if gap * side > 0:
-            near, near_gap, far_gap = middle, gap, far_gap / 2 if bounded else far_gap
+            near, near_gap = middle, gap
+            far_gap = far_gap / 2 if kept > 0 else far_gap
         else:
-            far, far_gap, near_gap = middle, gap, near_gap / 2 if bounded else near_gap
+            far, far_gap = middle, gap
+            near_gap = near_gap / 2 if kept < 0 else near_gap
+        kept = gap * side
     return far

@@ -14,6 +14,9 @@ import pytest
 from harness.cli import main
 from harness.errors import JudgeInputError, ObjectiveError, UsageError
 from harness.judge import compare
+from harness.judge.arrays import prepared
+from harness.judge.looks import stretches
+from harness.judge.sequential import MOST_BLOCKS, block_seconds
 from harness.model.verdict import Verdict
 
 ROWS = 40
@@ -163,3 +166,21 @@ def test_a_limit_that_nothing_can_keep_or_break_is_refused(text):
     """Nothing is faster than 0 and nothing slower than 0 requests a second, so 0 is no limit."""
     with pytest.raises(ObjectiveError, match="expected a limit above 0"):
         compare(columns(), columns(), [text], canary_share=0.5)
+
+
+def test_a_run_of_days_takes_no_longer_than_one_of_minutes():
+    """Blocks widen and fresh starts thin out in long runs, so that times in milliseconds or a week of requests end too."""
+    week = compare(columns(time_s=np.linspace(0, 6e5, ROWS)), columns(time_s=np.linspace(0, 6e5, ROWS)))
+    assert (Verdict.INCONCLUSIVE, 6e5) == (week.verdict, week.decided_at_s)
+    assert (3600, 164.0) == (
+        MOST_BLOCKS,
+        block_seconds(prepared(*[columns(time_s=np.linspace(0, 590_000, ROWS))] * 2).plan),
+    )
+    assert 16 == len(stretches(range(3600), 100.0, 360_000.0))
+
+
+def test_a_run_of_nothing_but_a_short_phase_is_shown_at_full_confidence():
+    """The lower bar of a short phase is for one beside a long one; alone, a few seconds must show everything."""
+    rows = {"latency_s": np.full(ROWS, 0.02), "time_s": np.linspace(0, 5, ROWS)}
+    analysis = compare(columns(**rows), columns(**rows), ["throughput > -10%"], canary_share=0.45)
+    assert (Verdict.INCONCLUSIVE, False) == (analysis.verdict, any("80 %" in text for text in analysis.warnings))
