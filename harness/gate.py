@@ -22,6 +22,7 @@ from harness.model.verdict import Analysis
 from harness.report import page
 from harness.runner.deciding import decide
 from harness.runner.manifest import manifest, started_by
+from harness.runner.planning import plan_run
 from harness.runner.run import run_scenario
 from harness.runner.settings import Notify
 
@@ -66,7 +67,7 @@ def judge_scenario(
 
     Raises HarnessError when there is no verdict; a verdict, whichever it is, is no error.
     """
-    _check_hosts(scenario, config, mesh)
+    check_scenario(scenario, config, target=mesh.target)
     owner = new_owner()
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
     settings = wiring.settings(config, scenario, manifest=facts)
@@ -102,15 +103,21 @@ def with_server_side(record: Record, config: Config) -> Record:
     return replace(record, series=series)
 
 
-def _check_hosts(scenario: Scenario, config: Config, mesh: Mesh) -> None:
+def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
+    """Raise UsageError for a scenario that cannot be run; needs nothing to be started."""
+    _check_hosts(scenario, config, target)
+    plan_run(scenario, wiring.settings(config, scenario, manifest={}), target=target)
+
+
+def _check_hosts(scenario: Scenario, config: Config, target: str) -> None:
     """On this machine every host is a service of the configuration; a cluster has more."""
     for fault in scenario.faults:
-        if mesh.target == "local" and fault.inbound:
+        if target == "local" and fault.inbound:
             raise UsageError(
                 f"{fault}: the local mesh has one proxy for all callers and none of the called services' own: "
                 "leave inbound out here, or run it with --harness-target=cluster"
             )
-        if mesh.target == "local" and fault.host.split(".")[0] not in config.services:
+        if target == "local" and fault.host.split(".")[0] not in config.services:
             raise UsageError(
                 f"{fault}: expected a service of {config.file.name}, found {fault.host!r}; known: {', '.join(config.services)}"
             )

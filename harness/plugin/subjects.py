@@ -168,6 +168,7 @@ class Canary:
             **{f"{name}_s": None if text is None else parse_duration(text, name) for name, text in lengths.items()},
         )
         test = self._test
+        gate.check_scenario(scenario, test.session.config, target=test.session.target)  # before anything is started
         return self._told(
             gate.judge_scenario(
                 scenario, test.session.config, test.mesh, folder=test.next_folder(), again=test.again, notify=test.tell

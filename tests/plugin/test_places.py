@@ -48,3 +48,21 @@ def test_a_missing_configuration_is_told(pytester):
     result = pytester.runpytest_subprocess("-p", "no:locust")
     result.stdout.fnmatch_lines(["*expected harness.yaml in * or a folder above it*--harness-config*"])
     assert 2 == result.ret
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("load='brwse'", "expected the name of a load profile, found 'brwse'*"),
+        ("faults=[abort('nobody', 503, percent=5)]", "*expected a service of harness.yaml, found 'nobody'*"),
+        ("faults=[abort('reviews', 503, percent=5)], fault='0s'", "*expected a fault phase of more than 0 s*"),
+    ],
+)
+def test_a_scenario_that_cannot_be_run_starts_nothing(pytester, given, message):
+    """Nobody waits for services to learn of a wrong name; the command that would start one is not there."""
+    (pytester.path / "harness.yaml").write_text(CONFIG)
+    (pytester.path / "browse.py").write_text("from locust import HttpUser")
+    pytester.makepyfile(f"from harness import abort\ndef test_it(canary): canary.run({given})")
+    result = pytester.runpytest_subprocess("-p", "no:locust")
+    result.stdout.fnmatch_lines([f"UsageError: {message}" if "load" not in given else f"LoadProfileError: {message}"])
+    assert (2, False) == (result.ret, (pytester.path / "reports").exists())
