@@ -45,7 +45,7 @@ def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str) ->
         first = failed[0]
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         reason = f"proof failed: {first.name}{more}: expected {first.expected}, found {first.observed}"
-        return _inconclusive(analysis, reason)
+        return _inconclusive(analysis, f"the run ended early: {aborted}; {reason}" if aborted else reason)
     if aborted and analysis.verdict is not Verdict.FAIL:
         return _inconclusive(analysis, f"the run ended early: {aborted}")
     return analysis

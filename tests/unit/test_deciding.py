@@ -57,6 +57,12 @@ def test_a_run_that_lost_its_load_report_is_inconclusive():
     assert Verdict.INCONCLUSIVE is decide(record(load=None), Says(Verdict.PASS)).verdict
 
 
+def test_what_ended_a_run_early_is_told_before_the_proofs_that_failed_for_it():
+    """A guard that ends a run leaves proofs without requests; the guard is the reason."""
+    analysis = decide(record(aborted="Prometheus is silent", load=None), Says(Verdict.PASS))
+    assert analysis.reason.startswith("the run ended early: Prometheus is silent; proof failed: ")
+
+
 def test_a_run_ended_early_never_passes_but_keeps_a_proven_fail():
     """A breached limit ends a run: harm that was proven stays proven."""
     assert Verdict.INCONCLUSIVE is decide(record(aborted="the kill switch is set"), Says(Verdict.PASS)).verdict
