@@ -35,7 +35,7 @@ def scored(
 
     The weighted mean of the findings' scores, capped by the verdict so that the thresholds agree
     with it; 0 when a critical objective failed. What a cap takes is charged to the findings that
-    made the verdict.
+    made the verdict, or to all where none of them did (a doubt about the requests themselves).
     """
     raw = sum(finding.weight * finding.score for finding in findings)
     total = min(raw, _cap(findings, verdict, pass_score, marginal_score))
@@ -43,6 +43,7 @@ def scored(
     if verdict is Verdict.FAIL and total == 0:
         critical = [index for index in culprits if findings[index].objective.critical]
         culprits = critical or culprits
+    culprits = culprits or [index for index, finding in enumerate(findings) if finding.weight > 0]
     blame = sum(findings[index].weight for index in culprits)
     charged = []
     for index, finding in enumerate(findings):

@@ -184,3 +184,12 @@ def test_a_run_of_nothing_but_a_short_phase_is_shown_at_full_confidence():
     rows = {"latency_s": np.full(ROWS, 0.02), "time_s": np.linspace(0, 5, ROWS)}
     analysis = compare(columns(**rows), columns(**rows), ["throughput > -10%"], canary_share=0.45)
     assert (Verdict.INCONCLUSIVE, False) == (analysis.verdict, any("80 %" in text for text in analysis.warnings))
+
+
+def test_points_that_a_doubt_costs_are_accounted_for_too():
+    """Where every objective is shown and the requests themselves are in doubt, score and lost points still add up to 100."""
+    silent = columns(time_s=np.where(np.arange(ROWS) < 30, np.arange(ROWS) / 6, 15 + np.arange(ROWS) / 6))
+    many = {name: np.repeat(column, 30) for name, column in columns().items()}
+    analysis = compare(many, {name: np.repeat(column, 30) for name, column in silent.items()}, ["latency_p50 < +50%"])
+    assert (Verdict.INCONCLUSIVE, [Verdict.PASS]) == (analysis.verdict, [one.verdict for one in analysis.findings])
+    assert analysis.score + sum(one.points_lost for one in analysis.findings) == pytest.approx(100)
