@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from harness.clients.kubernetes_errors import refusal
+from harness.clients.kubernetes_errors import about_object, refusal
 from harness.clients.kubernetes_forward import pod_get
 from harness.clients.kubernetes_kinds import Kind, kind_of
 from harness.clients.kubernetes_patience import patiently
@@ -108,7 +108,7 @@ class Kubernetes:
         """One object, or None when there is none of that name."""
         found = kind_of(kind)
         status, body, _ = self._send("GET", found, namespace, name)
-        if status == 404 and _about_object(body):
+        if status == 404 and about_object(body):
             return None
         return _object(status, body, verb="get", kind=found, namespace=namespace, name=name)
 
@@ -353,15 +353,6 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return f"{error}; does the kubeconfig have this server's certificate authority, and is this the right context?"
     return f"{type(error).__name__}; is the API server up, and is this the right context?"
-
-
-def _about_object(body: bytes) -> bool:
-    """Whether a 404 says that the object is missing, and not the kind itself."""
-    try:
-        details = json.loads(body).get("details") or {}
-    except (ValueError, AttributeError):
-        return False
-    return bool(details.get("name"))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from harness.clients.kubernetes_kinds import Kind
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable
 
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot ')
-_BUSY, _UNKNOWN_USER = 429, 401
+_BUSY, _UNKNOWN_USER, _MISSING = 429, 401, 404
 _LONGEST_MESSAGE = 600
 _CONFLICTS = {
     409: "changed meanwhile, or there already",
@@ -41,12 +41,29 @@ def refusal(
         return ClusterUnreachable(f"{what}: the API server is in trouble ({status}): {said}")
     if status in _CONFLICTS:
         return ClusterConflict(f"{what}: {_CONFLICTS[status]} ({status}): {said}")
+    if status == _MISSING and not about_object(body):
+        mend = (
+            "; install Istio's with istioctl install, or only them from its manifests" if "istio" in kind.group else ""
+        )
+        return ClusterError(
+            f"{what}: this API server does not know {kind.plural} of {kind.api_version} (404): its CRD is missing, "
+            f"or has another version{mend}; see kubectl api-resources --api-group={kind.group}"
+        )
     return ClusterError(f"{what}: {_MEANINGS.get(status, 'refused as invalid')} ({status}): {said}")
 
 
 def rule(verb: str, kind: Kind) -> str:
     """The rule of a Role that grants ``verb``."""
     return f'- apiGroups: ["{kind.group}"]\n  resources: ["{kind.plural}"]\n  verbs: ["{verb}"]'
+
+
+def about_object(body: bytes) -> bool:
+    """Whether a 404 says that an object is missing, and not the kind itself."""
+    try:
+        details = json.loads(body).get("details") or {}
+    except (ValueError, AttributeError):
+        return False
+    return bool(details.get("name"))
 
 
 def _message(body: bytes) -> str:
