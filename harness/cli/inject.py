@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import secrets
 import tempfile
 import time
@@ -24,7 +25,7 @@ EXAMPLES = """\
   harness inject delay ratings 2s --percent 50 --from reviews --for 60s
   harness inject abort ratings 503 --percent 20 --from reviews --for 5m --target cluster
 """
-_LOOK_EVERY_S = 0.2
+_LOOK_EVERY_S, _SLACK_S = 0.2, 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.target == "cluster" and time_s > config.cluster.limits.duration_s:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
+    config = _with_time_to_live(config, time_s)
     owner = f"hand-{secrets.token_hex(4)}"
     if fault.inbound and args.target == "local":
         raise UsageError("--inbound: the local mesh has no proxies of the called services' own; leave it out there")
@@ -88,6 +90,13 @@ def run(args: argparse.Namespace) -> int:
     if change.rollback is not None:
         print(f"{fault} is undone and verified, in {format_duration(change.rollback.seconds)}")
     return 0
+
+
+def _with_time_to_live(config: Config, time_s: float) -> Config:
+    """With a time to live in the cluster that ends soon after the fault's own: what outlives it is the reaper's."""
+    ttl_s = time_s + 2 * config.cluster.live_within_s + _SLACK_S
+    limits = dataclasses.replace(config.cluster.limits, duration_s=ttl_s)
+    return dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, limits=limits))
 
 
 def fault_of(args: argparse.Namespace) -> Fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -94,11 +95,13 @@ def test_inject_is_live_for_its_time_and_gone_after_it(
     fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command says when the fault is live and when it is gone, and the cluster is as before."""
-    before, seen = fake.specs(), []
+    before, seen, left_s = fake.specs(), [], []
 
     def look(call: Call) -> None:
         if call.resource == "virtualservices" and call.method == "DELETE":
             seen.extend(item["metadata"]["name"] for item in fake.objects("VirtualService"))
+            changes = [json.loads(item["data"]["change"]) for item in fake.objects("ConfigMap")]
+            left_s.extend(change["expires_at"] - time.time() for change in changes)
 
     fake.before = look  # type: ignore[assignment]
     assert main(["inject", "delay", "ratings", "2s", "--percent", "50", "--from", "reviews", "--for", "1s"]) == 0
@@ -106,6 +109,7 @@ def test_inject_is_live_for_its_time_and_gone_after_it(
     assert "is live" in said
     assert "is undone and verified" in said
     assert any(name.endswith("-ratings") for name in seen)
+    assert max(left_s) < 60  # the time to live is the fault's, and a little to prove it in
     assert fake.specs() == before
 
 
