@@ -10,19 +10,12 @@ from harness.model.verdict import Proof
 
 SENT_SHARE = 0.999
 LATE_WARNING_S, LATE_LIMIT_S = 1e-3, 10e-3
-"""99 of 100 requests sent within 1 ms of their due time is good; later than 10 ms, the load was another one,
-unless that is still little beside an answer."""
-LATE_SHARE = 0.25
-"""Of a typical answer: requests queue on the time scale of answers, and such a delay does not bunch them on it. It does
-not differ between arms either, which are drawn after the request is sent."""
+"""99 of 100 requests sent within 1 ms of their due time is good; later than 10 ms, the load was another one."""
 CPU_LIMIT = 0.9
 
 
-def load_proofs(report: LoadReport | None, *, typical_s: float = 0.0) -> tuple[Proof, ...]:
-    """Every proof about the load of a run; a run without a report has one failed proof.
-
-    typical_s: median latency of the answers, seconds; 0 where it is not known.
-    """
+def load_proofs(report: LoadReport | None) -> tuple[Proof, ...]:
+    """Every proof about the load of a run; a run without a report has one failed proof."""
     if report is None:
         return (
             Proof(
@@ -33,7 +26,8 @@ def load_proofs(report: LoadReport | None, *, typical_s: float = 0.0) -> tuple[P
                 remedy="the load generator ended before its time; look at its log",
             ),
         )
-    return tuple(_proofs(report, max(LATE_LIMIT_S, LATE_SHARE * typical_s)))
+    model = _closed_model if report.closed else _open_model
+    return (*model(report), _counted(report), *_answered(report), *_generator(report))
 
 
 def load_warnings(report: LoadReport | None) -> tuple[str, ...]:
@@ -53,41 +47,44 @@ def load_warnings(report: LoadReport | None) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _proofs(report: LoadReport, late_limit_s: float) -> Iterator[Proof]:
+def _closed_model(report: LoadReport) -> Iterator[Proof]:
+    yield Proof(
+        name="load sent",
+        held=report.recorded > 0,
+        expected="at least one request",
+        observed=f"{report.recorded} requests",
+        remedy="the profile's tasks sent nothing; look at the load generator's log",
+    )
+
+
+def _open_model(report: LoadReport) -> Iterator[Proof]:
     sent = report.planned - report.dropped - report.silent
-    if report.closed:
-        yield Proof(
-            name="load sent",
-            held=report.recorded > 0,
-            expected="at least one request",
-            observed=f"{report.recorded} requests",
-            remedy="the profile's tasks sent nothing; look at the load generator's log",
-        )
-    else:
-        yield Proof(
-            name="load sent",
-            held=report.recorded > 0 and sent >= SENT_SHARE * report.planned and report.recorded >= sent,
-            expected=f"at least {format_percent(SENT_SHARE)} of {report.planned} planned arrivals",
-            observed=f"{max(0, min(sent, report.recorded))} sent, {report.dropped} dropped, "
-            f"{report.silent} ended without a request",
-            remedy="the load generator was stopped, lost a worker or was overrun; see its notes and lower the rate",
-        )
-        yield Proof(
-            name="no arrival dropped",
-            held=report.dropped == 0,
-            expected="0 arrivals dropped",
-            observed=f"{report.dropped} of {report.planned}",
-            remedy="more requests were in flight than the load generator can hold: "
-            "lower the rate, or set a time limit in the profile",
-        )
-        yield Proof(
-            name="load on time",
-            held=report.late_p99_s <= late_limit_s,
-            expected=f"99 % of the requests sent within {format_duration(late_limit_s)} of their due time",
-            observed=f"within {format_duration(report.late_p99_s)} (half within {format_duration(report.late_p50_s)})",
-            remedy="the load generator had too little CPU: lower the rate, give it more processes or another machine",
-        )
-    yield _counted(report)
+    yield Proof(
+        name="load sent",
+        held=report.recorded > 0 and sent >= SENT_SHARE * report.planned and report.recorded >= sent,
+        expected=f"at least {format_percent(SENT_SHARE)} of {report.planned} planned arrivals",
+        observed=f"{max(0, min(sent, report.recorded))} sent, {report.dropped} dropped, "
+        f"{report.silent} ended without a request",
+        remedy="the load generator was stopped, lost a worker or was overrun; see its notes and lower the rate",
+    )
+    yield Proof(
+        name="no arrival dropped",
+        held=report.dropped == 0,
+        expected="0 arrivals dropped",
+        observed=f"{report.dropped} of {report.planned}",
+        remedy="more requests were in flight than the load generator can hold: "
+        "lower the rate, or set a time limit in the profile",
+    )
+    yield Proof(
+        name="load on time",
+        held=report.late_p99_s <= LATE_LIMIT_S,
+        expected=f"99 % of the requests sent within {format_duration(LATE_LIMIT_S)} of their due time",
+        observed=f"within {format_duration(report.late_p99_s)} (half within {format_duration(report.late_p50_s)})",
+        remedy="the load generator had too little CPU: lower the rate, give it more processes or another machine",
+    )
+
+
+def _answered(report: LoadReport) -> Iterator[Proof]:
     if report.answered is not None:
         yield Proof(
             name="load answered",
@@ -96,6 +93,9 @@ def _proofs(report: LoadReport, late_limit_s: float) -> Iterator[Proof]:
             observed=f"{report.answered} of {report.recorded} requests were answered",
             remedy="nobody is there: look at the errors of the requests, and at the address that the load goes to",
         )
+
+
+def _generator(report: LoadReport) -> Iterator[Proof]:
     yield Proof(
         name="load workers alive",
         held=report.workers_alive == report.workers > 0,

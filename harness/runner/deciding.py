@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from harness.judge.port import Evidence, Judge
 from harness.load.proofs import load_proofs, load_warnings
 from harness.model.record import Record
-from harness.model.samples import BASELINE
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.proofs import proofs
 
@@ -26,16 +23,9 @@ def decide(record: Record, judge: Judge) -> Analysis:
     end_s = record.phases[-1].end_s if record.phases else 0.0
     evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)
     analysis = judge.judge(evidence, record.plan, now_s=end_s, final=True)
-    proven = (*load_proofs(record.load, typical_s=_typical_s(record)), *proofs(record))
+    proven = (*load_proofs(record.load), *proofs(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
     return _with_proofs(warned, proven, record.aborted)
-
-
-def _typical_s(record: Record) -> float:
-    """The median latency of the baseline's answers; 0 without any."""
-    samples = record.samples
-    latencies = samples.latency_s[(samples.arm == BASELINE) & ~samples.failed]
-    return float(np.median(latencies)) if latencies.size else 0.0
 
 
 def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str) -> Analysis:

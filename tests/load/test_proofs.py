@@ -78,13 +78,11 @@ def test_lateness_between_one_and_ten_milliseconds_is_a_warning():
     assert failed(replace(GOOD, late_p99_s=4e-3)) == []
 
 
-@pytest.mark.parametrize(
-    ("typical_s", "late_s", "held"), [(0.1, 0.024, True), (0.1, 0.026, False), (0.01, 0.011, False)]
-)
-def test_lateness_is_measured_by_what_an_answer_takes(typical_s, late_s, held):
-    """A quarter of a typical answer, and never less than 10 ms, is late enough for another load."""
-    proofs = load_proofs(replace(GOOD, late_p99_s=late_s), typical_s=typical_s)
-    assert {proof.held for proof in proofs if proof.name == "load on time"} == {held}
+def test_a_late_load_is_told_twice():
+    """What fails the proof blurs the latencies as well."""
+    late = replace(GOOD, late_p99_s=11e-3)
+    assert failed(late) == ["load on time"]
+    assert "11 ms late" in load_warnings(late)[0]
 
 
 def test_the_closed_model_says_what_it_hides():
