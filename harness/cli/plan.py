@@ -148,6 +148,8 @@ def _print(plan: Plan, config: Config, faults: list[Fault]) -> None:
     rows = _rows(config, faults, target="cluster")
     rights = ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights)
     _print_rows({"proxies that change": ", ".join(plan.pods) or "none", **rows, "rights": rights})
+    for text in plan.hit:
+        print(f"{'faults hit'.ljust(22)}{text}")
     for text in plan.trouble:
         print(f"{'in the way'.ljust(22)}{text}")
     if not plan.trouble:

@@ -69,8 +69,12 @@ def test_plan_says_what_would_change_and_changes_nothing(
 ) -> None:
     """Differences, proxies, rights and lengths are printed; nothing but reads, reviews and dry runs is sent."""
     before = fake.specs()
+    row = 'istio_requests_total{{reporter="source",destination_service="ratings.shop.svc.cluster.local"}} {}\n'
+    fake.request_totals = {"reviews-1": row.format(30), "reviews-3": row.format(30), "productpage-1": row.format(20)}
     assert main(["plan", "--delay", "ratings=2s@50"]) == 0
     said = capsys.readouterr().out
+    hit = "calls to ratings.shop.svc.cluster.local from reviews v1 (1 pod), reviews v3 (1 pod)"
+    assert f"faults hit            {hit}; 75 % of the 80 calls to it that were counted so far" in said
     assert "+  - name: harness-plan-split-0" in said
     assert "x-harness-fault: plan/0" in said
     assert "proxies that change   productpage-1, ratings-1, reviews-1, reviews-3" in said

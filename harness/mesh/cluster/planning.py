@@ -14,6 +14,7 @@ from harness.istio.edits import Edit, applied
 from harness.mesh.cluster import limits
 from harness.mesh.cluster.ownership import require_unowned
 from harness.mesh.cluster.proxies import Proxies, names_for
+from harness.mesh.cluster.reach import reach
 from harness.mesh.cluster.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.rollouts import require_settled
 from harness.mesh.cluster.targets import require_targets
@@ -23,10 +24,15 @@ from harness.model.record import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Differences as unified diffs; pods whose proxies change; every right with whether we have it; what is in the way."""
+    """What making some changes would do.
+
+    diffs: unified. pods: whose proxies change. hit: whom faults hit, a line a host. rights: with whether we have each.
+    trouble: what is in the way.
+    """
 
     diffs: tuple[str, ...]
     pods: tuple[str, ...]
+    hit: tuple[str, ...]
     rights: tuple[tuple[Right, bool], ...]
     trouble: tuple[str, ...]
 
@@ -72,8 +78,13 @@ def plan_changes(
     ]
     if settings.prove:
         trouble += _trouble(lambda: require_targets(kube, proxies, edits, namespace))
-    rights = tuple((right, right not in missing) for right in needed)
-    return Plan(diffs=tuple(diffs), pods=tuple(pods), rights=rights, trouble=tuple(trouble))
+    return Plan(
+        diffs=tuple(diffs),
+        pods=tuple(pods),
+        hit=reach(proxies, edits, namespace),
+        rights=tuple((right, right not in missing) for right in needed),
+        trouble=tuple(trouble),
+    )
 
 
 def _within(change: Sequence[Edit], namespace: str, settings: ClusterSettings) -> None:
