@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,10 +35,11 @@ class CurlError(ConnectionError):
 class _Transfer:
     """An easy handle with the places where libcurl leaves header lines and body."""
 
-    __slots__ = ("authorities", "handle", "headers", "lines", "parts", "url")
+    __slots__ = ("authorities", "handle", "headers", "lines", "on_new_socket", "parts", "url")
 
-    def __init__(self, user: CurlUser) -> None:
+    def __init__(self, user: CurlUser, on_new_socket: Callable[[int, int], int]) -> None:
         self.handle = pycurl.Curl()
+        self.on_new_socket = on_new_socket
         self.handle.setopt(pycurl.COOKIEFILE, "")
         self.lines: list[bytes] = []
         self.parts: list[bytes] = []
@@ -54,6 +55,7 @@ class _Transfer:
             (pycurl.WRITEFUNCTION, self.parts.append),
             (pycurl.HTTP_VERSION, _VERSIONS[user.http_version]),
             (pycurl.ACCEPT_ENCODING, ""),
+            (pycurl.SOCKOPTFUNCTION, self.on_new_socket),
             (pycurl.NOSIGNAL, 1),
             (pycurl.FOLLOWLOCATION, 1),
             (pycurl.MAXREDIRS, user.max_redirects),
@@ -88,9 +90,9 @@ class CurlClient(HttpClient):
 
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, follow: bool
-    ) -> Answer:
+    ) -> tuple[Answer, float]:
         """See HttpClient."""
-        transfer = self._free.pop() if self._free else _Transfer(self._settings)
+        transfer = self._free.pop() if self._free else _Transfer(self._settings, self._loop.on_new_socket)
         handle = transfer.handle
         if url != transfer.url:
             handle.setopt(pycurl.URL, url)
@@ -100,13 +102,13 @@ class CurlClient(HttpClient):
         special = method != "GET" or body is not None or not follow
         if special:
             _prepare(handle, method, body, follow=follow)
-        number, text = self._loop.perform(handle)
+        number, text, ended_at = self._loop.perform(handle)
         answer = _answer(url, transfer, number, text)
         if special:
             handle.reset()  # keeps cookies and connections
             transfer.set_up(self._settings)
         self._free.append(transfer)
-        return answer
+        return answer, ended_at
 
 
 class CurlUser(User):

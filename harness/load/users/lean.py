@@ -136,18 +136,19 @@ class LeanClient(HttpClient):
         body: bytes | None,
         *,
         follow: bool,  # noqa: ARG002 - redirects are never followed here
-    ) -> Answer:
+    ) -> tuple[Answer, float]:
         """See HttpClient."""
         if not url.startswith(self._base_url):
-            return Answer(url, 0, Headers([]), b"", Http1Error(f"LeanUser sends to its host only, found {url}"))
+            error = Http1Error(f"LeanUser sends to its host only, found {url}")
+            return Answer(url, 0, Headers([]), b"", error), time.perf_counter()
         request = self._request(method, url[len(self._base_url) :] or "/", headers, body)
         try:
             status, lines, content = self._sent(request, head=method == "HEAD")
-        except (OSError, Http1Error) as error:
-            return Answer(url, 0, Headers([]), b"", error)
-        return Answer(
-            url, status, Headers([lines]), content, BadStatusError(f"status {status}") if status >= 400 else None
-        )
+        except (OSError, Http1Error) as trouble:
+            return Answer(url, 0, Headers([]), b"", trouble), time.perf_counter()
+        ended = time.perf_counter()
+        bad = BadStatusError(f"status {status}") if status >= 400 else None
+        return Answer(url, status, Headers([lines]), content, bad), ended
 
     def _sent(self, request: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
         connection = self._free.pop() if self._free else None
