@@ -11,10 +11,11 @@ from itertools import islice
 from pathlib import Path
 from random import seed as seed_profile
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent import GreenletExit
+from locust.rpc import Message
 from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_WAITING
 
@@ -175,7 +176,15 @@ class Part:
         if self.on_done is not None:
             self.on_done()
         else:
+            self._send_count()
             self._environment.runner.send_message(DONE, facts)
+
+    def _send_count(self) -> None:
+        """Locust's own count goes to the master before the news that all is done: at the end it waits half a second for it."""
+        runner = self._environment.runner
+        data: dict[str, Any] = {}
+        self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
+        runner.client.send(cast(Any, Message)("stats", data, runner.client_id))
 
     def _facts(self, recorder: Recorder) -> dict[str, Any]:
         cpu_s, wall_s = time.process_time() - self._began[0], time.perf_counter() - self._began[1]
