@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 from streams import FAMILIES, FAULT, FAULT_HARMS, HARMS, RARE, RARE_HARM, Family, Floats, Harm
-from watching import TOLERATED, Watched, at_end, naive, watch
+from watched_runs import TOLERATED, Watched, at_end, naive, watch
 
 from harness.judge.arrays import compare
 from harness.model.verdict import Verdict

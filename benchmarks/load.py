@@ -25,8 +25,8 @@ import psutil
 from load_tables import Row, finish, table
 from load_target import EnvoyTarget, envoy_target, serve_first
 
-from harness.load.locust import LocustLoad
-from harness.load.reading import read_heads
+from harness.load.parent.locust import LocustLoad
+from harness.load.protocol.sample_reader import read_heads
 from harness.model.load import LoadPlan, LoadReport, Stage
 from harness.model.samples import Samples
 

@@ -15,10 +15,10 @@ from locust.env import Environment  # isort: split
 
 import numpy as np
 
-from harness.load import recording as files
 from harness.load.child.recorder import Recorder
-from harness.load.child.shipping import pack
-from harness.load.reading import RECORD_TYPE, SampleReader
+from harness.load.child.sample_upload import pack
+from harness.load.protocol import sample_files as files
+from harness.load.protocol.sample_reader import RECORD_TYPE, SampleReader
 
 COUNT, BLOCK = 1_000_000, 10_000
 

@@ -15,14 +15,14 @@ from harness.clients.clock import steady_clock
 from harness.config import Config, resolved
 from harness.errors import JudgeInputError, UsageError
 from harness.judge.port import Judge
-from harness.load.locust import LocustLoad
-from harness.load.profiles import find_profile
+from harness.load.parent.locust import LocustLoad
+from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.model.fault import Fault
 from harness.model.objective import Objective
 from harness.model.record import Json
 from harness.model.scenario import Scenario
-from harness.runner.guards import Condition
+from harness.runner.guard_thread import AbortCondition
 from harness.runner.settings import Parts, Settings
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def workload_labels(config: Config) -> dict[str, dict[str, str]]:
     return found
 
 
-def guard_conditions(config: Config) -> tuple[Condition, ...]:
+def guard_conditions(config: Config) -> tuple[AbortCondition, ...]:
     """What guards ask of the outside: whether the Prometheus that the configuration names answers."""
     if config.prometheus is None:
         return ()
@@ -149,7 +149,7 @@ def guard_conditions(config: Config) -> tuple[Condition, ...]:
         require_answer(url)
         return ""
 
-    return (Condition(name="Prometheus", ask=prometheus_answers),)
+    return (AbortCondition(name="Prometheus", ask=prometheus_answers),)
 
 
 def scenario(

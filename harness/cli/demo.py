@@ -12,12 +12,12 @@ from pathlib import Path
 
 from harness import gate, wiring
 from harness.config import Config, read_config, with_environment
+from harness.console import watcher
 from harness.demo.kinds import Kind
 from harness.errors import ConfigError
 from harness.model.fault import Fault, abort, delay
 from harness.report import terminal, words
 from harness.runner.manifest import runnable
-from harness.watching import watcher
 
 HELP = (
     "Start the demo application with a canary of the kind asked for, send load to canary and baseline, make "

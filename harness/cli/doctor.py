@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.clients.envoy_binary import find_envoy
+from harness.clients.envoy.binary import find_envoy
 from harness.clients.ports import free_ports
 from harness.errors import HarnessError
 

@@ -6,10 +6,10 @@ import argparse
 from contextlib import closing
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
-from harness.mesh.cluster.heartbeat import stamp
-from harness.mesh.cluster.journal import journalled
-from harness.mesh.cluster.opening import connected
-from harness.mesh.cluster.reaping import reason_to_undo
+from harness.clients.kubernetes.times import stamp
+from harness.mesh.cluster.connection import connected
+from harness.mesh.cluster.recovery.journal import journalled
+from harness.mesh.cluster.recovery.reaping import reason_to_undo
 
 HELP = "List what is injected in a cluster now: by whom, into what, until when, and whether its run lives."
 EXAMPLES = """\

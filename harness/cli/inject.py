@@ -13,10 +13,10 @@ from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import fault_edits
-from harness.istio.routes import test_traffic
-from harness.mesh.port import Change, Mesh
+from harness.mesh.port import LiveChange, Mesh
 from harness.model.fault import Fault, abort, delay
 from harness.model.units import format_duration, parse_duration
+from harness.routing.istio.routes import traffic_match
 
 HELP = (
     "Inject one fault by hand. It is proven live, and undone and verified after its time, on Ctrl-C and on any error."
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if fault.inbound and args.target == "local":
         raise UsageError("--inbound: the local mesh has no proxies of the called services' own; leave it out there")
     only_tests = args.target == "cluster" and config.cluster.only_test_traffic
-    tests = test_traffic(owner) if only_tests else None
+    tests = traffic_match(owner) if only_tests else None
     labels = None if fault.caller is None else {"app": fault.caller}
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
         folder = config.out / owner if args.target == "cluster" else Path(scratch)
@@ -108,11 +108,11 @@ def fault_of(args: argparse.Namespace) -> Fault:
     return abort(args.host, int(args.value), percent=args.percent, caller=args.caller, inbound=args.inbound)
 
 
-def _hold(mesh: Mesh, change: Change, config: Config, time_s: float) -> None:
+def _hold(mesh: Mesh, change: LiveChange, config: Config, time_s: float) -> None:
     """Until its time is over. Raises MeshError when a guard ends it before."""
     from harness import wiring
-    from harness.runner.guard import switched_off
-    from harness.runner.guards import Condition, Guards
+    from harness.runner.abort_conditions import switched_off
+    from harness.runner.guard_thread import AbortCondition, GuardThread
 
     def mesh_holds() -> str:
         mesh.check()
@@ -120,12 +120,12 @@ def _hold(mesh: Mesh, change: Change, config: Config, time_s: float) -> None:
 
     kill_file = config.out / "KILL"
     asked = (
-        Condition(name="kill file", ask=lambda: switched_off(kill_file)),
-        Condition(name="mesh", ask=mesh_holds),
+        AbortCondition(name="kill file", ask=lambda: switched_off(kill_file)),
+        AbortCondition(name="mesh", ask=mesh_holds),
         *wiring.guard_conditions(config),
     )
     end = time.monotonic() + time_s
-    with Guards(asked, undo=change.undo, misses=config.guards.misses) as guards:
+    with GuardThread(asked, undo=change.undo, misses=config.guards.misses) as guards:
         while (left_s := end - time.monotonic()) > 0:
             time.sleep(min(_LOOK_EVERY_S, left_s))
             ending = guards.ended()

@@ -15,14 +15,14 @@ from typing import Any
 
 from harness.clients.parquet import write_samples
 from harness.errors import LoadError, UsageError
-from harness.load.asking import plan_load
-from harness.load.jobs import JobSettings, describe, render_jobs
-from harness.load.literal import read_settings
-from harness.load.locust import LocustLoad, check_plan
+from harness.load.parent.jobs import JobSettings, describe, render_jobs
+from harness.load.parent.locust import LocustLoad, check_plan
+from harness.load.parent.proofs import load_proofs, load_warnings
+from harness.load.parent.summary import Row, Summary, progress_line, summarise
+from harness.load.planning.load_plan import plan_load
+from harness.load.planning.profile_settings import read_settings
+from harness.load.planning.profiles import find_profile
 from harness.load.port import Load, RunningLoad
-from harness.load.profiles import find_profile
-from harness.load.proofs import load_proofs, load_warnings
-from harness.load.summary import Row, Summary, progress_line, summarise
 from harness.model.load import Arrivals, LoadPlan, LoadReport
 from harness.model.samples import Samples
 from harness.model.units import format_duration, format_percent, parse_duration
@@ -159,8 +159,8 @@ def _headers(words: list[str]) -> dict[str, str]:
 def _load(args: argparse.Namespace) -> Load:
     if args.namespace is None:
         return LocustLoad()
-    from harness.clients.kubernetes import connect
-    from harness.load.cluster import ClusterLoad
+    from harness.clients.kubernetes.api import connect
+    from harness.load.parent.cluster import ClusterLoad
 
     return ClusterLoad(connect(kubeconfig=args.kubeconfig, context=args.context), _jobs(args))
 
@@ -181,8 +181,8 @@ def _jobs(args: argparse.Namespace) -> JobSettings:
 
 
 def _remove_leftovers(args: argparse.Namespace) -> int:
-    from harness.clients.kubernetes import connect
-    from harness.load.cluster import remove_load
+    from harness.clients.kubernetes.api import connect
+    from harness.load.parent.cluster import remove_load
 
     for what in remove_load(connect(kubeconfig=args.kubeconfig, context=args.context), args.namespace):
         print(f"removed {what}")

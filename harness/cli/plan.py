@@ -9,24 +9,24 @@ from contextlib import closing
 from harness import wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.power import planned, power_lines
-from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes.api import Kubernetes
 from harness.config import Config
 from harness.errors import MeshError, UsageError
 from harness.faults import faults_edits
-from harness.istio import governing
-from harness.istio.edits import Edit, applied_all, key
-from harness.istio.routes import test_traffic
-from harness.istio.routing import split_edits
-from harness.mesh.cluster import limits
 from harness.mesh.cluster.arms import fresh_arm_edits, runs
+from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.mesh import plain_resources
-from harness.mesh.cluster.opening import connected
-from harness.mesh.cluster.ownership import owners_of
 from harness.mesh.cluster.planning import Plan, plan_changes
-from harness.mesh.cluster.rights import require_basics
+from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.ownership import owners_of
+from harness.mesh.cluster.safety.rights import require_basics
 from harness.model.fault import Fault, abort, delay
 from harness.model.record import Json
 from harness.model.units import format_duration, format_percent
+from harness.routing.istio import governing
+from harness.routing.istio.edits import Edit, applied_all, key
+from harness.routing.istio.routes import traffic_match
+from harness.routing.istio.routing import split_edits
 
 HELP = (
     "Say what a run would send and could see and, on a cluster, what it would change: differences, whom it hits, "
@@ -115,7 +115,7 @@ def _copies(config: Config, kube: Kubernetes) -> list[tuple[Edit, ...]]:
 
 def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -> list[tuple[Edit, ...]]:
     baseline, canary = (config.workload(config.service, arm).labels for arm in (config.baseline, config.canary))
-    tests = test_traffic(_OWNER) if config.cluster.only_test_traffic else None
+    tests = traffic_match(_OWNER) if config.cluster.only_test_traffic else None
     split = split_edits(
         resources,
         host=config.service,

@@ -8,11 +8,11 @@ import time
 from contextlib import closing, suppress
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
-from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterError, ClusterForbidden, RollbackError
-from harness.mesh.cluster.opening import connected
-from harness.mesh.cluster.reaping import reap
-from harness.mesh.cluster.settling import Settling
+from harness.mesh.cluster.connection import connected
+from harness.mesh.cluster.recovery.convergence import Convergence
+from harness.mesh.cluster.recovery.reaping import reap
 from harness.model.cluster import ClusterSettings
 from harness.model.units import parse_duration
 
@@ -49,7 +49,7 @@ def _look(kube: Kubernetes, namespace: str, settings: ClusterSettings, *, once: 
 
     Rights that it had before may come back: an API server that starts again denies everybody for a while.
     """
-    settle = Settling(kube, namespace, settings)
+    settle = Convergence(kube, namespace, settings)
     try:
         done = reap(kube, namespace, patience_s=settings.patience_s, tell=_tell, settle=settle)
     except ClusterError as error:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
 from harness.errors import RollbackError
-from harness.mesh.cluster.journal import journalled, left_on_disk
-from harness.mesh.cluster.opening import connected
-from harness.mesh.cluster.reaping import reap, reason_to_undo, restore
-from harness.mesh.cluster.settling import Settling
+from harness.mesh.cluster.connection import connected
+from harness.mesh.cluster.recovery.convergence import Convergence
+from harness.mesh.cluster.recovery.journal import journalled, left_on_disk
+from harness.mesh.cluster.recovery.reaping import reap, reason_to_undo, restore
 
 HELP = "Undo what dead runs left in a cluster; verified, safe to repeat, and it leaves alone what others changed meanwhile."
 EXAMPLES = """\
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
                 print(f"{change.owner}: {change.name} by {change.made_by}: {asked}{f': {reason}' if reason else ''}")
             print("nothing to undo" if not changes else "nothing was changed")
             return 0
-        settle = Settling(kube, namespace, settings)
+        settle = Convergence(kube, namespace, settings)
         if args.journal:
             done = tuple(
                 restore(

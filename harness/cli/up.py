@@ -12,10 +12,10 @@ from pathlib import Path
 
 from harness.config import read_config
 from harness.errors import EnvoyError, UsageError
-from harness.istio.reading import read_resources
 from harness.mesh.local import AppliedFiles, LocalMesh, start_local_mesh
 from harness.mesh.services import all_workloads
 from harness.model.config import Config, Workload
+from harness.routing.istio.reading import read_resources
 
 HELP = (
     "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and stay until Ctrl-C. "

@@ -1,9 +1,9 @@
 """Child processes that end with this process, with all their descendants, however it ends.
 
-Each command runs under a warden (see ``harness.clients.warden``) in its own session, so Ctrl-C
+Each command runs under a supervisor (see ``harness.clients.supervisor``) in its own session, so Ctrl-C
 in the terminal reaches only the harness, which undoes things first and stops processes last. The
-warden ends the command's whole tree when it is told to, or when the socket to this process
-closes: normal exit, exception, SIGTERM and SIGKILL alike. A warden costs about 20 ms of CPU at
+supervisor ends the command's whole tree when it is told to, or when the socket to this process
+closes: normal exit, exception, SIGTERM and SIGKILL alike. A supervisor costs about 20 ms of CPU at
 the start, none while it waits, and some 6 MB.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.clients import warden
+from harness.clients import supervisor
 from harness.clients.ports import free_ports
 from harness.errors import ServiceError
 
@@ -47,7 +47,7 @@ def start(
     log.parent.mkdir(parents=True, exist_ok=True)
     ours, theirs = socket.socketpair()
     with theirs, log.open("wb") as output:
-        words = [sys.executable, "-I", "-S", warden.__file__, str(theirs.fileno()), str(ORPHAN_GRACE_S), *command]
+        words = [sys.executable, "-I", "-S", supervisor.__file__, str(theirs.fileno()), str(ORPHAN_GRACE_S), *command]
         try:
             keeper = subprocess.Popen(
                 words,
@@ -68,7 +68,7 @@ def start(
         return Process(name=name, pid=int(number), log=log, keeper=keeper, line=ours)
     ours.close()
     keeper.wait()
-    reason = os.strerror(int(number)) if word == "failed" else _tail(log, 20) or "no answer from its warden"
+    reason = os.strerror(int(number)) if word == "failed" else _tail(log, 20) or "no answer from its supervisor"
     raise ServiceError(f"{name}: expected a program that can be executed, found {command[0]!r}: {reason}")
 
 
@@ -76,7 +76,7 @@ class Process:
     """A running command. As a context manager it is stopped on leaving."""
 
     def __init__(self, *, name: str, pid: int, log: Path, keeper: subprocess.Popen[bytes], line: socket.socket) -> None:
-        """Use ``start``. pid: of the command itself, not of its warden."""
+        """Use ``start``. pid: of the command itself, not of its supervisor."""
         self.name, self.pid, self.log = name, pid, log
         self._keeper, self._line = keeper, line
 
@@ -112,12 +112,12 @@ class Process:
             self._line.sendall(f"{grace_s}\n".encode())
         self._line.close()
         try:
-            self._keeper.wait(grace_s + warden.UNKILLABLE_S + 5)
+            self._keeper.wait(grace_s + supervisor.UNKILLABLE_S + 5)
         except subprocess.TimeoutExpired:
             self._keeper.kill()
             self._keeper.wait()
         if self._keeper.returncode == -signal.SIGKILL:
-            # Perhaps it was the warden that was killed: what remains of the command's group has no keeper.
+            # Perhaps it was the supervisor that was killed: what remains of the command's group has no keeper.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import ConfigError, UsageError
-from harness.istio.yaml_lines import Document, Place
 from harness.model.record import Json
 from harness.model.units import parse_duration, parse_percent
+from harness.routing.istio.yaml_lines import Document, Place
 
 T = TypeVar("T")
 

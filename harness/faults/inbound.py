@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from harness.errors import ResourceError
 from harness.faults import abort, delay
-from harness.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 from harness.model.fault import Delay, Fault
 from harness.model.record import Json
+from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 
 _HTTP = "envoy.filters.network.http_connection_manager"
 _FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"

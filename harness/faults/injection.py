@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from harness.errors import ResourceError
 from harness.faults import abort, delay
 from harness.faults.inbound import inbound_edit
-from harness.istio import governing
-from harness.istio.edits import Edit, Insertion, applied_all, prefix
-from harness.istio.routes import (
+from harness.model.fault import Delay, Fault
+from harness.model.record import Json
+from harness.routing.istio import governing
+from harness.routing.istio.edits import Edit, Insertion, applied_all, prefix
+from harness.routing.istio.routes import (
     Place,
     answered_here,
     clone,
@@ -26,9 +28,7 @@ from harness.istio.routes import (
     places,
     unnarrowed,
 )
-from harness.istio.routing import new_virtual_service
-from harness.model.fault import Delay, Fault
-from harness.model.record import Json
+from harness.routing.istio.routing import new_virtual_service
 
 FAULT_HEADER = "x-harness-fault"
 """On every answer of a faulted route, hit or spared: ``<owner>/<index>``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look
+from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look
 from harness.judge.measure import Measurement, Scene, harmless, measure, readings, smallest_visible
 from harness.judge.wording import comparison_text, count_text, tolerance_text
 from harness.model.objective import Objective, SliKind

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.judge.points import Points, Span, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.port import Evidence
+from harness.judge.time_series import Points, Span, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.wording import value_text
 from harness.model.objective import Direction, Objective, SliKind
 from harness.model.record import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.judge.looks import SHOWN, SHOWN_IN_SHORT_PHASE, Look, alpha_parts, applies
+from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, alpha_parts, applies
 from harness.judge.measure import RESOLUTION
 from harness.judge.sequential import block_seconds
 from harness.judge.wording import count_text, difference_text

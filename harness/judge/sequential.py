@@ -13,13 +13,13 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.judge.doubts import doubts
+from harness.judge.alpha_spending import Look, alpha_parts, applies, looks, stretches
 from harness.judge.findings import PhaseView, finding_of
-from harness.judge.looks import Look, alpha_parts, applies, looks, stretches
 from harness.judge.measure import Scene
+from harness.judge.missing_findings import in_no_phase, not_begun
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
-from harness.judge.unjudged import in_no_phase, not_begun
+from harness.judge.validity_checks import doubts
 from harness.model.objective import Objective, default_objectives
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan

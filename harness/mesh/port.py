@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.istio.edits import Edit
 from harness.model.record import Json, Rollback
+from harness.routing.istio.edits import Edit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class RequestCount:
     reporter: str = "source"
 
 
-class Change(Protocol):
+class LiveChange(Protocol):
     """A change of the mesh that is live. ``rollback`` is None until it has been undone.
 
     proof: how it was seen to be live, and what could not be seen.
@@ -61,7 +61,7 @@ class Mesh(Protocol):
         """The Istio resources as they are now, as dictionaries."""
         ...
 
-    def changed(self, edits: Sequence[Edit], *, name: str) -> AbstractContextManager[Change]:
+    def changed(self, edits: Sequence[Edit], *, name: str) -> AbstractContextManager[LiveChange]:
         """Make the edits and prove them live in every affected proxy; undo them on leaving, and prove that too.
 
         The undo is journalled before the first edit is sent. Raises MeshError when the edits are

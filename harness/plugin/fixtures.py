@@ -17,7 +17,7 @@ from harness.plugin.options import OUTCOMES, SESSION, Session
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.mesh.port import Mesh
-    from harness.plugin.subjects import Canary, Chaos, LoadSender, Test
+    from harness.plugin.subjects import Canary, Chaos, LoadSender, ScenarioContext
     from harness.runner.settings import Notify
 
 
@@ -28,11 +28,11 @@ def harness_config(request: pytest.FixtureRequest) -> Config:
 
 
 @pytest.fixture
-def _harness_test(request: pytest.FixtureRequest) -> Iterator[Test]:
-    from harness.plugin.subjects import Test
+def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
+    from harness.plugin.subjects import ScenarioContext
 
     session = request.config.stash[SESSION]
-    with Test(
+    with ScenarioContext(
         session,
         name=request.node.nodeid,
         folder=_folder(session, request.node),
@@ -44,7 +44,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[Test]:
 
 
 @pytest.fixture
-def mesh(_harness_test: Test) -> Mesh:
+def mesh(_harness_test: ScenarioContext) -> Mesh:
     """The mesh: services and proxies running, Istio resources as configured. Each test has its own.
 
     Example: ``mesh.entry().url`` is where requests to the service under test go.
@@ -53,19 +53,19 @@ def mesh(_harness_test: Test) -> Mesh:
 
 
 @pytest.fixture
-def chaos(_harness_test: Test) -> Chaos:
+def chaos(_harness_test: ScenarioContext) -> Chaos:
     """Faults by hand: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``."""
     return _harness_test.chaos
 
 
 @pytest.fixture
-def load(_harness_test: Test) -> LoadSender:
+def load(_harness_test: ScenarioContext) -> LoadSender:
     """Load by hand: ``load.run("browse", "20s", rate=200)`` sends a profile's requests to both arms."""
     return _harness_test.load
 
 
 @pytest.fixture
-def canary(_harness_test: Test) -> Canary:
+def canary(_harness_test: ScenarioContext) -> Canary:
     """The canary beside its baseline.
 
     ``canary.run(faults=[...])`` carries out a whole scenario; ``canary.compare("latency_p99 < +10%")``
@@ -93,7 +93,7 @@ def _again(request: pytest.FixtureRequest, session: Session) -> str:
 
 def _teller(config: pytest.Config) -> Notify:
     """Progress goes past pytest's capturing to a person; an xdist worker has nobody watching."""
-    from harness.watching import silent, watcher, within
+    from harness.console import silent, watcher, within
 
     capture = config.pluginmanager.getplugin("capturemanager")
     if hasattr(config, "workerinput") or config.get_verbosity() < 0:

@@ -23,12 +23,12 @@ from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
-from harness.runner.freehand import FreeHand
+from harness.runner.interactive_run import InteractiveRun
 from harness.runner.manifest import manifest, started_by
 from harness.runner.settings import Notify
 
 
-class Test:
+class ScenarioContext:
     """One test's world: started when first used, put back and ended when the test is over."""
 
     __test__ = False
@@ -56,7 +56,7 @@ class Test:
         )
 
     @cached_property
-    def hand(self) -> FreeHand:
+    def hand(self) -> InteractiveRun:
         """Free-hand work, begun."""
         owner = gate.new_owner()
         facts = manifest(
@@ -65,7 +65,7 @@ class Test:
         settings = wiring.settings(self.session.config, self.scenario(), manifest=facts)
         parts = wiring.parts(self.session.config, self.mesh)
         return self._world.enter_context(
-            FreeHand(settings, parts, owner=owner, folder=self.next_folder(), notify=self.tell)
+            InteractiveRun(settings, parts, owner=owner, folder=self.next_folder(), notify=self.tell)
         )
 
     @property
@@ -96,7 +96,7 @@ class Test:
 class Chaos:
     """Faults by hand."""
 
-    def __init__(self, test: Test) -> None:
+    def __init__(self, test: ScenarioContext) -> None:
         """Of one test."""
         self._test = test
 
@@ -108,7 +108,7 @@ class Chaos:
 class LoadSender:
     """Load by hand, to both arms at once."""
 
-    def __init__(self, test: Test) -> None:
+    def __init__(self, test: ScenarioContext) -> None:
         """Of one test."""
         self._test = test
 
@@ -134,7 +134,7 @@ class LoadSender:
 class Canary:
     """The new build beside a fresh copy of the running one."""
 
-    def __init__(self, test: Test) -> None:
+    def __init__(self, test: ScenarioContext) -> None:
         """Of one test."""
         self._test = test
 

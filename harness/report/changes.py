@@ -15,7 +15,7 @@ _SERVER_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "crea
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ResourceDiff:
     """The diff between two stages; ``lines`` are (``add``, ``remove``, ``hunk`` or ``same``, text); none: nothing changed."""
 
     title: str
@@ -23,7 +23,7 @@ class Change:
     left_out: int
 
 
-def changes(record: Record) -> tuple[Change, ...]:
+def changes(record: Record) -> tuple[ResourceDiff, ...]:
     """What the run did to the mesh, and what was left of it; nothing when no resource was recorded."""
     stages = {stage: _texts(record.resources.get(stage, ())) for stage in ("before", "during", "after")}
     if not any(stages.values()):
@@ -45,7 +45,7 @@ def _texts(resources: Sequence[Json]) -> Mapping[str, str]:
     return texts
 
 
-def _change(title: str, old: Mapping[str, str], new: Mapping[str, str]) -> Change:
+def _change(title: str, old: Mapping[str, str], new: Mapping[str, str]) -> ResourceDiff:
     lines: list[tuple[str, str]] = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, "").splitlines(), new.get(name, "").splitlines()
@@ -54,7 +54,7 @@ def _change(title: str, old: Mapping[str, str], new: Mapping[str, str]) -> Chang
             state = "created" if not before else "deleted" if not after else "changed"
             lines.append(("hunk", f"{name} ({state})"))
             lines += [(_kind(line), line) for line in diff]
-    return Change(title=title, lines=tuple(lines[:_MOST_LINES]), left_out=max(len(lines) - _MOST_LINES, 0))
+    return ResourceDiff(title=title, lines=tuple(lines[:_MOST_LINES]), left_out=max(len(lines) - _MOST_LINES, 0))
 
 
 def _kind(line: str) -> str:

@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.faults import fault_edits
-from harness.istio.edits import Edit, applied_all
-from harness.istio.governing import MESH
-from harness.istio.routes import test_traffic
-from harness.istio.routing import split_edits
-from harness.mesh.port import Change, Mesh
+from harness.mesh.port import LiveChange, Mesh
 from harness.model.fault import Fault
 from harness.model.record import FaultCount, Json, Rollback
 from harness.model.samples import ARMS, Samples
 from harness.model.split import SplitBy
-from harness.runner.counts import Counts, fault_counts, service_name, test_shares
+from harness.routing.istio.edits import Edit, applied_all
+from harness.routing.istio.governing import MESH
+from harness.routing.istio.routes import traffic_match
+from harness.routing.istio.routing import split_edits
+from harness.runner.counts import Counts, fault_counts, own_shares, service_name
 from harness.runner.settings import Settings
 from harness.runner.timeline import Timeline
 
@@ -43,7 +43,7 @@ class Changes:
         self._timeline = timeline
         self._owner = owner
         self._injected = 0
-        self._live: list[Change] = []
+        self._live: list[LiveChange] = []
         self._counted: list[_Counted] = []
         self.rollbacks: list[Rollback] = []
 
@@ -88,11 +88,11 @@ class Changes:
                 before_removal=counted.before_removal,
                 end=end,
                 arms=self.arms_by_version(),
-                test_shares=self._test_shares(counted, samples),
+                own_shares=self._own_shares(counted, samples),
             )
         )
 
-    def _test_shares(self, counted: _Counted, samples: Samples) -> dict[str, float] | None:
+    def _own_shares(self, counted: _Counted, samples: Samples) -> dict[str, float] | None:
         """Only where others are spared is a call that was not hit perhaps none of ours."""
         if self._test_headers() is None:
             return None
@@ -100,7 +100,7 @@ class Changes:
         window = samples.arm[(samples.due_s >= start_s) & (samples.due_s < end_s)]
         sent = {name: int((window == arm).sum()) for arm, name in enumerate(ARMS)}
         service, arms = service_name(self._settings.service), self.arms_by_version()
-        return test_shares(sent, counted.live, counted.before_removal, service=service, arms=arms)
+        return own_shares(sent, counted.live, counted.before_removal, service=service, arms=arms)
 
     def undo(self) -> None:
         """Undo everything that is live, the last change first, from any thread."""
@@ -164,7 +164,7 @@ class Changes:
         """What tells the run's requests from those of real users, where only the run's are to be touched."""
         if self._mesh.target != "cluster" or not self._settings.only_test_traffic:
             return None
-        return test_traffic(self._owner)
+        return traffic_match(self._owner)
 
     def _caller_labels(self, fault: Fault) -> dict[str, str] | None:
         """Whose calls are hit: the named caller's, else the service under test's, else (a fault on itself) everybody's."""

@@ -30,14 +30,14 @@ def fault_counts(
     before_removal: Counts,
     end: Counts,
     arms: Mapping[str, str],
-    test_shares: Mapping[str, float] | None = None,
+    own_shares: Mapping[str, float] | None = None,
 ) -> tuple[FaultCount, ...]:
     """Calls to the fault's host while it was live, one row a caller.
 
     A request is counted when it ends, so a delayed one may be counted long after it came. All flagged
     requests belong to the window, whenever they ended; unflagged ones are counted over the window itself.
-    ``arms`` maps a version of the service under test to its arm. test_shares: of the work of each arm that is the run's
-    own (``test_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do not count.
+    ``arms`` maps a version of the service under test to its arm. own_shares: of the work of each arm that is the run's
+    own (``own_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do not count.
     """
     callers = sorted({(row.source_workload, row.source_version) for row in _rows(end, fault)})
     found = []
@@ -45,7 +45,7 @@ def fault_counts(
         hit = _flagged(end, fault, workload, version) - _flagged(live, fault, workload, version)
         passed = _unflagged(before_removal, fault, workload, version) - _unflagged(live, fault, workload, version)
         arm = arms.get(version, "")
-        share = 1.0 if test_shares is None else test_shares.get(arm, 1.0)
+        share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
         if hit + passed:
             found.append(
                 FaultCount(
@@ -56,7 +56,7 @@ def fault_counts(
     return tuple(found)
 
 
-def test_shares(
+def own_shares(
     sent: Mapping[str, int], live: Counts, before_removal: Counts, *, service: str, arms: Mapping[str, str]
 ) -> dict[str, float]:
     """Which part of each arm's requests between two counts were the run's own; under the empty name, of all together.

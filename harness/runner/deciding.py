@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.judge.port import Evidence, Judge
-from harness.load.proofs import load_proofs, load_warnings
+from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.proofs import proofs

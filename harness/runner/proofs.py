@@ -14,7 +14,7 @@ from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
 from harness.runner.counts import OTHER
-from harness.runner.pulse import BLIND
+from harness.runner.stall_detector import BLIND
 from harness.stats.binomial import share_interval
 
 _CONFIDENCE = 0.9999

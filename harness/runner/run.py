@@ -19,14 +19,14 @@ from harness.model.record import Json, Record
 from harness.model.samples import Samples
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
+from harness.runner.abort_conditions import SharedLoad, conditions
 from harness.runner.changes import Changes
-from harness.runner.conditions import SharedLoad, conditions
 from harness.runner.counts import arm_requests, attributed
-from harness.runner.guards import Ending, Guards
+from harness.runner.guard_thread import Ending, GuardThread
 from harness.runner.planning import cut_short, plan_load, plan_run
 from harness.runner.progress import progress
-from harness.runner.pulse import Pulse
 from harness.runner.settings import Notify, Parts, Settings
+from harness.runner.stall_detector import StallDetector
 from harness.runner.timeline import Timeline
 
 LOAD_CALLER = "loadgenerator"
@@ -57,10 +57,10 @@ class _Run:
         self._notify = notify
         self._plan = plan_run(scenario, settings, target=parts.mesh.target)
         self._timeline = Timeline(parts.now, notify)
-        self._pulse = Pulse(parts.now, parts.wall or parts.now, self._timeline)
+        self._pulse = StallDetector(parts.now, parts.wall or parts.now, self._timeline)
         self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
         self._load = SharedLoad(parts.now)
-        self._guards = Guards(
+        self._guards = GuardThread(
             conditions(settings, parts.mesh, self._load), undo=self._changes.undo, misses=settings.misses
         )
         self._phases: list[Phase] = []

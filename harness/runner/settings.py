@@ -13,7 +13,7 @@ from harness.mesh.port import Mesh
 from harness.model.load import Arrivals
 from harness.model.record import Event, Json
 from harness.model.split import SplitBy
-from harness.runner.guards import Condition
+from harness.runner.guard_thread import AbortCondition
 from harness.runner.progress import Progress
 
 Notify: TypeAlias = Callable[[Event | Progress], None]
@@ -56,7 +56,7 @@ class Settings:
     noise_from: str = ""
     only_test_traffic: bool = False
     workload_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[AbortCondition, ...] = ()
     misses: int = 3
     split_by: SplitBy = SplitBy.WEIGHT
 

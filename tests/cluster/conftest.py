@@ -12,9 +12,9 @@ import pytest
 from fake_kubernetes import FakeKubernetes, fake_kubernetes
 from shop import QUICK, SHOP, Open
 
-from harness.clients.kubernetes import Kubernetes, connect
+from harness.clients.kubernetes.api import Kubernetes, connect
+from harness.mesh.cluster.factory import opened
 from harness.mesh.cluster.mesh import ClusterMesh
-from harness.mesh.cluster.opening import opened
 
 
 @pytest.fixture

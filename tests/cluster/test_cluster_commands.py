@@ -18,7 +18,7 @@ from shop import Open
 from test_rights import role
 
 from harness.cli import main
-from harness.istio.routing import split_edits
+from harness.routing.istio.routing import split_edits
 
 CONFIG = """\
 service: reviews

@@ -24,11 +24,11 @@ from harness.errors import (
     UsageError,
 )
 from harness.faults import fault_edits
-from harness.istio.edits import Edit
-from harness.istio.routing import split_edits
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.cluster import Limits, Proxy
 from harness.model.fault import Fault, abort, delay
+from harness.routing.istio.edits import Edit
+from harness.routing.istio.routing import split_edits
 
 VERBS = {
     ("networking.istio.io", "virtualservices"): ("get", "list", "create", "update", "delete"),
@@ -398,7 +398,7 @@ def test_the_kill_switch_stops_runs(fake: FakeKubernetes, open_mesh: Open) -> No
 
 
 def test_a_change_can_be_ended_from_another_thread(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """Guards undo a run that waits for a proof: what it was making is given up, and nothing more is made."""
+    """GuardThread undo a run that waits for a proof: what it was making is given up, and nothing more is made."""
     before = fake.specs()
     with open_mesh(live_within_s=60) as mesh, mesh.changed(split(mesh), name="split") as outer:
         fake.deaf_pods.add("reviews-3")

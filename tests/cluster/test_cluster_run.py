@@ -15,16 +15,16 @@ from shop import route_to
 from harness import wiring
 from harness.clients.http import answer_headers
 from harness.config import Config, read_config
+from harness.console import silent
 from harness.gate import Outcome, judge_scenario, open_mesh
-from harness.istio.reading import read_resources
-from harness.mesh.cluster import proxies
+from harness.mesh.cluster.proof import proxies
 from harness.mesh.local import LocalMesh, start_local_mesh
 from harness.mesh.local.starting import open_local_mesh, topology_of
 from harness.mesh.services import ServiceSet, needed_workloads
 from harness.model.cluster import ClusterSettings, Proxy
 from harness.model.fault import abort
 from harness.model.verdict import Verdict
-from harness.watching import silent
+from harness.routing.istio.reading import read_resources
 
 ROOT = Path(__file__).resolve().parents[2]
 

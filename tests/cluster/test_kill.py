@@ -19,9 +19,9 @@ from real_store import real_store
 from shop import SHOP, route_to
 from victims import Victims
 
-from harness.clients.kubernetes import Kubernetes, ignore
-from harness.mesh.cluster.journal import journalled, left_on_disk
-from harness.mesh.cluster.reaping import reap, restore
+from harness.clients.kubernetes.api import Kubernetes, ignore
+from harness.mesh.cluster.recovery.journal import journalled, left_on_disk
+from harness.mesh.cluster.recovery.reaping import reap, restore
 
 VICTIM = "victim"
 KILLS_WANTED = 200

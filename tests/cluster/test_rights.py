@@ -12,14 +12,14 @@ import yaml
 from fake_kubernetes import FakeKubernetes
 from shop import Open
 
-from harness.clients.kubernetes import connect, ignore
+from harness.clients.kubernetes.api import connect, ignore
 from harness.faults import fault_edits
-from harness.istio.edits import Edit
-from harness.istio.routing import split_edits
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
-from harness.mesh.cluster.reaping import reap
+from harness.mesh.cluster.recovery.reaping import reap
 from harness.model.fault import abort
+from harness.routing.istio.edits import Edit
+from harness.routing.istio.routing import split_edits
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 Rules = set[tuple[str, str, str, str]]

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pytest
 from harness.faults import fault_edits
-from harness.istio.routing import split_edits
-from harness.mesh.cluster.opening import opened
+from harness.routing.istio.routing import split_edits
+from harness.mesh.cluster.factory import opened
 from harness.model.cluster import ClusterSettings
 from harness.model.fault import abort
 

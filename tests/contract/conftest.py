@@ -10,7 +10,7 @@ import pytest
 from api_subject import REAL, Subject
 from fake_kubernetes import fake_kubernetes
 
-from harness.clients.kubernetes import Audit, connect
+from harness.clients.kubernetes.api import Audit, connect
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])

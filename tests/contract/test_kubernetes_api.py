@@ -13,7 +13,7 @@ import pytest
 from api_subject import Subject
 from fake_schema import CRDS
 
-from harness.clients.kubernetes_kinds import KINDS
+from harness.clients.kubernetes.kinds import KINDS
 from harness.errors import ClusterConflict, ClusterError
 
 needs_schema = pytest.mark.skipif(not CRDS.exists(), reason="Istio's CRDs are not beside the repository")

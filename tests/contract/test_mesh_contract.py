@@ -15,13 +15,13 @@ from shop import QUICK, RULE, pod, route_to, service
 
 from harness.errors import HarnessError
 from harness.faults import fault_edits
-from harness.istio.edits import Edit
-from harness.istio.routing import split_edits
-from harness.mesh.cluster.opening import opened
+from harness.mesh.cluster.factory import opened
 from harness.mesh.local import open_local_mesh
 from harness.mesh.local.topology import Caller, Destination, Topology
 from harness.mesh.port import Mesh
 from harness.model.fault import abort
+from harness.routing.istio.edits import Edit
+from harness.routing.istio.routing import split_edits
 
 WORKLOADS = {"productpage": ("v1",), "reviews": ("v1", "v3"), "ratings": ("v1",)}
 RESOURCES = (route_to("reviews"), RULE)
@@ -131,7 +131,7 @@ def test_whatever_ends_the_block_undoes_the_change(mesh: Mesh, error: type[BaseE
 
 
 def test_a_change_is_undone_from_another_thread(mesh: Mesh) -> None:
-    """Guards undo what is live, last change first, while the block still runs; leaving has nothing left to do."""
+    """GuardThread undo what is live, last change first, while the block still runs; leaving has nothing left to do."""
     before = _specs(mesh)
     with mesh.changed(_split(mesh), name="split") as outer, mesh.changed(_fault(mesh), name="fault") as inner:
         assert outer.proof

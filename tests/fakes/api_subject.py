@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fake_kubernetes import FakeKubernetes
 
-from harness.clients.kubernetes import Audit, Kubernetes
+from harness.clients.kubernetes.api import Audit, Kubernetes
 
 REAL = os.environ.get("HARNESS_TEST_KUBECONFIG", "")
 

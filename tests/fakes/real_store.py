@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 from fake_store import Place, Refused, Store
 
-from harness.clients.kubernetes import Kubernetes, connect
-from harness.clients.kubernetes_warnings import warnings_in
+from harness.clients.kubernetes.api import Kubernetes, connect
+from harness.clients.kubernetes.warnings import warnings_in
 
 SHOP = "shop"
 _OF_THE_CLUSTER = "kube-root-ca.crt"

@@ -20,12 +20,13 @@ from typing import Any, Self
 
 from shop import QUICK
 
-from harness.clients.kubernetes import ignore
+from harness.clients.kubernetes.api import ignore
 from harness.faults import fault_edits
-from harness.istio.routing import split_edits
-from harness.mesh.cluster.opening import connected, opened
-from harness.mesh.cluster.reaping import reap
+from harness.mesh.cluster.connection import connected
+from harness.mesh.cluster.factory import opened
+from harness.mesh.cluster.recovery.reaping import reap
 from harness.model.fault import abort
+from harness.routing.istio.routing import split_edits
 
 
 class Victims:

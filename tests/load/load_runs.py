@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clients.processes import wait_until
-from harness.load.locust import LocustLoad
+from harness.load.parent.locust import LocustLoad
 from harness.model.load import LoadPlan, LoadReport, Stage
 from harness.model.samples import Samples
 

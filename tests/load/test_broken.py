@@ -8,9 +8,9 @@ import signal
 from load_runs import READ, Outcome, carry_out, plan
 
 from harness.clients.processes import wait_until
-from harness.load.locust import LocustLoad
-from harness.load.proofs import load_proofs
-from harness.load.reading import read_heads
+from harness.load.parent.locust import LocustLoad
+from harness.load.parent.proofs import load_proofs
+from harness.load.protocol.sample_reader import read_heads
 
 
 def failed(outcome: Outcome) -> set[str]:

@@ -17,9 +17,9 @@ from load_runs import READ, plan, ran_well
 
 from harness.clients.processes import Process, free_ports, start, wait_until
 from harness.errors import LoadError
-from harness.load.order import order_text
-from harness.load.proofs import load_proofs
-from harness.load.remote import RemoteRun
+from harness.load.parent.proofs import load_proofs
+from harness.load.parent.remote import RemoteRun
+from harness.load.protocol.child_spec import order_text
 from harness.model.load import LoadPlan
 
 
@@ -62,7 +62,7 @@ class Cluster:
         number = len(self.processes)
         folder = self.folder / f"pod-{number}"
         command = [
-            sys.executable, "-m", "harness.load.pod", part, "--order", str(self.folder / "order.json"), "--profile",
+            sys.executable, "-m", "harness.load.child.pod", part, "--order", str(self.folder / "order.json"), "--profile",
             str(profile or self._profile), "--folder", str(folder), "--port", str(self.link), *words,
         ]  # fmt: skip
         process = start(command, name=part, log=self.folder / f"pod-{number}.log")
@@ -105,8 +105,8 @@ def test_samples_of_all_workers_arrive_over_locusts_link(cluster, target, profil
 BATCH = """
 import locust
 import numpy as np
-from harness.load.child.shipping import pack, unpack
-from harness.load.reading import RECORD_TYPE
+from harness.load.child.sample_upload import pack, unpack
+from harness.load.protocol.sample_reader import RECORD_TYPE
 
 for count in (0, 1, 100, 1000):
     draw, records = np.random.default_rng(1), np.zeros(count, RECORD_TYPE)

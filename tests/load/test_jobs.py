@@ -15,12 +15,12 @@ import yaml
 from kubernetes import client
 from load_runs import READ, plan
 
-from harness.clients.kubernetes_kinds import kind_of
+from harness.clients.kubernetes.kinds import kind_of
 from harness.clients.processes import Process, free_ports, start, wait_until
 from harness.errors import ClusterUnreachable, LoadProfileError
-from harness.load.cluster import ClusterLoad, remove_load
-from harness.load.jobs import FILES_PORT, JobSettings, describe, render_jobs
-from harness.load.order import read_order
+from harness.load.parent.cluster import ClusterLoad, remove_load
+from harness.load.parent.jobs import FILES_PORT, JobSettings, describe, render_jobs
+from harness.load.protocol.child_spec import read_order
 
 SETTINGS = JobSettings(namespace="shop", image="registry.local/harness:1", workers=2)
 HEAD = "from locust import FastHttpUser, task\n\n\nclass Visitor(FastHttpUser):\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from load_runs import READ, plan
 
-from harness.load.locust import LocustLoad
+from harness.load.parent.locust import LocustLoad
 
 ROOT = Path(__file__).parents[2]
 ASK = """
@@ -45,7 +45,7 @@ def test_a_terminals_session_keeps_its_priority(tmp_path):
 
 @pytest.mark.skipif(not may_raise_priorities(), reason="needs the right to raise priorities, and Linux's autogroups")
 def test_the_load_of_a_run_weighs_more_than_what_it_measures(tmp_path, target, profile):
-    """The harness starts it in a session of its own, under a warden that leads it: that session is raised."""
+    """The harness starts it in a session of its own, under a supervisor that leads it: that session is raised."""
     with LocustLoad().start(plan(profile(READ), target.url, rate=20, seconds=10), tmp_path) as run:
         (process,) = [folder for folder in Path("/proc").iterdir() if _is_load(folder, tmp_path)]
         assert (process / "autogroup").read_text().split()[-1] == "-15"
@@ -53,7 +53,7 @@ def test_the_load_of_a_run_weighs_more_than_what_it_measures(tmp_path, target, p
 
 
 def _is_load(process: Path, folder: Path) -> bool:
-    """Whether a folder of /proc is the Locust that was ordered to write into ``folder``, and not its warden."""
+    """Whether a folder of /proc is the Locust that was ordered to write into ``folder``, and not its supervisor."""
     try:
         words, environment = (process / "cmdline").read_text().split("\0"), (process / "environ").read_text()
     except (OSError, UnicodeDecodeError):

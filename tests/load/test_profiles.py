@@ -9,9 +9,9 @@ import pytest
 from load_runs import READ, carry_out, plan
 
 from harness.errors import LoadProfileError
-from harness.load.asking import plan_load, stages_of
-from harness.load.literal import ProfileSettings, read_settings
-from harness.load.profiles import find_profile, known_profiles
+from harness.load.planning.load_plan import plan_load, stages_of
+from harness.load.planning.profile_settings import ProfileSettings, read_settings
+from harness.load.planning.profiles import find_profile, known_profiles
 from harness.model.load import Arrivals, Stage
 
 PROFILES = Path(__file__).parents[2] / "loadprofiles"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.load.proofs import load_proofs, load_warnings
+from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.model.load import LoadReport
 
 GOOD = LoadReport(

@@ -17,8 +17,8 @@ from load_runs import READ, carry_out, plan
 
 from harness.clients.processes import wait_until
 from harness.errors import LoadError, LoadProfileError
-from harness.load.locust import LocustLoad
-from harness.load.reading import read_heads
+from harness.load.parent.locust import LocustLoad
+from harness.load.protocol.sample_reader import read_heads
 from harness.model.load import Arrivals
 from harness.model.samples import BASELINE, CANARY
 
@@ -282,7 +282,7 @@ def test_sigkill_of_the_harness_leaves_no_generator_behind(tmp_path, target, pro
     script = tmp_path / "run.py"
     script.write_text(
         "import time\nfrom pathlib import Path\n"
-        "from harness.load.locust import LocustLoad\nfrom harness.model.load import LoadPlan, Stage\n"
+        "from harness.load.parent.locust import LocustLoad\nfrom harness.model.load import LoadPlan, Stage\n"
         f"plan = LoadPlan(profile=Path({str(profile(READ))!r}), url={target.url!r}, processes=2,\n"
         "    stages=(Stage(duration_s=60, start_rps=20, end_rps=20),))\n"
         f"with LocustLoad().start(plan, Path({str(tmp_path)!r})):\n    print('started', flush=True)\n    time.sleep(60)\n"

@@ -9,7 +9,7 @@ import pytest
 from load_runs import plan
 
 from harness.errors import LoadProfileError
-from harness.load.schedule import check_stages, count_arrivals, due_times
+from harness.load.planning.schedule import check_stages, count_arrivals, due_times
 from harness.model.load import Arrivals, Stage
 
 

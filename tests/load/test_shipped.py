@@ -12,9 +12,9 @@ import pytest
 from load_runs import carry_out, plan, ran_well
 
 from harness.clients.processes import free_ports, start, wait_until
-from harness.load.commands import BOOTSTRAP
-from harness.load.profiles import known_profiles
-from harness.load.reading import SampleReader
+from harness.load.planning.profiles import known_profiles
+from harness.load.protocol.commands import BOOTSTRAP
+from harness.load.protocol.sample_reader import SampleReader
 
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "loadprofiles"

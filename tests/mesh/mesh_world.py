@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
 
-from harness.istio.reading import Resources, read_resources
 from harness.mesh.local import LocalMesh
 from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, Endpoint, Topology
+from harness.routing.istio.reading import Resources, read_resources
 
 PORT = 9080
 VERSIONS = {

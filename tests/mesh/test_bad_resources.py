@@ -9,9 +9,9 @@ import pytest
 from mesh_world import SUBSETS, routes, topology
 
 from harness.errors import ResourceError
-from harness.istio.checks import check_resources
-from harness.istio.reading import read_resources
 from harness.mesh.local.checks import check_for_local_mesh
+from harness.routing.istio.checks import check_resources
+from harness.routing.istio.reading import read_resources
 
 TO_REVIEWS = "route: [{destination: {host: reviews}}]"
 SERVICES = {f"{name}.default.svc.cluster.local": (9080,) for name in ("productpage", "details", "ratings", "reviews")}

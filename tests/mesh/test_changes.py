@@ -15,12 +15,12 @@ from mesh_world import SUBSETS, Answer, World, routes
 from harness.clients.processes import wait_until
 from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
 from harness.faults import fault_edits
-from harness.istio.edits import Edit, Insertion
-from harness.istio.routing import split_edits
 from harness.mesh.local import AppliedFiles, LocalMesh
 from harness.mesh.local import mesh as mesh_module
 from harness.model.fault import abort
 from harness.model.split import SplitBy
+from harness.routing.istio.edits import Edit, Insertion
+from harness.routing.istio.routing import split_edits
 
 OWNER = "test"
 RULE_AND_ROUTE = (SUBSETS, routes("- name: all\n  route: [{destination: {host: reviews, subset: v1}}]"))

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from mesh_world import request
 
-from harness.clients.envoy_binary import find_envoy
+from harness.clients.envoy.binary import find_envoy
 from harness.clients.ports import free_ports
 from harness.errors import ResourceError
 from harness.faults import fault_edits
-from harness.istio.routes import test_traffic as of_run
 from harness.model.fault import Fault, abort, delay
+from harness.routing.istio.routes import traffic_match as of_run
 
 TYPES = "type.googleapis.com/envoy.extensions.filters"
 

@@ -8,7 +8,7 @@ import pytest
 from mesh_world import DATA, World
 
 from harness.errors import ResourceError
-from harness.istio.reading import read_resources
+from harness.routing.istio.reading import read_resources
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"Istio's samples are not at {DATA}")
 JASON = {"end-user": "jason"}

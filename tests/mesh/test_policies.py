@@ -8,9 +8,9 @@ from collections import Counter
 from mesh_world import SUBSETS, World, routes, topology
 
 from harness.clients.processes import wait_until
-from harness.istio.reading import read_resources
 from harness.mesh.local import policies
 from harness.mesh.local.clusters import clusters
+from harness.routing.istio.reading import read_resources
 
 V1_ONLY = "- retries: {attempts: 0}\n  route: [{destination: {host: reviews, subset: v1}}]"
 

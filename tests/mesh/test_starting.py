@@ -15,13 +15,13 @@ import psutil
 import pytest
 from mesh_world import request, routes, topology
 
-from harness.clients.envoy import Snapshot, start_envoy
-from harness.clients.envoy_binary import find_envoy
+from harness.clients.envoy.binary import find_envoy
+from harness.clients.envoy.process import Snapshot, start_envoy
 from harness.clients.processes import wait_until
 from harness.config import read_config
 from harness.errors import EnvoyError, PortError, ResourceError, ServiceError
-from harness.istio.reading import read_resources
 from harness.mesh.local import open_local_mesh, start_local_mesh
+from harness.routing.istio.reading import read_resources
 
 SERVER = """
     import http.server, json, os, sys
@@ -119,7 +119,9 @@ def test_a_dead_service_is_told_by_check(project: Path) -> None:
     """With the name of the process."""
     with start_local_mesh(read_config(project / "harness.yaml"), project / "run") as mesh:
         lines = {child: child.cmdline() for child in psutil.Process().children(recursive=True)}
-        (victim,) = (child for child, line in lines.items() if line[-1] == "reviews-v1" and "warden" not in str(line))
+        (victim,) = (
+            child for child, line in lines.items() if line[-1] == "reviews-v1" and "supervisor" not in str(line)
+        )
         victim.kill()
         assert wait_until(lambda: not victim.is_running() or victim.status() == "zombie", timeout_s=5)
         with pytest.raises(ServiceError, match="reviews-v1"):

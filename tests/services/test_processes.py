@@ -131,8 +131,8 @@ def test_a_forked_copy_of_the_harness_does_not_keep_the_tree_alive(tmp_path: Pat
         os.kill(int((tmp_path / "pids.fork").read_text()), signal.SIGKILL)
 
 
-def test_a_killed_warden_takes_its_command_along(tmp_path: Path) -> None:
-    """When the warden itself is killed, the command dies too and stop cleans up its group."""
+def test_a_killed_supervisor_takes_its_command_along(tmp_path: Path) -> None:
+    """When the supervisor itself is killed, the command dies too and stop cleans up its group."""
     with start(["sh", "-c", "sleep 600 & echo $!; wait"], name="group", log=tmp_path / "log") as process:
         assert wait_until(lambda: process.tail() != "", timeout_s=30)
         pids = [process.pid, int(process.tail())]

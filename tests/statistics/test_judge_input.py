@@ -14,8 +14,8 @@ import pytest
 from harness.cli import main
 from harness.errors import JudgeInputError, ObjectiveError, UsageError
 from harness.judge import compare
+from harness.judge.alpha_spending import stretches
 from harness.judge.arrays import prepared
-from harness.judge.looks import stretches
 from harness.judge.sequential import MOST_BLOCKS, block_seconds
 from harness.model.verdict import Verdict
 

@@ -8,7 +8,7 @@ from harness.mesh.port import RequestCount
 from harness.model.fault import abort, delay
 from harness.model.samples import CANARY
 from harness.runner.counts import arm_requests, attributed, fault_counts, service_name
-from harness.runner.counts import test_shares as shares_of
+from harness.runner.counts import own_shares as shares_of
 
 ARMS = {"v2": "baseline", "v3": "canary"}
 
@@ -109,7 +109,7 @@ def test_calls_of_others_do_not_thin_the_dose_of_test_traffic():
     assert {"baseline": 0.25, "canary": 1.0, "": 199 / 500} == shares
     counts = fault_counts(
         abort("ratings", 503, percent=50), phase="fault", live=live, before_removal=before_removal,
-        end=before_removal, arms=ARMS, test_shares=shares,
+        end=before_removal, arms=ARMS, own_shares=shares,
     )  # fmt: skip
     assert [("baseline", 100, 50, 0.25), ("canary", 100, 48, 1.0)] == [
         (count.arm, count.requests, count.hit, count.test_share) for count in counts

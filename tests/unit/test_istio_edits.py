@@ -13,7 +13,9 @@ from virtual_services import foreign_edits, real_files, real_resources, virtual_
 
 from harness.errors import MeshError, UsageError
 from harness.faults import fault_edits
-from harness.istio.edits import (
+from harness.model.fault import abort, delay
+from harness.model.split import SplitBy
+from harness.routing.istio.edits import (
     Edit,
     Insertion,
     applied,
@@ -26,9 +28,7 @@ from harness.istio.edits import (
     undone,
     undone_all,
 )
-from harness.istio.routing import split_edits
-from harness.model.fault import abort, delay
-from harness.model.split import SplitBy
+from harness.routing.istio.routing import split_edits
 
 SPLIT = {"host": "reviews", "namespace": "shop", "baseline": {"version": "v1"}, "canary": {"version": "v2"}}
 

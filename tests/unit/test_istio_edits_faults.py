@@ -12,9 +12,9 @@ from virtual_services import labels, reachable, real_files, real_resources, virt
 
 from harness.errors import ResourceError
 from harness.faults import fault_edits, faults_edits, http_fault
-from harness.istio.edits import Edit, applied, applied_all
-from harness.istio.routing import split_edits
 from harness.model.fault import Abort, Delay, Fault, abort, delay
+from harness.routing.istio.edits import Edit, applied, applied_all
+from harness.routing.istio.routing import split_edits
 
 CALLER = {"app": "reviews"}
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from virtual_services import reachable, real_files, real_resources, virtual_services
 
 from harness.errors import ResourceError, UsageError
-from harness.istio.edits import Edit, applied_all
-from harness.istio.routing import split_edits
 from harness.model.split import SplitBy
+from harness.routing.istio.edits import Edit, applied_all
+from harness.routing.istio.routing import split_edits
 
 BASELINE, CANARY = {"version": "v1"}, {"version": "v3"}
 MARKS = ["baseline", "canary"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ResourceError
-from harness.istio.reading import read_resources, replaced, sources_of
+from harness.routing.istio.reading import read_resources, replaced, sources_of
 
 TWO = """
 apiVersion: networking.istio.io/v1

@@ -21,8 +21,8 @@ from harness.judge.kayenta.pairs import Pair
 from harness.judge.kayenta.reference import Judgement, judge_pairs
 from harness.judge.kayenta.schedule import stops
 from harness.judge.kayenta.score import group_weight
-from harness.judge.points import check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.port import Evidence
+from harness.judge.time_series import check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.model.objective import Objective, SliKind
 from harness.model.phase import Phase
 from harness.model.record import Plan

@@ -18,13 +18,13 @@ from gevent import getcurrent
 from locust import LoadTestShape, User, events
 from locust.runners import MasterRunner, WorkerRunner
 
-from harness.load.child.by_hand import order_by_hand
-from harness.load.child.conductor import Conductor
-from harness.load.child.part import Part
+from harness.load.child.coordinator import Coordinator
 from harness.load.child.priority import be_served_first
-from harness.load.hanging import answer_when_asked
-from harness.load.order import ORDER_VARIABLE, SHIP_VARIABLE, read_order
-from harness.load.recording import importing_file, refusal_file
+from harness.load.child.standalone import order_by_hand
+from harness.load.child.worker import Part
+from harness.load.protocol.child_spec import ORDER_VARIABLE, SHIP_VARIABLE, read_order
+from harness.load.protocol.sample_files import importing_file, refusal_file
+from harness.load.protocol.stack_dump import answer_when_asked
 
 BY_HARNESS = ORDER_VARIABLE in os.environ
 ORDER = Path(os.environ[ORDER_VARIABLE]) if BY_HARNESS else order_by_hand(sys.argv)
@@ -35,10 +35,10 @@ MAIN: Any = getcurrent()
 class OrderedShape(LoadTestShape):
     """Lets the harness decide when the test ends; being the first shape, it also wins over one in the profile."""
 
-    conductor: Conductor | None = None
+    conductor: Coordinator | None = None
 
     def tick(self) -> Any:
-        """See ``Conductor.tick``."""
+        """See ``Coordinator.tick``."""
         return self.conductor.tick() if self.conductor else None
 
 
@@ -73,7 +73,7 @@ def _on_init(environment: Any, **_: Any) -> None:
     if not isinstance(environment.runner, MasterRunner):
         part = Part(environment, ORDER.parent, ship=ship)
     if not isinstance(environment.runner, WorkerRunner):
-        OrderedShape.conductor = Conductor(environment, PLAN, ORDER.parent, alone=part, ship=ship)
+        OrderedShape.conductor = Coordinator(environment, PLAN, ORDER.parent, alone=part, ship=ship)
 
 
 cast(Any, events.init).add_listener(_on_init)

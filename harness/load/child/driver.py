@@ -23,7 +23,7 @@ from locust.exception import RescheduleTask, StopTest, StopUser
 from harness.load.child.recorder import Recorder
 from harness.load.child.tasks import TaskWalk
 from harness.load.child.timer import Timer
-from harness.load.recording import DROPPED, SCHEDULED
+from harness.load.protocol.sample_files import DROPPED, SCHEDULED
 from harness.model.load import LoadPlan
 
 _BURST = 8

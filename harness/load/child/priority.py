@@ -16,7 +16,7 @@ def be_served_first(*, own_session: bool, autogroup: Path = AUTOGROUP) -> None:
     """Raise this process's priority; where that is refused, run on as before.
 
     Linux weighs whole sessions against each other (``man 7 sched``, autogroups), then processes within one.
-    own_session: whether the harness made this process's session (its leader is the warden); that of a person's terminal
+    own_session: whether the harness made this process's session (its leader is the supervisor); that of a person's terminal
     is not ours.
     """
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Writes a sample for every request event of this worker; see ``harness.load.recording`` for the files.
+"""Writes a sample for every request event of this worker; see ``harness.load.protocol.sample_files`` for the files.
 
 The file grows by windows of 64 KiB that are written with zeros before they are mapped: a full
 disk is then an error here and not a SIGBUS at some later store.
@@ -18,7 +18,7 @@ from gevent import getcurrent
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
-from harness.load import recording as files
+from harness.load.protocol import sample_files as files
 from harness.load.users.answers import BadStatusError
 
 WINDOW = 64 * 1024

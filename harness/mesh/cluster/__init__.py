@@ -1,5 +1,5 @@
 """The cluster mesh: the same Istio resources as on the local one, given to the Kubernetes API."""
 
-from harness.mesh.cluster.opening import open_cluster_mesh
+from harness.mesh.cluster.factory import open_cluster_mesh
 
 __all__ = ["open_cluster_mesh"]

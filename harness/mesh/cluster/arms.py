@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from harness.errors import ResourceError
-from harness.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 from harness.model.config import Config, Workload
 from harness.model.record import Json
+from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 
 ARMS = ("baseline", "canary")
 

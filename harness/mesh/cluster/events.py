@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterError
-from harness.mesh.cluster.heartbeat import stamp
 from harness.model.record import Json
 
 

@@ -15,28 +15,28 @@ from functools import partial
 from pathlib import Path
 
 from harness.clients.interrupts import interrupts_kept_waiting
-from harness.clients.kubernetes import Kubernetes, Written
-from harness.clients.kubernetes_patience import patiently
+from harness.clients.kubernetes.api import Kubernetes, Written
+from harness.clients.kubernetes.retry import retry
 from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
-from harness.istio.edits import Edit, applied
-from harness.mesh.cluster import limits
-from harness.mesh.cluster.drift import Drift
 from harness.mesh.cluster.events import note_on
-from harness.mesh.cluster.heartbeat import Heartbeat
-from harness.mesh.cluster.journal import Change, Journal, journalled
-from harness.mesh.cluster.locks import Locks
-from harness.mesh.cluster.ownership import require_unowned
-from harness.mesh.cluster.probing import probe_of, splits
-from harness.mesh.cluster.proxies import Proxies
-from harness.mesh.cluster.restarts import Restarts
-from harness.mesh.cluster.rights import Right, require_rights, rights_for
-from harness.mesh.cluster.rollouts import require_ready, require_settled
-from harness.mesh.cluster.targets import in_mesh, require_targets
-from harness.mesh.cluster.undoing import by_hand, undo
-from harness.mesh.cluster.watchdog import Watchdog
+from harness.mesh.cluster.proof.probing import probe_of, splits
+from harness.mesh.cluster.proof.proxies import Proxies
+from harness.mesh.cluster.recovery.heartbeat import Heartbeat
+from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
+from harness.mesh.cluster.recovery.locks import Locks
+from harness.mesh.cluster.recovery.rollback import by_hand, undo
+from harness.mesh.cluster.recovery.watchdog import Watchdog
+from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.drift import Drift
+from harness.mesh.cluster.safety.ownership import require_unowned
+from harness.mesh.cluster.safety.restarts import Restarts
+from harness.mesh.cluster.safety.rights import Right, require_rights, rights_for
+from harness.mesh.cluster.safety.rollouts import require_ready, require_settled
+from harness.mesh.cluster.safety.targets import in_mesh, require_targets
 from harness.mesh.port import Entry, RequestCount
 from harness.model.cluster import ClusterSettings
 from harness.model.record import Json, Rollback
+from harness.routing.istio.edits import Edit, applied
 
 KINDS = ("VirtualService", "DestinationRule")
 _NOISE = ("managedFields", "resourceVersion", "generation")
@@ -50,7 +50,7 @@ class ClusterChange:
     trouble: of the undo, until it has been raised. lock: held while it is undone.
     """
 
-    change: Change
+    change: JournalEntry
     undo: Callable[[], None] = lambda: None
     rollback: Rollback | None = None
     proof: str = ""
@@ -155,9 +155,7 @@ class ClusterMesh:
         with interrupts_kept_waiting():
             for owner, beat in self._beats.items():
                 try:
-                    patiently(
-                        partial(self._locks.release, owner), patience_s=self._settings.patience_s, tell=self._tell
-                    )
+                    retry(partial(self._locks.release, owner), patience_s=self._settings.patience_s, tell=self._tell)
                     beat.stop()
                 except ClusterError as error:
                     self._tell(f"run {owner}: its Leases could not be deleted; the reaper will: {error}")
@@ -174,7 +172,7 @@ class ClusterMesh:
         limits.require_within(edits, live=faults, namespace=self._namespace, limits=self._settings.limits)
         self._require_possible(edits)
         self._number += 1
-        change = Change(
+        change = JournalEntry(
             owner=edits[0].owner,
             number=self._number,
             name=name,
@@ -281,7 +279,7 @@ class ClusterMesh:
                 others = [other for one in self._live for other in one.change.edits]
                 self._drift.undone(change.edits, others=others)
 
-    def _trouble_undoing(self, change: Change) -> str:
+    def _trouble_undoing(self, change: JournalEntry) -> str:
         """Undo, and say what is left of the change, or nothing."""
         slow: list[str] = []
 
@@ -301,7 +299,7 @@ class ClusterMesh:
         self._note_restored(change)
         return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
 
-    def _note_restored(self, change: Change) -> None:
+    def _note_restored(self, change: JournalEntry) -> None:
         for edit in change.edits:
             with suppress(ClusterError):  # a courtesy, as every note is
                 found = self._kube.get(edit.kind, edit.namespace, edit.name)

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import yaml
 
-from harness.clients.kubernetes import Kubernetes
+from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import HarnessError
-from harness.istio.edits import Edit, applied
-from harness.mesh.cluster import limits
-from harness.mesh.cluster.ownership import require_unowned
-from harness.mesh.cluster.proxies import Proxies, names_for
-from harness.mesh.cluster.reach import reach
-from harness.mesh.cluster.rights import Right, missing_rights, rights_for
-from harness.mesh.cluster.rollouts import require_settled
-from harness.mesh.cluster.targets import require_targets
+from harness.mesh.cluster.proof.proxies import Proxies, names_for
+from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.blast_radius import reach
+from harness.mesh.cluster.safety.ownership import require_unowned
+from harness.mesh.cluster.safety.rights import Right, missing_rights, rights_for
+from harness.mesh.cluster.safety.rollouts import require_settled
+from harness.mesh.cluster.safety.targets import require_targets
 from harness.model.cluster import ClusterSettings
 from harness.model.record import Json
+from harness.routing.istio.edits import Edit, applied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.istio.fields import GRPC_STATUS, HTTP_REASONS
 from harness.model.record import Json
 from harness.model.units import parse_duration
+from harness.routing.istio.fields import GRPC_STATUS, HTTP_REASONS
 
 FAULT_FILTER = "envoy.filters.http.fault"
 CORS_FILTER = "envoy.filters.http.cors"

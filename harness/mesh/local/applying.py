@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.istio.reading import read_resources, replaced
 from harness.mesh.local.mesh import LocalMesh
+from harness.routing.istio.reading import read_resources, replaced
 
 
 class AppliedFiles:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.istio.check_references import Found
-from harness.istio.checks import check_resources, raise_problems
-from harness.istio.edits import key
-from harness.istio.governing import MESH, namespace_of
-from harness.istio.shapes import At, Problem
 from harness.mesh.local.topology import Topology
 from harness.model.record import Json
+from harness.routing.istio.check_references import Found
+from harness.routing.istio.checks import check_resources, raise_problems
+from harness.routing.istio.edits import key
+from harness.routing.istio.governing import MESH, namespace_of
+from harness.routing.istio.shapes import At, Problem
 
 _KINDS = ("VirtualService", "DestinationRule")
 _HERE = "is not supported by the local mesh"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 
-from harness.istio.governing import destination_rule, wildcard_rule
 from harness.mesh.local import policies
 from harness.mesh.local.topology import Destination, Endpoint
 from harness.model.record import Json
+from harness.routing.istio.governing import destination_rule, wildcard_rule
 
 METADATA = "harness"
 """The key of Envoy's metadata that carries what telemetry says of services and endpoints."""

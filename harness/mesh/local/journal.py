@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MeshError
-from harness.istio.edits import Edit, edit_to_json
 from harness.model.record import Json
+from harness.routing.istio.edits import Edit, edit_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

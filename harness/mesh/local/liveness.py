@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.clients.envoy import Envoy, Snapshot
+from harness.clients.envoy.process import Envoy, Snapshot
 from harness.errors import MeshError
 from harness.mesh.local.actions import FAULT_FILTER
 from harness.model.record import Json

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from harness.clients.envoy import Envoy
+from harness.clients.envoy.process import Envoy
 from harness.clients.interrupts import interrupts_kept_waiting
 from harness.errors import HarnessError, MeshError, RollbackError
-from harness.istio.edits import Edit, applied_all, key, traces, undone_all
-from harness.istio.warnings import warnings
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import request_counts
 from harness.mesh.local.journal import Journal
@@ -23,6 +21,8 @@ from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry, RequestCount
 from harness.model.record import Json, Rollback
+from harness.routing.istio.edits import Edit, applied_all, key, traces, undone_all
+from harness.routing.istio.warnings import warnings
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

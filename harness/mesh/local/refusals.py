@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from harness.errors import EnvoyError
-from harness.istio.check_references import Found
-from harness.istio.checks import raise_problems
-from harness.istio.edits import key
-from harness.istio.reading import sources_of
-from harness.istio.shapes import At, Problem
 from harness.model.record import Json
+from harness.routing.istio.check_references import Found
+from harness.routing.istio.checks import raise_problems
+from harness.routing.istio.edits import key
+from harness.routing.istio.reading import sources_of
+from harness.routing.istio.shapes import At, Problem
 
 _SHORTEST = 3
 """Characters of a piece or value that are no coincidence."""

@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.clients.envoy import start_envoy
-from harness.clients.envoy_binary import find_envoy
-from harness.istio.reading import read_resources
+from harness.clients.envoy.binary import find_envoy
+from harness.clients.envoy.process import start_envoy
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
@@ -22,6 +21,7 @@ from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
 from harness.model.record import Json
+from harness.routing.istio.reading import read_resources
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.istio.governing import fqdn
+from harness.routing.istio.governing import fqdn
 
 LOAD_GENERATOR = "loadgenerator"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.clients.envoy import Snapshot
+from harness.clients.envoy.process import Snapshot
 from harness.mesh.local.clusters import clusters
 from harness.mesh.local.routes import route_tables
 from harness.mesh.local.topology import Topology

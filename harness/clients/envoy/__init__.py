@@ -1,0 +1,1 @@
+"""The Envoy process, its admin port and its binary."""

@@ -1,0 +1,249 @@
+"""A real Envoy process on loopback, whose clusters and route tables change while it runs.
+
+They are given by filesystem xDS: a file is written beside the watched one and renamed over it,
+and Envoy reads it within milliseconds. That it did is verified at its admin port, which counts
+what was taken and what was refused; the reason of a refusal is in the log. Envoy binds the
+listeners itself, to port 0, so that no two runs can be given the same port.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.clients import processes
+from harness.clients.envoy.admin import Admin
+from harness.clients.ports import port_holder
+from harness.errors import EnvoyError, PortError, ServiceError
+from harness.model.record import Json
+
+START_TIMEOUT_S = 30.0
+LIVE_TIMEOUT_S = 10.0
+POLL_S = 0.003
+CLUSTERS = "cds"
+_CLUSTER_FILE = "cds.json"
+_TYPES = "type.googleapis.com/envoy.config."
+_REASON = re.compile(
+    r"(?:update rejected|Error adding/updating cluster\(s\)):? *(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
+    re.DOTALL,
+)
+"""Envoy prints the whole configuration before the reason when a constraint is broken."""
+_TAKEN = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What changes while Envoy runs, as Envoy's JSON: clusters, and route tables by name."""
+
+    clusters: tuple[Json, ...] = ()
+    tables: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Envoy:
+    """A running Envoy. As a context manager it is stopped on leaving."""
+
+    def __init__(self, process: processes.Process, admin: Admin, folder: Path, snapshot: Snapshot) -> None:
+        """Use ``start_envoy``."""
+        self.admin = admin
+        self._process, self._folder, self._live, self._version = process, folder, snapshot, 1
+
+    @property
+    def pid(self) -> int:
+        """Of the Envoy process."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise EnvoyError with the last lines of its log when Envoy has ended."""
+        try:
+            self._process.check()
+        except ServiceError as error:
+            raise EnvoyError(str(error)) from error
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Make ``snapshot`` live, clusters before the routes that use them; return when Envoy has taken it.
+
+        Raises EnvoyError with Envoy's own reason when it refuses a part; the snapshot before is live again then.
+        """
+        before = self._live
+        try:
+            self._move_to(snapshot)
+        except EnvoyError as refused:
+            self.check()
+            try:
+                self._move_to(before)
+            except EnvoyError as error:
+                raise EnvoyError(
+                    f"{refused}\nand the configuration before it could not be restored: {error}"
+                ) from refused
+            raise
+
+    def _move_to(self, snapshot: Snapshot) -> None:
+        gone = [item for item in self._live.clusters if item["name"] not in {new["name"] for new in snapshot.clusters}]
+        both = (*snapshot.clusters, *gone)
+        self._write_clusters(both)
+        self._write_tables(snapshot.tables)
+        self._write_clusters(snapshot.clusters)
+
+    def _write_clusters(self, clusters: tuple[Json, ...]) -> None:
+        if clusters == self._live.clusters:
+            return
+        self._live = Snapshot(clusters=clusters, tables=self._live.tables)
+        self._write({CLUSTERS: (_CLUSTER_FILE, [_typed("cluster.v3.Cluster", item) for item in clusters])})
+
+    def _write_tables(self, tables: Mapping[str, Json]) -> None:
+        changed = {name: table for name, table in tables.items() if table != self._live.tables.get(name)}
+        self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
+        typed = {name: [_typed("route.v3.RouteConfiguration", table)] for name, table in changed.items()}
+        self._write({name: (_table_file(name), resources) for name, resources in typed.items()})
+
+    def _write(self, files: Mapping[str, tuple[str, Sequence[Json]]]) -> None:
+        """Write files and wait until Envoy has taken or refused every one. Raises EnvoyError when it refused one."""
+        if not files:
+            return
+        before, log_size = self.admin.updates(), self._process.log.stat().st_size
+        self._version += 1
+        for name, resources in files.values():
+            _write_file(self._folder / name, str(self._version), resources)
+
+        def settled() -> bool:
+            now = self.admin.updates()
+            return all(now[name] != before[name] for name in files)
+
+        if not processes.wait_until(settled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
+            raise EnvoyError(
+                f"expected Envoy to read {', '.join(files)} in {self._folder} within {LIVE_TIMEOUT_S:g} s, it did not\n"
+                f"{self._process.last_lines()}"
+            )
+        now = self.admin.updates()
+        if any(now[name].refused > before[name].refused for name in files):
+            raise EnvoyError(f"Envoy refused the configuration: {self._reason(log_size)}")
+
+    def require_taken(self) -> None:
+        """Raise EnvoyError with Envoy's own reason when it has refused a part of what it started with."""
+        if any(update.refused for update in self.admin.updates().values()):
+            raise EnvoyError(f"Envoy refused the configuration: {self._reason(0)}")
+
+    def _reason(self, log_size: int) -> str:
+        """Envoy's reason, from what its log said since it had ``log_size`` bytes."""
+        with self._process.log.open("rb") as log:
+            log.seek(log_size)
+            found = _REASON.search(log.read().decode(errors="replace"))
+        if found is None:
+            return f"no reason found in {self._process.log}"
+        return found["reason"].rpartition(" | caused by ")[2].rstrip(")")
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.stop(grace_s=2.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def start_envoy(
+    binary: Path, folder: Path, *, listeners: Sequence[Json], snapshot: Snapshot, node: str = "harness"
+) -> Envoy:
+    """Start Envoy with ``listeners`` (its JSON) and return when they answer.
+
+    folder: takes its configuration, and its log as ``envoy.log``. A listener gets its route table
+    by ``routes_from(folder, name)``. Raises EnvoyError with Envoy's reason when it does not start,
+    PortError when a listener names a port that is taken.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_file(folder / _CLUSTER_FILE, "1", [_typed("cluster.v3.Cluster", item) for item in snapshot.clusters])
+    for name, table in snapshot.tables.items():
+        _write_file(folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
+    bootstrap = folder / "bootstrap.json"
+    bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, node), indent=1))
+    address = folder / "admin-address"
+    address.unlink(missing_ok=True)
+    options = ["--disable-hot-restart", "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]
+    command = [str(binary), "-c", str(bootstrap), "--admin-address-path", str(address), *options]
+    process = processes.start(command, name="envoy", log=folder / "envoy.log")
+    try:
+        envoy = Envoy(process, _wait_for_start(process, address), folder, snapshot)
+        envoy.require_taken()
+    except BaseException:
+        process.stop(grace_s=1.0)
+        raise
+    return envoy
+
+
+def routes_from(folder: Path, name: str) -> Json:
+    """The ``rds`` of a connection manager whose route table is the one called ``name``."""
+    return {"route_config_name": name, "config_source": _from_file(folder.resolve() / _table_file(name))}
+
+
+def _wait_for_start(process: processes.Process, address: Path) -> Admin:
+    def ended_or_written() -> bool:
+        return not process.running() or (address.is_file() and ":" in address.read_text())
+
+    if processes.wait_until(ended_or_written, timeout_s=START_TIMEOUT_S) and process.running():
+        admin = Admin(port=int(address.read_text().rpartition(":")[2]))
+
+        def ended_or_ready() -> bool:
+            return not process.running() or _is_ready(admin)
+
+        if processes.wait_until(ended_or_ready, timeout_s=START_TIMEOUT_S) and process.running():
+            return admin
+    raise _start_error(process)
+
+
+def _is_ready(admin: Admin) -> bool:
+    try:
+        return admin.ready()
+    except EnvoyError:
+        # It is ending because of its listeners, or has not opened its admin port yet: its log will tell.
+        return False
+
+
+def _start_error(process: processes.Process) -> EnvoyError | PortError:
+    taken = _TAKEN.search(process.tail(50))
+    if taken:
+        port = int(taken.group(2))
+        return PortError(f"expected port {port} to be free, {port_holder(port)} holds it; stop that or choose another")
+    state = "it ended" if not process.running() else f"it was not ready within {START_TIMEOUT_S:g} s"
+    return EnvoyError(f"expected Envoy to start, {state}\n{process.last_lines()}")
+
+
+def _bootstrap(folder: Path, listeners: Sequence[Json], node: str) -> Json:
+    return {
+        "node": {"id": node, "cluster": node},
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        "dynamic_resources": {"cds_config": _from_file(folder / _CLUSTER_FILE)},
+        "static_resources": {"listeners": list(listeners)},
+        "stats_flush_on_admin": True,
+    }
+
+
+def _from_file(path: Path) -> Json:
+    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
+
+
+def _table_file(name: str) -> str:
+    return f"rds-{name}.json"
+
+
+def _typed(kind: str, value: Json) -> Json:
+    return {"@type": f"{_TYPES}{kind}", **value}
+
+
+def _write_file(path: Path, version: str, resources: Sequence[Json]) -> None:
+    """Write beside ``path`` and rename over it: Envoy watches for the rename and never sees half a file."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}, indent=1))
+        temporary.replace(path)
+    except OSError as error:
+        raise EnvoyError(f"{path}: Envoy's configuration cannot be written: {error.strerror or error}") from error

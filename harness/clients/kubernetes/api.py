@@ -1,0 +1,374 @@
+"""The door to the Kubernetes API: plain JSON objects in and out, every change audited.
+
+The official client reads the kubeconfig, keeps credentials fresh and speaks TLS. Requests are sent over its
+connection pool as they are: its typed layer hides the ``Warning`` headers of admission and guesses patch
+types. Nothing is sent twice behind the caller's back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+from harness.clients.kubernetes.errors import about_object, refusal
+from harness.clients.kubernetes.kinds import Kind, kind_of
+from harness.clients.kubernetes.port_forward import pod_get
+from harness.clients.kubernetes.retry import retry
+from harness.clients.kubernetes.settings import IN_CLUSTER, api_client, context_name
+from harness.clients.kubernetes.warnings import warnings_in
+from harness.errors import ClusterError, ClusterUnreachable
+from harness.model.record import Json
+
+_VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
+_UNKNOWN_USER = 401
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """One request that changes something, or a dry run of one.
+
+    at: epoch seconds. before, after: resourceVersions, empty where there is none. status: HTTP, 0 without
+    an answer. latency_s: seconds to the answer.
+    """
+
+    at: float
+    verb: str
+    kind: str
+    namespace: str
+    name: str
+    dry_run: bool
+    before: str
+    after: str
+    status: int
+    warnings: tuple[str, ...]
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The object after a change, and what admission warned of."""
+
+    resource: Json
+    warnings: tuple[str, ...] = ()
+
+
+Record = Callable[[Audit], None]
+
+
+def ignore(what: object) -> None:
+    """Told of something nobody asked for."""
+
+
+def connect(
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    record: Record = ignore,
+    timeout_s: float = 10.0,
+) -> Kubernetes:
+    """The cluster of a kubeconfig's context (default: the current one), or the one that this process runs in.
+
+    record: told of every request that changes something. timeout_s: for one answer.
+    Raises ClusterError when there is no usable configuration. Sends nothing.
+    """
+    name = context_name(kubeconfig, context)
+    return Kubernetes(
+        partial(api_client, kubeconfig, None if name == IN_CLUSTER else name),
+        context=name,
+        record=record,
+        timeout_s=timeout_s,
+    )
+
+
+class Kubernetes:
+    """One API server. Use ``connect``."""
+
+    def __init__(self, load: Callable[[], Any], *, context: str, record: Record, timeout_s: float) -> None:
+        """load: makes the official client's ApiClient with the credentials as they are now."""
+        self._load, self._record, self._timeout_s = load, record, timeout_s
+        self._api = load()
+        self.context = context
+        self._ahead_s = 0.0
+
+    def now(self) -> float:
+        """Epoch seconds on the API server's clock, as of its last answer: one clock for all who compare times."""
+        return time.time() + self._ahead_s
+
+    def get(self, kind: str, namespace: str | None, name: str) -> Json | None:
+        """One object, or None when there is none of that name."""
+        found = kind_of(kind)
+        status, body, _ = self._send("GET", found, namespace, name)
+        if status == 404 and about_object(body):
+            return None
+        return _object(status, body, verb="get", kind=found, namespace=namespace, name=name)
+
+    def list(self, kind: str, namespace: str | None, *, labels: Mapping[str, str] | None = None) -> tuple[Json, ...]:
+        """All objects of a kind in a namespace (None: everywhere), with these labels."""
+        found = kind_of(kind)
+        query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
+        status, body, _ = self._send("GET", found, namespace, None, query=query)
+        items = _object(status, body, verb="list", kind=found, namespace=namespace, name=None).get("items") or []
+        return tuple({"apiVersion": found.api_version, "kind": kind, **item} for item in items)
+
+    def create(self, resource: Json, *, dry_run: bool = False) -> Written:
+        """Make an object. Raises ClusterConflict when one of that name exists."""
+        return self._write("POST", resource, dry_run=dry_run)
+
+    def replace(self, resource: Json, *, dry_run: bool = False) -> Written:
+        """Write an object as it was read and changed. Raises ClusterConflict when it is no longer what was read."""
+        if not resource["metadata"].get("resourceVersion"):
+            raise ClusterError(f"replace {resource['kind']}: expected the resourceVersion that was read, found none")
+        return self._write("PUT", resource, dry_run=dry_run)
+
+    def delete(self, resource: Json, *, dry_run: bool = False) -> None:
+        """Delete the object as it was read; one that is gone already is fine.
+
+        Raises ClusterConflict when it is no longer what was read.
+        """
+        self._write("DELETE", resource, dry_run=dry_run)
+
+    def change(
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        change: Callable[[Json | None], Json | None],
+        *,
+        patience_s: float,
+        tell: Callable[[str], None] = ignore,
+        dry_run: bool = False,
+    ) -> tuple[Written | None, Json | None]:
+        """Read, ``change`` (None in: not there; None out: delete), write; on conflict or trouble again from the start.
+
+        Returns what was written (None: nothing to do) and what was read before. ``change`` must be
+        idempotent: an answer that got lost makes it see its own change. tell: told of each failure
+        before the next try. Raises the last error after ``patience_s`` seconds.
+        """
+
+        def once() -> tuple[Written | None, Json | None]:
+            before = self.get(kind, namespace, name)
+            return self._bring(before, change(before), dry_run=dry_run), before
+
+        return retry(once, patience_s=patience_s, tell=tell)
+
+    def watch(self, kind: str, namespace: str, *, since: str, timeout_s: int) -> Iterator[tuple[str, Json]]:
+        """Changes after the resourceVersion ``since``, as (ADDED, MODIFIED or DELETED, object), for ``timeout_s`` seconds.
+
+        Raises ClusterConflict when ``since`` is too old: read again.
+        """
+        found = kind_of(kind)
+        query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(timeout_s)}
+        answer = self._request("GET", found.path(namespace), query=query, preload=False, timeout_s=timeout_s + 10.0)
+        with _released(answer):
+            if answer.status >= 400:
+                raise refusal(answer.status, answer.read(), verb="watch", kind=found, namespace=namespace, name=None)
+            for line in _lines(answer):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    code = int(event["object"].get("code", 500))
+                    said = json.dumps(event["object"]).encode()
+                    raise refusal(code, said, verb="watch", kind=found, namespace=namespace, name=None)
+                if event["type"] != "BOOKMARK":
+                    yield event["type"], event["object"]
+
+    def allowed(self, verb: str, kind: str, namespace: str, *, subresource: str = "") -> bool:
+        """Whether we may ``verb`` objects of ``kind`` (or a subresource of them) in the namespace."""
+        found = kind_of(kind)
+        attributes = {"namespace": namespace, "verb": verb, "group": found.group, "resource": found.plural}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "metadata": {},
+            "spec": {"resourceAttributes": {**attributes, **({"subresource": subresource} if subresource else {})}},
+        }
+        asked = kind_of("SelfSubjectAccessReview")
+        status, body, _ = self._send("POST", asked, None, None, body=review)
+        answer = _object(status, body, verb="create", kind=asked, namespace=None, name=None)
+        return bool(answer.get("status", {}).get("allowed"))
+
+    def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
+        """The body of ``GET path`` from a port on a pod's loopback (needs ``create`` on ``pods/portforward``)."""
+        return pod_get(
+            self._api.configuration,
+            namespace=namespace,
+            pod=pod,
+            port=port,
+            path=path,
+            authorization=self._headers().get("authorization"),
+            timeout_s=timeout_s,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.rest_client.pool_manager.clear()
+
+    def _bring(self, before: Json | None, after: Json | None, *, dry_run: bool) -> Written | None:
+        if after == before:
+            return None
+        if after is None:
+            self.delete(before, dry_run=dry_run)
+            return Written(resource=None)
+        return self.create(after, dry_run=dry_run) if before is None else self.replace(after, dry_run=dry_run)
+
+    def _write(self, method: str, resource: Json, *, dry_run: bool) -> Written:
+        kind, metadata = kind_of(resource["kind"]), resource["metadata"]
+        namespace, name, before = (
+            metadata.get("namespace"),
+            metadata.get("name", ""),
+            metadata.get("resourceVersion", ""),
+        )
+        query = {"dryRun": "All"} if dry_run else {}
+        body = resource
+        if method == "DELETE":
+            held = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
+            body = {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "preconditions": held,
+                "propagationPolicy": "Background",
+                # Where options come as a body the server does not read them from the URL.
+                **({"dryRun": ["All"]} if dry_run else {}),
+            }
+        else:
+            query["fieldValidation"] = "Strict"
+        verb, started = _VERBS[method], time.time()
+        status, after = 0, ""
+        warnings: tuple[str, ...] = ()
+        try:
+            status, answer, warnings = self._send(
+                method, kind, namespace, None if method == "POST" else name, query=query, body=body
+            )
+            if method == "DELETE" and status == 404:
+                return Written(resource=None)
+            written = _object(status, answer, verb=verb, kind=kind, namespace=namespace, name=name)
+            after = written.get("metadata", {}).get("resourceVersion", "")
+            return Written(resource=written, warnings=warnings)
+        finally:
+            self._record(
+                Audit(
+                    at=started,
+                    verb=verb,
+                    kind=kind.name,
+                    namespace=namespace or "",
+                    name=name,
+                    dry_run=dry_run,
+                    before=before,
+                    after=after,
+                    status=status,
+                    warnings=warnings,
+                    latency_s=time.time() - started,
+                )
+            )
+
+    def _send(
+        self,
+        method: str,
+        kind: Kind,
+        namespace: str | None,
+        name: str | None,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+    ) -> tuple[int, bytes, tuple[str, ...]]:
+        answer = self._request(method, kind.path(namespace, name), query=query, body=body)
+        return answer.status, answer.data, warnings_in(answer.headers.getlist("Warning"))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        preload: bool = True,
+        timeout_s: float | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            answer: urllib3.BaseHTTPResponse = self._api.rest_client.pool_manager.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body),
+                headers=self._headers(),
+                timeout=urllib3.Timeout(total=timeout_s or self._timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=preload,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ClusterUnreachable(
+                f"{method} {path}: no answer from {self._host} (context {self.context}): {_why(error)}"
+            ) from error
+        self._hear_the_time(answer.headers.get("Date"))
+        if answer.status == _UNKNOWN_USER:
+            self._renew_credentials()
+        return answer
+
+    def _renew_credentials(self) -> None:
+        """Read them again, for the next request: a token may have been replaced while we ran."""
+        with suppress(ClusterError):
+            renewed = self._load()
+            self._api.rest_client.pool_manager.clear()
+            self._api = renewed
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "canary-harness"}
+        for setting in self._api.configuration.auth_settings().values():
+            if setting.get("value"):
+                headers[setting["key"]] = setting["value"]
+        return headers
+
+    def _hear_the_time(self, date: str | None) -> None:
+        if date:
+            said = parsedate_to_datetime(date).timestamp()
+            ahead = said - time.time()
+            # The header has whole seconds: within one, the clocks agree as far as can be told.
+            self._ahead_s = 0.0 if -1.5 < ahead < 0.5 else ahead
+
+    @property
+    def _host(self) -> str:
+        return str(self._api.configuration.host).rstrip("/")
+
+
+def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None) -> Json:
+    if status >= 400:
+        raise refusal(status, body, verb=verb, kind=kind, namespace=namespace, name=name)
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise ClusterUnreachable(f"{verb} {kind.name}: expected JSON as an answer, found something else") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"{error}; does the kubeconfig have this server's certificate authority, and is this the right context?"
+    return f"{type(error).__name__}; is the API server up, and is this the right context?"
+
+
+@contextmanager
+def _released(answer: urllib3.BaseHTTPResponse) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        answer.close()
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """The lines of a streamed answer as they arrive. Raises ClusterUnreachable when the stream breaks."""
+    rest = b""
+    try:
+        for chunk in answer.stream(None):
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from (line for line in whole if line.strip())
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise ClusterUnreachable(f"watch: the connection broke ({type(error).__name__}); read again") from error

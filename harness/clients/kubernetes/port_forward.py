@@ -1,0 +1,113 @@
+"""Ask a port on a pod's loopback, such as Envoy's admin port, through the API server's port-forward.
+
+One request a connection, spoken over the web socket itself: the official client's forwarding thread drops
+what arrives just before the server closes, and leaves sockets open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kubernetes.stream.ws_client import create_websocket, get_websocket_url
+from websocket import ABNF, WebSocketBadStatusException, WebSocketException
+
+from harness.clients.kubernetes.errors import rule
+from harness.clients.kubernetes.kinds import kind_of
+from harness.errors import ClusterForbidden, ClusterUnreachable
+
+_DATA, _ERROR = 0, 1
+
+
+def pod_get(
+    configuration: Any, *, namespace: str, pod: str, port: int, path: str, authorization: str | None, timeout_s: float
+) -> bytes:
+    """The body of ``GET path`` from a pod's ``port``.
+
+    configuration: the official client's. Raises ClusterForbidden without the right to forward ports, and
+    ClusterUnreachable for anything but an answer with status 200 within ``timeout_s`` seconds.
+    """
+    url = f"{str(configuration.host).rstrip('/')}{kind_of('Pod').path(namespace, pod)}/portforward"
+    headers = {"sec-websocket-protocol": "v4.channel.k8s.io"}
+    if authorization:
+        headers["authorization"] = authorization
+    what = f"port-forward to pod {namespace}/{pod}:{port}"
+    try:
+        target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]
+        socket = create_websocket(configuration, target, headers)  # type: ignore[no-untyped-call]
+    except WebSocketBadStatusException as error:
+        raise _refusal(error.status_code, what, namespace) from error
+    except (WebSocketException, OSError) as error:
+        raise ClusterUnreachable(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
+    try:
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: identity\r\n\r\n"
+        socket.send(bytes([_DATA]) + request.encode(), ABNF.OPCODE_BINARY)
+        answer = b""
+        for piece in _pieces(socket, what, time.monotonic() + timeout_s):
+            answer += piece
+            if _complete(answer):
+                break
+    except (WebSocketException, OSError) as error:
+        raise ClusterUnreachable(f"{what}: GET {path}: {type(error).__name__} after {timeout_s:g} s at most") from error
+    finally:
+        with contextlib.suppress(WebSocketException, OSError):
+            socket.close(timeout=0)
+        socket.shutdown()
+    return _body(answer, f"{what}: GET {path}")
+
+
+def _pieces(socket: Any, what: str, give_up: float) -> Iterator[bytes]:
+    """Data as it arrives. The first frame of each channel holds the port's number."""
+    begun: set[int] = set()
+    while True:
+        socket.settimeout(max(give_up - time.monotonic(), 0.01))
+        opcode, frame = socket.recv_data(control_frame=False)
+        if opcode == ABNF.OPCODE_CLOSE:
+            return
+        channel, data = frame[0], frame[1:]
+        if channel not in begun:
+            begun.add(channel)
+        elif channel == _ERROR:
+            raise ClusterUnreachable(f"{what}: {data.decode('utf-8', 'replace')[:200]}")
+        else:
+            yield data
+
+
+def _complete(answer: bytes) -> bool:
+    head, found, body = answer.partition(b"\r\n\r\n")
+    if not found:
+        return False
+    lines = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    if b"content-length" in lines:
+        return len(body) >= int(lines[b"content-length"])
+    return body.endswith(b"0\r\n\r\n") if b"chunked" in lines.get(b"transfer-encoding", b"") else False
+
+
+def _body(answer: bytes, what: str) -> bytes:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if head.split(b" ", 2)[1:2] != [b"200"]:
+        raise ClusterUnreachable(f"{what}: expected status 200, found {head[:80]!r}")
+    if not _complete(answer) and b"content-length" in head.lower():
+        raise ClusterUnreachable(f"{what}: the answer ended early")
+    return _dechunked(body) if b"transfer-encoding: chunked" in head.lower() else body
+
+
+def _dechunked(body: bytes) -> bytes:
+    parts = []
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size.split(b";")[0] or b"0", 16)
+        if length == 0:
+            break
+        parts.append(rest[:length])
+        body = rest[length + 2 :]
+    return b"".join(parts)
+
+
+def _refusal(status: int, what: str, namespace: str) -> ClusterForbidden | ClusterUnreachable:
+    if status != 403:
+        return ClusterUnreachable(f"{what}: the API server answered {status}")
+    wanted = rule("create", kind_of("Pod")).replace('"pods"', '"pods/portforward"')
+    return ClusterForbidden(f"{what}: not allowed (403)\ngrant this in a Role of namespace {namespace}:\n{wanted}")

@@ -1,0 +1,186 @@
+"""What a load profile says about its own load: the module-level literal LOADPROFILE, read without importing the file.
+
+Locust ignores the literal, and importing a locustfile here would patch this process, so only its
+syntax tree is looked at. Every error names the profile's line.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, LoadProfileError, UsageError
+from harness.load.planning.schedule import check_stages
+from harness.model.load import Arrivals, Stage
+from harness.model.units import parse_duration
+
+NAME = "LOADPROFILE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileSettings:
+    """What a profile asks for; None or an empty tuple where it says nothing.
+
+    stages: from ``rate``, a number of requests per second or a list of ``[seconds, rps]`` and
+    ``[seconds, from_rps, to_rps]``. duration_s: for a rate that is a number. warm_up_s: at the
+    beginning, left out of summaries. users: asks for the closed model.
+    """
+
+    rate_rps: float | None = None
+    stages: tuple[Stage, ...] = ()
+    duration_s: float | None = None
+    arrivals: Arrivals | None = None
+    seed: int | None = None
+    users: int | None = None
+    processes: int | None = None
+    warm_up_s: float | None = None
+    drain_s: float | None = None
+    trace_share: float | None = None
+    arm_header: str | None = None
+
+
+def read_settings(profile: Path) -> ProfileSettings:
+    """The settings of a profile; all empty when it has no literal.
+
+    Raises LoadProfileError with file and line for a file that is no Python, a value that is no
+    literal, an unknown key or an impossible value.
+    """
+    try:
+        tree = ast.parse(profile.read_text(encoding="utf-8"), filename=str(profile))
+    except FileNotFoundError as error:
+        raise LoadProfileError(f"{profile}: expected a locustfile, found no such file") from error
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise LoadProfileError(f"{profile}:{line}: expected Python, found {error}") from error
+    _refuse_hidden(profile, tree)
+    literals = [found for node in tree.body if (found := _assigned(node)) is not None]
+    if not literals:
+        return ProfileSettings()
+    value = literals[-1]
+    if not isinstance(value, ast.Dict):
+        raise _wrong(profile, value, f"{NAME}: expected a dictionary written out in the file")
+    settings: dict[str, Any] = {}
+    seen: set[str] = set()
+    for key, entry in zip(value.keys, value.values, strict=True):
+        if key is None or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+            raise _wrong(profile, entry, f"{NAME}: expected keys that are plain strings")
+        if key.value in seen:
+            raise _wrong(profile, key, f"{NAME}: expected each key once, found {key.value!r} again")
+        seen.add(key.value)
+        settings.update(_setting(profile, key, entry))
+    return ProfileSettings(**settings)
+
+
+def _refuse_hidden(profile: Path, tree: ast.Module) -> None:
+    """What is set or changed in a block or by a statement is not read here, and must not seem to be."""
+    plain = {target for node in tree.body if _assigned(node) is not None for target in _targets(node)}
+    for node in ast.walk(tree):
+        changed = node.value if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) else node
+        stored = changed is not node or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+        if stored and isinstance(changed, ast.Name) and changed.id == NAME and changed not in plain:
+            raise _wrong(
+                profile, changed, f"{NAME}: expected one literal at the top of the file, found it set here too"
+            )
+
+
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+
+
+def _assigned(node: ast.stmt) -> ast.expr | None:
+    if any(isinstance(target, ast.Name) and target.id == NAME for target in _targets(node)):
+        return getattr(node, "value", None)
+    return None
+
+
+def _setting(profile: Path, key: ast.Constant, entry: ast.expr) -> dict[str, Any]:
+    name = str(key.value)
+    if name not in _PARSERS:
+        near = difflib.get_close_matches(name, _PARSERS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise _wrong(profile, key, f"{NAME}: unknown key {name!r}{hint} Known: {', '.join(_PARSERS)}")
+    try:
+        value = ast.literal_eval(entry)
+    except ValueError as error:
+        raise _wrong(profile, entry, f"{NAME}: {name}: expected a literal, found an expression") from error
+    try:
+        return dict(_PARSERS[name](value))
+    except (HarnessError, TypeError, ValueError) as error:
+        raise _wrong(profile, entry, f"{NAME}: {name}: {error}") from error
+
+
+def _wrong(profile: Path, node: ast.expr, message: str) -> LoadProfileError:
+    return LoadProfileError(f"{profile}:{node.lineno}: {message}")
+
+
+def _rate(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        check_stages((Stage(duration_s=1, start_rps=value, end_rps=value),))
+        return {"rate_rps": float(value)}
+    if not isinstance(value, (list, tuple)) or not value:
+        raise UsageError(f"expected requests per second or a list of stages such as [30, 50], found {value!r}")
+    stages = tuple(_stage(entry) for entry in value)
+    check_stages(stages)
+    return {"stages": stages}
+
+
+def _stage(entry: Any) -> Stage:
+    if not isinstance(entry, (list, tuple)) or len(entry) not in {2, 3}:
+        raise UsageError(f"expected [seconds, rps] or [seconds, from_rps, to_rps], found {entry!r}")
+    rates = [_number(rate) for rate in entry[1:]]
+    return Stage(duration_s=parse_duration(entry[0]), start_rps=rates[0], end_rps=rates[-1])
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(f"expected a number, found {value!r}")
+    return float(value)
+
+
+def _whole(least: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UsageError(f"expected a whole number of at least {least}, found {value!r}")
+        return value
+
+    return parse
+
+
+def _share(value: Any) -> float:
+    if not 0 <= _number(value) <= 1:
+        raise UsageError(f"expected a share from 0 to 1, found {value!r}")
+    return float(value)
+
+
+def _arrivals(value: Any) -> Arrivals:
+    if value not in list(Arrivals):
+        raise UsageError(f"expected one of {', '.join(Arrivals)}, found {value!r}")
+    return Arrivals(value)
+
+
+def _header(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"expected the name of a response header, found {value!r}")
+    return value.lower()
+
+
+def _field(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], Mapping[str, Any]]:
+    return lambda value: {name: parse(value)}
+
+
+_PARSERS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
+    "rate": _rate,
+    "duration": _field("duration_s", parse_duration),
+    "arrivals": _field("arrivals", _arrivals),
+    "seed": _field("seed", _whole(0)),
+    "users": _field("users", _whole(1)),
+    "processes": _field("processes", _whole(1)),
+    "warm_up": _field("warm_up_s", parse_duration),
+    "drain": _field("drain_s", parse_duration),
+    "trace_share": _field("trace_share", _share),
+    "arm_header": _field("arm_header", _header),
+}

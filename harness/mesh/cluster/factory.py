@@ -1,0 +1,118 @@
+"""Build the cluster mesh: connect, check limits and leftovers, and turn signals into Ctrl-C."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.settings import IN_CLUSTER
+from harness.clients.signals import endings_interrupt
+from harness.errors import ClusterForbidden, MeshError
+from harness.mesh.cluster.arms import fresh_arm_edits
+from harness.mesh.cluster.connection import connected, made_by
+from harness.mesh.cluster.mesh import ClusterMesh
+from harness.mesh.cluster.recovery.journal import journalled
+from harness.mesh.cluster.recovery.reaping import reason_to_undo
+from harness.mesh.cluster.recovery.watchdog import Watchdog
+from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.rights import require_basics
+from harness.mesh.cluster.safety.rollouts import REAPER
+from harness.model.cluster import ClusterSettings
+from harness.model.config import Config
+
+
+@contextmanager
+def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
+    """The mesh of the configuration's namespace; ``folder`` takes the journal and the audit log.
+
+    Raises UsageError for a cluster or namespace that may not be used, MeshError for what a dead run left.
+    """
+    with opened(config.cluster, config.namespace, folder=folder, tell=_tell) as mesh:
+        if not config.cluster.copied:
+            yield mesh
+            return
+        baseline, canary = (config.workload(config.service, version).labels for version in config.cluster.copied)
+        edits = fresh_arm_edits(
+            mesh.deployments(),
+            service=config.service,
+            namespace=config.namespace,
+            baseline=baseline,
+            canary=canary,
+            owner=f"arms-{secrets.token_hex(4)}",
+        )
+        with mesh.changed(edits, name="fresh baseline beside a fresh canary"):
+            yield mesh
+
+
+@contextmanager
+def opened(
+    settings: ClusterSettings, namespace: str, *, folder: Path, tell: Callable[[str], None]
+) -> Iterator[ClusterMesh]:
+    """As ``open_cluster_mesh``, from the settings themselves. tell: told of what a person should know meanwhile."""
+    with closing(connected(settings, folder)) as kube:
+        limits.require_meant(kube.context, namespace, settings)
+        require_basics(kube, namespace, settings)
+        limits.require_cluster(kube, namespace, settings)
+        require_no_leftovers(kube, namespace)
+        warn_without_reaper(kube, namespace, tell)
+        with _mesh(kube, settings, namespace, folder, tell) as mesh:
+            yield mesh
+
+
+@contextmanager
+def _mesh(
+    kube: Kubernetes, settings: ClusterSettings, namespace: str, folder: Path, tell: Callable[[str], None]
+) -> Iterator[ClusterMesh]:
+    context = None if kube.context == IN_CLUSTER else kube.context
+    mesh = ClusterMesh(
+        kube,
+        namespace=namespace,
+        settings=settings,
+        journal_file=folder / "journal.jsonl",
+        made_by=made_by(),
+        tell=tell,
+        watchdog=Watchdog(settings, namespace, context=context, folder=folder) if settings.watchdog else None,
+    )
+    with endings_interrupt():
+        try:
+            yield mesh
+        finally:
+            mesh.close()
+
+
+def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
+    """Raise MeshError while the namespace holds changes of a run that is dead."""
+    dead = [
+        (change, reason)
+        for change in journalled(kube, namespace)
+        if (reason := reason_to_undo(kube, namespace, change))
+    ]
+    if dead:
+        found = "; ".join(
+            f"{change.name} of run {change.owner} by {change.made_by} ({reason})" for change, reason in dead
+        )
+        raise MeshError(
+            f"namespace {namespace}: expected no change of a dead run, found {found}; first: "
+            f"harness restore --run {dead[0][0].owner} --namespace {namespace}"
+        )
+
+
+def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], None]) -> None:
+    """Say so when nobody in the cluster would put things back should this process be killed."""
+    try:
+        reapers = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] == REAPER]
+    except ClusterForbidden:
+        return  # the rights are asked for, all at once, before anything is changed
+    if not any((item.get("status") or {}).get("availableReplicas") for item in reapers):
+        tell(
+            f"no reaper runs in namespace {namespace}: what a killed run leaves stays until harness restore; "
+            f"install it with kubectl apply -k deploy/reaper -n {namespace}"
+        )
+
+
+def _tell(text: str) -> None:
+    print(f"harness: {text}", file=sys.stderr)  # noqa: T201 - whoever waits for an undo must know why

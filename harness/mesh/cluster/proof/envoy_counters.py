@@ -1,0 +1,115 @@
+"""Requests by Envoy's own counters, for proxies that keep none of Istio's metrics (telemetry switched off).
+
+Envoy counts answers by cluster, whose name tells destination and subset, and injected faults by
+outbound listener, which does not tell whom they were meant for. They are taken for the calls to the host that was
+under such a fault when they were counted; with several such hosts at once that is unknown, and they are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from harness.mesh.port import RequestCount
+from harness.model.record import Json
+from harness.routing.istio.edits import Edit, routes_in
+from harness.routing.istio.governing import fqdn, full_name_in
+
+COUNTERS = r"^(cluster\.outbound\|.*\.upstream_rq_completed|http\.outbound.*\.fault\.(aborts_injected|delays_injected|active_faults))$"
+PATH = f"/stats?filter={quote(COUNTERS)}"
+FLAGS: Mapping[str, str] = {"abort": "FI", "delay": "DI"}
+"""Istio's response flag of each kind of fault."""
+_ANSWERS = re.compile(
+    r"cluster\.outbound\|\d+\|(?P<subset>[^|]*)\|(?P<host>.+?);?\.upstream_rq_completed: (?P<total>\d+)"
+)
+_AGAIN = re.compile(r"\.(external|internal|canary|retry)$|\.zone\.")
+"""Where Envoy counts answers a second time, by where they came from."""
+_FAULTS = re.compile(r"http\.outbound.*\.fault\.(?P<name>\w+): (?P<total>\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose proxy it is: a name that no other proxy has, its workload and its version."""
+
+    proxy: str
+    workload: str
+    version: str
+
+
+class EnvoyCounters:
+    """Remembers whom injected faults were meant for, so that totals only grow."""
+
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        self._seen: Counter[tuple[str, str]] = Counter()
+        self._hit: Counter[tuple[str, str, str]] = Counter()
+        self._under: dict[str, str] = {}
+
+    def look(self, edits: Sequence[Edit], namespace: str) -> None:
+        """The edits that are live now. What is counted until the next look is meant for the hosts they fault."""
+        for flag in FLAGS.values():
+            hosts = {host for host, kind in _faulted(edits, namespace) if kind == flag}
+            if hosts:  # what ends after a fault is gone was still hit by it
+                self._under[flag] = hosts.pop() if len(hosts) == 1 else ""
+
+    def rows(self, text: str, caller: Caller, versions: Mapping[tuple[str, str], str]) -> Iterator[RequestCount]:
+        """What the proxy of ``caller`` says at ``PATH``. versions: the version label of each (host, subset).
+
+        A delayed call is counted among its cluster's answers, with its version, and once more as delayed;
+        a row of negative total without a version takes that back.
+        """
+        for match in _ANSWERS.finditer(text):
+            host = match["host"]
+            if _AGAIN.search(host):
+                continue
+            yield _row(caller, host, int(match["total"]), version=versions.get((host, match["subset"]), ""))
+        injected: Counter[str] = Counter()
+        for match in _FAULTS.finditer(text):
+            injected[match["name"]] += int(match["total"])
+        delayed = injected["delays_injected"] - injected["active_faults"]  # those still waiting have no answer yet
+        for flag, total in (("FI", injected["aborts_injected"]), ("DI", delayed)):
+            self._attribute(caller.proxy, flag, total)
+            for (proxy, host, kind), hit in self._hit.items():
+                if (proxy, kind) == (caller.proxy, flag):
+                    yield _row(caller, host, hit, flags=flag)
+                    if flag == "DI":
+                        yield _row(caller, host, -hit)
+
+    def _attribute(self, proxy: str, flag: str, total: int) -> None:
+        """Of a first look nothing is attributed: it was before us."""
+        first = (proxy, flag) not in self._seen
+        new, self._seen[proxy, flag] = total - self._seen[proxy, flag], total
+        if not first and new and (host := self._under.get(flag)):
+            self._hit[proxy, host, flag] += new
+
+
+def subset_versions(rules: Sequence[Json], namespace: str) -> dict[tuple[str, str], str]:
+    """The version label of each (full host name, subset) of some DestinationRules."""
+    return {
+        (full_name_in(rule, namespace), subset["name"]): (subset.get("labels") or {}).get("version", "")
+        for rule in rules
+        for subset in rule["spec"].get("subsets") or ()
+    }
+
+
+def _faulted(edits: Sequence[Edit], namespace: str) -> Iterator[tuple[str, str]]:
+    for edit in edits:
+        for route in routes_in(edit):
+            for kind in route.get("fault") or ():
+                for item in route.get("route") or ():
+                    yield fqdn(item["destination"]["host"], namespace), FLAGS[kind]
+
+
+def _row(caller: Caller, host: str, total: int, *, version: str = "", flags: str = "-") -> RequestCount:
+    return RequestCount(
+        source_workload=caller.workload,
+        source_version=caller.version,
+        destination_service=host,
+        destination_version=version,
+        response_code="",
+        response_flags=flags,
+        total=total,
+    )

@@ -1,0 +1,93 @@
+"""Proof by behaviour: requests to the entry whose answers carry our marks, or no longer do.
+
+For routes bound to a gateway, whose proxy lives in another namespace and cannot be asked, it is the only
+proof. Replicas get a change at different times, so several answers in a row must agree.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.clients.http import answer_headers
+from harness.errors import MeshError
+from harness.model.cluster import ClusterSettings
+from harness.routing.istio.edits import Edit
+
+IN_A_ROW = 10
+ARM_MARK = "x-harness-arm"
+_PAUSE_S, _ASK_WITHIN_S, _LOOK_WITHIN_S = 0.05, 5.0, 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Requests to ``url`` as the run sends them."""
+
+    url: str
+    headers: Mapping[str, str]
+
+    def require(self, edit: Edit, *, there: bool, within_s: float, still: Callable[[], None] | None = None) -> str:
+        """Wait until ten answers in a row carry a mark of the edit (or none does), and say so.
+
+        still: raises when that is no longer wanted. Raises MeshError after ``within_s`` seconds.
+        """
+        marks, give_up, agreeing, found = _marks(edit), time.monotonic() + within_s, 0, "no answer"
+        while agreeing < IN_A_ROW:
+            if time.monotonic() > give_up:
+                state = "carry" if there else "no longer carry"
+                raise MeshError(
+                    f"{edit.label}: expected {IN_A_ROW} answers of {self.url} in a row to {state} {' or '.join(sorted(marks))} "
+                    f"within {within_s:g} s; the last one: {found}; does this URL pass the route (cluster.url, cluster.probe)?"
+                )
+            if still is not None:
+                still()
+            try:
+                marked = bool(marks & set(answer_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)))
+            except MeshError as error:
+                agreeing, found = 0, str(error)
+                time.sleep(_PAUSE_S)
+                continue
+            agreeing, found = agreeing + 1, "marked" if marked else "not marked"
+            if marked is not there:
+                agreeing = 0
+                time.sleep(_PAUSE_S)
+        return f"{IN_A_ROW} answers of {self.url} in a row {'carry' if there else 'no longer carry'} its mark"
+
+    def look(self, edit: Edit) -> tuple[bool, str]:
+        """Whether ten answers in a row carry a mark of the edit, and that in words; where not, it was not probed, and why.
+
+        The sidecars have been asked before, so an entry that cannot be reached from here, or not through
+        a proxy of the mesh, is no failure.
+        """
+        try:
+            answer_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)
+            return True, self.require(edit, there=True, within_s=_LOOK_WITHIN_S)
+        except MeshError as error:
+            return False, f"not probed: {error}"
+
+
+def probe_of(settings: ClusterSettings, owner: str) -> Probe | None:
+    """Requests that pass the routes of a run of ``owner``; None where the settings name no entry."""
+    if settings.url is None:
+        return None
+    # Where only test traffic is touched, it is told by the run's baggage.
+    headers = {**settings.headers, "baggage": f"harness.run={owner}"}
+    return Probe(url=f"{settings.url.rstrip('/')}{settings.probe}", headers=headers)
+
+
+def splits(edit: Edit) -> bool:
+    """Whether answers to load carry a mark of the edit, in every sidecar that load passes."""
+    return ARM_MARK in _marks(edit)
+
+
+def _marks(edit: Edit) -> set[str]:
+    """Names of the response headers that the edit's routes set, in small letters."""
+    routes = edit.create["spec"].get("http", ()) if edit.create is not None else [item.entry for item in edit.insert]
+    places = [part for route in routes for part in (route, *(route.get("route") or ()))]
+    return {
+        name.lower()
+        for part in places
+        for name in (((part.get("headers") or {}).get("response") or {}).get("set") or {})
+        if name.lower().startswith("x-harness-")
+    }

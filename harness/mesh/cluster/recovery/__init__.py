@@ -1,0 +1,1 @@
+"""Undo on a cluster: journal, signs of life, rollback, reaper and watchdog."""

@@ -1,0 +1,63 @@
+"""After an undo: whether the proxies have lost it, for whoever has the right to ask them, and who says so when not."""
+
+from __future__ import annotations
+
+import time
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.errors import ClusterError, MeshError
+from harness.mesh.cluster.proof.proxies import Proxies
+from harness.mesh.cluster.safety.rights import missing_rights, rights_to_ask
+from harness.model.cluster import ClusterSettings
+from harness.routing.istio.edits import Edit
+
+_SETTLE_S = 1.0
+
+
+class Convergence:
+    """Called after each edit that was undone: waits until every proxy has lost it.
+
+    Routes must be gone before the subsets that they lead to, so somebody without the right to ask waits a second instead.
+    """
+
+    def __init__(self, kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
+        """settings: which proxies to ask, and how long they may take. Asks for rights when it is first needed."""
+        self._kube, self._namespace, self._settings = kube, namespace, settings
+        self._unasked: str | None = None
+        self._seen = 0
+        self.lagging: list[str] = []
+
+    def __call__(self, edit: Edit) -> None:
+        """Wait; what lags is told in ``lagging``, and undoing goes on."""
+        if edit.kind not in ("VirtualService", "DestinationRule", "EnvoyFilter"):
+            return
+        if self._why_not():
+            time.sleep(_SETTLE_S if edit.kind == "VirtualService" else 0)
+            return
+        proxies = Proxies(self._kube, self._namespace, self._settings)
+        try:
+            proxies.require(edit, there=False, within_s=self._settings.live_within_s)
+            self._seen += 1
+        except (MeshError, ClusterError) as error:
+            self.lagging.append(str(error))
+
+    @property
+    def said(self) -> str:
+        """What has been seen, in words."""
+        if self.lagging:
+            return f"the resources are as before, but not every proxy was seen to be: {'; '.join(self.lagging)}"
+        if self._unasked:
+            return f"undone; the resources are verified, the proxies were not asked: {self._unasked}"
+        return "undone and verified, in the proxies too" if self._seen else "undone and verified"
+
+    def _why_not(self) -> str:
+        if self._unasked is None:
+            if not self._settings.prove:
+                self._unasked = "cluster.prove is false"
+                return self._unasked
+            try:
+                missing = missing_rights(self._kube, self._namespace, rights_to_ask(self._settings))
+                self._unasked = f"rights are missing: {', '.join(map(str, missing))}" if missing else ""
+            except ClusterError as error:
+                self._unasked = str(error)
+        return self._unasked

@@ -1,0 +1,116 @@
+"""Signs of life: a Lease that the run renews, and that whoever undoes its changes takes away first.
+
+The Lease is a fence: a run that finds another holder knows that its changes are being undone, and stops.
+Times are the API server's, as every answer tells it, so that clocks need not agree.
+"""
+
+from __future__ import annotations
+
+import threading
+from copy import deepcopy
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.times import stamp
+from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable, MeshDrift
+from harness.model.record import Json
+from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, prefix
+
+MISSED = 4
+"""So many renewals missed, and the run counts as dead."""
+
+
+def lease_name(owner: str) -> str:
+    """The Lease of a run."""
+    return f"{prefix(owner)}alive"
+
+
+class Heartbeat:
+    """The run's Lease, renewed by a thread until it is stopped."""
+
+    def __init__(self, kube: Kubernetes, *, namespace: str, owner: str, interval_s: float) -> None:
+        """interval_s: seconds between two renewals."""
+        self._kube, self._namespace, self._owner, self._interval_s = kube, namespace, owner, interval_s
+        self._lease: Json = None
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat {owner}", daemon=True)
+        self._lost = ""
+
+    def start(self) -> None:
+        """Create the Lease and begin to renew it. Raises ClusterConflict when a run of that name lives already."""
+        self._lease = self._kube.create(
+            {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {
+                    "name": lease_name(self._owner),
+                    "namespace": self._namespace,
+                    "labels": {**MANAGED_BY, OWNER_LABEL: self._owner},
+                },
+                "spec": {
+                    "holderIdentity": self._owner,
+                    "leaseDurationSeconds": max(round(self._interval_s * MISSED), 1),
+                    "acquireTime": stamp(self._kube.now()),
+                    "renewTime": stamp(self._kube.now()),
+                },
+            }
+        ).resource
+        self._thread.start()
+
+    def require(self) -> None:
+        """Renew now. Raises MeshDrift when the Lease is no longer ours, ClusterUnreachable without an answer."""
+        self._renew()
+        if self._lost:
+            raise MeshDrift(self._lost)
+
+    def check(self) -> None:
+        """Raise MeshDrift when the Lease has been lost."""
+        if self._lost:
+            raise MeshDrift(self._lost)
+
+    def stop(self) -> None:
+        """End the renewals and delete the Lease, unless it is somebody else's by now."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            if self._lease is not None and not self._lost:
+                self._kube.change(
+                    "Lease", self._namespace, lease_name(self._owner), self._gone, patience_s=self._interval_s
+                )
+
+    def _gone(self, found: Json | None) -> Json | None:
+        return None if found is not None and found["spec"].get("holderIdentity") == self._owner else found
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(self._interval_s) and not self._lost:
+            try:
+                self._renew()
+            except (ClusterForbidden, ClusterUnreachable):
+                continue  # it may be starting again; the next beat tries again; the reaper counts the missed ones
+            except ClusterError as error:
+                self._lost = f"the sign of life of run {self._owner} cannot be renewed: {error}"
+
+    def _renew(self) -> None:
+        with self._lock:
+            wanted = deepcopy(self._lease)
+            wanted["spec"]["renewTime"] = stamp(self._kube.now())
+            try:
+                self._lease = self._kube.replace(wanted).resource
+            except ClusterConflict:
+                found = self._kube.get("Lease", self._namespace, lease_name(self._owner))
+                if found is None or found["spec"].get("holderIdentity") != self._owner:
+                    holder = "deleted" if found is None else f"taken by {found['spec'].get('holderIdentity')}"
+                    self._lost = (
+                        f"expected the Lease {lease_name(self._owner)} to be ours, found it {holder}: "
+                        "the run counted as dead, and its changes are undone"
+                    )
+                    return
+                self._lease = found
+            except ClusterError as error:
+                if isinstance(error, ClusterUnreachable):
+                    raise
+                found = self._kube.get("Lease", self._namespace, lease_name(self._owner))
+                if found is None:
+                    self._lost = f"the Lease {lease_name(self._owner)} was deleted: the run's changes are undone"
+                    return
+                raise

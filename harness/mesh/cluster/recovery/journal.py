@@ -1,0 +1,170 @@
+"""What has been changed and how to undo it, written down before it happens: in a local file and in the cluster.
+
+A change's ConfigMap is created before its first edit is sent and deleted after its undo has been seen to
+hold. So a ConfigMap that is there is a change that has to be undone, whatever became of who made it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.times import stamp
+from harness.errors import MeshError
+from harness.model.record import Json
+from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, edit_from_json, edit_to_json, prefix
+
+JOURNAL_LABEL = "canary-harness/journal"
+FORMAT = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """A change as journalled. number: in the order they were made. expires_at: epoch seconds of the API server's clock."""
+
+    owner: str
+    number: int
+    name: str
+    edits: tuple[Edit, ...]
+    expires_at: float
+    made_by: str = ""
+
+    @property
+    def config_map(self) -> str:
+        """Name of its ConfigMap."""
+        return f"{prefix(self.owner)}journal-{self.number}"
+
+    def to_json(self) -> Json:
+        """As the journal keeps it."""
+        return {
+            "format": FORMAT,
+            "owner": self.owner,
+            "number": self.number,
+            "name": self.name,
+            "edits": [edit_to_json(edit) for edit in self.edits],
+            "expires_at": self.expires_at,
+            "made_by": self.made_by,
+        }
+
+
+def change_from_json(value: Json) -> JournalEntry:
+    """The change that ``to_json`` made ``value`` of. Raises MeshError for another format."""
+    if value.get("format") != FORMAT:
+        raise MeshError(
+            f"journal: expected format {FORMAT}, found {value.get('format')!r}: use the harness that wrote it"
+        )
+    return JournalEntry(
+        owner=value["owner"],
+        number=value["number"],
+        name=value["name"],
+        edits=tuple(edit_from_json(edit) for edit in value["edits"]),
+        expires_at=value["expires_at"],
+        made_by=value["made_by"],
+    )
+
+
+class Journal:
+    """Both copies: a line on disk, then a ConfigMap in the cluster."""
+
+    def __init__(self, kube: Kubernetes, *, namespace: str, file: Path | None) -> None:
+        """file: JSON lines, appended; None keeps no local copy (the reaper has none)."""
+        self._kube, self._namespace, self._file = kube, namespace, file
+
+    def will_make(self, change: JournalEntry) -> None:
+        """On disk and in the cluster when this returns. Raises MeshError or ClusterError when it cannot be."""
+        self._append({"will_make": change.to_json(), "namespace": self._namespace, "context": self._kube.context})
+        self._kube.create(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": change.config_map,
+                    "namespace": self._namespace,
+                    "labels": {**MANAGED_BY, OWNER_LABEL: change.owner, JOURNAL_LABEL: "true"},
+                    "annotations": {"canary-harness/expires-at": stamp(change.expires_at)},
+                },
+                "data": {"change": json.dumps(change.to_json())},
+            }
+        )
+
+    def still_there(self, change: JournalEntry) -> bool:
+        """Whether nobody has undone the change meanwhile."""
+        return self._kube.get("ConfigMap", self._namespace, change.config_map) is not None
+
+    def was_undone(self, change: JournalEntry, *, patience_s: float) -> None:
+        """Nothing of the change is left."""
+        self._kube.change("ConfigMap", self._namespace, change.config_map, _none, patience_s=patience_s)
+        self._append({"was_undone": change.config_map})
+
+    def _append(self, line: Json) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise MeshError(f"expected to write the journal {self._file} before a change: {error.strerror}") from error
+
+
+def _none(_: Json | None) -> None:
+    return None
+
+
+def journalled(
+    kube: Kubernetes, namespace: str, *, unreadable: Callable[[str], None] | None = None
+) -> tuple[JournalEntry, ...]:
+    """Changes of all runs in the namespace that have not been undone, in the order to undo them: last first.
+
+    unreadable: told of a journal that cannot be read, so that it does not keep the others from being undone;
+    without it such a one raises MeshError.
+    """
+    changes = []
+    for item in kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"}):
+        try:
+            changes.append(_read(item))
+        except MeshError as error:
+            if unreadable is None:
+                raise
+            unreadable(str(error))
+    return tuple(sorted(changes, key=lambda change: (change.owner, -change.number)))
+
+
+def _read(config_map: Json) -> JournalEntry:
+    name = config_map["metadata"]["name"]
+    try:
+        return change_from_json(json.loads(config_map["data"]["change"]))
+    except MeshError as error:
+        raise MeshError(f"ConfigMap {name}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise MeshError(
+            f"ConfigMap {name}: expected the journal of a change, found something else ({type(error).__name__}: {error}); "
+            "look at it, mend by hand what it describes, and delete it"
+        ) from error
+
+
+def left_on_disk(file: Path) -> tuple[tuple[str, JournalEntry], ...]:
+    """Changes of a journal file that were not undone, with their namespaces, last first; a torn last line counts as none."""
+    left: dict[str, tuple[str, JournalEntry]] = {}
+    for text in file.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if "will_make" in line:
+            change = change_from_json(line["will_make"])
+            left[change.config_map] = (line["namespace"], change)
+        else:
+            left.pop(line["was_undone"], None)
+    return tuple(reversed(left.values()))
+
+
+def files_in(folder: Path) -> Sequence[Path]:
+    """All journal files of a folder."""
+    return sorted(folder.glob("*.jsonl")) if folder.is_dir() else ()

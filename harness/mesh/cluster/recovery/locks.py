@@ -1,0 +1,81 @@
+"""One run a host: a Lease per host, created by the first run and held until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.times import stamp
+from harness.errors import ClusterConflict, MeshError
+from harness.model.record import Json
+from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit
+
+LOCK_LABEL = "canary-harness/lock"
+
+
+class Locks:
+    """The locks of a namespace."""
+
+    def __init__(self, kube: Kubernetes, namespace: str) -> None:
+        """Nothing is locked yet."""
+        self._kube, self._namespace = kube, namespace
+
+    def take(self, owner: str, edits: Sequence[Edit], resources: Sequence[Json]) -> None:
+        """Lock every host that the edits concern. Raises MeshError naming the run that has one already."""
+        for host in sorted({_host(edit, resources) for edit in edits}):
+            self._take(owner, host)
+
+    def require_free(self, owner: str, edits: Sequence[Edit], resources: Sequence[Json]) -> None:
+        """Raise MeshError when another run has a host that the edits concern. Locks nothing."""
+        for host in sorted({_host(edit, resources) for edit in edits}):
+            found = self._kube.get("Lease", self._namespace, f"harness-host-{host}")
+            if found is not None:
+                _require_ours(owner, host, found["spec"].get("holderIdentity"))
+
+    def release(self, owner: str) -> None:
+        """Give back all locks of a run."""
+        for lease in self._kube.list("Lease", self._namespace, labels={OWNER_LABEL: owner, LOCK_LABEL: "true"}):
+            self._kube.delete(lease)
+
+    def _take(self, owner: str, host: str) -> None:
+        name = f"harness-host-{host}"
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": name,
+                "namespace": self._namespace,
+                "labels": {**MANAGED_BY, OWNER_LABEL: owner, LOCK_LABEL: "true"},
+            },
+            "spec": {"holderIdentity": owner, "acquireTime": stamp(self._kube.now())},
+        }
+        try:
+            self._kube.create(lease)
+        except ClusterConflict as error:
+            found = self._kube.get("Lease", self._namespace, name)
+            holder = None if found is None else found["spec"].get("holderIdentity")
+            try:
+                _require_ours(owner, host, holder)
+            except MeshError as taken:
+                raise taken from error
+
+
+def _require_ours(owner: str, host: str, holder: str | None) -> None:
+    if holder != owner:
+        raise MeshError(
+            f"{host}: expected no other run on it, found run {holder}; wait for it, or if it is dead: "
+            f"harness restore --run {holder}"
+        )
+
+
+def _host(edit: Edit, resources: Sequence[Json]) -> str:
+    """The first label of the host that an edit's resource is about."""
+    found = edit.create or next(
+        (item for item in resources if (item["kind"], item["metadata"]["name"]) == (edit.kind, edit.name)), None
+    )
+    spec = {} if found is None else found["spec"]
+    named = {} if found is None else found["metadata"].get("labels") or {}
+    if HOST_LABEL in named:
+        return str(named[HOST_LABEL])
+    host = spec.get("host") or next(iter(spec.get("hosts") or ()), edit.name)
+    return str(host).split(".", maxsplit=1)[0].replace("*", "any")

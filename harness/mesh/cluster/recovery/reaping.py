@@ -1,0 +1,150 @@
+"""Undo what dead runs left: of every journalled change whose run shows no sign of life, or whose time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+
+from harness.clients.kubernetes.api import Kubernetes, ignore
+from harness.clients.kubernetes.times import epoch
+from harness.errors import ClusterConflict, ClusterError, HarnessError, RollbackError
+from harness.mesh.cluster.events import note_on
+from harness.mesh.cluster.recovery.heartbeat import lease_name
+from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
+from harness.mesh.cluster.recovery.locks import Locks
+from harness.mesh.cluster.recovery.rollback import undo
+from harness.model.record import Json
+from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit
+
+REAPER = "reaper"
+_SETTLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """A change that was undone, or what was in the way."""
+
+    change: JournalEntry
+    reason: str
+    trouble: str = ""
+
+
+def reap(
+    kube: Kubernetes,
+    namespace: str,
+    *,
+    patience_s: float,
+    tell: Callable[[str], None] = ignore,
+    living: bool = False,
+    owner: str | None = None,
+    settle: Callable[[Edit], None] | None = None,
+) -> tuple[Reaped, ...]:
+    """Undo the changes of dead and overdue runs. One that resists does not keep the others from being undone.
+
+    living: also of runs that show signs of life, because somebody says so. owner: of this run only.
+    settle: called after each edit that was undone, to wait until the proxies have it; by default a second
+    after routes, because whoever reaps may have no right to ask the proxies.
+    """
+    done = []
+    for change in journalled(kube, namespace, unreadable=tell):
+        reason = reason_to_undo(kube, namespace, change) or ("asked for" if living else "")
+        if reason and owner in (None, change.owner):
+            done.append(
+                restore(kube, namespace, change, reason=reason, patience_s=patience_s, tell=tell, settle=settle)
+            )
+    _sweep(kube, namespace, living=living, owner=owner)
+    return tuple(done)
+
+
+def restore(
+    kube: Kubernetes,
+    namespace: str,
+    change: JournalEntry,
+    *,
+    reason: str,
+    patience_s: float,
+    tell: Callable[[str], None] = ignore,
+    settle: Callable[[Edit], None] | None = None,
+) -> Reaped:
+    """Undo one change, whether its run lives or not: the run's Lease is taken first, so that it stops."""
+    tell(f"{change.name} of run {change.owner}: {reason}: undoing")
+    try:
+        _take_over(kube, namespace, change.owner, patience_s=patience_s)
+        undo(kube, change, patience_s=patience_s, settle=settle or _settle, tell=tell)
+        _note(kube, change, reason)
+        Journal(kube, namespace=namespace, file=None).was_undone(change, patience_s=patience_s)
+        _end(kube, namespace, change.owner)
+    except HarnessError as error:
+        trouble = str(error) if isinstance(error, RollbackError) else f"{change.name} of run {change.owner}: {error}"
+        return Reaped(change=change, reason=reason, trouble=trouble)
+    return Reaped(change=change, reason=reason)
+
+
+def reason_to_undo(kube: Kubernetes, namespace: str, change: JournalEntry) -> str:
+    """Why a journalled change is to be undone now, or nothing."""
+    if kube.now() > change.expires_at:
+        return "its time to live is over"
+    lease = kube.get("Lease", namespace, lease_name(change.owner))
+    return _death(lease, kube.now())
+
+
+def _death(lease: Json | None, now: float) -> str:
+    if lease is None:
+        return "its run has no Lease"
+    spec = lease["spec"]
+    if spec.get("holderIdentity") == REAPER:
+        return "its run was given up before"
+    silent_s = now - epoch(spec["renewTime"])
+    return f"its run has been silent for {silent_s:.0f} s" if silent_s > spec["leaseDurationSeconds"] else ""
+
+
+def _take_over(kube: Kubernetes, namespace: str, owner: str, *, patience_s: float) -> None:
+    def taken(lease: Json | None) -> Json | None:
+        if lease is None:
+            return None
+        changed = deepcopy(lease)
+        changed["spec"]["holderIdentity"] = REAPER
+        return changed
+
+    kube.change("Lease", namespace, lease_name(owner), taken, patience_s=patience_s)
+
+
+def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
+    """Give back the locks and the Lease of a run that has nothing left to undo."""
+    if any(change.owner == owner for change in journalled(kube, namespace, unreadable=ignore)):
+        return
+    Locks(kube, namespace).release(owner)
+    lease = kube.get("Lease", namespace, lease_name(owner))
+    if lease is not None:
+        kube.delete(lease)
+
+
+def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None) -> None:
+    """Leases of dead runs that changed nothing, or nothing any more."""
+    busy = {change.owner for change in journalled(kube, namespace, unreadable=ignore)}
+    leases = kube.list("Lease", namespace, labels=MANAGED_BY)
+    alive = {item["metadata"]["name"]: item for item in leases}
+    for lease in leases:
+        holder = lease["metadata"]["labels"].get(OWNER_LABEL, "")
+        wanted = owner in (None, holder) and holder not in busy
+        if wanted and (living or _death(alive.get(lease_name(holder)), kube.now())):
+            with suppress(ClusterConflict):  # renewed this moment: somebody lives
+                kube.delete(lease)
+
+
+def _settle(edit: Edit) -> None:
+    if edit.kind == "VirtualService":
+        time.sleep(_SETTLE_S)
+
+
+def _note(kube: Kubernetes, change: JournalEntry, reason: str) -> None:
+    for edit in change.edits:
+        try:
+            found = kube.get(edit.kind, edit.namespace, edit.name)
+        except ClusterError:
+            return
+        if found is not None:
+            note_on(kube, found, reason="Restored", message=f"{change.name} (run {change.owner}): {reason}")

@@ -1,0 +1,128 @@
+"""A process beside each run on a cluster that puts everything back when the run dies without doing so.
+
+SIGKILL, ``os._exit`` (as pytest-timeout's thread method ends a session) and a killed xdist worker leave no
+time for an undo. The watchdog sees the end of its input, or another parent, and undoes what the run
+journalled. It dies with the machine; the reaper in the cluster does not.
+
+Run as a script, with settings in its first line. Until it is needed it loads nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.clients.detached import Detached
+    from harness.clients.kubernetes.api import Kubernetes
+    from harness.mesh.cluster.recovery.convergence import Convergence
+    from harness.mesh.cluster.recovery.reaping import Reaped
+    from harness.model.cluster import ClusterSettings
+
+_LOOK_EVERY_S = 1.0
+
+
+class Watchdog:
+    """The run's side of it."""
+
+    def __init__(self, settings: ClusterSettings, namespace: str, *, context: str | None, folder: Path) -> None:
+        """Nothing runs yet. context: of the kubeconfig, by name, for the current one may be another by then.
+
+        folder: takes the watchdog's log, ``watchdog.log``.
+        """
+        self._settings, self._namespace, self._context, self._folder = settings, namespace, context, folder
+        self._process: Detached | None = None
+
+    def watch(self, owner: str) -> bool:
+        """From now on everything of ``owner`` is put back when this process dies; False when nobody is there to do it."""
+        from harness.clients.detached import Detached  # noqa: PLC0415 - the script itself must not need the package
+
+        if self._process is None:
+            self._process = Detached(Path(__file__), log=self._folder / "watchdog.log")
+            self._process.tell(json.dumps(_order(self._settings, self._namespace, self._context)))
+        return self._process.tell(owner)
+
+    def end(self) -> None:
+        """All is put back, or what was not has been said."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+
+def main() -> None:
+    """Wait for the end of the run; undo what it left when it did not say that it was done."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    parent, heard, ended = os.getppid(), b"", False
+    while not ended and os.getppid() == parent:
+        if select.select([0], [], [], _LOOK_EVERY_S)[0]:
+            piece = os.read(0, 65536)
+            heard, ended = heard + piece, not piece
+        ended = ended or b"\ndone\n" in heard
+    order, *owners = heard.decode().splitlines() or [""]
+    if "done" not in owners and owners:
+        _put_back(json.loads(order), owners)
+
+
+def _order(settings: ClusterSettings, namespace: str, context: str | None) -> dict[str, Any]:
+    return {
+        "namespace": namespace,
+        "kubeconfig": None if settings.kubeconfig is None else str(settings.kubeconfig.absolute()),
+        "context": context,
+        "istiod": settings.istiod,
+        "proxies": [{"name": item.name, "url": item.url, "labels": dict(item.labels)} for item in settings.proxies],
+        "prove": settings.prove,
+        "live_within_s": settings.live_within_s,
+        "patience_s": settings.patience_s,
+    }
+
+
+def _put_back(order: dict[str, Any], owners: list[str]) -> None:
+    from contextlib import closing  # noqa: PLC0415 - only needed when the run has died
+
+    from harness.mesh.cluster.connection import connected  # noqa: PLC0415 - as above
+    from harness.mesh.cluster.recovery.convergence import Convergence  # noqa: PLC0415 - as above
+    from harness.model.cluster import ClusterSettings, Proxy  # noqa: PLC0415 - as above
+
+    namespace, kubeconfig = order.pop("namespace"), order.pop("kubeconfig")
+    proxies = tuple(Proxy(**item) for item in order.pop("proxies"))
+    settings = ClusterSettings(**order, proxies=proxies, kubeconfig=Path(kubeconfig) if kubeconfig else None)
+    with closing(connected(settings, None, tell=_say)) as kube:
+        for owner in owners:
+            settle = Convergence(kube, namespace, settings)
+            for item in _reaped(kube, namespace, owner, settle, patience_s=settings.patience_s):
+                _say(f"{item.change.owner}: {item.change.name}: {item.trouble or settle.said}")
+
+
+def _reaped(
+    kube: Kubernetes, namespace: str, owner: str, settle: Convergence, *, patience_s: float
+) -> tuple[Reaped, ...]:
+    """What was undone of a run; tries again while the API server is in trouble."""
+    from harness.errors import ClusterError  # noqa: PLC0415 - only needed when the run has died
+    from harness.mesh.cluster.recovery.reaping import reap  # noqa: PLC0415 - as above
+
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            return reap(kube, namespace, patience_s=patience_s, tell=_say, living=True, owner=owner, settle=settle)
+        except ClusterError as error:
+            _say(f"{error}")
+            if time.monotonic() > give_up:
+                _say(f"given up; harness restore --run {owner} --namespace {namespace}")
+                return ()
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"harness watchdog: {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Whether anybody changed a resource while changes of ours were live in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.errors import MeshDrift
+from harness.model.record import Json
+from harness.routing.istio.edits import Edit, undone
+
+
+class Drift:
+    """The resources under change, as they were after our last write."""
+
+    def __init__(self) -> None:
+        self._expected: dict[tuple[str, str, str], Json | None] = {}
+        self._moving: set[tuple[str, str, str]] = set()
+
+    def made(self, edit: Edit, *, before: Json | None, after: Json) -> None:
+        """An edit was made on ``before``. Raises MeshDrift when that is not what our last edit left."""
+        place = _place(edit)
+        drifted = place in self._expected and _spec(before) != _spec(self._expected[place])
+        self._expected[place] = after
+        if drifted:
+            raise MeshDrift(_message(edit.label))
+
+    def leave(self, edits: Sequence[Edit]) -> None:
+        """The edits are about to be undone: until they are, their resources may be either way."""
+        self._moving |= {_place(edit) for edit in edits}
+
+    def undone(self, edits: Sequence[Edit], *, others: Sequence[Edit]) -> None:
+        """The edits are undone. others: those of ours that are still in some resource."""
+        kept = {_place(edit) for edit in others}
+        for edit in edits:
+            place = _place(edit)
+            self._moving.discard(place)
+            if place not in kept:
+                self._expected.pop(place, None)
+            elif place in self._expected:
+                self._expected[place] = undone(edit, self._expected[place])
+
+    def check(self, kube: Kubernetes) -> None:
+        """Raise MeshDrift when a resource is not as we left it: what was measured since may be of another route."""
+        for (kind, namespace, name), expected in self._expected.items():
+            if (kind, namespace, name) not in self._moving and _spec(kube.get(kind, namespace, name)) != _spec(
+                expected
+            ):
+                raise MeshDrift(_message(f"{kind} {namespace}/{name}"))
+
+
+def _message(what: str) -> str:
+    return (
+        f"{what}: somebody changed it while our change was live (drift): what was measured is not valid; "
+        "see who with kubectl get -o yaml --show-managed-fields, and end or allow that writer (cluster.owners)"
+    )
+
+
+def _place(edit: Edit) -> tuple[str, str, str]:
+    return edit.kind, edit.namespace, edit.name
+
+
+def _spec(resource: Json | None) -> Json | None:
+    return None if resource is None else resource.get("spec")

@@ -1,0 +1,36 @@
+"""Restarts of containers during a run: a sign that it does more harm than was meant."""
+
+from __future__ import annotations
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.errors import MeshGuard
+
+
+class Restarts:
+    """Counts restarts in a namespace since the first look."""
+
+    def __init__(self, kube: Kubernetes, namespace: str, *, ceiling: int) -> None:
+        """ceiling: so many are borne."""
+        self._kube, self._namespace, self._ceiling = kube, namespace, ceiling
+        self._first: dict[str, int] | None = None
+
+    def check(self) -> None:
+        """Raise MeshGuard when containers were restarted more often than may be."""
+        now = self._counts()
+        if self._first is None:
+            self._first = now
+        more = {pod: count - self._first.get(pod, 0) for pod, count in now.items() if count > self._first.get(pod, 0)}
+        if sum(more.values()) > self._ceiling:
+            found = ", ".join(f"{pod} {count} times" for pod, count in sorted(more.items()))
+            raise MeshGuard(
+                f"namespace {self._namespace}: expected at most {self._ceiling} restarts of containers during the run "
+                f"(cluster.limits.restarts), found {found}; see kubectl logs --previous"
+            )
+
+    def _counts(self) -> dict[str, int]:
+        return {
+            pod["metadata"]["name"]: sum(
+                status.get("restartCount", 0) for status in (pod.get("status") or {}).get("containerStatuses") or ()
+            )
+            for pod in self._kube.list("Pod", self._namespace)
+        }

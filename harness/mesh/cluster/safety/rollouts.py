@@ -1,0 +1,87 @@
+"""Whether the namespace stands still: what is measured during a rollout is of no version."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.times import epoch
+from harness.errors import MeshError
+from harness.model.record import Json
+
+REAPER = "harness-reaper"
+"""The Deployment in ``deploy/reaper``."""
+
+_PAUSE_S, _UNSEEN_S = 0.2, 60.0
+
+
+def require_settled(kube: Kubernetes, namespace: str) -> None:
+    """Raise MeshError while a Deployment of the namespace is being rolled out or lacks ready pods; the reaper's may."""
+    found = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] != REAPER]
+    if found and all(_unseen_for_long(item, kube.now()) for item in found):
+        return  # nobody rolls anything out where no controller works
+    moving = ["; ".join((text, *_reasons(kube, namespace, item))) for item in found if (text := _moving(item))]
+    if moving:
+        raise MeshError(
+            f"namespace {namespace}: expected every Deployment to be settled, found {'; '.join(moving)}; "
+            "wait with: kubectl rollout status deployment -n " + namespace
+        )
+
+
+def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: float, still: Callable[[], None]) -> None:
+    """Wait until all pods of a Deployment are ready. still: raises when that is no longer wanted.
+
+    Raises MeshError with what keeps them from it.
+    """
+    give_up = time.monotonic() + within_s
+    while True:
+        still()
+        found = kube.get("Deployment", namespace, name)
+        missing = f"{name}: deleted by somebody" if found is None else _moving(found)
+        if not missing:
+            return
+        if time.monotonic() > give_up:
+            reasons = "; ".join(_reasons(kube, namespace, found)) or "no reason is given"
+            raise MeshError(
+                f"Deployment {namespace}/{name}: expected its pods to be ready within {within_s:g} s, found {missing}: {reasons}; "
+                f"see kubectl describe deployment {name} -n {namespace}"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Iterator[str]:
+    """What the Deployment and its pods say: quota, images that do not pull, crashes."""
+    if deployment is None:
+        return
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" or condition.get("status") == "False":
+            yield f"{condition.get('reason')}: {condition.get('message')}"
+    labels = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
+    for pod in kube.list("Pod", namespace, labels=labels) if labels else ():
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            waiting = (status.get("state") or {}).get("waiting")
+            if waiting:
+                yield f"pod {pod['metadata']['name']}: {status['name']}: {waiting.get('reason')} {waiting.get('message', '')}".rstrip()
+
+
+def _unseen_for_long(deployment: Json, now: float) -> bool:
+    """Whether no controller has looked at it since it was made, long ago."""
+    seen = (deployment.get("status") or {}).get("observedGeneration")
+    return not seen and now - epoch(deployment["metadata"]["creationTimestamp"]) > _UNSEEN_S
+
+
+def _moving(deployment: Json) -> str:
+    name, spec, status = deployment["metadata"]["name"], deployment.get("spec") or {}, deployment.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    if spec.get("paused") and not status.get("updatedReplicas") and status.get("availableReplicas", 0) >= wanted:
+        return ""  # it waits with a change that has not begun
+    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
+        return f"{name}: a change that no controller has seen yet"
+    if status.get("updatedReplicas", 0) < wanted:
+        return f"{name}: {status.get('updatedReplicas', 0)} of {wanted} pods are of the new version"
+    if status.get("replicas", 0) > status.get("updatedReplicas", 0):
+        return f"{name}: pods of the old version are still there"
+    if status.get("availableReplicas", 0) < wanted:
+        return f"{name}: {status.get('availableReplicas', 0)} of {wanted} pods are ready"
+    return ""

@@ -1,0 +1,125 @@
+"""What does not fit together in several resources: unknown hosts, subsets and ports, and two owners of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from harness.model.record import Json
+from harness.routing.istio.governing import (
+    MESH,
+    covers,
+    destination_name,
+    fqdn,
+    full_name_in,
+    label,
+    namespace_of,
+)
+from harness.routing.istio.shapes import At, Problem
+
+Services: TypeAlias = Mapping[str, Collection[int]]
+"""Full host names of the services of a mesh, with their ports."""
+Found: TypeAlias = tuple[Json, Problem]
+"""A resource and what is wrong with it."""
+
+
+def reference_problems(resources: Sequence[Json], *, namespace: str, services: Services | None) -> Iterator[Found]:
+    """Problems between resources. ``services`` None: the services are not known, so any host is taken for one."""
+    routes = [item for item in resources if item["kind"] == "VirtualService"]
+    rules = [item for item in resources if item["kind"] == "DestinationRule"]
+    subsets = _Subsets(rules, namespace)
+    for resource in routes:
+        for at, destination in destinations(resource):
+            host = destination_name(destination, resource, namespace)
+            for problem in _destination_problems(destination, at, host, services, subsets):
+                yield resource, problem
+        if services is not None:
+            yield from ((resource, problem) for problem in _host_problems(resource, namespace, services))
+    if services is not None:
+        for rule in rules:
+            name = full_name_in(rule, namespace)
+            if not any(covers(name, host) for host in services):
+                yield rule, Problem(at=("spec", "host"), message=_unknown_host(rule["spec"]["host"], services))
+    yield from _twice(routes, rules, namespace)
+
+
+def destinations(resource: Json) -> Iterator[tuple[At, Json]]:
+    """Every destination of a VirtualService, mirrors too, with its place."""
+    for index, http in enumerate(resource["spec"].get("http") or ()):
+        at: At = ("spec", "http", index)
+        for number, item in enumerate(http.get("route") or ()):
+            yield (*at, "route", number, "destination"), item["destination"]
+        if http.get("mirror"):
+            yield (*at, "mirror"), http["mirror"]
+        for number, item in enumerate(http.get("mirrors") or ()):
+            yield (*at, "mirrors", number, "destination"), item["destination"]
+
+
+class _Subsets:
+    """Names of subsets by host; the rule of the longest matching host counts."""
+
+    def __init__(self, rules: Sequence[Json], namespace: str) -> None:
+        self._by_host = {
+            full_name_in(rule, namespace): [subset["name"] for subset in rule["spec"].get("subsets") or ()]
+            for rule in rules
+        }
+
+    def of(self, host: str) -> list[str]:
+        matching = [pattern for pattern in self._by_host if covers(pattern, host)]
+        return self._by_host[max(matching, key=len)] if matching else []
+
+
+def _destination_problems(
+    destination: Json, at: At, host: str, services: Services | None, subsets: _Subsets
+) -> Iterator[Problem]:
+    if services is not None and host not in services:
+        yield Problem(at=(*at, "host"), message=_unknown_host(destination["host"], services))
+        return
+    port = (destination.get("port") or {}).get("number")
+    if services is not None and port is not None and port not in services[host]:
+        ports = ", ".join(map(str, sorted(services[host])))
+        yield Problem(at=(*at, "port", "number"), message=f"expected a port of {host}: {ports}, found {port}")
+    subset = destination.get("subset")
+    known = subsets.of(host)
+    if subset and subset not in known:
+        names = f"its DestinationRule has {', '.join(known)}" if known else "no DestinationRule gives it subsets"
+        message = f"unknown subset {subset!r} of {host}: {names}; requests would be answered 503"
+        yield Problem(at=(*at, "subset"), message=message)
+
+
+def _host_problems(resource: Json, namespace: str, services: Services) -> Iterator[Problem]:
+    own = namespace_of(resource, namespace)
+    for index, host in enumerate(resource["spec"].get("hosts") or ()):
+        if not any(covers(fqdn(host, own), service) for service in services):
+            yield Problem(at=("spec", "hosts", index), message=_unknown_host(host, services))
+
+
+def _unknown_host(host: str, services: Services) -> str:
+    parts = host.split(".")
+    meant = next((name for name in services if len(parts) > 1 and name.split(".")[: len(parts)] == parts), None)
+    if meant:
+        return f"unknown host {host!r}: Istio completes only names without a dot; write {meant} or {parts[0]}"
+    return f"unknown host {host!r}; known: {', '.join(sorted(services))}"
+
+
+def _twice(routes: Sequence[Json], rules: Sequence[Json], namespace: str) -> Iterator[Found]:
+    """Istio merges neither for sidecars' routes: the oldest takes all. Rules it merges in part: refused as well."""
+    seen: list[tuple[str, Json]] = []
+    for resource in routes:
+        if MESH not in (resource["spec"].get("gateways") or (MESH,)):
+            continue
+        own = namespace_of(resource, namespace)
+        names = [fqdn(host, own) for host in resource["spec"].get("hosts") or ()]
+        for index, name in enumerate(names):
+            other = next((item for host, item in seen if covers(host, name) or covers(name, host)), None)
+            if other is not None:
+                message = f"{label(other, namespace)} has the host {name} too: Istio would ignore one; merge them"
+                yield resource, Problem(at=("spec", "hosts", index), message=message)
+        seen.extend((name, resource) for name in names)
+    hosts: dict[str, Json] = {}
+    for rule in rules:
+        name = full_name_in(rule, namespace)
+        if name in hosts and not rule["spec"].get("workloadSelector"):
+            message = f"{label(hosts[name], namespace)} is for {name} too: merge them into one"
+            yield rule, Problem(at=("spec", "host"), message=message)
+        hosts.setdefault(name, rule)

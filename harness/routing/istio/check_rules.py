@@ -1,0 +1,66 @@
+"""What makes no sense in a DestinationRule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.model.record import Json
+from harness.routing.istio.shapes import At, Problem
+
+_LABEL_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PARTS = ("connectionPool", "loadBalancer", "outlierDetection", "tls", "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget")  # fmt: skip
+
+
+def destination_rule_problems(spec: Json) -> Iterator[Problem]:
+    """What is wrong with the ``spec`` of a DestinationRule whose fields have the right shapes."""
+    if not spec["host"]:
+        yield Problem(at=("spec", "host"), message="expected the name of a host, found an empty text")
+    if "trafficPolicy" in spec:
+        yield from _policy_problems(spec["trafficPolicy"], ("spec", "trafficPolicy"))
+    names: set[str] = set()
+    for index, subset in enumerate(spec.get("subsets") or ()):
+        at = ("spec", "subsets", index)
+        if not _LABEL_NAME.fullmatch(subset["name"]):
+            message = f"expected small letters, digits and inner dashes, found {subset['name']!r}"
+            yield Problem(at=(*at, "name"), message=message)
+        if subset["name"] in names:
+            yield Problem(at=(*at, "name"), message=f"expected each subset once, {subset['name']!r} stands twice")
+        names.add(subset["name"])
+        if "trafficPolicy" in subset:
+            yield from _policy_problems(subset["trafficPolicy"], (*at, "trafficPolicy"))
+
+
+def _policy_problems(policy: Json, at: At) -> Iterator[Problem]:
+    if not any(part in policy for part in _PARTS):
+        yield Problem(at=at, message=f"expected at least one of {', '.join(_PARTS)}, found none")
+    yield from _part_problems(policy, at)
+    for index, settings in enumerate(policy.get("portLevelSettings") or ()):
+        here = (*at, "portLevelSettings", index)
+        if not any(part in settings for part in _PARTS):
+            yield Problem(at=here, message=f"expected at least one of {', '.join(_PARTS[:4])}, found none")
+        yield from _part_problems(settings, here)
+
+
+def _part_problems(policy: Json, at: At) -> Iterator[Problem]:
+    pool = policy.get("connectionPool")
+    if pool is not None:
+        if not pool:
+            yield Problem(at=(*at, "connectionPool"), message="expected tcp or http, found neither")
+        http = pool.get("http") or {}
+        if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol"):
+            where = (*at, "connectionPool", "http", "useClientProtocol")
+            yield Problem(at=where, message="expected no useClientProtocol beside h2UpgradePolicy UPGRADE")
+    outlier = policy.get("outlierDetection") or {}
+    if outlier.get("consecutiveLocalOriginFailures") and not outlier.get("splitExternalLocalOriginErrors"):
+        where = (*at, "outlierDetection", "consecutiveLocalOriginFailures")
+        yield Problem(at=where, message="expected splitExternalLocalOriginErrors to be true beside it")
+    if "consecutiveErrors" in outlier:
+        where = (*at, "outlierDetection", "consecutiveErrors")
+        yield Problem(
+            at=where, message="is ignored by Istio; expected consecutive5xxErrors or consecutiveGatewayErrors"
+        )
+    balancer = policy.get("loadBalancer")
+    if balancer is not None and "simple" in balancer and "consistentHash" in balancer:
+        where = (*at, "loadBalancer", "consistentHash")
+        yield Problem(at=where, message="expected either simple or consistentHash, found both")

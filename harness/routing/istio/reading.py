@@ -1,0 +1,123 @@
+"""Istio YAML in, plain dictionaries out, with the file and line of every key kept beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from harness.errors import ResourceError
+from harness.model.record import Json
+from harness.routing.istio.edits import key as key_of
+from harness.routing.istio.yaml_lines import Document, Place, read_documents
+
+DEFAULT_NAMESPACE = "default"
+Key: TypeAlias = tuple[str, str, str]
+"""Kind, namespace, name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a resource was read: ``top`` leads to it inside the document."""
+
+    document: Document
+    top: Place = ()
+
+    def line(self, place: Place) -> int:
+        """The line of a value of the resource, or of the nearest one around it."""
+        return self.document.line((*self.top, *place))
+
+
+class Resources(tuple[Json, ...]):
+    """Resources as plain dictionaries; ``sources`` says where each was read."""
+
+    sources: Mapping[Key, Source]
+
+    @classmethod
+    def of(cls, resources: Iterable[Json], sources: Mapping[Key, Source]) -> Resources:
+        """Resources with their sources."""
+        made = cls(resources)
+        made.sources = sources
+        return made
+
+
+def read_resources(paths: Iterable[Path | str], *, namespace: str = DEFAULT_NAMESPACE) -> Resources:
+    """All resources of some YAML files; ``namespace`` is meant where a resource names none.
+
+    A resource of a later file replaces the same one of an earlier file, as ``kubectl apply`` would.
+    Raises ResourceError, with file and line, for a file that is missing or no valid YAML, for a
+    document that is no resource, and for one that stands twice in a file.
+    """
+    groups = [_read_file(Path(path), namespace) for path in paths]
+    return replaced((), *groups, namespace=namespace)
+
+
+def replaced(resources: Iterable[Json], *newer: Iterable[Json], namespace: str = DEFAULT_NAMESPACE) -> Resources:
+    """``resources`` with those of ``newer`` added, or put in the place of the same ones."""
+    found: dict[Key, Json] = {}
+    sources: dict[Key, Source] = {}
+    for group in (resources, *newer):
+        known = sources_of(group)
+        for resource in group:
+            key = key_of(resource, namespace)
+            sources.pop(key, None)
+            found[key] = resource
+            if key in known:
+                sources[key] = known[key]
+    return Resources.of(found.values(), sources)
+
+
+def sources_of(resources: Iterable[Json]) -> Mapping[Key, Source]:
+    """Where resources were read, as far as that is known."""
+    return resources.sources if isinstance(resources, Resources) else {}
+
+
+def _read_file(path: Path, namespace: str) -> Resources:
+    found: dict[Key, Json] = {}
+    sources: dict[Key, Source] = {}
+    for document in read_documents(path, ResourceError):
+        for resource, top in _items(document):
+            source = Source(document=document, top=top)
+            _require_resource(resource, source)
+            key = key_of(resource, namespace)
+            if key in found:
+                raise ResourceError(
+                    f"{key[0]} {key[1]}/{key[2]} stands twice in this file, first in line {sources[key].line(())}",
+                    file=path,
+                    line=source.line(()),
+                )
+            found[key], sources[key] = resource, source
+    return Resources.of(found.values(), sources)
+
+
+def _items(document: Document) -> Iterator[tuple[Json, Place]]:
+    """The document itself, or what a ``List`` (``kubectl get -o yaml``) or ``VirtualServiceList`` holds."""
+    value = document.value
+    if not (isinstance(value, dict) and str(value.get("kind")).endswith("List")):
+        yield value, ()
+        return
+    if not isinstance(value.get("items"), list):
+        raise ResourceError("expected the resources of this List", file=document.file, line=1, path="items")
+    for index, item in enumerate(value["items"]):
+        yield item, ("items", index)
+
+
+def _require_resource(resource: Json, source: Source) -> None:
+    if not isinstance(resource, dict):
+        raise _error(source, f"expected a resource (a mapping), found {type(resource).__name__}")
+    for field in ("apiVersion", "kind"):
+        if not isinstance(resource.get(field), str):
+            raise _error(source, f"expected a text, found {resource.get(field)!r}", field)
+    metadata = resource.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not name:
+        raise _error(source, f"expected the name of this {resource['kind']}, found {name!r}", "metadata", "name")
+    namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+    if namespace is not None and not isinstance(namespace, str):
+        raise _error(source, f"expected a text, found {namespace!r}", "metadata", "namespace")
+
+
+def _error(source: Source, message: str, *place: str) -> ResourceError:
+    path = ".".join(place) or None
+    return ResourceError(message, file=source.document.file, line=source.line(place), path=path)

@@ -1,0 +1,152 @@
+"""HTTP routes of a VirtualService: clone one under a name of ours, narrow it, tell what it routes to.
+
+A clone keeps everything of its original (match, rewrite, headers, timeout, ...), so that nothing but the
+difference under test is tested. It stands directly before its original: the first match wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+from harness.errors import ResourceError
+from harness.model.record import Json
+from harness.routing.istio.governing import destination_name, label
+
+DEFAULT_RETRIES: Mapping[str, Json] = {
+    "attempts": 2,
+    "retryOn": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+}
+"""What Istio does where nothing is set (pilot/pkg/networking/core/route/retry). Versions differ, so clones say it."""
+
+
+_ANY = ".+|"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A route, how people find it, and its path in the resource."""
+
+    route: Json
+    where: str
+    path: str
+
+
+def places(virtual_service: Json, namespace: str) -> list[Place]:
+    """The HTTP routes that requests can take: up to the first without match, behind which Istio generates none.
+
+    Raises ResourceError where there are none, or one is left to a delegate.
+    """
+    resource, routes = label(virtual_service, namespace), (virtual_service.get("spec") or {}).get("http")
+    if not isinstance(routes, list) or not routes:
+        raise ResourceError(f"{resource}: has no HTTP routes; only HTTP can be split and faulted", path="spec.http")
+    found = []
+    for index, route in enumerate(routes):
+        name = f"route {route['name']!r}" if route.get("name") else f"route #{index}"
+        place = Place(route=route, where=f"{resource}: {name}", path=f"spec.http[{index}]")
+        if route.get("delegate"):
+            target = f"{route['delegate'].get('namespace', '')}/{route['delegate'].get('name', '')}".lstrip("/")
+            raise ResourceError(
+                f"{place.where}: is left to the delegate {target}, which is not supported: route to the service here",
+                path=f"{place.path}.delegate",
+            )
+        found.append(place)
+        if not route.get("match"):
+            break
+    return found
+
+
+def traffic_match(owner: str) -> dict[str, Json]:
+    """The header match that a run's own requests fulfil: their W3C baggage names the run."""
+    return {"baggage": {"regex": f"(.*,\\s*)?harness\\.run={owner}(\\s*[,;].*)?"}}
+
+
+def answered_here(route: Json) -> bool:
+    """Whether the proxy answers itself, so that no service is called."""
+    return bool(route.get("redirect") or route.get("directResponse"))
+
+
+def hosts_of(route: Json, virtual_service: Json, namespace: str) -> set[str]:
+    """Full names of the services that the route sends requests to."""
+    return {destination_name(item["destination"], virtual_service, namespace) for item in route.get("route") or ()}
+
+
+def clone(route: Json, *, name: str, match: Sequence[Json]) -> Json:
+    """A copy of ``route`` named ``name`` for requests that ``match`` selects, with its retries written out."""
+    copy = deepcopy(route)
+    copy.pop("name", None)
+    copy.pop("match", None)
+    copy.setdefault("retries", deepcopy(dict(DEFAULT_RETRIES)))
+    return {"name": name, "match": deepcopy(list(match)), **copy}
+
+
+def marked(headers: Json | None, name: str, value: str) -> Json:
+    """``headers`` (of a route or destination) that also set ``name`` on every answer."""
+    changed = deepcopy(headers) if headers else {}
+    changed.setdefault("response", {}).setdefault("set", {})[name] = value
+    return changed
+
+
+def with_baggage(headers: Json, member: str) -> Json:
+    """``headers`` that also add a member to the W3C baggage that requests carry, in the one header it came in.
+
+    A second header of the name would be lawful, but many services read, or hand on, only one.
+    """
+    changed = deepcopy(headers)
+    ours = changed.setdefault("request", {}).setdefault("set", {})
+    ours["baggage"] = f"{ours.get('baggage', '%REQ(baggage)%')},{member}"
+    return changed
+
+
+def unnarrowed(route: Json, *, name: str) -> list[Json]:
+    """Match blocks for a clone called ``name`` that takes all requests of ``route``.
+
+    Istio warns of a block that equals another route's (and dry runs are to be free of warnings), so each
+    block has a condition more that always holds and holds the name.
+    """
+    always = {"regex": f"{_ANY}{name}"}
+    return [block if _limits_method(block) else {**block, "method": always} for block in route.get("match") or [{}]]
+
+
+def _limits_method(block: Json) -> bool:
+    return "method" in block and not str(block["method"].get("regex", "")).startswith(_ANY)
+
+
+def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: str | None) -> list[Json]:
+    """Match blocks for a clone that takes the route's requests of callers with ``labels``; empty if there can be none.
+
+    namespace: of the callers, or None to leave it open. Raises ResourceError for a block that names
+    gateways: Istio ignores source labels there.
+    """
+    narrowed = []
+    for index, block in enumerate(place.route.get("match") or [{}]):
+        if block.get("gateways"):
+            raise ResourceError(
+                f"{place.where}: expected a match without gateways, found {block['gateways']!r}: "
+                "Istio ignores sourceLabels beside them, so the fault would hit every caller",
+                path=f"{place.path}.match[{index}].gateways",
+            )
+        own = block.get("sourceLabels") or {}
+        if any(labels.get(key, value) != value for key, value in own.items()):
+            continue
+        if namespace is not None and block.get("sourceNamespace", namespace) != namespace:
+            continue
+        changed = {**block, "sourceLabels": {**own, **labels}}
+        narrowed.append(changed if namespace is None else {**changed, "sourceNamespace": namespace})
+    return narrowed
+
+
+def narrowed_to_headers(place: Place, *, headers: Mapping[str, Json]) -> list[Json]:
+    """Match blocks for a clone that takes the route's requests that carry ``headers`` (name to Istio's string match)."""
+    narrowed = []
+    for index, block in enumerate(place.route.get("match") or [{}]):
+        own = block.get("headers") or {}
+        both = sorted(name for name in set(own) & set(headers) if own[name] != headers[name])
+        if both:
+            raise ResourceError(
+                f"{place.where}: already matches the header {both[0]!r}, which is to mark test traffic: choose another",
+                path=f"{place.path}.match[{index}].headers",
+            )
+        narrowed.append({**block, "headers": {**own, **headers}})
+    return narrowed

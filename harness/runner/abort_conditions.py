@@ -1,0 +1,84 @@
+"""What the guards of a run ask, and the load that they and the main thread look at together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.load.port import RunningLoad
+from harness.mesh.port import Mesh
+from harness.model.samples import CANARY, Samples
+from harness.model.units import format_percent
+from harness.runner.guard_thread import AbortCondition
+from harness.runner.settings import Settings
+
+_WINDOW_S = 5.0
+_ENOUGH = 50
+
+
+class SharedLoad:
+    """The load that is being sent, if any, for more than one thread."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """now: epoch seconds."""
+        self._now, self._lock = now, threading.Lock()
+        self._running: RunningLoad | None = None
+
+    def begin(self, running: RunningLoad) -> None:
+        """Load is being sent."""
+        with self._lock:
+            self._running = running
+
+    def end(self) -> None:
+        """Nobody but the caller looks at the load any more."""
+        with self._lock:
+            self._running = None
+
+    def samples(self) -> tuple[Samples, float] | None:
+        """Every sample so far and the seconds since the first due request; None while no load is sent."""
+        with self._lock:
+            if self._running is None:
+                return None
+            return self._running.samples(), self._now() - self._running.started_at
+
+
+def conditions(settings: Settings, mesh: Mesh, load: SharedLoad) -> tuple[AbortCondition, ...]:
+    """The kill file, the mesh's own limits, the error ceiling, and whatever the settings add."""
+
+    def mesh_holds() -> str:
+        mesh.check()
+        return ""
+
+    def canary_answers() -> str:
+        seen = load.samples()
+        return "" if seen is None else breach(seen[0], elapsed_s=seen[1], error_ceiling=settings.error_ceiling)
+
+    return (
+        AbortCondition(name="kill file", ask=lambda: switched_off(settings.kill_file)),
+        AbortCondition(name="mesh", ask=mesh_holds),
+        AbortCondition(name="error ceiling", ask=canary_answers),
+        *settings.conditions,
+    )
+
+
+def switched_off(kill_file: Path) -> str:
+    """Why the run must end now, or the empty string: somebody made the kill file."""
+    return f"the kill switch {kill_file} is set" if kill_file.exists() else ""
+
+
+def breach(samples: Samples, *, elapsed_s: float, error_ceiling: float) -> str:
+    """Why the run must end now, or the empty string.
+
+    The ceiling holds for failed canary requests that were due in the last five seconds, from 50 requests on.
+    """
+    recent = samples.where((samples.due_s > elapsed_s - _WINDOW_S) & (samples.arm == CANARY))
+    if len(recent) < _ENOUGH:
+        return ""
+    share = float(recent.failed.mean())
+    if share <= error_ceiling:
+        return ""
+    return (
+        f"{format_percent(share)} of {len(recent)} canary requests failed within {_WINDOW_S:.0f} s; "
+        f"the error ceiling is {format_percent(error_ceiling)}"
+    )
