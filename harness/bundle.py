@@ -31,9 +31,10 @@ from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError
+from harness.model.json import Json
 from harness.model.load import LoadReport
 from harness.model.phase import Phase
-from harness.model.record import Event, FaultCount, Json, Plan, Record, Rollback, Series
+from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
 from harness.model.verdict import Analysis
 
 FORMAT_VERSION = 1

@@ -19,8 +19,8 @@ from harness.load.parent.locust import LocustLoad
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.model.fault import Fault
+from harness.model.json import Json
 from harness.model.objective import Objective
-from harness.model.record import Json
 from harness.model.scenario import Scenario
 from harness.runner.guard_thread import AbortCondition
 from harness.runner.settings import Parts, Settings

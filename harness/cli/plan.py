@@ -21,7 +21,7 @@ from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
 from harness.model.fault import Fault, abort, delay
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.model.units import format_duration, format_percent
 from harness.routing.istio import governing
 from harness.routing.istio.edits import Edit, applied_all, key

@@ -78,9 +78,9 @@ from harness.config.gauges import read_gauges, require_sources
 from harness.config.services import read_services
 from harness.errors import ConfigError
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings, Service, Workload
+from harness.model.json import Json
 from harness.model.load import Arrivals
 from harness.model.objective import Objective, default_objectives, parse_objective
-from harness.model.record import Json
 from harness.model.split import SplitBy
 from harness.model.units import parse_percent
 from harness.routing.istio.yaml_lines import Document, read_documents

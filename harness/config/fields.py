@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import ConfigError, UsageError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.model.units import parse_duration, parse_percent
 from harness.routing.istio.yaml_lines import Document, Place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.errors import ResourceError
 from harness.faults.port import percentage
 from harness.model.fault import Delay
-from harness.model.record import Json
+from harness.model.json import Json
 
 
 def http_fault(fault: Delay) -> Json:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from harness.errors import ResourceError
 from harness.faults import abort, delay
 from harness.model.fault import Delay, Fault
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 
 _HTTP = "envoy.filters.network.http_connection_manager"

@@ -14,7 +14,7 @@ from harness.errors import ResourceError
 from harness.faults import abort, delay
 from harness.faults.inbound import inbound_edit
 from harness.model.fault import Delay, Fault
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio import governing
 from harness.routing.istio.edits import Edit, Insertion, applied_all, prefix
 from harness.routing.istio.routes import (

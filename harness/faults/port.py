@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 from harness.errors import ResourceError
-from harness.model.record import Json
+from harness.model.json import Json
 
 FaultT_contra = TypeVar("FaultT_contra", contravariant=True)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from harness.errors import JudgeInputError
 from harness.judge.measure import Scene, measure
+from harness.model.json import Json
 from harness.model.objective import Objective, SliKind
 from harness.model.phase import Phase
-from harness.model.record import Json, Plan
+from harness.model.record import Plan
 from harness.model.samples import Samples
 from harness.stats.binomial import share_interval
 from harness.stats.contrast import QuantileContrast, RateContrast

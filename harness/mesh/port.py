@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.model.record import Json, Rollback
+from harness.model.json import Json
+from harness.model.record import Rollback
 from harness.routing.istio.edits import Edit
 
 

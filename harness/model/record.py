@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
+from harness.model.json import Json
 from harness.model.load import LoadReport
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
 from harness.model.samples import Samples
 from harness.model.split import SplitBy
-
-Json: TypeAlias = Any
-"""What json.loads returns: for documents of others' making, such as Istio resources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from harness.model.record import Json, Record
+from harness.model.json import Json
+from harness.model.record import Record
 
 _MOST_LINES = 400
 _SERVER_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.model.record import Json, Record
+from harness.model.json import Json
+from harness.model.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.model.record import Json, Record
+from harness.model.json import Json
+from harness.model.record import Record
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Analysis, Verdict
 from harness.report import tables, words

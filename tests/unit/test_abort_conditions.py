@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from harness.runner.abort_conditions import breach, switched_off
 from recorded import samples
 
 from harness.model.samples import CANARY
+from harness.runner.abort_conditions import breach, switched_off
 
 
 def failing(share):

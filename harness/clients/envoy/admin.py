@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.errors import EnvoyError
-from harness.model.record import Json
+from harness.model.json import Json
 
 TIMEOUT_S = 10.0
 

@@ -20,7 +20,7 @@ from harness.clients import processes
 from harness.clients.envoy.admin import Admin
 from harness.clients.ports import port_holder
 from harness.errors import EnvoyError, PortError, ServiceError
-from harness.model.record import Json
+from harness.model.json import Json
 
 START_TIMEOUT_S = 30.0
 LIVE_TIMEOUT_S = 10.0

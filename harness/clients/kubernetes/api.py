@@ -27,7 +27,7 @@ from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.settings import IN_CLUSTER, api_client, context_name
 from harness.clients.kubernetes.warnings import warnings_in
 from harness.errors import ClusterError, ClusterUnreachable
-from harness.model.record import Json
+from harness.model.json import Json
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
 _UNKNOWN_USER = 401

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from harness.errors import JudgeInputError
 from harness.judge.kayenta.fields import Fields, as_number, parse_document, refuse
 from harness.judge.kayenta.schedule import Schedule, read_schedule
-from harness.model.record import Json
+from harness.model.json import Json
 
 JUDGE = "NetflixACAJudge-v1.0"
 _NAME = re.compile(r"[A-Z,a-z0-9\-_]*")

@@ -15,7 +15,7 @@ from typing import NoReturn
 import yaml
 
 from harness.errors import JudgeInputError
-from harness.model.record import Json
+from harness.model.json import Json
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SPECIAL = {"NaN": "nan", "Infinity": "inf", "INF": "inf", "-Infinity": "-inf", "-INF": "-inf"}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from harness.judge.kayenta.config import CanaryConfig, Metric
 from harness.judge.kayenta.rules import Rules, read_rules
+from harness.model.json import Json
 from harness.model.objective import Direction, parse_objective
-from harness.model.record import Json
 from harness.model.units import format_percent
 
 _KINDS = (

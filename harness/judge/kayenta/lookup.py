@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from harness.judge.kayenta.fields import refuse
-from harness.model.record import Json
+from harness.model.json import Json
 
 _INT_LIMIT = 2**31
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judge.kayenta.fields import Fields, as_number, parse_document, refuse
-from harness.model.record import Json
+from harness.model.json import Json
 
 _PAIR = (
     "name", "id", "tags", "values", "scopes", "attributes",

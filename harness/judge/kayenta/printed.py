@@ -9,7 +9,7 @@ from harness.judge.kayenta.classify import Result
 from harness.judge.kayenta.config import JUDGE, CanaryConfig, Thresholds
 from harness.judge.kayenta.reference import Course, Judgement
 from harness.judge.kayenta.score import group_weight
-from harness.model.record import Json
+from harness.model.json import Json
 
 
 def as_json(judgement: Judgement) -> Json:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import JudgeInputError
 from harness.judge.kayenta.fields import Fields
-from harness.model.record import Json
+from harness.model.json import Json
 
 _PROMQL = "PromQL:"
 _VARIABLE = re.compile(r"\$\$\{([^}]*)\}|\$\{([^}]*)\}")

@@ -16,8 +16,8 @@ from harness.errors import ClusterError, HarnessError, LoadError
 from harness.load.parent.jobs import FILES_PORT, MANAGED, RUN_LABEL, JobSettings, render_jobs
 from harness.load.parent.locust import check_plan, new_folder
 from harness.load.parent.remote import RemoteRun
+from harness.model.json import Json
 from harness.model.load import LoadPlan
-from harness.model.record import Json
 
 START_LIMIT_S = 180.0
 """For pulling the image, scheduling the pods and starting Locust in all of them."""

@@ -20,8 +20,8 @@ from harness.errors import LoadProfileError
 from harness.load.child.pod import LINGER_S
 from harness.load.protocol.child_spec import order_text
 from harness.load.protocol.commands import WORKERS_WAIT_S
+from harness.model.json import Json
 from harness.model.load import LoadPlan
-from harness.model.record import Json
 
 LINK_PORT, FILES_PORT = 5557, 8089
 MANAGED = {"app.kubernetes.io/managed-by": "canary-harness", "app.kubernetes.io/component": "load"}

@@ -13,7 +13,7 @@ from copy import deepcopy
 
 from harness.errors import ResourceError
 from harness.model.config import Config, Workload
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 
 ARMS = ("baseline", "canary")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterError
-from harness.model.record import Json
+from harness.model.json import Json
 
 
 def note_on(kube: Kubernetes, resource: Json, *, reason: str, message: str) -> None:

@@ -35,7 +35,8 @@ from harness.mesh.cluster.safety.rollouts import require_ready, require_settled
 from harness.mesh.cluster.safety.targets import in_mesh, require_targets
 from harness.mesh.port import Entry, RequestCount
 from harness.model.cluster import ClusterSettings
-from harness.model.record import Json, Rollback
+from harness.model.json import Json
+from harness.model.record import Rollback
 from harness.routing.istio.edits import Edit, applied
 
 KINDS = ("VirtualService", "DestinationRule")

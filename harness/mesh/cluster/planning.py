@@ -18,7 +18,7 @@ from harness.mesh.cluster.safety.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.mesh.cluster.safety.targets import require_targets
 from harness.model.cluster import ClusterSettings
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import Edit, applied
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.model.units import parse_duration
 from harness.routing.istio.fields import GRPC_STATUS, HTTP_REASONS
 

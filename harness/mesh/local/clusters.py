@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.mesh.local import policies
 from harness.mesh.local.topology import Destination, Endpoint
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.governing import destination_rule, wildcard_rule
 
 METADATA = "harness"

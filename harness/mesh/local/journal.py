@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MeshError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import Edit, edit_to_json
 
 

@@ -8,7 +8,7 @@ from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
 from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import Caller, Topology, table_name
-from harness.model.record import Json
+from harness.model.json import Json
 
 _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.clients.envoy.process import Envoy, Snapshot
 from harness.errors import MeshError
 from harness.mesh.local.actions import FAULT_FILTER
-from harness.model.record import Json
+from harness.model.json import Json
 
 
 def require_live(envoy: Envoy, snapshot: Snapshot) -> None:

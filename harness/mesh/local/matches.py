@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from harness.mesh.local.topology import Caller
-from harness.model.record import Json
+from harness.model.json import Json
 
 MESH = "mesh"
 

@@ -20,7 +20,8 @@ from harness.mesh.local.refusals import refusals_placed
 from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry, RequestCount
-from harness.model.record import Json, Rollback
+from harness.model.json import Json
+from harness.model.record import Rollback
 from harness.routing.istio.edits import Edit, applied_all, key, traces, undone_all
 from harness.routing.istio.warnings import warnings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.mesh.local.actions import duration
-from harness.model.record import Json
+from harness.model.json import Json
 
 _PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 _UNLIMITED = 2**32 - 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from harness.errors import EnvoyError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import raise_problems
 from harness.routing.istio.edits import key

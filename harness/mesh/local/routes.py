@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.mesh.local import actions, matches
 from harness.mesh.local.clusters import cluster_name
 from harness.mesh.local.topology import Caller, Destination, table_name
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.governing import destination_name, virtual_service
 
 _MAX_ANSWER_BYTES = 1024 * 1024

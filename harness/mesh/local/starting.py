@@ -20,7 +20,7 @@ from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, End
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.reading import read_resources
 
 

@@ -10,7 +10,7 @@ import json
 
 from harness.mesh.local.clusters import CLUSTER, METADATA
 from harness.mesh.local.topology import Caller
-from harness.model.record import Json
+from harness.model.json import Json
 
 REQUESTS = "envoy_istio_requests_total"
 UNKNOWN = "unknown"

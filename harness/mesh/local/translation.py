@@ -8,7 +8,7 @@ from harness.clients.envoy.process import Snapshot
 from harness.mesh.local.clusters import clusters
 from harness.mesh.local.routes import route_tables
 from harness.mesh.local.topology import Topology
-from harness.model.record import Json
+from harness.model.json import Json
 
 
 def translated(resources: Sequence[Json], topology: Topology) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.governing import (
     MESH,
     covers,

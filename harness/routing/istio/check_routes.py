@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.fields import HTTP_REASONS, RETRY_CONDITIONS
 from harness.routing.istio.governing import MESH
 from harness.routing.istio.regexes import regex_problem

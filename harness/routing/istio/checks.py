@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import ResourceError, located
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.check_references import Found, Services, reference_problems
 from harness.routing.istio.check_routes import virtual_service_problems
 from harness.routing.istio.check_rules import destination_rule_problems

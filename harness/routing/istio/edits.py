@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 
 from harness.errors import MeshError, UsageError
-from harness.model.record import Json
+from harness.model.json import Json
 
 OWNER_LABEL = "canary-harness/owner"
 HOST_LABEL = "canary-harness/host"

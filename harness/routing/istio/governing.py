@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import ResourceError
-from harness.model.record import Json
+from harness.model.json import Json
 
 MESH = "mesh"
 CLUSTER_DOMAIN = "svc.cluster.local"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.errors import ResourceError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import key as key_of
 from harness.routing.istio.yaml_lines import Document, Place, read_documents
 

@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from harness.errors import ResourceError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.governing import destination_name, label
 
 DEFAULT_RETRIES: Mapping[str, Json] = {

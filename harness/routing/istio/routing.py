@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from harness.errors import ResourceError, UsageError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.model.split import CHOICE_HEADER, SplitBy
 from harness.routing.istio import governing
 from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, Insertion, prefix

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.errors import UsageError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.model.units import parse_duration
 
 At: TypeAlias = tuple[str | int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.errors import located
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.edits import key
 from harness.routing.istio.governing import label

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import yaml
 
 from harness.errors import ConfigError, ResourceError
-from harness.model.record import Json
+from harness.model.json import Json
 
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the top of a document."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.mesh.port import RequestCount
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import Edit, routes_in
 from harness.routing.istio.governing import fqdn, full_name_in
 

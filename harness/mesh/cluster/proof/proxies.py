@@ -20,7 +20,7 @@ from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
 from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, subset_versions
 from harness.mesh.port import RequestCount
 from harness.model.cluster import ClusterSettings
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import Edit, routes_in
 
 ADMIN_PORT = 15000

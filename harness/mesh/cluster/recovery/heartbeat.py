@@ -12,7 +12,7 @@ from copy import deepcopy
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable, MeshDrift
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, prefix
 
 MISSED = 4

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import MeshError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, edit_from_json, edit_to_json, prefix
 
 JOURNAL_LABEL = "canary-harness/journal"

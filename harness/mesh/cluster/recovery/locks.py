@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterConflict, MeshError
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit
 
 LOCK_LABEL = "canary-harness/lock"

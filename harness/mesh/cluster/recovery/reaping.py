@@ -16,7 +16,7 @@ from harness.mesh.cluster.recovery.heartbeat import lease_name
 from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
 from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.recovery.rollback import undo
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit
 
 REAPER = "reaper"

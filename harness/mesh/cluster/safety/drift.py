@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import MeshDrift
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import Edit, undone
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterError, MeshGuard, UsageError
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.model.units import format_percent
 from harness.routing.istio.edits import Edit, routes_in
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-from harness.model.record import Json
+from harness.model.json import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

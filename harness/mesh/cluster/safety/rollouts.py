@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import epoch
 from harness.errors import MeshError
-from harness.model.record import Json
+from harness.model.json import Json
 
 REAPER = "harness-reaper"
 """The Deployment in ``deploy/reaper``."""

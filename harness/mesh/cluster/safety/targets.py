@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterUnreachable, MeshError
 from harness.mesh.cluster.proof.proxies import Proxies, names_for
-from harness.model.record import Json
+from harness.model.json import Json
 from harness.routing.istio.edits import Edit, routes_in
 from harness.routing.istio.governing import fqdn
 
