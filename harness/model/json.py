@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 """A document whose shape is not typed yet. New code uses JsonValue, or a TypedDict where the shape is known."""
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What ``json.loads`` returns."""
 
 JsonObject: TypeAlias = dict[str, JsonValue]
