@@ -1,0 +1,384 @@
+"""Types of Istio's VirtualService and DestinationRule (``networking.istio.io``) as parsed from YAML or JSON.
+
+The types describe resources that have passed ``check_resources``: they list the same fields as
+``harness.routing.istio.schema``. A field is optional unless Istio requires it. Istio reads a field whose value
+is null or zero as a field that is not set, so code should treat an empty value like an absent one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Required, TypeAlias, TypedDict, cast
+
+Seconds: TypeAlias = str
+"""A duration with its unit, such as ``250ms``."""
+
+
+class Metadata(TypedDict, total=False):
+    """The part of Kubernetes' object metadata that the harness reads."""
+
+    name: Required[str]
+    namespace: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+class StringMatch(TypedDict, total=False):
+    """A condition on a string; one of the three fields is set."""
+
+    exact: str
+    prefix: str
+    regex: str
+
+
+class Percent(TypedDict, total=False):
+    """A percentage from 0 to 100."""
+
+    value: float
+
+
+class PortSelector(TypedDict):
+    """A port of a service by its number."""
+
+    number: int
+
+
+class Destination(TypedDict, total=False):
+    """A service, one of its subsets and one of its ports, to which requests are routed."""
+
+    host: Required[str]
+    subset: str
+    port: PortSelector
+
+
+class HeaderOperations(TypedDict, total=False):
+    """Headers to overwrite, to append and to remove."""
+
+    set: dict[str, str]
+    add: dict[str, str]
+    remove: list[str]
+
+
+class Headers(TypedDict, total=False):
+    """Header operations on requests and on responses."""
+
+    request: HeaderOperations
+    response: HeaderOperations
+
+
+class HTTPMatchRequest(TypedDict, total=False):
+    """The conditions that a request must meet, all of them."""
+
+    name: str
+    uri: StringMatch
+    scheme: StringMatch
+    method: StringMatch
+    authority: StringMatch
+    headers: dict[str, StringMatch | None]
+    withoutHeaders: dict[str, StringMatch | None]
+    queryParams: dict[str, StringMatch | None]
+    ignoreUriCase: bool
+    port: int
+    sourceLabels: dict[str, str]
+    sourceNamespace: str
+    gateways: list[str]
+    statPrefix: str
+
+
+class HTTPRouteDestination(TypedDict, total=False):
+    """One destination of a route, with its share of the requests and its header operations."""
+
+    destination: Required[Destination]
+    weight: int
+    headers: Headers
+
+
+class HTTPRedirect(TypedDict, total=False):
+    """A redirect that the proxy answers with."""
+
+    uri: str
+    prefixRewrite: str
+    authority: str
+    scheme: Literal["http", "https"]
+    port: int
+    derivePort: Literal["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"]
+    redirectCode: int
+
+
+class HTTPBody(TypedDict, total=False):
+    """The body of a direct response: text, or bytes in base64."""
+
+    string: str
+    bytes: str
+
+
+class HTTPDirectResponse(TypedDict, total=False):
+    """A fixed response that the proxy answers with."""
+
+    status: Required[int]
+    body: HTTPBody
+
+
+class RegexRewrite(TypedDict):
+    """A regular expression and the text that replaces what it matches."""
+
+    match: str
+    rewrite: str
+
+
+class HTTPRewrite(TypedDict, total=False):
+    """Changes of the path or the authority of a request before it is forwarded."""
+
+    uri: str
+    authority: str
+    uriRegexRewrite: RegexRewrite
+
+
+class HTTPRetry(TypedDict, total=False):
+    """The retry policy of a route."""
+
+    attempts: int
+    perTryTimeout: Seconds
+    retryOn: str
+    backoff: Seconds
+    retryRemoteLocalities: bool
+    retryIgnorePreviousHosts: bool
+
+
+class Delay(TypedDict, total=False):
+    """A delay that the proxy adds before it forwards a request."""
+
+    fixedDelay: Seconds
+    percentage: Percent
+    percent: int
+    exponentialDelay: Seconds
+
+
+class Abort(TypedDict, total=False):
+    """An error that the proxy answers with instead of forwarding a request."""
+
+    httpStatus: int
+    grpcStatus: str
+    http2Error: str
+    percentage: Percent
+
+
+class HTTPFaultInjection(TypedDict, total=False):
+    """The faults that a route injects."""
+
+    delay: Delay
+    abort: Abort
+
+
+class HTTPMirrorPolicy(TypedDict, total=False):
+    """A destination that gets copies of requests, and the share of requests that are copied."""
+
+    destination: Required[Destination]
+    percentage: Percent
+
+
+class CorsPolicy(TypedDict, total=False):
+    """The cross-origin policy of a route."""
+
+    allowOrigin: list[str]
+    allowOrigins: list[StringMatch]
+    allowMethods: list[str]
+    allowHeaders: list[str]
+    exposeHeaders: list[str]
+    maxAge: Seconds
+    allowCredentials: bool
+    unmatchedPreflights: Literal["UNSPECIFIED", "FORWARD", "IGNORE"]
+
+
+class Delegate(TypedDict, total=False):
+    """The VirtualService that a route delegates to."""
+
+    name: str
+    namespace: str
+
+
+class HTTPRoute(TypedDict, total=False):
+    """One rule of a VirtualService: what it matches and what happens to those requests."""
+
+    name: str
+    match: list[HTTPMatchRequest]
+    route: list[HTTPRouteDestination]
+    redirect: HTTPRedirect
+    directResponse: HTTPDirectResponse
+    rewrite: HTTPRewrite
+    timeout: Seconds
+    retries: HTTPRetry
+    fault: HTTPFaultInjection
+    mirror: Destination
+    mirrors: list[HTTPMirrorPolicy]
+    mirrorPercentage: Percent
+    mirrorPercent: int
+    mirror_percent: int
+    corsPolicy: CorsPolicy
+    headers: Headers
+    delegate: Delegate
+
+
+class VirtualServiceSpec(TypedDict, total=False):
+    """The routes of some hosts. The harness reads HTTP routes; of ``tls`` and ``tcp`` only whether they are set."""
+
+    hosts: list[str]
+    gateways: list[str]
+    http: list[HTTPRoute]
+    tls: list[dict[str, Any]]
+    tcp: list[dict[str, Any]]
+    exportTo: list[str]
+
+
+class VirtualService(TypedDict, total=False):
+    """A whole VirtualService."""
+
+    apiVersion: Required[str]
+    kind: Required[str]
+    metadata: Required[Metadata]
+    spec: Required[VirtualServiceSpec]
+
+
+class TcpKeepalive(TypedDict, total=False):
+    """TCP keep-alive probes: how many, after what idle time, and how often."""
+
+    probes: int
+    time: Seconds
+    interval: Seconds
+
+
+class TCPSettings(TypedDict, total=False):
+    """Connection settings that hold for HTTP and TCP."""
+
+    maxConnections: int
+    connectTimeout: Seconds
+    maxConnectionDuration: Seconds
+    idleTimeout: Seconds
+    tcpKeepalive: TcpKeepalive
+
+
+class Http2KeepAlive(TypedDict):
+    """HTTP/2 keep-alive pings: how often, and how long to wait for the answer."""
+
+    interval: Seconds
+    timeout: Seconds
+
+
+class HTTPSettings(TypedDict, total=False):
+    """Connection settings of HTTP."""
+
+    http1MaxPendingRequests: int
+    http2MaxRequests: int
+    maxRequestsPerConnection: int
+    maxRetries: int
+    idleTimeout: Seconds
+    h2UpgradePolicy: Literal["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"]
+    useClientProtocol: bool
+    maxConcurrentStreams: int
+    http2KeepAlive: Http2KeepAlive
+
+
+class ConnectionPool(TypedDict, total=False):
+    """The connection pool that a caller's proxy keeps for a destination."""
+
+    tcp: TCPSettings
+    http: HTTPSettings
+
+
+class OutlierDetection(TypedDict, total=False):
+    """When an endpoint that answers with errors is taken out of load balancing, and for how long."""
+
+    consecutive5xxErrors: int
+    consecutiveGatewayErrors: int
+    consecutiveLocalOriginFailures: int
+    consecutiveErrors: int
+    splitExternalLocalOriginErrors: bool
+    interval: Seconds
+    baseEjectionTime: Seconds
+    maxEjectionPercent: int
+    minHealthPercent: int
+    outlierDetectionHttpErrorCodes: list[int]
+
+
+class LoadBalancer(TypedDict, total=False):
+    """How requests are balanced over endpoints. Only ``simple`` is read; of the others only whether they are set."""
+
+    simple: Literal["UNSPECIFIED", "LEAST_CONN", "LEAST_REQUEST", "RANDOM", "ROUND_ROBIN", "PASSTHROUGH"]
+    consistentHash: dict[str, Any]
+    localityLbSetting: dict[str, Any]
+    zoneAwareLbSetting: dict[str, Any]
+    warmup: dict[str, Any]
+    warmupDurationSecs: Seconds
+    backendUtilization: dict[str, Any]
+
+
+class ClientTLS(TypedDict, total=False):
+    """TLS settings of connections to a destination. Only ``mode`` is read."""
+
+    mode: Literal["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]
+
+
+class PolicyParts(TypedDict, total=False):
+    """The parts of a traffic policy that can be set for one port."""
+
+    connectionPool: ConnectionPool
+    loadBalancer: LoadBalancer
+    outlierDetection: OutlierDetection
+    tls: ClientTLS
+
+
+class PortTrafficPolicy(PolicyParts, total=False):
+    """The policy of one port. It replaces the whole policy of the destination."""
+
+    port: Required[PortSelector]
+
+
+class TrafficPolicy(PolicyParts, total=False):
+    """A traffic policy of a destination or a subset."""
+
+    portLevelSettings: list[PortTrafficPolicy]
+    tunnel: dict[str, Any]
+    proxyProtocol: dict[str, Any]
+    retryBudget: dict[str, Any]
+
+
+class Subset(TypedDict, total=False):
+    """A named subset of a service's endpoints: those with all of the labels."""
+
+    name: Required[str]
+    labels: dict[str, str]
+    trafficPolicy: TrafficPolicy
+
+
+class WorkloadSelector(TypedDict, total=False):
+    """The labels of the workloads that a resource applies to."""
+
+    matchLabels: dict[str, str]
+
+
+class DestinationRuleSpec(TypedDict, total=False):
+    """The traffic policy of a host, and its subsets."""
+
+    host: Required[str]
+    trafficPolicy: TrafficPolicy
+    subsets: list[Subset]
+    exportTo: list[str]
+    workloadSelector: WorkloadSelector
+
+
+class DestinationRule(TypedDict, total=False):
+    """A whole DestinationRule."""
+
+    apiVersion: Required[str]
+    kind: Required[str]
+    metadata: Required[Metadata]
+    spec: Required[DestinationRuleSpec]
+
+
+def as_virtual_service(resource: object) -> VirtualService:
+    """Type a resource as a VirtualService, without checking it: the caller knows its kind and has checked it."""
+    return cast("VirtualService", resource)
+
+
+def as_destination_rule(resource: object) -> DestinationRule:
+    """Type a resource as a DestinationRule, without checking it: the caller knows its kind and has checked it."""
+    return cast("DestinationRule", resource)
