@@ -1,15 +1,18 @@
-# Targets: demo, test, check; each sets up .venv first when it is missing or out of date.
+# Each target sets up .venv first when it is missing or out of date.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo quick check test coverage wheel clean
 
 help:
 	@echo "make demo   judge a good canary of the demo application under an injected fault"
-	@echo "make test   all tests"
+	@echo "make quick  lint, types, import contracts and unit tests, in less than a minute"
 	@echo "make check  lint, types and import contracts"
+	@echo "make test   all tests except those of make wheel"
+	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
+	@echo "make wheel  build the wheel and test it in an empty environment"
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, found " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
@@ -26,10 +29,32 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+quick: $(STAMP)
+	$(MAKE) --no-print-directory --jobs 2 check quick-tests
+
+.PHONY: quick-tests
+quick-tests: $(STAMP)
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/packaging
+
 # Whole runs measure latencies, so they come last and alone.
 test: $(STAMP) check
 	$(BIN)/pytest -q -n 2 --dist loadfile --ignore=tests/runs
-	$(BIN)/pytest -q tests/runs
+	$(BIN)/pytest -q -m "not slow" tests/runs
+
+# Whole runs are left out: measuring them would make the harness slower than the services it measures.
+coverage: $(STAMP)
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --ignore=tests/runs
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
+
+# The wheel that is tested is the one in dist/, so a release publishes what was tested.
+wheel: $(STAMP)
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	HARNESS_TEST_WHEEL="$$(echo $(CURDIR)/dist/*.whl)" $(BIN)/pytest -q tests/runs/test_wheel.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

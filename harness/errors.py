@@ -7,6 +7,7 @@
     │   ├── ObjectiveError          an objective's text, with a caret
     │   ├── LoadProfileError        a load profile that is unknown or broken
     │   └── JudgeInputError         recorded numbers no judge can take
+    ├── MissingExtra                an optional package is not installed
     ├── EnvoyError                  the proxy is missing, died or refused a configuration
     ├── ServiceError                a service process died or never became healthy
     ├── PortError                   a port that should be free is taken
@@ -86,6 +87,16 @@ class LoadProfileError(UsageError):
 
 class JudgeInputError(UsageError):
     """Recorded numbers or a judge's configuration that no judge can take."""
+
+
+class MissingExtra(HarnessError):
+    """An optional package is not installed; the message holds the command that installs it."""
+
+    def __init__(self, *, extra: str, package: str, purpose: str) -> None:
+        """extra: the name in ``canary-harness[extra]``; purpose: what needs the package."""
+        command = f"pip install 'canary-harness[{extra}]'"
+        super().__init__(f"expected the package {package} for {purpose}, it is not installed; run: {command}")
+        self.extra, self.package, self.command = extra, package, command
 
 
 class EnvoyError(HarnessError):

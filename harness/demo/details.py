@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from aiohttp import web
-
 from harness.demo.service import Latency, command_line, serve
+from harness.demo.web import web
 
 BOOK = {"author": "William Shakespeare", "year": 1595, "type": "paperback", "pages": 200, "language": "English"}
 

@@ -7,9 +7,8 @@ import html
 import os
 from typing import Any
 
-from aiohttp import ClientError, web
-
 from harness.demo.service import SESSION, calling, command_line, handed_on, serve
+from harness.demo.web import ClientError, web
 
 PATIENCE_S = 3.0
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from aiohttp import web
-
 from harness.demo.service import Latency, command_line, serve
+from harness.demo.web import web
 
 
 def ratings_app(*, seed: int) -> web.Application:

@@ -18,10 +18,9 @@ import os
 import time
 from random import Random
 
-from aiohttp import ClientError, web
-
 from harness.demo.kinds import Kind
 from harness.demo.service import SESSION, Latency, calling, command_line, handed_on, serve
+from harness.demo.web import ClientError, web
 
 PATIENCE_S = 0.4
 """More than twenty times what ratings usually takes."""

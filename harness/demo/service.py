@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from harness.demo.web import ClientSession, ClientTimeout, TCPConnector, web
 
 HANDED_ON = (
     "end-user", "x-request-id", "traceparent", "tracestate", "baggage",

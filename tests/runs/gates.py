@@ -29,7 +29,7 @@ class Gate:
     def configure(self, **changed):
         """Write harness.yaml: the demo's, with short phases and wide tolerances, and ``changed`` on top."""
         settings = yaml.safe_load((ROOT / "harness.yaml").read_text())
-        settings |= {"istio": [str(ROOT / "harness/demo/istio/*.yaml")], "phases": PHASES, "objectives": WIDE}
+        settings |= {"istio": [str(ROOT / "harness/demo/project/istio/*.yaml")], "phases": PHASES, "objectives": WIDE}
         settings["load"] |= {"folders": [str(ROOT / "loadprofiles")], "rate": 100}
         (self.folder / "harness.yaml").write_text(yaml.safe_dump(settings | changed))
 

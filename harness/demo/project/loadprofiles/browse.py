@@ -1,0 +1,18 @@
+"""People who read the reviews of a few products."""
+
+from random import randrange
+
+from locust import FastHttpUser, constant, task
+
+LOADPROFILE = {"rate": 50, "duration": "30s"}
+
+
+class Reader(FastHttpUser):
+    """Reads the reviews of one product after another."""
+
+    wait_time = constant(1)
+
+    @task
+    def read_reviews(self):
+        """One product's reviews, under one name for all products."""
+        self.client.get(f"/reviews/{randrange(10)}", name="/reviews")  # noqa: S311

@@ -1,0 +1,10 @@
+"""aiohttp, the web framework of the demo's services; without it, say which command installs it."""
+
+from harness.errors import MissingExtra
+
+try:
+    from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+except ModuleNotFoundError as error:
+    raise MissingExtra(extra="demo", package="aiohttp", purpose="the demo's services") from error
+
+__all__ = ["ClientError", "ClientSession", "ClientTimeout", "TCPConnector", "web"]
