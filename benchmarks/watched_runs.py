@@ -11,6 +11,7 @@ from harness.judge.kayenta.judge import KayentaJudge
 from harness.judge.limits import LimitsJudge
 from harness.judge.port import Evidence, Judge
 from harness.judge.sequential import FailOn, SequentialJudge, block_seconds
+from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective, parse_objective
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
@@ -65,7 +66,8 @@ def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
     judge: Judge = KayentaJudge() if name == "kayenta" else LimitsJudge()
     run = stream(family, harm, seed)
     plan = _plan(family, run, ANY if name == "kayenta" else LIMITS, seed)
-    plan = replace(plan, marginal_score=plan.pass_score)  # one metric that is High keeps a canary from going on
+    # One metric that is High keeps a canary from going on.
+    plan = replace(plan, judge=replace(plan.judge, marginal_score=plan.judge.pass_score))
     evidence = Evidence(samples=run.samples, phases=run.phases)
     verdict = judge.judge(evidence, plan, now_s=family.duration_s, final=True).verdict
     failed_s = family.duration_s if verdict is Verdict.FAIL else None
@@ -127,5 +129,5 @@ def _plan(family: Family, run: Stream, texts: tuple[str, ...], seed: int) -> Pla
         canary_share=family.share,
         rate_rps=family.rate_rps,
         seed=seed,
-        alpha=ALPHA,
+        judge=JudgeSettings(alpha=ALPHA),
     )

@@ -21,9 +21,10 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -31,7 +32,8 @@ from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError
-from harness.model.json import Json
+from harness.model.json import Json, JsonObject
+from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
@@ -60,7 +62,7 @@ def write_bundle(record: Record, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         files = {
-            "plan.json": _json(record.plan),
+            "plan.json": _json(_plan_document(record.plan)),
             "config.json": _json(record.config),
             "facts.json": _json({name: getattr(record, name) for name in _FACTS}),
             "timeline.ndjson": b"".join(event_line(event) for event in record.events),
@@ -121,7 +123,7 @@ def read_bundle(folder: Path) -> Record:
     events = (folder / "timeline.ndjson").read_bytes().splitlines()
     stages = sorted((folder / "resources").glob("*.yaml"))
     return Record(
-        plan=_read(_adapter(Plan), folder / "plan.json"),
+        plan=_read_plan(folder / "plan.json"),
         config=json.loads((folder / "config.json").read_bytes()),
         samples=read_samples(folder / "samples.parquet"),
         events=tuple(_adapter(Event).validate_json(line) for line in events),
@@ -190,10 +192,31 @@ def _json(value: Json) -> bytes:
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
+def _plan_document(plan: Plan) -> JsonObject:
+    """The plan as it is stored: format version 1 has the judge's settings next to the plan's other fields."""
+    document: JsonObject = json.loads(to_json(plan, inf_nan_mode="strings"))
+    judge = cast("JsonObject", document.pop("judge"))
+    return {**document, **{("judge" if name == "name" else name): value for name, value in judge.items()}}
+
+
+def _read_plan(path: Path) -> Plan:
+    document = _load(path)
+    if isinstance(document, dict):
+        stored = {field.name: "judge" if field.name == "name" else field.name for field in fields(JudgeSettings)}
+        judge = {name: document.pop(key) for name, key in stored.items() if key in document}
+        document = {**document, "judge": judge}
+    plan: Plan = _valid(_adapter(Plan), document, path)
+    return plan
+
+
 def _read(adapter: TypeAdapter[_Value], path: Path) -> _Value:
+    return _valid(adapter, _load(path), path)
+
+
+def _load(path: Path) -> Json:
     if not path.is_file():
         raise RecordError(f"{path}: no such file; was the run recorded whole?")
-    return _valid(adapter, json.loads(path.read_bytes()), path)
+    return json.loads(path.read_bytes())
 
 
 def _valid(adapter: TypeAdapter[_Value], value: Json, path: Path) -> _Value:

@@ -20,6 +20,7 @@ from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.model.fault import Fault
 from harness.model.json import Json
+from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.scenario import Scenario
 from harness.runner.guard_thread import AbortCondition
@@ -96,9 +97,21 @@ def calibration(file: Path) -> Calibration:
         raise JudgeInputError(f"{file}: expected a calibration, found a file that cannot be read: {error}") from error
 
 
+def judge_settings(config: Config) -> JudgeSettings:
+    """How the configuration says that runs are judged. Raises JudgeInputError for a file that is no calibration."""
+    learned = None if config.calibration is None else calibration(config.calibration)
+    return JudgeSettings(
+        name=config.judge,
+        alpha=config.alpha,
+        pass_score=config.pass_score,
+        marginal_score=config.marginal_score,
+        noise={} if learned is None else learned.excess,
+        noise_from="" if learned is None else str(learned),
+    )
+
+
 def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]) -> Settings:
     """What the configuration says about running ``scenario``. Raises LoadProfileError for an unknown profile."""
-    learned = None if config.calibration is None else calibration(config.calibration)
     return Settings(
         service=config.service,
         namespace=config.namespace,
@@ -109,22 +122,16 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
         profile=find_profile(scenario.load, config.load.folders),
         arrivals=config.load.arrivals,
         processes=1,
-        judge_name=config.judge,
-        alpha=config.alpha,
-        pass_score=config.pass_score,
-        marginal_score=config.marginal_score,
+        judge=judge_settings(config),
         error_ceiling=config.guards.error_ceiling,
         conditions=guard_conditions(config),
         misses=config.guards.misses,
         kill_file=config.out / "KILL",
         look_every_s=_LOOK_EVERY_S,
-        stop_early=True,
         config=resolved(config),
         manifest=manifest,
         workload_labels=workload_labels(config),
         only_test_traffic=config.cluster.only_test_traffic,
-        noise={} if learned is None else learned.excess,
-        noise_from="" if learned is None else str(learned),
     )
 
 

@@ -81,11 +81,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[Record, Analysis]:
     record = bundle.read_bundle(bundle.find_bundle(args.bundle, args.out))
-    name = args.judge or record.plan.judge
-    plan = replace(record.plan, judge=name, objectives=tuple(objectives) or record.plan.objectives)
+    name = args.judge or record.plan.judge.name
+    plan = replace(
+        record.plan, judge=replace(record.plan.judge, name=name), objectives=tuple(objectives) or record.plan.objectives
+    )
     if args.alpha is not None:
         _check_alpha(args.alpha)
-        plan = replace(plan, alpha=args.alpha)
+        plan = replace(plan, judge=replace(plan.judge, alpha=args.alpha))
     if objectives:
         _check_labels(plan, record.samples.operations)
     record = replace(record, plan=_calibrated(plan, args.calibration))

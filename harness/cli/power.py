@@ -8,6 +8,7 @@ from harness.config import Config
 from harness.errors import UsageError
 from harness.judge.power import Assumed, needed, visible_effects
 from harness.model.fault import Fault
+from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective, parse_objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
@@ -38,7 +39,7 @@ def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
         split_by=config.split_by,
         rate_rps=config.load.rate_rps,
         seed=0,
-        alpha=config.alpha,
+        judge=JudgeSettings(alpha=config.alpha),
     )
 
 

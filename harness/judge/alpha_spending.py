@@ -107,7 +107,7 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
         if not objective.muted and applies(objective, phase.kind, phase.name)
     }
     total = sum(weights.values())
-    return {key: plan.alpha * weight / total for key, weight in weights.items()}
+    return {key: plan.judge.alpha * weight / total for key, weight in weights.items()}
 
 
 def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:

@@ -24,6 +24,7 @@ from harness.judge.calibration import Calibration
 from harness.judge.columns import Columns, checked_columns
 from harness.judge.port import Evidence
 from harness.judge.sequential import FailOn, SequentialJudge
+from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
@@ -189,9 +190,7 @@ def prepared(
         canary_share=0.5 if canary_share is None else canary_share,
         rate_rps=len(samples) / now if now > 0 else 0.0,
         seed=0,
-        alpha=alpha,
-        pass_score=pass_score,
-        marginal_score=marginal_score,
+        judge=JudgeSettings(alpha=alpha, pass_score=pass_score, marginal_score=marginal_score),
     )
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
     evidence = Evidence(samples=samples, phases=windows)

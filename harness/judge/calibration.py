@@ -54,7 +54,7 @@ class Calibration:
 
     def planned(self, plan: Plan) -> Plan:
         """The plan with this noise, so that the record holds what the verdict rests on."""
-        return replace(plan, noise=dict(self.excess), noise_from=str(self))
+        return replace(plan, judge=replace(plan.judge, noise=dict(self.excess), noise_from=str(self)))
 
     def __str__(self) -> str:
         low, high = share_interval(self.failed, self.runs, confidence=0.95)

@@ -192,7 +192,7 @@ def _scored(findings: Sequence[Finding], verdict: Verdict, plan: Plan) -> tuple[
         finding.verdict is Verdict.FAIL and finding.objective.critical and not finding.objective.muted
         for finding in findings
     )
-    cap = {Verdict.FAIL: 0.0 if critical else FAILED_CAP, Verdict.PASS: 100.0}.get(verdict, plan.marginal_score)
+    cap = {Verdict.FAIL: 0.0 if critical else FAILED_CAP, Verdict.PASS: 100.0}.get(verdict, plan.judge.marginal_score)
     capped = min(score, cap)
     guilty = [loss > 0 and finding.verdict is not Verdict.PASS for loss, finding in zip(lost, findings, strict=True)]
     extra = (score - capped) / sum(guilty) if any(guilty) else 0.0

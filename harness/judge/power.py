@@ -79,7 +79,7 @@ def visible_effects(plan: Plan, assumed: Assumed | None = None) -> tuple[Visible
     objectives = plan.objectives or default_objectives()
     parts = alpha_parts(plan, objectives)
     return tuple(
-        _visible(plan, objective, phase, parts.get((number, phase.name), plan.alpha), assumed or Assumed())
+        _visible(plan, objective, phase, parts.get((number, phase.name), plan.judge.alpha), assumed or Assumed())
         for number, objective in enumerate(objectives)
         for phase in plan.phases
         if applies(objective, phase.kind, phase.name)

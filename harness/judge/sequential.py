@@ -59,10 +59,13 @@ class SequentialJudge:
         if verdict is Verdict.PASS and doubted:
             verdict = Verdict.INCONCLUSIVE
         score, charged = scored(
-            weighted(findings, seconds), verdict, pass_score=plan.pass_score, marginal_score=plan.marginal_score
+            weighted(findings, seconds),
+            verdict,
+            pass_score=plan.judge.pass_score,
+            marginal_score=plan.judge.marginal_score,
         )
-        if verdict is Verdict.PASS and score < plan.pass_score:
-            verdict = Verdict.MARGINAL if score >= plan.marginal_score else Verdict.INCONCLUSIVE
+        if verdict is Verdict.PASS and score < plan.judge.pass_score:
+            verdict = Verdict.MARGINAL if score >= plan.judge.marginal_score else Verdict.INCONCLUSIVE
         return Analysis(
             verdict=verdict,
             reason=doubted[0]
@@ -71,7 +74,7 @@ class SequentialJudge:
             score=score,
             findings=charged,
             judge=self.name,
-            alpha=plan.alpha,
+            alpha=plan.judge.alpha,
             decided_at_s=now_s,
             final=final,
             warnings=(*doubted, *_warnings(table, begun, plan)),
@@ -98,7 +101,7 @@ class SequentialJudge:
                 phase = look.phase
                 if not applies(objective, phase.kind, phase.name):
                     continue
-                alpha = parts.get((number, phase.name), plan.alpha / len(objectives) / len(begun))
+                alpha = parts.get((number, phase.name), plan.judge.alpha / len(objectives) / len(begun))
                 view = PhaseView(
                     look=look,
                     scene=Scene(
@@ -177,7 +180,7 @@ class _Windows:
 
 def excess_of(plan: Plan, objective: Objective) -> float:
     """The noise to assume for an objective; that of the whole indicator for one of its endpoints."""
-    return plan.noise.get(objective.name.removeprefix("interaction(").removesuffix(")"), 0.0)
+    return plan.judge.noise.get(objective.name.removeprefix("interaction(").removesuffix(")"), 0.0)
 
 
 def block_seconds(plan: Plan) -> float:
@@ -210,7 +213,7 @@ def _reason(verdict: Verdict, findings: tuple[Finding, ...], score: float, plan:
         return (
             "within tolerance so far; a pass needs half of the planned time and every phase"
             if early
-            else f"score {score:.1f} is below the {plan.pass_score:g} that a pass needs"
+            else f"score {score:.1f} is below the {plan.judge.pass_score:g} that a pass needs"
         )
     worst = max(made, key=lambda finding: (finding.objective.critical, finding.points_lost))
     others = len(made) - 1
@@ -225,8 +228,8 @@ def _warnings(table: Table, begun: tuple[Look, ...], plan: Plan) -> tuple[str, .
         warnings.append(f"{unknown} requests ({format_percent(share)}) came back without the mark of an arm")
     if canary > baseline > 0 and plan.canary_share < 0.5:
         warnings.append(f"more requests reached the canary ({canary}) than the baseline ({baseline})")
-    if plan.noise:
-        warnings.append(f"judged with the noise of equal builds: {plan.noise_from}")
+    if plan.judge.noise:
+        warnings.append(f"judged with the noise of equal builds: {plan.judge.noise_from}")
     warnings.extend(
         f"the {look.phase.name} phase ({format_duration(look.planned_s)}) is short: it is watched for harm, and "
         "being within tolerance is shown there with 80 % confidence"

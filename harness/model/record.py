@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.json import Json
+from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
@@ -30,10 +31,9 @@ class Event:
 class Plan:
     """What was decided before the run started.
 
-    canary_share: planned share of requests to the canary, in (0, 1), or of copies for it, in (0, 1]. split_by: how requests
-    are shared out. alpha: the whole run's chance
-    of failing an innocent canary. Objectives hold in every judged phase. noise: what equal builds differ by
-    in this environment, by indicator (``harness.judge.calibration``); noise_from: where that was learned.
+    canary_share: the share of requests that the canary should answer, in (0, 1), or the share of requests whose copies
+    it should get, in (0, 1]. split_by: how requests are distributed. judge: how the run is judged. Objectives apply to
+    every judged phase unless they name one.
     """
 
     scenario: str
@@ -45,12 +45,7 @@ class Plan:
     rate_rps: float
     seed: int
     split_by: SplitBy = SplitBy.WEIGHT
-    judge: str = "sequential"
-    alpha: float = 0.01
-    pass_score: float = 95.0
-    marginal_score: float = 75.0
-    noise: Mapping[str, float] = field(default_factory=dict)
-    noise_from: str = ""
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
 
     @property
     def duration_s(self) -> float:

@@ -117,7 +117,7 @@ def _context(record: Record, analysis: Analysis, folder: Path | str) -> dict[str
         "events": sorted(record.events, key=lambda event: event.at_s),
         "opened": analysis.verdict is not Verdict.PASS,
         "score": words.points(analysis.score),
-        "meter": meter(analysis.score, marginal_score=plan.marginal_score, pass_score=plan.pass_score),
+        "meter": meter(analysis.score, marginal_score=plan.judge.marginal_score, pass_score=plan.judge.pass_score),
         "rows": finding_rows(record, analysis), "counts": counts(analysis), "unaccounted": unaccounted(analysis),
         "fold_passes": _fold_passes(analysis),
         "seen": seen, "cursor": json.dumps(_cursor(seen), separators=(",", ":"), allow_nan=False),

@@ -40,7 +40,7 @@ def line(record: Record, analysis: Analysis, *, color: bool = False) -> str:
 def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
     run = facts(record)
     verdict, plan = analysis.verdict.upper(), record.plan
-    limits = f"pass from {words.points(plan.pass_score)}, marginal from {words.points(plan.marginal_score)}"
+    limits = f"pass from {words.points(plan.judge.pass_score)}, marginal from {words.points(plan.judge.marginal_score)}"
     score = f"score {words.points(analysis.score)} of 100 ({limits})"
     canary = int((record.samples.arm == 1).sum())
     about = [

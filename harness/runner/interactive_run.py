@@ -173,12 +173,7 @@ class InteractiveRun:
             split_by=settings.split_by,
             rate_rps=self._rate_rps,
             seed=self._seed,
-            judge=settings.judge_name,
-            alpha=settings.alpha,
-            pass_score=settings.pass_score,
-            marginal_score=settings.marginal_score,
-            noise=settings.noise,
-            noise_from=settings.noise_from,
+            judge=settings.judge,
         )
 
     def _require_open(self) -> None:

@@ -54,12 +54,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         split_by=settings.split_by,
         rate_rps=scenario.rate_rps,
         seed=scenario.seed,
-        judge=settings.judge_name,
-        alpha=settings.alpha,
-        pass_score=settings.pass_score,
-        marginal_score=settings.marginal_score,
-        noise=settings.noise,
-        noise_from=settings.noise_from,
+        judge=settings.judge,
     )
 
 

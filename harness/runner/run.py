@@ -174,7 +174,7 @@ class _Run:
         return bool(self._ended)
 
     def _look(self, window: Phase, samples: Samples, now_s: float) -> str:
-        if not self._settings.stop_early or now_s < self._next_look_s:
+        if now_s < self._next_look_s:
             return ""
         self._next_look_s = now_s + self._settings.look_every_s
         evidence = Evidence(samples=samples, phases=(*self._phases, window))

@@ -11,6 +11,7 @@ from harness.judge.port import Judge
 from harness.load.port import Load
 from harness.mesh.port import Mesh
 from harness.model.json import Json
+from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.record import Event
 from harness.model.split import SplitBy
@@ -28,8 +29,8 @@ class Settings:
     baseline, canary: labels of the two arms' workloads. canary_share, split_by: as in ``Plan``.
     arrivals: how requests are spaced. error_ceiling: share of failed canary requests over five
     seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
-    look_every_s: seconds between two looks of the judge. stop_early: end the run at a proven fail.
-    again: the command that runs the scenario again. noise, noise_from: as in ``Plan``.
+    look_every_s: seconds between two looks of the judge; a run ends when a look proves that the canary is worse.
+    judge: how the run is judged.
     workload_labels: by service, the pod labels that all of its versions share.
     conditions: asked by the guards beside their own; misses: so many times in a row may a condition not be asked.
     only_test_traffic: on a cluster, touch only requests that carry the run's W3C baggage.
@@ -43,18 +44,12 @@ class Settings:
     profile: Path
     arrivals: Arrivals
     processes: int
-    judge_name: str
-    alpha: float
-    pass_score: float
-    marginal_score: float
+    judge: JudgeSettings
     error_ceiling: float
     kill_file: Path
     look_every_s: float
-    stop_early: bool
     config: Mapping[str, Json]
     manifest: Mapping[str, Json]
-    noise: Mapping[str, float] = field(default_factory=dict)
-    noise_from: str = ""
     only_test_traffic: bool = False
     workload_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     conditions: tuple[AbortCondition, ...] = ()

@@ -51,7 +51,7 @@ def test_a_recorded_run_is_decided_again_with_the_same_bytes(good):
     """Judging reads only the bundle."""
     (folder,) = good.bundles()
     record = bundle.read_bundle(folder)
-    again = decide(record, wiring.judge(record.plan.judge))
+    again = decide(record, wiring.judge(record.plan.judge.name))
     assert (folder / "analysis.json").read_bytes() == bundle.analysis_json(again)
 
 

@@ -12,6 +12,7 @@ from harness.errors import JudgeInputError
 from harness.judge.limits import LimitsJudge
 from harness.judge.port import Evidence
 from harness.judge.sequential import FailOn, SequentialJudge
+from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective, parse_objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
@@ -56,7 +57,7 @@ def plan_of(*objectives: str | Objective, phases=(STEADY, FAULT), share=0.5, alp
         canary_share=share,
         rate_rps=200.0,
         seed=1,
-        alpha=alpha,
+        judge=JudgeSettings(alpha=alpha),
     )
 
 

@@ -1,14 +1,16 @@
 """The bundle: what was written is read again, and nothing half-written is read as whole."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded import record
+from recorded import plan, record
 
 from harness import bundle
 from harness.errors import RecordError
+from harness.model.judge import JudgeSettings
 from harness.model.record import Series
 from harness.model.samples import COLUMNS
 from harness.model.verdict import Analysis, Verdict
@@ -39,6 +41,24 @@ def test_a_record_is_read_as_it_was_written(folder):
     ):
         assert getattr(written, name) == getattr(read, name)
     assert written.manifest == read.manifest | {"packages": {"numpy": "2"}}
+
+
+def test_the_plan_keeps_the_file_format_of_version_1(folder):
+    """The judge's settings are stored next to the plan's other fields, in the order that older versions wrote."""
+    document = json.loads((folder / "plan.json").read_text())
+    settings = ["judge", "alpha", "pass_score", "marginal_score", "noise", "noise_from"]
+    assert [*settings] == list(document)[-6:]
+    assert ["sequential", 0.01, 95.0, 75.0, {}, ""] == [document[name] for name in settings]
+
+
+def test_the_judge_settings_are_read_as_they_were_written(tmp_path):
+    """Settings that differ from the defaults survive."""
+    judge = JudgeSettings(
+        name="limits", alpha=0.05, pass_score=90, marginal_score=60, noise={"x": 1.5}, noise_from="ci"
+    )
+    written = record(plan=replace(plan(), judge=judge))
+    bundle.write_bundle(written, tmp_path)
+    assert judge == bundle.read_bundle(tmp_path).plan.judge
 
 
 def test_gaps_in_series_stay_gaps(tmp_path):

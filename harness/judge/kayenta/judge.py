@@ -74,7 +74,7 @@ class KayentaJudge:
         check_samples(evidence.samples)
         for end_s in self._looks(now_s):
             early = self._judged(evidence, plan, end_s)
-            if early.verdict is Verdict.FAIL and stops(early.score, plan.marginal_score):
+            if early.verdict is Verdict.FAIL and stops(early.score, plan.judge.marginal_score):
                 return replace(early, decided_at_s=end_s, final=final)
         whole = self._judged(evidence, plan, now_s)
         if final:
@@ -86,7 +86,7 @@ class KayentaJudge:
             whole,
             verdict=Verdict.INCONCLUSIVE,
             reason=reason,
-            score=min(whole.score, plan.marginal_score),
+            score=min(whole.score, plan.judge.marginal_score),
             decided_at_s=now_s,
         )
 
@@ -104,7 +104,7 @@ class KayentaJudge:
             if phase.start_s < until_s
         ]
         config = _config(compared)
-        thresholds = Thresholds(pass_score=plan.pass_score, marginal_score=plan.marginal_score)
+        thresholds = Thresholds(pass_score=plan.judge.pass_score, marginal_score=plan.judge.marginal_score)
         judgement = judge_pairs(config, [one.pair for one in compared], thresholds)
         unable = [
             (one, why) for one in plan.objectives if (why := _obstacle(one) or _unseen(one, compared)) is not None
@@ -204,7 +204,7 @@ def _analysis(
     verdict, reason = _verdict(judgement, unable)
     score = judgement.score.total
     if verdict is Verdict.INCONCLUSIVE:
-        score = min(score, plan.marginal_score)
+        score = min(score, plan.judge.marginal_score)
     findings = [
         finding(
             one.objective, one.phase, result, one.pair,

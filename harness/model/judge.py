@@ -1,0 +1,24 @@
+"""How a run is to be judged: one value that travels whole from the configuration to the plan and the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSettings:
+    """The judge of a run and its limits.
+
+    name: the name that ``harness.wiring.judge`` knows the judge by. alpha: the whole run's probability of failing a
+    canary that is no worse than its baseline. pass_score, marginal_score: the lowest scores, from 0 to 100, of a pass
+    and of a marginal verdict. noise: how much equal builds differ in this environment, by indicator
+    (``harness.judge.calibration``). noise_from: a description of the calibration that the noise comes from.
+    """
+
+    name: str = "sequential"
+    alpha: float = 0.01
+    pass_score: float = 95.0
+    marginal_score: float = 75.0
+    noise: Mapping[str, float] = field(default_factory=dict)
+    noise_from: str = ""
