@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.clients.processes import free_ports, start, wait_until
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports
 
 SLOW_CANARY_S = 0.5
 PRIORITY = -15

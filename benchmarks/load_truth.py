@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from load_tables import Row, finish, table
 from load_target import EnvoyTarget, envoy_target
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.load.parent.locust import LocustLoad
 from harness.model.load import LoadPlan, Stage
 from harness.model.samples import BASELINE, CANARY, Samples

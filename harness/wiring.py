@@ -148,12 +148,12 @@ def guard_conditions(config: Config) -> tuple[AbortCondition, ...]:
     """What guards ask of the outside: whether the Prometheus that the configuration names answers."""
     if config.prometheus is None:
         return ()
-    from harness.clients.prometheus import require_answer
+    from harness.clients.prometheus import check_reachable
 
     url = config.prometheus
 
     def prometheus_answers() -> str:
-        require_answer(url)
+        check_reachable(url)
         return ""
 
     return (AbortCondition(name="Prometheus", ask=prometheus_answers),)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import MappingProxyType
 
-from harness.clients.signals import endings_interrupt
+from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import HarnessError
 
 COMMANDS = MappingProxyType(
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser(arguments).parse_args(arguments)
-        with endings_interrupt():
+        with signals_as_interrupts():
             code: int = args.run(args)
     except HarnessError as error:
         print(f"harness: {error}", file=sys.stderr)

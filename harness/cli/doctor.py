@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.clients.envoy.binary import find_envoy
-from harness.clients.ports import free_ports
+from harness.clients.processes.ports import free_ports
 from harness.errors import HarnessError
 
 HELP = (

@@ -1,1 +1,1 @@
-"""The only doors to vendors and the outside: child processes, Envoy, Prometheus, Kubernetes."""
+"""The only modules that use vendor libraries and the operating system: processes, Envoy, Prometheus, Kubernetes, files."""

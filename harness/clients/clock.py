@@ -1,4 +1,4 @@
-"""A clock for measuring: epoch seconds that nobody sets."""
+"""A clock in epoch seconds that is not affected when the wall clock is set."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 def steady_clock() -> Callable[[], float]:
-    """Epoch seconds as they are now, going on with the monotonic clock.
+    """Return a clock that starts at the current epoch time and then advances with the monotonic clock.
 
-    The load generator times requests by the monotonic clock. Phases must go by the same one, or requests would be
-    counted for another phase after the wall clock was set, or after a laptop slept (both stand still then).
+    The load generator times requests with the monotonic clock. Phases must use the same clock: otherwise, after the wall
+    clock is set or a laptop wakes from sleep (the monotonic clock stops during sleep), requests would be assigned to a wrong phase.
     """
     zero = time.time() - time.monotonic()
     return lambda: zero + time.monotonic()

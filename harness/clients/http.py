@@ -1,4 +1,4 @@
-"""Plain HTTP to an address that somebody configured, such as Envoy's admin port."""
+"""Plain HTTP requests to configured addresses, such as Envoy's admin port."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from harness.errors import MeshError
 
 
 def http_get(url: str, *, timeout_s: float) -> bytes:
-    """The body of an answer with status 200. Raises MeshError for anything else."""
-    answer = _get(url, {}, timeout_s)
-    if answer.status != 200:
-        raise MeshError(f"GET {url}: expected status 200, found {answer.status}")
-    return answer.data
+    """Return the body of a response with status 200. Raises MeshError for any other outcome."""
+    response = _get(url, {}, timeout_s)
+    if response.status != 200:
+        raise MeshError(f"GET {url}: expected status 200, found {response.status}")
+    return response.data
 
 
-def answer_headers(url: str, headers: Mapping[str, str], *, timeout_s: float) -> dict[str, str]:
-    """Headers of the answer, whatever its status, with names in small letters. Raises MeshError without an answer."""
+def response_headers(url: str, headers: Mapping[str, str], *, timeout_s: float) -> dict[str, str]:
+    """Return the response's headers, whatever its status, with lower-case names. Raises MeshError without a response."""
     return {name.lower(): value for name, value in _get(url, headers, timeout_s).headers.items()}
 
 

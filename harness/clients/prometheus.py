@@ -26,7 +26,7 @@ class RangeResult:
     values: tuple[float, ...]
 
 
-def require_answer(url: str) -> None:
+def check_reachable(url: str) -> None:
     """Ask the server something that costs it nothing. Raises MetricsError when it does not answer within two seconds."""
     try:
         http_get(f"{url.rstrip('/')}/api/v1/query?query=1", timeout_s=_LOOK_WITHIN_S)

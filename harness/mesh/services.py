@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.clients.ports import is_free, port_holder
-from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.clients.processes.child import Process, start, wait_until
+from harness.clients.processes.ports import free_ports, is_free, port_holder
 from harness.errors import PortError, ServiceError
 from harness.model.config import Config, Workload
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from harness import gate, wiring
-from harness.clients.signals import endings_interrupt
+from harness.clients.processes.signals import signals_as_interrupts
 from harness.config import Config
 from harness.config.gauges import require_known
 from harness.errors import UsageError
@@ -41,7 +41,7 @@ class ScenarioContext:
         self._world = ExitStack()
 
     def __enter__(self) -> Self:
-        self._world.enter_context(endings_interrupt())
+        self._world.enter_context(signals_as_interrupts())
         return self
 
     def __exit__(self, *_: object) -> None:

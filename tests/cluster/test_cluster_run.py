@@ -13,7 +13,7 @@ from fake_kubernetes import FakeKubernetes, fake_kubernetes
 from shop import route_to
 
 from harness import wiring
-from harness.clients.http import answer_headers
+from harness.clients.http import response_headers
 from harness.config import Config, read_config
 from harness.console import silent
 from harness.gate import Outcome, judge_scenario, open_mesh
@@ -163,7 +163,7 @@ def test_real_users_see_neither_split_nor_fault(cluster: tuple[FakeKubernetes, C
     def be_a_user() -> None:
         while not stop.wait(0.5):
             headers = {**config.cluster.headers, "baggage": "harness.run=other"}
-            strangers.append(set(answer_headers(f"{config.cluster.url}/reviews/1", headers, timeout_s=5)))
+            strangers.append(set(response_headers(f"{config.cluster.url}/reviews/1", headers, timeout_s=5)))
 
     user = threading.Thread(target=be_a_user)
     user.start()

@@ -10,7 +10,8 @@ from textwrap import dedent
 import pytest
 from load_runs import Target
 
-from harness.clients.processes import free_ports, start, wait_until
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports
 
 
 @pytest.fixture(scope="session")

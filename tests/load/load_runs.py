@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.load.parent.locust import LocustLoad
 from harness.model.load import LoadPlan, LoadReport, Stage
 from harness.model.samples import Samples

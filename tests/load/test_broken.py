@@ -7,7 +7,7 @@ import signal
 
 from load_runs import READ, Outcome, carry_out, plan
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.load.parent.locust import LocustLoad
 from harness.load.parent.proofs import load_proofs
 from harness.load.protocol.sample_reader import read_heads

@@ -15,7 +15,8 @@ import psutil
 import pytest
 from load_runs import READ, plan, ran_well
 
-from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.clients.processes.child import Process, start, wait_until
+from harness.clients.processes.ports import free_ports
 from harness.errors import LoadError
 from harness.load.parent.proofs import load_proofs
 from harness.load.parent.remote import RemoteRun

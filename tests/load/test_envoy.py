@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from load_runs import carry_out, plan
 
-from harness.clients.processes import free_ports, start, wait_until
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports
 
 PROFILE = """
 from locust import task

@@ -16,7 +16,8 @@ from kubernetes import client
 from load_runs import READ, plan
 
 from harness.clients.kubernetes.kinds import kind_of
-from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.clients.processes.child import Process, start, wait_until
+from harness.clients.processes.ports import free_ports
 from harness.errors import ClusterUnreachable, LoadProfileError
 from harness.load.parent.cluster import ClusterLoad, remove_load
 from harness.load.parent.jobs import FILES_PORT, JobSettings, describe, render_jobs

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from load_runs import READ, carry_out, plan
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.errors import LoadError, LoadProfileError
 from harness.load.parent.locust import LocustLoad
 from harness.load.protocol.sample_reader import read_heads

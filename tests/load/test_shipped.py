@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from load_runs import carry_out, plan, ran_well
 
-from harness.clients.processes import free_ports, start, wait_until
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports
 from harness.load.planning.profiles import known_profiles
 from harness.load.protocol.commands import BOOTSTRAP
 from harness.load.protocol.sample_reader import SampleReader

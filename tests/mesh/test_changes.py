@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 from mesh_world import SUBSETS, Answer, World, routes
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
 from harness.faults import fault_edits
 from harness.mesh.local import AppliedFiles, LocalMesh

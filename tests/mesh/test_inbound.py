@@ -16,7 +16,7 @@ import pytest
 from mesh_world import request
 
 from harness.clients.envoy.binary import find_envoy
-from harness.clients.ports import free_ports
+from harness.clients.processes.ports import free_ports
 from harness.errors import ResourceError
 from harness.faults import fault_edits
 from harness.model.fault import Fault, abort, delay

@@ -7,7 +7,7 @@ from collections import Counter
 
 from mesh_world import SUBSETS, World, routes, topology
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.mesh.local import policies
 from harness.mesh.local.clusters import clusters
 from harness.routing.istio.reading import read_resources

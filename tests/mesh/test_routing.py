@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from mesh_world import SUBSETS, World, routes
 
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 
 
 def test_weights_share_out_the_requests(world: World) -> None:

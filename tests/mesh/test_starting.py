@@ -17,7 +17,7 @@ from mesh_world import request, routes, topology
 
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.envoy.process import Snapshot, start_envoy
-from harness.clients.processes import wait_until
+from harness.clients.processes.child import wait_until
 from harness.config import read_config
 from harness.errors import EnvoyError, PortError, ResourceError, ServiceError
 from harness.mesh.local import open_local_mesh, start_local_mesh

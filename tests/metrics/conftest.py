@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harness.clients.processes import free_ports, start, wait_until
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports
 
 BEGAN = time.time()
 LE = (5, 10, 25, 50, 100, float("inf"))

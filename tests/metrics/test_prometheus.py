@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness.clients.processes import free_ports
+from harness.clients.processes.ports import free_ports
 from harness.clients.prometheus import Prometheus
 from harness.errors import MetricsError
 from harness.metrics import server_side_series

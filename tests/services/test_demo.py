@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from harness.clients.ports import is_free
-from harness.clients.processes import free_ports, start, wait_until
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports, is_free
 from harness.config import Config, Workload, read_config, with_environment
 from harness.mesh.services import ServiceSet, all_workloads
 

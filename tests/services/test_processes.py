@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.clients.ports import is_free, port_holder
-from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.clients.processes.child import Process, start, wait_until
+from harness.clients.processes.ports import free_ports, is_free, port_holder
 from harness.errors import ServiceError
 
 # A command with a child, a grandchild in its own session (which may ignore SIGTERM), and a daemon by double fork.
@@ -45,7 +45,7 @@ os.rename(sys.argv[1] + ".new", sys.argv[1])
 HARNESS = """
 import sys, time
 from pathlib import Path
-from harness.clients.processes import start
+from harness.clients.processes.child import start
 with start([sys.executable, "-c", sys.argv[1], sys.argv[2]], name="family", log=Path(sys.argv[2] + ".log")):
     while not Path(sys.argv[2]).exists():
         time.sleep(0.01)

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.clients.ports import is_free
-from harness.clients.processes import free_ports, wait_until
+from harness.clients.processes.child import wait_until
+from harness.clients.processes.ports import free_ports, is_free
 from harness.config import Config, Workload, read_config
 from harness.errors import ConfigError, PortError, ServiceError
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads

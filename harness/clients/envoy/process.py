@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.clients import processes
 from harness.clients.envoy.admin import Admin
-from harness.clients.ports import port_holder
+from harness.clients.processes.child import Process, start, wait_until
+from harness.clients.processes.ports import port_holder
 from harness.errors import EnvoyError, PortError, ServiceError
 from harness.model.json import Json
 
@@ -47,7 +47,7 @@ class Snapshot:
 class Envoy:
     """A running Envoy. As a context manager it is stopped on leaving."""
 
-    def __init__(self, process: processes.Process, admin: Admin, folder: Path, snapshot: Snapshot) -> None:
+    def __init__(self, process: Process, admin: Admin, folder: Path, snapshot: Snapshot) -> None:
         """Use ``start_envoy``."""
         self.admin = admin
         self._process, self._folder, self._live, self._version = process, folder, snapshot, 1
@@ -114,7 +114,7 @@ class Envoy:
             now = self.admin.updates()
             return all(now[name] != before[name] for name in files)
 
-        if not processes.wait_until(settled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
+        if not wait_until(settled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
             raise EnvoyError(
                 f"expected Envoy to read {', '.join(files)} in {self._folder} within {LIVE_TIMEOUT_S:g} s, it did not\n"
                 f"{self._process.last_lines()}"
@@ -170,7 +170,7 @@ def start_envoy(
     address.unlink(missing_ok=True)
     options = ["--disable-hot-restart", "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]
     command = [str(binary), "-c", str(bootstrap), "--admin-address-path", str(address), *options]
-    process = processes.start(command, name="envoy", log=folder / "envoy.log")
+    process = start(command, name="envoy", log=folder / "envoy.log")
     try:
         envoy = Envoy(process, _wait_for_start(process, address), folder, snapshot)
         envoy.require_taken()
@@ -185,17 +185,17 @@ def routes_from(folder: Path, name: str) -> Json:
     return {"route_config_name": name, "config_source": _from_file(folder.resolve() / _table_file(name))}
 
 
-def _wait_for_start(process: processes.Process, address: Path) -> Admin:
+def _wait_for_start(process: Process, address: Path) -> Admin:
     def ended_or_written() -> bool:
         return not process.running() or (address.is_file() and ":" in address.read_text())
 
-    if processes.wait_until(ended_or_written, timeout_s=START_TIMEOUT_S) and process.running():
+    if wait_until(ended_or_written, timeout_s=START_TIMEOUT_S) and process.running():
         admin = Admin(port=int(address.read_text().rpartition(":")[2]))
 
         def ended_or_ready() -> bool:
             return not process.running() or _is_ready(admin)
 
-        if processes.wait_until(ended_or_ready, timeout_s=START_TIMEOUT_S) and process.running():
+        if wait_until(ended_or_ready, timeout_s=START_TIMEOUT_S) and process.running():
             return admin
     raise _start_error(process)
 
@@ -208,7 +208,7 @@ def _is_ready(admin: Admin) -> bool:
         return False
 
 
-def _start_error(process: processes.Process) -> EnvoyError | PortError:
+def _start_error(process: Process) -> EnvoyError | PortError:
     taken = _TAKEN.search(process.tail(50))
     if taken:
         port = int(taken.group(2))

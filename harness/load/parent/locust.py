@@ -15,7 +15,8 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.clients.processes import Process, free_ports, start, wait_until
+from harness.clients.processes.child import Process, start, wait_until
+from harness.clients.processes.ports import free_ports
 from harness.errors import LoadError, LoadProfileError
 from harness.load.parent.load_report import report_of
 from harness.load.planning.schedule import check_stages

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.settings import IN_CLUSTER
-from harness.clients.signals import endings_interrupt
+from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import ClusterForbidden, MeshError
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.connection import connected, made_by
@@ -77,7 +77,7 @@ def _mesh(
         tell=tell,
         watchdog=Watchdog(settings, namespace, context=context, folder=folder) if settings.watchdog else None,
     )
-    with endings_interrupt():
+    with signals_as_interrupts():
         try:
             yield mesh
         finally:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from harness.clients.interrupts import interrupts_kept_waiting
 from harness.clients.kubernetes.api import Kubernetes, Written
 from harness.clients.kubernetes.retry import retry
+from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.mesh.cluster.events import note_on
 from harness.mesh.cluster.proof.probing import probe_of, splits
@@ -153,7 +153,7 @@ class ClusterMesh:
 
     def close(self) -> None:
         """End the signs of life. Every change has been left by then."""
-        with interrupts_kept_waiting():
+        with deferred_interrupts():
             for owner, beat in self._beats.items():
                 try:
                     retry(partial(self._locks.release, owner), patience_s=self._settings.patience_s, tell=self._tell)
@@ -249,7 +249,7 @@ class ClusterMesh:
 
     def _leave(self, live: ClusterChange) -> None:
         """Undo what has not been undone. Raises RollbackError, once, when that did not do."""
-        with interrupts_kept_waiting():
+        with deferred_interrupts():
             self._undo(live)
             trouble, live.trouble = live.trouble, ""
             if trouble:
@@ -352,7 +352,7 @@ class ClusterMesh:
         if others:
             raise MeshError(f"run {owner}: left {others[0].name} behind; first: harness restore --run {owner}")
         beat = Heartbeat(self._kube, namespace=self._namespace, owner=owner, interval_s=self._settings.heartbeat_s)
-        with interrupts_kept_waiting():
+        with deferred_interrupts():
             if self._watchdog is not None and not self._watchdog.watch(owner):
                 raise MeshError("the watchdog of this run has died; nothing is changed without it (cluster.watchdog)")
             beat.start()

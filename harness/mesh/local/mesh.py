@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.clients.envoy.process import Envoy
-from harness.clients.interrupts import interrupts_kept_waiting
+from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import request_counts
@@ -156,14 +156,14 @@ class LocalMesh:
     def _make_live(self, resources: Sequence[Json]) -> None:
         """Translate and serve; Ctrl-C waits for the some ten milliseconds that this takes."""
         snapshot = translated(resources, self._topology)
-        with interrupts_kept_waiting(), refusals_placed(resources, self.namespace):
+        with deferred_interrupts(), refusals_placed(resources, self.namespace):
             self._envoy.update(snapshot)
             require_live(self._envoy, snapshot)
             self._resources = _kept(resources)
 
     def _leave(self, change: LocalChange) -> None:
         """Undo what has not been undone. Raises RollbackError, once, when that did not do."""
-        with interrupts_kept_waiting():
+        with deferred_interrupts():
             self._undo(change)
             trouble, change.trouble = change.trouble, ""
             if trouble:

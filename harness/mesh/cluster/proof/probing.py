@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.clients.http import answer_headers
+from harness.clients.http import response_headers
 from harness.errors import MeshError
 from harness.model.cluster import ClusterSettings
 from harness.routing.istio.edits import Edit
@@ -43,7 +43,7 @@ class Probe:
             if still is not None:
                 still()
             try:
-                marked = bool(marks & set(answer_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)))
+                marked = bool(marks & set(response_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)))
             except MeshError as error:
                 agreeing, found = 0, str(error)
                 time.sleep(_PAUSE_S)
@@ -61,7 +61,7 @@ class Probe:
         a proxy of the mesh, is no failure.
         """
         try:
-            answer_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)
+            response_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)
             return True, self.require(edit, there=True, within_s=_LOOK_WITHIN_S)
         except MeshError as error:
             return False, f"not probed: {error}"

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.clients.detached import Detached
     from harness.clients.kubernetes.api import Kubernetes
+    from harness.clients.processes.detached import DetachedProcess
     from harness.mesh.cluster.recovery.convergence import Convergence
     from harness.mesh.cluster.recovery.reaping import Reaped
     from harness.model.cluster import ClusterSettings
@@ -37,16 +37,16 @@ class Watchdog:
         folder: takes the watchdog's log, ``watchdog.log``.
         """
         self._settings, self._namespace, self._context, self._folder = settings, namespace, context, folder
-        self._process: Detached | None = None
+        self._process: DetachedProcess | None = None
 
     def watch(self, owner: str) -> bool:
         """From now on everything of ``owner`` is put back when this process dies; False when nobody is there to do it."""
-        from harness.clients.detached import Detached  # noqa: PLC0415 - the script itself must not need the package
+        from harness.clients.processes.detached import DetachedProcess  # noqa: PLC0415 - the script itself must not need the package
 
         if self._process is None:
-            self._process = Detached(Path(__file__), log=self._folder / "watchdog.log")
-            self._process.tell(json.dumps(_order(self._settings, self._namespace, self._context)))
-        return self._process.tell(owner)
+            self._process = DetachedProcess(Path(__file__), log=self._folder / "watchdog.log")
+            self._process.send(json.dumps(_order(self._settings, self._namespace, self._context)))
+        return self._process.send(owner)
 
     def end(self) -> None:
         """All is put back, or what was not has been said."""

@@ -1,21 +1,21 @@
-"""A tiny parent for one command that ends with the harness, and takes every descendant along.
+"""Parent process of one command. It ends with the harness and takes every descendant of the command with it.
 
-Run as ``python -I -S supervisor.py SOCKET GRACE COMMAND...`` by ``harness.clients.processes``; standard library only.
-SOCKET is one end of a socket pair whose other end only the harness holds. The supervisor writes one line to it,
-``started PID`` or ``failed ERRNO``; from then on a line with a number of seconds, end of file (the harness
-is gone, however it went), SIGTERM, SIGINT or SIGHUP make it end the command and all its descendants:
-SIGTERM, GRACE seconds, SIGKILL. When the command ends by itself, what it left behind is ended the same way.
-The supervisor leaves with the command's exit code, or by the signal that ended the command.
+``child.py`` runs it as ``python -I -S supervisor.py SOCKET GRACE COMMAND...``, so it may import only the standard library.
+SOCKET is one end of a socket pair; only the harness holds the other end. The supervisor writes one line to it,
+``started PID`` or ``failed ERRNO``. After that, it ends the command and all descendants (SIGTERM, GRACE seconds, SIGKILL)
+when it receives a line with a number of seconds, when it reads end of file (the harness has died), or on SIGTERM, SIGINT
+or SIGHUP. When the command ends by itself, the supervisor ends the processes that the command left behind in the same
+way. The supervisor exits with the command's exit code, or with the signal that ended the command.
 
-Linux: the supervisor is a *subreaper*, so orphans (daemons, ``setsid``, double forks) become its children
-and none is lost; "no child left" is proof that all are gone. End of file could be hidden by a forked copy of the
-harness that still holds the socket, so the parent-death signal makes the supervisor look whether its
-parent is still the same (the signal alone proves nothing: it is also sent when merely the thread that
-started the supervisor ends). When the supervisor itself is killed with SIGKILL, the command gets SIGKILL by
-its own parent-death signal; the command's children then live on until ``Process.stop`` ends their process group.
+Linux: the supervisor is a *subreaper*, so orphans (daemons, ``setsid``, double forks) become its children and none is
+lost; when no child is left, all descendants are gone. A forked copy of the harness that still holds the socket would hide
+the end of file. Therefore, on its parent-death signal, the supervisor checks whether its parent is still the same process.
+(The signal alone proves nothing: it is also sent when only the thread that started the supervisor ends.) If the
+supervisor itself is killed with SIGKILL, the command's own parent-death signal kills the command; the command's children
+then survive until ``Process.stop`` ends their process group.
 
-macOS and others have neither: end of file still ends the command's process group (without a grace once the
-command itself has ended), but a grandchild that moved to another group or session lives on.
+macOS and other systems have neither mechanism. End of file still ends the command's process group (without a grace period
+if the command itself has already ended), but a grandchild that moved to another process group or session survives.
 """
 
 from __future__ import annotations
@@ -33,47 +33,51 @@ import time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform == "linux"
 UNKILLABLE_S = 10.0
-"""How long to wait for processes after SIGKILL: one that hangs in the kernel must not keep the supervisor for ever."""
+"""How long to wait for processes after SIGKILL. A process that hangs in the kernel must not block the supervisor forever."""
 
 
 def main(arguments: list[str]) -> None:
-    """Start the command, wait for a reason to end it, end it with all its descendants."""
-    harness, line, grace_s = os.getppid(), socket.socket(fileno=int(arguments[0])), float(arguments[1])
-    line.set_inheritable(False)
-    wake = _wake_by_signals()
+    """Start the command, wait until there is a reason to end it, then end it and all its descendants."""
+    harness, connection, grace_s = os.getppid(), socket.socket(fileno=int(arguments[0])), float(arguments[1])
+    connection.set_inheritable(False)
+    wake = _signal_pipe()
     if LINUX:
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
         _prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     command, error = _start(arguments[2:])
-    with contextlib.suppress(OSError):  # the harness may be gone already; the loop will see that
-        line.sendall(f"failed {error}\n".encode() if error else f"started {command}\n".encode())
+    with contextlib.suppress(OSError):  # the harness may have died already; the loop below notices
+        connection.sendall(f"failed {error}\n".encode() if error else f"started {command}\n".encode())
     if error:
         os.waitpid(command, 0)
         os._exit(127)
     status: int | None = None
     while status is None:
-        readable = select.select([line.fileno(), wake], [], [])[0]
+        readable = select.select([connection.fileno(), wake], [], [])[0]
         received = os.read(wake, 64) if wake in readable else b""
         status = _reap()[0].get(command)
         orphaned = signal.SIGUSR1 in received and os.getppid() != harness
-        told = _told(line) if line.fileno() in readable else b""
-        if told:
-            grace_s = float(told)
-        if line.fileno() in readable or orphaned or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(received):
+        message = _receive(connection) if connection.fileno() in readable else b""
+        if message:
+            grace_s = float(message)
+        if (
+            connection.fileno() in readable
+            or orphaned
+            or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(received)
+        ):
             break
     status = _end_all(command, grace_s, wake, status)
-    _leave(status)
+    _exit_like(status)
 
 
-def _told(line: socket.socket) -> bytes:
+def _receive(connection: socket.socket) -> bytes:
     try:
-        return line.recv(64)
+        return connection.recv(64)
     except ConnectionResetError:  # the harness was killed before it read our answer
         return b""
 
 
-def _wake_by_signals() -> int:
-    """A file descriptor from which the number of each signal that arrives can be read."""
+def _signal_pipe() -> int:
+    """Return a file descriptor that yields the number of each signal that arrives, one byte each."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     os.set_blocking(read_end, False)
@@ -84,7 +88,7 @@ def _wake_by_signals() -> int:
 
 
 def _start(command: list[str]) -> tuple[int, int]:
-    """Process id of the command, and 0 or the errno of the failed exec."""
+    """Fork and execute the command. Returns its process id, and the errno if exec failed (otherwise 0)."""
     read_end, write_end = os.pipe()
     supervisor, child = os.getpid(), os.fork()
     if child == 0:
@@ -107,8 +111,8 @@ def _start(command: list[str]) -> tuple[int, int]:
 
 
 def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int:
-    """End the command and every descendant; the command's wait status."""
-    asked: set[int] = set()
+    """End the command and every descendant. Returns the command's wait status."""
+    signalled: set[int] = set()
     kill_at = time.monotonic() + grace_s
     while time.monotonic() < kill_at + UNKILLABLE_S:
         ended, childless = _reap()
@@ -117,8 +121,8 @@ def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int
             break
         late = time.monotonic() >= kill_at
         living = _descendants() if LINUX else {-command}
-        _signal(living if late else living - asked, signal.SIGKILL if late else signal.SIGTERM)
-        asked |= living
+        _signal(living if late else living - signalled, signal.SIGKILL if late else signal.SIGTERM)
+        signalled |= living
         select.select([wake], [], [], 0.02 if late else min(0.1, grace_s))
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 64)
@@ -128,7 +132,7 @@ def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int
 
 
 def _reap() -> tuple[dict[int, int], bool]:
-    """Wait statuses of the children that have ended, by process id; and whether no child is left."""
+    """Reap children. Returns the wait status of each child that has ended, by process id, and whether no child is left."""
     ended: dict[int, int] = {}
     try:
         while True:
@@ -141,8 +145,8 @@ def _reap() -> tuple[dict[int, int], bool]:
 
 
 def _descendants() -> set[int]:
-    """Process ids of all living descendants of this process."""
-    parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - pathlib costs half the start
+    """Return the process ids of all living descendants of this process."""
+    parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - importing pathlib would double the start-up time
     found, size = {os.getpid()}, 0
     while len(found) > size:
         size = len(found)
@@ -159,14 +163,14 @@ def _parent(process: str) -> int:
 
 
 def _signal(processes: set[int], number: int) -> None:
-    """Send a signal to processes, or to process groups by their negative ids."""
+    """Send a signal to processes; a negative id stands for a process group."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process, number)
 
 
-def _leave(status: int) -> None:
-    """Exit as the command did."""
+def _exit_like(status: int) -> None:
+    """Exit with the command's exit code, or by the signal that ended it."""
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if os.WTERMSIG(status) != signal.SIGKILL:

@@ -1,4 +1,4 @@
-"""Free ports on loopback, and who holds one that is taken."""
+"""Find free ports on loopback, and find out which process listens on a port."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import psutil
 from harness.errors import PortError
 
 LOWEST, HIGHEST = 10_240, 32_000
-"""Linux hands out ports from 32768, macOS and Windows from 49152."""
-_TRIES = 10_000
+"""Below the ephemeral port ranges: Linux assigns ports from 32768, macOS and Windows from 49152."""
+_ATTEMPTS = 10_000
 LEASE_S = 30.0
-"""How long a port that was handed out is not handed out again to anyone on this machine."""
+"""For how long a port that was returned is not returned again to any process on this machine."""
 
 
 def free_ports(count: int) -> list[int]:
-    """``count`` different TCP ports of 127.0.0.1 that nobody listens on.
+    """Return ``count`` different TCP ports of 127.0.0.1 on which nothing listens. Raises PortError.
 
-    A port is only a number until its process binds it. Until then another run could be
-    given the same one, so each is leased for 30 s by a file in the temporary folder; and it lies
-    below the range from which systems hand out ports to whoever binds port 0 or connects.
+    Nothing reserves a port until a process binds it, so another run could be given the same one. Each port is therefore
+    leased for 30 s by a file in the temporary folder. Ports come from below the ephemeral range, so the system does not
+    assign them to processes that bind port 0 or connect.
     """
     folder = Path(tempfile.gettempdir()) / f"harness-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    _forget_old_leases(folder)
+    _remove_expired_leases(folder)
     ports: list[int] = []
     with contextlib.ExitStack() as held:
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             if len(ports) == count:
                 return ports
             listener = held.enter_context(socket.socket())
@@ -47,7 +47,7 @@ def free_ports(count: int) -> list[int]:
     raise PortError(f"expected {count} free ports of 127.0.0.1 from {LOWEST} to {HIGHEST}, found {len(ports)}")
 
 
-def _forget_old_leases(folder: Path) -> None:
+def _remove_expired_leases(folder: Path) -> None:
     for lease in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
             if time.time() - lease.stat().st_mtime > LEASE_S:
@@ -55,7 +55,7 @@ def _forget_old_leases(folder: Path) -> None:
 
 
 def port_holder(port: int) -> str:
-    """Who listens on a TCP port: ``nginx (pid 812)``, or ``another process`` where that cannot be seen."""
+    """Name the process that listens on a TCP port, as ``nginx (pid 812)``, or ``another process`` if we may not see it."""
     try:
         connections = psutil.net_connections("tcp")
         pids = [c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr[1:] == (port,) and c.pid]
@@ -66,7 +66,7 @@ def port_holder(port: int) -> str:
 
 
 def is_free(port: int) -> bool:
-    """Whether a listener could be bound to the port on loopback now."""
+    """Return whether a process could listen on the port on loopback now."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,10 +1,9 @@
-"""Child processes that end with this process, with all their descendants, however it ends.
+"""Start child processes that end with this process, together with all their descendants, however this process ends.
 
-Each command runs under a supervisor (see ``harness.clients.supervisor``) in its own session, so Ctrl-C
-in the terminal reaches only the harness, which undoes things first and stops processes last. The
-supervisor ends the command's whole tree when it is told to, or when the socket to this process
-closes: normal exit, exception, SIGTERM and SIGKILL alike. A supervisor costs about 20 ms of CPU at
-the start, none while it waits, and some 6 MB.
+Each command runs under a supervisor (see ``supervisor.py``) in a session of its own, so Ctrl-C in the terminal reaches
+only the harness, which first reverts its changes and then stops the processes. The supervisor ends the whole process
+tree of the command when it is told to, or when the socket to this process closes: on a normal exit, an exception,
+SIGTERM and SIGKILL. A supervisor costs about 20 ms of CPU to start, none while it waits, and about 6 MB of memory.
 """
 
 from __future__ import annotations
@@ -21,14 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.clients import supervisor
-from harness.clients.ports import free_ports
+from harness.clients.processes import supervisor
 from harness.errors import ServiceError
 
-__all__ = ["Process", "free_ports", "start", "wait_until"]
-
 ORPHAN_GRACE_S = 2.0
-"""Seconds between SIGTERM and SIGKILL when this process is gone."""
+"""Time between SIGTERM and SIGKILL for the command after this process has died."""
 
 
 def start(
@@ -39,9 +35,9 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Process:
-    """Start a command that dies with this process; returns when it has been executed.
+    """Start a command that ends with this process. Returns once the command has been executed.
 
-    name: for messages. log: takes standard output and error, emptied first. env: the whole
+    name: used in messages. log: file for standard output and standard error; it is emptied first. env: the complete
     environment; None inherits ours. Raises ServiceError when the program cannot be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +45,7 @@ def start(
     with theirs, log.open("wb") as output:
         words = [sys.executable, "-I", "-S", supervisor.__file__, str(theirs.fileno()), str(ORPHAN_GRACE_S), *command]
         try:
-            keeper = subprocess.Popen(
+            process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -65,32 +61,40 @@ def start(
     with ours.makefile("r") as answers:
         word, _, number = answers.readline().strip().partition(" ")
     if word == "started":
-        return Process(name=name, pid=int(number), log=log, keeper=keeper, line=ours)
+        return Process(name=name, pid=int(number), log=log, supervisor_process=process, connection=ours)
     ours.close()
-    keeper.wait()
+    process.wait()
     reason = os.strerror(int(number)) if word == "failed" else _tail(log, 20) or "no answer from its supervisor"
     raise ServiceError(f"{name}: expected a program that can be executed, found {command[0]!r}: {reason}")
 
 
 class Process:
-    """A running command. As a context manager it is stopped on leaving."""
+    """A running command. Used as a context manager, it is stopped on exit."""
 
-    def __init__(self, *, name: str, pid: int, log: Path, keeper: subprocess.Popen[bytes], line: socket.socket) -> None:
-        """Use ``start``. pid: of the command itself, not of its supervisor."""
+    def __init__(
+        self,
+        *,
+        name: str,
+        pid: int,
+        log: Path,
+        supervisor_process: subprocess.Popen[bytes],
+        connection: socket.socket,
+    ) -> None:
+        """Call ``start`` instead. pid: process id of the command, not of its supervisor."""
         self.name, self.pid, self.log = name, pid, log
-        self._keeper, self._line = keeper, line
+        self._supervisor, self._connection = supervisor_process, connection
 
     def running(self) -> bool:
-        """Whether the command is still there."""
+        """Return whether the command is still running."""
         return self.exit_code is None
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; -N when signal N ended it."""
-        return self._keeper.poll()
+        """None while the command runs; -N when signal N ended it."""
+        return self._supervisor.poll()
 
     def check(self) -> None:
-        """Raise ServiceError with the last lines of the log when the command has ended."""
+        """Raise ServiceError with the last lines of the log if the command has ended."""
         if self.exit_code is not None:
             how = f"by signal {-self.exit_code}" if self.exit_code < 0 else f"with exit code {self.exit_code}"
             raise ServiceError(
@@ -98,26 +102,26 @@ class Process:
             )
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of the log."""
+        """Return the last lines of the log."""
         return _tail(self.log, lines)
 
     def last_lines(self, lines: int = 20) -> str:
-        """The tail with a heading that says where the whole log is, for error messages."""
+        """Return the last lines of the log under a heading that names the log file, for error messages."""
         tail = self.tail(lines)
         return f"last lines of {self.log}:\n{tail}" if tail else f"it wrote nothing to {self.log}"
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """SIGTERM to the whole tree, SIGKILL after ``grace_s`` seconds; returns when all of it has ended."""
+        """Send SIGTERM to the whole process tree, and SIGKILL after ``grace_s`` seconds. Returns when all have ended."""
         with contextlib.suppress(OSError):
-            self._line.sendall(f"{grace_s}\n".encode())
-        self._line.close()
+            self._connection.sendall(f"{grace_s}\n".encode())
+        self._connection.close()
         try:
-            self._keeper.wait(grace_s + supervisor.UNKILLABLE_S + 5)
+            self._supervisor.wait(grace_s + supervisor.UNKILLABLE_S + 5)
         except subprocess.TimeoutExpired:
-            self._keeper.kill()
-            self._keeper.wait()
-        if self._keeper.returncode == -signal.SIGKILL:
-            # Perhaps it was the supervisor that was killed: what remains of the command's group has no keeper.
+            self._supervisor.kill()
+            self._supervisor.wait()
+        if self._supervisor.returncode == -signal.SIGKILL:
+            # The supervisor itself may have been killed. Then nothing else ends the command's process group.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
@@ -131,7 +135,7 @@ class Process:
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, interval_s: float = 0.02) -> bool:
-    """Whether ``condition`` became true within ``timeout_s`` seconds, asked every ``interval_s`` seconds."""
+    """Check ``condition`` every ``interval_s`` seconds. Returns whether it became true within ``timeout_s`` seconds."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() >= deadline:

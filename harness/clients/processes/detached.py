@@ -1,0 +1,56 @@
+"""A process that outlives this one. It reads lines from us and notices when we are gone, even after SIGKILL.
+
+It runs in a session of its own, so neither Ctrl-C nor a closed terminal reaches it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+DONE = "done"
+_EXIT_TIMEOUT_S = 10.0
+
+
+class DetachedProcess:
+    """A Python script that reads our lines from its standard input.
+
+    When its standard input ends without a line ``done``, the script knows that this process died.
+    """
+
+    def __init__(self, script: Path, *, log: Path) -> None:
+        """Start the script with our environment. log: file to which its output is appended."""
+        read_end, self._pipe = os.pipe()
+        try:
+            with log.open("a", encoding="utf-8") as output:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", str(script)],
+                    stdin=read_end,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        finally:
+            os.close(read_end)
+
+    def send(self, line: str) -> bool:
+        """Send a line. Returns False when the process is no longer running."""
+        try:
+            os.write(self._pipe, f"{line}\n".encode())
+        except OSError:
+            return False
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Send ``done`` and wait until the process has exited."""
+        self.send(DONE)
+        with contextlib.suppress(OSError):
+            os.close(self._pipe)
+        try:
+            self._process.wait(_EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
