@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 from api_subject import Subject
-from fake_schema import CRDS
 
 from harness.clients.kubernetes.kinds import KINDS
 from harness.errors import ClusterConflict, ClusterError
 
-needs_schema = pytest.mark.skipif(not CRDS.exists(), reason="Istio's CRDs are not beside the repository")
 KNOWN_PATCHES = ("application/merge-patch+json", "application/json-patch+json")
 
 
@@ -163,7 +161,6 @@ def test_a_watch_tells_changes_and_ends(subject: Subject) -> None:
     assert seen == [("MODIFIED", "note"), ("DELETED", "note")]
 
 
-@needs_schema
 @pytest.mark.parametrize(
     "http",
     [
@@ -185,7 +182,6 @@ def test_the_schema_refuses(subject: Subject, http: list[Any]) -> None:
     assert subject.kube.get("VirtualService", subject.namespace, "reviews") is None
 
 
-@needs_schema
 def test_unknown_fields_are_refused(subject: Subject) -> None:
     """The client asks for strict field validation, so that nothing is pruned in silence."""
     needs(subject, (1, 25), "strict field validation")
@@ -193,7 +189,6 @@ def test_unknown_fields_are_refused(subject: Subject) -> None:
         subject.kube.create(service(subject, htttp=[]))
 
 
-@needs_schema
 def test_without_strictness_unknown_fields_are_pruned(subject: Subject) -> None:
     """What the client prevents: a field that nobody knows is dropped and the answer is 201."""
     path = f"/apis/networking.istio.io/v1/namespaces/{subject.namespace}/virtualservices"

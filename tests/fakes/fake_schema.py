@@ -1,19 +1,16 @@
 """What a real API server says about the body of an Istio object: CRD schema, CEL on durations, Istio's webhook.
 
-The schema is that of Istio's own CRDs (``crd-all.gen.yaml``), read from the data beside the repository.
+The schema is our own, in ``istio_schema``; kinds that it does not know are not checked.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
+from istio_schema import SPECS
 
-CRDS = Path(__file__).resolve().parents[3] / "shared" / "data" / "istio" / "crd-all.gen.yaml"
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -26,23 +23,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 _MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
 
 
-@cache
-def spec_schemas() -> dict[str, Any]:
-    """The schema of ``spec`` by kind; empty where the CRDs are not at hand."""
-    if not CRDS.exists():
-        return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = {}
-    for crd in yaml.load_all(CRDS.read_text(), Loader=loader):
-        if crd and crd["spec"]["group"] == "networking.istio.io":
-            version = next(item for item in crd["spec"]["versions"] if item["name"] == "v1" or item["storage"])
-            found[crd["spec"]["names"]["kind"]] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    return found
-
-
 def schema_errors(kind: str, spec: Any) -> tuple[list[str], list[str]]:
     """Violations of the schema, and the paths of unknown fields, which are pruned from ``spec`` in place."""
-    schema, errors, unknown = spec_schemas().get(kind), [], []
+    schema, errors, unknown = SPECS.get(kind), [], []
     if schema is not None:
         _check(schema, spec, "spec", errors, unknown)
     return errors, unknown

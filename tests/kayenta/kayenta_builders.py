@@ -1,18 +1,22 @@
-"""Small configurations, pairs and runs for the tests of the Kayenta judge."""
+"""Small configurations, pairs and runs for the tests of the Kayenta judge, and checks of configuration files."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
-from harness.judge.kayenta import CanaryConfig, Judgement, Pair, Thresholds, judge_pairs, read_config
+from harness.judge.kayenta import CanaryConfig, Judgement, Pair, Thresholds, judge_pairs, parse_config, read_config
+from harness.judge.kayenta.importing import objectives_yaml
 from harness.judge.port import Evidence
 from harness.model.objective import Objective, parse_objective
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Series
 from harness.model.samples import Samples
 
+CONFIGS = sorted((Path(__file__).parents[1] / "samples" / "kayenta").iterdir())
 USUAL = Thresholds(pass_score=95, marginal_score=75)
 GENERATOR = np.random.default_rng(20)
 STEADY = tuple(GENERATOR.normal(100, 5, 60))
@@ -111,3 +115,24 @@ def plan(*objectives: str | Objective, canary_share: float = 0.5) -> Plan:
         rate_rps=200.0,
         seed=1,
     )
+
+
+def check_import(path: Path) -> None:
+    """Each metric of a configuration file becomes an objective that the harness can read."""
+    read = parse_config(path.read_text(), file=path.name)
+    found = yaml.safe_load(objectives_yaml(read))
+    assert len(read.metrics) == len(found["objectives"]) > 0
+    for one in found["objectives"]:
+        parse_objective(one.pop("objective"), **one)
+
+
+def check_judging(path: Path) -> None:
+    """A configuration file judges series of all its metrics, one result for each, in the file's order."""
+    read = parse_config(path.read_text(), file=path.name)
+    generator = np.random.default_rng(7)
+    pairs = [
+        pair(generator.normal(10, 1, 60), generator.normal(10, 1, 60), name=metric.name) for metric in read.metrics
+    ]
+    found = judge_pairs(read, pairs, USUAL)
+    assert read.metrics
+    assert [metric.name for metric in read.metrics] == [result.name for result in found.results]

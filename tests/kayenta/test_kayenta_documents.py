@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
-from kayenta_builders import STEADY, USUAL, WORSE, document, pair
+from kayenta_builders import CONFIGS, STEADY, USUAL, WORSE, check_judging, document, pair
 
 from harness.errors import JudgeInputError
 from harness.judge.kayenta import Thresholds, judge_pairs, parse_config, parse_pairs, read_config, read_pairs
@@ -281,3 +282,9 @@ def test_text_that_is_no_document_is_refused_with_the_file(text: str, file: str,
     with pytest.raises(JudgeInputError) as refused:
         parse_config(text, file=file)
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_sample_configurations_load_and_judge(path: Path) -> None:
+    """Every sample configuration is read, and judges series of all its metrics."""
+    check_judging(path)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from mesh_world import World, topology, workloads
-
-from harness.mesh.local import open_local_mesh
+from mesh_world import World, running_world
 
 
 @pytest.fixture(scope="session")
 def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    received: Counter = Counter()
-    folder = tmp_path_factory.mktemp("mesh")
-    with (
-        workloads(received) as ports,
-        open_local_mesh(topology(ports), (), folder, entry="productpage", check=lambda: None) as mesh,
-    ):
-        yield World(mesh=mesh, folder=folder, received=received)
+    with running_world(tmp_path_factory.mktemp("mesh")) as world:
+        yield world
 
 
 @pytest.fixture
 def world(_running: World) -> World:
     """The mesh without resources."""
-    _running.mesh.replace(())
-    _running.received.clear()
-    return _running
+    return _running.clear()

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
 
-from harness.mesh.local import LocalMesh
+from harness.mesh.local import LocalMesh, open_local_mesh
 from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, Endpoint, Topology
 from harness.routing.istio.reading import Resources, read_resources
 
@@ -26,7 +26,7 @@ VERSIONS = {
     "reviews": ("v1", "v2", "v3"),
 }
 CALLS = {"productpage": ("details", "reviews"), "reviews": ("ratings",)}
-DATA = Path(__file__).parents[3] / "shared" / "data" / "istio"
+SAMPLES = Path(__file__).parents[1] / "samples" / "istio"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,12 @@ class World:
     mesh: LocalMesh
     folder: Path
     received: Counter = field(default_factory=Counter)
+
+    def clear(self) -> World:
+        """This world without resources and without counts."""
+        self.mesh.replace(())
+        self.received.clear()
+        return self
 
     def read(self, *texts: str) -> Resources:
         """Resources of some YAML texts."""
@@ -130,6 +136,17 @@ def topology(ports: Mapping[str, int], *, namespace: str = "default") -> Topolog
             )  # fmt: skip
         services.append(Destination(name=service, namespace=namespace, port=PORT, endpoints=tuple(endpoints)))
     return Topology(namespace=namespace, callers=tuple(callers), services=tuple(services))
+
+
+@contextmanager
+def running_world(folder: Path) -> Iterator[World]:
+    """A mesh in front of a server for each workload, without resources."""
+    received: Counter = Counter()
+    with (
+        workloads(received) as ports,
+        open_local_mesh(topology(ports), (), folder, entry="productpage", check=lambda: None) as mesh,
+    ):
+        yield World(mesh=mesh, folder=folder, received=received)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from edit_checks import check_restored
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_services import foreign_edits, real_files, real_resources, virtual_services
+from virtual_services import foreign_edits, sample_files, sample_resources, virtual_services
 
 from harness.errors import MeshError, UsageError
 from harness.faults import fault_edits
@@ -225,15 +226,7 @@ def test_an_owner_must_fit_a_name(owner: str) -> None:
         prefix(owner)
 
 
-@pytest.mark.parametrize("file", real_files("virtual-service-*reviews*.yaml"))
-def test_real_files_are_restored(file: str) -> None:
-    """Splits and faults of Istio's own samples are undone to the last key."""
-    resources = real_resources(file)
-    edits = split_edits(resources, canary_share=0.1, owner="r1", **SPLIT)
-    during = applied_all(edits, resources, namespace="shop")
-    more = fault_edits(
-        delay("reviews", "1s"), during, namespace="shop", caller_labels={"app": "x"}, owner="r1", index=0
-    )
-    final = applied_all(more, during, namespace="shop")
-    assert final != during != tuple(resources)
-    assert tuple(resources) == undone_all((*edits, *more), final, namespace="shop")
+@pytest.mark.parametrize("file", sample_files("route-*.yaml"))
+def test_sample_files_are_restored(file: str) -> None:
+    """Splits and faults of every sample are undone to the last key."""
+    check_restored(sample_resources(file))

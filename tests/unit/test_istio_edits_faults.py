@@ -6,9 +6,10 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from edit_checks import check_faulted
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_services import labels, reachable, real_files, real_resources, virtual_services
+from virtual_services import labels, reachable, sample_files, sample_resources, virtual_services
 
 from harness.errors import ResourceError
 from harness.faults import fault_edits, faults_edits, http_fault
@@ -90,7 +91,7 @@ def test_a_host_with_a_gateways_virtual_service_gets_one_of_the_mesh() -> None:
 
 def test_a_fault_on_the_service_under_test_clones_the_split() -> None:
     """Both arms get the fault at the same dose, and keep their marks."""
-    resources = real_resources("destination-rule-all.yaml", "virtual-service-reviews-v3.yaml")
+    resources = sample_resources("subsets.yaml", "route-third-version.yaml")
     edits = split_edits(
         resources,
         host="reviews",
@@ -230,11 +231,8 @@ def test_what_istio_would_round_drop_or_choke_on_is_refused(fault: Fault) -> Non
         http_fault(fault)
 
 
-@pytest.mark.parametrize("file", real_files("virtual-service-*.yaml"))
-def test_real_files_are_faulted(file: str) -> None:
-    """An abort of calls of reviews goes before every route of ratings in Istio's own samples, or names what is in the way."""
-    resources = real_resources(file)
-    fault = delay("ratings", "1s") if file.endswith("test-abort.yaml") else abort("ratings", 503)
-    edit = inject(*resources, fault=fault)
-    routes = edit.create["spec"]["http"][:1] if edit.create else [item.entry for item in edit.insert]
-    assert {route["match"][0]["sourceLabels"]["app"] for route in routes} == {"reviews"}
+@pytest.mark.parametrize("file", sample_files("route-*.yaml"))
+def test_sample_files_are_faulted(file: str) -> None:
+    """An abort of calls of reviews goes before every route of ratings in every sample."""
+    fault = delay("ratings", "1s") if file == "route-abort-testers.yaml" else abort("ratings", 503)
+    check_faulted(sample_resources(file), fault)

@@ -1,4 +1,4 @@
-"""Random VirtualServices, foreign edits of them, and the real files as pytest parameters."""
+"""Random VirtualServices, foreign edits of them, and our sample files as pytest parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 settings.register_profile("steady", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "istio"
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "istio"
 
 names = st.text("abcdef", min_size=1, max_size=4)
 strings = st.dictionaries(st.sampled_from(["exact", "prefix", "regex"]), names, min_size=1, max_size=1)
@@ -112,11 +112,19 @@ def foreign_edits(draw: st.DrawFn) -> Any:
     return change
 
 
-def real_resources(*files: str) -> list[Any]:
-    """The resources of files of Istio's Bookinfo sample."""
-    return [item for file in files for item in yaml.safe_load_all((REAL / file).read_text()) if item]
+def resources_of(*files: Path) -> list[Any]:
+    """The resources of some YAML files."""
+    return [item for file in files for item in yaml.safe_load_all(file.read_text()) if item]
 
 
-def real_files(pattern: str) -> list[str]:
-    """Names of the real files; none where the data is missing."""
-    return sorted(path.name for path in REAL.glob(pattern))
+def sample_resources(*files: str) -> list[Any]:
+    """The resources of some of our sample files, by name."""
+    return resources_of(*(SAMPLES / file for file in files))
+
+
+def sample_files(pattern: str) -> list[str]:
+    """Names of our sample files that match the pattern, at least one."""
+    found = sorted(path.name for path in SAMPLES.glob(pattern))
+    if not found:
+        raise LookupError(f"no file of {SAMPLES} matches {pattern}")
+    return found
