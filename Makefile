@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 .DEFAULT_GOAL := help
-.PHONY: help demo quick check test coverage wheel clean
+.PHONY: help demo quick check test test-shared-data coverage wheel clean
 
 help:
 	@echo "make demo   judge a good canary of the demo application under an injected fault"
 	@echo "make quick  lint, types, import contracts and unit tests, in less than a minute"
 	@echo "make check  lint, types and import contracts"
-	@echo "make test   all tests except those of make wheel"
+	@echo "make test   all tests except those of make wheel and make test-shared-data"
+	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
 	@echo "make wheel  build the wheel and test it in an empty environment"
 
@@ -55,6 +56,10 @@ wheel: $(STAMP)
 	rm -rf dist build/lib build/bdist.*
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	HARNESS_TEST_WHEEL="$$(echo $(CURDIR)/dist/*.whl)" $(BIN)/pytest -q tests/runs/test_wheel.py
+
+# The files are not part of the repository; without the folder this ends as wrong usage.
+test-shared-data: $(STAMP)
+	HARNESS_TEST_DATA="$(HARNESS_TEST_DATA)" $(BIN)/pytest -q tests_shared_data
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_subject import REAL
+from api_subject import REAL, SERVERS
 from fake_kubernetes import Call, FakeKubernetes, fake_kubernetes
 from real_store import real_store
 from shop import SHOP, route_to
@@ -28,7 +28,7 @@ KILLS_WANTED = 200
 pytestmark = pytest.mark.timeout(1800)  # hundreds of runs, slow on a busy machine
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])
+@pytest.fixture(params=SERVERS)
 def fake(request: pytest.FixtureRequest) -> Iterator[FakeKubernetes]:
     """The shop on the fake API server, and on a real one where HARNESS_TEST_KUBECONFIG names it."""
     with ExitStack() as stack:

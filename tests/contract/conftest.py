@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_subject import REAL, Subject
+from api_subject import REAL, SERVERS, Subject
 from fake_kubernetes import fake_kubernetes
 
 from harness.clients.kubernetes.api import Audit, connect
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no real API server"))])
+@pytest.fixture(params=SERVERS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """A client of the fake, and of the real server, with a namespace that is deleted in the end."""
     audits: list[Audit] = []
@@ -32,9 +32,3 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
     if namespace is not None:
         kube.delete(namespace)
     kube.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which of the two API servers the contract was held against."""
-    ran = f"the fake AND the real one of {REAL}" if REAL else "the FAKE ONLY (HARNESS_TEST_KUBECONFIG is not set)"
-    terminalreporter.write_line(f"contract of the Kubernetes API: held against {ran}")

@@ -10,6 +10,8 @@ from fake_kubernetes import FakeKubernetes
 from harness.clients.kubernetes.api import Audit, Kubernetes
 
 REAL = os.environ.get("HARNESS_TEST_KUBECONFIG", "")
+SERVERS = ("fake", "real") if REAL else ("fake",)
+"""The API servers that tests run against."""
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from load_runs import carry_out, plan
+from needed import needed_program
 
 from harness.clients.processes.child import start, wait_until
 from harness.clients.processes.ports import free_ports
@@ -62,7 +62,7 @@ class Envoy:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for localhost and 127.0.0.1 that signs itself, so that it is its own authority, and its key."""
-    openssl = shutil.which("openssl") or pytest.skip("certificates are made by the program openssl")
+    openssl = needed_program("openssl", package="openssl", purpose="to make certificates")
     folder = tmp_path_factory.mktemp("certificates")
     words = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     words += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import threading
 import time
 import urllib.error
@@ -13,6 +11,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from needed import needed_program
 
 from harness.clients.processes.child import start, wait_until
 from harness.clients.processes.ports import free_ports
@@ -53,10 +52,7 @@ class _Metrics(BaseHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory):
     """The URL of a Prometheus that has scraped for some seconds."""
-    if shutil.which("prometheus") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("prometheus is not installed")
-        pytest.skip("needs prometheus: apt-get install prometheus")
+    program = needed_program("prometheus", package="prometheus", purpose="for real server-side series")
     folder = tmp_path_factory.mktemp("prometheus")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -66,7 +62,7 @@ def prometheus(tmp_path_factory):
     )
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     command = [
-        "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+        program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address={url.removeprefix('http://')}", "--log.level=error",
     ]  # fmt: skip
     with start(command, name="prometheus", log=folder / "log"):

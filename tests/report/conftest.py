@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import chromium
 import pytest
+from needed import needed_program
 
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
-    """A tab of a real Chromium; where there is none, tests are skipped, except in CI, where they fail."""
-    if chromium.PROGRAM is None:
-        reason = "no chromium on the PATH: install it (Debian: apt install chromium) to test reports in a real browser"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with chromium.browser(tmp_path_factory.mktemp("chromium")) as tab:
+    """A tab of a real Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = needed_program(*names, package="chromium", purpose="to test reports in a real browser")
+    with chromium.browser(program, tmp_path_factory.mktemp("chromium")) as tab:
         yield tab
