@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.faults import fault_edits
 from harness.mesh.cluster.factory import opened
 from harness.mesh.local import open_local_mesh
-from harness.mesh.local.topology import Caller, Destination, Topology
+from harness.mesh.local.topology import Caller, Service, Topology
 from harness.mesh.port import Mesh
 from harness.model.fault import abort
 from harness.routing.istio.edits import Edit
@@ -45,7 +45,7 @@ def _local(folder: Path) -> Iterator[Mesh]:
         for app, versions in WORKLOADS.items()
         for version in versions
     )  # fmt: skip
-    services = tuple(Destination(name=name, namespace="shop", port=9080) for name in WORKLOADS)
+    services = tuple(Service(name=name, namespace="shop", port=9080) for name in WORKLOADS)
     topology = Topology(
         namespace="shop",
         callers=(*callers, Caller(workload="loadgenerator", app="loadgenerator", version="unknown", namespace="shop", calls=("reviews",))),

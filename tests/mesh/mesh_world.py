@@ -15,7 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from harness.mesh.local import LocalMesh, open_local_mesh
-from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, Endpoint, Topology
+from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Endpoint, Service, Topology
 from harness.routing.istio.reading import Resources, read_resources
 
 PORT = 9080
@@ -134,7 +134,7 @@ def topology(ports: Mapping[str, int], *, namespace: str = "default") -> Topolog
                     calls=CALLS.get(service, ()),
                 )
             )  # fmt: skip
-        services.append(Destination(name=service, namespace=namespace, port=PORT, endpoints=tuple(endpoints)))
+        services.append(Service(name=service, namespace=namespace, port=PORT, endpoints=tuple(endpoints)))
     return Topology(namespace=namespace, callers=tuple(callers), services=tuple(services))
 
 

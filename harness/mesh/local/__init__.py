@@ -1,8 +1,9 @@
-"""The mesh on one machine: a real Envoy translates Istio resources in front of ordinary local processes.
+"""The mesh on one machine: a real Envoy serves Istio resources in front of ordinary local processes.
 
-It takes VirtualService (HTTP routes with everything but delegates) and DestinationRule (subsets, connection
-pools, outlier detection, simple load balancing, settings by port) of one namespace, as istiod would translate
-them for the sidecar of each calling workload. All else is refused by name: see ``harness.mesh.local.checks``.
+The local mesh accepts the VirtualServices (HTTP routes, but no delegates) and DestinationRules (subsets, connection
+pools, outlier detection, simple load balancing, settings by port) of one namespace. It translates them as istiod
+would for the sidecar of each calling workload. It rejects every other resource and field by name: see
+``harness.mesh.local.checks``.
 """
 
 from harness.mesh.local.applying import AppliedFiles

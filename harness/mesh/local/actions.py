@@ -1,23 +1,31 @@
-"""What a route does besides choosing a destination: faults, headers, retries, redirects and answers of its own."""
+"""Translate the actions of an HTTP route: faults, headers, retries, redirects and direct responses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.model.json import Json
+from harness.mesh.local.matches import string_match
+from harness.model.json import JsonObject, JsonValue
 from harness.model.units import parse_duration
 from harness.routing.istio.fields import GRPC_STATUS, HTTP_REASONS
+from harness.routing.istio.types import (
+    CorsPolicy,
+    Destination,
+    Headers,
+    HTTPDirectResponse,
+    HTTPFaultInjection,
+    HTTPRedirect,
+    HTTPRetry,
+    HTTPRoute,
+    Percent,
+)
 
 FAULT_FILTER = "envoy.filters.http.fault"
 CORS_FILTER = "envoy.filters.http.cors"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http."
 _RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
-_OTHER_HOSTS = {
-    "name": "envoy.retry_host_predicates.previous_hosts",
-    "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    },
-}
+_OTHER_HOSTS = "envoy.retry_host_predicates.previous_hosts"
+_OTHER_HOSTS_TYPE = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _REDIRECTS = {
     301: "MOVED_PERMANENTLY",
     302: "FOUND",
@@ -28,19 +36,19 @@ _REDIRECTS = {
 
 
 def duration(text: str | float) -> str:
-    """A duration as protobuf's JSON writes it: ``7s``, ``0.25s``."""
+    """Return a duration in protobuf's JSON format: ``7s``, ``0.25s``."""
     return f"{parse_duration(text):.9f}".rstrip("0").rstrip(".") + "s"
 
 
-def fraction(percentage: Json) -> Json:
-    """Istio's percentage in Envoy's resolution: parts per million, the rest cut off."""
+def fraction(percentage: Percent) -> JsonObject:
+    """Return Istio's percentage in Envoy's resolution: parts per million, rounded down."""
     return {"numerator": int(percentage.get("value", 0) * 10000), "denominator": "MILLION"}
 
 
-def forwarding(http: Json) -> dict[str, Json]:
-    """The fields of Envoy's route action that do not depend on the destination."""
+def forwarding(http: HTTPRoute) -> JsonObject:
+    """Return the fields of Envoy's route action that do not depend on the destination."""
     timeout = duration(http["timeout"]) if http.get("timeout") else "0s"
-    action: dict[str, Json] = {"timeout": timeout}
+    action: JsonObject = {"timeout": timeout}
     policy = retry_policy(http.get("retries"))
     if policy:
         action["retry_policy"] = policy
@@ -53,17 +61,18 @@ def forwarding(http: Json) -> dict[str, Json]:
     return action
 
 
-def mirrors(http: Json) -> list[tuple[Json, Json]]:
-    """Destinations that get copies, with the share of requests; those with a share of zero are left out."""
+def mirrors(http: HTTPRoute) -> list[tuple[Destination, JsonObject]]:
+    """Return the destinations that get copies, with the share of requests; leave out those with a share of zero."""
     found = [(http["mirror"], http.get("mirrorPercentage"))] if http.get("mirror") else []
     found += [(item["destination"], item.get("percentage")) for item in http.get("mirrors") or ()]
-    shares = [(target, {"value": 100} if percentage is None else percentage) for target, percentage in found]
+    everything: Percent = {"value": 100}
+    shares = [(target, everything if percentage is None else percentage) for target, percentage in found]
     return [(target, fraction(share)) for target, share in shares if share.get("value", 0) > 0]
 
 
-def filters(http: Json) -> dict[str, Json]:
-    """Configurations of HTTP filters that hold for this route only."""
-    found = {}
+def filters(http: HTTPRoute) -> JsonObject:
+    """Return the HTTP filter configurations that apply to this route only."""
+    found: JsonObject = {}
     if http.get("fault"):
         found[FAULT_FILTER] = fault_config(http["fault"])
     if http.get("corsPolicy"):
@@ -71,16 +80,16 @@ def filters(http: Json) -> dict[str, Json]:
     return found
 
 
-def fault_config(fault: Json) -> Json:
-    """The fault filter's configuration for one route."""
-    config: dict[str, Json] = {"@type": f"{_FILTERS}fault.v3.HTTPFault"}
+def fault_config(fault: HTTPFaultInjection) -> JsonObject:
+    """Return the fault filter's configuration for one route."""
+    config: JsonObject = {"@type": f"{_FILTERS}fault.v3.HTTPFault"}
     if fault.get("delay"):
         delay = fault["delay"]
-        share = delay.get("percentage") or {"value": delay["percent"]}
+        share = delay.get("percentage") or Percent(value=delay["percent"])
         config["delay"] = {"fixed_delay": duration(delay["fixedDelay"]), "percentage": fraction(share)}
     if fault.get("abort"):
         abort = fault["abort"]
-        status = (
+        status: JsonObject = (
             {"http_status": abort["httpStatus"]}
             if "httpStatus" in abort
             else {"grpc_status": GRPC_STATUS[abort["grpcStatus"]]}
@@ -89,11 +98,11 @@ def fault_config(fault: Json) -> Json:
     return config
 
 
-def header_changes(headers: Json | None) -> dict[str, list[Json]]:
-    """Envoy's fields that add, replace and remove headers of requests and responses; empty ones are left out."""
-    changes: dict[str, list[Json]] = {}
-    for side in ("request", "response"):
-        operations = (headers or {}).get(side) or {}
+def header_changes(headers: Headers | None) -> dict[str, list[JsonValue]]:
+    """Return Envoy's fields that add, replace and remove request and response headers; leave out empty ones."""
+    changes: dict[str, list[JsonValue]] = {}
+    known = headers or {}
+    for side, operations in (("request", known.get("request") or {}), ("response", known.get("response") or {})):
         added = _added(operations.get("set"), "OVERWRITE_IF_EXISTS_OR_ADD")
         added += _added(operations.get("add"), "APPEND_IF_EXISTS_OR_ADD")
         if added:
@@ -103,23 +112,23 @@ def header_changes(headers: Json | None) -> dict[str, list[Json]]:
     return changes
 
 
-def authority_of(headers: Json | None) -> str:
-    """The Host that header operations give a request, or nothing."""
+def authority_of(headers: Headers | None) -> str:
+    """Return the Host that header operations set on a request, or an empty string."""
     operations = (headers or {}).get("request") or {}
-    for kind in ("set", "add"):
-        for name, value in (operations.get(kind) or {}).items():
+    for values in (operations.get("set"), operations.get("add")):
+        for name, value in (values or {}).items():
             if name.lower() in ("host", ":authority"):
                 return str(value)
     return ""
 
 
-def retry_policy(retries: Json | None) -> Json | None:
-    """Istio's retries as Envoy's policy: two further attempts where nothing is said, none where 0 is said."""
-    policy: dict[str, Json] = {
+def retry_policy(retries: HTTPRetry | None) -> JsonObject | None:
+    """Return Envoy's retry policy for Istio's: two retries by default, None where the resource sets 0 attempts."""
+    policy: JsonObject = {
         "num_retries": 2,
         "retry_on": _RETRY_ON,
         "host_selection_retry_max_attempts": 5,
-        "retry_host_predicate": [_OTHER_HOSTS],
+        "retry_host_predicate": [{"name": _OTHER_HOSTS, "typed_config": {"@type": _OTHER_HOSTS_TYPE}}],
     }
     if retries is None:
         return policy
@@ -137,9 +146,9 @@ def retry_policy(retries: Json | None) -> Json | None:
     return policy
 
 
-def redirect_action(redirect: Json, port: int) -> Json:
-    """Envoy's redirect; ``port`` is the service's, meant by ``FROM_REQUEST_PORT``."""
-    action: dict[str, Json] = {"response_code": _REDIRECTS[redirect.get("redirectCode") or 301]}
+def redirect_action(redirect: HTTPRedirect, port: int) -> JsonObject:
+    """Return Envoy's redirect; ``port`` is the service's port, which ``FROM_REQUEST_PORT`` refers to."""
+    action: JsonObject = {"response_code": _REDIRECTS[redirect.get("redirectCode") or 301]}
     if redirect.get("authority"):
         action["host_redirect"] = redirect["authority"]
     if redirect.get("scheme"):
@@ -155,9 +164,9 @@ def redirect_action(redirect: Json, port: int) -> Json:
     return action
 
 
-def direct_response(answer: Json) -> Json:
-    """Envoy's own answer."""
-    action: dict[str, Json] = {"status": answer["status"]}
+def direct_response(answer: HTTPDirectResponse) -> JsonObject:
+    """Return the response that Envoy sends itself."""
+    action: JsonObject = {"status": answer["status"]}
     body = answer.get("body") or {}
     if "string" in body:
         action["body"] = {"inline_string": body["string"]}
@@ -166,24 +175,21 @@ def direct_response(answer: Json) -> Json:
     return action
 
 
-def cors_policy(cors: Json) -> Json:
-    """The CORS filter's configuration for one route."""
-    config: dict[str, Json] = {
+def cors_policy(cors: CorsPolicy) -> JsonObject:
+    """Return the CORS filter's configuration for one route."""
+    config: JsonObject = {
         "@type": f"{_FILTERS}cors.v3.CorsPolicy",
         "forward_not_matching_preflights": cors.get("unmatchedPreflights") != "IGNORE",
         "filter_enabled": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
-        "allow_origin_string_match": [
-            {"safe_regex": {"regex": text["regex"]}} if "regex" in text else text
-            for text in cors.get("allowOrigins") or ()
-        ],
+        "allow_origin_string_match": [string_match(text) for text in cors.get("allowOrigins") or ()],
     }
-    for istio, envoy in (
-        ("allowHeaders", "allow_headers"),
-        ("allowMethods", "allow_methods"),
-        ("exposeHeaders", "expose_headers"),
+    for values, envoy in (
+        (cors.get("allowHeaders"), "allow_headers"),
+        (cors.get("allowMethods"), "allow_methods"),
+        (cors.get("exposeHeaders"), "expose_headers"),
     ):
-        if cors.get(istio):
-            config[envoy] = ",".join(cors[istio])
+        if values:
+            config[envoy] = ",".join(values)
     if "allowCredentials" in cors:
         config["allow_credentials"] = cors["allowCredentials"]
     if cors.get("maxAge"):
@@ -191,7 +197,7 @@ def cors_policy(cors: Json) -> Json:
     return config
 
 
-def _added(values: Mapping[str, str] | None, action: str) -> list[Json]:
+def _added(values: Mapping[str, str] | None, action: str) -> list[JsonValue]:
     return [
         {"header": {"key": name, "value": value}, "append_action": action}
         for name, value in sorted((values or {}).items())
@@ -199,11 +205,14 @@ def _added(values: Mapping[str, str] | None, action: str) -> list[Json]:
     ]
 
 
-def _retry_on(text: str) -> dict[str, Json]:
-    """``retryOn`` may mix Envoy's conditions with status codes."""
+def _retry_on(text: str) -> JsonObject:
+    """Split ``retryOn``, which may mix Envoy's conditions with status codes."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     codes = [int(part) for part in parts if part.isdigit() and int(part) in HTTP_REASONS]
     conditions = [part for part in parts if not (part.isdigit() and int(part) in HTTP_REASONS)]
     if codes and "retriable-status-codes" not in conditions:
         conditions.append("retriable-status-codes")
-    return {"retry_on": ",".join(conditions)} | ({"retriable_status_codes": codes} if codes else {})
+    policy: JsonObject = {"retry_on": ",".join(conditions)}
+    if codes:
+        policy["retriable_status_codes"] = [*codes]
+    return policy

@@ -1,4 +1,4 @@
-"""Files laid over the resources of a running local mesh, and applied again when they change."""
+"""Apply files to a running local mesh, and apply them again when they change."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from harness.routing.istio.reading import read_resources, replaced
 
 
 class AppliedFiles:
-    """Istio YAML over the resources the mesh was started with: the same resource is replaced, others are added."""
+    """Istio YAML files that replace or extend the resources that the mesh was started with."""
 
     def __init__(self, mesh: LocalMesh, files: Sequence[Path]) -> None:
-        """Nothing is applied yet."""
+        """Remember the mesh's resources; ``apply_if_changed`` applies the files."""
         self._mesh, self._files, self._base = mesh, tuple(files), mesh.resources()
         self._seen: tuple[bytes | None, ...] | None = None
 
     def apply_if_changed(self) -> bool:
-        """Apply all files if one of them is not as it was at the last call; whether that was so.
+        """Apply all files if one of them has changed since the last call; return whether one has.
 
-        Raises ResourceError or EnvoyError, once for each content; what was live before stays live then.
+        Raises ResourceError or EnvoyError when the files cannot be applied, once for each content; the mesh then
+        keeps serving the previous resources.
         """
         found = tuple(_content(file) for file in self._files)
         if found == self._seen:
@@ -32,7 +33,7 @@ class AppliedFiles:
 
 
 def _content(file: Path) -> bytes | None:
-    """What is in a file; None while it cannot be read, as for an instant when an editor replaces it."""
+    """Return the content of a file, or None if it cannot be read, such as while an editor replaces it."""
     try:
         return file.read_bytes()
     except OSError:

@@ -1,29 +1,45 @@
-"""What the local mesh takes: valid resources for its own services, without features that it does not have."""
+"""Check that the local mesh supports the resources: they are valid, and use only features that it has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from harness.mesh.local.topology import Topology
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import check_resources, raise_problems
 from harness.routing.istio.edits import key
 from harness.routing.istio.governing import MESH, namespace_of
 from harness.routing.istio.shapes import At, Problem
+from harness.routing.istio.types import (
+    DestinationRuleSpec,
+    HTTPRoute,
+    PolicyParts,
+    TrafficPolicy,
+    VirtualServiceSpec,
+    as_destination_rule,
+    as_virtual_service,
+)
 
 _KINDS = ("VirtualService", "DestinationRule")
-_HERE = "is not supported by the local mesh"
+_UNSUPPORTED = "is not supported by the local mesh"
 _POLICY = {
-    "tunnel": f"{_HERE}, which speaks plain HTTP",
-    "proxyProtocol": f"{_HERE}, which speaks plain HTTP",
-    "retryBudget": _HERE,
+    "tunnel": f"{_UNSUPPORTED}, which speaks plain HTTP",
+    "proxyProtocol": f"{_UNSUPPORTED}, which speaks plain HTTP",
+    "retryBudget": _UNSUPPORTED,
 }
-_BALANCER = ("consistentHash", "localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs", "backendUtilization")  # fmt: skip
+_BALANCER = (
+    "consistentHash",
+    "localityLbSetting",
+    "zoneAwareLbSetting",
+    "warmup",
+    "warmupDurationSecs",
+    "backendUtilization",
+)
 
 
-def check_for_local_mesh(resources: Sequence[Json], topology: Topology) -> None:
-    """Raise ResourceError for resources that are invalid, contradict each other or are not supported here."""
+def check_for_local_mesh(resources: Sequence[JsonObject], topology: Topology) -> None:
+    """Raise ResourceError for resources that are invalid, contradict each other or that the local mesh lacks."""
     namespace = topology.namespace
     foreign = [(resource, problem) for resource in resources for problem in _foreign(resource, namespace)]
     raise_problems(resources, foreign, namespace=namespace)
@@ -31,56 +47,62 @@ def check_for_local_mesh(resources: Sequence[Json], topology: Topology) -> None:
     check_resources(resources, namespace=namespace, services=services)
     found: list[Found] = []
     for resource in resources:
-        own = _route_problems if resource["kind"] == "VirtualService" else _rule_problems
-        found += [(resource, problem) for problem in own(resource["spec"], namespace)]
+        if resource["kind"] == "VirtualService":
+            problems = _route_problems(as_virtual_service(resource)["spec"], namespace)
+        else:
+            problems = _rule_problems(as_destination_rule(resource)["spec"], namespace)
+        found += [(resource, problem) for problem in problems]
     raise_problems(resources, found, namespace=namespace)
 
 
-def _foreign(resource: Json, namespace: str) -> Iterator[Problem]:
+def _foreign(resource: JsonObject, namespace: str) -> Iterator[Problem]:
     kind, own = key(resource, namespace)[0], namespace_of(resource, namespace)
-    if not resource["apiVersion"].startswith("networking.istio.io/") or kind not in _KINDS:
-        message = f"{resource['apiVersion']} {kind} {_HERE}; it takes {' and '.join(_KINDS)} of networking.istio.io"
+    version = str(resource["apiVersion"])
+    if not version.startswith("networking.istio.io/") or kind not in _KINDS:
+        message = f"{version} {kind} {_UNSUPPORTED}; it takes {' and '.join(_KINDS)} of networking.istio.io"
         yield Problem(at=("kind",), message=message)
     if own != namespace:
-        message = f"the local mesh has one namespace, {namespace}: expected it or none, found {own}"
+        message = f"the local mesh has one namespace: expected {namespace} or none, found {own}"
         yield Problem(at=("metadata", "namespace"), message=message)
 
 
-def _route_problems(spec: Json, namespace: str) -> Iterator[Problem]:
+def _route_problems(spec: VirtualServiceSpec, namespace: str) -> Iterator[Problem]:
     yield from _scope_problems(spec, namespace)
     if not spec.get("hosts"):
-        yield Problem(at=("spec",), message=f"a VirtualService without hosts (a delegate) {_HERE}")
+        yield Problem(at=("spec",), message=f"a VirtualService without hosts (a delegate) {_UNSUPPORTED}")
     for kind in ("tcp", "tls"):
         if spec.get(kind):
-            yield Problem(at=("spec", kind), message=f"{_HERE}, which speaks HTTP only")
+            yield Problem(at=("spec", kind), message=f"{_UNSUPPORTED}, which speaks HTTP only")
     if MESH not in (spec.get("gateways") or [MESH]):
-        message = f"gateways {', '.join(spec['gateways'])}: a gateway {_HERE}; add 'mesh' to hold between services"
-        yield Problem(at=("spec", "gateways"), message=message)
+        named = f"gateways {', '.join(spec['gateways'])}"
+        remedy = "add 'mesh' so that the routes apply to calls between services"
+        yield Problem(at=("spec", "gateways"), message=f"{named}: a gateway {_UNSUPPORTED}; {remedy}")
     for index, http in enumerate(spec.get("http") or ()):
         yield from _http_problems(http, ("spec", "http", index))
 
 
-def _http_problems(http: Json, at: At) -> Iterator[Problem]:
+def _http_problems(http: HTTPRoute, at: At) -> Iterator[Problem]:
     for name in ("delegate", "mirror_percent"):
         if name in http:
-            yield Problem(at=(*at, name), message=_HERE)
+            yield Problem(at=(*at, name), message=_UNSUPPORTED)
     if "mirrorPercent" in http:
-        yield Problem(at=(*at, "mirrorPercent"), message=f"{_HERE}; write mirrorPercentage.value")
+        yield Problem(at=(*at, "mirrorPercent"), message=f"{_UNSUPPORTED}; write mirrorPercentage.value")
     if (http.get("retries") or {}).get("retryRemoteLocalities"):
-        yield Problem(at=(*at, "retries", "retryRemoteLocalities"), message=f"{_HERE}, which has one locality")
+        yield Problem(at=(*at, "retries", "retryRemoteLocalities"), message=f"{_UNSUPPORTED}, which has one locality")
     if "allowOrigin" in (http.get("corsPolicy") or {}):
-        yield Problem(at=(*at, "corsPolicy", "allowOrigin"), message=f"{_HERE}; write allowOrigins")
+        yield Problem(at=(*at, "corsPolicy", "allowOrigin"), message=f"{_UNSUPPORTED}; write allowOrigins")
     for index, match in enumerate(http.get("match") or ()):
-        for name in ("headers", "withoutHeaders"):
-            for header in match.get(name) or ():
+        for name, headers in (("headers", match.get("headers")), ("withoutHeaders", match.get("withoutHeaders"))):
+            for header in headers or ():
                 if header.startswith("@"):
-                    yield Problem(at=(*at, "match", index, name, header), message=f"{_HERE}: it sees no claims")
+                    message = f"{_UNSUPPORTED}, which reads no JWT claims"
+                    yield Problem(at=(*at, "match", index, name, header), message=message)
 
 
-def _rule_problems(spec: Json, namespace: str) -> Iterator[Problem]:
+def _rule_problems(spec: DestinationRuleSpec, namespace: str) -> Iterator[Problem]:
     yield from _scope_problems(spec, namespace)
     if "workloadSelector" in spec:
-        yield Problem(at=("spec", "workloadSelector"), message=_HERE)
+        yield Problem(at=("spec", "workloadSelector"), message=_UNSUPPORTED)
     if "trafficPolicy" in spec:
         yield from _policy_problems(spec["trafficPolicy"], ("spec", "trafficPolicy"))
     for index, subset in enumerate(spec.get("subsets") or ()):
@@ -88,25 +110,30 @@ def _rule_problems(spec: Json, namespace: str) -> Iterator[Problem]:
             yield from _policy_problems(subset["trafficPolicy"], ("spec", "subsets", index, "trafficPolicy"))
 
 
-def _policy_problems(policy: Json, at: At) -> Iterator[Problem]:
+def _policy_problems(policy: TrafficPolicy, at: At) -> Iterator[Problem]:
     for name, message in _POLICY.items():
         if name in policy:
             yield Problem(at=(*at, name), message=message)
+    yield from _part_problems(policy, at)
+    for index, settings in enumerate(policy.get("portLevelSettings") or ()):
+        yield from _part_problems(settings, (*at, "portLevelSettings", index))
+
+
+def _part_problems(policy: PolicyParts, at: At) -> Iterator[Problem]:
     mode = (policy.get("tls") or {}).get("mode", "DISABLE")
     if mode != "DISABLE":
-        yield Problem(at=(*at, "tls", "mode"), message=f"{mode} {_HERE}, which speaks plain HTTP; expected DISABLE")
+        message = f"{mode} {_UNSUPPORTED}, which speaks plain HTTP; expected DISABLE"
+        yield Problem(at=(*at, "tls", "mode"), message=message)
     balancer = policy.get("loadBalancer") or {}
     for name in _BALANCER:
         if name in balancer:
-            yield Problem(at=(*at, "loadBalancer", name), message=f"{_HERE}; expected simple")
+            yield Problem(at=(*at, "loadBalancer", name), message=f"{_UNSUPPORTED}; expected simple")
     if balancer.get("simple") == "PASSTHROUGH":
-        yield Problem(at=(*at, "loadBalancer", "simple"), message=f"PASSTHROUGH {_HERE}")
-    for index, settings in enumerate(policy.get("portLevelSettings") or ()):
-        yield from _policy_problems(settings, (*at, "portLevelSettings", index))
+        yield Problem(at=(*at, "loadBalancer", "simple"), message=f"PASSTHROUGH {_UNSUPPORTED}")
 
 
-def _scope_problems(spec: Json, namespace: str) -> Iterator[Problem]:
+def _scope_problems(spec: VirtualServiceSpec | DestinationRuleSpec, namespace: str) -> Iterator[Problem]:
     for index, scope in enumerate(spec.get("exportTo") or ()):
         if scope not in ("*", ".", namespace):
-            message = f"{scope!r} {_HERE}, which has one namespace; expected '*', '.' or {namespace}"
+            message = f"{scope!r} {_UNSUPPORTED}, which has one namespace; expected '*', '.' or {namespace}"
             yield Problem(at=("spec", "exportTo", index), message=message)

@@ -1,4 +1,4 @@
-"""Clusters of the mesh: each service and each of its subsets, with the DestinationRule's traffic policy."""
+"""Envoy clusters for each service and each of its subsets, with the DestinationRule's traffic policy."""
 
 from __future__ import annotations
 
@@ -6,44 +6,49 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from harness.mesh.local import policies
-from harness.mesh.local.topology import Destination, Endpoint
-from harness.model.json import Json
+from harness.mesh.local.topology import Endpoint, Service
+from harness.model.json import JsonObject
 from harness.routing.istio.governing import destination_rule, wildcard_rule
+from harness.routing.istio.types import DestinationRule, PolicyParts, as_destination_rule
 
 METADATA = "harness"
-"""The key of Envoy's metadata that carries what telemetry says of services and endpoints."""
+"""The key in Envoy's metadata under which telemetry finds the labels of services and endpoints."""
 
 CLUSTER = "Kubernetes"
-"""What Istio calls the cluster it runs in, unless told otherwise."""
+"""Istio's default name of the cluster it runs in."""
 
 
 def cluster_name(host: str, port: int, subset: str = "") -> str:
-    """The name istiod gives to the outbound cluster of a host, port and subset."""
+    """Return the name that istiod gives to the outbound cluster of a host, port and subset."""
     return f"outbound|{port}|{subset}|{host}"
 
 
-def clusters(resources: Sequence[Json], services: Sequence[Destination], *, namespace: str) -> tuple[Json, ...]:
-    """All clusters, as seen from callers in ``namespace``."""
-    found: list[Json] = []
+def clusters(resources: Sequence[JsonObject], services: Sequence[Service], *, namespace: str) -> tuple[JsonObject, ...]:
+    """Return all clusters, as callers in ``namespace`` see them."""
+    found: list[JsonObject] = []
     for service in services:
-        rule = destination_rule(resources, host=service.host, namespace=namespace) or wildcard_rule(
-            resources, host=service.host, namespace=namespace
-        )
-        spec = rule["spec"] if rule else {}
-        policy = policies.for_port(spec.get("trafficPolicy"), service.port)
+        rule = _rule(resources, service.host, namespace)
+        policy = policies.for_port(rule["spec"].get("trafficPolicy") if rule else None, service.port)
         found.append(_cluster(service, "", service.endpoints, policy))
-        for subset in spec.get("subsets") or ():
+        for subset in (rule["spec"].get("subsets") if rule else None) or ():
             chosen = [item for item in service.endpoints if _has(item.labels, subset.get("labels") or {})]
             own = policies.for_subset(policy, subset.get("trafficPolicy"), service.port)
             found.append(_cluster(service, subset["name"], chosen, own))
     return tuple(found)
 
 
+def _rule(resources: Sequence[JsonObject], host: str, namespace: str) -> DestinationRule | None:
+    """Return the DestinationRule for exactly this host, else the most specific wildcard rule, else None."""
+    rule = destination_rule(resources, host=host, namespace=namespace)
+    rule = rule or wildcard_rule(resources, host=host, namespace=namespace)
+    return as_destination_rule(rule) if rule else None
+
+
 def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(labels.get(name) == value for name, value in wanted.items())
 
 
-def _cluster(service: Destination, subset: str, endpoints: Sequence[Endpoint], policy: Json) -> Json:
+def _cluster(service: Service, subset: str, endpoints: Sequence[Endpoint], policy: PolicyParts) -> JsonObject:
     name = cluster_name(service.host, service.port, subset)
     return {
         "name": name,
@@ -59,8 +64,8 @@ def _cluster(service: Destination, subset: str, endpoints: Sequence[Endpoint], p
     }
 
 
-def _endpoint(service: Destination, endpoint: Endpoint) -> Json:
-    address = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
+def _endpoint(service: Service, endpoint: Endpoint) -> JsonObject:
+    address: JsonObject = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
     app = endpoint.labels.get("app", service.name)
     return {
         "endpoint": {"address": address},
@@ -74,8 +79,8 @@ def _endpoint(service: Destination, endpoint: Endpoint) -> Json:
     }
 
 
-def _metadata(**values: str) -> Json:
-    return {"filter_metadata": {METADATA: values}}
+def _metadata(**values: str) -> JsonObject:
+    return {"filter_metadata": {METADATA: {**values}}}
 
 
 def _is_address(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Rows of ``istio_requests_total`` from Envoy's metrics."""
+"""Read ``istio_requests_total`` from Envoy's metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "t
 
 
 def request_counts(text: str) -> tuple[RequestCount, ...]:
-    """Totals by the labels of a row, in their order; labels that a row does not have are summed over."""
+    """Return the totals by the labels of ``RequestCount``, sorted; sum over all other labels."""
     totals: Counter[tuple[str, ...]] = Counter()
     for sample in parse_samples(text):
         if sample.name == REQUESTS:

@@ -1,4 +1,4 @@
-"""What has been changed and not yet been undone, on disk before it happens."""
+"""The journal of changes: each change is on disk before it is made, so that it can be undone after a crash."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MeshError
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.routing.istio.edits import Edit, edit_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """A file of JSON lines: a change with its edits before it is made, and a line when it has been undone."""
+    """A file of JSON lines: one line before a change is made, with its edits, and one line when it has been undone."""
 
     file: Path
 
     def will_make(self, change: str, edits: Sequence[Edit]) -> None:
-        """Note the edits of a change; they are on disk when this returns. Raises MeshError when they cannot be."""
+        """Record the edits of a change; they are on disk when this returns.
+
+        Raises MeshError when the file cannot be written.
+        """
         self._append({"change": change, "edits": [edit_to_json(edit) for edit in edits]})
 
     def was_undone(self, change: str, *, verified: bool) -> None:
-        """Note that nothing of a change is left."""
+        """Record that a change has been undone; ``verified`` tells whether a check found nothing left of it."""
         self._append({"undone": change, "verified": verified})
 
-    def _append(self, line: Json) -> None:
+    def _append(self, line: JsonObject) -> None:
         try:
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise MeshError(
-                f"expected to write the journal {self.file} before a change is made: {error.strerror}"
-            ) from error
+            raise MeshError(f"cannot write the journal {self.file}, so no change is made: {error.strerror}") from error

@@ -1,4 +1,7 @@
-"""Outbound listeners of the callers: one for all services by Host, and one for each service called by a URL."""
+"""Outbound listeners of the callers.
+
+Each caller has one listener that serves all services by Host header, and one for each service that it calls by URL.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
 from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import Caller, Topology, table_name
-from harness.model.json import Json
+from harness.model.json import JsonObject
 
 _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 
-def listeners(topology: Topology, folder: Path) -> list[Json]:
-    """Listeners on loopback at ports that Envoy chooses; each is named like its route table, read from ``folder``."""
+def listeners(topology: Topology, folder: Path) -> list[JsonObject]:
+    """Return listeners on loopback at ports that Envoy chooses.
+
+    A listener and its route table have the same name; Envoy reads the table from ``folder``.
+    """
     services = {service.name: service for service in topology.services}
     return [
         _listener(caller, table_name(caller.workload, name), folder, services[name].authority if name else "")
@@ -23,8 +29,8 @@ def listeners(topology: Topology, folder: Path) -> list[Json]:
     ]
 
 
-def _listener(caller: Caller, name: str, folder: Path, authority: str) -> Json:
-    manager = {
+def _listener(caller: Caller, name: str, folder: Path, authority: str) -> JsonObject:
+    manager: JsonObject = {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": _connection_manager(caller, name, folder, authority),
     }
@@ -36,8 +42,8 @@ def _listener(caller: Caller, name: str, folder: Path, authority: str) -> Json:
     }
 
 
-def _connection_manager(caller: Caller, name: str, folder: Path, authority: str) -> Json:
-    """As istiod sets up a sidecar: faults, then CORS, then the router; no idle time-out; paths normalized."""
+def _connection_manager(caller: Caller, name: str, folder: Path, authority: str) -> JsonObject:
+    """Return the settings that istiod gives a sidecar: filters for faults, CORS and routing; no idle timeout."""
     return {
         "@type": f"{_FILTERS}network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "outbound",
@@ -56,5 +62,5 @@ def _connection_manager(caller: Caller, name: str, folder: Path, authority: str)
     }
 
 
-def _filter(name: str, kind: str) -> Json:
+def _filter(name: str, kind: str) -> JsonObject:
     return {"name": name, "typed_config": {"@type": f"{_FILTERS}http.{kind}"}}

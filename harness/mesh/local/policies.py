@@ -1,29 +1,42 @@
-"""A DestinationRule's traffic policy as fields of Envoy's clusters, in the way istiod translates it."""
+"""Translate a DestinationRule's traffic policy into fields of Envoy's clusters, as istiod does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from harness.mesh.local.actions import duration
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
+from harness.routing.istio.types import (
+    ConnectionPool,
+    HTTPSettings,
+    OutlierDetection,
+    PolicyParts,
+    TcpKeepalive,
+    TCPSettings,
+    TrafficPolicy,
+)
 
-_PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 _UNLIMITED = 2**32 - 1
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_BALANCERS = {"LEAST_CONN": "LEAST_REQUEST", "LEAST_REQUEST": "LEAST_REQUEST", "RANDOM": "RANDOM", "ROUND_ROBIN": "ROUND_ROBIN"}  # fmt: skip
+_BALANCERS = {
+    "LEAST_CONN": "LEAST_REQUEST",
+    "LEAST_REQUEST": "LEAST_REQUEST",
+    "RANDOM": "RANDOM",
+    "ROUND_ROBIN": "ROUND_ROBIN",
+}
 
 
-def for_port(policy: Json | None, port: int) -> Json:
-    """The policy of a port: settings of that port replace the others whole, as in Istio."""
-    whole = policy or {}
+def for_port(policy: TrafficPolicy | None, port: int) -> PolicyParts:
+    """Return the policy of a port: as in Istio, settings for that port replace the whole general policy."""
+    whole: TrafficPolicy = policy or {}
     for item in whole.get("portLevelSettings") or ():
         if (item.get("port") or {}).get("number") == port:
-            return {part: item[part] for part in _PARTS if part in item}
-    return {part: whole[part] for part in _PARTS if part in whole}
+            return _parts(item)
+    return _parts(whole)
 
 
-def for_subset(policy: Json, subset: Json | None, port: int) -> Json:
-    """The policy of a subset: what it says replaces that part of the rule's; its settings of the port replace all."""
+def for_subset(policy: PolicyParts, subset: TrafficPolicy | None, port: int) -> PolicyParts:
+    """Return the policy of a subset: each part that it sets replaces the rule's; its settings for the port replace all."""
     if not subset:
         return policy
     for item in subset.get("portLevelSettings") or ():
@@ -32,17 +45,20 @@ def for_subset(policy: Json, subset: Json | None, port: int) -> Json:
     return {**policy, **for_port(subset, port)}
 
 
-def cluster_fields(policy: Json) -> dict[str, Json]:
-    """Envoy's cluster fields: thresholds, time-outs, balancing and outlier detection, with Istio's defaults."""
-    pool = policy.get("connectionPool") or {}
-    http, tcp = pool.get("http") or {}, pool.get("tcp") or {}
-    fields: dict[str, Json] = {
+def cluster_fields(policy: PolicyParts) -> JsonObject:
+    """Return Envoy's cluster fields (thresholds, timeouts, balancing, outlier detection) with Istio's defaults."""
+    pool: ConnectionPool = policy.get("connectionPool") or {}
+    http: HTTPSettings = pool.get("http") or {}
+    tcp: TCPSettings = pool.get("tcp") or {}
+    simple = (policy.get("loadBalancer") or {}).get("simple")
+    fields: JsonObject = {
         "connect_timeout": duration(tcp.get("connectTimeout", "10s")),
         "circuit_breakers": {"thresholds": [_thresholds(http, tcp)]},
-        "lb_policy": _BALANCERS.get((policy.get("loadBalancer") or {}).get("simple", ""), "LEAST_REQUEST"),
+        "lb_policy": _BALANCERS.get(simple or "", "LEAST_REQUEST"),
     }
-    if tcp.get("tcpKeepalive") is not None:
-        fields["upstream_connection_options"] = {"tcp_keepalive": _keepalive(tcp["tcpKeepalive"])}
+    keepalive = tcp.get("tcpKeepalive")
+    if keepalive is not None:
+        fields["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
     options = _http_options(http, tcp)
     outlier = policy.get("outlierDetection")
     if outlier is not None:
@@ -59,8 +75,22 @@ def cluster_fields(policy: Json) -> dict[str, Json]:
     return fields
 
 
-def _thresholds(http: Mapping[str, Json], tcp: Mapping[str, Json]) -> Json:
-    """Zero means unlimited, as in Istio."""
+def _parts(policy: PolicyParts) -> PolicyParts:
+    """Return only the parts that a policy can set for one port."""
+    parts: PolicyParts = {}
+    if "connectionPool" in policy:
+        parts["connectionPool"] = policy["connectionPool"]
+    if "outlierDetection" in policy:
+        parts["outlierDetection"] = policy["outlierDetection"]
+    if "loadBalancer" in policy:
+        parts["loadBalancer"] = policy["loadBalancer"]
+    if "tls" in policy:
+        parts["tls"] = policy["tls"]
+    return parts
+
+
+def _thresholds(http: HTTPSettings, tcp: TCPSettings) -> JsonObject:
+    """Return the circuit breaker's thresholds; as in Istio, zero means unlimited."""
     return {
         "max_connections": tcp.get("maxConnections") or _UNLIMITED,
         "max_pending_requests": http.get("http1MaxPendingRequests") or _UNLIMITED,
@@ -70,8 +100,8 @@ def _thresholds(http: Mapping[str, Json], tcp: Mapping[str, Json]) -> Json:
     }
 
 
-def _http_options(http: Mapping[str, Json], tcp: Mapping[str, Json]) -> dict[str, Json]:
-    common: dict[str, Json] = {}
+def _http_options(http: HTTPSettings, tcp: TCPSettings) -> JsonObject:
+    common: JsonObject = {}
     idle = http.get("idleTimeout") or tcp.get("idleTimeout")
     if idle is not None:
         common["idle_timeout"] = duration(idle)
@@ -79,18 +109,19 @@ def _http_options(http: Mapping[str, Json], tcp: Mapping[str, Json]) -> dict[str
         common["max_requests_per_connection"] = http["maxRequestsPerConnection"]
     if tcp.get("maxConnectionDuration"):
         common["max_connection_duration"] = duration(tcp["maxConnectionDuration"])
-    options: dict[str, Json] = {"common_http_protocol_options": common} if common else {}
-    if http.get("h2UpgradePolicy") == "UPGRADE" or http.get("useClientProtocol"):
-        options.setdefault("common_http_protocol_options", {})
-    return options
+    if common or http.get("h2UpgradePolicy") == "UPGRADE" or http.get("useClientProtocol"):
+        return {"common_http_protocol_options": common}
+    return {}
 
 
-def _protocol(http: Mapping[str, Json]) -> Json:
-    streams = {"max_concurrent_streams": http["maxConcurrentStreams"]} if http.get("maxConcurrentStreams") else {}
+def _protocol(http: HTTPSettings) -> JsonObject:
+    streams: JsonObject = {}
+    if http.get("maxConcurrentStreams"):
+        streams["max_concurrent_streams"] = http["maxConcurrentStreams"]
     keepalive = http.get("http2KeepAlive")
     if keepalive:
-        times = {name: duration(keepalive[name]) for name in ("interval", "timeout")}
-        streams["connection_keepalive"] = times
+        interval, timeout = duration(keepalive["interval"]), duration(keepalive["timeout"])
+        streams["connection_keepalive"] = {"interval": interval, "timeout": timeout}
     if http.get("useClientProtocol"):
         return {"use_downstream_protocol_config": {"http2_protocol_options": streams, "http_protocol_options": {}}}
     if http.get("h2UpgradePolicy") == "UPGRADE":
@@ -98,27 +129,32 @@ def _protocol(http: Mapping[str, Json]) -> Json:
     return {"explicit_http_config": {"http_protocol_options": {}}}
 
 
-def _keepalive(settings: Mapping[str, Json]) -> Json:
-    fields = {"keepalive_probes": settings.get("probes")}
-    for istio, envoy in (("time", "keepalive_time"), ("interval", "keepalive_interval")):
-        if settings.get(istio):
-            fields[envoy] = int(float(duration(settings[istio])[:-1]))
-    return {name: value for name, value in fields.items() if value is not None}
+def _keepalive(settings: TcpKeepalive) -> JsonObject:
+    fields: JsonObject = {}
+    if settings.get("probes") is not None:
+        fields["keepalive_probes"] = settings["probes"]
+    for envoy, time in (("keepalive_time", settings.get("time")), ("keepalive_interval", settings.get("interval"))):
+        if time:
+            fields[envoy] = int(float(duration(time)[:-1]))
+    return fields
 
 
-def _outlier(settings: Mapping[str, Json]) -> Json:
-    """Success rates never eject in Istio; a consecutive count of zero switches that detector off."""
-    fields: dict[str, Json] = {"enforcing_success_rate": 0}
-    for istio, envoy in (
-        ("consecutive5xxErrors", "consecutive_5xx"),
-        ("consecutiveGatewayErrors", "consecutive_gateway_failure"),
+def _outlier(settings: OutlierDetection) -> JsonObject:
+    """Return Envoy's outlier detection: success rates never eject in Istio; a count of zero turns its detector off."""
+    fields: JsonObject = {"enforcing_success_rate": 0}
+    for envoy, count in (
+        ("consecutive_5xx", settings.get("consecutive5xxErrors")),
+        ("consecutive_gateway_failure", settings.get("consecutiveGatewayErrors")),
     ):
-        if settings.get(istio) is not None:
-            fields[envoy] = settings[istio]
-            fields[f"enforcing_{envoy}"] = 100 if settings[istio] else 0
-    for istio, envoy in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
-        if settings.get(istio):
-            fields[envoy] = duration(settings[istio])
+        if count is not None:
+            fields[envoy] = count
+            fields[f"enforcing_{envoy}"] = 100 if count else 0
+    for envoy, time in (
+        ("interval", settings.get("interval")),
+        ("base_ejection_time", settings.get("baseEjectionTime")),
+    ):
+        if time:
+            fields[envoy] = duration(time)
     if settings.get("maxEjectionPercent"):
         fields["max_ejection_percent"] = settings["maxEjectionPercent"]
     if settings.get("splitExternalLocalOriginErrors"):
@@ -130,9 +166,10 @@ def _outlier(settings: Mapping[str, Json]) -> Json:
     return fields
 
 
-def _errors(codes: list[int]) -> Json:
-    rules = [
+def _errors(codes: Sequence[int]) -> JsonObject:
+    rules: list[JsonObject] = [
         {"http_response_headers_match": {"headers": [{"name": ":status", "string_match": {"exact": str(code)}}]}}
         for code in codes
     ]
-    return rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
+    any_of: list[JsonValue] = [*rules]
+    return rules[0] if len(rules) == 1 else {"or_match": {"rules": any_of}}

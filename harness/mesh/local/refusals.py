@@ -1,4 +1,4 @@
-"""Where in the files stands what Envoy refused: its reason quotes a piece of some value, but knows no files."""
+"""Find the file and line of the value that Envoy rejected: Envoy's reason quotes the value but names no file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from harness.errors import EnvoyError
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import raise_problems
 from harness.routing.istio.edits import key
@@ -14,12 +14,12 @@ from harness.routing.istio.reading import sources_of
 from harness.routing.istio.shapes import At, Problem
 
 _SHORTEST = 3
-"""Characters of a piece or value that are no coincidence."""
+"""A shorter quotation, in characters, could match a value by coincidence."""
 
 
 @contextmanager
-def refusals_placed(resources: Sequence[Json], namespace: str) -> Iterator[None]:
-    """Raise ResourceError with file and line instead of an EnvoyError whose reason quotes a value of a file."""
+def refusals_placed(resources: Sequence[JsonObject], namespace: str) -> Iterator[None]:
+    """Turn an EnvoyError into a ResourceError with file and line where Envoy's reason quotes a value of a file."""
     try:
         yield
     except EnvoyError as error:
@@ -32,7 +32,7 @@ def refusals_placed(resources: Sequence[Json], namespace: str) -> Iterator[None]
         raise
 
 
-def _quoted(resources: Sequence[Json], namespace: str, reason: str) -> Iterator[Found]:
+def _quoted(resources: Sequence[JsonObject], namespace: str, reason: str) -> Iterator[Found]:
     piece = reason.rpartition(": ")[2].strip()
     for resource in resources:
         if key(resource, namespace) not in sources_of(resources):
@@ -42,7 +42,7 @@ def _quoted(resources: Sequence[Json], namespace: str, reason: str) -> Iterator[
                 yield resource, Problem(at=at, message=reason)
 
 
-def _texts(value: Json, at: At) -> Iterator[tuple[At, str]]:
+def _texts(value: JsonValue, at: At) -> Iterator[tuple[At, str]]:
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Route tables of the callers: virtual hosts with the routes that istiod would give each sidecar."""
+"""Route tables of the callers: the virtual hosts and routes that istiod would give each sidecar."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ from dataclasses import dataclass
 
 from harness.mesh.local import actions, matches
 from harness.mesh.local.clusters import cluster_name
-from harness.mesh.local.topology import Caller, Destination, table_name
-from harness.model.json import Json
+from harness.mesh.local.topology import Caller, Service, table_name
+from harness.model.json import JsonObject, JsonValue
 from harness.routing.istio.governing import destination_name, virtual_service
+from harness.routing.istio.types import (
+    Destination,
+    HTTPMatchRequest,
+    HTTPRoute,
+    HTTPRouteDestination,
+    VirtualService,
+    as_virtual_service,
+)
 
 _MAX_ANSWER_BYTES = 1024 * 1024
 
 
 def route_tables(
-    resources: Sequence[Json], callers: Sequence[Caller], services: Sequence[Destination]
-) -> dict[str, Json]:
-    """Every route table by name: one a caller for all services, and one for each service it calls by a URL."""
+    resources: Sequence[JsonObject], callers: Sequence[Caller], services: Sequence[Service]
+) -> dict[str, JsonObject]:
+    """Return the route tables by name: for each caller one for all services and one for each service it calls by URL."""
     by_host = {service.host: service for service in services}
-    tables: dict[str, Json] = {}
+    tables: dict[str, JsonObject] = {}
     for caller in callers:
         hosts = [_Calls(resources, caller, service, by_host, any_host=False).virtual_host() for service in services]
-        tables[table_name(caller.workload)] = _table(table_name(caller.workload), [*hosts, _nowhere()])
+        tables[table_name(caller.workload)] = _table(table_name(caller.workload), [*hosts, _unknown_host()])
         for service in services:
             if service.name in caller.calls:
                 name = table_name(caller.workload, service.name)
@@ -31,7 +39,7 @@ def route_tables(
     return tables
 
 
-def _table(name: str, hosts: Sequence[Json]) -> Json:
+def _table(name: str, hosts: Sequence[JsonObject]) -> JsonObject:
     return {
         "name": name,
         "virtual_hosts": list(hosts),
@@ -41,41 +49,45 @@ def _table(name: str, hosts: Sequence[Json]) -> Json:
     }
 
 
-def _nowhere() -> Json:
-    """What answers for a host that is no service of the mesh, as in a mesh with REGISTRY_ONLY."""
-    route = {"name": "block_all", "match": {"prefix": "/"}, "direct_response": {"status": 502}}
+def _unknown_host() -> JsonObject:
+    """Return the virtual host that answers 502 for unknown hosts, as in a mesh with REGISTRY_ONLY."""
+    route: JsonObject = {"name": "block_all", "match": {"prefix": "/"}, "direct_response": {"status": 502}}
     return {"name": "block_all", "domains": ["*"], "routes": [route]}
 
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """The calls of one workload to one service. any_host: they come by a URL of their own, whatever the Host."""
+    """The calls of one workload to one service.
 
-    resources: Sequence[Json]
+    any_host: the calls come by a URL that leads to this service only, whatever the Host header.
+    """
+
+    resources: Sequence[JsonObject]
     caller: Caller
-    service: Destination
-    services: Mapping[str, Destination]
+    service: Service
+    services: Mapping[str, Service]
     any_host: bool
 
-    def virtual_host(self) -> Json:
+    def virtual_host(self) -> JsonObject:
+        """Return the virtual host with the routes that apply to these calls."""
         service, caller = self.service, self.caller
         governing = virtual_service(self.resources, host=service.host, namespace=caller.namespace)
-        # Where no route is meant for this caller, Istio leaves the service to its default, as without a VirtualService.
-        routes = (list(self._routes(governing)) if governing else []) or [self._default_route()]
+        # Istio falls back to the default route when no route of the VirtualService applies to this caller.
+        routes = list(self._routes(as_virtual_service(governing))) if governing else []
         return {
             "name": f"{service.host}:{service.port}",
-            "domains": ["*"] if self.any_host else _domains(service, caller),
-            "routes": routes,
+            "domains": ["*"] if self.any_host else [*_domains(service, caller)],
+            "routes": [*routes] or [self._default_route()],
             "include_request_attempt_count": True,
         }
 
     @property
     def _authority(self) -> str:
-        """The Host that the caller would have sent, had it called the service by its name."""
+        """The Host header that the caller would have sent if it had called the service by name."""
         return self.service.authority
 
-    def _default_route(self) -> Json:
-        action: dict[str, Json] = {
+    def _default_route(self) -> JsonObject:
+        action: JsonObject = {
             "cluster": cluster_name(self.service.host, self.service.port),
             "timeout": "0s",
             "retry_policy": actions.retry_policy(None),
@@ -84,10 +96,11 @@ class _Calls:
             action["host_rewrite_literal"] = self._authority
         return {"name": "default", "match": {"prefix": "/"}, "route": action}
 
-    def _routes(self, resource: Json) -> Iterator[Json]:
-        """The routes of one VirtualService, up to the first one that takes everything."""
+    def _routes(self, resource: VirtualService) -> Iterator[JsonObject]:
+        """Yield the routes of a VirtualService, up to the first one that takes every request."""
+        unconditional: list[HTTPMatchRequest] = [{}]
         for http in resource["spec"].get("http") or ():
-            for condition in http.get("match") or [{}]:
+            for condition in http.get("match") or unconditional:
                 match = self._match(condition)
                 if match is None:
                     continue
@@ -95,8 +108,8 @@ class _Calls:
                 if matches.is_catch_all(match):
                     return
 
-    def _match(self, condition: Json) -> Json | None:
-        """Envoy's match, or None where the condition can never be met by these calls."""
+    def _match(self, condition: HTTPMatchRequest) -> JsonObject | None:
+        """Return Envoy's match, or None where these calls can never meet the condition."""
         if not matches.selects(condition, self.caller, self.service.port):
             return None
         if self.any_host:
@@ -105,9 +118,11 @@ class _Calls:
             condition = matches.without_authority(condition)
         return matches.route_match(condition)
 
-    def _route(self, resource: Json, http: Json, condition: Json, match: Json) -> Json:
+    def _route(
+        self, resource: VirtualService, http: HTTPRoute, condition: HTTPMatchRequest, match: JsonObject
+    ) -> JsonObject:
         name = ".".join(part for part in (http.get("name"), condition.get("name")) if part)
-        route = {"name": name, "match": match, **actions.header_changes(http.get("headers"))}
+        route: JsonObject = {"name": name, "match": match, **actions.header_changes(http.get("headers"))}
         if condition.get("statPrefix"):
             route["stat_prefix"] = condition["statPrefix"]
         if http.get("redirect"):
@@ -115,12 +130,13 @@ class _Calls:
         elif http.get("directResponse"):
             route["direct_response"] = actions.direct_response(http["directResponse"])
         else:
-            self._send_on(route, resource, http)
+            route.update(self._forwarding(resource, http))
         filters = actions.filters(http)
         return {**route, "typed_per_filter_config": filters} if filters else route
 
-    def _send_on(self, route: dict[str, Json], resource: Json, http: Json) -> None:
-        """Give the route the action that sends requests to one destination, or to several by weight."""
+    def _forwarding(self, resource: VirtualService, http: HTTPRoute) -> JsonObject:
+        """Return the action that sends requests to one destination, or to several by weight, and header changes."""
+        headers = actions.header_changes(http.get("headers"))
         action = actions.forwarding(http)
         mirrors = [(self._cluster(target, resource), share) for target, share in actions.mirrors(http)]
         if mirrors:
@@ -131,10 +147,10 @@ class _Calls:
         if len(targets) == 1:
             action["cluster"] = self._cluster(targets[0]["destination"], resource)
             for field, values in actions.header_changes(targets[0].get("headers")).items():
-                route[field] = [*route.get(field, []), *values]
+                headers[field] = [*headers.get(field, []), *values]
             authority = authority or actions.authority_of(targets[0].get("headers")) or own
         else:
-            weighted = [
+            weighted: list[JsonValue] = [
                 _weighted(target, self._cluster(target["destination"], resource), "" if authority else own)
                 for target in targets
                 if target.get("weight")
@@ -142,23 +158,24 @@ class _Calls:
             action["weighted_clusters"] = {"clusters": weighted}
         if authority:
             action["host_rewrite_literal"] = authority
-        route["route"] = action
+        return {**headers, "route": action}
 
-    def _cluster(self, destination: Json, resource: Json) -> str:
-        """The cluster of a destination; without a port it is the only one of its service."""
+    def _cluster(self, destination: Destination, resource: VirtualService) -> str:
+        """Return the cluster of a destination; a destination without a port means the service's only port."""
         host = destination_name(destination, resource, self.caller.namespace)
-        port = (destination.get("port") or {}).get("number") or self.services[host].port
+        selector = destination.get("port")
+        port = (selector.get("number") if selector else None) or self.services[host].port
         return cluster_name(host, port, destination.get("subset") or "")
 
 
-def _domains(service: Destination, caller: Caller) -> list[str]:
-    """Every way to write the service's name; ports are ignored."""
+def _domains(service: Service, caller: Caller) -> list[str]:
+    """Return every form of the service's name; Envoy ignores the port of the Host header."""
     names = [service.host, f"{service.host}.", f"{service.name}.{service.namespace}.svc"]
     names.append(f"{service.name}.{service.namespace}")
     return [*names, service.name] if service.namespace == caller.namespace else names
 
 
-def _mirror(cluster: str, share: Json) -> Json:
+def _mirror(cluster: str, share: JsonObject) -> JsonObject:
     return {
         "cluster": cluster,
         "runtime_fraction": {"default_value": share},
@@ -167,7 +184,7 @@ def _mirror(cluster: str, share: Json) -> Json:
     }
 
 
-def _weighted(target: Json, cluster: str, authority: str) -> Json:
+def _weighted(target: HTTPRouteDestination, cluster: str, authority: str) -> JsonObject:
     authority = actions.authority_of(target.get("headers")) or authority
-    entry = {"name": cluster, "weight": target["weight"], **actions.header_changes(target.get("headers"))}
+    entry: JsonObject = {"name": cluster, "weight": target["weight"], **actions.header_changes(target.get("headers"))}
     return {**entry, "host_rewrite_literal": authority} if authority else entry

@@ -1,4 +1,4 @@
-"""Starting the local mesh: Envoy first, at ports of its own choice, then the services behind it."""
+"""Start the local mesh: first Envoy, at ports that it chooses, then the services behind it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
 from harness.mesh.local.mesh import LocalMesh
 from harness.mesh.local.refusals import refusals_placed
-from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Destination, Endpoint, Topology
+from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Endpoint, Service, Topology
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.routing.istio.reading import read_resources
 
 
@@ -32,10 +32,11 @@ def start_local_mesh(
     workloads: Literal["needed", "all"] = "needed",
     canary_env: Mapping[str, str] | None = None,
 ) -> Iterator[LocalMesh]:
-    """Start the mesh of ``harness.yaml``; on leaving, everything it started has ended.
+    """Start the mesh of ``harness.yaml``; on exit, stop everything that was started.
 
-    folder: takes configurations, logs and the journal. workloads: what the entry needs, or all of them.
-    canary_env: further environment of the canary. Raises ResourceError, EnvoyError, PortError, ServiceError.
+    folder: where configurations, logs and the journal are written. workloads: those that the entry needs, or all.
+    canary_env: additional environment variables of the canary.
+    Raises ResourceError, EnvoyError, PortError or ServiceError.
     """
     config = _with_canary_env(config, canary_env or {})
     resources = read_resources(config.istio, namespace=config.namespace)
@@ -50,11 +51,12 @@ def start_local_mesh(
 
 @contextmanager
 def open_local_mesh(
-    topology: Topology, resources: Sequence[Json], folder: Path, *, entry: str, check: Callable[[], None]
+    topology: Topology, resources: Sequence[JsonObject], folder: Path, *, entry: str, check: Callable[[], None]
 ) -> Iterator[LocalMesh]:
-    """The proxies of a mesh whose services run, or will run, at the endpoints of ``topology``.
+    """Start the proxies of a mesh; its services run, or will run, at the endpoints of ``topology``.
 
-    entry: the service that load is sent to. check: raises when a service has died.
+    folder: where configurations, logs and the journal are written. entry: the service that receives the load.
+    check: called to raise an error when a service has died. Raises ResourceError, EnvoyError or PortError.
     """
     check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"
@@ -71,7 +73,7 @@ def open_local_mesh(
 
 
 def topology_of(config: Config, services: ServiceSet) -> Topology:
-    """Every workload that runs is an endpoint and a caller; the load generator calls every service."""
+    """Return the topology: every running workload is an endpoint and a caller; the load generator calls them all."""
     running = services.workloads
     return Topology(
         namespace=config.namespace,
@@ -87,7 +89,7 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
             *(_caller(config, workload) for workload in running),
         ),
         services=tuple(
-            Destination(
+            Service(
                 name=service.name,
                 namespace=config.namespace,
                 port=service.port,

@@ -1,7 +1,7 @@
 """Istio's standard metrics of a calling sidecar, counted by Envoy's stats access logger.
 
-They stand at ``/stats/prometheus`` as ``envoy_istio_requests_total`` and
-``envoy_istio_request_duration_milliseconds``: only the leading ``envoy_`` differs from Istio.
+Envoy serves them at ``/stats/prometheus`` as ``envoy_istio_requests_total`` and
+``envoy_istio_request_duration_milliseconds``: only the prefix ``envoy_`` differs from Istio's names.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import json
 
 from harness.mesh.local.clusters import CLUSTER, METADATA
 from harness.mesh.local.topology import Caller
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 
 REQUESTS = "envoy_istio_requests_total"
 UNKNOWN = "unknown"
 
 
-def stats_logger(caller: Caller, *, authority: str = "") -> Json:
-    """The access logger that counts the calls of one workload; ``authority`` where all are for one, whatever the Host."""
-    tags = [*_fixed(caller), *_destination(authority), *_answer()]
+def stats_logger(caller: Caller, *, authority: str = "") -> JsonObject:
+    """Return the access logger that counts the calls of one workload.
+
+    authority: the service that all calls go to, whatever their Host header; empty where the Host header decides.
+    """
+    tags: list[JsonValue] = [*_fixed(caller), *_destination(authority), *_answer()]
     return {
         "name": "envoy.access_loggers.stats",
         "typed_config": {
@@ -36,7 +39,7 @@ def stats_logger(caller: Caller, *, authority: str = "") -> Json:
     }
 
 
-def _fixed(caller: Caller) -> list[Json]:
+def _fixed(caller: Caller) -> list[JsonObject]:
     values = {
         "reporter": "source",
         "source_workload": caller.workload,
@@ -53,11 +56,12 @@ def _fixed(caller: Caller) -> list[Json]:
     return [_tag(name, value) for name, value in values.items()]
 
 
-def _destination(authority: str) -> list[Json]:
-    """The service comes from the cluster, known as soon as a route is chosen; the rest from the endpoint.
+def _destination(authority: str) -> list[JsonObject]:
+    """Return the tags of the called service: its name comes from the cluster, the rest from the endpoint.
 
-    As in Istio (``istio_stats.cc``): an injected abort has no endpoint, so its workload and namespace are unknown, and
-    what a proxy answers without a cluster counts for the Host that was called.
+    The cluster is known as soon as Envoy has chosen a route. As in Istio (``istio_stats.cc``), an injected abort
+    has no endpoint, so its workload and namespace are unknown, and a response that a proxy sends without a cluster
+    counts for the Host that was called.
     """
     service = {"destination_service": "service", "destination_service_name": "service_name"}
     workload = {
@@ -80,16 +84,16 @@ def _destination(authority: str) -> list[Json]:
 
 
 def _or_host(metadata: str, authority: str) -> str:
-    """A piece of metadata, or the Host of the request; the Host is of no use where ``authority`` says what was called."""
+    """Return the format of a metadata value that falls back to the Host header where no ``authority`` is known."""
     if authority:
         return f"%METADATA({metadata})%"
     operators = [{"command": "METADATA", "param": metadata}, {"command": "REQ", "param": ":AUTHORITY"}]
     return f"%COALESCE({json.dumps({'operators': operators})})%"
 
 
-def _answer() -> list[Json]:
-    """Istio calls gRPC by its content type."""
-    grpc = {"prefix": "application/grpc"}
+def _answer() -> list[JsonObject]:
+    """Return the tags of the response; like Istio, recognise gRPC by its content type."""
+    grpc: JsonObject = {"prefix": "application/grpc"}
     return [
         {"name": "request_protocol", "value_format": "%REQ(CONTENT-TYPE)%", "rules": _replaced(grpc, "grpc", "http")},
         _tag("response_code", "%RESPONSE_CODE%"),
@@ -98,26 +102,26 @@ def _answer() -> list[Json]:
     ]
 
 
-def _tag(name: str, value: str, instead_of_empty: str = "") -> Json:
-    tag: dict[str, Json] = {"name": name, "value_format": value}
+def _tag(name: str, value: str, instead_of_empty: str = "") -> JsonObject:
+    tag: JsonObject = {"name": name, "value_format": value}
     return {**tag, "rules": _replaced({"exact": ""}, instead_of_empty)} if instead_of_empty else tag
 
 
-def _replaced(value: Json, by: str, otherwise: str = "") -> Json:
-    """Rules that put ``by`` in the place of a tag's value that is matched, and ``otherwise`` in that of others."""
+def _replaced(value: JsonObject, by: str, otherwise: str = "") -> JsonObject:
+    """Return rules that replace a tag's value with ``by`` if it matches, and with ``otherwise`` if it does not."""
     types = "type.googleapis.com/envoy.extensions.matching."
-    tag_value = {
+    tag_value: JsonObject = {
         "name": "stat_tag_value_input",
         "typed_config": {"@type": f"{types}common_inputs.stats.v3.StatTagValueInput"},
     }
 
-    def update(text: str) -> Json:
-        config = {
+    def update(text: str) -> JsonObject:
+        config: JsonObject = {
             "@type": f"{types}actions.transform_stat.v3.TransformStat",
             "update_tag": {"new_tag_value": text},
         }
         return {"action": {"name": "update_tag", "typed_config": config}}
 
-    predicate = {"single_predicate": {"input": tag_value, "value_match": value}}
-    rules: dict[str, Json] = {"matcher_list": {"matchers": [{"predicate": predicate, "on_match": update(by)}]}}
+    predicate: JsonObject = {"single_predicate": {"input": tag_value, "value_match": value}}
+    rules: JsonObject = {"matcher_list": {"matchers": [{"predicate": predicate, "on_match": update(by)}]}}
     return {**rules, "on_no_match": update(otherwise)} if otherwise else rules

@@ -1,4 +1,4 @@
-"""Who is in the mesh: services with the endpoints of their versions, and the workloads that call them."""
+"""The members of the mesh: services with the endpoints of their versions, and the workloads that call them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOAD_GENERATOR = "loadgenerator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where one workload of a service answers; ``host`` is an address or a name."""
+    """The address of one workload of a service; ``host`` is an IP address or a host name."""
 
     workload: str
     version: str
@@ -22,8 +22,11 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """A service that can be called; ``port`` is its port in the mesh. Without endpoints it answers 503."""
+class Service:
+    """A service that workloads can call.
+
+    port: its port in the mesh. endpoints: when there are none, calls get a 503.
+    """
 
     name: str
     namespace: str
@@ -32,18 +35,21 @@ class Destination:
 
     @property
     def host(self) -> str:
-        """The full name."""
+        """The full name of the service."""
         return fqdn(self.name, self.namespace)
 
     @property
     def authority(self) -> str:
-        """The Host that callers send when they call it by its name."""
+        """The Host header that callers send when they call the service by its name."""
         return f"{self.name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A workload with a sidecar. ``calls``: services that it reaches at a URL of their own, whatever the Host."""
+    """A workload with a sidecar.
+
+    calls: the services that it reaches at a separate URL each, whatever Host header it sends.
+    """
 
     workload: str
     app: str
@@ -55,13 +61,19 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Everybody in the mesh. ``namespace``: of the callers, and of resources that name none."""
+    """All members of the mesh.
+
+    namespace: the namespace of the callers, and of resources that do not name one.
+    """
 
     namespace: str
     callers: tuple[Caller, ...]
-    services: tuple[Destination, ...]
+    services: tuple[Service, ...]
 
 
 def table_name(workload: str, service: str = "") -> str:
-    """The name of a caller's route table, and of the listener that uses it; ``service`` for the URL of one service."""
+    """Return the name of a caller's route table and of the listener that uses it.
+
+    service: the one service that the listener's URL leads to; empty for the listener that serves all of them.
+    """
     return f"{workload}~{service}" if service else workload

@@ -1,4 +1,4 @@
-"""Istio resources and the workloads of the mesh in, what Envoy is to serve out."""
+"""Translate Istio resources and the workloads of the mesh into Envoy's configuration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from harness.clients.envoy.process import Snapshot
 from harness.mesh.local.clusters import clusters
 from harness.mesh.local.routes import route_tables
 from harness.mesh.local.topology import Topology
-from harness.model.json import Json
+from harness.model.json import JsonObject
 
 
-def translated(resources: Sequence[Json], topology: Topology) -> Snapshot:
-    """Clusters and route tables for resources that have passed the checks."""
+def translated(resources: Sequence[JsonObject], topology: Topology) -> Snapshot:
+    """Return the clusters and route tables for resources that have passed the checks."""
     return Snapshot(
         clusters=clusters(resources, topology.services, namespace=topology.namespace),
         tables=route_tables(resources, topology.callers, topology.services),
