@@ -8,7 +8,8 @@
     │   ├── LoadProfileError        a load profile that is unknown or broken
     │   └── JudgeInputError         recorded numbers no judge can take
     ├── MissingExtra                an optional package is not installed
-    ├── EnvoyError                  the proxy is missing, died or refused a configuration
+    ├── EnvoyError                  the proxy is missing, died or does not apply a configuration
+    │   └── EnvoyRejection          Envoy rejected a configuration; holds its reason
     ├── ServiceError                a service process died or never became healthy
     ├── PortError                   a port that should be free is taken
     ├── LoadError                   the load generator failed
@@ -100,7 +101,15 @@ class MissingExtra(HarnessError):
 
 
 class EnvoyError(HarnessError):
-    """Envoy is missing, died, or refused a configuration (with Envoy's own reason)."""
+    """Envoy is missing, died, or does not apply a configuration."""
+
+
+class EnvoyRejection(EnvoyError):
+    """Envoy rejected a configuration. reason: Envoy's own words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Envoy rejected the configuration: {reason}")
+        self.reason = reason
 
 
 class ServiceError(HarnessError):

@@ -1,4 +1,4 @@
-"""Samples as Parquet: a file that pandas, DuckDB or a spreadsheet reads without the harness."""
+"""Write samples to Parquet files, which pandas, DuckDB and spreadsheets can read without the harness, and read them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TEXTS = ("arm", "operation", "error")
 
 
 def write_samples(path: Path, samples: Samples) -> None:
-    """Write all samples, one row a request, sorted by due time; arm, operation and error as text.
+    """Write one row per request, sorted by due time, with arm, operation and error as text.
 
-    Atomic: the file is whole or absent. Raises RecordError when it cannot be written.
+    The write is atomic: the file is complete or absent. Raises RecordError if it cannot be written.
     """
     order = np.argsort(samples.due_s, kind="stable")
     columns: dict[str, Any] = {name: getattr(samples, name)[order] for name in COLUMNS if name not in _TEXTS}
@@ -35,17 +35,17 @@ def write_samples(path: Path, samples: Samples) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise RecordError(f"{path}: the samples cannot be written: {error.strerror or error}") from error
+        raise RecordError(f"{path}: cannot write the samples: {error.strerror or error}") from error
 
 
 def read_samples(path: Path) -> Samples:
-    """The samples that ``write_samples`` wrote. Raises RecordError for a file that is missing, cut or something else."""
+    """Read a file that ``write_samples`` wrote. Raises RecordError if it is missing, truncated or something else."""
     try:
         table = pq.read_table(path)
         columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
     except (OSError, pa.ArrowException, KeyError) as error:
         raise RecordError(f"{path}: expected samples as Parquet, found something else: {error}") from error
-    numbers: dict[str, Any] = {
+    numeric: dict[str, Any] = {
         name: column.to_numpy().astype(DTYPES[name]) for name, column in columns.items() if name not in _TEXTS
     }
     arm = _indices(columns["arm"], list(_ARM_NAMES), path)[0]
@@ -53,7 +53,7 @@ def read_samples(path: Path) -> Samples:
     operation, operations = _indices(columns["operation"], [], path)
     error_, errors = _indices(columns["error"], [""], path)
     return Samples(
-        **numbers,
+        **numeric,
         arm=arm.astype(DTYPES["arm"]),
         operation=operation,
         error=error_,
@@ -67,11 +67,11 @@ def _texts(indices: Any, names: tuple[str, ...]) -> Any:
 
 
 def _indices(column: Any, known: list[str], path: Path) -> tuple[Any, tuple[str, ...]]:
-    """Indices into the names, which are ``known`` ones first and then those of the file."""
+    """Return each row's index into the names, and the names: first ``known``, then the others in the file."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     names = list(dict.fromkeys([*known, *column.dictionary.to_pylist()]))
     if known and len(known) > 1 and len(names) > len(known):
         raise RecordError(f"{path}: expected arms {', '.join(known)}, found {', '.join(names[len(known) :])}")
-    places = np.array([names.index(name) for name in column.dictionary.to_pylist()] or [0], np.int16)
-    return places[column.indices.to_numpy()], tuple(names)
+    numbers = np.array([names.index(name) for name in column.dictionary.to_pylist()] or [0], np.int16)
+    return numbers[column.indices.to_numpy()], tuple(names)

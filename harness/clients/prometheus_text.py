@@ -1,4 +1,4 @@
-"""Prometheus's text format, as far as counters of Envoy need it."""
+"""Parser for the subset of Prometheus's text format in which Envoy writes its counters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One line: a metric's name, its labels and its value."""
+    """One sample line: the metric's name, its labels and its value."""
 
     name: str
     labels: Mapping[str, str]
@@ -21,7 +21,7 @@ class Sample:
 
 
 def parse_samples(text: str) -> Iterator[Sample]:
-    """Every sample of a text; comments and lines that are none are left out."""
+    """Yield every sample in ``text``; comments and lines that are not samples are skipped."""
     for line in text.splitlines():
         match = _LINE.match(line)
         if match:

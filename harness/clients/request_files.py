@@ -1,4 +1,4 @@
-"""Requests of one arm from a Parquet or CSV file of any load generator."""
+"""Read the requests of one arm from a Parquet or CSV file that any load generator wrote."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_requests(path: Path) -> dict[str, NDArray[Any]]:
-    """The columns ``time_s``, ``latency_s``, ``status`` and, where present, ``endpoint``, ``phase``, ``instance``.
+    """Return the columns ``time_s``, ``latency_s``, ``status`` and, if present, ``endpoint``, ``phase``, ``instance``.
 
-    Other columns are ignored. Raises JudgeInputError that names file, column and row (from 1, the
-    header not counted) for a file that is missing, cut, lacks a column or holds something else than
-    finite numbers.
+    Other columns are ignored. Raises JudgeInputError, with file, column and row (counted from 1 after the header), if the
+    file is missing or truncated, lacks a column, or contains anything but finite numbers.
     """
     table = _parquet(path) if path.suffix.lower() in _PARQUET else _csv(path)
     columns = {name: _numbers(table.column(name), path, name) for name in NUMBERS}
@@ -76,7 +75,10 @@ def _read_csv(path: Path, header: Sequence[str], parsing: csv.ParseOptions, *, t
 
 
 def _ragged(path: Path, header: Sequence[str]) -> str | None:
-    """The first row with too few or too many columns; rows are numbered only when one thread reads them."""
+    """Describe the first row with too few or too many columns, or return None.
+
+    One thread reads the file, because pyarrow numbers rows only then.
+    """
     found: list[str] = []
 
     def report(row: csv.InvalidRow) -> str:
@@ -92,7 +94,7 @@ def _ragged(path: Path, header: Sequence[str]) -> str | None:
 
 
 def _header(path: Path) -> list[str]:
-    """The names in the first line of a CSV file."""
+    """Return the column names from the first line of a CSV file."""
     try:
         with path.open("rb") as file:
             start = file.read(1 << 16)
@@ -124,7 +126,7 @@ def _check_names(names: Sequence[str], path: Path) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1 and name in (*NUMBERS, *TEXTS)]
     if repeated:
         raise JudgeInputError(
-            f"{path}: column {repeated[0]}: expected one of this name, found {names.count(repeated[0])}"
+            f"{path}: column {repeated[0]}: expected one column of this name, found {names.count(repeated[0])}"
         )
 
 
@@ -148,7 +150,7 @@ def _numbers(column: Any, path: Path, name: str) -> NDArray[np.float64]:
 
 
 def _is_text(kind: Any) -> bool:
-    """Whether a type is text, also text of which each value is stored once."""
+    """Return whether a type is text, including dictionary-encoded text."""
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
     return any(is_kind(plain) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
@@ -172,7 +174,7 @@ def _check(numbers: NDArray[np.float64], path: Path, name: str) -> None:
 
 
 def _texts(column: Any, path: Path, name: str) -> NDArray[np.str_]:
-    """Names; the empty one where there is none."""
+    """Return the column's texts, with an empty text for each missing value."""
     try:
         return np.asarray(column.cast(pa.string()).fill_null("").to_pylist(), dtype=str)
     except pa.ArrowException as error:

@@ -68,5 +68,5 @@ def test_a_cut_file_is_no_samples(tmp_path):
 
 def test_a_folder_that_does_not_exist_is_a_clear_error(tmp_path):
     """Nothing is left behind when the file cannot be written."""
-    with pytest.raises(RecordError, match="cannot be written"):
+    with pytest.raises(RecordError, match="cannot write the samples"):
         write_samples(tmp_path / "missing" / "samples.parquet", some_samples())

@@ -172,12 +172,12 @@ def test_nothing_is_left_when_the_harness_is_killed(project: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "found no file; it should be as \\$HARNESS_ENVOY names it"),
-        (lambda path: path.write_text("no program"), "may not be executed"),
+        (lambda path: None, "found no file; the path comes from \\$HARNESS_ENVOY"),
+        (lambda path: path.write_text("no program"), "not executable"),
     ],
 )
-def test_an_envoy_that_is_missing_or_not_executable_is_told(tmp_path: Path, make, message: str) -> None:
-    """The error says where it was looked for and what to do."""
+def test_a_missing_or_non_executable_envoy_is_reported(tmp_path: Path, make, message: str) -> None:
+    """The error names the path, where it comes from and what to do."""
     path = tmp_path / "envoy"
     make(path)
     with pytest.raises(EnvoyError, match=message):
@@ -212,7 +212,7 @@ def test_what_only_envoy_finds_wrong_is_told_with_file_and_line(
     resources = read_resources([file])
     with (
         _no_child_left(),
-        pytest.raises(ResourceError, match=rf"odd\.yaml:7: VirtualService ratings: spec\.{path}: .*refused.*{reason}"),
+        pytest.raises(ResourceError, match=rf"odd\.yaml:7: VirtualService ratings: spec\.{path}: .*rejected.*{reason}"),
         open_local_mesh(topology({}), resources, tmp_path / "mesh", entry="reviews", check=lambda: None),
     ):
         pytest.fail("a refused configuration must not be served")

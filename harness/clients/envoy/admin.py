@@ -1,4 +1,4 @@
-"""Envoy's admin port: what is live, what was refused, what was counted."""
+"""Client of Envoy's admin port: the active configuration, accepted and rejected updates, and statistics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.errors import EnvoyError
-from harness.model.json import Json
+from harness.model.json import JsonObject
 
 TIMEOUT_S = 10.0
 
@@ -20,7 +20,7 @@ class Admin:
     port: int
 
     def get(self, path: str) -> str:
-        """The answer to ``GET path``. Raises EnvoyError when there is none, or it is no 200."""
+        """Return the body of the answer to ``GET path``. Raises EnvoyError without an answer or for a status other than 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
             connection.request("GET", path)
@@ -28,54 +28,58 @@ class Admin:
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
             raise EnvoyError(
-                f"expected an answer of Envoy's admin port 127.0.0.1:{self.port}{path}, found: {error}"
+                f"expected an answer from Envoy's admin port 127.0.0.1:{self.port}{path}, found: {error}"
             ) from error
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise EnvoyError(f"expected 200 of Envoy's admin port for {path}, found {answer.status}: {text[:200]}")
+            raise EnvoyError(
+                f"expected status 200 from Envoy's admin port for {path}, found {answer.status}: {text[:200]}"
+            )
         return text
 
     def listener_ports(self) -> dict[str, int]:
-        """The port of every listener by name."""
+        """Return the port of every listener, by the listener's name."""
         listeners = json.loads(self.get("/listeners?format=json"))["listener_statuses"]
         return {item["name"]: item["local_address"]["socket_address"]["port_value"] for item in listeners}
 
     def ready(self) -> bool:
-        """Whether the first configuration has been taken and the listeners answer."""
+        """Return whether Envoy has loaded its first configuration and its listeners accept connections."""
         return self.get("/server_info").find('"state": "LIVE"') > 0
 
-    def route_tables(self) -> dict[str, Json]:
-        """Every live route table given by file, by name."""
+    def route_tables(self) -> dict[str, JsonObject]:
+        """Return every active route table that was loaded from a file, by name."""
         dump = json.loads(self.get("/config_dump?resource=dynamic_route_configs"))
         tables = (item["route_config"] for item in dump.get("configs", []))
         return {table["name"]: table for table in tables}
 
-    def stats(self, pattern: str) -> dict[str, Json]:
-        """Every counter, gauge and text whose name matches the regular expression."""
+    def stats(self, pattern: str) -> dict[str, int | str]:
+        """Return every counter, gauge and text readout whose name matches the regular expression."""
         text = self.get(f"/stats?format=json&filter={quote(pattern)}")
         return {item["name"]: item["value"] for item in json.loads(text)["stats"] if "name" in item}
 
     def prometheus(self, pattern: str) -> str:
-        """Metrics in Prometheus's text format whose name matches the regular expression."""
+        """Return the metrics whose name matches the regular expression, in Prometheus's text format."""
         return self.get(f"/stats/prometheus?filter={quote(pattern)}")
 
-    def updates(self) -> dict[str, Updates]:
-        """What became of the files so far: by the name of the route table, and ``cds`` for the clusters."""
+    def updates(self) -> dict[str, UpdateCounts]:
+        """Count the updates so far, by the name of the route table; ``cds`` stands for the clusters."""
         counted = self.stats(r"(\.rds\.|^cluster_manager\.cds\.).*update_(success|rejected)$")
         return {
-            _subject(name): Updates(taken=int(value), refused=int(counted[name.replace("_success", "_rejected")]))
+            _subject(name): UpdateCounts(
+                accepted=int(value), rejected=int(counted[name.replace("_success", "_rejected")])
+            )
             for name, value in counted.items()
             if name.endswith("_success")
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Updates:
-    """How often a file has been taken and how often refused."""
+class UpdateCounts:
+    """How often Envoy has accepted and rejected a file."""
 
-    taken: int
-    refused: int
+    accepted: int
+    rejected: int
 
 
 def _subject(stat: str) -> str:

