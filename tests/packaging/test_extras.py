@@ -1,5 +1,6 @@
 """The demo without a clone and without its extra."""
 
+import subprocess
 import sys
 
 import pytest
@@ -27,6 +28,15 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(without_aioh
         in capsys.readouterr().err
     )
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("service", ["details", "productpage", "ratings", "reviews"])
+def test_a_service_that_cannot_start_names_the_missing_extra(service, tmp_path):
+    """A service started by ``harness up`` or by a scenario ends with the command as its last line."""
+    code = f"import runpy, sys; sys.modules['aiohttp'] = None; runpy.run_module('harness.demo.{service}', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 1 == done.returncode
+    assert done.stderr.rstrip().endswith(f"it is not installed; run: {INSTALL}")
 
 
 def test_doctor_names_the_missing_extra(without_aiohttp, tmp_path, monkeypatch, capsys):
