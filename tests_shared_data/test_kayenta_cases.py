@@ -26,14 +26,6 @@ from harness.judge.kayenta.classify import (
     prepare,
 )
 from harness.judge.kayenta.lookup import ABSENT, lookup, number_at
-from harness.judge.kayenta.mixer import MetricSet, mix_all, mix_one
-from harness.judge.kayenta.queries import (
-    Scope,
-    escape_template,
-    expand_template,
-    prometheus_query,
-    unescape_template,
-)
 from harness.judge.kayenta.rules import Rules
 from harness.judge.kayenta.schedule import (
     Schedule,
@@ -254,65 +246,6 @@ def test_config(case: dict[str, Any]) -> None:
     with pytest.raises(JudgeInputError) as refused:
         read_config(case["config"])
     assert case["expected"]["error_contains"] in str(refused.value)
-
-
-def metric_set(side: dict[str, Any]) -> MetricSet:
-    """One series of a mixer case."""
-    times = {key: side[key] for key in ("start_ms", "end_ms", "step_ms") if key in side}
-    return MetricSet(name=side["name"], values=tuple(side["values"]), tags=side["tags"], **times)
-
-
-@of_kind("mixer")
-def test_mixer(case: dict[str, Any]) -> None:
-    """Series of both sides become the same pairs, or the same refusal."""
-    control, experiment = [[metric_set(side) for side in case[name]] for name in ("control", "experiment")]
-
-    def mixed() -> tuple[Pair, ...]:
-        if case["op"] == "mix_one":
-            return (mix_one(control[0], experiment[0]),)
-        return mix_all(case["metric_names"], control, experiment)
-
-    expected = case["expected"]
-    if "pairs" not in expected:
-        with pytest.raises(JudgeInputError) as refused:
-            mixed()
-        assert expected.get("error_contains", "") in str(refused.value)
-        return
-    found = mixed()
-    assert len(expected["pairs"]) == len(found)
-    for wanted, pair in zip(expected["pairs"], found, strict=True):
-        assert (wanted["name"], wanted["tags"]) == (pair.name, dict(pair.tags))
-        np.testing.assert_array_equal(points(wanted["control"]), pair.control)
-        np.testing.assert_array_equal(points(wanted["experiment"]), pair.experiment)
-
-
-@of_kind("query")
-def test_query(case: dict[str, Any]) -> None:
-    """The Prometheus expression is the reference's."""
-    scope = case["scope"]
-    found = prometheus_query(
-        case["query"],
-        Scope(
-            scope=scope["scope"] or "",
-            location=scope["location"] or "",
-            parameters=scope["extendedScopeParams"] or {},
-        ),
-        templates=case["templates"],
-        scope_label=case["account"]["scopeLabel"],
-    )
-    assert case["expected"]["query"] == found
-
-
-@of_kind("template")
-def test_template(case: dict[str, Any]) -> None:
-    """Templates are escaped, unescaped and expanded as in the reference."""
-    args = case["args"]
-    found = {
-        "escape": lambda: escape_template(args["template"]),
-        "unescape": lambda: unescape_template(args["template"]),
-        "expand": lambda: expand_template(args["template"], args["params"]),
-    }[case["op"]]()
-    assert case["expected"]["value"] == found
 
 
 @of_kind("schedule")

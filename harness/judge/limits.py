@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.judge.port import Evidence
+from harness.judge.scoring import limited
 from harness.judge.time_series import Points, Span, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.judge.wording import value_text
 from harness.model.objective import Direction, Objective, SliKind
@@ -24,7 +25,6 @@ from harness.model.verdict import Analysis, Estimate, Finding, Verdict
 
 WINDOW_S = 10.0
 FAILED_CHECKS = 5
-FAILED_CAP = 49.0
 ALPHA = 1.0
 """Nothing bounds how often an innocent canary fails."""
 
@@ -192,12 +192,12 @@ def _scored(findings: Sequence[Finding], verdict: Verdict, plan: Plan) -> tuple[
         finding.verdict is Verdict.FAIL and finding.objective.critical and not finding.objective.muted
         for finding in findings
     )
-    cap = {Verdict.FAIL: 0.0 if critical else FAILED_CAP, Verdict.PASS: 100.0}.get(verdict, plan.judge.marginal_score)
-    capped = min(score, cap)
+    allowed = limited(score, verdict, plan.judge, critical=critical)
+    kept = (100 - allowed) / (100 - score) if allowed > score else 1.0
     guilty = [loss > 0 and finding.verdict is not Verdict.PASS for loss, finding in zip(lost, findings, strict=True)]
-    extra = (score - capped) / sum(guilty) if any(guilty) else 0.0
-    return capped, tuple(
-        replace(finding, weight=weight, points_lost=round(loss + extra * mine, 9))
+    extra = max(score - allowed, 0.0) / sum(guilty) if any(guilty) else 0.0
+    return allowed, tuple(
+        replace(finding, weight=weight, points_lost=round(loss * kept + extra * mine, 9))
         for finding, weight, loss, mine in zip(findings, weights, lost, guilty, strict=True)
     )
 

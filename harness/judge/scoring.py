@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.model.judge import JudgeSettings
 from harness.model.verdict import Finding, Verdict
 
 FAIL_CAP = 49.0
@@ -28,38 +29,46 @@ def _key(finding: Finding) -> tuple[str, str]:
     return finding.objective.group, finding.objective.text
 
 
-def scored(
-    findings: Sequence[Finding], verdict: Verdict, *, pass_score: float, marginal_score: float
-) -> tuple[float, tuple[Finding, ...]]:
-    """The total score and the findings with the points each took from 100.
+def scored(findings: Sequence[Finding], verdict: Verdict, settings: JudgeSettings) -> tuple[float, tuple[Finding, ...]]:
+    """The total score, and the findings with the points that each of them cost.
 
-    The weighted mean of the findings' scores, capped by the verdict so that the thresholds agree
-    with it; 0 when a critical objective failed. What a cap takes is charged to the findings that
-    made the verdict, or to all where none of them did (a doubt about the requests themselves).
+    The score is the weighted mean of the findings' scores, within the limits that the verdict sets (see ``limited``).
+    What the cap takes is charged to the findings that made the verdict, or to all findings if none of them did (then
+    the requests themselves are in doubt).
     """
     raw = sum(finding.weight * finding.score for finding in findings)
-    total = min(raw, _cap(findings, verdict, pass_score, marginal_score))
-    culprits = [index for index, finding in enumerate(findings) if finding.verdict is verdict and finding.weight > 0]
-    if verdict is Verdict.FAIL and total == 0:
-        critical = [index for index in culprits if findings[index].objective.critical]
-        culprits = critical or culprits
-    culprits = culprits or [index for index, finding in enumerate(findings) if finding.weight > 0]
+    critical = any(
+        finding.objective.critical and finding.verdict is Verdict.FAIL and finding.weight > 0 for finding in findings
+    )
+    total = limited(raw, verdict, settings, critical=critical)
+    kept = (100 - total) / (100 - raw) if total > raw else 1.0
+    culprits = _culprits(findings, verdict, critical=critical and total == 0)
     blame = sum(findings[index].weight for index in culprits)
     charged = []
     for index, finding in enumerate(findings):
-        lost = finding.weight * (100 - finding.score)
-        if index in culprits:
+        lost = finding.weight * (100 - finding.score) * kept
+        if index in culprits and total < raw:
             lost += (raw - total) * finding.weight / blame
         charged.append(replace(finding, points_lost=lost))
     return total, tuple(charged)
 
 
-def _cap(findings: Sequence[Finding], verdict: Verdict, pass_score: float, marginal_score: float) -> float:
+def _culprits(findings: Sequence[Finding], verdict: Verdict, *, critical: bool) -> list[int]:
+    """Numbers of the findings that made the verdict: the critical ones only, if one of those failed the run."""
+    live = [index for index, finding in enumerate(findings) if finding.weight > 0]
+    made = [index for index in live if findings[index].verdict is verdict]
+    worst = [index for index in made if critical and findings[index].objective.critical]
+    return worst or made or live
+
+
+def limited(raw: float, verdict: Verdict, settings: JudgeSettings, *, critical: bool) -> float:
+    """The score that a verdict allows: a score on the other side of a threshold would contradict it.
+
+    critical: whether a critical objective failed, which leaves no points.
+    """
     if verdict is Verdict.PASS:
-        return 100.0
-    if verdict is not Verdict.FAIL:
-        return min(75.0, max(pass_score - 0.1, 0.0))
-    counted = [finding.objective for finding in findings if finding.verdict is Verdict.FAIL and finding.weight > 0]
-    if any(objective.critical for objective in counted):
-        return 0.0
-    return min(FAIL_CAP, max(marginal_score - 0.1, 0.0))
+        return min(raw, 100.0)
+    if verdict is Verdict.FAIL:
+        return min(raw, 0.0 if critical else min(FAIL_CAP, max(settings.marginal_score - 0.1, 0.0)))
+    floor = settings.marginal_floor if verdict is Verdict.MARGINAL else 0.0
+    return max(min(raw, settings.undecided_cap), floor)

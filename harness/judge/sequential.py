@@ -58,12 +58,7 @@ class SequentialJudge:
         doubted = doubts(table)
         if verdict is Verdict.PASS and doubted:
             verdict = Verdict.INCONCLUSIVE
-        score, charged = scored(
-            weighted(findings, seconds),
-            verdict,
-            pass_score=plan.judge.pass_score,
-            marginal_score=plan.judge.marginal_score,
-        )
+        score, charged = scored(weighted(findings, seconds), verdict, plan.judge)
         if verdict is Verdict.PASS and score < plan.judge.pass_score:
             verdict = Verdict.MARGINAL if score >= plan.judge.marginal_score else Verdict.INCONCLUSIVE
         return Analysis(

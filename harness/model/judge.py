@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+LOWEST_CAP = 75.0
+"""A run that a person has to decide about may score this much, if a pass needs more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSettings:
@@ -22,3 +25,16 @@ class JudgeSettings:
     marginal_score: float = 75.0
     noise: Mapping[str, float] = field(default_factory=dict)
     noise_from: str = ""
+
+    @property
+    def undecided_cap(self) -> float:
+        """The highest score of a run that a person has to decide about, marginal or inconclusive: less than a pass needs."""
+        return max(min(max(self.marginal_score, LOWEST_CAP), self.pass_score - 0.1), 0.0)
+
+    @property
+    def marginal_floor(self) -> float:
+        """The lowest score of a marginal verdict.
+
+        Only a marginal line above ``LOWEST_CAP`` lifts a score: with the default line, recorded runs keep theirs.
+        """
+        return self.undecided_cap if self.marginal_score > LOWEST_CAP else 0.0

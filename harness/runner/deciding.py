@@ -10,9 +10,6 @@ from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.proofs import proofs
 
-_CAP = 75.0
-"""The highest score of a run that a person has to decide about."""
-
 
 def decide(record: Record, judge: Judge) -> Analysis:
     """The judge's analysis of a recorded run, with the proofs it rests on.
@@ -25,23 +22,23 @@ def decide(record: Record, judge: Judge) -> Analysis:
     analysis = judge.judge(evidence, record.plan, now_s=end_s, final=True)
     proven = (*load_proofs(record.load), *proofs(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
-    return _with_proofs(warned, proven, record.aborted)
+    return _with_proofs(warned, proven, record.aborted, cap=record.plan.judge.undecided_cap)
 
 
-def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str) -> Analysis:
+def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str, *, cap: float) -> Analysis:
     analysis = replace(analysis, proofs=proven)
     failed = [proof for proof in proven if not proof.held]
     if failed:
         first = failed[0]
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         reason = f"proof failed: {first.name}{more}: expected {first.expected}, found {first.observed}"
-        return _inconclusive(analysis, f"the run ended early: {aborted}; {reason}" if aborted else reason)
+        return _inconclusive(analysis, f"the run ended early: {aborted}; {reason}" if aborted else reason, cap)
     if aborted and analysis.verdict is not Verdict.FAIL:
-        return _inconclusive(analysis, f"the run ended early: {aborted}")
+        return _inconclusive(analysis, f"the run ended early: {aborted}", cap)
     return analysis
 
 
-def _inconclusive(analysis: Analysis, reason: str) -> Analysis:
+def _inconclusive(analysis: Analysis, reason: str, cap: float) -> Analysis:
     if analysis.verdict is not Verdict.PASS:
         reason += f"; the judge alone said {analysis.verdict}: {analysis.reason}"
-    return replace(analysis, verdict=Verdict.INCONCLUSIVE, reason=reason, score=min(analysis.score, _CAP))
+    return replace(analysis, verdict=Verdict.INCONCLUSIVE, reason=reason, score=min(analysis.score, cap))

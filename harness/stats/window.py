@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.samples import BASELINE, CANARY
+from harness.model.samples import CANARY
 from harness.stats.table import NO_ANSWER, TOTAL, Table
 from harness.stats.weights import Weights, weights_of
 
@@ -162,11 +162,6 @@ def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, i
     above = dense.astype(np.float64, copy=False).reshape(size, width)
     np.cumsum(above[:, ::-1], axis=1, out=above[:, ::-1])
     return above.reshape(2, -1, width), first
-
-
-def both_arms(window: Window) -> bool:
-    """Whether each arm has at least one request."""
-    return bool(window.requests[BASELINE].sum() > 0 and window.requests[CANARY].sum() > 0)
 
 
 def joined(first: Window, second: Window) -> Window:

@@ -1,8 +1,6 @@
-"""Growing and sliding windows, the mixer, and queries: what surrounds Kayenta's judge."""
+"""Growing and sliding windows around Kayenta's judge."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -10,8 +8,6 @@ from kayenta_builders import STEADY, USUAL, WORSE, config, pair
 
 from harness.errors import JudgeInputError
 from harness.judge.kayenta import Schedule, judge_windows
-from harness.judge.kayenta.mixer import MetricSet, mix_all, mix_one
-from harness.judge.kayenta.queries import Scope, expand_template, prometheus_query
 from harness.judge.kayenta.schedule import final_decision, interval, judgements, windows
 
 LATE = [*STEADY[:40], *np.array(STEADY[40:]) * 1.5]
@@ -83,77 +79,3 @@ def test_windows_need_a_step() -> None:
 def test_the_last_score_decides(score: float, marginal: float | None, passing: float | None, expected: bool) -> None:
     """At the marginal threshold a run fails, although its label says Marginal."""
     assert expected == final_decision(score, marginal, passing)[0]
-
-
-def test_the_mixer_pads_at_the_end_and_pairs_by_tags() -> None:
-    """Missing points become NaN at the end; an untagged series is a placeholder for the tagged ones."""
-    short = MetricSet(name="m", values=(1.0,), start_ms=0, end_ms=120_000, step_ms=60_000)
-    whole = MetricSet(name="m", values=(1.0, 2.0), start_ms=0, end_ms=120_000, step_ms=60_000)
-    padded = mix_one(short, whole)
-    assert (1.0, True) == (padded.control[0], math.isnan(padded.control[1]))
-    tagged = [MetricSet(name="m", values=(3.0,), tags={"zone": zone}) for zone in "ab"]
-    mixed = mix_all(["m"], [short], tagged)
-    assert [dict(one.tags) for one in mixed] == [{"zone": "a"}, {"zone": "b"}]
-    assert np.isnan(mixed[0].control).all()
-    apart = mix_all(["m"], [tagged[0]], [tagged[1]])
-    assert [(one.control.size, one.experiment.size) for one in apart] == [(1, 0), (0, 1)]
-
-
-def test_the_mixer_refuses_what_does_not_belong_together() -> None:
-    """Names, tags and keys of tags must agree, and each side must have a series."""
-    one = MetricSet(name="m", values=(), tags={"a": "1"})
-    other = MetricSet(name="m", values=(), tags={"b": "1"})
-    with pytest.raises(JudgeInputError, match="do not match experiment metric set tags"):
-        mix_one(one, other)
-    with pytest.raises(JudgeInputError, match="different tag keys"):
-        mix_all(["m"], [one], [other])
-    with pytest.raises(JudgeInputError, match="No experiment metrics found for m"):
-        mix_all(["m"], [one], [])
-
-
-SCOPE = Scope(scope="reviews-v3", location="eu", parameters={"quantile": "0.99"})
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"customInlineTemplate": "PromQL:q(${quantile}, m{v='${scope}'})"}, "q(0.99, m{v='reviews-v3'})"),
-        ({"metricName": "m", "customFilterTemplate": "t", "labelBindings": ["a=b"]}, "avg(m{v=reviews-v3,x=eu,a=b})"),
-        (
-            {"metricName": "m", "customInlineTemplate": "v=1,,", "groupByFields": ["c", "d"]},
-            "avg(m{v=1}) by (c,d)",
-        ),
-        (
-            {"metricName": "m", "resourceType": "aws_ec2_instance"},
-            'avg(m{asg_groupName="reviews-v3",zone=~"eu.{1}"})',
-        ),
-    ],
-)
-def test_queries_are_built_as_kayenta_builds_them(query: dict[str, object], expected: str) -> None:
-    """Whole expressions, named templates, filters, groups and resource types."""
-    assert expected == prometheus_query(query, SCOPE, templates={"t": "v=${scope},x=${location}"})
-
-
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ({"metricName": "m"}, "Either a resource type or a custom filter is required"),
-        ({"metricName": "m", "resourceType": "vm"}, "no explicit support for resourceType 'vm'"),
-        ({"customInlineTemplate": "v=1"}, "Metric Name is required"),
-        ({"metricName": "m", "customFilterTemplate": "u"}, "'u' was not found; templates of the configuration: t"),
-        ({"metricName": "m", "customFilter": "v=1"}, "deprecated, use query.customInlineTemplate"),
-        ({"metricName": "m", "customInlineTemplate": "v=${nobody}"}, "unknown name 'nobody'; known:"),
-    ],
-)
-def test_queries_that_kayenta_refuses(query: dict[str, object], message: str) -> None:
-    """What Kayenta cannot build is refused with its reason."""
-    with pytest.raises(JudgeInputError) as refused:
-        prometheus_query(query, SCOPE, templates={"t": "v"})
-    assert message in str(refused.value)
-
-
-def test_templates_have_defaults_escapes_and_no_loops() -> None:
-    """``${x:-y}`` falls back, ``$${x}`` stays, values may hold names, and a loop is refused."""
-    assert expand_template("${a:-b} $${a} ${c}", {"c": "${d}", "d": "e"}) == "b ${a} e"
-    with pytest.raises(JudgeInputError, match="leads back to itself"):
-        expand_template("${a}", {"a": "${b}", "b": "${a}"})

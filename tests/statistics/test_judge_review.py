@@ -46,7 +46,7 @@ def requests(*, count=24_000, seconds=120.0, share=0.5, slower=1.0, errors=(0.00
     )
 
 
-def plan_of(*objectives: str | Objective, phases=(STEADY, FAULT), share=0.5, alpha=0.01) -> Plan:
+def plan_of(*objectives: str | Objective, phases=(STEADY, FAULT), share=0.5, **judge) -> Plan:
     """A plan of these phases in which the objectives hold."""
     return Plan(
         scenario="scenario",
@@ -57,7 +57,7 @@ def plan_of(*objectives: str | Objective, phases=(STEADY, FAULT), share=0.5, alp
         canary_share=share,
         rate_rps=200.0,
         seed=1,
-        judge=JudgeSettings(alpha=alpha),
+        judge=JudgeSettings(**judge),
     )
 
 
@@ -343,3 +343,27 @@ def test_fixed_limits_name_objectives_with_the_same_reason_together():
         "latency_p50 < +10%, latency_p99 < +25%, error_rate < +0.5pp: "
         "it has no absolute limit, such as latency_p99 < 500ms"
     )
+
+
+@pytest.mark.parametrize("marginal", [80.0, 85.0, 94.95])
+@pytest.mark.parametrize("objectives", [[ERRORS], [ERRORS, "latency_p50 < +10%", "latency_p90 < +10%"]])
+def test_a_marginal_verdict_scores_between_the_marginal_line_and_a_pass(marginal, objectives):
+    """With ``marginal: 85`` a marginal run scores from 85 to what a pass needs, and its lost points add up to the rest."""
+    seen = requests(errors=(0.005, 0.011), count=48_000)
+    analysis = judged(seen, *objectives, marginal_score=marginal)
+    assert analysis.verdict is Verdict.MARGINAL
+    assert min(marginal, 94.9) <= analysis.score < 95
+    assert sum(one.points_lost for one in analysis.findings) == pytest.approx(100 - analysis.score)
+    assert min(one.points_lost for one in analysis.findings) >= 0
+
+
+def test_the_judge_of_limits_scores_marginal_runs_alike():
+    """A limit that was broken last leaves a marginal run with at least the marginal line."""
+    phases = (STEADY,)
+    late = requests(slower=1.0)
+    slow = replace(late, latency_s=np.where((late.due_s > 52) & (late.due_s < 60), 9.0, late.latency_s))
+    plan = plan_of("latency_p50 < 1s", phases=phases, marginal_score=85.0)
+    analysis = LimitsJudge().judge(Evidence(samples=slow, phases=phases), plan, now_s=60.0, final=True)
+    assert analysis.verdict is Verdict.MARGINAL
+    assert 85 <= analysis.score < 95
+    assert sum(one.points_lost for one in analysis.findings) == pytest.approx(100 - analysis.score)
