@@ -39,7 +39,9 @@ from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
 from harness.model.verdict import Analysis
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Since 2 the count of a fault carries what the fault declares."""
+READ_VERSIONS = (1, FORMAT_VERSION)
 MANIFEST, ANALYSIS, REPORT = "manifest.json", "analysis.json", "report.html"
 _FACTS: Mapping[str, Any] = {
     "phases": tuple[Phase, ...],
@@ -174,10 +176,10 @@ def _manifest(folder: Path) -> dict[str, Json]:
         manifest: dict[str, Json] = json.loads(path.read_bytes())
     except ValueError as error:
         raise RecordError(f"{path}: not JSON: {error}") from error
-    if manifest.get("format_version") != FORMAT_VERSION:
+    if manifest.get("format_version") not in READ_VERSIONS:
         found = manifest.get("format_version")
         raise RecordError(
-            f"{path}: format version {found!r}; this version reads {FORMAT_VERSION}: use the version that wrote it"
+            f"{path}: format version {found!r}; this version reads {' and '.join(map(str, READ_VERSIONS))}: use the version that wrote it"
         )
     return manifest
 
@@ -193,7 +195,7 @@ def _json(value: Json) -> bytes:
 
 
 def _plan_document(plan: Plan) -> JsonObject:
-    """The plan as it is stored: format version 1 has the judge's settings next to the plan's other fields."""
+    """The plan as it is stored: the judge's settings stand next to the plan's other fields."""
     document: JsonObject = json.loads(to_json(plan, inf_nan_mode="strings"))
     judge = cast("JsonObject", document.pop("judge"))
     return {**document, **{("judge" if name == "name" else name): value for name, value in judge.items()}}

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from harness.errors import ResourceError
 from harness.faults import abort, delay
 from harness.faults.inbound import inbound_edit
-from harness.model.fault import Delay, Fault
+from harness.model.declared import Scope
+from harness.model.fault import Delay, Fault, declared
 from harness.model.json import Json
 from harness.routing.istio import governing
 from harness.routing.istio.edits import Edit, Insertion, applied_all, prefix
@@ -60,18 +61,21 @@ def fault_edits(
     proxies (``caller_labels`` do not count there); ``app`` with its name where they are not known. Several faults at once: see ``faults_edits``.
     Raises ResourceError for resources in which the fault would hit nothing, others, or be ignored.
     """
+    name = type(fault).__name__.lower()
+    scope = Scope(
+        caller=fault.caller,
+        labels=None if fault.inbound else caller_labels,
+        namespace=None if fault.inbound else caller_namespace,
+        headers=test_headers,
+        side="host" if fault.inbound else "caller",
+    )
+    does = declared(fault, f"{name}-{index}", scope)
     if fault.inbound:
         labels = workload_labels or {"app": fault.host.split(".", maxsplit=1)[0]}
-        return (
-            inbound_edit(
-                fault,
-                namespace=namespace,
-                workload_labels=labels,
-                owner=owner,
-                index=index,
-                test_headers=test_headers,
-            ),
+        edit = inbound_edit(
+            fault, namespace=namespace, workload_labels=labels, owner=owner, index=index, test_headers=test_headers
         )
+        return (replace(edit, declared=does),)
     if caller_labels is not None and not caller_labels:
         raise ResourceError(f"{fault}: expected labels of the caller, found none: every caller would be hit")
     injection = _Injection(
@@ -87,8 +91,9 @@ def fault_edits(
         route = {"route": [{"destination": {"host": fault.host}}]}
         entry = injection.faulted(Place(route=route, where=fault.host, path="spec.http"), number=0)
         routes = [] if entry is None else [entry]
-        return (new_virtual_service(host=fault.host, namespace=namespace, owner=owner, routes=routes),)
-    return (_existing(injection, found, namespace),)
+        made = new_virtual_service(host=fault.host, namespace=namespace, owner=owner, routes=routes)
+        return (replace(made, declared=does),)
+    return (replace(_existing(injection, found, namespace), declared=does),)
 
 
 def faults_edits(

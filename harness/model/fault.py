@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from harness.errors import UsageError
+from harness.model.declared import Declared, Scope
 from harness.model.units import format_duration, format_percent, parse_duration, parse_percent
 
 
@@ -46,6 +47,22 @@ class Abort:
 
 
 Fault: TypeAlias = Delay | Abort
+
+
+def declared(fault: Fault, fault_id: str, scope: Scope | None = None) -> Declared:
+    """What the fault does. scope: whose requests it changes, where the run has decided that."""
+    side: Literal["caller", "host"] = "host" if fault.inbound else "caller"
+    is_delay = isinstance(fault, Delay)
+    return Declared(
+        id=fault_id,
+        kind="delay" if is_delay else "abort",
+        host=fault.host,
+        text=str(fault),
+        params={"duration_s": fault.duration_s} if isinstance(fault, Delay) else {"status": fault.status},
+        dose=fault.dose,
+        flag="DI" if is_delay else "FI",
+        scope=Scope(caller=fault.caller, side=side) if scope is None else scope,
+    )
 
 
 def delay(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.model.declared import Declared
 from harness.model.json import Json
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
@@ -60,7 +61,8 @@ class FaultCount:
     caller: workload and version, e.g. ``reviews-v3``; arm is baseline, canary or empty.
     requests to the fault's host, and how many of them carried the fault's response flag. test_share: the part
     of the caller's work that is the run's own, in (0, 1], where a fault hits test traffic only; ``requests`` is then that
-    part of all that were counted, for proxies do not tell whose a call is.
+    part of all that were counted, for proxies do not tell whose a call is. declared: what the fault does; None in
+    records of the first format. dose: the share of requests to hit; None for a condition.
     """
 
     phase: str
@@ -70,8 +72,14 @@ class FaultCount:
     arm: str
     requests: int
     hit: int
-    dose: float
+    dose: float | None
     test_share: float = 1.0
+    declared: Declared | None = None
+
+    @property
+    def fault_id(self) -> str:
+        """What tells this fault from others: its id, or its text in records of the first format."""
+        return self.fault if self.declared is None else self.declared.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

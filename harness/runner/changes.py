@@ -9,12 +9,13 @@ from typing import NamedTuple
 from harness.errors import UsageError
 from harness.faults import fault_edits
 from harness.mesh.port import LiveChange, Mesh
+from harness.model.declared import Declared
 from harness.model.fault import Fault
 from harness.model.json import Json
 from harness.model.record import FaultCount, Rollback
 from harness.model.samples import ARMS, Samples
 from harness.model.split import SplitBy
-from harness.routing.istio.edits import Edit, applied_all
+from harness.routing.istio.edits import Edit, applied_all, require_declared
 from harness.routing.istio.governing import MESH
 from harness.routing.istio.routes import traffic_match
 from harness.routing.istio.routing import split_edits
@@ -26,7 +27,7 @@ from harness.runner.timeline import Timeline
 class _Counted(NamedTuple):
     """A fault that was live between two times (epoch seconds), with what the proxies had counted by then."""
 
-    fault: Fault
+    fault: Declared
     phase: str
     live: Counts
     before_removal: Counts
@@ -75,7 +76,7 @@ class Changes:
             live, start = self._mesh.request_counts(), self._timeline.now()
             yield
             end, before_removal = self._timeline.now(), self._mesh.request_counts()
-            self._counted.append(_Counted(fault, phase, live, before_removal, start, end))
+            self._counted.append(_Counted(require_declared(edits[0]), phase, live, before_removal, start, end))
 
     def fault_counts(self, end: Counts, samples: Samples) -> tuple[FaultCount, ...]:
         """What each fault hit; ``end`` are the counts after the last answer, ``samples`` those of the whole run."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.mesh.port import RequestCount
-from harness.model.fault import Abort, Delay, Fault
+from harness.model.declared import Declared
 from harness.model.record import FaultCount
 from harness.model.samples import ARMS, UNKNOWN_ARM, Samples
 
@@ -23,7 +23,7 @@ def service_name(host: str) -> str:
 
 
 def fault_counts(
-    fault: Fault,
+    fault: Declared,
     *,
     phase: str,
     live: Counts,
@@ -32,28 +32,28 @@ def fault_counts(
     arms: Mapping[str, str],
     own_shares: Mapping[str, float] | None = None,
 ) -> tuple[FaultCount, ...]:
-    """Calls to the fault's host while it was live, one row a caller.
+    """Calls to the fault's host while it was live, one row a caller; one empty row when there was no call.
 
     A request is counted when it ends, so a delayed one may be counted long after it came. All flagged
     requests belong to the window, whenever they ended; unflagged ones are counted over the window itself.
     ``arms`` maps a version of the service under test to its arm. own_shares: of the work of each arm that is the run's
     own (``own_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do not count.
     """
-    callers = sorted({(row.source_workload, row.source_version) for row in _rows(end, fault)})
+    nothing = FaultCount(
+        phase=phase, fault=fault.text, host=fault.host, caller="", arm="", requests=0, hit=0, dose=fault.dose,
+        declared=fault,
+    )  # fmt: skip
     found = []
-    for workload, version in callers:
-        hit = _flagged(end, fault, workload, version) - _flagged(live, fault, workload, version)
-        passed = _unflagged(before_removal, fault, workload, version) - _unflagged(live, fault, workload, version)
+    for workload, version in sorted({(row.source_workload, row.source_version) for row in _rows(end, fault)}):
+        caller = (workload, version)
+        hit = _flagged(end, fault, caller) - _flagged(live, fault, caller)
+        passed = _unflagged(before_removal, fault, caller) - _unflagged(live, fault, caller)
         arm = arms.get(version, "")
         share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
         if hit + passed:
-            found.append(
-                FaultCount(
-                    phase=phase, fault=str(fault), host=fault.host, caller=workload, arm=arm,
-                    requests=max(hit, round((hit + passed) * share)), hit=hit, dose=fault.dose, test_share=share,
-                )
-            )  # fmt: skip
-    return tuple(found)
+            requests = max(hit, round((hit + passed) * share))
+            found.append(replace(nothing, caller=workload, arm=arm, requests=requests, hit=hit, test_share=share))
+    return tuple(found) or (nothing,)
 
 
 def own_shares(
@@ -100,9 +100,9 @@ def _arm(version: str, arms: Mapping[str, str]) -> str:
     return arms.get(version) or ("" if version in _NO_VERSION else OTHER)
 
 
-def _rows(rows: Iterable[RequestCount], fault: Fault) -> list[RequestCount]:
+def _rows(rows: Iterable[RequestCount], fault: Declared) -> list[RequestCount]:
     """The calls to the fault's host, as those proxies counted them that carry the fault out."""
-    reporter = "destination" if fault.inbound else "source"
+    reporter = "destination" if fault.scope.side == "host" else "source"
     return [
         row
         for row in rows
@@ -110,30 +110,20 @@ def _rows(rows: Iterable[RequestCount], fault: Fault) -> list[RequestCount]:
     ]
 
 
-def _flag(fault: Fault) -> str:
-    match fault:
-        case Delay():
-            return "DI"
-        case Abort():
-            return "FI"
+def _flagged(rows: Counts, fault: Declared, caller: tuple[str, str]) -> int:
+    return sum(row.total for row in _of(caller, rows, fault) if _carries(row, fault))
 
 
-def _flagged(rows: Counts, fault: Fault, workload: str, version: str) -> int:
-    return sum(
-        row.total
-        for row in _rows(rows, fault)
-        if (row.source_workload, row.source_version) == (workload, version)
-        and _flag(fault) in row.response_flags.split(",")
-    )
+def _unflagged(rows: Counts, fault: Declared, caller: tuple[str, str]) -> int:
+    return sum(row.total for row in _of(caller, rows, fault) if not _carries(row, fault))
 
 
-def _unflagged(rows: Counts, fault: Fault, workload: str, version: str) -> int:
-    return sum(
-        row.total
-        for row in _rows(rows, fault)
-        if (row.source_workload, row.source_version) == (workload, version)
-        and _flag(fault) not in row.response_flags.split(",")
-    )
+def _carries(row: RequestCount, fault: Declared) -> bool:
+    return bool(fault.flag) and fault.flag in row.response_flags.split(",")
+
+
+def _of(caller: tuple[str, str], rows: Counts, fault: Declared) -> list[RequestCount]:
+    return [row for row in _rows(rows, fault) if (row.source_workload, row.source_version) == caller]
 
 
 def attributed(samples: Samples, proxy_requests: Mapping[str, int]) -> Samples:

@@ -78,15 +78,30 @@ def _unknown_remedy(total: int, silent: int) -> str:
 
 
 def _faults(record: Record) -> Iterator[Proof]:
-    planned = {text for phase in record.plan.phases if phase.kind is PhaseKind.FAULT for text in phase.faults}
-    for fault in sorted(planned):
-        counts = [count for count in record.fault_counts if count.fault == fault]
-        arms = {count.arm for count in counts if count.arm} or {""}
-        for arm in sorted(arms):
-            yield _dose(fault, [count for count in counts if count.arm == arm], arm)
-        if arms in ({"baseline"}, {"canary"}):
-            missing = "canary" if arms == {"baseline"} else "baseline"
-            yield _dose(fault, [], missing)
+    """The dose of each fault of the plan in each arm. Faults are told apart by their ids, never by their texts."""
+    planned = [phase.faults for phase in record.plan.phases if phase.kind is PhaseKind.FAULT]
+    for text in sorted({text for texts in planned for text in texts}):
+        counts = [count for count in record.fault_counts if count.fault == text]
+        ids = sorted({count.fault_id for count in counts}) or [text]
+        for fault_id in ids:
+            name = text if len(ids) == 1 else f"{text} ({fault_id})"
+            yield from _doses(name, [count for count in counts if count.fault_id == fault_id])
+        if any(count.declared for count in counts):
+            for _ in range(max(texts.count(text) for texts in planned) - len(ids)):
+                yield _dose(f"{text} (not injected)", [], "")
+
+
+def _doses(name: str, counts: list[FaultCount]) -> Iterator[Proof]:
+    arms = {count.arm for count in counts if count.arm} or {""}
+    for arm in sorted(arms):
+        yield _dose(name, [count for count in counts if count.arm == arm and not _empty(count)], arm)
+    if arms in ({"baseline"}, {"canary"}):
+        yield _dose(name, [], "canary" if arms == {"baseline"} else "baseline")
+
+
+def _empty(count: FaultCount) -> bool:
+    """Whether it only says that the fault was live and no call was counted."""
+    return count.declared is not None and not count.caller
 
 
 def _dose(fault: str, counts: list[FaultCount], arm: str) -> Proof:
@@ -100,8 +115,8 @@ def _dose(fault: str, counts: list[FaultCount], arm: str) -> Proof:
     )
     return Proof(
         name=f"dose of {fault}" + (f", {arm}" if arm else ""),
-        held=requests > 0 and _share_holds(hit, requests, dose),
-        expected=f"{format_percent(dose)} of the calls hit" if counts else "calls that the fault can hit",
+        held=requests > 0 and dose is not None and _share_holds(hit, requests, dose),
+        expected=f"{format_percent(dose or 0.0)} of the calls hit" if counts else "calls that the fault can hit",
         observed=_share_text(hit, requests) + estimated,
         remedy=""
         if requests

@@ -13,7 +13,7 @@ import pytest
 from fake_kubernetes import fake_kubernetes
 from shop import QUICK, RULE, pod, route_to, service
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.faults import fault_edits
 from harness.mesh.cluster.factory import opened
 from harness.mesh.local import open_local_mesh
@@ -118,6 +118,15 @@ def test_changes_stack(mesh: Mesh) -> None:
         assert inner.rollback is not None
         assert outer.rollback is None
         assert _specs(mesh) == inside
+    assert _specs(mesh) == before
+
+
+def test_an_edit_that_declares_nothing_is_refused(mesh: Mesh) -> None:
+    """Whatever it looks like: no limit and no proof could be checked."""
+    before = _specs(mesh)
+    edits = tuple(dataclasses.replace(edit, declared=None) for edit in _fault(mesh))
+    with pytest.raises(UsageError, match="declares what it does"), mesh.changed(edits, name="undeclared"):
+        pytest.fail("an undeclared edit must not be entered")
     assert _specs(mesh) == before
 
 

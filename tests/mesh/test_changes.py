@@ -17,12 +17,14 @@ from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
 from harness.faults import fault_edits
 from harness.mesh.local import AppliedFiles, LocalMesh
 from harness.mesh.local import mesh as mesh_module
+from harness.model.declared import Declared
 from harness.model.fault import abort
 from harness.model.split import SplitBy
 from harness.routing.istio.edits import Edit, Insertion
 from harness.routing.istio.routing import split_edits
 
 OWNER = "test"
+SAID = Declared(id="x", kind="test", host="reviews", text="an edit of this test")
 RULE_AND_ROUTE = (SUBSETS, routes("- name: all\n  route: [{destination: {host: reviews, subset: v1}}]"))
 
 
@@ -58,7 +60,11 @@ def _broken(mesh: LocalMesh) -> tuple[Edit, ...]:
     (before,) = (item for item in mesh.resources() if item["kind"] == "VirtualService")
     entry = {"name": "harness-test-x", "match": [{"uri": {"regex": r"/\p{Nope}"}}], "directResponse": {"status": 200}}
     insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
-    return (Edit(kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,)),)
+    return (
+        Edit(
+            kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,), declared=SAID
+        ),
+    )
 
 
 def test_load_that_splits_by_header_chooses_its_arm(world: World) -> None:
@@ -227,7 +233,9 @@ def test_an_edit_to_an_unknown_subset_is_refused(world: World) -> None:
     (before,) = (item for item in world.mesh.resources() if item["kind"] == "VirtualService")
     entry = {"name": "harness-test-0", "route": [{"destination": {"host": "reviews", "subset": "v9"}}]}
     insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
-    edit = Edit(kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,))
+    edit = Edit(
+        kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,), declared=SAID
+    )
     with pytest.raises(ResourceError, match="unknown subset 'v9'"), world.mesh.changed((edit,), name="wrong"):
         pytest.fail("an invalid edit must not be entered")
     assert world.get("reviews").workload == "reviews-v1"

@@ -8,7 +8,8 @@ from mesh_world import SUBSETS, World, routes
 
 from harness.mesh.cluster.proof.envoy_counters import COUNTERS, Caller, EnvoyCounters, subset_versions
 from harness.mesh.port import RequestCount
-from harness.routing.istio.edits import Edit, Insertion
+from harness.model.fault import abort, declared, delay
+from harness.routing.istio.edits import Edit
 
 LOAD = Caller(proxy="load", workload="loadgenerator", version="")
 SPLIT = """
@@ -27,8 +28,9 @@ SPLIT = """
 
 def faulting(kind: str, host: str) -> Edit:
     """An edit that puts a fault on the calls to a host."""
-    entry = {"name": f"harness-x-{host}-{kind}", "fault": {kind: {}}, "route": [{"destination": {"host": host}}]}
-    return Edit(kind="VirtualService", namespace="default", name=host, owner="x", insert=(Insertion(entry=entry),))
+    fault = abort(host, 500) if kind == "abort" else delay(host, "20ms")
+    said = declared(fault, f"{kind}-{host}")
+    return Edit(kind="VirtualService", namespace="default", name=host, owner="x", declared=said)
 
 
 def read(world: World, own: EnvoyCounters, *edits: Edit, caller: Caller = LOAD) -> list[RequestCount]:

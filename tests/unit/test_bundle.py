@@ -1,5 +1,6 @@
 """The bundle: what was written is read again, and nothing half-written is read as whole."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from recorded import plan, record
 
 from harness import bundle
 from harness.errors import RecordError
+from harness.model.declared import Scope
+from harness.model.fault import declared, delay
 from harness.model.judge import JudgeSettings
 from harness.model.record import Series
 from harness.model.samples import COLUMNS
 from harness.model.verdict import Analysis, Verdict
+from harness.runner.proofs import proofs
 
 
 @pytest.fixture
@@ -101,8 +105,39 @@ def test_a_newer_format_is_refused_not_guessed(folder):
     """The message names both versions."""
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}))
-    with pytest.raises(RecordError, match="format version 99; this version reads 1"):
+    with pytest.raises(RecordError, match="format version 99; this version reads 1 and 2"):
         bundle.read_bundle(folder)
+
+
+def test_a_bundle_of_the_first_format_is_read_and_decided_as_before(folder):
+    """It counts faults without declarations, by their texts; proofs and verdict are the same to the byte."""
+    facts = json.loads((folder / "facts.json").read_text())
+    for count in facts["fault_counts"]:
+        del count["declared"]
+    content = json.dumps(facts).encode()
+    (folder / "facts.json").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["facts.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format_version": 1}))
+    old = bundle.read_bundle(folder)
+    assert [None, None] == [count.declared for count in old.fault_counts]
+    named = [
+        replace(count, declared=declared(delay("ratings", "2s", percent=30), "delay-0")) for count in old.fault_counts
+    ]
+    new = replace(old, fault_counts=tuple(named))
+    assert proofs(old) == proofs(new)
+
+
+def test_what_a_fault_declares_is_in_the_bundle(tmp_path):
+    """So it can be judged again where nobody knows the fault."""
+    said = declared(
+        delay("ratings", "2s", percent=30),
+        "delay-0",
+        Scope(labels={"app": "reviews"}, headers={"baggage": {"regex": "x"}}),
+    )
+    counts = tuple(replace(count, declared=said) for count in record().fault_counts)
+    bundle.write_bundle(record(fault_counts=counts), tmp_path)
+    assert counts == bundle.read_bundle(tmp_path).fault_counts
 
 
 def test_latest_names_the_newest_bundle(folder):

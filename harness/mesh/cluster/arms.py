@@ -13,6 +13,7 @@ from copy import deepcopy
 
 from harness.errors import ResourceError
 from harness.model.config import Config, Workload
+from harness.model.declared import COPIES, Declared
 from harness.model.json import Json
 from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
 
@@ -78,7 +79,8 @@ def _edit(arm: str, source: Json, model: Json, service: str, namespace: str, own
     _copy_resources(spec, model["spec"])
     metadata = {"name": name, "namespace": namespace, "labels": {**labels, **ours, HOST_LABEL: f"{service}-arms"}}
     resource = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-    return Edit(kind="Deployment", namespace=namespace, name=name, owner=owner, create=resource)
+    declared = Declared(id="copies", kind=COPIES, host=service, text=f"a fresh {arm} of {service}")
+    return Edit(kind="Deployment", namespace=namespace, name=name, owner=owner, create=resource, declared=declared)
 
 
 def _copy_resources(spec: Json, model: Json) -> None:

@@ -169,7 +169,7 @@ class ClusterMesh:
         if not edits:
             raise UsageError(f"{name}: expected at least one edit, found none")
         limits.require_no_kill_switch(self._kube, self._namespace)
-        faults = sum(_faults(live.change.edits) for live in self._live)
+        faults = sum(len(limits.faults_of(live.change.edits)) for live in self._live)
         limits.require_within(edits, live=faults, namespace=self._namespace, limits=self._settings.limits)
         self._require_possible(edits)
         self._number += 1
@@ -362,10 +362,6 @@ class ClusterMesh:
 def plain_resources(kube: Kubernetes, namespace: str) -> tuple[Json, ...]:
     """The Istio resources of a namespace without bookkeeping."""
     return tuple(_plain(item) for kind in KINDS for item in kube.list(kind, namespace))
-
-
-def _faults(edits: Sequence[Edit]) -> bool:
-    return any(True for edit in edits for _ in limits.faults_in(edit))
 
 
 def _all_applied(edits: Sequence[Edit], resource: Json | None) -> Json | None:

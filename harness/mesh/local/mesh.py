@@ -22,7 +22,7 @@ from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry, RequestCount
 from harness.model.json import Json
 from harness.model.record import Rollback
-from harness.routing.istio.edits import Edit, applied_all, key, traces, undone_all
+from harness.routing.istio.edits import Edit, applied_all, key, require_declared, traces, undone_all
 from harness.routing.istio.warnings import warnings
 
 
@@ -87,6 +87,8 @@ class LocalMesh:
         Raises MeshError, EnvoyError or ResourceError when the edits are not taken; then nothing is
         changed. Raises RollbackError when the mesh could not be put back.
         """
+        for edit in edits:
+            require_declared(edit)
         change = LocalChange(name=name, edits=tuple(edits), before=self._resources, below=tuple(self._changes))
         change.undo = partial(self._undo, change)
         self._journal.will_make(name, change.edits)

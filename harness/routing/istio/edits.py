@@ -13,6 +13,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 
 from harness.errors import MeshError, UsageError
+from harness.model.declared import Declared, Scope
 from harness.model.json import Json
 
 OWNER_LABEL = "canary-harness/owner"
@@ -56,7 +57,8 @@ class Edit:
     kind, namespace, name: the resource. owner: the run's mark, part of the name of all that is inserted.
     create: the whole resource where none is, else None (then nothing else is set).
     insert: entries of the kind's list. bare: the list was absent, so the undo drops it when it is left empty.
-    settings: single values.
+    settings: single values. declared: what the edit does to requests; None is refused when the edit is to be made, and
+    is found only in journals of the format before this field.
     """
 
     kind: str
@@ -67,6 +69,7 @@ class Edit:
     insert: tuple[Insertion, ...] = ()
     bare: bool = False
     settings: tuple[Setting, ...] = ()
+    declared: Declared | None = None
 
     @property
     def label(self) -> str:
@@ -169,10 +172,22 @@ def edit_to_json(edit: Edit) -> Json:
 
 
 def edit_from_json(value: Json) -> Edit:
-    """The edit that ``edit_to_json`` made ``value`` of."""
+    """The edit that ``edit_to_json`` made ``value`` of, in this format or the one before, which declared nothing."""
     insert = tuple(Insertion(**item) for item in value["insert"])
     settings = tuple(Setting(**{**item, "path": tuple(item["path"])}) for item in value["settings"])
-    return Edit(**{**value, "insert": insert, "settings": settings})
+    said = value.get("declared")
+    declared = None if said is None else Declared(**{**said, "scope": Scope(**said["scope"])})
+    return Edit(**{**value, "insert": insert, "settings": settings, "declared": declared})
+
+
+def require_declared(edit: Edit) -> Declared:
+    """What the edit does. Raises UsageError when it does not say, because no limit could be checked."""
+    if edit.declared is None:
+        raise UsageError(
+            f"{edit.label}: expected an edit that declares what it does to requests, found none: no limit could be checked; "
+            "give it declared=Declared(...)"
+        )
+    return edit.declared
 
 
 def _created(edit: Edit, resource: Json | None) -> Json:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError, UsageError
+from harness.model.declared import SPLIT, Declared, Scope
 from harness.model.json import Json
 from harness.model.split import CHOICE_HEADER, SplitBy
 from harness.routing.istio import governing
@@ -154,7 +155,10 @@ def split_edits(
     )
     found = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
     edit = _split_nothing(split, gateway) if found is None else _split_existing(split, found)
-    return (edit,) if rule is None else (rule, edit)
+    declared = Declared(
+        id="split", kind=SPLIT, host=host, text=f"split of {host} by {by}", scope=Scope(headers=test_headers)
+    )
+    return tuple(replace(each, declared=declared) for each in (rule, edit) if each is not None)
 
 
 def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[Json]) -> Edit:

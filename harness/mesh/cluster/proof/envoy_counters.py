@@ -15,13 +15,13 @@ from urllib.parse import quote
 
 from harness.mesh.port import RequestCount
 from harness.model.json import Json
-from harness.routing.istio.edits import Edit, routes_in
-from harness.routing.istio.governing import fqdn, full_name_in
+from harness.routing.istio.edits import Edit
+from harness.routing.istio.governing import full_name, full_name_in
 
 COUNTERS = r"^(cluster\.outbound\|.*\.upstream_rq_completed|http\.outbound.*\.fault\.(aborts_injected|delays_injected|active_faults))$"
 PATH = f"/stats?filter={quote(COUNTERS)}"
-FLAGS: Mapping[str, str] = {"abort": "FI", "delay": "DI"}
-"""Istio's response flag of each kind of fault."""
+FLAGS = ("FI", "DI")
+"""The response flags that Envoy's fault filter gives, which its own counters tell apart."""
 _ANSWERS = re.compile(
     r"cluster\.outbound\|\d+\|(?P<subset>[^|]*)\|(?P<host>.+?);?\.upstream_rq_completed: (?P<total>\d+)"
 )
@@ -50,7 +50,7 @@ class EnvoyCounters:
 
     def look(self, edits: Sequence[Edit], namespace: str) -> None:
         """The edits that are live now. What is counted until the next look is meant for the hosts they fault."""
-        for flag in FLAGS.values():
+        for flag in FLAGS:
             hosts = {host for host, kind in _faulted(edits, namespace) if kind == flag}
             if hosts:  # what ends after a fault is gone was still hit by it
                 self._under[flag] = hosts.pop() if len(hosts) == 1 else ""
@@ -96,11 +96,11 @@ def subset_versions(rules: Sequence[Json], namespace: str) -> dict[tuple[str, st
 
 
 def _faulted(edits: Sequence[Edit], namespace: str) -> Iterator[tuple[str, str]]:
+    """The full host and the response flag of each fault that callers' proxies carry out."""
     for edit in edits:
-        for route in routes_in(edit):
-            for kind in route.get("fault") or ():
-                for item in route.get("route") or ():
-                    yield fqdn(item["destination"]["host"], namespace), FLAGS[kind]
+        said = edit.declared
+        if said is not None and said.is_fault and said.flag and said.scope.side == "caller":
+            yield full_name(said.host, namespace), said.flag
 
 
 def _row(caller: Caller, host: str, total: int, *, version: str = "", flags: str = "-") -> RequestCount:

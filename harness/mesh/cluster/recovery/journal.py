@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from harness.model.json import Json
 from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, edit_from_json, edit_to_json, prefix
 
 JOURNAL_LABEL = "canary-harness/journal"
-FORMAT = "1"
+FORMAT = "2"
+"""Since 2 every edit carries its declaration. A reader of format 1 refuses such an entry and leaves it alone."""
+READ_FORMATS = ("1", FORMAT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +54,11 @@ class JournalEntry:
 
 
 def change_from_json(value: Json) -> JournalEntry:
-    """The change that ``to_json`` made ``value`` of. Raises MeshError for another format."""
-    if value.get("format") != FORMAT:
+    """The change that ``to_json`` made ``value`` of, in this format or the one before. Raises MeshError for another."""
+    if value.get("format") not in READ_FORMATS:
         raise MeshError(
-            f"journal: expected format {FORMAT}, found {value.get('format')!r}: use the harness that wrote it"
+            f"journal: expected format {' or '.join(READ_FORMATS)}, found {value.get('format')!r}: it is left alone; "
+            "undo it with the version of the harness that wrote it"
         )
     return JournalEntry(
         owner=value["owner"],
@@ -136,6 +139,12 @@ def journalled(
     return tuple(sorted(changes, key=lambda change: (change.owner, -change.number)))
 
 
+def owners_left(kube: Kubernetes, namespace: str) -> set[str]:
+    """The runs that have a journal in the namespace, also where it cannot be read."""
+    items = kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"})
+    return {(item["metadata"].get("labels") or {}).get(OWNER_LABEL, "") for item in items}
+
+
 def _read(config_map: Json) -> JournalEntry:
     name = config_map["metadata"]["name"]
     try:
@@ -163,8 +172,3 @@ def left_on_disk(file: Path) -> tuple[tuple[str, JournalEntry], ...]:
         else:
             left.pop(line["was_undone"], None)
     return tuple(reversed(left.values()))
-
-
-def files_in(folder: Path) -> Sequence[Path]:
-    """All journal files of a folder."""
-    return sorted(folder.glob("*.jsonl")) if folder.is_dir() else ()

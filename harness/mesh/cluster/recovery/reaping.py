@@ -13,7 +13,7 @@ from harness.clients.kubernetes.times import epoch
 from harness.errors import ClusterConflict, ClusterError, HarnessError, RollbackError
 from harness.mesh.cluster.events import note_on
 from harness.mesh.cluster.recovery.heartbeat import lease_name
-from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
+from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled, owners_left
 from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.recovery.rollback import undo
 from harness.model.json import Json
@@ -114,7 +114,7 @@ def _take_over(kube: Kubernetes, namespace: str, owner: str, *, patience_s: floa
 
 def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
     """Give back the locks and the Lease of a run that has nothing left to undo."""
-    if any(change.owner == owner for change in journalled(kube, namespace, unreadable=ignore)):
+    if owner in owners_left(kube, namespace):
         return
     Locks(kube, namespace).release(owner)
     lease = kube.get("Lease", namespace, lease_name(owner))
@@ -124,7 +124,7 @@ def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
 
 def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None) -> None:
     """Leases of dead runs that changed nothing, or nothing any more."""
-    busy = {change.owner for change in journalled(kube, namespace, unreadable=ignore)}
+    busy = owners_left(kube, namespace)
     leases = kube.list("Lease", namespace, labels=MANAGED_BY)
     alive = {item["metadata"]["name"]: item for item in leases}
     for lease in leases:

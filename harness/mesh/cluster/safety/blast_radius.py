@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from harness.errors import ClusterError, MeshError
-from harness.mesh.cluster.proof.proxies import Proxies, names_for
+from harness.mesh.cluster.proof.proxies import Proxies
+from harness.model.declared import Scope
 from harness.model.json import Json
 from harness.model.units import format_percent
-from harness.routing.istio.edits import Edit, routes_in
-from harness.routing.istio.governing import fqdn
+from harness.routing.istio.edits import Edit
+from harness.routing.istio.governing import full_name
 
 
 def reach(proxies: Proxies, edits: Sequence[Edit], namespace: str) -> tuple[str, ...]:
     """A line for each host that gets a fault: its callers that are hit, and their part of the calls counted so far."""
     pods = proxies.pods()
     hit: dict[str, dict[str, Json]] = {}
-    for host, name, edit in _faulted(edits, namespace):
-        concerned = {pod["metadata"]["name"]: pod for pod in pods if name in names_for(edit, pod, namespace)}
-        hit.setdefault(host, {}).update(concerned)
+    for edit in edits:
+        fault = edit.declared
+        if fault is not None and fault.is_fault:
+            concerned = {pod["metadata"]["name"]: pod for pod in pods if calls_from(pod, fault.scope, namespace)}
+            hit.setdefault(full_name(fault.host, namespace), {}).update(concerned)
     return tuple(
         f"calls to {host} from {', '.join(_callers(concerned)) or 'nobody'}; {_share(proxies, pods, concerned, host)}"
         for host, concerned in hit.items()
     )
 
 
-def _faulted(edits: Sequence[Edit], namespace: str) -> Iterator[tuple[str, str, Edit]]:
-    for edit in edits:
-        for route in routes_in(edit):
-            for item in (route.get("route") or ()) if route.get("fault") else ():
-                yield fqdn(item["destination"]["host"], namespace), route["name"], edit
+def calls_from(pod: Json, scope: Scope, namespace: str) -> bool:
+    """Whether calls of a pod of ``namespace`` are in the scope of a fault."""
+    labels = pod["metadata"].get("labels") or {}
+    return (scope.labels or {}).items() <= labels.items() and scope.namespace in (None, namespace)
 
 
 def _callers(concerned: dict[str, Json]) -> list[str]:

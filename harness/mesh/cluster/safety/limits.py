@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterError, MeshGuard, UsageError
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
-from harness.model.json import Json
+from harness.model.declared import Declared
 from harness.model.units import format_percent
-from harness.routing.istio.edits import Edit, routes_in
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injected:
-    """A fault in an edit. dose: in (0, 1]. narrow: whether it hits some callers or requests only."""
-
-    where: str
-    dose: float
-    narrow: bool
-
+from harness.routing.istio.edits import Edit, require_declared
 
 _ROUTE = re.compile(r'#\d+|"[^"]*"')
 KILL_SWITCH = "harness-kill-switch"
@@ -63,23 +52,38 @@ def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
 
 
 def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: Limits) -> None:
-    """Refuse edits beyond the limits; ``live`` changes with faults are live already. Raises UsageError."""
+    """Refuse edits beyond the limits, by what they declare.
+
+    live: how many faults are live already. Raises UsageError, also for an edit that declares nothing.
+    """
+    faults = [(edit.label, said) for edit in edits if (said := require_declared(edit)).is_fault]
     for edit in edits:
         if edit.namespace != namespace:
             raise UsageError(f"{edit.label}: expected a resource of namespace {namespace}; others are not edited")
-    faulted = [found for edit in edits for found in faults_in(edit)]
-    for fault in faulted:
-        if fault.dose > limits.dose + 1e-9:
-            raise UsageError(
-                f"{fault.where} hits {format_percent(fault.dose)}; the ceiling is {format_percent(limits.dose)} (cluster.limits.dose)"
-            )
-        if not limits.every_caller and not fault.narrow:
-            raise UsageError(
-                f"{fault.where} would hit every caller; narrow it to a caller (--from) or to test traffic "
-                "(cluster.only-test-traffic), or allow it with cluster.limits.every-caller: true"
-            )
-    if faulted and live + 1 > limits.faults:
-        raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {live + 1}")
+    for where, fault in faults:
+        _require_small(where, fault, limits)
+    at_once = live + len({fault.id for _, fault in faults})
+    if faults and at_once > limits.faults:
+        raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {at_once}")
+
+
+def faults_of(edits: Iterable[Edit]) -> set[str]:
+    """The ids of the faults that some edits declare."""
+    return {edit.declared.id for edit in edits if edit.declared is not None and edit.declared.is_fault}
+
+
+def _require_small(where: str, fault: Declared, limits: Limits) -> None:
+    if fault.worst_dose > limits.dose + 1e-9:
+        hits = "hits" if fault.dose is not None else "is a condition, which may hit"
+        raise UsageError(
+            f"{where}: {fault.text} {hits} {format_percent(fault.worst_dose)} of the requests; "
+            f"the ceiling is {format_percent(limits.dose)} (cluster.limits.dose)"
+        )
+    if not limits.every_caller and not fault.scope.narrow:
+        raise UsageError(
+            f"{where}: {fault.text} would hit every caller; narrow it to a caller (--from) or to test traffic "
+            "(cluster.only-test-traffic), or allow it with cluster.limits.every-caller: true"
+        )
 
 
 def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
@@ -89,27 +93,6 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]
     """
     old = {_ROUTE.sub("#", text) for text in before}
     return tuple(text for text in after if _ROUTE.sub("#", text) not in old)
-
-
-def faults_in(edit: Edit) -> Iterator[Injected]:
-    """The faults that an edit brings in."""
-    for route in routes_in(edit):
-        for part in (route.get("fault") or {}).values():
-            yield Injected(
-                where=f"{edit.label}: {route['name']}",
-                dose=float((part.get("percentage") or {}).get("value", 0)) / 100,
-                narrow=all(_narrow(block) for block in route.get("match") or [{}]),
-            )
-    if edit.kind == "EnvoyFilter" and edit.create is not None:
-        for item in edit.create["spec"]["configPatches"]:
-            config = item["patch"]["value"]["typed_config"]
-            for part in (config[kind] for kind in ("delay", "abort") if kind in config):
-                dose = part["percentage"]["numerator"] / 1e6
-                yield Injected(where=edit.label, dose=dose, narrow=bool(config.get("headers")))
-
-
-def _narrow(block: Json) -> bool:
-    return bool(block.get("sourceLabels") or block.get("headers"))
 
 
 def _require_opt_in(kube: Kubernetes, namespace: str, label: str) -> None:

@@ -1,0 +1,159 @@
+"""Steps declare what they do: limits, proofs and counts read that, and nothing passes them undeclared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from recorded import plan, record
+
+from harness.errors import UsageError
+from harness.faults import fault_edits
+from harness.mesh.cluster.safety.blast_radius import calls_from
+from harness.mesh.cluster.safety.limits import require_within
+from harness.model.cluster import Limits
+from harness.model.declared import ARRANGEMENTS, Declared, Scope
+from harness.model.fault import Delay, abort, declared, delay
+from harness.model.phase import PhaseKind
+from harness.model.record import FaultCount
+from harness.routing.istio.edits import Edit, Insertion
+from harness.routing.istio.routing import split_edits
+from harness.runner.proofs import proofs
+
+SMALL = Limits(dose=0.01, faults=1)
+ROUTE = {"name": "harness-r1-x", "timeout": "1ms", "route": [{"destination": {"host": "ratings"}}]}
+
+
+def edit(said: Declared | None) -> Edit:
+    """A route with a timeout of a millisecond, which breaks every request, under some declaration."""
+    insert = (Insertion(entry=ROUTE),)
+    return Edit(kind="VirtualService", namespace="shop", name="ratings", owner="r1", insert=insert, declared=said)
+
+
+def within(*edits: Edit, live: int = 0, limits: Limits = SMALL) -> None:
+    """Check the limits of the namespace shop."""
+    require_within(edits, live=live, namespace="shop", limits=limits)
+
+
+def test_an_edit_that_declares_nothing_is_refused() -> None:
+    """Its YAML is not searched for faults: a harmless look proves nothing."""
+    with pytest.raises(UsageError, match="declares what it does"):
+        within(edit(None))
+
+
+def test_a_condition_counts_as_hitting_every_request() -> None:
+    """Nobody knows how many requests a timeout of 1 ms ends, so a ceiling of 1 % refuses it."""
+    condition = Declared(id="timeout-0", kind="timeout", host="ratings", text="timeout(ratings, 1 ms)")
+    with pytest.raises(UsageError, match="may hit 100 % of the requests; the ceiling is 1 %"):
+        within(edit(condition))
+
+
+def test_limits_go_by_the_declared_dose_and_scope() -> None:
+    """The same edit passes or not by what it declares; splits are no faults."""
+    fault = declared(delay("ratings", "2s", percent=1), "delay-0", Scope(labels={"app": "reviews"}))
+    within(edit(fault))
+    with pytest.raises(UsageError, match="ceiling"):
+        within(edit(replace(fault, dose=0.02)))
+    with pytest.raises(UsageError, match="every caller"):
+        within(edit(replace(fault, scope=Scope())), limits=replace(SMALL, every_caller=False))
+    arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
+    within(*split_edits([], host="reviews", namespace="shop", canary_share=0.5, owner="r1", **arms))
+
+
+def test_faults_at_once_are_counted_by_id() -> None:
+    """Two edits of one fault are one fault; two faults of the same text are two."""
+    fault = declared(delay("ratings", "2s", percent=1), "delay-0", Scope(labels={"app": "reviews"}))
+    within(edit(fault), edit(fault))
+    with pytest.raises(UsageError, match="found 2"):
+        within(edit(fault), edit(replace(fault, id="delay-1")))
+    with pytest.raises(UsageError, match="found 2"):
+        within(edit(fault), live=1)
+
+
+@pytest.mark.parametrize("inbound", [False, True])
+def test_every_edit_of_a_fault_carries_its_declaration(inbound: bool) -> None:
+    """Kind, parameters, host, dose and scope are those of the fault; no text is needed to know them."""
+    fault = abort("ratings", 503, percent=20, inbound=inbound)
+    (made,) = fault_edits(fault, [], namespace="shop", caller_labels={"app": "reviews"}, owner="r1", index=3)
+    said = made.declared
+    assert said is not None
+    assert ("abort-3", "abort", "ratings", 0.2, {"status": 503}) == (
+        said.id,
+        said.kind,
+        said.host,
+        said.dose,
+        said.params,
+    )
+    assert said.is_fault
+    assert (None if inbound else {"app": "reviews"}) == said.scope.labels
+    assert ("host" if inbound else "caller") == said.scope.side
+
+
+def test_arrangements_are_no_faults() -> None:
+    """Splits and copies only decide which build answers."""
+    kinds = {said.is_fault for kind in ARRANGEMENTS for said in [Declared(id="x", kind=kind, host="a", text="x")]}
+    assert {False} == kinds
+
+
+def test_the_blast_radius_goes_by_the_scope() -> None:
+    """Labels and namespace of the callers decide, not the routes."""
+    pod = {"metadata": {"name": "reviews-1", "labels": {"app": "reviews", "version": "v1"}}}
+    assert calls_from(pod, Scope(), "shop")
+    assert calls_from(pod, Scope(labels={"app": "reviews"}, namespace="shop"), "shop")
+    assert not calls_from(pod, Scope(labels={"app": "details"}), "shop")
+    assert not calls_from(pod, Scope(namespace="other"), "shop")
+
+
+def counted(fault: Delay, fault_id: str, *, hit: int, arm: str = "canary", requests: int = 500) -> FaultCount:
+    """Calls of one arm under a fault with an id."""
+    said = declared(fault, fault_id)
+    return FaultCount(
+        phase="fault", fault=said.text, host=said.host, caller=f"reviews-{arm}" if requests else "", arm=arm,
+        requests=requests, hit=hit, dose=said.dose, declared=said,
+    )  # fmt: skip
+
+
+def doses(counts: list[FaultCount], *texts: str) -> dict[str, bool]:
+    """The proofs of doses by name, of a run that planned faults with these texts."""
+    phases = tuple(replace(phase, faults=texts if phase.kind is PhaseKind.FAULT else ()) for phase in plan().phases)
+    made = record(plan=replace(plan(), phases=phases), fault_counts=tuple(counts))
+    return {proof.name: proof.held for proof in proofs(made) if proof.name.startswith("dose")}
+
+
+def both(fault: Delay, fault_id: str, *, hit: int) -> list[FaultCount]:
+    """The same count in both arms."""
+    return [counted(fault, fault_id, hit=hit, arm=arm) for arm in ("baseline", "canary")]
+
+
+def test_delays_for_different_callers_are_never_pooled() -> None:
+    """One that hits everything and one that hits nothing are half each together, and both wrong."""
+    first, second = delay("ratings", "2s", percent=50), delay("ratings", "2s", percent=50, caller="details")
+    assert str(first) == str(second)
+    found = doses([*both(first, "delay-0", hit=500), *both(second, "delay-1", hit=0)], str(first), str(second))
+    assert 4 == len(found)
+    assert {False} == set(found.values())
+    assert f"dose of {first} (delay-1), canary" in found
+
+
+def test_doses_that_look_alike_are_never_pooled() -> None:
+    """33.33 % and 33.34 % have one text."""
+    first, second = delay("ratings", "2s", percent=33.33), delay("ratings", "2s", percent=33.34)
+    assert str(first) == str(second)
+    found = doses([*both(first, "delay-0", hit=167), *both(second, "delay-1", hit=0)], str(first), str(second))
+    assert 2 == sum(found.values())
+    assert 4 == len(found)
+
+
+def test_a_fault_that_was_never_injected_fails_also_next_to_one_of_the_same_text() -> None:
+    """The plan has two, the counts know one."""
+    fault = delay("ratings", "2s", percent=50)
+    found = doses(both(fault, "delay-0", hit=250), str(fault), str(fault))
+    assert not found[f"dose of {fault} (not injected)"]
+    assert found[f"dose of {fault}, canary"]
+
+
+def test_a_fault_that_no_call_met_has_no_dose() -> None:
+    """Its empty row says that it was live; nothing more."""
+    fault = delay("ratings", "2s", percent=50)
+    assert {f"dose of {fault}": False} == doses([counted(fault, "delay-0", hit=0, arm="", requests=0)], str(fault))
