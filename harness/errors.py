@@ -123,6 +123,11 @@ class PortError(HarnessError):
 class LoadError(HarnessError):
     """The load generator failed or sent nothing."""
 
+    def __init__(self, summary: str, *, log: str = "") -> None:
+        """summary: what happened, in one line. log: the last lines of the load generator's log, if they explain it."""
+        super().__init__(f"{summary}; {log}" if log else summary)
+        self.summary, self.log = summary, log
+
 
 class RecordError(HarnessError):
     """A bundle cannot be written, is incomplete, or has an unknown format version."""

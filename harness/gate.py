@@ -21,9 +21,9 @@ from harness.model.scenario import Scenario
 from harness.model.verdict import Analysis
 from harness.report import page
 from harness.runner.deciding import decide
+from harness.runner.declared_run import run_scenario
 from harness.runner.manifest import manifest, started_by
 from harness.runner.planning import plan_run
-from harness.runner.run import run_scenario
 from harness.runner.settings import Notify
 
 

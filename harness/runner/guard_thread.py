@@ -1,8 +1,8 @@
-"""GuardThread on a thread of their own: they end a run whatever the main thread waits for, and they fail closed.
+"""Checks the abort conditions on a thread of its own, so that they end a run whatever the main thread waits for.
 
-Once a second every condition is asked. One that cannot be asked several times in a row ends the run as one that
-does not hold. The main thread is given a few seconds to leave through its own undo, so that what was
-measured stays valid; then the guards undo every change themselves.
+Every condition is checked once a second. A condition that cannot be checked several times in a row ends the run, as
+one that does not hold does. The main thread then has a few seconds to revert its own changes, so that what was measured
+stays valid; after that this thread reverts every change.
 """
 
 from __future__ import annotations
@@ -14,30 +14,25 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from harness.errors import ClusterUnreachable, HarnessError, MeshDrift, MeshGuard, MetricsError
+from harness.errors import ClusterUnreachable, HarnessError, MetricsError
+from harness.runner.ending import Ending, ending_for
 
 EVERY_S, GRACE_S, MISSES = 1.0, 3.0, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbortCondition:
-    """Something that must hold during a run. ask: says why the run must end, or nothing; raises when that is unknown."""
+    """A condition that ends a run.
+
+    ask: returns why the run must end, or an empty string; raises an error when that cannot be found out.
+    """
 
     name: str
     ask: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """Why a run must end. kind: ``guard``, or ``drift``. error: trouble, which leaves no verdict."""
-
-    kind: str
-    text: str
-    error: HarnessError | None = None
-
-
 class GuardThread:
-    """Asks its conditions inside a ``with`` block."""
+    """Checks its conditions while its ``with`` block runs."""
 
     def __init__(
         self,
@@ -48,9 +43,10 @@ class GuardThread:
         grace_s: float = GRACE_S,
         misses: int = MISSES,
     ) -> None:
-        """undo: undoes every live change, from any thread. grace_s: seconds between the end and that.
+        """Prepare the thread.
 
-        misses: so many times in a row may a condition not be asked.
+        undo: reverts every live change, from any thread. every_s: seconds between two checks. grace_s: seconds that the
+        main thread has for reverting the changes itself. misses: how many times in a row a check may fail to find out.
         """
         self._conditions, self._undo = tuple(conditions), undo
         self._every_s, self._grace_s, self._misses = every_s, grace_s, misses
@@ -70,13 +66,13 @@ class GuardThread:
         self._thread.join()
 
     def ended(self) -> Ending | None:
-        """Why the run must end, if it must. Raises the trouble that ended it."""
+        """Return why the run must end, or None. Raises the error that ended it, if that leaves no verdict."""
         if self._ending is not None and self._ending.error is not None:
             raise self._ending.error
         return self._ending
 
     def ask(self) -> Ending | None:
-        """Ask now, and then as ``ended``."""
+        """Check the conditions now, then do the same as ``ended``."""
         self._look()
         return self.ended()
 
@@ -93,22 +89,17 @@ class GuardThread:
                     self._ending = self._asked(condition)
 
     def _asked(self, condition: AbortCondition) -> Ending | None:
-        text, error = "", None
         try:
             text = condition.ask()
-        except MeshDrift as drift:
-            return Ending(kind="drift", text=str(drift))
         except (ClusterUnreachable, MetricsError) as silence:
             self._missed[condition.name] += 1
             if self._missed[condition.name] < self._misses:
                 return None
-            text = f"{condition.name}: not known {self._misses} times in a row: {silence}"
-        except MeshGuard as limit:
-            text = str(limit)
-        except HarnessError as trouble:
-            text, error = str(trouble), trouble
-        except Exception as broken:  # noqa: BLE001 - a guard that breaks must end the run, not go unnoticed
-            text = f"{condition.name}: the guard itself broke: {type(broken).__name__}: {broken}"
+            text = f"{condition.name}: could not be checked {self._misses} times in a row: {silence}"
+        except HarnessError as error:
+            return ending_for(error)
+        except Exception as broken:  # noqa: BLE001 - a condition with a bug must end the run, not go unnoticed
+            text = f"{condition.name}: the check itself failed: {type(broken).__name__}: {broken}"
         else:
             self._missed[condition.name] = 0
-        return Ending(kind="guard", text=text, error=error) if text else None
+        return Ending(kind="guard", text=text) if text else None

@@ -74,4 +74,4 @@ class Parts:
     judge: Judge
     now: Callable[[], float]
     sleep: Callable[[float], None]
-    wall: Callable[[], float] | None = None
+    wall: Callable[[], float]

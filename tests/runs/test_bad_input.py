@@ -140,7 +140,7 @@ def test_live(canary, chaos, load):
     with chaos.inject(abort("ratings", 503)):
         load.run("browse", "1s", warm_up=0)
     canary.compare()
-    with pytest.raises(UsageError, match="ends a test's free-hand work"):
+    with pytest.raises(UsageError, match="the last step of a test's interactive run"):
         load.run("browse", "1s")
 """.replace("def test_live", "from harness.errors import UsageError\n\n\ndef test_live", 1)
     )

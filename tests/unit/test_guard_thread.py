@@ -39,9 +39,9 @@ def ending_of(ask):
         (lambda: "too many errors", "guard", "too many errors"),
         (raises(MeshDrift("rewritten")), "drift", "rewritten"),
         (raises(MeshGuard("kill switch")), "guard", "kill switch"),
-        (raises(MetricsError("silent")), "guard", "condition 0: not known 3 times in a row: silent"),
-        (raises(ClusterUnreachable("silent")), "guard", "condition 0: not known 3 times in a row: silent"),
-        (raises(ValueError("oops")), "guard", "condition 0: the guard itself broke: ValueError: oops"),
+        (raises(MetricsError("silent")), "guard", "condition 0: could not be checked 3 times in a row: silent"),
+        (raises(ClusterUnreachable("silent")), "guard", "condition 0: could not be checked 3 times in a row: silent"),
+        (raises(ValueError("oops")), "guard", "condition 0: the check itself failed: ValueError: oops"),
     ],
     ids=["limit", "drift", "kill switch", "Prometheus", "API server", "broken guard"],
 )

@@ -87,8 +87,8 @@ class LocustRun:
             return self._now() < self.started_at + self._plan.duration_s + self._after_s
         if read_facts(locust_file(self._folder)) is None:
             raise LoadError(
-                f"expected the load generator to run to its end, it ended with exit code {self._process.exit_code}; "
-                f"{self._process.last_lines()}"
+                f"expected the load generator to run to its end, it ended with exit code {self._process.exit_code}",
+                log=self._process.last_lines(),
             )
         return False
 

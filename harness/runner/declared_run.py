@@ -1,0 +1,30 @@
+"""A declared run: one load goes through all phases of a scenario, and the faults are injected in its fault phase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.model.record import Record
+from harness.model.scenario import Scenario
+from harness.runner.engine import Engine
+from harness.runner.judge_looks import JudgeLooks
+from harness.runner.planning import plan_run
+from harness.runner.settings import Notify, Parts, Settings
+
+
+def run_scenario(
+    scenario: Scenario, settings: Settings, parts: Parts, *, owner: str, folder: Path, notify: Notify
+) -> Record:
+    """Carry out the scenario and return what happened.
+
+    owner: the mark of the run, unique among runs; part of the name of everything that is inserted.
+    folder: where the load generator writes. Raises UsageError, before anything is changed, for a scenario that cannot
+    be run, and any other HarnessError, after everything is reverted, when the run failed.
+    """
+    plan = plan_run(scenario, settings, target=parts.mesh.target)
+    looks = JudgeLooks(parts.judge, plan, every_s=settings.look_every_s)
+    with Engine(settings, parts, owner=owner, notify=notify, looks=looks) as engine:
+        engine.check(scenario.faults)
+        engine.split()
+        engine.send(plan, folder=folder, faults=scenario.faults)
+        return engine.finish(plan)

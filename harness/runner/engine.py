@@ -1,0 +1,193 @@
+"""The engine that carries out every run: it splits the traffic, injects faults, sends loads and records.
+
+A declared run (``harness.runner.declared_run``) sends one load through all phases of a scenario. An interactive run
+(``harness.runner.interactive_run``) sends any number of loads, and injects faults around them. Every change of the
+mesh is a context manager, so that whatever ends a run (an exception, Ctrl-C, an abort condition) reverts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import MeshGuard
+from harness.load.port import RunningLoad
+from harness.mesh.port import RequestCount
+from harness.model.fault import Fault
+from harness.model.json import Json
+from harness.model.phase import Phase, PhaseKind
+from harness.model.record import Plan, Record
+from harness.runner.changes import Changes
+from harness.runner.counts import arm_requests, attributed
+from harness.runner.judge_looks import JudgeLooks
+from harness.runner.planning import cut_short, plan_load
+from harness.runner.sent_load import SentLoad, all_samples, all_windows, combined
+from harness.runner.settings import Notify, Parts, Settings
+from harness.runner.supervision import OpenPhase, Supervision
+from harness.runner.timeline import Timeline
+
+LOAD_CALLER = "loadgenerator"
+"""The workload name under which the proxies count the requests of the load generator."""
+
+
+class Engine:
+    """One run, from the split to the record. As a context manager it reverts every change on leaving."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Parts,
+        *,
+        owner: str,
+        notify: Notify,
+        looks: JudgeLooks | None = None,
+    ) -> None:
+        """Prepare a run; nothing is changed yet.
+
+        owner: the mark of the run, unique among runs; part of the name of everything that is inserted.
+        looks: interim looks of the judge; None when the objectives are not known before the end.
+        """
+        self._settings, self._parts, self._owner = settings, parts, owner
+        self._timeline = Timeline(parts.now, notify)
+        self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
+        self._supervision = Supervision(
+            settings, parts, self._timeline, undo=self._changes.undo, notify=notify, looks=looks
+        )
+        self._world = ExitStack()
+        self._resources: dict[str, tuple[Json, ...]] = {}
+        self._start: tuple[RequestCount, ...] = ()
+        self._is_split = False
+        self._loads: list[SentLoad] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._world.__exit__(kind, error, trace)
+
+    @property
+    def loads(self) -> tuple[SentLoad, ...]:
+        """The loads sent so far."""
+        return tuple(self._loads)
+
+    @property
+    def reason(self) -> str:
+        """Why the run ended early, or an empty string."""
+        return self._supervision.reason
+
+    def ended(self) -> bool:
+        """Return whether the run must stop. Raises the error that leaves no verdict."""
+        return self._supervision.ended()
+
+    def check(self, faults: Sequence[Fault]) -> None:
+        """Raise, before anything is changed, if the mesh is not healthy or would not take the split and the faults."""
+        self._parts.mesh.check()
+        self._changes.check(faults)
+
+    def split(self) -> None:
+        """Start to check the abort conditions and distribute the traffic to both arms, unless that has been done."""
+        if self._is_split:
+            return
+        mesh = self._parts.mesh
+        if not self._resources:
+            self._resources["before"] = mesh.resources()
+            self._world.enter_context(self._supervision)
+        self._world.enter_context(self._changes.split())
+        self._resources["during"] = mesh.resources()
+        self._start = mesh.request_counts()
+        self._is_split = True
+
+    @contextmanager
+    def inject(self, fault: Fault, *, phase: str) -> Iterator[None]:
+        """Keep ``fault`` injected inside the block; nothing is injected once the run has ended early."""
+        with ExitStack() as injected:
+            if not self.ended():
+                self._inject(fault, phase, injected)
+            yield
+
+    def _inject(self, fault: Fault, phase: str, injected: ExitStack) -> None:
+        try:
+            injected.enter_context(self._changes.inject(fault, phase=phase))
+        except MeshGuard:  # a limit was reached meanwhile: what was recorded until now can still be judged
+            if not self.ended():
+                raise
+        else:
+            self._resources["during"] = self._parts.mesh.resources()
+
+    def send(self, plan: Plan, *, folder: Path, faults: Sequence[Fault] = ()) -> None:
+        """Send one load through the phases of ``plan``, with ``faults`` injected during its fault phase.
+
+        folder: where the load generator writes. The load ends early when an abort condition ends the run.
+        """
+        load_plan = plan_load(plan, self._settings, self._parts.mesh.entry(), owner=self._owner)
+        with self._parts.load.start(load_plan, folder) as running:
+            if not self._loads:
+                self._timeline.zero = running.started_at
+            self._timeline.note("phase", "load started", rate_rps=plan.rate_rps)
+            with self._supervision.sending(running):
+                windows = self._carry_out(plan, faults, running)
+            report, samples = running.finish(), running.samples()
+        carried_out = cut_short(plan, windows[-1].end_s) if self.reason else plan
+        self._loads.append(
+            SentLoad(
+                samples=samples,
+                report=report,
+                planned=carried_out.phases,
+                windows=windows,
+                shift_s=running.started_at - self._timeline.zero,
+            )
+        )
+
+    def _carry_out(self, plan: Plan, faults: Sequence[Fault], running: RunningLoad) -> tuple[Phase, ...]:
+        windows: list[Phase] = []
+        until_s = 0.0
+        for phase in plan.phases:
+            until_s += phase.duration_s
+            self._timeline.note("phase", phase.name)
+            with ExitStack() as injected:
+                for fault in faults if phase.kind is PhaseKind.FAULT else ():
+                    injected.enter_context(self.inject(fault, phase=phase.name))
+                begun = OpenPhase(
+                    plan=phase,
+                    start_s=self._elapsed(running),
+                    until_s=until_s,
+                    total_s=plan.duration_s,
+                    earlier=tuple(windows),
+                )
+                self._supervision.wait(running, begun)
+                windows.append(begun.window(self._elapsed(running)))
+            if self.reason:
+                break
+        return tuple(windows)
+
+    def _elapsed(self, running: RunningLoad) -> float:
+        return self._parts.now() - running.started_at
+
+    def finish(self, plan: Plan) -> Record:
+        """Revert every change and return the record of the whole run, with the phases that were carried out."""
+        mesh, changes = self._parts.mesh, self._changes
+        end, samples = mesh.request_counts(), all_samples(self._loads)
+        proxy_requests = arm_requests(
+            self._start, end, service=self._settings.service, caller=LOAD_CALLER, arms=changes.arms_by_version()
+        )
+        self._world.close()
+        return Record(
+            plan=replace(plan, phases=tuple(phase for load in self._loads for phase in load.planned)),
+            phases=all_windows(self._loads),
+            samples=attributed(samples, proxy_requests),
+            load=combined([load.report for load in self._loads]),
+            events=self._timeline.events(),
+            fault_counts=changes.fault_counts(end, samples),
+            rollbacks=tuple(changes.rollbacks),
+            proxy_requests=proxy_requests,
+            resources={**self._resources, "after": mesh.resources()},
+            manifest=self._settings.manifest,
+            config=self._settings.config,
+            aborted=self.reason,
+        )

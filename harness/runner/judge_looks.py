@@ -1,0 +1,32 @@
+"""Interim looks of the judge during a run, so that a canary that is proven worse ends it early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.judge.port import Evidence, Judge
+from harness.model.phase import Phase
+from harness.model.record import Plan
+from harness.model.samples import Samples
+from harness.model.verdict import Verdict
+
+
+class JudgeLooks:
+    """Asks the judge at regular intervals about what has been recorded so far."""
+
+    def __init__(self, judge: Judge, plan: Plan, *, every_s: float) -> None:
+        """every_s: seconds between two looks; the first one comes after that time too."""
+        self._judge, self._plan, self._every_s = judge, plan, every_s
+        self._next_s = every_s
+
+    def harm(self, samples: Samples, phases: Sequence[Phase], *, now_s: float) -> str:
+        """Return why the canary is proven worse, or an empty string; also when no look is due yet.
+
+        phases: the phases that have begun, the last one cut at ``now_s`` seconds after the first due request.
+        """
+        if now_s < self._next_s:
+            return ""
+        self._next_s = now_s + self._every_s
+        evidence = Evidence(samples=samples, phases=tuple(phases))
+        analysis = self._judge.judge(evidence, self._plan, now_s=now_s, final=False)
+        return f"harm is proven: {analysis.reason}" if analysis.verdict is Verdict.FAIL else ""

@@ -1,0 +1,221 @@
+"""The engine: what ends a run, what is reverted and what is recorded, the same for declared and interactive runs."""
+
+import pytest
+from fake_run import ZERO, World, report, scenario
+
+from harness import delay
+from harness.errors import LoadError, MeshDrift, MeshGuard, ServiceError, UsageError
+from harness.model.phase import PhaseKind
+from harness.model.verdict import Verdict
+from harness.runner.declared_run import run_scenario
+from harness.runner.interactive_run import InteractiveRun
+from harness.runner.sent_load import combined
+
+FAULT = delay("ratings", "1s", percent=30)
+SPLIT = "split by weight: 50% to the canary"
+
+
+@pytest.fixture
+def world(tmp_path):
+    """The parts of a run."""
+    return World(tmp_path)
+
+
+def declared(world):
+    """A whole scenario with one fault."""
+    asked = scenario(faults=(FAULT,))
+    return run_scenario(asked, world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None)
+
+
+def interactive(world):
+    """The same by hand: a load, and another one under the fault."""
+    with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
+        run.run_load(scenario())
+        with run.inject(FAULT):
+            run.run_load(scenario())
+        return run.record((), name="by hand")
+
+
+both = pytest.mark.parametrize("carry_out", [declared, interactive])
+
+
+@both
+def test_every_change_is_reverted_in_reverse_order(world, carry_out):
+    """The split comes first and goes last; each rollback is recorded."""
+    record = carry_out(world)
+    assert [f"+ {SPLIT}", f"+ {FAULT}", f"- {FAULT}", f"- {SPLIT}"] == world.mesh.diary
+    assert [str(FAULT), SPLIT] == [rollback.change for rollback in record.rollbacks]
+    assert "" == record.aborted
+
+
+def test_a_declared_run_records_the_phases_of_its_plan(world):
+    """Planned and real phases agree when nothing takes time."""
+    record = declared(world)
+    assert ["warm-up", "steady", "fault", "recovery"] == [phase.name for phase in record.phases]
+    assert [2.0, 10.0, 10.0, 4.0] == [phase.duration_s for phase in record.plan.phases]
+    assert [2.0, 10.0, 10.0, 4.0] == pytest.approx([phase.duration_s for phase in record.phases])
+    assert 2600 == len(record.samples)
+
+
+def test_a_fault_phase_begins_when_its_fault_is_live(tmp_path):
+    """The seconds that injecting takes belong to no phase; the phases after it keep their planned ends."""
+    record = declared(World(tmp_path, takes_s=0.5))
+    steady, fault = record.phases[1:3]
+    assert (12.0, 12.5, 22.0) == pytest.approx((steady.end_s, fault.start_s, fault.end_s))
+
+
+def test_loads_sent_by_hand_share_one_time_axis(world):
+    """The second load's phases and samples come after the first one's; its judged phase is the fault's."""
+    record = interactive(world)
+    assert ["warm-up", "steady", "warm-up", str(FAULT)] == [phase.name for phase in record.phases]
+    assert PhaseKind.FAULT is record.phases[3].kind
+    assert [0.0, 2.0, 12.0, 14.0] == pytest.approx([phase.start_s for phase in record.phases])
+    assert (2400, 24.0) == (len(record.samples), pytest.approx(record.samples.due_s.max(), abs=0.02))
+    assert ("by hand", ()) == (record.plan.scenario, record.plan.objectives)
+    assert [phase.name for phase in record.plan.phases] == [phase.name for phase in record.phases]
+
+
+@both
+def test_a_load_generator_that_dies_leaves_its_samples(world, carry_out):
+    """The run ends within a second with the reason, without the log, and everything is reverted."""
+    death = LoadError("the load generator ended with exit code -9", log="last lines")
+    world.clock.at.append((5.0, lambda: setattr(world.load, "death", death)))
+    record = carry_out(world)
+    assert "the load generator ended with exit code -9" == record.aborted
+    assert 500 == len(record.samples)
+    assert [2.0, 3.0] == pytest.approx([phase.duration_s for phase in record.plan.phases])
+    assert f"- {SPLIT}" == world.mesh.diary[-1]
+
+
+@both
+@pytest.mark.parametrize(
+    "error", [MeshDrift("someone changed the route"), MeshGuard("kill switch")], ids=["drift", "guard"]
+)
+def test_a_limit_of_the_mesh_ends_the_run_with_a_record(world, carry_out, error):
+    """What was recorded until then can be judged; nothing more is injected or sent."""
+    world.clock.at.append((5.0, lambda: setattr(world.mesh, "trouble", error)))
+    record = carry_out(world)
+    assert str(error) == record.aborted
+    assert [f"+ {SPLIT}", f"- {SPLIT}"] == world.mesh.diary
+    assert ["warm-up", "steady"] == [phase.name for phase in record.phases]
+
+
+@both
+def test_the_kill_file_ends_the_run(world, carry_out):
+    """It is noticed at the end of a phase at the latest."""
+    world.clock.at.append((5.0, world.settings.kill_file.touch))
+    assert "kill switch" in carry_out(world).aborted
+
+
+@both
+def test_a_canary_over_the_error_ceiling_ends_the_run(world, carry_out):
+    """The reason has the numbers."""
+    world.clock.at.append((5.0, lambda: setattr(world.load, "status", (200, 503))))
+    assert "the error ceiling is 50 %" in carry_out(world).aborted
+
+
+@both
+def test_a_service_that_dies_leaves_no_record(world, carry_out):
+    """The error comes out of the run, after everything is reverted."""
+    world.clock.at.append((5.0, lambda: setattr(world.mesh, "trouble", ServiceError("ratings died"))))
+    with pytest.raises(ServiceError, match="ratings died"):
+        carry_out(world)
+    assert f"- {SPLIT}" == world.mesh.diary[-1]
+
+
+@both
+def test_an_interrupt_reverts_everything(world, carry_out):
+    """Ctrl-C in the middle of a wait."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    world.clock.at.append((20.0, interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(world)
+    assert [f"+ {SPLIT}", f"+ {FAULT}", f"- {FAULT}", f"- {SPLIT}"] == world.mesh.diary
+
+
+@both
+def test_a_harness_that_was_stopped_says_so(world, carry_out):
+    """A stall is an event of the record, whichever way the run was made."""
+    world.clock.at.append((5.0, lambda: setattr(world.clock, "now_s", ZERO + 15.0)))
+    assert "blind" in {event.kind for event in carry_out(world).events}
+
+
+def test_a_limit_that_is_reached_while_a_fault_is_injected_ends_the_run(world):
+    """The steady phase can still be judged; the fault was never live."""
+    stop = MeshGuard("too many live faults")
+
+    def refuse():
+        world.mesh.refusal = world.mesh.trouble = stop
+
+    world.clock.at.append((11.9, refuse))
+    record = declared(world)
+    assert str(stop) == record.aborted
+    assert f"+ {FAULT}" not in world.mesh.diary
+
+
+def test_a_refused_fault_of_a_healthy_run_is_an_error(world):
+    """A refusal that no abort condition confirms is not swallowed."""
+    world.clock.at.append((11.9, lambda: setattr(world.mesh, "refusal", MeshGuard("not allowed"))))
+    with pytest.raises(MeshGuard, match="not allowed"):
+        declared(world)
+
+
+def test_the_judge_ends_a_declared_run_when_harm_is_proven(world):
+    """It is asked every five seconds; the run ends at the first look that says fail."""
+    world.judge.verdict = Verdict.FAIL
+    record = declared(world)
+    assert "harm is proven: p99 is worse" == record.aborted
+    assert [5.0] == pytest.approx(world.judge.looks)
+    assert 500 == len(record.samples)
+
+
+def test_the_judge_is_not_asked_during_an_interactive_run(world):
+    """Its objectives are known only at the end."""
+    world.judge.verdict = Verdict.FAIL
+    assert "" == interactive(world).aborted
+    assert [] == world.judge.looks
+
+
+def test_a_split_that_is_refused_can_be_tried_again(world):
+    """A load is never sent without the split."""
+    with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
+        world.mesh.refusal = MeshGuard("not now")
+        with pytest.raises(MeshGuard):
+            run.run_load(scenario())
+        assert [] == world.load.plans
+        world.mesh.refusal = None
+        run.run_load(scenario())
+        assert [f"+ {SPLIT}"] == world.mesh.diary
+
+
+def test_an_interactive_run_that_ended_before_any_load_says_why(world):
+    """It is not told to send a load: that would not help."""
+    with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
+        world.settings.kill_file.touch()
+        run._engine.split()
+        run._engine._supervision._guards.ask()
+        with run.inject(FAULT):
+            run.run_load(scenario())
+        assert [] == world.load.plans
+        with pytest.raises(MeshGuard, match="ended before any load was sent: the kill switch"):
+            run.record((), name="by hand")
+
+
+def test_nothing_follows_the_record_of_an_interactive_run(world):
+    """The error says what to do."""
+    with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
+        run.run_load(scenario())
+        run.record((), name="by hand")
+        with pytest.raises(UsageError, match="the last step of a test's interactive run"):
+            run.run_load(scenario())
+
+
+@pytest.mark.parametrize("codes", [(0, -9), (-9, 0), (0, 1), (1, 0)])
+def test_a_load_that_failed_is_not_hidden_by_another(codes):
+    """A process that a signal ended has a negative exit code, which is worse than 0."""
+    together = combined([report(exit_code=code, unfinished=2, answered=5) for code in codes])
+    assert 0 != together.exit_code
+    assert (4, 10) == (together.unfinished, together.answered)
