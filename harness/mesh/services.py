@@ -1,7 +1,7 @@
-"""The services of a local mesh as processes: started callee first, watched, ended together.
+"""Run the services of a local mesh as processes: start callees first, watch them, stop them together.
 
-Ports are chosen when the set is made, so that proxies can be configured before any service
-runs. Nothing is restarted: a service that dies is the news, not a nuisance to hide.
+``ServiceSet`` chooses the ports when it is created, so that proxies can be configured before any service runs. It
+never restarts a service: a service that dies is a result of the run and must not be hidden.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.model.config import Config, Workload
 
 
 def needed_workloads(config: Config) -> tuple[Workload, ...]:
-    """Both arms, and every version of all other services on the way from the entry; callees first."""
+    """Return both arms and every version of the services that the entry calls, directly or not; callees first."""
     arms = (config.baseline, config.canary)
     return tuple(
         workload
@@ -33,7 +33,7 @@ def needed_workloads(config: Config) -> tuple[Workload, ...]:
 
 
 def all_workloads(config: Config) -> tuple[Workload, ...]:
-    """Both arms, and every other workload that can run locally; callees first."""
+    """Return both arms and every other workload that can run locally; callees first."""
     return tuple(
         workload
         for service in _callees_first(config, config.services)
@@ -47,13 +47,16 @@ def _arms(config: Config) -> tuple[Workload, Workload]:
 
 
 class ServiceSet:
-    """Workloads that run together. Use as a context manager: leaving ends what ``start`` began.
+    """Workloads that run together. Use it as a context manager: it stops the processes on exit.
 
-    endpoints: IPv4 address and port of each workload by its name.
+    endpoints: the IPv4 address and port of each workload, by its name.
     """
 
     def __init__(self, config: Config, workloads: Iterable[Workload], folder: Path) -> None:
-        """``folder`` takes a log per workload. Raises ConfigError for one that has no way to run locally."""
+        """Choose the ports; write one log file per workload to ``folder``.
+
+        Raises ConfigError for a workload that cannot run locally.
+        """
         self._config, self._folder = config, folder
         self.workloads = tuple(workloads)
         self.processes: dict[str, Process] = {}
@@ -68,13 +71,14 @@ class ServiceSet:
     def start(self, outbound: Callable[[Workload, str], str]) -> None:
         """Start every process and wait until all are healthy, callees before callers.
 
-        outbound: the URL at which a workload reaches a service it calls. Raises ServiceError with the
-        last log lines for a service that dies or is not healthy in time, PortError for a taken port.
+        outbound: returns the URL at which a workload reaches a service that it calls.
+        Raises ServiceError with the last log lines for a service that dies or does not become healthy in time.
+        Raises PortError for a port that is taken.
         """
         waiting = list(self.workloads)
         while waiting:
             blocked = {workload.service for workload in waiting}
-            ready = [one for one in waiting if not blocked & set(self._config.services[one.service].calls.values())]
+            ready = [item for item in waiting if not blocked & set(self._config.services[item.service].calls.values())]
             for workload in ready:
                 if workload.command is not None:
                     self._start(workload, outbound)
@@ -83,12 +87,12 @@ class ServiceSet:
             waiting = [workload for workload in waiting if workload not in ready]
 
     def check(self) -> None:
-        """Raise the error that explains it when a process has ended."""
+        """Raise an error that explains it if a process has ended."""
         for process in self.processes.values():
             process.check()
 
     def stop(self) -> None:
-        """End every process."""
+        """Stop every process."""
         if self.processes:
             with ThreadPoolExecutor(len(self.processes)) as pool:
                 list(pool.map(Process.stop, self.processes.values()))
@@ -134,12 +138,12 @@ class ServiceSet:
         if not wait_until(healthy, timeout_s=service.ready_within_s):
             url = f"http://{host}:{port}{service.health}"
             expected = f"expected {url} to answer 2xx or 3xx within {service.ready_within_s:g} s"
-            log = f"\n{process.last_lines()}" if process else "; is it running, and is its address right?"
+            log = f"\n{process.last_lines()}" if process else "; is it running, and is its address correct?"
             raise ServiceError(f"{workload.name}: {expected}, found: {answers[0]}{log}")
 
 
 def _callees_first(config: Config, wanted: Iterable[str]) -> tuple[str, ...]:
-    """The wanted services and all they call, directly or not, each behind those that it calls."""
+    """Return the wanted services and all that they call, directly or not; each comes after those that it calls."""
     order: list[str] = []
 
     def visit(service: str) -> None:
@@ -159,12 +163,12 @@ def _require_runnable(config: Config, workload: Workload) -> None:
         raise config.error(f"{key}.command", "expected a command or an address to run it locally, found neither")
     words = (*(workload.command or ()), *workload.env.values())
     if workload.address is None and not any("{port}" in word for word in words):
-        message = "expected {port} in the command or in env, which is where it shall listen, found none; a fixed port goes into address"
-        raise config.error(f"{key}.command", message)
+        expected = "expected {port}, the port to listen on, in the command or in env, found none"
+        raise config.error(f"{key}.command", f"{expected}; put a fixed port into address")
 
 
 def _resolved(workload: Workload, address: str) -> tuple[str, int]:
-    """IPv4 address and port of ``host:port``: proxies take no names."""
+    """Return the IPv4 address and port of ``host:port``; the proxies need addresses, not names."""
     host, _, port = address.rpartition(":")
     try:
         return socket.gethostbyname(host), int(port)
@@ -173,7 +177,7 @@ def _resolved(workload: Workload, address: str) -> tuple[str, int]:
 
 
 def _answer(host: str, port: int, path: str) -> str:
-    """The status of an answer, or why there was none."""
+    """Return the status of the response, or the reason why there was none."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", path)
@@ -185,5 +189,5 @@ def _answer(host: str, port: int, path: str) -> str:
 
 
 def _taken(workload: Workload, port: int) -> str:
-    remedy = "end it, or give another address" if workload.address else "start again"
-    return f"{workload.name}: expected port {port} to be free, found it taken by {port_holder(port)}; {remedy}"
+    remedy = "stop it or use another address" if workload.address else "start again"
+    return f"{workload.name}: expected port {port} to be free, but {port_holder(port)} uses it; {remedy}"

@@ -249,11 +249,11 @@ def test_resources_are_not_replaced_under_a_live_change(world: World) -> None:
 
 
 def test_an_undo_that_fails_is_an_error_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mesh that could not be put back is never taken for clean."""
+    """A failed undo is never reported as verified."""
     world.serve(*RULE_AND_ROUTE)
     with (
         monkeypatch.context() as patch,
-        pytest.raises(RollbackError, match="could not be put back"),
+        pytest.raises(RollbackError, match="expected to restore the mesh, but the undo failed"),
         world.mesh.changed(_abort(world.mesh, "reviews"), name="abort") as change,
     ):
         patch.setattr(mesh_module, "translated", _unable)

@@ -1,4 +1,4 @@
-"""The local mesh: Istio resources held here, translated to a real Envoy that stands for every sidecar."""
+"""The local mesh: it holds Istio resources and serves them through one real Envoy that acts as every sidecar."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.mesh.local.refusals import refusals_placed
 from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry, RequestCount
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.routing.istio.edits import Edit, applied_all, key, require_declared, traces, undone_all
 from harness.routing.istio.warnings import warnings
@@ -30,12 +30,13 @@ from harness.routing.istio.warnings import warnings
 class LocalChange:
     """A change that is live in the local mesh; ``rollback`` is None until it has been undone.
 
-    before: the resources without it, and ``below`` the changes that were live then. trouble: of the undo, until it has been raised.
+    before: the resources before the change. below: the changes that were live then.
+    trouble: why the undo failed, until the error has been raised; else empty.
     """
 
     name: str
     edits: tuple[Edit, ...]
-    before: tuple[Json, ...]
+    before: tuple[JsonObject, ...]
     below: tuple[LocalChange, ...]
     undo: Callable[[], None] = lambda: None
     rollback: Rollback | None = None
@@ -53,13 +54,13 @@ class LocalMesh:
         self,
         envoy: Envoy,
         topology: Topology,
-        resources: Sequence[Json],
+        resources: Sequence[JsonObject],
         journal: Journal,
         *,
         entry: str,
         check_services: Callable[[], None],
     ) -> None:
-        """Use ``start_local_mesh``. ``entry``: the service that load is sent to."""
+        """Call ``start_local_mesh`` instead. ``entry``: the service that receives the load."""
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
         self._ports = envoy.admin.listener_ports()
@@ -69,23 +70,23 @@ class LocalMesh:
 
     @property
     def namespace(self) -> str:
-        """Of the callers and services, and of resources that name none."""
+        """The namespace of callers and services, and of resources that do not name one."""
         return self._topology.namespace
 
     def warnings(self) -> tuple[str, ...]:
-        """What is valid in the resources but surely not meant, a line each."""
+        """Return a line for each setting that is valid but is hardly intended."""
         return warnings(self._resources, namespace=self.namespace)
 
-    def resources(self) -> tuple[Json, ...]:
-        """The Istio resources as they are now."""
+    def resources(self) -> tuple[JsonObject, ...]:
+        """Return the Istio resources as they are now."""
         return self._resources
 
     @contextmanager
     def changed(self, edits: Sequence[Edit], *, name: str) -> Iterator[LocalChange]:
-        """Make the edits and prove them live; undo them on leaving, and prove that too.
+        """Make the edits and prove that they are live; on exit, undo them and prove that too.
 
-        Raises MeshError, EnvoyError or ResourceError when the edits are not taken; then nothing is
-        changed. Raises RollbackError when the mesh could not be put back.
+        Raises MeshError, EnvoyError or ResourceError when the edits cannot be made; nothing has changed then.
+        Raises RollbackError when they could not be undone.
         """
         for edit in edits:
             require_declared(edit)
@@ -99,48 +100,49 @@ class LocalMesh:
             finally:
                 self._leave(change)
         finally:
-            # Reached with the undo still to do only when Ctrl-C came in the instant before it was kept waiting.
+            # Undoes only if Ctrl-C arrived just before the first call started to defer interrupts.
             self._leave(change)
 
     def entry(self) -> Entry:
-        """Where load for the entry service goes: no Host needed."""
+        """Return where to send load for the entry service; it needs no Host header."""
         return Entry(url=self.url(LOAD_GENERATOR, self._entry))
 
     def url(self, caller: str, service: str) -> str:
-        """The URL at which a workload reaches a service, whatever the Host."""
+        """Return the URL at which a workload reaches one service, whatever Host header it sends."""
         return f"http://127.0.0.1:{self._port(table_name(caller, service))}"
 
     def outbound(self, caller: str) -> str:
-        """The URL at which a workload reaches every service, chosen by the Host header."""
+        """Return the URL at which a workload reaches every service; the Host header selects the service."""
         return f"http://127.0.0.1:{self._port(caller)}"
 
     @property
     def envoy_pid(self) -> int:
-        """The process that stands for every sidecar."""
+        """The process id of the Envoy that acts as every sidecar."""
         return self._envoy.pid
 
     @property
     def metrics_url(self) -> str:
-        """Where Prometheus reads the proxies' counters."""
+        """The URL from which Prometheus scrapes the proxies' counters."""
         return f"http://127.0.0.1:{self._envoy.admin.port}/stats/prometheus"
 
     def request_counts(self) -> tuple[RequestCount, ...]:
-        """What the proxies have counted since they started."""
+        """Return the requests that the proxies have counted since they started."""
         return request_counts(self._envoy.admin.prometheus(r"istio.*requests_total"))
 
     def check(self) -> None:
-        """Raise the error that explains it when Envoy or a service has died."""
+        """Raise an error that explains it if Envoy or a service has died."""
         self._envoy.check()
         self._check_services()
 
-    def replace(self, resources: Sequence[Json]) -> None:
-        """Serve other resources from now on. On an error the ones before stay live.
+    def replace(self, resources: Sequence[JsonObject]) -> None:
+        """Serve other resources from now on. After an error the previous ones stay live.
 
-        Raises ResourceError, EnvoyError; MeshError while a change is live, which would be lost.
+        Raises ResourceError or EnvoyError for resources that cannot be served. Raises MeshError while a change is
+        live, because its undo would be lost.
         """
         if self._changes:
             names = ", ".join(change.name for change in self._changes)
-            raise MeshError(f"expected no live change while resources are replaced, found: {names}; leave it first")
+            raise MeshError(f"expected no live change while resources are replaced, found: {names}; undo it first")
         self._serve(resources)
 
     def _make(self, change: LocalChange) -> None:
@@ -151,12 +153,12 @@ class LocalMesh:
             self._changes.append(change)
             self._serve(wanted)
 
-    def _serve(self, resources: Sequence[Json]) -> None:
+    def _serve(self, resources: Sequence[JsonObject]) -> None:
         check_for_local_mesh(resources, self._topology)
         self._make_live(resources)
 
-    def _make_live(self, resources: Sequence[Json]) -> None:
-        """Translate and serve; Ctrl-C waits for the some ten milliseconds that this takes."""
+    def _make_live(self, resources: Sequence[JsonObject]) -> None:
+        """Translate the resources and serve them; defer Ctrl-C for the ten or so milliseconds that this takes."""
         snapshot = translated(resources, self._topology)
         with deferred_interrupts(), refusals_placed(resources, self.namespace):
             self._envoy.update(snapshot)
@@ -164,7 +166,7 @@ class LocalMesh:
             self._resources = _kept(resources)
 
     def _leave(self, change: LocalChange) -> None:
-        """Undo what has not been undone. Raises RollbackError, once, when that did not do."""
+        """Undo the change if it is not undone yet. Raises RollbackError, once, if the undo failed."""
         with deferred_interrupts():
             self._undo(change)
             trouble, change.trouble = change.trouble, ""
@@ -172,7 +174,7 @@ class LocalMesh:
                 raise RollbackError(trouble)
 
     def _undo(self, change: LocalChange) -> None:
-        """From any thread; the second one waits for the first."""
+        """Undo the change, from any thread; a second call waits for the first."""
         with self._lock:
             if change.rollback is not None:
                 return
@@ -184,34 +186,34 @@ class LocalMesh:
                 self._changes.remove(change)
             self._journal.was_undone(change.name, verified=not detail)
             if detail:
-                change.trouble = f"{change.name}: {detail}; end this run, its proxies and all they serve end with it"
+                change.trouble = f"{change.name}: {detail}; end this run, which also stops its proxies and services"
 
     def _undone(self, change: LocalChange) -> str:
-        """Put resources and proxies back; what was found left behind, or nothing."""
+        """Restore resources and proxies; return what is left of the change, or an empty string."""
         if change not in self._changes:
             return ""
         expected = self._expected_without(change)
         wanted = undone_all(change.edits, self._resources, namespace=self.namespace)
         try:
-            # Unchecked: an undo is made whatever others have made of the resources meanwhile.
+            # Not checked: an undo must happen even if other edits have made the resources invalid meanwhile.
             self._make_live(wanted)
         except HarnessError as error:
-            return f"expected the mesh to be as before, it could not be put back: {error}"
+            return f"expected to restore the mesh, but the undo failed: {error}"
         left = [trace for edit in change.edits for trace in traces(edit, self._find(edit))]
         if left:
-            return f"expected nothing of the change to be left, found {'; '.join(left)}"
+            return f"expected the undo to remove the whole change, but found {'; '.join(left)}"
         if expected is not None and self._resources != expected:
-            return "expected the resources to be as before the change, found them different"
+            return "expected the undo to restore the resources, but they differ from those before the change"
         self._resources = self._resources if expected is None else expected
         return ""
 
-    def _expected_without(self, change: LocalChange) -> tuple[Json, ...] | None:
-        """The resources when ``change`` is undone; None where changes made after it stay."""
+    def _expected_without(self, change: LocalChange) -> tuple[JsonObject, ...] | None:
+        """Return the resources that undoing ``change`` must leave, or None if later changes are still live."""
         if self._changes == [change]:
             return self._unchanged
         return change.before if self._changes == [*change.below, change] else None
 
-    def _find(self, edit: Edit) -> Json | None:
+    def _find(self, edit: Edit) -> JsonObject | None:
         place = (edit.kind, edit.namespace, edit.name)
         return next((item for item in self._resources if key(item, self.namespace) == place), None)
 
@@ -222,6 +224,6 @@ class LocalMesh:
         return self._ports[listener]
 
 
-def _kept(resources: Sequence[Json]) -> tuple[Json, ...]:
-    """As a tuple; resources that know where they were read keep knowing it."""
+def _kept(resources: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
+    """Return a tuple; keep the subclass that knows the file and line of each resource."""
     return resources if isinstance(resources, tuple) else tuple(resources)
