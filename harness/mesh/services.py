@@ -163,7 +163,7 @@ def _require_runnable(config: Config, workload: Workload) -> None:
         raise config.error(f"{key}.command", "expected a command or an address to run it locally, found neither")
     words = (*(workload.command or ()), *workload.env.values())
     if workload.address is None and not any("{port}" in word for word in words):
-        expected = "expected {port}, the port to listen on, in the command or in env, found none"
+        expected = "expected {port} in the command or in env, as the port to listen on, found none"
         raise config.error(f"{key}.command", f"{expected}; put a fixed port into address")
 
 

@@ -1,1 +1,1 @@
-"""Arrays in, numbers out; the only door to scipy."""
+"""Statistics: functions that take arrays and return numbers. Only this package imports scipy."""

@@ -1,4 +1,4 @@
-"""Intervals for a share."""
+"""Confidence intervals for a share."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from scipy.special import betainccinv, betaincinv
 
 
 def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float, float]:
-    """The exact (conservative) interval for a share.
+    """Return the exact (conservative) confidence interval for a share.
 
     Args:
-        hits: successes, 0 to ``trials``.
-        trials: independent draws, at least 0.
-        confidence: of the interval, in (0, 1).
+        hits: number of successes, from 0 to ``trials``.
+        trials: number of independent trials, at least 0.
+        confidence: confidence level in (0, 1).
 
-    Returns lower and upper limit in [0, 1]; (0, 1) without trials.
-    Source: Clopper & Pearson, Biometrika 26 (1934), as quantiles of beta distributions.
+    Returns the lower and upper limit in [0, 1]; (0, 1) without trials. Raises ValueError for impossible ``hits``.
+    Assumes independent trials with the same probability of success.
+    Source: Clopper & Pearson, Biometrika 26 (1934), written as quantiles of beta distributions.
     """
     if not 0 <= hits <= trials:
         raise ValueError(f"expected 0 to {trials} hits, found {hits}")

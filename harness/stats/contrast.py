@@ -1,10 +1,9 @@
-"""The canary against the baseline, block by block: error rates and latency quantiles.
+"""Compare the canary with the baseline, block by block: error rates and latency quantiles.
 
-Both arms are compared inside each block of time and the blocks are added with the weights n_c n_b /
-(n_c + n_b) of Mantel & Haenszel (1959). So whatever hits both arms at the same time - a ramp, a shared
-fault, a slow dependency - cancels. A quantile is compared by counting requests above the *same*
-place of both distributions, the baseline's being moved by the hypothesis; nothing is assumed about
-their shape.
+The arms are compared inside each block of time, and the blocks are added with the weights n_c n_b / (n_c + n_b) of
+Mantel & Haenszel (1959). Whatever affects both arms at the same time (a ramp, a shared fault, a slow dependency)
+therefore cancels. A quantile is compared by counting the requests above the *same* position of both distributions,
+after shifting the baseline's by the hypothesis. No assumption is made about the shape of the distributions.
 """
 
 from __future__ import annotations
@@ -30,44 +29,46 @@ from harness.stats.weights import Weights, weights_of
 from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
-_WIDEST = 25.0  # logarithm of the largest ratio that is told from infinity
+_WIDEST = 25.0  # logarithm of the largest ratio that is distinguished from infinity
 _FARTHEST = 1e15
-_TIED = 3.0  # standard errors by which a bin with ties exceeds its neighbours
+_TIED = 3.0  # a bin that exceeds its neighbours by more standard errors may hold ties
 _RELATIVE_STEP, _SHARE_STEP = 0.02, 1e-3
 
 
 class Contrast(Protocol):
-    """Two arms, one indicator. ``baseline`` and ``canary`` are its values, ``trials`` the requests behind them."""
+    """A comparison of both arms on one indicator."""
 
     @property
     def noise(self) -> Overdispersion:
-        """How much noisier the blocks are than independent requests."""
+        """How much noisier the blocks are than independent requests would be."""
         ...
 
     @property
     def baseline(self) -> float:
-        """The baseline's value."""
+        """The indicator's value on the baseline."""
         ...
 
     @property
     def canary(self) -> float:
-        """The canary's value."""
+        """The indicator's value on the canary."""
         ...
 
     def root(self, amount: float, *, relative: bool) -> float:
-        """Standard normal, before overdispersion, if the canary differs from the baseline by ``amount``.
+        """Return the signed root of the test that the canary differs from the baseline by ``amount``.
 
-        ``amount`` is a share of the baseline when ``relative``. Falls as ``amount`` rises; positive
-        when the canary is above the hypothesis.
+        amount: in the indicator's unit, or a share of the baseline when ``relative``. The root is standard normal
+        under the hypothesis, before overdispersion. It falls as ``amount`` rises, and is positive when the canary is
+        above the hypothesis.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateContrast:
-    """Shares of requests that are events, such as errors. ``weight_rate``: total weight of the blocks per second.
+    """The shares of requests that are events, such as errors.
 
-    ``noise_of`` gives the noise: most stretches are shown to be harmless without it.
+    weight_rate: the total weight of the blocks per second. noise_of: computes the noise on demand, because most
+    stretches are shown to be harmless without it.
     """
 
     counts: Counts
@@ -95,9 +96,10 @@ class RateContrast:
 
 
 def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, excess: float = 0.0) -> RateContrast | None:
-    """Contrast of ``events`` among ``trials``, both of shape (2, b); None when no block has both arms.
+    """Compare the shares of ``events`` among ``trials``, both of shape (2, b); None when no block has both arms.
 
-    ``seconds`` that the blocks span and ``excess`` give the least overdispersion: see ``least_factor``.
+    seconds: how long the blocks span. excess: noise known beforehand; both give the least overdispersion, see
+    ``Weights.least_factor``. Source of the weights: Mantel & Haenszel (1959).
     """
     weights = weights_of(trials)
     if weights is None:
@@ -122,7 +124,7 @@ def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, exces
 def _noise(
     shares: Floats, rates: Floats, trials: Floats, weights: Weights, *, floor: float, caution: Caution
 ) -> Overdispersion:
-    """Overdispersion of the weighted differences between arms around their mean."""
+    """Return the overdispersion of the weighted differences between the arms around their mean."""
     used = weights.by_block > 0
     by_block = weights.by_block[used]
     excess = by_block * ((shares[CANARY] - shares[BASELINE])[used] - (rates[CANARY] - rates[BASELINE]))
@@ -133,11 +135,14 @@ def _noise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantileContrast:
-    """A latency quantile. ``survival``: shape (2, k), weighted share of requests at or above each bin's lower edge.
+    """A comparison of a latency quantile.
 
-    ``weight_rate``: total weight of the blocks per second. ``coarse``: width of the bucket that the
-    quantile lies in, as a share of its lower edge; 0 for requests. ``blur``: how far ties may move the
-    difference, as a share of a latency: up to the width of a bin or bucket. ``noise_of``: as in ``RateContrast``.
+    quantile: in (0, 1). survival: shape (2, k), the weighted share of requests at or above each bin's lower edge.
+    first_bin: the number of the first of these bins. positions: the quantile of baseline and canary, counted from
+    ``first_bin``. trials: the equivalent number of requests of baseline and canary.
+    weight_rate: the total weight of the blocks per second. noise_of: as in ``RateContrast``.
+    coarse: the width of the bucket that contains the quantile, as a share of its lower edge; 0 where single requests
+    were counted. blur: how far ties may move the difference, as a share of a latency; at most a bin or bucket.
     """
 
     quantile: float
@@ -182,7 +187,7 @@ class QuantileContrast:
         return root_of_difference(counts, 0.0)
 
     def _moved(self, edges: Floats, amount: float, *, relative: bool) -> Floats:
-        """Where the baseline has to be read so that it is compared as if it were ``amount`` slower."""
+        """Return the positions at which to read the baseline to make it appear ``amount`` slower."""
         if relative:
             return edges - shift(1 + amount)
         lowest = latency_at(0)
@@ -190,21 +195,21 @@ class QuantileContrast:
         return np.log(seconds / lowest) / shift_width() - self.first_bin
 
 
-_CLOSE_ENOUGH = 5e-3  # of a standard error: ends of intervals are not printed finer
+_CLOSE_ENOUGH = 5e-3  # of a standard error; the limits of intervals are not printed more finely
 _STEPS, _NARROW = 60, 1e-4
 _NOTHING_KNOWN = 1e6
-"""A latency that may be anywhere, as a factor."""
+"""The coarseness of a latency that may have any value."""
 
 
 def shift_width() -> float:
-    """Width of a bin as a difference of logarithms."""
+    """Return the width of a bin as a difference of logarithms."""
     return 1 / shift(math.e)
 
 
 def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -> QuantileContrast | None:
-    """Contrast of a quantile in (0, 1) of the latencies in ``window``; None when no block has both arms.
+    """Compare a ``quantile`` in (0, 1) of the latencies in ``window``; None when no block has both arms.
 
-    ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
+    excess: noise known beforehand, which gives the least overdispersion: see ``Weights.least_factor``.
     """
     answered = window.above[:, :, 0]
     weights, survival = window.weights, window.survival
@@ -236,10 +241,10 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
 
 
 def _ties(survival: Floats, place: float, trials: float) -> float:
-    """How much of the bin at a position may be equal latencies, anywhere in it.
+    """Return what share of the bin at a position may consist of equal latencies, anywhere in it.
 
-    Inside a bin latencies are taken to be spread evenly; a bin that has more of the ``trials`` than its
-    neighbours and chance explain may hold ties.
+    Latencies are assumed to be spread evenly inside a bin. A bin that has more of the ``trials`` than its neighbours
+    and chance explain may hold ties.
     """
     curve = survival[max(math.floor(place) - 2, 0) : math.ceil(place) + 3].tolist()
     masses = [0.0, *(high - low for high, low in pairwise(curve)), 0.0, 0.0, 0.0, 0.0]
@@ -261,7 +266,7 @@ def _coarse(window: Window, places: Sequence[float]) -> float:
 
 
 def _crossing(survival: Floats, level: float) -> float:
-    """Position at which a falling curve crosses ``level``; one of its ends when it never does."""
+    """Return the position at which a falling curve crosses ``level``, or one of its ends if it never does."""
     after = int(np.searchsorted(-survival, -level))
     if after == 0:
         return 0.0
@@ -280,7 +285,7 @@ def _at(curve: Floats, place: float) -> float:
 
 
 def column_at(curves: Floats, place: float) -> Floats:
-    """Each row of falling ``curves`` (shape (b, k)) at a position; beyond its ends, the value there."""
+    """Return each row of falling ``curves`` (shape (b, k)) at a position, shape (b,); clamp positions to the ends."""
     last = curves.shape[1] - 1
     place = min(max(place, 0.0), float(last))
     below = min(int(place), max(last - 1, 0))
@@ -290,7 +295,10 @@ def column_at(curves: Floats, place: float) -> Floats:
 
 
 def estimate(contrast: Contrast, *, relative: bool) -> float | None:
-    """Canary minus baseline; as a share of the baseline's size when ``relative``, None when that is zero."""
+    """Return canary minus baseline.
+
+    When ``relative``, return it as a share of the baseline's absolute value, or None when the baseline is zero.
+    """
     difference = contrast.canary - contrast.baseline
     if not relative:
         return difference
@@ -298,16 +306,17 @@ def estimate(contrast: Contrast, *, relative: bool) -> float | None:
 
 
 def interval(contrast: Contrast, tail: float, *, relative: bool, estimated: float | None = None) -> tuple[float, float]:
-    """The differences that a test with ``tail`` probability on either side does not reject.
+    """Return the interval of differences that a test with probability ``tail`` on either side does not reject.
 
-    ``estimated`` is the difference where it is not simply that of the two values.
+    tail: in [0, 0.5); 0 gives the unbounded interval. estimated: the estimated difference, where it is not the plain
+    difference of the two values. The limits have the indicator's unit, or are shares when ``relative``.
     """
     if tail <= 0:
         return (-1.0 if relative else -math.inf), math.inf
     target = t_quantile(tail, contrast.noise.degrees) * math.sqrt(contrast.noise.factor)
     middle = estimate(contrast, relative=relative) if estimated is None else estimated
     middle = 0.0 if middle is None else middle
-    logarithmic = relative and middle >= -1  # only what can be negative falls by more than its whole self
+    logarithmic = relative and middle >= -1  # only a value that can be negative can fall by more than 100 %
     least, most = (-_WIDEST, _WIDEST) if logarithmic else _range(contrast)
     if relative:
         step = _RELATIVE_STEP
@@ -325,7 +334,7 @@ def interval(contrast: Contrast, tail: float, *, relative: bool, estimated: floa
 
 
 def _range(contrast: Contrast) -> tuple[float, float]:
-    """The least and the largest difference there can be."""
+    """Return the least and the largest possible difference."""
     if isinstance(contrast, RateContrast):
         return -1.0, 1.0
     if isinstance(contrast, SplitContrast):
@@ -336,10 +345,10 @@ def _range(contrast: Contrast) -> tuple[float, float]:
 def _solve(
     root: Callable[[float], float], start: float, step: float, target: float, ends: tuple[float, float]
 ) -> float:
-    """The amount at which a falling ``root`` reaches ``target``; one of ``ends`` when it does not before.
+    """Return the amount at which a falling ``root`` reaches ``target``, or one of ``ends`` if it never does.
 
-    Doubling steps from ``start`` to whichever side it is on, then regula falsi with the Illinois rule
-    (Dowell & Jarratt 1971).
+    Searches outwards from ``start`` in steps that double, then applies regula falsi with the Illinois rule.
+    Source: Dowell & Jarratt (1971).
     """
     far, far_gap = start, root(start) - target
     side = math.copysign(1.0, far_gap)

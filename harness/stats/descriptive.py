@@ -1,7 +1,7 @@
-"""Moments, percentiles, effect sizes and outlier fences of one small sample.
+"""Moments, percentiles, effect sizes and outlier limits of one small sample.
 
-Sums run from first to last and means are corrected once, as Apache Commons Math does it: Kayenta's
-thresholds compare such means with ``>=``, so even the last bit can decide.
+Sums run from first to last and means are corrected once, as in Apache Commons Math: Kayenta's thresholds compare such
+means with ``>=``, so even the last bit can decide.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Statistics of one sample in its own unit; all 0 for an empty one. ``std`` divides by n - 1."""
+    """Statistics of one sample, in the sample's unit; all are 0 for an empty one. ``std`` divides by n - 1."""
 
     min: float
     max: float
@@ -25,7 +25,7 @@ class Summary:
 
 
 def mean(values: NDArray[np.float64]) -> float:
-    """The mean of ``values``, shape (n,), in two passes; NaN for none."""
+    """Return the mean of ``values``, shape (n,), computed in two passes; NaN for no values."""
     if values.size == 0:
         return math.nan
     with np.errstate(all="ignore"):
@@ -34,7 +34,10 @@ def mean(values: NDArray[np.float64]) -> float:
 
 
 def variance(values: NDArray[np.float64]) -> float:
-    """The variance with n - 1, corrected for the mean's rounding (Chan, Golub, LeVeque 1983); 0 for one value."""
+    """Return the variance of ``values``, shape (n,), divided by n - 1; 0 for one value, NaN for none.
+
+    It is corrected for the rounding of the mean. Source: Chan, Golub & LeVeque (1983).
+    """
     if values.size == 0:
         return math.nan
     if values.size == 1:
@@ -46,7 +49,7 @@ def variance(values: NDArray[np.float64]) -> float:
 
 
 def summary(values: NDArray[np.float64]) -> Summary:
-    """Minimum, maximum, mean, standard deviation and count of ``values``, shape (n,), without NaN."""
+    """Return minimum, maximum, mean, standard deviation and count of ``values``, shape (n,), which hold no NaN."""
     if values.size == 0:
         return Summary(min=0.0, max=0.0, mean=0.0, std=0.0, count=0)
     spread = variance(values)
@@ -60,7 +63,10 @@ def summary(values: NDArray[np.float64]) -> Summary:
 
 
 def percentile(values: NDArray[np.float64], percent: float) -> float:
-    """The percentile by linear interpolation (type 7 of Hyndman and Fan 1996); NaN for no values."""
+    """Return a percentile of ``values``, shape (n,), by linear interpolation; NaN for no values.
+
+    percent: from 0 to 100. Source: Hyndman & Fan (1996), type 7.
+    """
     if values.size == 0:
         return math.nan
     ordered = np.sort(values)
@@ -73,13 +79,19 @@ def percentile(values: NDArray[np.float64], percent: float) -> float:
 
 
 def mean_ratio(control: NDArray[np.float64], experiment: NDArray[np.float64]) -> float:
-    """Mean of ``experiment`` over mean of ``control``; NaN where either mean is 0."""
+    """Return the mean of ``experiment`` divided by the mean of ``control``; NaN if either mean is 0.
+
+    Shapes (m,) and (n,).
+    """
     below, above = mean(control), mean(experiment)
     return math.nan if below == 0 or above == 0 else above / below
 
 
 def cohen_d(control: NDArray[np.float64], experiment: NDArray[np.float64]) -> float:
-    """The difference of means in pooled standard deviations, without its sign (Cohen 1988, eq. 2.5.2)."""
+    """Return the absolute difference of means in pooled standard deviations, for shapes (m,) and (n,).
+
+    Source: Cohen (1988), eq. 2.5.2.
+    """
     a, b = summary(experiment), summary(control)
     squares = (a.count - 1) * a.std * a.std + (b.count - 1) * b.std * b.std
     pooled = math.sqrt(squares / (a.count + b.count - 2))
@@ -87,10 +99,10 @@ def cohen_d(control: NDArray[np.float64], experiment: NDArray[np.float64]) -> fl
 
 
 def iqr_outliers(values: NDArray[np.float64], factor: float, *, reduced: bool = False) -> NDArray[np.bool_]:
-    """Which values lie beyond ``factor`` interquartile ranges from the quartiles (Tukey 1977), shape (n,).
+    """Return which values lie more than ``factor`` interquartile ranges outside the quartiles, shape (n,).
 
-    ``reduced`` moves the fences out to the 1st and 99th percentile at least, so that in up to 101
-    values at most one on each side is an outlier.
+    ``reduced`` moves the limits out to at least the 1st and the 99th percentile, so that in up to 101 values at most
+    one on each side is an outlier. Source: Tukey (1977).
     """
     first, third = percentile(values, 25), percentile(values, 75)
     low, high = first - factor * (third - first), third + factor * (third - first)
@@ -102,7 +114,7 @@ def iqr_outliers(values: NDArray[np.float64], factor: float, *, reduced: bool = 
 
 
 def sigma_outliers(values: NDArray[np.float64], factor: float) -> NDArray[np.bool_]:
-    """Which values are more than ``factor`` population standard deviations from the mean, shape (n,)."""
+    """Return which values are more than ``factor`` population standard deviations from the mean, shape (n,)."""
     if values.size == 0:
         return np.zeros(0, dtype=np.bool_)
     centre = mean(values)
@@ -117,5 +129,5 @@ def _least(a: float, b: float) -> float:
 
 
 def _sum(values: NDArray[np.float64]) -> float:
-    """The sum from first to last; ``numpy.sum`` adds pairwise and rounds differently."""
+    """Return the sum from first to last; ``numpy.sum`` adds pairwise and rounds differently."""
     return float(np.cumsum(values)[-1])

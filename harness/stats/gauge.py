@@ -1,4 +1,4 @@
-"""Gauges such as CPU, memory or queue length: paired readings of both arms."""
+"""Compare gauges, such as CPU, memory or queue length, by paired readings of both arms."""
 
 from __future__ import annotations
 
@@ -16,27 +16,33 @@ _LEAST_PAIRS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeContrast:
-    """Readings of both arms taken at the same times, shape (2, n): row 0 the baseline, 1 the canary."""
+    """Readings of both arms at the same times.
+
+    pairs: shape (2, n), in the gauge's unit; row 0 is the baseline, row 1 the canary.
+    """
 
     pairs: Floats
 
     @property
     def noise(self) -> Overdispersion:
-        """Overdispersion is part of the roots; degrees of freedom of the pairs."""
+        """Degrees of freedom of the pairs; the factor is 1 because the roots include the overdispersion."""
         return Overdispersion(factor=1.0, degrees=_mean(self.pairs[1] - self.pairs[0])[2])
 
     @property
     def baseline(self) -> float:
-        """Mean reading of the baseline."""
+        """The mean reading of the baseline."""
         return float(self.pairs[0].mean())
 
     @property
     def canary(self) -> float:
-        """Mean reading of the canary."""
+        """The mean reading of the canary."""
         return float(self.pairs[1].mean())
 
     def root(self, amount: float, *, relative: bool) -> float:
-        """See ``Contrast``: mean difference of the pairs; a share is one of the baseline's size, also below zero."""
+        """Test the mean difference of the pairs: see ``Contrast``.
+
+        A relative ``amount`` is a share of the baseline's absolute value, so its sign holds for negative gauges too.
+        """
         share = math.copysign(amount, amount * self.baseline) if relative else 0.0
         distances = self.pairs[1] - (1 + share) * self.pairs[0] - (0.0 if relative else amount)
         mean, error, _ = _mean(distances)
@@ -45,7 +51,7 @@ class GaugeContrast:
         return mean / error
 
     def root_of_limit(self, limit: float) -> float:
-        """The canary's mean against ``limit``."""
+        """Return the signed root that tests the canary's mean against ``limit``, in the gauge's unit."""
         mean, error, _ = _mean(self.pairs[1] - limit)
         if error <= 0:
             return math.copysign(math.inf, mean) if mean else 0.0
@@ -53,7 +59,7 @@ class GaugeContrast:
 
 
 def _mean(values: Floats) -> tuple[float, float, float]:
-    """Mean, its standard error from the long-run variance, and degrees of freedom."""
+    """Return the mean, its standard error from the long-run variance, and the degrees of freedom."""
     count = len(values)
     mean, variance = float(values.mean()), float(values.var(ddof=1))
     noise = overdispersion(values - mean, np.full(count, max(variance, 1e-300)))
@@ -63,10 +69,11 @@ def _mean(values: Floats) -> tuple[float, float, float]:
 def gauge_contrast(
     baseline: tuple[Floats, Floats], canary: tuple[Floats, Floats], *, start_s: float, end_s: float
 ) -> GaugeContrast | None:
-    """Pair readings (times in seconds, values; NaN is a gap) between ``start_s`` and ``end_s``.
+    """Pair the readings of both arms between ``start_s`` and ``end_s``, in seconds.
 
-    A reading of the canary is paired with the baseline's nearest one, at most half a step away.
-    None with fewer than four pairs.
+    baseline, canary: times in seconds and values, both of shape (n,); NaN marks a gap. Each reading of the canary is
+    paired with the nearest one of the baseline that is at most half a step away. Returns None for fewer than four
+    pairs.
     """
     (base_at, base), (canary_at, values) = _inside(baseline, start_s, end_s), _inside(canary, start_s, end_s)
     if len(base_at) < _LEAST_PAIRS or len(canary_at) < _LEAST_PAIRS:

@@ -1,8 +1,8 @@
-"""Logarithmic latency bins one per cent wide: where a latency falls, and which latency a position means.
+"""Logarithmic latency bins, one per cent wide: convert between latencies and positions on the axis of bins.
 
-Positions are real numbers on the axis of bins: position k is the lower edge of bin k, and a factor
-of r between two latencies is ``shift(r)`` positions, whatever the latencies are. So a tolerance of
-+10 % is the same move everywhere on the axis. Values below a microsecond fall into the first bin.
+Positions are real numbers: position k is the lower edge of bin k. Two latencies that differ by a factor of r are
+``shift(r)`` positions apart, so a tolerance of +10 % is the same shift everywhere on the axis. Latencies below one
+microsecond fall into the first bin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BINS = 2560
 
 
 def bins_of(latency_s: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Bin numbers of latencies (seconds, shape (n,), finite and not negative)."""
+    """Return the bin numbers, shape (n,), of latencies in seconds (shape (n,), finite and not negative)."""
     with np.errstate(divide="ignore"):
         positions = np.log(latency_s * (1 / FIRST_EDGE_S))
     positions *= 1 / WIDTH
@@ -27,15 +27,15 @@ def bins_of(latency_s: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def latency_at(position: float) -> float:
-    """Latency in seconds at a position on the axis of bins."""
+    """Return the latency in seconds at a position on the axis of bins."""
     return FIRST_EDGE_S * math.exp(position * WIDTH)
 
 
 def position_of(latency_s: float) -> float:
-    """Position of a latency in seconds; the inverse of ``latency_at``."""
+    """Return the position of a latency in seconds; the inverse of ``latency_at``."""
     return math.log(max(latency_s, FIRST_EDGE_S) / FIRST_EDGE_S) / WIDTH
 
 
 def shift(factor: float) -> float:
-    """How many positions a factor between two latencies is."""
+    """Return the number of positions between two latencies that differ by ``factor``."""
     return math.log(factor) / WIDTH

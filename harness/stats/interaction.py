@@ -1,4 +1,4 @@
-"""The difference of differences: how much more the canary suffers from a fault than the baseline does."""
+"""Estimate the difference of differences: how much more a fault harms the canary than the baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SIGMAS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A difference between the arms with its standard error towards smaller and towards larger values."""
+    """A difference between the arms, with its standard errors towards smaller and towards larger values."""
 
     value: float
     below: float
@@ -23,10 +23,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionContrast:
-    """Canary minus baseline under the fault, minus the same without it (as ratios of ratios when relative).
+    """How much the difference between the arms changes under the fault; when relative, a ratio of ratios.
 
-    Errors of the two phases are independent and are added as squares, each on the side that matters
-    (Zou & Donner 2008, "MOVER"), because intervals of rates and quantiles are not symmetrical.
+    Assumes that the errors of the two phases are independent. Their squares are added on the side that matters,
+    because intervals of rates and quantiles are not symmetrical.
+    Source: Zou & Donner (2008), "MOVER".
     """
 
     fault: Contrast
@@ -35,22 +36,22 @@ class InteractionContrast:
 
     @property
     def noise(self) -> Overdispersion:
-        """Overdispersion is in the parts already; degrees of freedom are the smaller of the two."""
+        """The smaller degrees of freedom of the phases; the factor is 1, as the phases include the overdispersion."""
         degrees = min(self.fault.noise.degrees, self.steady.noise.degrees)
         return Overdispersion(factor=1.0, degrees=degrees)
 
     @property
     def baseline(self) -> float:
-        """What the fault adds to the baseline's value."""
+        """How much the fault adds to the baseline's value."""
         return self.fault.baseline - self.steady.baseline
 
     @property
     def canary(self) -> float:
-        """What the fault adds to the canary's value."""
+        """How much the fault adds to the canary's value."""
         return self.fault.canary - self.steady.canary
 
     def difference(self) -> float | None:
-        """The estimate, as a share when relative."""
+        """Return the estimate, as a share when relative; None when a phase has no estimate."""
         fault, steady = _side(self.fault, relative=self.relative), _side(self.steady, relative=self.relative)
         if fault is None or steady is None:
             return None
@@ -58,7 +59,7 @@ class InteractionContrast:
         return math.expm1(value) if self.relative else value
 
     def root(self, amount: float, *, relative: bool) -> float:
-        """See ``Contrast``; 0 when one of the phases has no interval."""
+        """Test the difference of differences: see ``Contrast``; 0 when a phase has no interval."""
         fault, steady = _side(self.fault, relative=relative), _side(self.steady, relative=relative)
         if fault is None or steady is None:
             return 0.0

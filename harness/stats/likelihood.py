@@ -1,8 +1,9 @@
-"""Signed roots of likelihood ratios for two binomial counts: the canary's x of n against the baseline's.
+"""Signed roots of likelihood ratios that compare the canary's x events in n trials with the baseline's.
 
-A positive root says that the canary's rate is above the hypothesis. All of them are approximately
-standard normal under it, also for the small counts where differences of rates are not, after half
-an event is moved towards the hypothesis (Yates 1934; compare Barndorff-Nielsen & Cox 1994, ch. 4).
+A positive root means that the canary's rate is above the hypothesis. Under the hypothesis all roots are approximately
+standard normal, even for counts that are too small for a difference of rates to be normal. They include a continuity
+correction that moves half an event towards the hypothesis (Yates 1934; compare Barndorff-Nielsen & Cox 1994, ch. 4).
+They assume independent trials; callers divide by the overdispersion where trials are not independent.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Events among trials in each arm; real numbers, because blocks are weighted."""
+    """The number of events and trials in each arm. They are real numbers, because blocks are weighted."""
 
     canary: float
     canary_trials: float
@@ -22,23 +23,26 @@ class Counts:
 
     @property
     def canary_rate(self) -> float:
-        """Share of the canary's trials that are events."""
+        """The share of the canary's trials that are events."""
         return self.canary / self.canary_trials
 
     @property
     def baseline_rate(self) -> float:
-        """Share of the baseline's trials that are events."""
+        """The share of the baseline's trials that are events."""
         return self.baseline / self.baseline_trials
 
 
 def root_of_equality(counts: Counts) -> float:
-    """Against equal rates."""
+    """Return the signed root against the hypothesis that both rates are equal."""
     pooled = (counts.canary + counts.baseline) / (counts.canary_trials + counts.baseline_trials)
     return _root(counts, pooled, pooled)
 
 
 def root_of_difference(counts: Counts, difference: float) -> float:
-    """Against canary rate = baseline rate + ``difference`` (Farrington & Manning 1990, appendix: the restricted rates)."""
+    """Return the signed root against the hypothesis canary rate = baseline rate + ``difference``.
+
+    difference: in (-1, 1). Source of the restricted rates: Farrington & Manning (1990), appendix.
+    """
     if difference == 0:
         return root_of_equality(counts)
     n1, n2, x1, x2 = counts.canary_trials, counts.baseline_trials, counts.canary, counts.baseline
@@ -55,7 +59,10 @@ def root_of_difference(counts: Counts, difference: float) -> float:
 
 
 def root_of_ratio(counts: Counts, ratio: float) -> float:
-    """Against canary rate = baseline rate times ``ratio`` (Koopman 1984: the restricted rates solve a quadratic)."""
+    """Return the signed root against the hypothesis canary rate = baseline rate times ``ratio``.
+
+    ratio: above 0. Source of the restricted rates, which solve a quadratic equation: Koopman (1984).
+    """
     n1, n2, x1, x2 = counts.canary_trials, counts.baseline_trials, counts.canary, counts.baseline
     a = (n1 + n2) * ratio
     b = n1 * ratio + x1 + n2 + x2 * ratio
@@ -65,7 +72,7 @@ def root_of_ratio(counts: Counts, ratio: float) -> float:
 
 
 def _root(counts: Counts, canary: float, baseline: float) -> float:
-    """Signed root of the deviance from the restricted rates ``canary`` and ``baseline``."""
+    """Return the signed root of the deviance from the restricted rates ``canary`` and ``baseline``."""
     excess = counts.canary_rate - counts.baseline_rate - (canary - baseline)
     distance = (counts.canary - canary * counts.canary_trials) * 1.0
     moved = math.copysign(min(0.5, abs(distance)), distance)
@@ -77,7 +84,7 @@ def _root(counts: Counts, canary: float, baseline: float) -> float:
 
 
 def _deviance(events: float, trials: float, rate: float) -> float:
-    """Twice the log likelihood ratio of the observed rate to ``rate``."""
+    """Return twice the log likelihood ratio of the observed rate to ``rate``."""
     other = trials - events
     total = 0.0
     if events > 0:
@@ -92,7 +99,7 @@ def _deviance(events: float, trials: float, rate: float) -> float:
 
 
 def root_of_share(events: float, trials: float, share: float) -> float:
-    """Of one binomial count against ``share``."""
+    """Return the signed root of one binomial count (``events`` of ``trials``) against the hypothetical ``share``."""
     if share <= 0:
         return math.inf
     if share >= 1:

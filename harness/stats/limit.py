@@ -1,4 +1,4 @@
-"""One arm against a fixed limit: signed roots, with the noise of its own blocks."""
+"""Test one arm against a fixed limit: signed roots that account for the noise between the arm's blocks."""
 
 from __future__ import annotations
 
@@ -20,23 +20,27 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """``value`` follows Student's t with ``degrees`` of freedom when the arm is exactly at its limit."""
+    """A test statistic.
+
+    ``value`` follows Student's t with ``degrees`` of freedom when the arm is exactly at its limit.
+    """
 
     value: float
     degrees: float
 
 
 def latency_limit_root(window: Window, quantile: float, limit_s: float) -> Root:
-    """The canary's latency quantile against ``limit_s`` seconds; positive when it is slower.
+    """Test the canary's latency quantile against ``limit_s`` seconds; positive when the canary is slower.
 
-    The quantile is above the limit exactly when more than 1 - quantile of the requests are.
+    quantile: in (0, 1). The quantile is above the limit if and only if more than a share of 1 - quantile of the
+    requests is above it, so this tests that share.
     """
     slower = column_at(window.above[CANARY], position_of(limit_s) - window.first_bin)
     return _share_root(slower, window.above[CANARY, :, 0], 1 - quantile)
 
 
 def rate_limit_root(window: Window, limit: float, *, errors: bool) -> Root:
-    """The canary's error rate against ``limit``, or its requests per second when not ``errors``."""
+    """Test the canary's error rate against ``limit`` (in [0, 1]), or its requests per second when not ``errors``."""
     if errors:
         return _share_root(window.failed[CANARY], window.requests[CANARY], limit)
     requests, exposure = window.requests[CANARY], window.exposure

@@ -1,8 +1,8 @@
-"""The Mann-Whitney interval of a location shift, as R's ``wilcox.test`` and Kayenta compute it.
+"""The Mann-Whitney confidence interval of a location shift, as R's ``wilcox.test`` and Kayenta compute it.
 
-The interval inverts the rank-sum test: its ends are the shifts at which the standardised rank sum
-reaches the normal quantile. The root finder and its absolute tolerance of 1e-4 are part of the
-definition: labels of Kayenta depend on where the search stops, so a better root would be another answer.
+The interval inverts the rank-sum test: its limits are the shifts at which the standardised rank sum reaches the
+normal quantile. The root finder and its absolute tolerance of 1e-4 are part of the definition. Kayenta's labels
+depend on where the search stops, so a more exact root would give a different result.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MAX_STEPS = 1001
 
 
 class TiedError(ArithmeticError):
-    """Every observation is tied after the shift, so the rank sum has no spread."""
+    """Raised when all observations are tied after the shift, so that the rank sum has no variance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftInterval:
-    """Shift of x against y in their own unit: two-sided interval, and the Hodges-Lehmann estimate."""
+    """The shift of x against y, in their unit: a two-sided interval and the Hodges-Lehmann estimate."""
 
     low: float
     high: float
@@ -35,14 +35,14 @@ class ShiftInterval:
 
 
 def normal_quantile(probability: float) -> float:
-    """The standard normal quantile of ``probability`` in (0, 1)."""
+    """Return the standard normal quantile of ``probability`` in (0, 1)."""
     return float(ndtri(probability))
 
 
 def average_ranks(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Ranks from 1 with ties averaged, shape (n,), and the sizes of the groups of equal values.
+    """Return ranks from 1 with ties averaged, shape (n,), and the sizes of the groups of equal values.
 
-    NaN ranks as plus infinity (it arises from the shift of an infinite value by an infinite amount).
+    NaN, which arises when an infinite value is shifted by an infinite amount, ranks as plus infinity.
     """
     filled = np.where(np.isnan(values), np.inf, values)
     _, group, sizes = np.unique(filled, return_inverse=True, return_counts=True)
@@ -51,11 +51,12 @@ def average_ranks(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
 
 
 def standardised_rank_sum(mu: float, quantile: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """The standardised rank sum of ``x - mu`` against ``y``, less ``quantile``.
+    """Return the standardised rank sum of ``x - mu`` against ``y``, minus ``quantile``.
 
-    Assumes independent observations of two distributions that differ by a shift only. Variance with
-    the tie correction and continuity correction of half a rank (Lehmann 1975, section 1.3; R's
-    ``wilcoxdiff``). Shapes (m,) and (n,), both at least 1. Raises TiedError where the variance is 0.
+    x, y: shapes (m,) and (n,), both at least 1. Raises TiedError where the variance is 0.
+    Assumes independent observations of two distributions that differ only by a shift. The variance has the correction
+    for ties, the rank sum a continuity correction of half a rank.
+    Source: Lehmann (1975), section 1.3; ``wilcoxdiff`` in R.
     """
     m, n = float(x.size), float(y.size)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -70,11 +71,11 @@ def standardised_rank_sum(mu: float, quantile: float, x: NDArray[np.float64], y:
 
 
 def zero_in(low: float, high: float, at_low: float, at_high: float, function: Callable[[float], float]) -> float:
-    """A zero of ``function`` between ``low`` and ``high``, found by Brent and Dekker's method.
+    """Return a zero of ``function`` between ``low`` and ``high``, found by the method of Brent and Dekker.
 
-    The routine is netlib's zeroin as in R, with R's absolute tolerance for ``wilcox.test`` (1e-4);
-    ``at_low`` and ``at_high`` are the function's values at the ends and should differ in sign.
-    Source: Brent 1973, Algorithms for Minimization Without Derivatives, chapter 4.
+    at_low, at_high: the function's values at the ends, which should differ in sign. The routine is netlib's zeroin as
+    R uses it, with R's absolute tolerance for ``wilcox.test`` (1e-4).
+    Source: Brent (1973), Algorithms for Minimization Without Derivatives, chapter 4.
     """
     if _is_zero(at_low):
         return low
@@ -111,7 +112,7 @@ def _interpolated_step(
     previous: float,
     tolerance: float,
 ) -> float | None:
-    """The secant or inverse quadratic step from three (place, value) points, or None where it is not safe."""
+    """Return the secant or inverse quadratic step from three (position, value) points, or None if it is not safe."""
     (a, fa), (b, fb), (c, fc) = before, best, across
     width = c - b
     if a == c:
@@ -130,10 +131,11 @@ def _interpolated_step(
 
 
 def shift_interval(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) -> ShiftInterval:
-    """The shift of ``x`` (shape (m,)) against ``y`` (shape (n,)) with its two-sided interval.
+    """Return the shift of ``x`` (shape (m,)) against ``y`` (shape (n,)) with its two-sided confidence interval.
 
-    Always the normal approximation, never the exact distribution, and the continuity correction is
-    kept for the estimate, as in Kayenta. Without NaN; raises TiedError as ``standardised_rank_sum``.
+    confidence: in (0, 1). x and y hold no NaN. Raises TiedError like ``standardised_rank_sum``.
+    As in Kayenta, this always uses the normal approximation, never the exact distribution, and keeps the continuity
+    correction for the estimate.
     """
     least, most = float(x.min()) - float(y.max()), float(x.max()) - float(y.min())
 
@@ -153,7 +155,10 @@ def shift_interval(x: NDArray[np.float64], y: NDArray[np.float64], confidence: f
 
 
 def common_language_effect(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """The share of pairs in which x is above y, ties counting half (Vargha and Delaney 2000, eq. 14)."""
+    """Return the share of pairs in which x is above y; ties count half. Shapes (m,) and (n,).
+
+    Source: Vargha & Delaney (2000), eq. 14.
+    """
     m, n = x.size, y.size
     ranks, _ = average_ranks(np.concatenate((x, y)))
     return float((2 * ranks[:m].sum() - m * (m + 1)) / (2 * n * m))

@@ -1,4 +1,4 @@
-"""How long after a fault an arm is back to what it was before: a change point per arm."""
+"""Estimate how long after a fault each arm takes to recover, by a change point per arm."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NORMAL_QUANTILE = 0.99
 _DROP = 1.92  # half the 95 % point of chi-squared with one degree of freedom
 _SIGMAS = 1.96
 _WORSE = 0.1
-"""How many more requests are bad, at least, in an arm that has not recovered."""
+"""The least increase in the share of bad requests of an arm that has not recovered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryTime:
-    """Seconds from the start of the recovery phase, with a 95 % interval; ``high_s`` is infinite if it never came."""
+    """Seconds from the start of the recovery phase, with a 95 % interval; ``high_s`` is infinite without recovery."""
 
     value_s: float
     low_s: float
@@ -31,13 +31,14 @@ class RecoveryTime:
 
 
 def recovery_time(recovery: Window, steady: Window, arm: int) -> RecoveryTime | None:
-    """When the requests of ``arm`` were as good as in its steady phase again.
+    """Return when the requests of ``arm`` were as good as in its steady phase again.
 
-    A request is bad when it fails or is slower than 99 % of the arm's steady ones. The time is the
-    change point of a binomial rate that is ``_WORSE`` above the steady one at least, and the steady one
-    afterwards (Hinkley & Hinkley 1970); zero where no such stretch is significantly more likely than none. Its
-    interval the points whose profile likelihood is not significantly lower, tempered by the
-    overdispersion of the steady phase. None when a phase has no requests of the arm.
+    A request is bad when it fails or is slower than 99 % of the arm's requests in the steady phase. The recovery time
+    is the change point of a binomial rate: before it, the share of bad requests is at least ``_WORSE`` above the
+    steady share; after it, it equals the steady share. The time is zero where no such stretch is significantly more
+    likely than none. The interval holds the points whose profile likelihood, tempered by the overdispersion of the
+    steady phase, is not significantly lower. Returns None when a phase has no requests of the arm.
+    Source: Hinkley & Hinkley (1970).
     """
     answered = steady.above[arm, :, 0]
     total = float(steady.requests[arm].sum())
@@ -65,7 +66,7 @@ def _quantile_place(above: Floats) -> float:
 
 
 def _profile(bad: Floats, trials: Floats, usual: float) -> Floats:
-    """Log likelihood gained by saying that the first k blocks had a worse rate, for k = 0 ... b."""
+    """Return how much log likelihood a worse rate in the first k blocks gains, for k = 0 ... b, shape (b + 1,)."""
     events, counts = np.cumsum(bad), np.cumsum(trials)
     rate = np.clip(events / np.maximum(counts, 1e-9), usual + _WORSE, 1 - 1e-12)
     gains = events * np.log(rate / usual) + (counts - events) * np.log((1 - rate) / (1 - usual))
@@ -74,14 +75,14 @@ def _profile(bad: Floats, trials: Floats, usual: float) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryContrast:
-    """Recovery times of both arms."""
+    """The recovery times of both arms, and the width of a block in seconds."""
 
     times: tuple[RecoveryTime, RecoveryTime]
     block_s: float
 
     @property
     def noise(self) -> Overdispersion:
-        """The intervals are tempered already."""
+        """Factor 1, because the intervals of the times include the overdispersion."""
         return Overdispersion(factor=1.0, degrees=1e6)
 
     @property
@@ -101,7 +102,7 @@ class RecoveryContrast:
         return distance / self._error(distance, both=True)
 
     def root_of_limit(self, limit_s: float) -> float:
-        """The canary's time against ``limit_s`` seconds."""
+        """Return the signed root that tests the canary's recovery time against ``limit_s`` seconds."""
         return (self.canary - limit_s) / self._error(self.canary - limit_s, both=False)
 
     def _error(self, distance: float, *, both: bool) -> float:
@@ -115,7 +116,7 @@ class RecoveryContrast:
 
 
 def recovery_contrast(recovery: Window, steady: Window) -> RecoveryContrast | None:
-    """Both arms' recovery; None when one of them cannot be told."""
+    """Compare the recovery times of both arms; None when one of them cannot be estimated."""
     baseline, canary = (recovery_time(recovery, steady, arm) for arm in (BASELINE, CANARY))
     if baseline is None or canary is None:
         return None

@@ -1,9 +1,9 @@
-"""Prometheus counters and histograms of both arms reduced to the same table as requests.
+"""Reduce Prometheus counters and histograms of both arms to the same table as single requests.
 
-Running totals become counts between two scrapes. A bucket's requests are counted at its upper edge,
-where they are known to be, and never spread inside it: comparing both arms above the same edge is
-exact, whatever the buckets are. Quantiles read from such a table are upper edges, and what a judge
-says about tolerances is no finer than the buckets (``coarseness``).
+Running totals become counts between two scrapes. The requests of a bucket are counted at its upper edge and never
+spread inside it, because only the edge is known. Comparing both arms above the same edge is therefore exact for any
+buckets. Quantiles read from such a table are upper edges, and a judge cannot resolve tolerances more finely than the
+buckets (``coarseness``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scrapes:
-    """What was scraped of one arm.
+    """The scrapes of one arm.
 
-    at_s: seconds since the first due request, shape (t,), rising. requests, errors: running totals,
-    shape (t,); NaN is a scrape that failed. edges_s: upper edges of the buckets in seconds, shape
-    (k,), rising, the last one may be infinite; of a native histogram the edges of its buckets.
-    buckets: running totals at or below each edge (``le``) of the requests that count for latency, shape (t, k).
+    arm: the number of the arm. at_s: seconds since the first due request, shape (t,), increasing. requests, errors:
+    running totals, shape (t,); NaN marks a scrape that failed. edges_s: upper edges of the buckets in seconds, shape
+    (k,), increasing; the last one may be infinite. For a native histogram, the edges of its buckets.
+    buckets: running totals, at or below each edge (``le``), of the requests that count for latency, shape (t, k).
     """
 
     arm: int
@@ -48,25 +48,28 @@ class Scrapes:
                 f"scrapes: expected {times} totals and {times} rows of {edges} buckets, found shapes {shapes}"
             )
         if (np.diff(self.at_s) <= 0).any() or (np.diff(self.edges_s) <= 0).any():
-            raise JudgeInputError("scrapes: expected times and edges that rise, found some that do not")
+            raise JudgeInputError("scrapes: expected increasing times and edges, found some that do not increase")
 
 
 def reduce_scrapes(
     scrapes: Sequence[Scrapes], phases: Sequence[Phase], *, block_s: float, operation: str = ""
 ) -> Table:
-    """The table of all scrapes; an interval between two of them counts in the block of its middle.
+    """Return the table of all scrapes; the interval between two scrapes counts in the block of its midpoint.
 
-    Intervals that do not lie inside one phase are left out, as are those with a failed scrape at
-    either end. A total that falls is a restarted counter: what it has reached since is counted.
-    ``block_s`` should be the time between two scrapes or more.
+    Intervals that do not lie inside one phase are left out, and so are those with a failed scrape at either end. A
+    total that falls means that the counter restarted: its value since then is counted. ``block_s``, the width of a
+    block in seconds, should be at least the time between two scrapes.
     """
     return merged(
-        [_empty_table(phases, operation, block_s), *(_table(one, phases, block_s, operation) for one in scrapes)]
+        [_empty_table(phases, operation, block_s), *(_table(arm, phases, block_s, operation) for arm in scrapes)]
     )
 
 
 def coarseness(edges_s: Floats, latency_s: float) -> float:
-    """How wide the bucket around a latency is, as a share of its lower edge; infinite in the first and the last."""
+    """Return the width of the bucket around a latency in seconds, as a share of the bucket's lower edge.
+
+    edges_s: upper edges in seconds, shape (k,). The first and the last bucket are infinitely wide.
+    """
     place = int(np.searchsorted(edges_s, latency_s * (1 - 1e-9)))
     if place == 0 or place >= len(edges_s) or not math.isfinite(edges_s[place]):
         return math.inf
@@ -105,7 +108,7 @@ def _phase_of(phases: Sequence[Phase], start_s: float, end_s: float) -> int | No
 
 
 def _bin_numbers(edges_s: Floats) -> list[int]:
-    """The bin just below each upper edge; what is above the last finite edge comes right after it."""
+    """Return the bin just below each upper edge; requests above the last finite edge go to the next bin."""
     finite = edges_s[np.isfinite(edges_s)]
     numbers = [int(number) for number in bins_of(finite * (1 - 1e-9))]
     last = numbers[-1] if numbers else 0

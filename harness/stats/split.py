@@ -1,4 +1,4 @@
-"""How requests were divided between the arms: the split, and the throughput that it leaves the canary."""
+"""Compare how requests were divided between the arms: the split, and the canary's throughput."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _INSTANT = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitContrast:
-    """The canary's part of the requests against its planned ``share``; ``counts`` are requests of baseline and canary."""
+    """The canary's share of the requests compared with its planned share.
+
+    share: the planned share, in (0, 1). counts: the requests of baseline and canary.
+    """
 
     share: float
     counts: tuple[float, float]
@@ -22,12 +25,12 @@ class SplitContrast:
 
     @property
     def baseline(self) -> float:
-        """What was planned."""
+        """The planned share."""
         return self.share
 
     @property
     def canary(self) -> float:
-        """The canary's part of the requests."""
+        """The canary's share of the requests."""
         return self.counts[CANARY] / sum(self.counts)
 
     def root(self, amount: float, *, relative: bool) -> float:
@@ -38,7 +41,10 @@ class SplitContrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThroughputContrast:
-    """Requests per second that reached the canary, against what the baseline's say with the planned ``share``."""
+    """The canary's requests per second compared with those that the baseline's requests and the split predict.
+
+    share: the canary's planned share, in (0, 1). counts: the requests of baseline and canary. seconds: how long.
+    """
 
     share: float
     counts: tuple[float, float]
@@ -47,7 +53,7 @@ class ThroughputContrast:
 
     @property
     def baseline(self) -> float:
-        """What the canary would have if the baseline's requests are right."""
+        """The canary's requests per second that the baseline's requests and the planned share predict."""
         return self.counts[BASELINE] * self.share / (1 - self.share) / self.seconds
 
     @property
@@ -56,7 +62,7 @@ class ThroughputContrast:
         return self.counts[CANARY] / self.seconds
 
     def root(self, amount: float, *, relative: bool) -> float:
-        """See ``Contrast``: all requests being given, a difference is one of the canary's part of them."""
+        """Test the canary's share of all requests, which a difference of rates is equivalent to: see ``Contrast``."""
         if relative:
             share = self.share * (1 + amount) / (1 + self.share * amount)
         else:
@@ -65,19 +71,25 @@ class ThroughputContrast:
 
 
 def split_contrast(window: Window, share: float, *, excess: float = 0.0) -> SplitContrast | None:
-    """How the requests were split, against the canary's planned ``share`` in (0, 1); None without requests."""
+    """Compare the split with the canary's planned ``share`` in (0, 1); None without requests.
+
+    ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
+    """
     noise = _split_noise(window, share, excess)
     return None if noise is None else SplitContrast(share=share, counts=_totals(window), noise=noise)
 
 
 def throughput_contrast(window: Window, share: float, *, excess: float = 0.0) -> ThroughputContrast | None:
-    """The canary's requests per second, of which it was to have ``share`` in (0, 1); None without requests."""
+    """Compare the canary's requests per second with its planned ``share`` in (0, 1); None without requests.
+
+    ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
+    """
     noise = _split_noise(window, share, excess)
     if noise is None:
         return None
     seconds = float(window.exposure.sum())
     if seconds < _INSTANT * window.block_s:
-        seconds = window.seconds  # requests of one instant have no rate of their own
+        seconds = window.seconds  # requests at a single instant have no rate
     return ThroughputContrast(share=share, counts=_totals(window), seconds=seconds, noise=noise)
 
 

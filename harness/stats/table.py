@@ -1,9 +1,9 @@
-"""Requests reduced to counts that add up: by phase, block of time, operation and arm.
+"""Reduce requests to counts by phase, block of time, operation and arm.
 
-A table's size depends on the run's length and the number of operations, not on the number of
-requests. Tables of several workers, or of one run read in pieces, are merged by adding counts, in
-any order, with the same result. Latencies are those of requests without an error, in one-per-cent
-logarithmic bins (see ``histogram``); errors are counted by class.
+A table's size depends on the run's length and the number of operations, not on the number of requests. Tables of
+several workers, or of one run read in pieces, are merged by adding their counts; the order does not matter. Latencies
+are those of requests without an error, in logarithmic bins one per cent wide (see ``histogram``). Errors are counted
+by class.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Ints = NDArray[np.int64]
 class Table:
     """Counts of requests; build one with ``reduce_samples`` and add tables with ``merged``.
 
-    block_s: width of a block in seconds; block k covers [k, k + 1) times this width of the run.
-    phases, operations: names that the columns of ``cells`` index.
+    block_s: the width of a block in seconds; block k covers the run from k to k + 1 times this width.
+    phases, operations: the names that the columns of ``cells`` index.
     cells: shape (c, 4), sorted and unique: phase, block, operation, arm (2 is an unknown arm).
-    counts: shape (c, 4), by ``COUNTS``; the classes of errors are disjoint.
-    bin_cells, bin_numbers, bin_counts: shape (e,): how many latencies fell into a bin of a cell.
-    edges_s: upper edges of coarser buckets that the latencies come from (``scrapes``); empty for requests.
+    counts: shape (c, 4), with the columns ``COUNTS``; the classes of errors are disjoint.
+    bin_cells, bin_numbers, bin_counts: shape (e,), how many latencies fell into a bin of a cell.
+    edges_s: upper edges in seconds of the buckets that the latencies come from (``scrapes``); empty for requests.
     """
 
     block_s: float
@@ -51,15 +51,15 @@ class Table:
     edges_s: tuple[float, ...] = ()
 
     def total(self, arm: int) -> int:
-        """Requests of an arm in all phases."""
+        """Return the number of requests of an arm in all phases."""
         return int(self.counts[self.cells[:, 3] == arm % _ARMS, TOTAL].sum())
 
 
 def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float) -> Table:
-    """The table of all samples that were due inside one of ``phases``.
+    """Return the table of all samples that were due inside one of ``phases``.
 
-    Phases must not overlap; samples between them are left out. Raises JudgeInputError for due
-    times or latencies that are NaN, infinite or negative, naming the row.
+    phases: must not overlap; samples outside all of them are left out. block_s: the width of a block in seconds.
+    Raises JudgeInputError, with the row, for due times or latencies that are NaN, infinite or negative.
     """
     _check(samples)
     ordered = sorted(phases, key=lambda phase: (phase.start_s, phase.name))
@@ -86,9 +86,9 @@ def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Blocks of time phase by phase, numbered one after the other; a block between two phases is a row of each.
+    """Rows: the blocks of all phases, numbered in order; a block that two phases share is a row of each.
 
-    first_block, first_row: of each phase, shape (p,). count: of all rows.
+    first_block, first_row: the first block and the first row of each phase, shape (p,). count: the number of rows.
     """
 
     first_block: Ints
@@ -97,7 +97,7 @@ class _Rows:
 
 
 def _rows(phases: Sequence[Phase], span_s: tuple[float, float], block_s: float) -> _Rows:
-    """Rows for the part of each phase that lies between the first and the last request."""
+    """Return the rows for the part of each phase between the first and the last request."""
     start_s = np.array([phase.start_s for phase in phases]).clip(*span_s)
     end_s = np.array([phase.end_s for phase in phases]).clip(*span_s)
     first_block, last_block = (np.floor(edge_s * (1 / block_s)).astype(np.int64) for edge_s in (start_s, end_s))
@@ -107,7 +107,7 @@ def _rows(phases: Sequence[Phase], span_s: tuple[float, float], block_s: float) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grid:
-    """The cells and bins that samples can fall into, numbered in order of phase, block, operation, arm, bin."""
+    """The cells and bins that samples can fall into, numbered by phase, block, operation, arm and bin."""
 
     block_s: float
     phases: tuple[Phase, ...]
@@ -122,14 +122,13 @@ class _Grid:
         return self.rows.count * self.operations * self.arms
 
     def cell_of(self, samples: Samples) -> Ints:
-        """Number of each sample's cell; ``cells`` for samples outside all phases."""
+        """Return the number of each sample's cell; ``cells`` for samples outside all phases."""
         cell = (samples.due_s * (1 / self.block_s)).astype(np.int64)  # not negative, so this is the floor
         phase = _phase_of(samples.due_s, self.phases)
+        outside = phase < 0
         if len(self.phases) == 1:
-            outside = phase < 0
             cell -= self.rows.first_block[0]
         else:
-            outside = phase < 0
             cell -= (self.rows.first_block - self.rows.first_row)[phase]
         if self.operations > 1:
             cell *= self.operations
@@ -141,7 +140,7 @@ class _Grid:
         return cell
 
     def table(self, operations: tuple[str, ...], counts: tuple[Ints, Ints], bins: tuple[Ints, Ints]) -> Table:
-        """The table of cell numbers with their counts and of fine numbers (cell, bin) with theirs."""
+        """Return the table for cell numbers with their counts, and for numbers of bins in cells with theirs."""
         keys, columns = counts
         fine, fine_counts = bins
         rest, arm = np.divmod(keys, self.arms)
@@ -161,12 +160,12 @@ class _Grid:
 
 
 def _pieces(count: int) -> list[slice]:
-    """Stretches that fit into a processor's cache, so that ten million requests need no more memory than these."""
+    """Return slices that fit into a processor's cache: ten million requests need no more memory than one slice."""
     return [slice(start, min(start + _PIECE, count)) for start in range(0, count, _PIECE)]
 
 
 def _dense(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
-    """Counted in one array of all cells and bins."""
+    """Count in one array of all cells and bins."""
     counts = np.zeros((len(COUNTS), grid.cells), np.int64)
     size = grid.cells * grid.bins
     dense: Ints | None = None
@@ -183,7 +182,7 @@ def _dense(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
 
 
 def _sparse(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
-    """Counted by sorting, where there are too many operations or blocks for one array."""
+    """Count by sorting, for too many operations or blocks for one array."""
     cell = grid.cell_of(samples)
     keys, place = np.unique(cell, return_inverse=True)
     columns = [np.bincount(place if mask is None else place[mask], minlength=len(keys)) for mask in _classes(samples)]
@@ -199,14 +198,14 @@ def _part(samples: Samples, piece: slice) -> Samples:
 
 
 def _classes(samples: Samples) -> tuple[NDArray[np.bool_] | None, ...]:
-    """Which samples each column of ``COUNTS`` counts; None is all of them."""
+    """Return a mask of the samples that each column of ``COUNTS`` counts; None means all of them."""
     no_answer = samples.status == 0
     server_error = (samples.status >= 500) & ~no_answer
     return None, no_answer, server_error, (samples.error > 0) & ~no_answer & ~server_error
 
 
 def _fine(samples: Samples, cell: Ints, grid: _Grid) -> Ints:
-    """Cell and bin of every latency that counts."""
+    """Return the number of the bin in its cell for each latency that counts."""
     used = ~samples.failed & (cell < grid.cells)
     bins = bins_of(samples.latency_s)
     bins += cell * grid.bins - grid.first_bin
@@ -214,9 +213,9 @@ def _fine(samples: Samples, cell: Ints, grid: _Grid) -> Ints:
 
 
 def merged(tables: Sequence[Table]) -> Table:
-    """The sum of tables with equal blocks; phases and operations are matched by name.
+    """Return the sum of tables with equal blocks; phases and operations are matched by name.
 
-    Raises ValueError when the blocks or the buckets differ or nothing is given.
+    Raises ValueError when the blocks or the buckets differ, or when no table is given.
     """
     if len({table.edges_s for table in tables if len(table.bin_counts)}) > 1:
         raise ValueError("expected latencies from the same buckets in all tables")
@@ -260,7 +259,7 @@ def _check(samples: Samples) -> None:
 
 
 def _phase_of(due_s: NDArray[np.float64], phases: Sequence[Phase]) -> Ints:
-    """Number of the phase each request was due in, or -1."""
+    """Return the number of the phase that each request was due in, or -1."""
     starts = np.array([phase.start_s for phase in phases])
     ends = np.array([phase.end_s for phase in phases])
     if len(phases) == 1:

@@ -1,4 +1,4 @@
-"""Tail probabilities and quantiles of the normal and Student distributions, and the limits for repeated looks."""
+"""Tail probabilities and quantiles of the normal and Student distributions, and the limit for repeated looks."""
 
 from __future__ import annotations
 
@@ -8,38 +8,45 @@ from scipy import special
 
 
 def t_tail(z: float, degrees: float) -> float:
-    """P(T > z) for Student's t; ``degrees`` of freedom above zero."""
+    """Return P(T > z) for Student's t distribution with ``degrees`` of freedom, which must be positive."""
     return float(special.stdtr(degrees, -z))
 
 
 def t_quantile(tail: float, degrees: float) -> float:
-    """The z with P(T > z) = ``tail``."""
+    """Return the z for which P(T > z) = ``tail``, for Student's t distribution with ``degrees`` of freedom."""
     return float(-special.stdtrit(degrees, tail))
 
 
 def normal_tail(z: float) -> float:
-    """P(Z > z) for the standard normal."""
+    """Return P(Z > z) for the standard normal distribution."""
     return float(special.ndtr(-z))
 
 
 def normal_quantile(tail: float) -> float:
-    """The z with P(Z > z) = ``tail``."""
+    """Return the z for which P(Z > z) = ``tail``, for the standard normal distribution."""
     return float(-special.ndtri(tail))
 
 
 def normal_density(z: float) -> float:
-    """Density of the standard normal at z."""
+    """Return the density of the standard normal distribution at ``z``."""
     return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
 def anytime_tail(alpha: float, seen: float, tuned_at: float) -> float:
-    """The tail probability a test may use at *every* look so that all looks together err with probability ``alpha``.
+    """Return the tail probability that a test may use at *every* look.
 
-    One-sided normal mixture (Robbins 1970; Howard, Ramdas, McAuliffe & Sekhon 2021, eq. 14): a sum
-    with variance v stays below sqrt(2 (v + r) log(sqrt((v + r) / r) / (2 alpha) + 1)) for ever with
-    probability 1 - alpha. ``seen`` and ``tuned_at`` measure v and r in any common unit, such as
-    seconds of equal traffic. For sums that are only asymptotically normal this is an asymptotic
+    With it, the probability that any of the looks is wrong is at most ``alpha``.
+
+    Args:
+        alpha: the total probability of a wrong decision, one-sided.
+        seen: the variance v of the sum so far, in any unit, such as seconds of equal traffic.
+        tuned_at: the r of the mixture in the same unit: where the limit is tightest.
+
+    Assumes a sum of normal variables; for sums that are only asymptotically normal this is an asymptotic
     confidence sequence (Waudby-Smith et al. 2024).
+    Source: the one-sided normal mixture (Robbins 1970; Howard, Ramdas, McAuliffe & Sekhon 2021, eq. 14). A sum with
+    variance v stays below sqrt(2 (v + r) log(sqrt((v + r) / r) / (2 alpha) + 1)) forever with probability
+    1 - alpha.
     """
     ratio = seen / tuned_at
     if ratio < 1e-9:

@@ -1,8 +1,8 @@
-"""How much noisier a sum over blocks is than independent requests would make it.
+"""Estimate how much noisier a sum over blocks is than a sum over independent requests.
 
-Requests that share a pause, a burst or a slow minute are not independent. Every test here divides by
-the *long-run* variance of the blocks' contributions, expressed as an overdispersion: the factor by
-which it exceeds the variance of independent requests (1 means independent).
+Requests that share a pause, a burst or a slow minute are not independent. Every test in this package divides by the
+*long-run* variance of the blocks' contributions. It is expressed as an overdispersion: the factor by which it exceeds
+the variance of independent requests (1 means independent).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _COMPARED_AT = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caution:
-    """How much to doubt independence.
+    """How strongly to suspect that blocks are not independent.
 
-    bandwidths: parts of b^(2/3) low frequencies to look at; of several, the one that asks for the most
-    evidence counts. degrees: of freedom that the prior is worth. unsurprising: standard deviations
-    above the prior that leave it all of its weight.
+    bandwidths: how many low frequencies to use, as multiples of b^(2/3) for b blocks. With several, the one that
+    demands the most evidence counts. degrees: the weight of the prior, in degrees of freedom. unsurprising: how many
+    standard deviations above the prior an estimate may lie before the prior loses weight.
     """
 
     bandwidths: tuple[float, ...]
@@ -37,12 +37,18 @@ class Caution:
 CALM = Caution(bandwidths=(0.4,), degrees=30.0, unsurprising=1.5)
 """For counts of errors and of requests: bursts are short."""
 WARY = Caution(bandwidths=(0.4, 0.15, 0.07), degrees=20.0, unsurprising=0.25)
-"""For latencies: one arm may be slow for a minute, of itself. Tuned on simulated streams."""
+"""For latencies: one arm may be slow for a minute without any difference between the builds.
+
+The values are tuned on simulated streams.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdispersion:
-    """``factor``: variance over that of independent requests, at least 1. ``degrees``: of freedom, for t quantiles."""
+    """How much noisier blocks are than independent requests.
+
+    factor: the ratio of the variances, at least 1. degrees: degrees of freedom for t quantiles.
+    """
 
     factor: float
     degrees: float
@@ -55,20 +61,20 @@ def overdispersion(
     floor: float = 1.0,
     caution: Caution = CALM,
 ) -> Overdispersion:
-    """Overdispersion of the sum of ``excess``.
+    """Return the overdispersion of the sum of ``excess``.
 
     Args:
-        excess: each block's contribution, shape (b,), in order of time, around zero.
-        variance: what it would be for independent requests, shape (b,).
-        floor: the least factor, e.g. one learned from runs of equal arms.
-        caution: how much to doubt that blocks are independent.
+        excess: each block's contribution, shape (b,), in order of time, centred on zero.
+        variance: the variance of each contribution if requests were independent, shape (b,).
+        floor: the least factor to return, such as one learned from runs of equal arms.
+        caution: how strongly to suspect that blocks are not independent.
 
-    Equal-weighted cosine transform of the lowest frequencies with its t approximation (Lazarus,
-    Lewis, Stock & Watson 2018, eq. 3 and 4: 0.4 b^(2/3) of them), which is robust to correlation
-    over tens of blocks; fewer frequencies see slower noise and have fewer degrees of freedom. Never
-    below the blocks' plain variance, which catches single bursts. Because a few blocks say little,
-    both are shrunk towards a prior a little above independence, whose weight falls when the blocks are
-    further from it than chance (chi-squared) explains.
+    The estimate is the equal-weighted cosine transform of the lowest frequencies with its t approximation, which is
+    robust to correlation over tens of blocks. Fewer frequencies detect slower noise and have fewer degrees of freedom.
+    The factor is never below the plain variance of the blocks, which detects single bursts. Because few blocks carry
+    little information, both are shrunk towards a prior slightly above independence. The prior loses weight when the
+    blocks are further from it than chance (chi-squared) explains.
+    Source: Lazarus, Lewis, Stock & Watson (2018), eq. 3 and 4, with 0.4 b^(2/3) frequencies.
     """
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
@@ -90,7 +96,7 @@ def overdispersion(
 
 
 def _low_frequencies(excess: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Power of the ``count`` lowest frequencies of a type II cosine transform."""
+    """Return the power of the ``count`` lowest frequencies of a type II cosine transform, shape (count,)."""
     blocks = len(excess)
     time = (np.arange(blocks) + 0.5) / blocks
     waves = np.cos(np.pi * np.arange(1, count + 1)[:, None] * time) * np.sqrt(2 / blocks)

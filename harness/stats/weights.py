@@ -1,4 +1,4 @@
-"""Weights of blocks of time when two arms are compared inside each block."""
+"""Weights of blocks of time for a comparison of two arms inside each block."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Mantel-Haenszel weights of blocks and the trials they are worth.
+    """Mantel-Haenszel weights of blocks, and the number of trials that they are equivalent to.
 
-    by_block: shape (b,); total: their sum; share: the canary's part of the requests.
+    by_block: shape (b,). total: the sum of the weights. share: the canary's share of the requests, in (0, 1).
     """
 
     by_block: Floats
@@ -25,25 +25,29 @@ class Weights:
 
     @property
     def canary_trials(self) -> float:
-        """Requests of the canary that two arms with this share and weight would have."""
+        """The number of canary requests that corresponds to this total weight and share."""
         return self.total / (1 - self.share)
 
     @property
     def baseline_trials(self) -> float:
-        """Requests of the baseline that two arms with this share and weight would have."""
+        """The number of baseline requests that corresponds to this total weight and share."""
         return self.total / self.share
 
     def least_factor(self, excess: float, seconds: float) -> float:
-        """Overdispersion from noise known beforehand.
+        """Return the least overdispersion factor, at least 1, given noise that is known beforehand.
 
-        Noise that both builds of one service have in an environment adds a variance that does not
-        fall with the rate of requests; per unit of weight and second that is its ``excess``.
+        Noise that an environment causes in every build of a service adds a variance that does not fall as the
+        request rate rises. ``excess`` is that variance per unit of weight and second; ``seconds`` is the length of
+        the stretch.
         """
         return 1 + excess * self.total / seconds if seconds > 0 else 1.0
 
 
 def weights_of(trials: Floats) -> Weights | None:
-    """Weights for trials of shape (2, b); None when no block has both arms."""
+    """Return the weights n_c n_b / (n_c + n_b) for the arms' trials, shape (2, b); None when no block has both arms.
+
+    Source: Mantel & Haenszel (1959).
+    """
     both = (trials > 0).all(axis=0)
     sums = trials.sum(axis=0)
     by_block = np.where(both, trials[CANARY] * trials[BASELINE] / np.where(sums > 0, sums, 1), 0.0)

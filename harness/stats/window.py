@@ -1,4 +1,4 @@
-"""A stretch of blocks of one phase as dense arrays: what contrasts between the arms are computed from."""
+"""A stretch of blocks of one phase as dense arrays, from which the contrasts between the arms are computed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Counts by arm and block; index 0 is the baseline, 1 the canary.
+    """Counts by arm and block; index 0 is the baseline, index 1 the canary.
 
-    blocks: block numbers in order, shape (b,). block_s: their width in seconds. exposure: seconds of
-    each block that belong to the stretch, shape (b,).
-    requests, failed: shape (2, b). above: shape (2, b, k + 1): latencies in or above bin
-    ``first_bin`` + k, of requests without an error. unknown: requests of no known arm.
-    weights: of the blocks by the requests without an error; None when no block has both arms.
+    blocks: block numbers in order, shape (b,). block_s: the width of a block in seconds. exposure: how many seconds
+    of each block belong to the stretch, shape (b,).
+    requests, failed: shape (2, b). above: shape (2, b, k + 1), the number of latencies in or above bin
+    ``first_bin`` + k, of requests without an error. unknown: the requests that no known arm answered.
+    weights: the weights of the blocks by the requests without an error; None when no block has both arms.
     survival: shape (2, k + 1), the weighted share of latencies in or above a bin.
-    edges_s: of coarser buckets that the latencies come from; empty for requests.
+    edges_s: upper edges in seconds of the buckets that the latencies come from; empty for requests.
     """
 
     blocks: NDArray[np.int64]
@@ -42,11 +42,11 @@ class Window:
 
     @property
     def seconds(self) -> float:
-        """Time from the first block to the end of the last one."""
+        """The time from the start of the first block to the end of the last one, in seconds."""
         return float(self.blocks[-1] - self.blocks[0] + 1) * self.block_s if len(self.blocks) else 0.0
 
     def since(self, index: int) -> Window:
-        """Only the blocks from ``index`` on."""
+        """Return only the blocks from ``index`` on."""
         return _window(
             self.blocks[index:],
             self.block_s,
@@ -100,17 +100,12 @@ def window_of(
     before_s: float = np.inf,
     span_s: tuple[float, float] | None = None,
 ) -> Window:
-    """The blocks of ``phase`` that end no later than ``before_s``; None takes all operations together.
+    """Return the blocks of ``phase`` that end no later than ``before_s`` seconds.
 
-    ``span_s``, the phase's start and end in seconds, adds the blocks in which nothing came: silence
-    is seen only by who knows when there should have been requests.
+    operation: only this operation; None takes all operations together. span_s: the phase's start and end in seconds;
+    it adds the blocks without any request, which the table does not hold.
     """
-    chosen = np.zeros(len(table.cells), bool)
-    if phase in table.phases and (operation is None or operation in table.operations):
-        chosen = table.cells[:, 0] == table.phases.index(phase)
-        chosen &= (table.cells[:, 1] + 1) * table.block_s <= before_s + 1e-9
-        if operation is not None:
-            chosen &= table.cells[:, 2] == table.operations.index(operation)
+    chosen = _chosen(table, phase, operation, before_s)
     cells, counts = table.cells[chosen], table.counts[chosen]
     known = cells[:, 3] <= CANARY
     blocks = np.union1d(cells[known, 1], _blocks_of(span_s, table.block_s, before_s))
@@ -121,23 +116,31 @@ def window_of(
     failed = np.bincount(slot, counts[known][:, NO_ANSWER:].sum(axis=1), size).astype(np.float64).reshape(2, -1)
     slots = np.full(len(table.cells), -1, np.int64)
     slots[np.flatnonzero(chosen)[known]] = slot
-    unknown = int(counts[~known, TOTAL].sum())
-    exposure = _exposure(blocks, table.block_s, span_s)
-    above = _above(table, slots, size)
     return _window(
         blocks,
         table.block_s,
         requests,
         failed,
-        above,
-        exposure=exposure,
-        unknown=unknown,
+        _above(table, slots, size),
+        exposure=_exposure(blocks, table.block_s, span_s),
+        unknown=int(counts[~known, TOTAL].sum()),
         edges_s=table.edges_s,
     )
 
 
+def _chosen(table: Table, phase: str, operation: str | None, before_s: float) -> NDArray[np.bool_]:
+    """Return which cells belong to a phase, an operation (None: any) and blocks that end by ``before_s`` seconds."""
+    if phase not in table.phases or (operation is not None and operation not in table.operations):
+        return np.zeros(len(table.cells), np.bool_)
+    chosen: NDArray[np.bool_] = table.cells[:, 0] == table.phases.index(phase)
+    chosen &= (table.cells[:, 1] + 1) * table.block_s <= before_s + 1e-9
+    if operation is not None:
+        chosen &= table.cells[:, 2] == table.operations.index(operation)
+    return chosen
+
+
 def _blocks_of(span_s: tuple[float, float] | None, block_s: float, before_s: float) -> NDArray[np.int64]:
-    """Numbers of the blocks that lie at least partly in a span and end no later than ``before_s``."""
+    """Return the numbers of the blocks that overlap a span and end no later than ``before_s`` seconds."""
     if span_s is None:
         return np.empty(0, np.int64)
     start_s, end_s = span_s
@@ -165,7 +168,7 @@ def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, i
 
 
 def joined(first: Window, second: Window) -> Window:
-    """Two stretches one after the other."""
+    """Return two stretches joined, the second after the first; both must have the same block width."""
     low = min(first.first_bin, second.first_bin)
     high = max(window.first_bin + window.above.shape[2] for window in (first, second))
     return _window(
@@ -181,7 +184,7 @@ def joined(first: Window, second: Window) -> Window:
 
 
 def _spread(window: Window, low: int, high: int) -> Floats:
-    """``above`` on a wider axis of bins: everything is above what lies below it, nothing above what lies above."""
+    """Return ``above`` on a wider axis: every latency is above the new lower bins, none above the new upper ones."""
     return np.pad(
         np.pad(window.above, ((0, 0), (0, 0), (window.first_bin - low, 0)), mode="edge"),
         ((0, 0), (0, 0), (0, high - window.first_bin - window.above.shape[2])),

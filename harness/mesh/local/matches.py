@@ -47,7 +47,7 @@ def route_match(match: HTTPMatchRequest) -> JsonObject:
 
 
 def authority_matches(match: HTTPMatchRequest, name: str) -> bool:
-    """Return whether a request for ``name`` (``reviews:9080``) would meet a condition's requirements on the authority."""
+    """Return whether a request for ``name`` (``reviews:9080``) meets a condition's requirements on the authority."""
     wanted: list[StringMatch | None] = [match["authority"]] if match.get("authority") else []
     wanted += [text for header, text in (match.get("headers") or {}).items() if _is_authority(header)]
     unwanted = [text for header, text in (match.get("withoutHeaders") or {}).items() if _is_authority(header)]

@@ -36,7 +36,10 @@ def for_port(policy: TrafficPolicy | None, port: int) -> PolicyParts:
 
 
 def for_subset(policy: PolicyParts, subset: TrafficPolicy | None, port: int) -> PolicyParts:
-    """Return the policy of a subset: each part that it sets replaces the rule's; its settings for the port replace all."""
+    """Return the policy of a subset: each part that it sets replaces the rule's.
+
+    Its settings for the port replace the whole policy.
+    """
     if not subset:
         return policy
     for item in subset.get("portLevelSettings") or ():

@@ -25,7 +25,7 @@ _MAX_ANSWER_BYTES = 1024 * 1024
 def route_tables(
     resources: Sequence[JsonObject], callers: Sequence[Caller], services: Sequence[Service]
 ) -> dict[str, JsonObject]:
-    """Return the route tables by name: for each caller one for all services and one for each service it calls by URL."""
+    """Return the route tables by name: per caller one for all services and one for each service it calls by URL."""
     by_host = {service.host: service for service in services}
     tables: dict[str, JsonObject] = {}
     for caller in callers:
