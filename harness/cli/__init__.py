@@ -21,6 +21,7 @@ COMMANDS = MappingProxyType(
         "demo": "judge a canary of the demo application under an injected fault",
         "doctor": "check that everything the harness needs is here and works",
         "up": "bring the mesh of harness.yaml up until Ctrl-C",
+        "config": "print the keys of harness.yaml or its JSON Schema, or check the file",
         "run": "run scenarios (pytest) and decide by their verdicts",
         "load": "send the load of one profile to a URL and record every request",
         "judge": "decide again from a recorded run, two files of requests, or Kayenta's metric pairs",

@@ -2,76 +2,134 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, get_args
 
-from harness.config.fields import Fields
+from pydantic import Field
+
+from harness.config.section import Section
+from harness.config.values import Count, Duration, Percent, Shaped, Switch, Text, Word, Words, one_of
 from harness.model.cluster import ClusterSettings, Limits, Proxy
-from harness.model.units import parse_percent
 
-_LABEL = re.compile(r"[\w./-]+=[\w.-]*")
-_URL = re.compile(r"https?://[^/\s]+.*")
-KNOWN_OWNERS = ("flagger", "argo-rollouts", "argocd", "flux", "helm")
-
-
-def read_cluster(fields: Fields, root: Path) -> ClusterSettings:
-    """The settings of the section; safe defaults for what is not in it. ``root``: what relative paths start at."""
-    default = ClusterSettings()
-    kubeconfig, context, url = (fields.text(key, "") for key in ("kubeconfig", "context", "url"))
-    istiod = fields.text("istiod", "")
-    owners = fields.texts("owners")
-    for i, owner in enumerate(owners):
-        fields.known(("owners", i), owner, KNOWN_OWNERS)
-    opt_in = fields.text("opt-in", default.opt_in)
-    if not _LABEL.fullmatch(opt_in):
-        raise fields.wrong(("opt-in",), "a label such as key=value", opt_in)
-    for key, value in (("url", url), ("istiod", istiod)):
-        if value and not _URL.fullmatch(value):
-            raise fields.wrong((key,), "a URL such as http://reviews.shop:9080", value)
-    settings = ClusterSettings(
-        kubeconfig=root / kubeconfig if kubeconfig else None,
-        context=context or None,
-        url=url or None,
-        headers=fields.text_map("headers"),
-        gateway=fields.text("gateway", default.gateway),
-        load_workload=fields.text("load-workload", default.load_workload),
-        probe=fields.text("probe", default.probe),
-        istiod=istiod.rstrip("/") or None,
-        proxies=tuple(_proxy(name, proxy) for name, proxy in fields.sections("proxies")),
-        contexts=fields.texts("contexts"),
-        uid=fields.text("uid", default.uid),
-        opt_in=opt_in,
-        owners=owners,
-        only_test_traffic=fields.switch("only-test-traffic", default=default.only_test_traffic),
-        fresh_arms=fields.switch("fresh-arms", default=default.fresh_arms),
-        ready_within_s=fields.duration_s("ready-within", default.ready_within_s),
-        prove=fields.switch("prove", default=default.prove),
-        live_within_s=fields.duration_s("live-within", default.live_within_s),
-        heartbeat_s=fields.duration_s("heartbeat", default.heartbeat_s),
-        patience_s=fields.duration_s("patience", default.patience_s),
-        watchdog=fields.switch("watchdog", default=default.watchdog),
-        limits=_limits(fields.section("limits")),
-    )
-    fields.end()
-    return settings
+_DEFAULT, _LIMITS = ClusterSettings(), Limits()
+_OwnerName = Literal["flagger", "argo-rollouts", "argocd", "flux", "helm"]
+Owner: TypeAlias = Annotated[_OwnerName, one_of(*get_args(_OwnerName))]
+Url: TypeAlias = Annotated[str, Shaped(r"https?://[^/\s]+.*", "a URL such as http://reviews.shop:9080")]
+AdminUrl: TypeAlias = Annotated[
+    str, Shaped(r"https?://[^/\s]+.*", "the URL of Envoy's admin port, such as http://10.0.0.7:15000")
+]
 
 
-def _proxy(name: str, fields: Fields) -> Proxy:
-    proxy = Proxy(name=name, url=fields.text("url").rstrip("/"), labels=fields.text_map("labels"))
-    if not _URL.fullmatch(proxy.url):
-        raise fields.wrong(("url",), "the URL of Envoy's admin port, such as http://10.0.0.7:15000", proxy.url)
-    fields.end()
-    return proxy
+class LimitKeys(Section):
+    """What no run may exceed."""
+
+    dose: Percent = _LIMITS.dose
+    """The largest share of requests that a fault may hit."""
+
+    duration_s: Duration = _LIMITS.duration_s
+    """The longest time that a change may stay live. The reaper undoes it after that."""
+
+    faults: Annotated[int, Count(1, 100)] = _LIMITS.faults
+    """The number of faults that may be live at the same time."""
+
+    restarts: Annotated[int, Count(0, 10**6)] = _LIMITS.restarts
+    """The number of container restarts in the namespace during a run that ends it when it is exceeded."""
+
+    every_caller: Switch = _LIMITS.every_caller
+    """Whether a fault may hit all callers of a service, instead of some by their labels or headers."""
 
 
-def _limits(fields: Fields) -> Limits:
-    default, dose = Limits(), fields.take("dose")
-    limits = Limits(
-        dose=default.dose if dose is None else fields.parsed(("dose",), lambda: parse_percent(dose, "dose")),
-        duration_s=fields.duration_s("duration", default.duration_s),
-        faults=round(fields.number("faults", default.faults, low=1, high=100)),
-        restarts=round(fields.number("restarts", default.restarts, low=0, high=1e6)),
-        every_caller=fields.switch("every-caller", default=default.every_caller),
-    )
-    fields.end()
-    return limits
+class ProxyKeys(Section):
+    """A proxy whose admin port can be reached directly, such as on a virtual machine."""
+
+    url: AdminUrl
+    """The URL of Envoy's admin port."""
+
+    labels: dict[str, Word] = Field(default_factory=dict)
+    """The labels of its workload."""
+
+
+class ClusterKeys(Section):
+    """How a cluster is reached and what may be done to it. Used with --target cluster only."""
+
+    kubeconfig: Text | None = None
+    """A kubeconfig file. Default: as kubectl finds it."""
+
+    context: Text | None = None
+    """The kube context to use. Default: the current one."""
+
+    contexts: Words | None = None
+    """The names of the kube contexts that may be used. Default: any."""
+
+    uid: Text | None = None
+    """The uid of the namespace kube-system of the only cluster that may be used. Default: any cluster."""
+
+    url: Url | None = None
+    """The URL where load reaches the entry service."""
+
+    headers: dict[str, Word] = Field(default_factory=dict)
+    """Headers that requests to url need, such as Host."""
+
+    gateway: Text = _DEFAULT.gateway
+    """The gateway that load comes through, as VirtualServices name it; mesh when load starts between the sidecars."""
+
+    load_workload: Text = _DEFAULT.load_workload
+    """The name that proxies use for the workload that load comes from."""
+
+    probe: Text = _DEFAULT.probe
+    """A path at url that passes the service under test. It is used to prove changes to a gateway's routes."""
+
+    istiod: Url | None = None
+    """The URL of istiod's debug port. Ask it for the configuration that it sent, instead of asking the pods."""
+
+    proxies: dict[str, ProxyKeys] = Field(default_factory=dict)
+    """Proxies to ask for configuration and counters, instead of the sidecars of the pods."""
+
+    opt_in: Annotated[str, Shaped(r"[\w./-]+=[\w.-]*", "a label such as key=value")] = _DEFAULT.opt_in
+    """The label that a namespace must have before it is used for experiments."""
+
+    owners: Annotated[list[Owner], Field(min_length=1)] | None = None
+    """Controllers that may own what is edited, because they have been configured to leave these edits alone."""
+
+    only_test_traffic: Switch = _DEFAULT.only_test_traffic
+    """Split and fault only requests with the run's W3C baggage. Services must pass the baggage header on."""
+
+    fresh_arms: Switch = _DEFAULT.fresh_arms
+    """Compare new copies of both builds, started at the same time, instead of the pods that are running."""
+
+    ready_within_s: Duration = _DEFAULT.ready_within_s
+    """How long to wait for new pods to become ready."""
+
+    prove: Switch = _DEFAULT.prove
+    """Whether every change must be seen in the sidecars."""
+
+    live_within_s: Duration = _DEFAULT.live_within_s
+    """How long to wait for a change to reach the sidecars."""
+
+    heartbeat_s: Duration = _DEFAULT.heartbeat_s
+    """The time between two signs of life. The reaper undoes the changes of a run that misses four of them."""
+
+    patience_s: Duration = _DEFAULT.patience_s
+    """How long an undo is tried again while the API server does not answer."""
+
+    watchdog: Switch = _DEFAULT.watchdog
+    """Whether a separate process undoes every change when the run is killed."""
+
+    limits: LimitKeys = Field(default_factory=LimitKeys)
+    """What no run may exceed."""
+
+
+def cluster_settings(keys: ClusterKeys, root: Path) -> ClusterSettings:
+    """The settings of the section. root: the folder that relative paths start at."""
+    given = {name: value for name, value in dict(keys).items() if value is not None}
+    given |= {
+        "kubeconfig": root / keys.kubeconfig if keys.kubeconfig else None,
+        "istiod": keys.istiod.rstrip("/") if keys.istiod else None,
+        "proxies": tuple(
+            Proxy(name=name, url=proxy.url.rstrip("/"), labels=proxy.labels) for name, proxy in keys.proxies.items()
+        ),
+        "contexts": tuple(keys.contexts or ()),
+        "owners": tuple(keys.owners or ()),
+        "limits": Limits(**dict(keys.limits)),
+    }
+    return ClusterSettings(**given)

@@ -1,35 +1,45 @@
-"""The ``gauges`` section: what Prometheus is asked for beside its standard series, and who asks for it."""
+"""The ``gauges`` section: queries for Prometheus in addition to its standard series, and the objectives on them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated, TypeAlias
 
-from harness.config.fields import Fields
+from pydantic import AfterValidator
+
+from harness.config.section import Section
+from harness.config.values import Shaped, Text, expected
 from harness.errors import UsageError
 from harness.model.config import Config, Gauge
 from harness.model.objective import Objective, SliKind
 
-_NAME = re.compile(r"[A-Za-z_][\w:.\-/]*")
 _PLACEHOLDERS = ("{version}", "{arm}")
+GaugeName: TypeAlias = Annotated[str, Shaped(r"[A-Za-z_][\w:.\-/]*", "a name such as memory or queue_length")]
 
 
-def read_gauges(top: Fields) -> tuple[Gauge, ...]:
+def _tells_arms_apart(query: str) -> str:
+    if not any(word in query for word in _PLACEHOLDERS):
+        raise expected("PromQL with {version} or {arm} in it, to tell the arms apart")
+    return query
+
+
+class GaugeKeys(Section):
+    """A value that Prometheus has for each arm."""
+
+    query: Annotated[Text, AfterValidator(_tells_arms_apart)]
+    """PromQL that gives one series. {version}, {arm}, {service} and {namespace} are replaced by those of the arm."""
+
+    unit: Text | None = None
+    """The unit of its values, for people."""
+
+
+def gauges_of(keys: Mapping[str, GaugeKeys]) -> tuple[Gauge, ...]:
     """Every gauge of the section, in the order of the file."""
-    gauges = []
-    for name, fields in top.sections("gauges"):
-        if not _NAME.fullmatch(name):
-            raise fields.error((), f"expected a name such as memory or queue_length, found {name!r}")
-        gauge = Gauge(name=name, query=fields.text("query"), unit=fields.text("unit", ""))
-        fields.end()
-        if not any(word in gauge.query for word in _PLACEHOLDERS):
-            raise fields.wrong(("query",), "PromQL with {version} or {arm} in it, to tell the arms apart", gauge.query)
-        gauges.append(gauge)
-    return tuple(gauges)
+    return tuple(Gauge(name=name, query=gauge.query, unit=gauge.unit or "") for name, gauge in keys.items())
 
 
 def require_sources(config: Config) -> None:
-    """Raise ConfigError for an objective about a gauge that nobody would ask for, and for gauges without a Prometheus."""
+    """Raise ConfigError for an objective about a gauge that is not configured, and for gauges without a Prometheus."""
     for index, objective in enumerate(config.objectives):
         try:
             require_known([objective], config.gauges)
@@ -46,6 +56,6 @@ def require_known(objectives: Sequence[Objective], gauges: Sequence[Gauge]) -> N
         name = objective.name.removeprefix("gauge:")
         if objective.kind is SliKind.GAUGE and name not in known:
             raise UsageError(
-                f"{objective}: expected a gauge of the section gauges in harness.yaml ({', '.join(known) or 'it has none'}), "
-                f"found {name!r}"
+                f"{objective}: expected a gauge of the section gauges in harness.yaml "
+                f"({', '.join(known) or 'it has none'}), found {name!r}"
             )

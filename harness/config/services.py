@@ -1,4 +1,4 @@
-"""The ``services`` section: what runs, how it is started and who calls whom."""
+"""The ``services`` section: what runs, how it is started and which services it calls."""
 
 from __future__ import annotations
 
@@ -6,83 +6,122 @@ import difflib
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Annotated, TypeAlias
 
-from harness.config.fields import Fields
+from pydantic import Field
+
+from harness.config.mistakes import mistake, require_known
+from harness.config.section import Section
+from harness.config.values import Duration, Port, Shaped, Word, Words
 from harness.model.config import Service, Workload
+from harness.routing.istio.yaml_lines import Document, Place
+
+_HIGHEST_PORT = 65535
+Variable: TypeAlias = Annotated[str, Shaped(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable as key")]
 
 
-def read_services(top: Fields, root: Path) -> dict[str, Service]:
-    """All services in the order of the file. Raises ConfigError, also for calls to nobody and calls in a circle."""
-    services = {name: _service(name, fields, root) for name, fields in top.sections("services")}
-    if not services:
-        raise top.error((), "expected at least one service under 'services', found none")
-    section = top.section("services")
-    for service in services.values():
+class VersionKeys(Section):
+    """One version of a service. A version without command and address can only be used on a cluster."""
+
+    labels: dict[str, Word] = Field(default_factory=dict)
+    """Labels of its pods. Always includes app (the service) and version, unless they are given here."""
+
+    command: Words | None = None
+    """The command that starts it on this machine. Default: the service's command.
+
+    {port} is the port to listen on, {python} this interpreter, {root} the folder of harness.yaml;
+    {service} and {version} are the names. It runs in the folder of harness.yaml.
+    """
+
+    env: dict[str, Word] = Field(default_factory=dict)
+    """More environment variables, in addition to the service's. The placeholders of command work here too."""
+
+    address: Annotated[str, Shaped(r".+:[0-9]+", "host:port")] | None = None
+    """host:port where it answers already or, with a command, where the command listens."""
+
+
+class ServiceKeys(Section):
+    """One service of the mesh."""
+
+    port: Port = 80
+    """Port of the service in the mesh, not of a process on this machine."""
+
+    health: Annotated[str, Shaped("/.*", "a path that starts with /")] = "/health"
+    """Path that answers with a status from 200 to 399 when the service is ready."""
+
+    ready_within_s: Duration = 30.0
+    """How long a started process may take to become ready."""
+
+    calls: dict[Variable, Word] = Field(default_factory=dict)
+    """Services that it calls: the environment variable gets the URL of the service in the mesh."""
+
+    command: Words | None = None
+    """The command that starts a version on this machine, for every version without its own."""
+
+    env: dict[str, Word] = Field(default_factory=dict)
+    """Environment variables of every version."""
+
+    versions: Annotated[dict[str, VersionKeys], Field(min_length=1)]
+    """The versions of the service, by name."""
+
+
+def services_of(keys: Mapping[str, ServiceKeys], document: Document) -> dict[str, Service]:
+    """All services in the order of the file.
+
+    Raises ConfigError for a call to an unknown service, for services that call each other in a circle and for a
+    misspelt placeholder.
+    """
+    for name, service in keys.items():
         for variable, callee in service.calls.items():
-            section.known((service.name, "calls", variable), callee, services)
-    circle = _circle({name: tuple(service.calls.values()) for name, service in services.items()})
+            require_known(document, ("services", name, "calls", variable), callee, keys)
+    circle = _circle({name: tuple(service.calls.values()) for name, service in keys.items()})
     if circle:
-        raise section.error((circle[0], "calls"), f"services call each other in a circle: {' -> '.join(circle)}")
-    return services
+        message = f"services call each other in a circle: {' -> '.join(circle)}"
+        raise mistake(document, ("services", circle[0], "calls"), message)
+    return {name: _service(name, service, document) for name, service in keys.items()}
 
 
-def _service(name: str, fields: Fields, root: Path) -> Service:
-    health = fields.text("health", "/health")
-    if not health.startswith("/"):
-        raise fields.wrong(("health",), "a path that starts with /", health)
-    calls = fields.text_map("calls")
-    for variable in calls:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-            raise fields.wrong(("calls", variable), "the name of an environment variable as key", variable)
-    command, env = fields.texts("command"), fields.text_map("env")
-    port, ready_within_s = fields.port("port", 80), fields.duration_s("ready-within", 30)
-    versions: dict[str, Workload] = {}
-    for version, own in fields.sections("versions"):
-        values = {"python": sys.executable, "root": str(root), "service": name, "version": version}
-        versions[version] = _workload(
-            own, Workload(service=name, version=version, labels={}, command=command, env=env), values
-        )
-    fields.end()
-    if not versions:
-        raise fields.error((), "expected at least one version under 'versions', found none")
-    return Service(name=name, port=port, health=health, calls=calls, versions=versions, ready_within_s=ready_within_s)
-
-
-def _workload(fields: Fields, default: Workload, values: Mapping[str, str]) -> Workload:
-    """A version, with the service's own command and environment as defaults."""
-    labels = {"app": default.service, "version": default.version} | fields.text_map("labels")
-    address = fields.text("address", "") if fields.take("address") is not None else None
-    if address is not None and not _is_address(address):
-        raise fields.wrong(("address",), "host:port", address)
-    own = fields.texts("command")
-    words = own or (() if address else default.command or ())
-    command = tuple(_filled(fields, ("command", i), word, values) for i, word in enumerate(words))
-    env = dict(default.env) | fields.text_map("env")
-    fields.end()
-    return Workload(
-        service=default.service,
-        version=default.version,
-        labels=labels,
-        command=command or None,
-        address=address,
-        env={name: _filled(fields, ("env", name), value, values) for name, value in env.items()},
+def _service(name: str, keys: ServiceKeys, document: Document) -> Service:
+    versions = {version: _workload(name, version, keys, document) for version in keys.versions}
+    return Service(
+        name=name,
+        port=keys.port,
+        health=keys.health,
+        calls=keys.calls,
+        versions=versions,
+        ready_within_s=keys.ready_within_s,
     )
 
 
-def _filled(fields: Fields, place: tuple[str | int, ...], text: str, values: Mapping[str, str]) -> str:
+def _workload(service: str, version: str, keys: ServiceKeys, document: Document) -> Workload:
+    """A version, with the service's own command and environment as defaults."""
+    own, place = keys.versions[version], ("services", service, "versions", version)
+    if own.address is not None and not _is_address(own.address):
+        raise mistake(document, (*place, "address"), f"expected host:port, found {own.address!r}")
+    known = {"python": sys.executable, "root": str(document.file.parent), "service": service, "version": version}
+    words = own.command or (None if own.address else keys.command) or []
+    command = tuple(_filled(document, (*place, "command", i), word, known) for i, word in enumerate(words))
+    env = {name: _filled(document, (*place, "env", name), text, known) for name, text in (keys.env | own.env).items()}
+    labels = {"app": service, "version": version} | own.labels
+    return Workload(
+        service=service, version=version, labels=labels, command=command or None, address=own.address, env=env
+    )
+
+
+def _filled(document: Document, place: Place, text: str, known: Mapping[str, str]) -> str:
     """The text with its placeholders replaced; other braces stay, unless they look like a misspelt placeholder."""
+    names = [*known, "port"]
     for name in re.findall(r"\{([a-z_]+)\}", text):
-        close = difflib.get_close_matches(name, [*values, "port"], n=1, cutoff=0.75)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
         if close and close[0] != name:
-            known = ", ".join(f"{{{one}}}" for one in [*values, "port"])
-            raise fields.error(place, f"expected one of {known}, found {{{name}}}, did you mean {{{close[0]}}}?")
-    return re.sub(r"\{([a-z_]+)\}", lambda match: values.get(match[1], match[0]), text)
+            listed = ", ".join(f"{{{one}}}" for one in names)
+            message = f"expected one of {listed}, found {{{name}}}, did you mean {{{close[0]}}}?"
+            raise mistake(document, place, message)
+    return re.sub(r"\{([a-z_]+)\}", lambda match: known.get(match[1], match[0]), text)
 
 
 def _is_address(text: str) -> bool:
-    host, colon, port = text.rpartition(":")
-    return bool(host and colon and port.isdecimal() and 1 <= int(port) <= 65535)
+    return 1 <= int(text.rpartition(":")[2]) <= _HIGHEST_PORT
 
 
 def _circle(calls: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -14,17 +14,19 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|µs|ms|s|m|h)")
 def parse_duration(text: str | float, what: str = "duration") -> float:
     """Seconds in ``text``: ``250ms``, ``1.5s``, ``1m30s``, or a plain number of seconds.
 
+    what: the name at the start of an error's message; empty for a message without one.
     Raises UsageError for anything else, negative values included.
     """
+    label = f"{what}: " if what else ""
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise UsageError(f"{what}: expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
+        raise UsageError(f"{label}expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
     if isinstance(text, (int, float)):
         if not 0 <= text < float("inf"):
-            raise UsageError(f"{what}: expected a duration of at least 0 s, found {text!r}")
+            raise UsageError(f"{label}expected a duration of at least 0 s, found {text!r}")
         return float(text)
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        raise UsageError(f"{what}: expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
+        raise UsageError(f"{label}expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
@@ -41,14 +43,18 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_percent(value: str | float, what: str = "percent") -> float:
-    """The ratio in [0, 1] of a percentage: ``50``, ``50.0`` and ``"50%"`` are all 0.5."""
+    """The ratio in [0, 1] of a percentage: ``50``, ``50.0`` and ``"50%"`` are all 0.5.
+
+    what: the name at the start of an error's message; empty for a message without one.
+    """
     text = value.strip().removesuffix("%") if isinstance(value, str) else value
     try:
         percent = float(text) if not isinstance(text, bool) else float("nan")
     except (TypeError, ValueError):
         percent = float("nan")
     if not 0 <= percent <= 100:
-        raise UsageError(f"{what}: expected a percentage from 0 to 100, found {value!r}")
+        label = f"{what}: " if what else ""
+        raise UsageError(f"{label}expected a percentage from 0 to 100, found {value!r}")
     return percent / 100
 
 

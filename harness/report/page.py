@@ -23,6 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.model.json import Json
+from harness.model.masking import masked
 from harness.model.record import Record
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Analysis, Verdict
@@ -45,7 +46,6 @@ HEADER_CELLS = (
 """For ``pytest_html_results_table_header``: insert after the first cell."""
 
 _SHOWN_PASSES = 6
-_SECRET = ("token", "secret", "password", "passwd", "credential", "authorization", "api_key", "apikey", "private_key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def _context(record: Record, analysis: Analysis, folder: Path | str) -> dict[str
         "distributions": _distributions(record), "metrics": _metrics(record, end_s=seen.end_s),
         "changes": changes(record), "proofs": sorted(analysis.proofs, key=lambda proof: proof.held),
         "canary_n": int((record.samples.arm == 1).sum()), "alpha": format_percent(analysis.alpha),
-        "environment": _flat(record.manifest), "config": yaml.safe_dump(_redacted(record.config), sort_keys=False, allow_unicode=True) if record.config else "",
+        "environment": _flat(record.manifest), "config": yaml.safe_dump(masked(record.config), sort_keys=False, allow_unicode=True) if record.config else "",
     }  # fmt: skip
 
 
@@ -183,9 +183,9 @@ def _metrics(record: Record, *, end_s: float) -> list[dict[str, Any]]:
 
 
 def _flat(manifest: Json, path: str = "") -> list[tuple[str, str]]:
-    """Nested mappings as dotted names, secrets blotted out."""
+    """Nested mappings as dotted names, with secret values hidden."""
     rows: list[tuple[str, str]] = []
-    for name, value in _redacted(manifest).items():
+    for name, value in masked(manifest).items():
         here = f"{path}{name}"
         if isinstance(value, dict):
             rows += _flat(value, f"{here}.")
@@ -193,15 +193,3 @@ def _flat(manifest: Json, path: str = "") -> list[tuple[str, str]]:
             text = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
             rows.append((words.printable(here), words.printable(text)))
     return rows
-
-
-def _redacted(value: Json) -> Json:
-    """Plain values with those whose name sounds secret replaced."""
-    if hasattr(value, "items"):
-        return {
-            str(key): "(not shown)" if any(part in str(key).lower() for part in _SECRET) else _redacted(inner)
-            for key, inner in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_redacted(inner) for inner in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

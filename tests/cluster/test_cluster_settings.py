@@ -95,7 +95,7 @@ cluster:
         ("cluster: {opt-in: enabled}", r"cluster.opt-in: expected a label"),
         ("cluster: {prove: sometimes}", r"cluster.prove: expected true or false"),
         ("cluster: {limits: {dose: 150%}}", r"cluster.limits.dose: .*0 to 100"),
-        ("cluster: {limits: {faults: 0}}", r"cluster.limits.faults: expected a number from 1"),
+        ("cluster: {limits: {faults: 0}}", r"cluster.limits.faults: expected a whole number from 1"),
         ("cluster: {live-within: soon}", r"cluster.live-within: .*duration"),
         ("cluster: {proxies: {vm: {url: nowhere}}}", r"cluster.proxies.vm.url: expected the URL of Envoy's admin port"),
     ],

@@ -59,9 +59,11 @@ def test_every_scenario_is_shipped():
     )
 
 
-def test_the_shipped_configuration_differs_in_one_path_only():
-    """The package's harness.yaml is the top level's, but for the folder of the Istio resources, which exist once."""
-    expected = (ROOT / "harness.yaml").read_text().replace("[harness/demo/project/istio/", "[istio/")
+def test_the_shipped_configuration_differs_in_paths_only():
+    """The package's harness.yaml is the top level's, except for the paths of the schema and of the Istio resources."""
+    modeline, _, text = (ROOT / "harness.yaml").read_text().partition("\n")
+    expected = text.replace("[harness/demo/project/istio/", "[istio/")
+    assert "# yaml-language-server: $schema=harness/config/harness.schema.json" == modeline
     assert expected == (PROJECT / "harness.yaml").read_text()
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
-import harness.config
 from harness.config import PhaseSettings, read_config, resolved, with_environment
 from harness.errors import ConfigError
 from harness.model.load import Arrivals
-from harness.model.objective import default_objectives, parse_objective
+from harness.model.objective import default_objectives
 
 MINIMAL = """\
 service: reviews
@@ -83,25 +80,11 @@ def test_no_istio_files_may_be_said_in_words(tmp_path: Path) -> None:
     assert () == read_config(written(tmp_path, MINIMAL + "\nistio: []\n")).istio
 
 
-def test_the_documented_example_is_valid(tmp_path: Path) -> None:
-    """The example in the module's docstring can be read as it stands."""
-    documentation = harness.config.__doc__ or ""
-    example = textwrap.dedent(re.split(r"::\n\n", documentation)[1].split("\n\nCommands")[0])
-    (tmp_path / "istio").mkdir()
-    (tmp_path / "istio" / "rules.yaml").write_text("")
-    (tmp_path / "loadprofiles").mkdir()
-    config = read_config(written(tmp_path, example))
-    assert config.istio == (tmp_path / "istio" / "rules.yaml",)
-    assert config.objectives[1] == parse_objective("latency_p99 < +10%", weight=2, group="latency", critical=True)
-    assert config.workload("billing", "v1").address == "127.0.0.1:8080"
-    assert config.prometheus == "http://127.0.0.1:9090"
-
-
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ("service: reviews", "service: review", "harness.yaml:1: service: expected one of ratings, reviews, found 'review', did you mean 'reviews'?"),
-        ("service: reviews", "sevice: reviews", "harness.yaml:1: service: expected a text, found nothing"),
+        ("service: reviews", "sevice: reviews", "harness.yaml:1: sevice: unknown key, did you mean 'service'?; known: arms, "),
         ("canary: v3", "canary: v4", "harness.yaml:2: arms.canary: expected one of v2, v3, found 'v4'"),
         ("canary: v3", "canary: v2", "harness.yaml:2: arms.canary: expected another version than the baseline"),
         ("arms: {", "arms: {green: v2, ", "harness.yaml:2: arms.green: unknown key; known: baseline, canary"),
@@ -142,7 +125,7 @@ def test_a_mistake_in_the_services_names_line_and_key(tmp_path: Path, old: str, 
         ("load: {arrivals: poison}", "harness.yaml:14: load.arrivals: expected one of even, poisson, found 'poison', did you mean 'poisson'?"),
         ("load: {folders: [nowhere]}", "harness.yaml:14: load.folders[0]: expected a folder relative to "),
         ("istio: [nothing/*.yaml]", "harness.yaml:14: istio[0]: expected files relative to "),
-        ("objectives: []", "harness.yaml:14: objectives: expected a list of objectives"),
+        ("objectives: []", "harness.yaml:14: objectives: expected at least one entry, found []"),
         ("objectives:\n  - error_rate < +1pp\n  - latencyp99 < +10%", "harness.yaml:16: objectives[1]: "),
         ("objectives:\n  - {objective: error_rate < +1pp,\n     wait: 2}", "harness.yaml:16: objectives[0].wait: unknown key"),
         ("judge: {alpha: 2}", "harness.yaml:14: judge.alpha: expected a number from 1e-06 to 0.5, found 2"),
@@ -161,8 +144,9 @@ def test_a_mistake_in_another_section_names_line_and_key(tmp_path: Path, line: s
         ("", "harness.yaml: expected one YAML document, found 0"),
         ("a: 1\n---\nb: 2\n", "harness.yaml: expected one YAML document, found 2"),
         ("- a\n", "harness.yaml:1: expected keys with values, found ['a']"),
-        ("service: x\n", "harness.yaml:1: expected at least one service under 'services', found none"),
-        ("service: x\nservices: {x: {}}\n", "harness.yaml:2: services.x: expected at least one version under 'versions'"),
+        ("arms: {baseline: a, canary: b}\nservice: x\n", "harness.yaml:1: services: missing; this key is required: Every service of the mesh, by name"),
+        ("arms: {baseline: a, canary: b}\nservice: x\nservices: {}\n", "harness.yaml:3: services: expected at least one entry, found {}"),
+        ("arms: {baseline: a, canary: b}\nservice: x\nservices: {x: {}}\n", "harness.yaml:3: services.x.versions: missing; this key is required: The versions"),
         ("a: &a {b: *a}\n", "harness.yaml:1: expected valid YAML, found: an alias that contains itself"),
         ("a: !!python/object:os.system {}\n", "harness.yaml:1: "),
     ],
@@ -170,6 +154,45 @@ def test_a_mistake_in_another_section_names_line_and_key(tmp_path: Path, line: s
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     """Empty files, several documents, lists and files without services are refused."""
     assert refusal(tmp_path, text).startswith(expected)
+
+
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
+    """The error is about the first mistake in the file, and the other mistakes follow, a line each."""
+    text = MINIMAL.replace("v2: {}", "v2: {comand: [x]}") + "split: 150%\nlod: 3\n"
+    assert refusal(tmp_path, text).splitlines() == [
+        "harness.yaml:12: services.reviews.versions.v2.comand: unknown key, did you mean 'command'?; "
+        "known: address, command, env, labels",
+        "harness.yaml:14: split: expected a percentage from 0 to 100, found '150%'",
+        "harness.yaml:15: lod: unknown key, did you mean 'load'?; known: arms, cluster, entry, gauges, guards, istio, "
+        "judge, load, namespace, objectives, out, phases, prometheus, service, services, split",
+    ]
+
+
+def test_the_error_has_the_place_of_the_first_mistake(tmp_path: Path) -> None:
+    """File, line and key are fields of the error."""
+    with pytest.raises(ConfigError) as raised:
+        read_config(written(tmp_path, MINIMAL + "phases: {steady: -1}\n"))
+    assert (raised.value.file, raised.value.line, raised.value.path) == (tmp_path / "harness.yaml", 14, "phases.steady")
+
+
+def test_many_mistakes_are_counted(tmp_path: Path) -> None:
+    """A file that is no configuration at all does not fill the screen."""
+    message = refusal(tmp_path, MINIMAL + "".join(f"key{number}: 1\n" for number in range(30)))
+    assert message.splitlines()[9:] == [
+        "harness.yaml:23: key9: unknown key; known: arms, cluster, entry, gauges, "
+        "guards, istio, judge, load, namespace, objectives, out, phases, prometheus, service, services, split",
+        "and 20 more mistakes",
+    ]
+
+
+def test_the_caret_of_an_objective_is_kept(tmp_path: Path) -> None:
+    """The message shows the objective with a caret under the character that is wrong."""
+    message = refusal(tmp_path, MINIMAL + "objectives: [error_rate < +1pp, latency_p99 < +10]\n")
+    assert message.splitlines() == [
+        "harness.yaml:14: objectives[1]: objective: expected a unit for latency_p99 (%, us, µs, ms, s, m), found none",
+        "  latency_p99 < +10",
+        "                   ^",
+    ]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -229,6 +252,14 @@ def test_the_recorded_settings_are_json_without_secrets(tmp_path: Path) -> None:
     assert "hunter2" not in text
     assert json.loads(text)["services"]["reviews"]["versions"]["v3"]["env"]["DB_PASSWORD"] == "(hidden)"
     assert json.loads(text)["load"]["arrivals"] == "poisson"
+
+
+def test_secrets_are_hidden_wherever_they_stand(tmp_path: Path) -> None:
+    """A header with credentials is hidden too; a section is not hidden because its name sounds secret."""
+    text = MINIMAL.replace("ratings", "tokens") + "cluster: {headers: {Authorization: Basic x, Host: reviews}}\n"
+    found = resolved(read_config(written(tmp_path, text)))
+    assert found["cluster"]["headers"] == {"Authorization": "(hidden)", "Host": "reviews"}
+    assert found["services"]["tokens"]["port"] == 80
 
 
 GAUGED = (

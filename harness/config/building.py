@@ -1,0 +1,109 @@
+"""From checked keys to ``Config``: compare values with each other and with the disk, and resolve paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.config.cluster import cluster_settings
+from harness.config.gauges import gauges_of, require_sources
+from harness.config.keys import Keys, SplitKeys
+from harness.config.mistakes import dotted, mistake, require_known, wrong
+from harness.config.services import services_of
+from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
+from harness.model.objective import default_objectives
+from harness.model.split import SplitBy
+from harness.routing.istio.yaml_lines import Document
+
+
+def build(keys: Keys, document: Document) -> Config:
+    """The settings. Raises ConfigError for values that contradict each other, and for files that do not exist."""
+    _check_names(keys, document)
+    root, judge = document.file.parent, keys.judge
+    config = Config(
+        file=document.file,
+        service=keys.service,
+        namespace=keys.namespace,
+        baseline=keys.arms.baseline,
+        canary=keys.arms.canary,
+        canary_share=_canary_share(keys.split),
+        split_by=keys.split.by,
+        entry=keys.entry or keys.service,
+        services=services_of(keys.services, document),
+        istio=_istio_files(keys, document),
+        load=_load(keys, document),
+        phases=PhaseSettings(**dict(keys.phases)),
+        objectives=tuple(one.parsed() for one in keys.objectives) if keys.objectives else default_objectives(),
+        judge=judge.name,
+        alpha=judge.alpha,
+        pass_score=judge.pass_score,
+        marginal_score=judge.marginal_score,
+        prometheus=keys.prometheus,
+        gauges=gauges_of(keys.gauges),
+        guards=GuardSettings(**dict(keys.guards)),
+        calibration=_calibration(keys, document),
+        out=root / keys.out,
+        cluster=cluster_settings(keys.cluster, root),
+        lines={dotted(place): line for place, line in document.lines.items()},
+    )
+    _check_arms(config)
+    require_sources(config)
+    return config
+
+
+def _check_names(keys: Keys, document: Document) -> None:
+    require_known(document, ("service",), keys.service, keys.services)
+    versions = keys.services[keys.service].versions
+    require_known(document, ("arms", "baseline"), keys.arms.baseline, versions)
+    require_known(document, ("arms", "canary"), keys.arms.canary, versions)
+    if keys.entry is not None:
+        require_known(document, ("entry",), keys.entry, keys.services)
+    if keys.judge.marginal_score > keys.judge.pass_score:
+        expected = f"at most the passing score {keys.judge.pass_score:g}"
+        raise wrong(document, ("judge", "marginal"), expected, keys.judge.marginal_score)
+
+
+def _check_arms(config: Config) -> None:
+    """Raise ConfigError when both arms are the same build, or the same address."""
+    if config.baseline == config.canary:
+        raise config.error("arms.canary", f"expected another version than the baseline, found {config.canary} for both")
+    addresses = [config.workload(config.service, arm).address for arm in (config.baseline, config.canary)]
+    if addresses[0] is not None and addresses[0] == addresses[1]:
+        raise config.error(
+            f"services.{config.service}.versions.{config.canary}.address",
+            f"expected another address than the baseline's, found {addresses[1]} for both: "
+            "the canary would be compared with itself",
+        )
+
+
+def _canary_share(split: SplitKeys) -> float:
+    if split.share is not None:
+        return split.share
+    return 1.0 if split.by is SplitBy.MIRROR else 0.5
+
+
+def _load(keys: Keys, document: Document) -> LoadSettings:
+    root, load = document.file.parent, keys.load
+    for i, name in enumerate(load.folders or ()):
+        if not (root / name).is_dir():
+            raise wrong(document, ("load", "folders", i), f"a folder relative to {root}", name)
+    folders = tuple(root / name for name in load.folders or ("loadprofiles",))
+    return LoadSettings(profile=load.profile, rate_rps=load.rate_rps, arrivals=load.arrivals, folders=folders)
+
+
+def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
+    """Files by their patterns, in order; each pattern must match."""
+    root, found = document.file.parent, []
+    for i, pattern in enumerate(keys.istio):
+        path = root / pattern
+        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not matches or not all(match.is_file() for match in matches):
+            raise wrong(document, ("istio", i), f"files relative to {root}", pattern)
+        found += matches
+    return tuple(found)
+
+
+def _calibration(keys: Keys, document: Document) -> Path | None:
+    name, root = keys.judge.calibration, document.file.parent
+    if name is not None and not (root / name).is_file():
+        raise mistake(document, ("judge", "calibration"), f"expected an existing file, found {name!r}")
+    return None if name is None else root / name

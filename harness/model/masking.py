@@ -1,0 +1,27 @@
+"""Hide values whose name says that they are secret, before they are recorded or shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from harness.model.json import JsonObject, JsonValue
+
+HIDDEN = "(hidden)"
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|authorization|api[-_]?key|private", re.IGNORECASE)
+
+
+def masked(values: Mapping[str, JsonValue]) -> JsonObject:
+    """The same values, at every depth, with ``HIDDEN`` in place of those under a secret name.
+
+    A mapping under such a name is kept and looked through: a service may be called ``token``.
+    """
+    return {name: _masked(value, secret=_SECRET_NAME.search(name) is not None) for name, value in values.items()}
+
+
+def _masked(value: JsonValue, *, secret: bool) -> JsonValue:
+    if isinstance(value, Mapping):
+        return masked(value)
+    if secret and value is not None:
+        return HIDDEN
+    return [_masked(item, secret=False) for item in value] if isinstance(value, (list, tuple)) else value
