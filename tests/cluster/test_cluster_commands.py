@@ -18,6 +18,8 @@ from shop import Open
 from test_rights import role
 
 from harness.cli import main
+from harness.clients.kubernetes.times import epoch
+from harness.clients.processes.child import wait_until
 from harness.routing.istio.routing import split_edits
 
 CONFIG = """\
@@ -62,6 +64,11 @@ def left_behind(fake: FakeKubernetes, open_mesh: Open) -> Iterator[None]:
             state = dict(fake.store.objects)
     fake.store.objects.update({key: value for key, value in state.items() if key[1] != "events"})
     yield
+
+
+def renewed_at(fake: FakeKubernetes, run: str) -> float:
+    """When a run last said that it lives, in epoch seconds of the server's clock."""
+    return epoch(fake.object("Lease", f"harness-{run}-alive")["spec"]["renewTime"])
 
 
 def test_plan_says_what_would_change_and_changes_nothing(
@@ -169,7 +176,7 @@ def test_faults_lists_what_is_injected(
     assert main(["faults"]) == 0
     assert "nothing is injected in namespace shop" in capsys.readouterr().out
     with left_behind(fake, open_mesh):
-        time.sleep(1.2)
+        fake.let_pass(5)
         assert main(["faults"]) == 0
     said = capsys.readouterr().out
     assert "run    dead, by" in said
@@ -183,7 +190,7 @@ def test_restore_undoes_what_a_dead_run_left(
     """A dry run says so first; a run in between refuses to start; restoring twice is fine."""
     before = fake.specs()
     with left_behind(fake, open_mesh):
-        time.sleep(1.2)
+        fake.let_pass(5)
         assert main(["restore", "--dry-run"]) == 0
         assert "dead: split by" in capsys.readouterr().out
         assert fake.specs() != before
@@ -221,11 +228,12 @@ def test_the_reaper_leaves_the_living_alone(
             owner="alive",
         )
         with mesh.changed(edits, name="split"):
-            time.sleep(1.2)
+            fake.let_pass(60)
+            assert wait_until(lambda: renewed_at(fake, "alive") > time.time() + 50, timeout_s=30)
             assert main(["reaper", "--once"]) == 0
             mesh.check()
     with left_behind(fake, open_mesh):
-        time.sleep(1.2)
+        fake.let_pass(5)
         assert main(["reaper", "--once"]) == 0
         assert "dead: split: undone and verified" in capsys.readouterr().err
     assert fake.objects("ConfigMap") == []
@@ -239,7 +247,7 @@ def test_a_journal_that_cannot_be_read_does_not_keep_others_from_being_undone(
     odd = {"name": "odd", "labels": {"canary-harness/journal": "true"}}
     with left_behind(fake, open_mesh):
         fake.put({"kind": "ConfigMap", "metadata": odd, "data": {"change": "{}"}})
-        time.sleep(1.2)
+        fake.let_pass(5)
         assert main(["reaper", "--once"]) == 0
     assert fake.specs() == before
     assert "ConfigMap odd" in capsys.readouterr().err
@@ -312,7 +320,7 @@ def test_what_an_undo_could_not_see_is_said(
     for number, rules in enumerate(roles):
         fake.grant("reaper", f"reaper-token-{number}", rules)
         with left_behind(fake, open_mesh):
-            time.sleep(1.2)
+            fake.let_pass(5)
             fake.kubeconfig(kubeconfig, token=f"reaper-token-{number}")
             assert main(["reaper", "--once"]) == 0
             fake.kubeconfig(kubeconfig)
@@ -333,7 +341,7 @@ def test_a_reaper_that_looks_once_fails_over_proxies_that_lag(
     before = fake.specs()
     (project / "harness.yaml").write_text(CONFIG.format(more="").replace("live-within: 5s", "live-within: 0.3s"))
     with left_behind(fake, open_mesh):
-        time.sleep(1.2)
+        fake.let_pass(5)
         stale = {name: fake.config_dump("shop", name) for name in ("reviews-1", "reviews-3")}
         monkeypatch.setattr(fake, "config_dump", lambda _, pod: stale.get(pod, {}))
         assert main(["reaper", "--once"]) == 12

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from copy import deepcopy
@@ -139,7 +138,7 @@ def test_kill_between_then_reaper_beside_foreign_edits(
     changed, theirs = deepcopy(fake.object("VirtualService", "reviews")), {"name": "theirs", "redirect": {"uri": "/"}}
     changed["spec"]["http"].insert(1, {**theirs, "match": [{"uri": {"exact": "/x"}}]})
     fake.put(changed)
-    time.sleep(1.5)
+    fake.let_pass(5)
     done = reap(kube, "shop", patience_s=5)
     assert {item.change.name for item in done} >= {"split"}
     assert "silent" in done[-1].reason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, closing
 from copy import deepcopy
 from pathlib import Path
@@ -115,7 +114,7 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
         kinds = ("VirtualService", "DestinationRule", "EnvoyFilter", "Deployment", "ConfigMap", "Lease")
         during = deepcopy([item for kind in kinds for item in fake.objects(kind)])
     fake.put(*during)
-    time.sleep(1.2)
+    fake.let_pass(5)
     with closing(connect(kubeconfig=fake.kubeconfig(tmp_path / "reaper", token="reaper-token"))) as kube:
         done = reap(kube, "shop", patience_s=2, settle=ignore)
     assert [item.trouble for item in done] == ["", "", "", ""]

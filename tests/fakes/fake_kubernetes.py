@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class FakeKubernetes:
     after: Callable[[Call], str | None] = lambda call: None
     url: str = ""
     stuck_marks: dict[str, str] = field(default_factory=dict)
+    ahead_s: int = 0
     probed_with: list[str] = field(default_factory=list)
     _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
 
@@ -73,6 +75,10 @@ class FakeKubernetes:
         }
         path.write_text(yaml.safe_dump(document))
         return path
+
+    def let_pass(self, seconds: int) -> None:
+        """Move the server's clock forward; clients hear of it with their next answer."""
+        self.ahead_s += seconds
 
     def put(self, *resources: Any) -> None:
         """Create or overwrite objects behind everybody's back."""
@@ -233,10 +239,13 @@ async def _answer(fake: FakeKubernetes, request: web.Request) -> web.StreamRespo
     if (outside := _outside_the_api(fake, request)) is not None:
         return outside
     try:
-        return await _route(fake, request)
+        answer = await _route(fake, request)
     except Refused as refused:
         headers = {"Content-Type": "application/json", **refused.headers}
-        return web.Response(status=refused.code, body=status_of(refused), headers=headers)
+        answer = web.Response(status=refused.code, body=status_of(refused), headers=headers)
+    if not answer.prepared:
+        answer.headers["Date"] = formatdate(time.time() + fake.ahead_s, usegmt=True)
+    return answer
 
 
 def _outside_the_api(fake: FakeKubernetes, request: web.Request) -> web.Response | None:
