@@ -75,7 +75,7 @@ def test_a_count_that_is_not_locusts_is_noticed(tmp_path, target, profile):
 
 def test_a_killed_fork_is_noticed_although_locust_says_nothing(tmp_path, target, profile):
     """Locust returns 0 when a worker is killed; the proof counts the workers that reached the end."""
-    with LocustLoad().start(plan(profile(READ), target.url, rate=50, seconds=6, processes=2), tmp_path) as run:
+    with LocustLoad().start(plan(profile(READ), target.url, rate=100, seconds=3, processes=2), tmp_path) as run:
         assert wait_until(lambda: len(run.samples()) > 20, timeout_s=60)
         os.kill(read_heads(tmp_path / "load")[1].pid, signal.SIGKILL)
         assert wait_until(lambda: not run.running(), timeout_s=120)

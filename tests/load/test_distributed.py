@@ -132,7 +132,7 @@ def test_a_sample_takes_at_most_eight_bytes_on_the_way():
 
 def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_stay(cluster, target, profile):
     """The other worker goes on to the end; the report counts the dead."""
-    run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=8), workers=2)
+    run = cluster.run(plan(profile(READ), target.url, rate=200, seconds=4), workers=2)
     assert wait_until(lambda: len(run.samples()) > 100, timeout_s=60)
     os.kill(cluster.processes[2].pid, signal.SIGKILL)
     assert wait_until(ended(run), timeout_s=120)

@@ -9,6 +9,7 @@ from gates import Gate
 from harness import bundle, wiring
 from harness.runner.deciding import decide
 
+pytestmark = pytest.mark.alone
 FAULTED = """
 def test_slow_ratings(canary):
     canary.run(faults=[delay("ratings", "1s", percent=30)]).require_pass()
