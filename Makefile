@@ -37,9 +37,10 @@ quick: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/packaging
 
-# Tests that judge latencies of whole runs come last, and nothing else runs at the same time.
+# Most tests wait more than they compute, so three at a time suit two cores. Tests that judge latencies of whole runs
+# come last, and nothing else runs at the same time.
 test: $(STAMP) check
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone and not slow"
+	$(BIN)/pytest -q -n 3 --dist loadfile -m "not alone and not slow"
 	$(BIN)/pytest -q -m "alone and not slow"
 
 # Whole runs are left out: measuring them would make the harness slower than the services it measures.

@@ -117,9 +117,9 @@ def judged(config: Config, folder: Path) -> Outcome:
         faults=[abort("ratings", 503, percent=50)],
         rate_rps=100,
         warm_up_s=0.5,
-        steady_s=3,
-        fault_s=3,
-        recovery_s=2,
+        steady_s=2,
+        fault_s=2,
+        recovery_s=1,
     )
     with open_mesh(config, target="cluster", folder=folder / "logs") as mesh:
         return judge_scenario(scenario, config, mesh, folder=folder / "run", again="", notify=silent)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -215,7 +214,7 @@ def test_a_profile_that_hangs_at_its_import_is_ended(tmp_path, target, profile):
         LocustLoad(start_limit_s=2).start(plan(path, target.url), tmp_path),
     ):
         pass
-    assert _children() == []
+    assert wait_until(lambda: _children() == [], timeout_s=30)
 
 
 def test_an_exception_in_a_task_is_counted_and_named(tmp_path, target, profile):
@@ -319,5 +318,4 @@ def test_names_for_which_there_is_no_room_spoil_no_sample_either(tmp_path, targe
 
 
 def _children() -> list[psutil.Process]:
-    time.sleep(0.1)
     return [child for child in psutil.Process().children() if "locust" in " ".join(child.cmdline())]

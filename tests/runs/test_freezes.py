@@ -17,7 +17,7 @@ def test_a_harness_that_was_stopped_does_not_pass(gate):
     process = gate.start()
     until(process, "steady ")
     os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(8)
+    time.sleep(8)  # real time has to pass: the proof allows for 5 s without a look, and a look is due every second
     os.kill(process.pid, signal.SIGCONT)
     said, _ = process.communicate(timeout=120)
     assert 11 == process.returncode, said

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -142,15 +141,15 @@ def test_a_killed_supervisor_takes_its_command_along(tmp_path: Path) -> None:
 
 
 def test_the_end_of_the_starting_thread_ends_nothing(tmp_path: Path) -> None:
-    """A process started in a thread outlives that thread."""
+    """A process started in a thread outlives that thread: it still writes after the thread has ended."""
     processes: list[Process] = []
-    thread = threading.Thread(
-        target=lambda: processes.append(start(["sleep", "600"], name="sleep", log=tmp_path / "log"))
-    )
+    ticking = ["sh", "-c", "while :; do echo tick; sleep 0.05; done"]
+    thread = threading.Thread(target=lambda: processes.append(start(ticking, name="ticking", log=tmp_path / "log")))
     thread.start()
     thread.join()
     with processes[0] as process:
-        time.sleep(0.3)
+        ticks = (tmp_path / "log").read_text().count("tick")
+        assert wait_until(lambda: (tmp_path / "log").read_text().count("tick") > ticks + 3, timeout_s=30)
         assert process.running()
 
 
