@@ -13,7 +13,6 @@ from harness.errors import JudgeInputError
 from harness.judge.kayenta import read_config
 from harness.judge.kayenta.classify import Comparison, add_noise, classify, classify_by_mean, prepare
 from harness.judge.kayenta.lookup import ABSENT, lookup, number_at
-from harness.judge.kayenta.queries import escape_template, unescape_template
 from harness.judge.kayenta.rules import Rules
 from harness.judge.kayenta.schedule import in_order_of_judgement
 from harness.model.objective import Direction
@@ -231,9 +230,3 @@ def test_judgements_are_ordered_by_number() -> None:
     """The tenth comes after the second."""
     names = ("Run Canary #10", "Run Canary #2", "Run Canary #1")
     assert in_order_of_judgement(names) == ("Run Canary #1", "Run Canary #2", "Run Canary #10")
-
-
-def test_templates_are_escaped_and_back() -> None:
-    r"""``${`` becomes ``$\{``, and nothing else changes."""
-    assert escape_template("a ${b} $c") == r"a $\{b} $c"
-    assert unescape_template(r"a $\{b} $c") == "a ${b} $c"

@@ -1,33 +1,51 @@
-"""Try again while the API server is in trouble, in conflict with others, or starting."""
+"""Try again while the API server is in trouble, has a conflict with other clients, or is starting."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
 from harness.errors import ClusterConflict, ClusterForbidden, ClusterUnreachable
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _STARTING_S = 0.05, 2.0, 60.0
+_WORTH_ANOTHER_TRY = (ClusterConflict, ClusterForbidden, ClusterUnreachable)
 T = TypeVar("T")
 
 
-def retry(work: Callable[[], T], *, patience_s: float, tell: Callable[[str], object]) -> T:
-    """What ``work`` returns, tried again on conflict or trouble for ``patience_s`` seconds; then its last error.
+def retry(
+    work: Callable[[], T],
+    *,
+    patience_s: float,
+    tell: Callable[[str], object],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Call ``work`` and return its result. Call it again after a conflict or trouble, for ``patience_s`` seconds.
 
-    A lack of rights counts as trouble for a while: an API server that has just started denies everybody
-    until it has read its Roles. tell: told of each failure before the next try.
+    A missing right counts as trouble for up to a minute: an API server that has just started refuses everybody
+    until it has read its Roles. tell: gets a line about each failure before the next try. Raises the last error.
     """
-    started, wait_s = time.monotonic(), _FIRST_WAIT_S
-    while True:
-        try:
-            return work()
-        except (ClusterConflict, ClusterForbidden, ClusterUnreachable) as error:
-            may_s = min(patience_s, _STARTING_S) if isinstance(error, ClusterForbidden) else patience_s
-            left_s = started + may_s - time.monotonic()
-            if wait_s > left_s:
-                raise
-            tell(f"{error}; trying again for {left_s:.0f} s")
-        time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
-        wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+    started = clock()
+
+    def left_s(state: RetryCallState) -> float:
+        forbidden = isinstance(_error(state), ClusterForbidden)
+        return started + (min(patience_s, _STARTING_S) if forbidden else patience_s) - clock()
+
+    def announce(state: RetryCallState) -> None:
+        tell(f"{_error(state)}; trying again for {left_s(state):.0f} s")
+
+    return Retrying(
+        retry=retry_if_exception_type(_WORTH_ANOTHER_TRY),
+        wait=wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
+        stop=lambda state: state.upcoming_sleep > left_s(state),
+        before_sleep=announce,
+        sleep=sleep,
+        reraise=True,
+    )(work)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()
