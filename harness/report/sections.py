@@ -1,0 +1,213 @@
+"""The sections of the HTML report, in the order in which they are shown.
+
+To add one, write ``templates/sections/ID.html`` and add a ``Section`` to ``SECTIONS`` with the function that returns
+the values for the template. Templates also see ``scene``, ``record``, ``analysis``, ``plan`` and ``run``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from harness.model.json import Json
+from harness.model.record import Series
+from harness.model.units import format_percent
+from harness.model.verdict import Verdict
+from harness.report import tables, words
+from harness.report.buckets import Buckets, Column
+from harness.report.changes import changes
+from harness.report.charts.distribution import difference, distribution
+from harness.report.charts.forest import drawable, forest
+from harness.report.charts.metric import metric
+from harness.report.charts.timeline import timeline
+from harness.report.environment import configuration_text, environment_rows
+from harness.report.findings import counts, finding_rows, unaccounted
+from harness.report.quantiles import quantiles
+from harness.report.scene import Scene
+
+_SHOWN_PASSES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a section shows of one run. note: a remark next to the title. opened: whether it is unfolded at first."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    note: str = ""
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One section. id: its anchor, its CSS class and the name of its template. link: its text in the navigation.
+
+    show: returns what to show, or None when the run has nothing for this section. in_row: whether a row of
+    pytest-html shows it too.
+    """
+
+    id: str
+    title: str
+    link: str
+    show: Callable[[Scene], Shown | None]
+    in_row: bool = False
+
+
+def _objectives(scene: Scene) -> Shown:
+    analysis = scene.analysis
+    passed = sum(finding.verdict is Verdict.PASS for finding in analysis.findings)
+    values = {
+        "rows": finding_rows(scene.record, analysis),
+        "counts": counts(analysis),
+        # Passed rows are folded away at first when there are many and others need the eye.
+        "fold_passes": _SHOWN_PASSES < passed < len(analysis.findings),
+    }
+    return Shown(values=values, note="worst first; difference is canary against baseline", opened=True)
+
+
+def _timeline(scene: Scene) -> Shown:
+    record, seen = scene.record, scene.seen
+    values = {
+        "seen": seen,
+        "events": sorted(record.events, key=lambda event: event.at_s),
+        "cursor": json.dumps(_cursor(seen), separators=(",", ":"), allow_nan=False),
+        "charts": [timeline(scene.plan, record.phases, record.events, seen, narrow=narrow) for narrow in scene.widths],
+        "phase_rows": tables.phase_rows(record),
+    }
+    return Shown(
+        values=values,
+        note="by the moment a request was due; a gap is a gap",
+        opened=scene.unsettled or scene.whole,
+    )
+
+
+def _cursor(seen: Buckets) -> dict[str, Json]:
+    """Return what the shared cursor reads out, bucket by bucket."""
+    rows = [("sent", "req/s", seen.sent_rps)]
+    for arm in seen.arms:
+        rows += [
+            (f"{arm.name} p50", "ms", arm.p50_s * 1e3),
+            (f"{arm.name} p99", "ms", arm.p99_s * 1e3),
+            (f"{arm.name} errors", "%", arm.errors * 100),
+            (f"{arm.name} n", "", arm.n),
+        ]
+    return {
+        "start": seen.start_s,
+        "end": seen.end_s,
+        "width": seen.width_s,
+        "rows": [[name, unit, _short(values)] for name, unit, values in rows],
+    }
+
+
+def _short(values: Column) -> list[float | None]:
+    return [float(f"{value:.3g}") if np.isfinite(value) else None for value in values]
+
+
+def _intervals(scene: Scene) -> Shown | None:
+    ordered = words.worst_first(scene.analysis.findings)
+    if not any(map(drawable, ordered)):
+        return None
+    return Shown(
+        values={"charts": [forest(ordered, scene.record, narrow=narrow) for narrow in scene.widths]},
+        note="in tolerances: what lies right of the tolerance is too bad",
+        opened=scene.unsettled or scene.whole,
+    )
+
+
+def _distributions(scene: Scene) -> Shown | None:
+    record = scene.record
+    seen = [quantiles(record.samples, phase) for phase in record.phases if phase.kind.judged]
+    drawn = [
+        {"seen": one, "distribution": distribution(one), "difference": difference(one) if min(one.n) >= 20 else None}
+        for one in seen
+        if max(one.n) >= 2
+    ]
+    return (
+        Shown(values={"distributions": drawn}, note="of latencies, by phase", opened=scene.unsettled) if drawn else None
+    )
+
+
+def _account(scene: Scene) -> Shown | None:
+    rows = finding_rows(scene.record, scene.analysis)
+    values = {
+        "rows": rows,
+        "score": words.points(scene.analysis.score),
+        "unaccounted": unaccounted(scene.analysis),
+    }
+    note = "what each objective cost of 100 points"
+    return Shown(values=values, note=note, opened=scene.unsettled) if rows else None
+
+
+def _proofs(scene: Scene) -> Shown:
+    proofs = sorted(scene.analysis.proofs, key=lambda proof: proof.held)
+    held = sum(proof.held for proof in proofs)
+    return Shown(
+        values={"proofs": proofs},
+        note=f"{held} of {len(proofs)} held",
+        opened=scene.unsettled or held < len(proofs),
+    )
+
+
+def _answers(scene: Scene) -> Shown | None:
+    found = tables.status_tables(scene.record)
+    note = "by status and by kind of request, in each judged phase"
+    return Shown(values={"tables": found}, note=note, opened=scene.unsettled) if found else None
+
+
+def _requests(scene: Scene) -> Shown:
+    record = scene.record
+    return Shown(
+        values={"slowest": tables.slowest(record), "failures": tables.failures(record)}, opened=scene.unsettled
+    )
+
+
+def _metrics(scene: Scene) -> Shown | None:
+    def key(series: Series) -> tuple[str, str]:
+        return series.name, series.unit
+
+    record = scene.record
+    groups = [list(group) for _, group in groupby(sorted(record.series, key=key), key)]
+    drawn: list[dict[str, Any]] = [
+        {
+            "chart": metric(group, record.phases, end_s=scene.seen.end_s),
+            "sources": list(dict.fromkeys(one.source for one in group)),
+        }
+        for group in groups
+        if any(np.isfinite(one.values).any() for one in group)
+    ]
+    note = "as measured by the metrics server"
+    return Shown(values={"metrics": drawn}, note=note, opened=scene.unsettled) if drawn else None
+
+
+def _mesh(scene: Scene) -> Shown | None:
+    found = changes(scene.record)
+    return Shown(values={"changes": found}, note="before, during and after") if found else None
+
+
+def _method(scene: Scene) -> Shown:
+    return Shown(values={"alpha": format_percent(scene.analysis.alpha)})
+
+
+def _environment(scene: Scene) -> Shown:
+    record = scene.record
+    return Shown(values={"environment": environment_rows(record.manifest), "config": configuration_text(record.config)})
+
+
+SECTIONS = (
+    Section(id="slis", title="Objectives", link="Objectives", show=_objectives, in_row=True),
+    Section(id="timeline", title="Timeline", link="Timeline", show=_timeline, in_row=True),
+    Section(id="intervals", title="Intervals", link="Intervals", show=_intervals, in_row=True),
+    Section(id="distributions", title="Distributions", link="Distributions", show=_distributions),
+    Section(id="account", title="Score account", link="Score", show=_account, in_row=True),
+    Section(id="proofs", title="Proofs", link="Proofs", show=_proofs, in_row=True),
+    Section(id="status", title="Answers by arm", link="Answers", show=_answers, in_row=True),
+    Section(id="requests", title="Worst requests of the canary", link="Worst requests", show=_requests, in_row=True),
+    Section(id="metrics", title="Server side", link="Server side", show=_metrics),
+    Section(id="mesh", title="Istio resources", link="Istio", show=_mesh),
+    Section(id="method", title="Method", link="Method", show=_method),
+    Section(id="environment", title="Environment", link="Environment", show=_environment),
+)
