@@ -272,7 +272,7 @@ def test_unknown_fields_of_pairs_are_warned_about() -> None:
     ("text", "file", "message"),
     [
         ("{", "c.json", "c.json: expected JSON"),
-        ('{"name": NaN}', "c.json", "NaN is no JSON number"),
+        ('{"name": NaN}', "c.json", "NaN is not a JSON number"),
         ("a: [", "c.yaml", "c.yaml: expected YAML"),
         ("[]", "c.json", "document: expected an object"),
     ],

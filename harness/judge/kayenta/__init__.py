@@ -1,8 +1,8 @@
-"""Kayenta's judge, reproduced: its configurations and metric pairs in, its verdicts out.
+"""A reproduction of Kayenta's judge: it reads Kayenta's configurations and metric pairs and gives Kayenta's verdicts.
 
-``parse_config`` and ``parse_pairs`` read Kayenta's documents, ``judge_pairs`` judges once,
-``judge_windows`` over growing or sliding windows. ``harness.judge.kayenta.judge.KayentaJudge`` puts
-the same judge behind the harness's own port.
+``parse_config`` and ``parse_pairs`` read Kayenta's documents. ``judge_pairs`` judges once; ``judge_windows`` judges
+growing or sliding windows. ``harness.judge.kayenta.judge.KayentaJudge`` offers the same judge through the harness's
+own port.
 """
 
 from __future__ import annotations

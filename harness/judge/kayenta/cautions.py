@@ -1,6 +1,6 @@
-"""Where the reference is known to mislead: a warning for each, measured on the reference itself.
+"""Warn where Kayenta's judge is known to mislead. Each warning was measured on Kayenta's judge itself.
 
-The result stays Kayenta's. Numbers in the texts are of its defaults (confidence 0.98, tolerance 0.25).
+The result stays Kayenta's. Numbers in the warnings apply to its defaults (confidence 0.98, tolerance 0.25).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CORRELATED = 0.3
 
 
 def metric_cautions(pair: Pair, result: Result, rules: Rules) -> tuple[str, ...]:
-    """What to know about one judged pair, without its name."""
+    """Return the warnings about one judged pair; they do not contain its name."""
     return (
         *_data(pair, result, rules),
         *_outliers(pair, result, rules),
@@ -90,7 +90,8 @@ def _values(result: Result, rules: Rules) -> Iterator[str]:
     if min(control.min, experiment.min) < 0 and not rules.cles:
         yield "negative values: the ratio of means turns around (-10 to -5 reads as a decrease); use the measure cles"
     if 0 < largest < TINY_SCALE:
-        yield f"tiny scale: no value above {largest:.3g}; the search stops within {ROOT_TOLERANCE:g}, so changes are missed. Scale it up"
+        limit = f"the search stops within {ROOT_TOLERANCE:g}, so changes are missed. Scale it up"
+        yield f"tiny scale: no value above {largest:.3g}; {limit}"
     if math.isinf(largest):
         yield "infinite values were judged as they are"
     if (control.mean == 0) != (experiment.mean == 0):
@@ -98,7 +99,10 @@ def _values(result: Result, rules: Rules) -> Iterator[str]:
 
 
 def _noise(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:
-    """Kayenta draws its noise anew each time; ours is the first of a fixed row of draws."""
+    """Warn that the label depends on random noise.
+
+    Kayenta draws new noise for each judgement; this judge uses a fixed seed.
+    """
     if not result.found.noisy:
         return
     others = [
@@ -123,7 +127,8 @@ def _label(result: Result, rules: Rules) -> Iterator[str]:
     beyond = math.isnan(ratio) or abs(ratio - 1) > _BIG_CHANGE
     if not flagged and beyond and rules.harms(change):
         size = "from or to 0" if math.isnan(ratio) else f"by {ratio - 1:+.1%}"
-        yield f"passed although the mean changed {size}: the test asks how tight the interval is, not how big the change"
+        asks = "the test asks how tight the interval is, not how big the change"
+        yield f"passed although the mean changed {size}: {asks}"
     if flagged and not math.isnan(ratio) and abs(ratio - 1) < _SMALL_CHANGE:
         yield f"flagged at a change of only {ratio - 1:+.2%}: without a tighter effectSize any provable change counts"
     if flagged and abs(found.interval.estimate) <= ROOT_TOLERANCE:
@@ -135,11 +140,12 @@ def _dependence(pair: Pair, result: Result) -> Iterator[str]:
         return
     worst = max(_autocorrelation(pair.control), _autocorrelation(pair.experiment))
     if worst > _CORRELATED:
-        yield f"neighbouring points are correlated ({worst:.2f}): innocent canaries are flagged more often than the confidence says"
+        effect = "innocent canaries are flagged more often than the confidence says"
+        yield f"neighbouring points are correlated ({worst:.2f}): {effect}"
 
 
 def _autocorrelation(points: Points) -> float:
-    """The correlation of neighbours, 0 where there are fewer than 20 points or no spread."""
+    """Return the correlation of neighbouring points, or 0 for fewer than 20 points or no variance."""
     finite = points[np.isfinite(points)]
     if finite.size < 20:
         return 0.0
@@ -153,7 +159,7 @@ def _autocorrelation(points: Points) -> float:
 def score_cautions(
     config: CanaryConfig, results: Sequence[Result], score: Score, thresholds: Thresholds
 ) -> Iterator[str]:
-    """Warnings on the total: weights, groups without data, and where the number itself misleads."""
+    """Yield warnings about the total score: weights, groups without data, and misleading values."""
     counted = [result for result in results if not result.muted]
     yield from _weights(config, score)
     for name, group in score.groups.items():
@@ -188,7 +194,8 @@ def _weights(config: CanaryConfig, score: Score) -> Iterator[str]:
         yield f"classifier.groupWeights: without a weight: {', '.join(unweighted)}; each gets what is left, {share:g}"
     if absent:
         lost = sum(weights[name] for name in absent)
-        yield f"classifier.groupWeights: no judged metric in {', '.join(absent)}; their {lost:g} points cannot be reached"
+        names = ", ".join(absent)
+        yield f"classifier.groupWeights: no judged metric in {names}; their {lost:g} points cannot be reached"
 
 
 def _half_empty(results: Sequence[Result]) -> Iterator[str]:
@@ -196,4 +203,5 @@ def _half_empty(results: Sequence[Result]) -> Iterator[str]:
         same = [result for result in results if result.name == name]
         sides = {(bool(result.control.count), bool(result.experiment.count)) for result in same}
         if {(True, False), (False, True)} <= sides:
-            yield f"{name}: tag values of baseline and canary differ, so each has a pair that is half empty; drop that tag"
+            effect = "each has a pair that is half empty; drop that tag"
+            yield f"{name}: tag values of baseline and canary differ, so {effect}"

@@ -1,4 +1,4 @@
-"""The label of one metric: preparation of its points, short cuts, and the Mann-Whitney test."""
+"""Label one metric: prepare its points, handle the simple cases, and apply the Mann-Whitney test."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from harness.stats.mann_whitney import ShiftInterval, TiedError, common_language
 Points = NDArray[np.float64]
 
 NOISE = 1e-5
-"""Standard deviation of the noise on a constant series, as a share of its value."""
+"""The standard deviation of the noise that is added to a constant series, as a share of its value."""
 
 
 class Label(StrEnum):
     """Kayenta's classes of a metric."""
 
-    PASS = "Pass"  # noqa: S105 - a class, no password
+    PASS = "Pass"  # noqa: S105 - a class, not a password
     HIGH = "High"
     LOW = "Low"
     NODATA = "Nodata"
@@ -34,9 +34,11 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What is fixed in Kayenta's code: the share of the estimated shift, the confidence, and names in reasons.
+    """Settings that are fixed in Kayenta's code.
 
-    noise_seed: Kayenta draws noise for constant series without a seed; here the draw is fixed.
+    tolerance: the interval must lie beyond this share of the estimated shift. confidence: of that interval.
+    control_name, experiment_name: the names of the sides in reasons. noise_seed: the seed of the noise for constant
+    series; Kayenta uses none.
     """
 
     tolerance: float = 0.25
@@ -48,12 +50,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """A label and how it came about.
+    """A label and the numbers that led to it.
 
-    ratio: mean of the experiment over mean of the control, NaN where one is 0, None after an error.
-    interval: of the shift in the metric's unit, None where the test was not needed or failed.
-    effect: what the effect thresholds were compared with.
-    noisy: both series were constant, so the label rests on drawn noise.
+    ratio: the mean of the experiment divided by the mean of the control; NaN if one is 0, None after an error.
+    interval: the interval of the shift in the metric's unit; None if the test was not needed or failed.
+    effect: the effect size that was compared with the thresholds.
+    noisy: whether both series were constant, so that the label depends on random noise.
     """
 
     label: Label
@@ -67,7 +69,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One judged pair; statistics are of the points after preparation, ``gaps`` counts NaN before it."""
+    """One judged pair, with the statistics of the prepared points."""
 
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class Result:
 
     @property
     def label(self) -> Label:
-        """The metric's class."""
+        """The metric's label."""
         return self.found.label
 
     @property
@@ -89,7 +91,7 @@ class Result:
 
 
 def prepare(points: Points, rules: Rules) -> Points:
-    """The points that are compared: gaps dropped or 0, then outliers removed where asked."""
+    """Return the points to compare: drop gaps or replace them with 0, then remove outliers if the rules say so."""
     gaps = np.isnan(points)
     filled = np.where(gaps, 0.0, points) if rules.replace_nan else points[~gaps]
     if not rules.remove_outliers:
@@ -108,7 +110,7 @@ def judge_pair(
     rules: Rules,
     noise_seed: int = 0,
 ) -> Result:
-    """The result of one pair of raw series."""
+    """Judge one pair of raw series, shapes (n,) and (m,) with NaN for gaps."""
     control, experiment = prepare(control, rules), prepare(experiment, rules)
     try:
         found = classify(control, experiment, rules, name=name, settings=Comparison(noise_seed=noise_seed))
@@ -128,9 +130,9 @@ def judge_pair(
 def classify(
     control: Points, experiment: Points, rules: Rules, *, name: str, settings: Comparison | None = None
 ) -> Classification:
-    """The label of prepared points, shapes (n,) and (m,), without NaN.
+    """Label prepared points, shapes (n,) and (m,), which hold no NaN.
 
-    Raises TiedError where the reference throws, which its judge turns into the class Error.
+    Raises TiedError where Kayenta's classifier throws an exception, which its judge turns into the label Error.
     """
     settings = settings or Comparison()
     if control.size == 0 or experiment.size == 0:
@@ -144,7 +146,7 @@ def classify(
 
 
 def classify_by_mean(control: Points, experiment: Points, rules: Rules) -> Label:
-    """The label by comparing means only, Kayenta's yardstick for benchmarks."""
+    """Label prepared points by comparing their means only, as Kayenta's benchmark classifier does."""
     if control.size == 0 or experiment.size == 0:
         return _without_data(rules, "").label
     difference = mean(experiment) - mean(control)
@@ -154,7 +156,7 @@ def classify_by_mean(control: Points, experiment: Points, rules: Rules) -> Label
 
 
 def add_noise(points: Points, mean_noise: float, deviation: float, generator: np.random.Generator) -> Points:
-    """The points with normal noise; a negative or zero ``deviation`` is fine."""
+    """Return the points with added normal noise; ``deviation`` may be zero or negative."""
     with np.errstate(over="ignore", invalid="ignore"):
         return points + (generator.standard_normal(points.size) * deviation + mean_noise)
 
@@ -192,7 +194,7 @@ def _compared(control: Points, experiment: Points, rules: Rules, name: str, sett
 
 
 def _label(interval: ShiftInterval, effect: float, rules: Rules, tolerance: float) -> Label:
-    """High or Low where the interval lies beyond a share of the estimate, and the effect beyond its threshold."""
+    """Return High or Low if the interval lies beyond a share of the estimate and the effect beyond its threshold."""
     bound = tolerance * abs(interval.estimate)
     watched = rules.direction
     if watched is not Direction.DECREASE and interval.low > bound and _at_least(effect, rules.allowed_increase):
@@ -209,5 +211,5 @@ def _is_critical(label: Label, effect: float, rules: Rules) -> bool:
 
 
 def _at_least(effect: float, threshold: float) -> bool:
-    """Whether the effect reaches the threshold; one that cannot be computed always does."""
+    """Return whether the effect reaches the threshold; an effect of NaN always does."""
     return math.isnan(effect) or effect >= threshold

@@ -1,4 +1,4 @@
-"""Kayenta's canary configuration and the requests that carry one, as values."""
+"""Read Kayenta's canary configuration, alone or inside a request."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import JudgeInputError
-from harness.judge.kayenta.fields import Fields, as_number, parse_document, refuse
+from harness.judge.kayenta.fields import Fields, as_number, parse_document, rejection
 from harness.judge.kayenta.schedule import Schedule, read_schedule
-from harness.model.json import Json
+from harness.model.json import JsonValue
 
 JUDGE = "NetflixACAJudge-v1.0"
 _NAME = re.compile(r"[A-Z,a-z0-9\-_]*")
@@ -43,7 +43,7 @@ _QUERIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """Scores from which a canary passes and is marginal."""
+    """The least scores, from 0 to 100, at which a canary passes and at which it is marginal."""
 
     pass_score: float
     marginal_score: float
@@ -53,16 +53,16 @@ class Thresholds:
 class Metric:
     """One metric of a configuration.
 
-    groups: None where the configuration has none, which Kayenta refuses once the metric has numbers.
-    analysis: ``analysisConfigurations`` as it stands; ``rules`` reads it when the metric is judged.
-    path: where it stands in the document.
+    groups: None if the configuration has none, which Kayenta rejects once the metric has values.
+    analysis: ``analysisConfigurations`` without changes; ``rules`` reads it when the metric is judged.
+    path: the metric's path in the document.
     """
 
     name: str
     path: str
     groups: tuple[str, ...] | None
-    query: Mapping[str, Json]
-    analysis: Json
+    query: Mapping[str, JsonValue]
+    analysis: JsonValue
     scope_name: str | None = None
 
 
@@ -70,9 +70,9 @@ class Metric:
 class CanaryConfig:
     """A canary configuration.
 
-    group_weights: in percent, or None where the document has no ``classifier`` at all.
-    legacy_thresholds: of the configuration itself; nothing reads them.
-    thresholds, schedule: of the request around the configuration, where there is one.
+    group_weights: in percent, or None if the document has no ``classifier``.
+    legacy_thresholds: the thresholds in the configuration itself; Kayenta ignores them.
+    thresholds, schedule: those of the request that contains the configuration, if there is one.
     """
 
     name: str
@@ -91,21 +91,22 @@ class CanaryConfig:
 
 
 def parse_config(text: str, *, file: str = "configuration") -> CanaryConfig:
-    """The configuration in ``text`` (JSON, or YAML by the file's name); see ``read_config``."""
+    """Return the configuration in ``text`` (YAML if ``file`` ends in .yaml or .yml, else JSON); see ``read_config``."""
     return read_config(parse_document(text, file=file))
 
 
-def read_config(document: Json) -> CanaryConfig:
-    """The configuration in a parsed document: bare, or inside a request with ``canaryConfig``.
+def read_config(document: JsonValue) -> CanaryConfig:
+    """Return the configuration in a parsed document, which may be a request with ``canaryConfig``.
 
-    What nothing reads becomes a warning. Raises JudgeInputError, naming the field, for what Kayenta refuses.
+    Each field that Kayenta ignores becomes a warning. Raises JudgeInputError, with the field's path, for a document
+    that Kayenta rejects.
     """
     fields = Fields.of(document, "")
     if "canaryConfig" not in fields.values:
         return _config(fields, request=None)
     config = fields.child("canaryConfig")
     if config is None:
-        raise refuse("canaryConfig", "a configuration", None)
+        raise rejection("canaryConfig", "a configuration", None)
     return _config(config, request=fields)
 
 
@@ -138,11 +139,11 @@ def _metric(fields: Fields) -> Metric:
         raise JudgeInputError(f"{fields.at('name')}: Metric config must specify a name.")
     query = fields.child("query")
     if query is not None and query.text("type") not in _QUERIES:
-        raise refuse(query.at("type"), f"one of {', '.join(_QUERIES)}", query.values.get("type"))
+        raise rejection(query.at("type"), f"one of {', '.join(_QUERIES)}", query.values.get("type"))
     analysis = fields.child("analysisConfigurations")
     if analysis is not None:
         for kind in analysis.values:
-            analysis.child(kind)  # refuses what is no object
+            analysis.child(kind)  # raises for a value that is not an object
     return Metric(
         name=name,
         path=fields.path,

@@ -1,4 +1,4 @@
-"""A result of Kayenta's as a finding of ours, in words."""
+"""Turn one of Kayenta's results into a finding of the harness, with a reason."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def finding(
     scale: float,
     weight: float,
 ) -> Finding:
-    """The finding of one objective in one phase.
+    """Return the finding of one objective in one phase.
 
-    requests: of baseline and canary. scale: from the objective's unit to that of ``pair``. weight:
-    share of the total score.
+    requests: the numbers of requests of baseline and canary. scale: the factor from the objective's unit to the unit
+    of ``pair``. weight: the result's share of the total score, in [0, 1].
     """
     interval = result.found.interval
     verdict = {Label.PASS: Verdict.PASS, Label.HIGH: Verdict.FAIL, Label.LOW: Verdict.FAIL}.get(
@@ -56,14 +56,14 @@ def finding(
 
 
 def _margin(objective: Objective, control: float | None) -> float | None:
-    """What is tolerated, in the objective's unit."""
+    """Return the tolerated change in the objective's unit."""
     if control is None:
         return objective.absolute
     return max((objective.relative or 0.0) * abs(control), objective.absolute or 0.0)
 
 
 def unjudged_finding(objective: Objective, why: str) -> Finding:
-    """The finding of an objective that Kayenta cannot judge."""
+    """Return the finding of an objective that Kayenta cannot judge; ``why`` is the reason."""
     return Finding(
         objective=objective,
         phase="",

@@ -1,7 +1,7 @@
-"""A configuration of Kayenta's as objectives of ours, as text for ``harness.yaml``.
+"""Turn a configuration of Kayenta's into objectives of the harness, as text for ``harness.yaml``.
 
-Kayenta names metrics and queries; the harness measures requests itself. So a metric's indicator is
-guessed from its name and query, and every guess and everything that has no counterpart is said in a comment.
+Kayenta's configuration names metrics and queries, but the harness measures requests itself. It therefore guesses the
+indicator from a metric's name and query. A comment explains every guess and every setting without a counterpart.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.judge.kayenta.config import CanaryConfig, Metric
 from harness.judge.kayenta.rules import Rules, read_rules
-from harness.model.json import Json
+from harness.model.json import JsonValue
 from harness.model.objective import Direction, parse_objective
 from harness.model.units import format_percent
 
@@ -35,17 +35,17 @@ _ERRORS = "+0.5pp"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """One metric as an objective's text with its settings, and what to know about it."""
+    """A metric as the text of an objective, with its settings and notes about the conversion."""
 
     text: str
-    settings: dict[str, Json]
+    settings: dict[str, JsonValue]
     notes: tuple[str, ...]
 
 
 def objectives_yaml(config: CanaryConfig) -> str:
-    """The ``objectives`` and ``judge`` keys of a ``harness.yaml``, with comments on what could not be carried over.
+    """Return the ``objectives`` and ``judge`` keys for a ``harness.yaml``, with comments on what was not carried over.
 
-    Raises JudgeInputError, naming the field, for rules that Kayenta refuses.
+    Raises JudgeInputError, with the field's path, for rules that Kayenta rejects.
     """
     lines = [f"# Objectives from Kayenta's configuration {_quoted(config.name or 'without a name')}."]
     lines += [f"# {note}" for note in _config_notes(config)]
@@ -67,14 +67,14 @@ def objectives_yaml(config: CanaryConfig) -> str:
 
 
 def import_metric(metric: Metric, config: CanaryConfig) -> Imported:
-    """One metric as an objective that parses."""
+    """Convert one metric to an objective. Raises JudgeInputError for rules that Kayenta rejects."""
     rules = read_rules(metric)
     kind, guess = _kind(metric, rules)
     condition, about_tolerance = _condition(kind, rules, metric)
     name = _indicator(kind, metric)
     text = f"{name} {condition}"
     parse_objective(text)
-    settings: dict[str, Json] = {"weight": _weight(metric, config)}
+    settings: dict[str, JsonValue] = {"weight": _weight(metric, config)}
     if metric.groups:
         settings["group"] = metric.groups[0]
     settings |= {key: True for key, is_set in (("critical", rules.critical), ("muted", rules.muted)) if is_set}
@@ -89,10 +89,10 @@ def import_metric(metric: Metric, config: CanaryConfig) -> Imported:
 
 
 def _kind(metric: Metric, rules: Rules) -> tuple[str, str]:
-    """The kind of indicator and why; a guess that contradicts the watched direction is none."""
+    """Return the kind of indicator and the reason; drop a guess that contradicts the watched direction."""
     gauge = "a gauge, which needs an entry of this name in the section gauges, with PromQL for each arm"
     if re.search(_NOT_REQUESTS, metric.name, re.IGNORECASE):
-        return "gauge", f"its name speaks of something else than requests: {gauge}"
+        return "gauge", f"its name is not about requests: {gauge}"
     for where, text in (("name", metric.name), ("query", _query(metric))):
         kind = next((kind for kind, pattern in _KINDS if re.search(pattern, text, re.IGNORECASE)), None)
         if kind is None:
@@ -117,7 +117,7 @@ def _indicator(kind: str, metric: Metric) -> str:
 
 
 def _quantile(metric: Metric) -> float:
-    """The quantile that a name or query speaks of, the median where there is none (an average, for one)."""
+    """Return the quantile that a name or query mentions, or the median if there is none, such as for an average."""
     for text in (metric.name, _query(metric)):
         for match in _QUANTILE.finditer(text):
             value = float(match[1]) if match[1] else float(match[2] or match[3]) / 100
@@ -127,7 +127,7 @@ def _quantile(metric: Metric) -> float:
 
 
 def _condition(kind: str, rules: Rules, metric: Metric) -> tuple[str, list[str]]:
-    """The tolerance as text, with notes."""
+    """Return the objective's condition as text, with notes."""
     direction = _WORSE.get(kind, rules.direction)
     tolerated, notes = _tolerance(rules, direction)
     if tolerated is None and kind == "error_rate":
@@ -204,7 +204,7 @@ def _judge_lines(config: CanaryConfig) -> list[str]:
 
 
 def _weight(metric: Metric, config: CanaryConfig) -> float:
-    """An equal share of its group's weight, so that the group keeps its weight in the whole."""
+    """Return an equal share of the weight of the metric's group, so that the group keeps its weight in the total."""
     weights = config.group_weights or {}
     group = metric.groups[0] if metric.groups else None
     together = sum(other.groups is not None and other.groups[:1] == (group,) for other in config.metrics)

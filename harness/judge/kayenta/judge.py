@@ -1,10 +1,10 @@
-"""Kayenta's judge behind the harness's own port: samples become points, its label becomes a verdict.
+"""Kayenta's judge behind the harness's own port: it turns samples into points, and Kayenta's label into a verdict.
 
-Each objective gives one metric pair for each phase: the indicator by interval, baseline as control and
-canary as experiment. Latencies are compared in milliseconds and error rates in
-percent, as Kayenta's users store them (its search stops within 1e-4 of whatever the unit is). A relative
-tolerance of 10 % becomes allowedIncrease 1.1; an absolute one is taken relative to the baseline's mean.
-Throughput is divided by the arm's planned share, as Kayenta expects arms of equal size.
+Each objective becomes one metric pair per phase: the indicator's values by interval, with the baseline as control and
+the canary as experiment. Latencies are in milliseconds and error rates in percent, as Kayenta's users store them; the
+unit matters because Kayenta's search stops within 1e-4 of it. A relative tolerance of 10 % becomes allowedIncrease
+1.1; an absolute one becomes a share of the baseline's mean. Throughput is divided by the arm's planned share, because
+Kayenta expects arms of equal size.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.judge.kayenta.schedule import stops
 from harness.judge.kayenta.score import group_weight
 from harness.judge.port import Evidence
 from harness.judge.time_series import check_samples, judged_phases, points_of, reads_samples, spans_of
+from harness.model.json import JsonObject
 from harness.model.objective import Objective, SliKind
 from harness.model.phase import Phase
 from harness.model.record import Plan
@@ -31,10 +32,10 @@ from harness.model.verdict import Analysis, Finding, Verdict
 
 POINT_S = 5.0
 ALPHA = 1.0
-"""Kayenta bounds the false alarms of one metric and look, at 2 %; nothing bounds those of a whole run."""
+"""No bound: Kayenta limits false alarms to 2 % per metric and look, but not those of a whole run."""
 
 SCALES = {SliKind.LATENCY: 1e3, SliKind.ERROR_RATE: 1e2}
-"""From the objective's unit to Kayenta's: milliseconds and percent."""
+"""Factors from the objective's unit to Kayenta's: milliseconds and percent."""
 
 UNEQUAL = 1.5
 _JUDGED = (SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT, SliKind.GAUGE)
@@ -42,7 +43,7 @@ _JUDGED = (SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT, SliKind.GAUG
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """An objective in a phase, and the pair it became (in Kayenta's unit)."""
+    """An objective in a phase, and its metric pair in Kayenta's unit."""
 
     objective: Objective
     phase: str
@@ -52,24 +53,24 @@ class Compared:
 
 
 class KayentaJudge:
-    """NetflixACAJudge-v1.0 on a recorded run.
+    """Apply NetflixACAJudge-v1.0 to a recorded run.
 
-    point_s: seconds that one point covers. Kayenta judges once, at the end of a canary's life;
-    look_every_s makes it judge growing windows on the way, which fail at a score that is not above
-    the marginal one, as its standalone analysis does.
+    point_s: the seconds that one point covers. look_every_s: seconds between judgements of growing windows during the
+    run; None judges once, at the end, as Kayenta does. As in Kayenta's standalone analysis, a window fails if its
+    score is not above the marginal one.
     """
 
     name = "kayenta"
 
     def __init__(self, *, point_s: float = POINT_S, look_every_s: float | None = None) -> None:
-        """Choose the length of a point and whether to judge before the end."""
+        """Set the length of a point and whether to judge before the end of the run."""
         self.point_s = point_s
         self.look_every_s = look_every_s
 
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
-        """The reference's judgement as an analysis; see ``harness.judge.port.Judge``.
+        """Return Kayenta's judgement as an analysis; see ``harness.judge.port.Judge``.
 
-        Passes only where Kayenta says Pass and every objective that counts had data and a result.
+        The verdict is a pass only if Kayenta says Pass and every objective that counts had data and a result.
         """
         check_samples(evidence.samples)
         for end_s in self._looks(now_s):
@@ -135,7 +136,7 @@ class KayentaJudge:
 
 
 def _obstacle(objective: Objective) -> str | None:
-    """Why Kayenta cannot judge an objective, or None."""
+    """Return why Kayenta cannot judge an objective, or None if it can."""
     if objective.interaction:
         return "Kayenta cannot compare the effects of a fault"
     if objective.kind not in _JUDGED:
@@ -169,10 +170,10 @@ def _config(compared: Sequence[Compared]) -> CanaryConfig:
     return CanaryConfig(name="objectives", metrics=metrics, judge=JUDGE, group_weights=weights)
 
 
-def _rules(one: Compared) -> dict[str, object]:
+def _rules(one: Compared) -> JsonObject:
     objective = one.objective
     tolerated = relative_tolerance(objective, one.pair)
-    effect = {
+    effect: JsonObject = {
         "allowedIncrease": 1.0 + tolerated,
         "criticalIncrease": 1.0 + tolerated,
         "allowedDecrease": 1.0 - tolerated,
@@ -187,7 +188,7 @@ def _rules(one: Compared) -> dict[str, object]:
 
 
 def relative_tolerance(objective: Objective, pair: Pair) -> float:
-    """The tolerated change as a share of the baseline's mean; the wider one of a relative and an absolute tolerance."""
+    """Return the tolerated change as a share of the baseline's mean: the larger of both tolerances."""
     known = pair.control[~np.isnan(pair.control)]
     mean = float(known.mean()) if known.size else 0.0
     absolute = (objective.absolute or 0.0) * SCALES.get(objective.kind, 1.0)
@@ -245,7 +246,7 @@ def _verdict(judgement: Judgement, unable: Sequence[tuple[Objective, str]]) -> t
 
 
 def _weight(result: Result, judgement: Judgement, config: CanaryConfig) -> float:
-    """The share of the total score that one result had, 0 where it did not count."""
+    """Return one result's share of the total score, or 0 if it did not count."""
     if result.muted or result.label in {Label.NODATA, Label.ERROR} or not result.groups:
         return 0.0
     group = result.groups[0]
@@ -258,7 +259,10 @@ def _weight(result: Result, judgement: Judgement, config: CanaryConfig) -> float
 
 
 def _accounted(findings: Sequence[Finding], lost: float) -> tuple[Finding, ...]:
-    """The findings with the points each of them took; what Kayenta's overrides took falls on those that caused them."""
+    """Return the findings with the points that each one cost.
+
+    Points that Kayenta's overrides cost are charged to the findings that caused them.
+    """
     plain = [finding.weight * 100 if finding.verdict is Verdict.FAIL else 0.0 for finding in findings]
     causes = [
         not finding.objective.muted
@@ -277,14 +281,13 @@ def _accounted(findings: Sequence[Finding], lost: float) -> tuple[Finding, ...]:
 
 
 def _arm_warnings(compared: Sequence[Compared]) -> list[str]:
-    """Percentiles of few requests lie elsewhere than those of many, even without any change."""
+    """Warn of unequal arms: percentiles of few requests differ from those of many, even without any change."""
     latencies = [one for one in compared if one.objective.kind is SliKind.LATENCY]
     baseline, canary = (sum(getattr(one, f"{arm}_requests") for one in latencies) for arm in ("baseline", "canary"))
     if min(baseline, canary) * UNEQUAL >= max(baseline, canary):
         return []
-    return [
-        f"unequal arms: {max(baseline, canary) / max(1, min(baseline, canary)):.1f} times as many requests in one; percentiles by interval are biased then"
-    ]
+    ratio = max(baseline, canary) / max(1, min(baseline, canary))
+    return [f"unequal arms: {ratio:.1f} times as many requests in one; percentiles by interval are biased then"]
 
 
 def _limit_warnings(objectives: Sequence[Objective]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The metric pairs that Kayenta archives: one series of each side for a metric and its tags."""
+"""Read the metric pairs that Kayenta archives: one series of each side for a metric and its tags."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.kayenta.fields import Fields, as_number, parse_document, refuse
-from harness.model.json import Json
+from harness.judge.kayenta.fields import Fields, as_number, parse_document, rejection
+from harness.model.json import JsonValue
 
 _PAIR = (
     "name", "id", "tags", "values", "scopes", "attributes",
@@ -19,10 +19,10 @@ _PAIR = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One metric's points of both sides, shapes (n,) and (m,), NaN for gaps, not aligned in time.
+    """One metric's points of both sides, shapes (n,) and (m,), with NaN for gaps; the sides are not aligned in time.
 
-    control_start_s, experiment_start_s: epoch seconds of the first point; step_s: seconds between
-    points; None where the archive does not say.
+    control_start_s, experiment_start_s: the time of the first point in seconds since the epoch. step_s: seconds between
+    points. All three are None if the archive does not contain them.
     """
 
     name: str
@@ -36,21 +36,21 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairList:
-    """Pairs in their order, and what in them nothing reads."""
+    """Pairs in their order, and warnings about fields that Kayenta does not read."""
 
     pairs: tuple[Pair, ...]
     warnings: tuple[str, ...] = ()
 
 
 def parse_pairs(text: str, *, file: str = "metric pairs") -> PairList:
-    """The pairs in ``text``; NaN may stand bare or as text."""
+    """Return the pairs in ``text``, in which NaN may be written with or without quotes; see ``read_pairs``."""
     return read_pairs(parse_document(text, file=file, not_a_number=True))
 
 
-def read_pairs(document: Json) -> PairList:
-    """The pairs of a parsed list. Raises JudgeInputError, naming the field, for what Kayenta refuses."""
+def read_pairs(document: JsonValue) -> PairList:
+    """Return the pairs of a parsed list. Raises JudgeInputError, with the field's path, for what Kayenta rejects."""
     if not isinstance(document, list):
-        raise refuse("pairs", "a list of {name, tags, values: {control, experiment}}", document)
+        raise rejection("pairs", "a list of {name, tags, values: {control, experiment}}", document)
     objects = [Fields.of(value, f"pairs[{index}]") for index, value in enumerate(document)]
     unknown = [warning for fields in objects for warning in fields.unknown(_PAIR)]
     return PairList(pairs=tuple(_pair(fields) for fields in objects), warnings=tuple(unknown))
@@ -59,9 +59,9 @@ def read_pairs(document: Json) -> PairList:
 def _pair(fields: Fields) -> Pair:
     name, values = fields.text("name"), fields.child("values")
     if name is None:
-        raise refuse(fields.at("name"), "the name of a metric", None)
+        raise rejection(fields.at("name"), "the name of a metric", None)
     if values is None:
-        raise refuse(fields.at("values"), "an object with control and experiment", None)
+        raise rejection(fields.at("values"), "an object with control and experiment", None)
     scopes = fields.child("scopes") or Fields({}, fields.at("scopes"))
     control, experiment = scopes.child("control") or fields, scopes.child("experiment") or fields
     return Pair(
@@ -78,7 +78,7 @@ def _pair(fields: Fields) -> Pair:
 def _points(values: Fields, side: str) -> NDArray[np.float64]:
     points = values.entries(side)
     if points is None:
-        raise refuse(values.at(side), "a list of numbers (an empty one where there is no data)", None)
+        raise rejection(values.at(side), "a list of numbers (an empty one where there is no data)", None)
     path = values.at(side)
     return np.array([as_number(point, f"{path}[{index}]") for index, point in enumerate(points)], dtype=np.float64)
 

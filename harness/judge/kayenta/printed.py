@@ -1,4 +1,4 @@
-"""A judgement as JSON with Kayenta's own class names, and as a table for people."""
+"""Format a judgement as JSON with Kayenta's own labels, or as a table for people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.judge.kayenta.classify import Result
 from harness.judge.kayenta.config import JUDGE, CanaryConfig, Thresholds
 from harness.judge.kayenta.reference import Course, Judgement
 from harness.judge.kayenta.score import group_weight
-from harness.model.json import Json
+from harness.model.json import JsonObject
 
 
-def as_json(judgement: Judgement) -> Json:
-    """The judgement as plain values; NaN and infinities are text, as Kayenta writes them."""
+def as_json(judgement: Judgement) -> JsonObject:
+    """Return the judgement as JSON; NaN and infinities are text, as in Kayenta's files."""
     return {
         "score": _number(judgement.score.total),
         "classification": judgement.classification,
@@ -24,8 +24,8 @@ def as_json(judgement: Judgement) -> Json:
     }
 
 
-def course_as_json(course: Course) -> Json:
-    """The last judgement, with the windows before it and what they decide together."""
+def course_as_json(course: Course) -> JsonObject:
+    """Return the last judgement as JSON, with all windows and the final decision."""
     return as_json(course.judgements[-1]) | {
         "passed": course.passed,
         "message": course.message,
@@ -42,7 +42,7 @@ def course_as_json(course: Course) -> Json:
 
 
 def as_table(judgement: Judgement, config: CanaryConfig, thresholds: Thresholds) -> str:
-    """The judgement for a terminal: verdict, groups, metrics, warnings."""
+    """Return the judgement as text for a terminal: verdict, groups, metrics and warnings."""
     head = (
         f"{judgement.classification}, score {judgement.score.total:.2f} "
         f"(pass from {thresholds.pass_score:g}, marginal from {thresholds.marginal_score:g}; {JUDGE})"
@@ -66,7 +66,7 @@ def as_table(judgement: Judgement, config: CanaryConfig, thresholds: Thresholds)
 
 
 def course_as_table(course: Course, config: CanaryConfig, thresholds: Thresholds) -> str:
-    """All windows and their scores, then the last judgement."""
+    """Return all windows with their scores, then the last judgement, as text for a terminal."""
     rows = [
         (f"{window.start_min:g} to {window.end_min:g} min", judgement.classification, f"{judgement.score.total:.2f}")
         for window, judgement in zip(course.windows, course.judgements, strict=True)
@@ -75,7 +75,7 @@ def course_as_table(course: Course, config: CanaryConfig, thresholds: Thresholds
     return f"{course.message}\n\n{windows}\n\n{as_table(course.judgements[-1], config, thresholds)}"
 
 
-def _result(result: Result) -> Json:
+def _result(result: Result) -> JsonObject:
     found = result.found
     return {
         "name": result.name,

@@ -1,4 +1,4 @@
-"""One judgement as Kayenta's NetflixACAJudge-v1.0 makes it, with warnings where it is known to mislead."""
+"""Judge metric pairs as Kayenta's NetflixACAJudge-v1.0 does, and warn where that judge is known to mislead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHER_JUDGES = ("dredd-v1.0", "RemoteJudge-v1.0")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What the reference says: ``classification`` is Pass, Marginal or Fail; ``warnings`` are ours."""
+    """Kayenta's judgement. ``classification`` is Pass, Marginal or Fail; the harness adds the ``warnings``."""
 
     score: Score
     classification: str
@@ -28,13 +28,13 @@ class Judgement:
 
     @property
     def groups(self) -> dict[str, GroupScore]:
-        """The groups' scores in order of appearance."""
+        """The scores of the groups in order of appearance."""
         return dict(self.score.groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Judgements over several windows; the last one decides."""
+    """Judgements of several windows; the last one decides."""
 
     windows: tuple[Window, ...]
     judgements: tuple[Judgement, ...]
@@ -43,9 +43,9 @@ class Course:
 
 
 def judge_pairs(config: CanaryConfig, pairs: Sequence[Pair], thresholds: Thresholds) -> Judgement:
-    """Judge metric pairs once, by the same rules and to the same score as Kayenta.
+    """Judge metric pairs once, with the same rules and the same score as Kayenta.
 
-    Raises JudgeInputError, naming the field, for what Kayenta refuses.
+    Raises JudgeInputError, with the field's path, for what Kayenta rejects.
     """
     weights = _checked_weights(config)
     metrics = {metric.name: metric for metric in config.metrics}
@@ -65,9 +65,10 @@ def judge_pairs(config: CanaryConfig, pairs: Sequence[Pair], thresholds: Thresho
 
 
 def judge_windows(config: CanaryConfig, pairs: Sequence[Pair], thresholds: Thresholds, schedule: Schedule) -> Course:
-    """Judge growing or sliding windows until one is not above the marginal score, as Kayenta's standalone analysis does.
+    """Judge growing or sliding windows until one scores no more than the marginal score.
 
-    The pairs need their step; minutes count from the first point of each side.
+    This is what Kayenta's standalone analysis does. The minutes of a window count from the first point of each side.
+    Raises JudgeInputError for pairs without a step, or when there is no whole interval to judge.
     """
     judged: list[Judgement] = []
     seen: list[Window] = []
@@ -89,7 +90,8 @@ def _judge(metrics: dict[str, Metric], pair: Pair, number: int) -> Result:
     if metric is None:
         known = ", ".join(metrics) or "none"
         raise JudgeInputError(
-            f"pairs[{number}].name: Could not find metric config for {pair.name!r}; metrics of the configuration: {known}"
+            f"pairs[{number}].name: Could not find metric config for {pair.name!r}; "
+            f"metrics of the configuration: {known}"
         )
     return judge_pair(
         pair.name,
@@ -118,7 +120,7 @@ def _judge_warnings(config: CanaryConfig, thresholds: Thresholds) -> Iterator[st
 
 
 def _per_metric(metrics: dict[str, Metric], pairs: Sequence[Pair], results: Sequence[Result]) -> Iterator[str]:
-    """What the configuration misses, and cautions; those that are the same for several pairs are said once."""
+    """Yield the warnings about metrics and their rules; name several pairs in one warning where it is the same."""
     named: dict[str, list[str]] = {}
     for name, metric in metrics.items():
         judged = [(pair, result) for pair, result in zip(pairs, results, strict=True) if pair.name == name]
@@ -135,10 +137,10 @@ def _per_metric(metrics: dict[str, Metric], pairs: Sequence[Pair], results: Sequ
 
 
 def _cut(pair: Pair, window: Window, start_min: float) -> Pair:
-    """The points of a pair inside a window; the control's first point is taken as its own window's start."""
+    """Return the points of a pair inside a window; each side's first point counts as the start of its first window."""
     if not pair.step_s or pair.step_s < 0:
         raise JudgeInputError(
-            f"stepMillis of pair {pair.name!r}: expected a step above 0 to cut windows by, found none"
+            f"stepMillis of pair {pair.name!r}: expected a step above 0, which windows need, found none"
         )
     first = max(0, round((window.start_min - start_min) * 60 / pair.step_s))
     last = max(0, round((window.end_min - start_min) * 60 / pair.step_s))

@@ -1,12 +1,12 @@
-"""The rules by which one metric is judged: the ``canary`` part of its analysis configuration."""
+"""Read the rules for judging one metric from the ``canary`` part of its analysis configuration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from harness.judge.kayenta.config import Metric
-from harness.judge.kayenta.fields import refuse
-from harness.judge.kayenta.lookup import ABSENT, flag_at, lookup, number_at, text_at
+from harness.judge.kayenta.fields import rejection
+from harness.judge.kayenta.lookup import Absent, flag_at, lookup, number_at, text_at
 from harness.model.objective import Direction
 
 _CHOICES = (
@@ -19,11 +19,11 @@ _CHOICES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How one metric is judged.
+    """The rules for judging one metric.
 
-    replace_nan: gaps become 0, and a missing side passes; otherwise gaps are dropped.
-    allowed_*, critical_*: thresholds on the effect size, a ratio of means or, with ``cles``, the
-    share of pairs in which the experiment is higher.
+    replace_nan: whether gaps become 0 and a missing side passes; otherwise gaps are dropped.
+    allowed_*, critical_*: thresholds on the effect size, which is a ratio of means or, with ``cles``, the share of
+    pairs in which the experiment is higher.
     """
 
     direction: Direction = Direction.EITHER
@@ -40,7 +40,7 @@ class Rules:
     critical_decrease: float = 1.0
 
     def harms(self, change: float) -> bool:
-        """Whether a change of this sign is one that the metric is watched for."""
+        """Return whether the metric is watched for a change of this sign."""
         return change != 0 and self.direction in {
             Direction.EITHER,
             Direction.INCREASE if change > 0 else Direction.DECREASE,
@@ -48,7 +48,10 @@ class Rules:
 
 
 def read_rules(metric: Metric) -> Rules:
-    """The metric's rules; raises JudgeInputError, naming the field, where Kayenta's judge would throw."""
+    """Return the metric's rules.
+
+    Raises JudgeInputError, with the field's path, where Kayenta's judge would throw an exception.
+    """
     where, analysis = f"{metric.path}.analysisConfigurations", metric.analysis
 
     def text(*path: str, default: str) -> str:
@@ -78,17 +81,17 @@ def read_rules(metric: Metric) -> Rules:
         critical_decrease=number("effectSize", "criticalDecrease", default=neutral),
     )
     if rules.remove_outliers and not rules.outlier_factor > 0:
-        raise refuse(f"{where}.canary.outliers.outlierFactor", "a number above 0", rules.outlier_factor)
+        raise rejection(f"{where}.canary.outliers.outlierFactor", "a number above 0", rules.outlier_factor)
     return rules
 
 
 def rule_warnings(metric: Metric) -> list[str]:
-    """What in the rules means something else than it seems to say."""
+    """Return warnings about rules that Kayenta reads differently from what they seem to say."""
     where, analysis = f"{metric.path}.analysisConfigurations.canary", metric.analysis
     warnings = []
     for path, choices, default in _CHOICES:
         found = lookup(analysis, ("canary", *path))
-        if found is not ABSENT and found not in choices:
+        if found is not Absent.ABSENT and found not in choices:
             known = ", ".join(choices)
             warnings.append(
                 f"{'.'.join((where, *path))}: {found!r} is none of {known}; Kayenta reads it as {default!r}"

@@ -1,6 +1,6 @@
-"""When Kayenta's standalone analysis judges, over which windows, and what the last judgement decides.
+"""The schedule of Kayenta's standalone analysis: when it judges, which windows, and the final decision.
 
-Times are minutes, as in the request; a start or end is minutes relative to the moment of the request.
+Times are in minutes, as in the request; a start or an end is relative to the time of the request.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from harness.errors import JudgeInputError
-from harness.judge.kayenta.fields import Fields, refuse
+from harness.judge.kayenta.fields import Fields, rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A request's times in minutes; None is not given.
+    """The times of a request in minutes; None where the request does not contain them.
 
-    lookback_min: 0 judges growing windows, anything else sliding ones of this length.
-    control_offset_min: how much earlier the control's window lies.
+    lookback_min: 0 for growing windows, else the length of sliding windows.
+    control_offset_min: how much earlier the control's window starts.
     """
 
     start_min: float | None = None
@@ -33,7 +33,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One judgement's window of the experiment in minutes, end exclusive; the control's is ``offset_min`` earlier."""
+    """The experiment's window in minutes, without its end; the control's window is ``offset_min`` earlier."""
 
     start_min: float
     end_min: float
@@ -41,7 +41,10 @@ class Window:
 
 
 def lifetime(schedule: Schedule) -> int:
-    """Whole minutes of the analysis: from start to end where an end is given, else the lifetime given."""
+    """Return the length of the analysis in whole minutes: from start to end if there is an end, else the lifetime.
+
+    Raises JudgeInputError if the request has neither.
+    """
     if schedule.end_min is not None:
         return math.trunc(schedule.end_min - (schedule.start_min or 0.0))
     if schedule.lifetime_min is None:
@@ -50,13 +53,16 @@ def lifetime(schedule: Schedule) -> int:
 
 
 def interval(schedule: Schedule) -> int:
-    """Minutes between judgements: the lifetime where absent, 0 or longer than it."""
+    """Return the minutes between judgements; the lifetime if the interval is absent, 0 or longer than the lifetime."""
     whole = lifetime(schedule)
     return schedule.interval_min if schedule.interval_min and schedule.interval_min <= whole else whole
 
 
 def judgements(schedule: Schedule) -> int:
-    """How often is judged; the remainder of the lifetime never is."""
+    """Return the number of judgements; the remainder of the lifetime is not judged.
+
+    Raises JudgeInputError for a lifetime of less than one minute.
+    """
     step = interval(schedule)
     if step == 0:
         raise JudgeInputError("lifetimeDurationMins: expected at least one minute, found 0")
@@ -64,9 +70,9 @@ def judgements(schedule: Schedule) -> int:
 
 
 def window(schedule: Schedule, number: int, interval_min: int) -> Window:
-    """The window of judgement ``number`` (from 1): growing from the start, or sliding with a lookback.
+    """Return the window of judgement ``number`` (from 1): it grows from the start, or slides if there is a lookback.
 
-    A warm-up moves the window only where no end time is given.
+    A warm-up moves the window only if the request has no end time.
     """
     start = (schedule.start_min or 0.0) + (schedule.begin_after_min if schedule.end_min is None else 0)
     end = start + number * interval_min
@@ -78,18 +84,21 @@ def window(schedule: Schedule, number: int, interval_min: int) -> Window:
 
 
 def windows(schedule: Schedule) -> tuple[Window, ...]:
-    """The windows of all judgements in order."""
+    """Return the windows of all judgements in order."""
     step = interval(schedule)
     return tuple(window(schedule, number, step) for number in range(1, judgements(schedule) + 1))
 
 
 def stops(score: float, marginal_score: float | None) -> bool:
-    """Whether a judgement ends the run: at the marginal threshold too, although its label says Marginal there."""
+    """Return whether a judgement ends the run.
+
+    A score that equals the marginal threshold also ends it, although its label is Marginal.
+    """
     return marginal_score is not None and score <= marginal_score
 
 
 def final_decision(score: float, marginal_score: float | None, pass_score: float | None) -> tuple[bool, str]:
-    """Whether the last score passes the whole run, and Kayenta's message. Earlier scores do not count."""
+    """Return whether the last score passes the whole run, with Kayenta's message. Earlier scores do not count."""
     if marginal_score is None and pass_score is None:
         return True, "No score thresholds were specified."
     if stops(score, marginal_score):
@@ -102,17 +111,17 @@ def final_decision(score: float, marginal_score: float | None, pass_score: float
 
 
 def in_order_of_judgement(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of judgements such as ``Run Canary #2``, ordered by the number after the last #."""
+    """Return the names of judgements, such as ``Run Canary #2``, sorted by the number after the last #."""
     return tuple(sorted(names, key=lambda name: int(name.rpartition("#")[2])))
 
 
 def read_schedule(request: Fields) -> Schedule | None:
-    """The schedule of a standalone request, or None for a request whose scopes say all (a single judgement)."""
+    """Return the schedule of a standalone request, or None for a request for a single judgement."""
     if not isinstance(request.values.get("scopes"), list):
         return None
     scopes = list(request.children("scopes"))
     if not scopes:
-        raise refuse(request.at("scopes"), "at least one scope", [])
+        raise rejection(request.at("scopes"), "at least one scope", [])
     first = scopes[0]
     start, end = _instant(first, "startTimeIso"), _instant(first, "endTimeIso")
     origin = start or end
@@ -130,7 +139,7 @@ def read_schedule(request: Fields) -> Schedule | None:
 def _minutes(fields: Fields, key: str) -> int | None:
     value = fields.number(key)
     if value is not None and not math.isfinite(value):
-        raise refuse(fields.at(key), "whole minutes", fields.values[key])
+        raise rejection(fields.at(key), "whole minutes", fields.values[key])
     return None if value is None else int(value)
 
 
@@ -141,4 +150,4 @@ def _instant(fields: Fields, key: str) -> datetime | None:
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise refuse(fields.at(key), "a time such as 2024-05-01T12:00:00Z", value) from error
+        raise rejection(fields.at(key), "a time such as 2024-05-01T12:00:00Z", value) from error

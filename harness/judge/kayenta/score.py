@@ -1,4 +1,4 @@
-"""Group scores, the total and its label: Kayenta's weighted sum."""
+"""Compute Kayenta's score: the scores of the groups, their weighted sum and its label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODATA_PERCENT = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScore:
-    """A group's share of passed metrics in percent; without data it is 0 and yet counts as 100."""
+    """The share of a group's metrics that passed, in percent. Without data it is 0, but the total counts it as 100."""
 
     score: float
     has_data: bool
@@ -26,7 +26,7 @@ class GroupScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The total and the groups it was made of, in order of appearance; muted metrics are in neither."""
+    """The total and the scores of the groups in order of appearance, both without muted metrics."""
 
     total: float
     reason: str
@@ -34,7 +34,7 @@ class Score:
 
 
 def score(results: Sequence[Result], group_weights: Mapping[str, float]) -> Score:
-    """The score of the results that are not muted; ``group_weights`` in percent."""
+    """Return the score of the results that are not muted; ``group_weights`` are in percent."""
     counted = [result for result in results if not result.muted]
     groups = _group_scores(counted)
     failures = [result for result in counted if result.critical and result.label is not Label.PASS]
@@ -48,7 +48,7 @@ def score(results: Sequence[Result], group_weights: Mapping[str, float]) -> Scor
 
 
 def group_weight(group: str, groups: Mapping[str, GroupScore], group_weights: Mapping[str, float]) -> float:
-    """A group's weight in percent: its own, or an equal share of what the given weights leave of 100."""
+    """Return a group's weight in percent: its own, or an equal share of what the given weights leave of 100."""
     if group in group_weights:
         return group_weights[group]
     unweighted = sum(name not in group_weights for name in groups)
@@ -56,14 +56,14 @@ def group_weight(group: str, groups: Mapping[str, GroupScore], group_weights: Ma
 
 
 def score_label(total: float, thresholds: Thresholds) -> str:
-    """Kayenta's class of a score."""
+    """Return Kayenta's label of a score."""
     if total >= thresholds.pass_score:
         return "Pass"
     return "Marginal" if total >= thresholds.marginal_score else "Fail"
 
 
 def round_half_up(value: float) -> float:
-    """``value`` to two decimals, half away from zero on its decimal text, so that 2.675 becomes 2.68."""
+    """Round to two decimals, half away from zero, based on the decimal text: 2.675 becomes 2.68."""
     if not math.isfinite(value):
         return value
     every_digit = Context(prec=400)
