@@ -26,7 +26,7 @@ from load_tables import Row, finish, table
 from load_target import EnvoyTarget, envoy_target, serve_first
 
 from harness.load.parent.locust import LocustLoad
-from harness.load.protocol.sample_reader import read_heads
+from harness.load.protocol.sample_reader import read_headers
 from harness.model.load import LoadPlan, LoadReport, Stage
 from harness.model.samples import Samples
 
@@ -90,7 +90,7 @@ class Bench:
         self._runs += 1
         folder = self.folder / f"run-{self._runs}"
         with LocustLoad().start(plan, folder) as run:
-            watch(read_heads(folder / "load")[0].pid)
+            watch(read_headers(folder / "load")[0].pid)
             while run.running():
                 time.sleep(0.1)
             return run.finish(), run.samples()

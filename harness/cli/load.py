@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.clients.parquet import write_samples
 from harness.errors import LoadError, UsageError
-from harness.load.parent.jobs import JobSettings, describe, render_jobs
+from harness.load.parent.jobs import JobSettings, as_kubectl_list, render_jobs
 from harness.load.parent.locust import LocustLoad, check_plan
 from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.load.parent.summary import Row, Summary, progress_line, summarise
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if args.remove_leftovers:
         return _remove_leftovers(args)
     if args.render:
-        print(describe(render_jobs(plan, _jobs(args), name=f"harness-load-{secrets.token_hex(4)}")))
+        print(as_kubectl_list(render_jobs(plan, _jobs(args), name=f"harness-load-{secrets.token_hex(4)}")))
         return 0
     ended = _carried_out(plan, _load(args))
     report, samples = ended.report, ended.samples

@@ -1,1 +1,1 @@
-"""The only modules that use vendor libraries and the operating system: processes, Envoy, Prometheus, Kubernetes, files."""
+"""The only modules that use vendor libraries: processes, Envoy, Prometheus, Kubernetes and Parquet files."""

@@ -18,7 +18,7 @@ def http_get(url: str, *, timeout_s: float) -> bytes:
 
 
 def response_headers(url: str, headers: Mapping[str, str], *, timeout_s: float) -> dict[str, str]:
-    """Return the response's headers, whatever its status, with lower-case names. Raises MeshError without a response."""
+    """Return a response's headers by lower-case name, whatever its status. Raises MeshError without a response."""
     return {name.lower(): value for name, value in _get(url, headers, timeout_s).headers.items()}
 
 

@@ -19,7 +19,7 @@ _TIMEOUT_S, _CHECK_TIMEOUT_S = 10, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeResult:
-    """One series of a result: its labels, times in epoch seconds, and as many values (NaN where the server sent NaN)."""
+    """One series of a result: labels, times in epoch seconds and as many values (NaN where the server sent NaN)."""
 
     labels: Mapping[str, str]
     times_s: tuple[float, ...]

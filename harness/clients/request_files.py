@@ -31,8 +31,8 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 def read_requests(path: Path) -> dict[str, NDArray[Any]]:
     """Return the columns ``time_s``, ``latency_s``, ``status`` and, if present, ``endpoint``, ``phase``, ``instance``.
 
-    Other columns are ignored. Raises JudgeInputError, with file, column and row (counted from 1 after the header), if the
-    file is missing or truncated, lacks a column, or contains anything but finite numbers.
+    Other columns are ignored. Raises JudgeInputError, with file, column and row (counted from 1 after the header), if
+    the file is missing or truncated, lacks a column, or contains anything but finite numbers.
     """
     table = _parquet(path) if path.suffix.lower() in _PARQUET else _csv(path)
     columns = {name: _numbers(table.column(name), path, name) for name in NUMBERS}

@@ -1,1 +1,1 @@
-"""Load: a Locust child process that sends it, and the samples it writes while it runs."""
+"""Send load with Locust in a child process, and read the samples that it records while it runs."""

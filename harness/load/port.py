@@ -1,4 +1,4 @@
-"""What every load generator offers to the runner."""
+"""The interface of load generators."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from harness.model.samples import Samples
 
 
 class RunningLoad(Protocol):
-    """Load that is being sent."""
+    """A load that is being sent."""
 
     started_at: float
-    """Epoch seconds of the first due request; known as soon as the load has started."""
+    """Time of the first due request in epoch seconds; set once the load has started."""
 
     def samples(self) -> Samples:
-        """Every sample recorded so far; cheap enough to call once a second."""
+        """Return every sample recorded so far. Cheap enough to call every second."""
         ...
 
     def running(self) -> bool:
-        """Whether requests are still being sent or awaited. Raises LoadError when the generator died."""
+        """Return whether requests are still being sent or awaited. Raises LoadError if the load generator died."""
         ...
 
     def finish(self) -> LoadReport:
-        """Wait for the last answers (at most the plan's drain time) and say how it went."""
+        """Wait for the last answers (at most the plan's drain time) and return the report."""
         ...
 
 
@@ -33,9 +33,9 @@ class Load(Protocol):
     """A load generator."""
 
     def start(self, plan: LoadPlan, folder: Path) -> AbstractContextManager[RunningLoad]:
-        """Start sending and return when the first request is due; leaving ends every process of it.
+        """Start sending and yield once the first request is due. On exit, end every process of the load generator.
 
-        ``folder`` takes logs and recordings. Raises LoadProfileError for a profile that does not
-        import and LoadError when the generator cannot start.
+        folder: for logs and recordings. Raises LoadProfileError if the profile cannot be imported, and LoadError if the
+        load generator cannot start.
         """
         ...

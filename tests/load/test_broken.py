@@ -10,7 +10,7 @@ from load_runs import READ, Outcome, carry_out, plan
 from harness.clients.processes.child import wait_until
 from harness.load.parent.locust import LocustLoad
 from harness.load.parent.proofs import load_proofs
-from harness.load.protocol.sample_reader import read_heads
+from harness.load.protocol.sample_reader import read_headers
 
 
 def failed(outcome: Outcome) -> set[str]:
@@ -44,7 +44,7 @@ def test_a_task_that_loops_for_ever_is_stopped_and_its_line_named(tmp_path, targ
     outcome = carry_out(load, tmp_path, LocustLoad(end_margin_s=3))
     assert {"load sent", "samples counted", "load workers alive"} <= failed(outcome)
     assert outcome.report.recorded == 10
-    assert any("visit.py:8 in read never gave way" in note for note in outcome.report.notes)
+    assert any("visit.py:8 in read never yielded" in note for note in outcome.report.notes)
 
 
 def test_a_task_that_does_not_return_is_cut_off_and_counted(tmp_path, target, profile):
@@ -77,7 +77,7 @@ def test_a_killed_fork_is_noticed_although_locust_says_nothing(tmp_path, target,
     """Locust returns 0 when a worker is killed; the proof counts the workers that reached the end."""
     with LocustLoad().start(plan(profile(READ), target.url, rate=100, seconds=3, processes=2), tmp_path) as run:
         assert wait_until(lambda: len(run.samples()) > 20, timeout_s=60)
-        os.kill(read_heads(tmp_path / "load")[1].pid, signal.SIGKILL)
+        os.kill(read_headers(tmp_path / "load")[1].pid, signal.SIGKILL)
         assert wait_until(lambda: not run.running(), timeout_s=120)
         outcome = Outcome(report=run.finish(), samples=run.samples(), folder=tmp_path)
     assert {"load workers alive", "load sent"} <= failed(outcome)

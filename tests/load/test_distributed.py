@@ -20,7 +20,7 @@ from harness.clients.processes.ports import free_ports
 from harness.errors import LoadError
 from harness.load.parent.proofs import load_proofs
 from harness.load.parent.remote import RemoteRun
-from harness.load.protocol.child_spec import order_text
+from harness.load.protocol.child_spec import encode_spec
 from harness.model.load import LoadPlan
 
 
@@ -34,7 +34,7 @@ class Cluster:
 
     def run(self, load: LoadPlan, *, workers: int) -> RemoteRun:
         """Start a master and its workers; returns when load is sent."""
-        (self.folder / "order.json").write_text(order_text(load))
+        (self.folder / "spec.json").write_text(encode_spec(load))
         self._profile = load.profile
         self.add("master", "--workers", str(workers), "--files-port", str(self.files))
         for _ in range(workers):
@@ -63,7 +63,7 @@ class Cluster:
         number = len(self.processes)
         folder = self.folder / f"pod-{number}"
         command = [
-            sys.executable, "-m", "harness.load.child.pod", part, "--order", str(self.folder / "order.json"), "--profile",
+            sys.executable, "-m", "harness.load.child.pod", part, "--spec", str(self.folder / "spec.json"), "--profile",
             str(profile or self._profile), "--folder", str(folder), "--port", str(self.link), *words,
         ]  # fmt: skip
         process = start(command, name=part, log=self.folder / f"pod-{number}.log")
@@ -152,7 +152,7 @@ def test_a_worker_that_joins_late_makes_the_load_inconclusive(cluster, target, p
     assert failed(run) == ["load workers alive"]
     assert (report.workers, report.workers_alive) == (2, 1)
     assert report.planned == report.recorded == target.seen()["count"]
-    assert any("joined after the start" in note for note in report.notes)
+    assert any("connected after the start" in note for note in report.notes)
 
 
 def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster, target, profile):
@@ -160,7 +160,7 @@ def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster
     run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=600), workers=2)
     assert wait_until(lambda: len(run.samples()) > 100, timeout_s=60)
     cluster.processes[0].stop(0)
-    with pytest.raises(LoadError, match="master went away"):
+    with pytest.raises(LoadError, match="master cannot be reached"):
         wait_until(ended(run), timeout_s=60)
     report = run.finish()
     assert report.recorded > 100
@@ -170,7 +170,7 @@ def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster
 
 def test_a_masters_port_in_use_is_an_error_and_leaves_no_process(cluster, target, profile):
     """The port of its recordings: nothing is started that nobody could ask or end."""
-    (cluster.folder / "order.json").write_text(order_text(plan(profile(READ), target.url)))
+    (cluster.folder / "spec.json").write_text(encode_spec(plan(profile(READ), target.url)))
     with socket.create_server(("127.0.0.1", cluster.files)):
         master = cluster.add("master", "--files-port", str(cluster.files), profile=profile(READ))
         assert wait_until(lambda: not master.running(), timeout_s=60)
@@ -185,7 +185,7 @@ def test_a_masters_port_in_use_is_an_error_and_leaves_no_process(cluster, target
 def test_a_master_without_its_workers_gives_up(cluster, target, profile):
     """Nothing is sent before all are there; the error says what is missing."""
     load = plan(profile(READ), target.url)
-    (cluster.folder / "order.json").write_text(order_text(load))
+    (cluster.folder / "spec.json").write_text(encode_spec(load))
     cluster.folder.joinpath("mirror").mkdir()
     with pytest.raises(LoadError, match=r"expected the first samples of all workers within 2 s"):
         RemoteRun(load, cluster.folder / "mirror", lambda path: b'{"files": {}, "exit_code": null}').wait_for_start(2)

@@ -20,8 +20,8 @@ from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports
 from harness.errors import ClusterUnreachable, LoadProfileError
 from harness.load.parent.cluster import ClusterLoad, remove_load
-from harness.load.parent.jobs import FILES_PORT, JobSettings, describe, render_jobs
-from harness.load.protocol.child_spec import read_order
+from harness.load.parent.jobs import FILES_PORT, JobSettings, as_kubectl_list, render_jobs
+from harness.load.protocol.child_spec import decode_spec
 
 SETTINGS = JobSettings(namespace="shop", image="registry.local/harness:1", workers=2)
 HEAD = "from locust import FastHttpUser, task\n\n\nclass Visitor(FastHttpUser):\n"
@@ -138,7 +138,7 @@ def test_the_config_map_carries_profile_and_plan(profile):
     path = profile(READ)
     data = manifests(path)["ConfigMap load-1"]["data"]
     assert data["visit.py"] == path.read_text()
-    order = read_order(data["order.json"])
+    order = decode_spec(data["spec.json"])
     assert str(order.profile) == "/etc/harness-load/visit.py"
     assert order.stages == plan(path, "http://x").stages
 
@@ -150,7 +150,7 @@ def test_shared_code_beside_the_profile_goes_with_it_under_names_that_a_config_m
     path = tmp_path / "my visit ü.py"
     path.write_text("from _shop import PATH\n")
     found = manifests(path)
-    assert sorted(found["ConfigMap load-1"]["data"]) == ["_shop.py", "my-visit--.py", "order.json"]
+    assert sorted(found["ConfigMap load-1"]["data"]) == ["_shop.py", "my-visit--.py", "spec.json"]
     command = found["Job load-1-master"]["spec"]["template"]["spec"]["containers"][0]["command"]
     assert "/etc/harness-load/my-visit--.py" in command
     (tmp_path / "_shop.py").write_text("#" * 1_100_000)
@@ -170,7 +170,7 @@ def test_workers_are_a_parallel_job_that_cannot_run_for_ever(profile):
 def test_manifests_can_be_handed_to_kubectl(profile):
     """One JSON list."""
     resources = render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1")
-    assert json.loads(describe(resources))["items"] == list(resources)
+    assert json.loads(as_kubectl_list(resources))["items"] == list(resources)
 
 
 def test_jobs_run_their_own_commands_and_leave_nothing(kubelet, tmp_path, target, profile):

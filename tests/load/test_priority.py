@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 ASK = """
 import sys
 from pathlib import Path
-from harness.load.child.priority import be_served_first
-be_served_first(own_session=sys.argv[2] == "True", autogroup=Path(sys.argv[1]))
+from harness.load.child.priority import raise_priority
+raise_priority(own_session=sys.argv[2] == "True", autogroup=Path(sys.argv[1]))
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from load_runs import READ, carry_out, plan
 
 from harness.errors import LoadProfileError
-from harness.load.planning.load_plan import plan_load, stages_of
+from harness.load.planning.load_plan import plan_load, resolve_stages
 from harness.load.planning.profile_settings import ProfileSettings, read_settings
 from harness.load.planning.profiles import find_profile, known_profiles
 from harness.model.load import Arrivals, Stage
@@ -103,12 +103,12 @@ def test_a_wrong_literal_is_refused_with_its_line(tmp_path, text, words):
 def test_what_a_person_asks_for_wins():
     """A rate replaces the profile's stages; a duration alone cuts them, or holds their last rate."""
     settings = read_settings(PROFILES / "ramp.py")
-    assert stages_of(settings, rate_rps=5, duration_s=None) == (Stage(duration_s=90, start_rps=5, end_rps=5),)
-    cut = stages_of(settings, rate_rps=None, duration_s=40)
+    assert resolve_stages(settings, rate_rps=5, duration_s=None) == (Stage(duration_s=90, start_rps=5, end_rps=5),)
+    cut = resolve_stages(settings, rate_rps=None, duration_s=40)
     assert cut[1] == Stage(duration_s=30, start_rps=20, end_rps=210)
-    assert sum(stage.duration_s for stage in stages_of(settings, rate_rps=None, duration_s=100)) == 100
+    assert sum(stage.duration_s for stage in resolve_stages(settings, rate_rps=None, duration_s=100)) == 100
     with pytest.raises(LoadProfileError, match="rate of at least 0"):
-        stages_of(settings, rate_rps=-1, duration_s=None)
+        resolve_stages(settings, rate_rps=-1, duration_s=None)
 
 
 def test_a_person_may_ask_for_the_closed_model(tmp_path, target, profile):

@@ -17,7 +17,7 @@ from load_runs import READ, carry_out, plan
 from harness.clients.processes.child import wait_until
 from harness.errors import LoadError, LoadProfileError
 from harness.load.parent.locust import LocustLoad
-from harness.load.protocol.sample_reader import read_heads
+from harness.load.protocol.sample_reader import read_headers
 from harness.model.load import Arrivals
 from harness.model.samples import BASELINE, CANARY
 
@@ -267,7 +267,7 @@ def test_a_generator_that_dies_in_the_run_is_an_error_and_its_samples_stay(tmp_p
     load = plan(profile(READ), target.url, seconds=600, most_in_flight=5)
     with LocustLoad().start(load, tmp_path) as run:
         assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
-        os.kill(read_heads(tmp_path / "load")[0].pid, signal.SIGKILL)
+        os.kill(read_headers(tmp_path / "load")[0].pid, signal.SIGKILL)
         with pytest.raises(LoadError, match="ended with exit code -9"):
             wait_until(lambda: not run.running(), timeout_s=60)
         report = run.finish()

@@ -173,7 +173,7 @@ def test_nothing_is_left_when_the_harness_is_killed(project: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "found no file; the path comes from \\$HARNESS_ENVOY"),
-        (lambda path: path.write_text("no program"), "not executable"),
+        (lambda path: path.write_text("no program"), "non-executable"),
     ],
 )
 def test_a_missing_or_non_executable_envoy_is_reported(tmp_path: Path, make, message: str) -> None:

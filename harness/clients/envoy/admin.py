@@ -20,7 +20,7 @@ class Admin:
     port: int
 
     def get(self, path: str) -> str:
-        """Return the body of the answer to ``GET path``. Raises EnvoyError without an answer or for a status other than 200."""
+        """Return the body of the answer to ``GET path``. Raises EnvoyError unless there is one with status 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
             connection.request("GET", path)

@@ -36,6 +36,6 @@ def _executable(path: Path, remedy: str) -> Path:
         raise EnvoyError(f"expected the Envoy binary at {path}, found no file; the path comes {remedy}")
     if not os.access(path, os.X_OK):
         raise EnvoyError(
-            f"expected an executable Envoy binary at {path}, found a file that is not executable; the path comes {remedy}"
+            f"expected an executable Envoy binary at {path}, found a non-executable file; the path comes {remedy}"
         )
     return path

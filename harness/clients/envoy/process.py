@@ -1,8 +1,8 @@
 """A real Envoy process on loopback whose clusters and route tables can be changed while it runs.
 
 Envoy gets them by filesystem xDS: we write a file next to the watched one and rename it over the watched one, and Envoy
-reads it within milliseconds. We verify this at Envoy's admin port, which counts accepted and rejected updates; the
-log contains the reason for a rejection. Envoy binds its listeners to port 0 itself, so two runs never get the same port.
+reads it within milliseconds. We verify this at Envoy's admin port, which counts accepted and rejected updates; the log
+contains the reason for a rejection. Envoy binds its listeners to port 0 itself, so two runs never get the same port.
 """
 
 from __future__ import annotations

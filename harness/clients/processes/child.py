@@ -111,7 +111,7 @@ class Process:
         return f"last lines of {self.log}:\n{tail}" if tail else f"it wrote nothing to {self.log}"
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """Send SIGTERM to the whole process tree, and SIGKILL after ``grace_s`` seconds. Returns when all have ended."""
+        """Send SIGTERM to the process tree, and SIGKILL after ``grace_s`` seconds. Returns when all have ended."""
         with contextlib.suppress(OSError):
             self._connection.sendall(f"{grace_s}\n".encode())
         self._connection.close()

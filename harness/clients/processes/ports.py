@@ -55,7 +55,7 @@ def _remove_expired_leases(folder: Path) -> None:
 
 
 def port_holder(port: int) -> str:
-    """Name the process that listens on a TCP port, as ``nginx (pid 812)``, or ``another process`` if we may not see it."""
+    """Name the process that listens on a TCP port: ``nginx (pid 812)``, or ``another process`` if it is hidden."""
     try:
         connections = psutil.net_connections("tcp")
         pids = [c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr[1:] == (port,) and c.pid]

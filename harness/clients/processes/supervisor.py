@@ -1,21 +1,22 @@
 """Parent process of one command. It ends with the harness and takes every descendant of the command with it.
 
-``child.py`` runs it as ``python -I -S supervisor.py SOCKET GRACE COMMAND...``, so it may import only the standard library.
-SOCKET is one end of a socket pair; only the harness holds the other end. The supervisor writes one line to it,
-``started PID`` or ``failed ERRNO``. After that, it ends the command and all descendants (SIGTERM, GRACE seconds, SIGKILL)
-when it receives a line with a number of seconds, when it reads end of file (the harness has died), or on SIGTERM, SIGINT
-or SIGHUP. When the command ends by itself, the supervisor ends the processes that the command left behind in the same
-way. The supervisor exits with the command's exit code, or with the signal that ended the command.
+``child.py`` runs it as ``python -I -S supervisor.py SOCKET GRACE COMMAND...``, so it may import only the standard
+library. SOCKET is one end of a socket pair; only the harness holds the other end. The supervisor writes one line to it,
+``started PID`` or ``failed ERRNO``. After that, it ends the command and all descendants (SIGTERM, GRACE seconds,
+SIGKILL) when it receives a line with a number of seconds, when it reads end of file (the harness has died), or on
+SIGTERM, SIGINT or SIGHUP. When the command ends by itself, the supervisor ends the processes that the command left
+behind in the same way. The supervisor exits with the command's exit code, or with the signal that ended the command.
 
 Linux: the supervisor is a *subreaper*, so orphans (daemons, ``setsid``, double forks) become its children and none is
-lost; when no child is left, all descendants are gone. A forked copy of the harness that still holds the socket would hide
-the end of file. Therefore, on its parent-death signal, the supervisor checks whether its parent is still the same process.
-(The signal alone proves nothing: it is also sent when only the thread that started the supervisor ends.) If the
-supervisor itself is killed with SIGKILL, the command's own parent-death signal kills the command; the command's children
-then survive until ``Process.stop`` ends their process group.
+lost; when no child is left, all descendants are gone. A forked copy of the harness that still holds the socket would
+hide the end of file. Therefore, on its parent-death signal, the supervisor checks whether its parent is still the same
+process. (The signal alone proves nothing: it is also sent when only the thread that started the supervisor ends.) If
+the supervisor itself is killed with SIGKILL, the command's own parent-death signal kills the command; the command's
+children then survive until ``Process.stop`` ends their process group.
 
-macOS and other systems have neither mechanism. End of file still ends the command's process group (without a grace period
-if the command itself has already ended), but a grandchild that moved to another process group or session survives.
+macOS and other systems have neither mechanism. End of file still ends the command's process group (without a grace
+period if the command itself has already ended), but a grandchild that moved to another process group or session
+survives.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ import time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform == "linux"
 UNKILLABLE_S = 10.0
-"""How long to wait for processes after SIGKILL. A process that hangs in the kernel must not block the supervisor forever."""
+"""How long to wait for processes after SIGKILL. A process that hangs in the kernel must not block the supervisor
+forever."""
 
 
 def main(arguments: list[str]) -> None:
@@ -132,7 +134,7 @@ def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int
 
 
 def _reap() -> tuple[dict[int, int], bool]:
-    """Reap children. Returns the wait status of each child that has ended, by process id, and whether no child is left."""
+    """Reap children. Returns the wait statuses of those that have ended, by process id, and whether none is left."""
     ended: dict[int, int] = {}
     try:
         while True:
@@ -146,7 +148,8 @@ def _reap() -> tuple[dict[int, int], bool]:
 
 def _descendants() -> set[int]:
     """Return the process ids of all living descendants of this process."""
-    parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - importing pathlib would double the start-up time
+    # Not pathlib: importing it would double the start-up time.
+    parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
     found, size = {os.getpid()}, 0
     while len(found) > size:
         size = len(found)

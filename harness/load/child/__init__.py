@@ -1,1 +1,1 @@
-"""The program that runs inside the Locust child process. Nothing else may import it: it needs gevent."""
+"""The program that runs inside the Locust child process. It needs gevent, so nothing else may import it."""

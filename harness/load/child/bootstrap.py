@@ -1,8 +1,8 @@
-"""The locustfile in front of a profile: ``locust -f .../bootstrap.py,loadprofiles/browse.py --headless --host URL``.
+"""The locustfile that runs before a profile, as in ``locust -f .../bootstrap.py,loadprofiles/browse.py --host URL``.
 
-Locust imports it first, so it also tells the harness why a profile could not be imported. Started by
-the harness it finds its order by an environment variable; started by hand, as above, it makes
-one from the profile's LOADPROFILE literal and says where the recordings are.
+Locust imports it first, so it can also tell the harness why a profile cannot be imported. When the harness starts it,
+an environment variable names the specification. When a person starts it, as above, it makes a specification from the
+profile's LOADPROFILE literal and prints where the recordings are.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from locust import LoadTestShape, User, events
 from locust.runners import MasterRunner, WorkerRunner
 
 from harness.load.child.coordinator import Coordinator
-from harness.load.child.priority import be_served_first
-from harness.load.child.standalone import order_by_hand
-from harness.load.child.worker import Part
-from harness.load.protocol.child_spec import ORDER_VARIABLE, SHIP_VARIABLE, read_order
+from harness.load.child.priority import raise_priority
+from harness.load.child.standalone import write_standalone_spec
+from harness.load.child.worker import LoadWorker
+from harness.load.protocol.child_spec import SPEC_VARIABLE, UPLOAD_VARIABLE, decode_spec
 from harness.load.protocol.sample_files import importing_file, refusal_file
-from harness.load.protocol.stack_dump import answer_when_asked
+from harness.load.protocol.stack_dump import install_stack_dump
 
-BY_HARNESS = ORDER_VARIABLE in os.environ
-ORDER = Path(os.environ[ORDER_VARIABLE]) if BY_HARNESS else order_by_hand(sys.argv)
-PLAN = read_order(ORDER.read_text())
+BY_HARNESS = SPEC_VARIABLE in os.environ
+SPEC = Path(os.environ[SPEC_VARIABLE]) if BY_HARNESS else write_standalone_spec(sys.argv)
+PLAN = decode_spec(SPEC.read_text())
 MAIN: Any = getcurrent()
 
 
-class OrderedShape(LoadTestShape):
-    """Lets the harness decide when the test ends; being the first shape, it also wins over one in the profile."""
+class CoordinatedShape(LoadTestShape):
+    """Lets the harness decide when the test ends. It comes first, so it takes precedence over the profile's shape."""
 
-    conductor: Coordinator | None = None
+    coordinator: Coordinator | None = None
 
     def tick(self) -> Any:
-        """See ``Coordinator.tick``."""
-        return self.conductor.tick() if self.conductor else None
+        """Delegate to ``Coordinator.tick``."""
+        return self.coordinator.tick() if self.coordinator else None
 
 
 class NoUser(User):
-    """Keeps Locust from looking for pytest functions when a profile has no User class; never run."""
+    """Keeps Locust from looking for pytest functions when a profile has no User class. It never runs."""
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -53,30 +53,30 @@ def _explain(kind: type[BaseException], error: BaseException, trace: TracebackTy
         lines = [error.lineno]
     place = f"{profile}:{lines[-1]}" if lines else profile
     summary = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    refuse(f"{place}: the profile does not import: {summary}")
+    refuse(f"{place}: the profile cannot be imported: {summary}")
     sys.__excepthook__(kind, error, trace)
 
 
 def refuse(reason: str) -> None:
-    """Tell the harness why this profile cannot be run."""
-    refusal_file(ORDER.parent).write_text(reason)
+    """Tell the harness why this profile cannot run."""
+    refusal_file(SPEC.parent).write_text(reason)
 
 
 def _on_init(environment: Any, **_: Any) -> None:
-    be_served_first(own_session=BY_HARNESS)
+    raise_priority(own_session=BY_HARNESS)
     sys.excepthook = sys.__excepthook__
     environment.user_classes = [kind for kind in environment.user_classes if kind is not NoUser]
     if not any(kind.tasks for kind in environment.user_classes):
         refuse(f"{PLAN.profile}: expected a User class with at least one @task, found none")
         sys.exit(1)
-    part, ship = None, SHIP_VARIABLE in os.environ
+    worker, upload = None, UPLOAD_VARIABLE in os.environ
     if not isinstance(environment.runner, MasterRunner):
-        part = Part(environment, ORDER.parent, ship=ship)
+        worker = LoadWorker(environment, SPEC.parent, upload=upload)
     if not isinstance(environment.runner, WorkerRunner):
-        OrderedShape.conductor = Coordinator(environment, PLAN, ORDER.parent, alone=part, ship=ship)
+        CoordinatedShape.coordinator = Coordinator(environment, PLAN, SPEC.parent, local_worker=worker, upload=upload)
 
 
 cast(Any, events.init).add_listener(_on_init)
 sys.excepthook = _explain
-answer_when_asked(lambda: MAIN.gr_frame)
-importing_file(ORDER.parent).touch()
+install_stack_dump(lambda: MAIN.gr_frame)
+importing_file(SPEC.parent).touch()

@@ -1,9 +1,9 @@
-"""Leads a run from the master process (or the only one): fixes its zero, hands out places, ends it.
+"""Coordinates a run from the master process (or the only process): sets time zero, numbers the workers, ends the run.
 
-Every worker is told its place by a message, ``harness.start``, and answers ``harness.done`` with its
-facts when all is answered. In the open model Locust itself starts no users: its shape asks for none
-and ends the test when all workers are done or lost. Locust's own link carries the messages; in a
-single process they are calls.
+Every worker receives its number in the message ``harness.start`` and answers ``harness.done`` with its report when all
+its requests have been answered. In the open model, Locust itself starts no users: its load shape requests none, and
+ends the test once every worker is done or lost. Locust's own connection carries the messages; in a single process they
+are calls.
 """
 
 from __future__ import annotations
@@ -17,29 +17,43 @@ import gevent
 from gevent.event import Event
 from locust.runners import MasterRunner
 
-from harness.load.child.worker import DONE, SAMPLES, START, STOP, Part
-from harness.load.protocol import sample_files as files
-from harness.load.protocol.child_spec import order_text, write_json
+from harness.load.child.worker import LoadWorker
+from harness.load.protocol.child_spec import encode_spec
+from harness.load.protocol.messages import (
+    DONE,
+    SAMPLES,
+    START,
+    STOP,
+    LocustReport,
+    StartMessage,
+    WorkerReport,
+    write_json,
+)
+from harness.load.protocol.sample_files import locust_file, report_file
 from harness.model.load import LoadPlan
 
-_LEAD_ALONE_S, _LEAD_WORKERS_S = 0.05, 1.5
-"""From the start message to the first due request: workers have to hear of it first."""
+_LEAD_SINGLE_S, _LEAD_WORKERS_S = 0.05, 1.5
+"""Time from the start message to the first due request; the message must reach every worker first."""
 _MARGIN_S = 10.0
-"""After the drain, for users to stop and workers to tell."""
+"""Time after the drain for users to stop and workers to send their reports."""
 _LOST_S = 5.0
-"""Without a sign of life, after Locust itself has missed a worker for 3 s: on a busy machine most come back."""
+"""A worker counts as lost this long after Locust reports it missing (after 3 s of silence). Most return on a busy
+machine."""
+_LOCAL = "local"
 
 
 class Coordinator:
-    """Made when Locust's environment is ready, in every process but workers."""
+    """Exists in every process except the workers. Created once Locust's environment is ready."""
 
-    def __init__(self, environment: Any, plan: LoadPlan, folder: Path, *, alone: Part | None, ship: bool) -> None:
-        """alone: this process's own part when there are no workers. ship: workers cannot write into ``folder``."""
-        self._environment, self._plan, self._folder, self._alone = environment, plan, folder, alone
+    def __init__(
+        self, environment: Any, plan: LoadPlan, folder: Path, *, local_worker: LoadWorker | None, upload: bool
+    ) -> None:
+        """local_worker: this process's worker if there are no others. upload: workers cannot write into ``folder``."""
+        self._environment, self._plan, self._folder, self._local_worker = environment, plan, folder, local_worker
         self._runner = environment.runner
-        self._places: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._done: set[str] = set()
-        self._missed_since: dict[str, float] = {}
+        self._missing_since: dict[str, float] = {}
         self._late: set[str] = set()
         self._stopped = False
         self._ends_at = self._deadline = 0.0
@@ -49,12 +63,12 @@ class Coordinator:
         gevent.signal_handler(signal.SIGUSR1, self.stop)
         if isinstance(self._runner, MasterRunner):
             self._runner.register_message(DONE, self._on_done)
-            if ship:
-                self._keep_samples()
+            if upload:
+                self._store_batches()
             environment.events.worker_connect.add_listener(self._on_worker)
 
     def tick(self) -> tuple[int, float] | None:
-        """For Locust's shape: how many users it runs, and None once everything has been answered."""
+        """Answer Locust's load shape: the number of users and the spawn rate, or None once the run has finished."""
         users = self._plan.users or 0
         if not self._deadline:
             return (users, float(max(users, 1)))
@@ -64,48 +78,52 @@ class Coordinator:
         return None
 
     def stop(self) -> None:
-        """Send no more; wait for answers as usual."""
+        """Send no more requests, but wait for the answers as usual."""
         self._stopped = True
         self._runner.send_message(STOP, {})
         self._changed.set()
 
     def _on_test_start(self, **_: Any) -> None:
-        clients = ["local"] if self._alone else [client.id for client in self._runner.clients.ready]
-        self._places = {client: place for place, client in enumerate(clients)}
-        lead_s = _LEAD_ALONE_S if self._alone else _LEAD_WORKERS_S
+        clients = [_LOCAL] if self._local_worker else [client.id for client in self._runner.clients.ready]
+        self._numbers = {client: number for number, client in enumerate(clients)}
+        lead_s = _LEAD_SINGLE_S if self._local_worker else _LEAD_WORKERS_S
         if self._plan.users:
             lead_s = 0.0
         epoch = time.time() + lead_s
         self._ends_at = time.monotonic() + lead_s + self._plan.duration_s
         self._deadline = self._ends_at + self._plan.drain_s + _MARGIN_S
-        order = {
-            "plan": order_text(self._plan), "workers": len(clients), "epoch": epoch, "host": self._environment.host,
-        }  # fmt: skip
-        if self._alone:
-            self._alone.on_done = lambda: self._note_done("local")
-            self._alone.begin({**order, "place": 0})
+        if self._local_worker:
+            self._local_worker.on_done = lambda: self._mark_done(_LOCAL)
+            self._local_worker.begin(self._start_message(epoch, 0))
             return
-        for client, place in self._places.items():
-            self._runner.send_message(START, {**order, "place": place}, client_id=client)
+        for client, number in self._numbers.items():
+            self._runner.send_message(START, self._start_message(epoch, number), client_id=client)
 
-    def _note_done(self, client: str) -> None:
+    def _start_message(self, epoch: float, worker: int) -> StartMessage:
+        return {
+            "plan": encode_spec(self._plan), "workers": len(self._numbers), "epoch": epoch,
+            "host": self._environment.host, "worker": worker,
+        }  # fmt: skip
+
+    def _mark_done(self, client: str) -> None:
         self._done.add(client)
         self._changed.set()
 
     def _on_done(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust passes it by name
-        write_json(files.facts_file(self._folder, msg.data["place"]), msg.data)
-        self._note_done(msg.node_id)
+        report: WorkerReport = msg.data
+        write_json(report_file(self._folder, report["worker"]), report)
+        self._mark_done(msg.node_id)
 
-    def _keep_samples(self) -> None:
-        from harness.load.child.sample_upload import keep_batch  # noqa: PLC0415 - numpy is not loaded for nothing
+    def _store_batches(self) -> None:
+        from harness.load.child.sample_upload import store_batch  # noqa: PLC0415 - load numpy only if it is needed
 
-        def keep(environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG001 - Locust passes it by name
-            keep_batch(self._folder, msg.data)
+        def store(environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG001 - Locust passes it by name
+            store_batch(self._folder, msg.data)
 
-        self._runner.register_message(SAMPLES, keep)
+        self._runner.register_message(SAMPLES, store)
 
     def _on_worker(self, client_id: str, **_: Any) -> None:
-        if self._deadline and client_id not in self._places:
+        if self._deadline and client_id not in self._numbers:
             self._late.add(client_id)
 
     def _finished(self) -> bool:
@@ -114,17 +132,17 @@ class Coordinator:
             return True
         if isinstance(self._runner, MasterRunner):
             living = {client.id for client in self._runner.clients.all if client.state != "missing"}
-            missed = set(self._places) - living - self._done
-            self._missed_since = {client: self._missed_since.get(client, now) for client in missed}
-        lost = {client for client, since in self._missed_since.items() if now - since > _LOST_S}
-        return set(self._places) <= self._done | lost or now > self._deadline
+            missing = set(self._numbers) - living - self._done
+            self._missing_since = {client: self._missing_since.get(client, now) for client in missing}
+        lost = {client for client, since in self._missing_since.items() if now - since > _LOST_S}
+        return set(self._numbers) <= self._done | lost or now > self._deadline
 
     def _on_quit(self, exit_code: int, **_: Any) -> None:
-        facts = {
+        report: LocustReport = {
             "counted": self._runner.stats.num_requests,
-            "workers": len(self._places),
-            "lost": sorted(self._places[client] for client in set(self._places) - self._done),
+            "workers": len(self._numbers),
+            "lost": sorted(self._numbers[client] for client in set(self._numbers) - self._done),
             "late": len(self._late),
             "exit_code": exit_code,
         }
-        write_json(files.locust_file(self._folder), facts)
+        write_json(locust_file(self._folder), report)

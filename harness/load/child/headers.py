@@ -1,8 +1,8 @@
-"""Adds the run's headers to every request of a profile's users, whatever class of Locust they are.
+"""Add the run's headers to every request of a profile's users, whatever User class of Locust they extend.
 
-The clients of HttpUser (requests), FastHttpUser (geventhttpclient) and of the users shipped here are
-known; users without HTTP carry no headers, and the report says so. A sampled share of the requests
-gets a fresh W3C ``traceparent`` with the sampled flag, so that a few traces of the run exist.
+This works for the clients of HttpUser (requests), FastHttpUser (geventhttpclient) and of our own User classes. Users
+without HTTP send no headers, and the report says so. A sampled share of the requests gets a new W3C ``traceparent``
+with the sampled flag, so that tracing records some traces of the run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from locust import User
 
 from harness.model.split import CHOICE_HEADER
 
-Change: TypeAlias = Callable[[Any], Any]
-"""From the headers that a profile gives to one request to those that are sent."""
+HeaderEdit: TypeAlias = Callable[[Any], Any]
+"""Takes the headers that a profile passes for one request and returns the headers to send."""
 
 
 def add_headers(
@@ -28,69 +28,72 @@ def add_headers(
     note: Callable[[str], None],
     canary_choice: float | None = None,
 ) -> None:
-    """From now on, users of these classes send ``headers`` and, on a share of requests, a traceparent.
+    """Make users of these classes send ``headers``, and a traceparent with a share of the requests.
 
-    canary_choice: as in ``LoadPlan``.
+    canary_choice: see ``LoadPlan``. note: called with a text if a class has no known HTTP client.
     """
-    random = Random(seed)  # noqa: S311 - trace ids are no secret
-    changes: list[Change] = []
+    random = Random(seed)  # noqa: S311 - trace ids need no cryptographic randomness
+    edits: list[HeaderEdit] = []
     if canary_choice is not None:
-        changes.append(_choosing(canary_choice, Random(f"choice {seed}")))  # noqa: S311 - draws arms, guards nothing
+        arms = Random(f"choice {seed}")  # noqa: S311 - the choice of arms needs no cryptographic randomness
+        edits.append(_choose_arm(canary_choice, arms))
     if trace_share > 0:
-        changes.append(_traced(trace_share, random))
+        edits.append(_add_traceparent(trace_share, random))
     for kind in kinds:
-        _wrap(kind, headers, changes, note)
+        _wrap(kind, headers, edits, note)
 
 
-def _wrap(kind: type[User], headers: Mapping[str, str], changes: Sequence[Change], note: Callable[[str], None]) -> None:
-    make = kind.__init__
+def _wrap(
+    kind: type[User], headers: Mapping[str, str], edits: Sequence[HeaderEdit], note: Callable[[str], None]
+) -> None:
+    original = kind.__init__
 
     def init(user: Any, *args: Any, **kwargs: Any) -> None:
-        make(user, *args, **kwargs)
+        original(user, *args, **kwargs)
         client = getattr(user, "client", None)
-        own = default_headers(client)
-        if own is None:
-            note(f"{kind.__name__} has no HTTP client that is known here: the run's headers are not sent")
+        defaults = default_headers(client)
+        if defaults is None:
+            note(f"{kind.__name__} has no HTTP client that the harness knows: the run's headers are not sent")
             return
-        own.update(headers)
-        if changes:
-            client.request = _with(client.request, changes)  # type: ignore[union-attr]
+        defaults.update(headers)
+        if edits:
+            client.request = _edited(client.request, edits)  # type: ignore[union-attr]
 
     kind.__init__ = init  # type: ignore[assignment]
 
 
 def default_headers(client: Any) -> MutableMapping[str, str] | None:
-    """The headers that a client sends with every request, to be changed in place; None for an unknown client."""
+    """Return the mutable headers that a client sends with every request, or None for an unknown client."""
     inner = getattr(client, "client", None)  # FastHttpSession
     for holder, name in ((inner, "default_headers"), (client, "headers")):
-        own = getattr(holder, name, None)
-        if isinstance(own, MutableMapping):
-            return own
+        defaults = getattr(holder, name, None)
+        if isinstance(defaults, MutableMapping):
+            return defaults
     return None
 
 
 def traceparent(random: Random) -> str:
-    """A new W3C trace context, sampled."""
+    """Return a new, sampled W3C trace context."""
     return f"00-{random.getrandbits(128) or 1:032x}-{random.getrandbits(64) or 1:016x}-01"
 
 
-def _with(request: Callable[..., Any], changes: Sequence[Change]) -> Callable[..., Any]:
-    def changed(method: str, url: str, *args: Any, headers: Any = None, **kwargs: Any) -> Any:
-        for change in changes:
-            headers = change(headers)
+def _edited(request: Callable[..., Any], edits: Sequence[HeaderEdit]) -> Callable[..., Any]:
+    def edited(method: str, url: str, *args: Any, headers: Any = None, **kwargs: Any) -> Any:
+        for edit in edits:
+            headers = edit(headers)
         return request(method, url, *args, headers=headers, **kwargs)
 
-    return changed
+    return edited
 
 
-def _traced(share: float, random: Random) -> Change:
-    def traced(headers: Any) -> Any:
+def _add_traceparent(share: float, random: Random) -> HeaderEdit:
+    def add(headers: Any) -> Any:
         return {**(headers or {}), "traceparent": traceparent(random)} if random.random() < share else headers
 
-    return traced
+    return add
 
 
-def _choosing(canary: float, random: Random) -> Change:
+def _choose_arm(canary: float, random: Random) -> HeaderEdit:
     def choose(headers: Any) -> Any:
         return {**(headers or {}), CHOICE_HEADER: "canary" if random.random() < canary else "baseline"}
 

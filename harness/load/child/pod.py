@@ -1,11 +1,12 @@
 """The program of a load pod: Locust as master or worker; the master also serves the run's folder over HTTP.
 
-``python -m harness.load.child.pod master --order ORDER --profile PROFILE --folder FOLDER --workers N``
-``python -m harness.load.child.pod worker --order ORDER --profile PROFILE --folder FOLDER --master HOST``
+``python -m harness.load.child.pod master --spec SPEC --profile PROFILE --folder FOLDER --workers N``
+``python -m harness.load.child.pod worker --spec SPEC --profile PROFILE --folder FOLDER --master HOST``
 
-The master answers ``GET /state`` (files with their sizes, exit code), ``GET /file/NAME/OFFSET/LENGTH`` (bytes from there),
-``GET /stop`` (send no more) and ``GET /end`` (the pod may end). It outlives Locust until it is told to end, so that
-nothing that was recorded is lost, but not for ever. Only GET, because that is what the harness can ask a pod.
+The master answers ``GET /state`` (file sizes and the exit code), ``GET /file/NAME/OFFSET/LENGTH`` (a part of a file),
+``GET /stop`` (send no more requests) and ``GET /end`` (the pod may end). After Locust has exited, the master keeps
+serving until it is told to end, so that no recording is lost, but only for a limited time. It uses only GET, because
+the harness can send only GET requests to a pod.
 """
 
 from __future__ import annotations
@@ -22,31 +23,31 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from harness.load.protocol.child_spec import read_order, write_order
+from harness.load.protocol.child_spec import decode_spec, write_spec
 from harness.load.protocol.commands import child_environment, master_command, worker_command
 from harness.model.load import LoadPlan
 
 LINGER_S = 600.0
-"""How long a master keeps what was recorded after the end of the run."""
+"""How long a master serves the recordings after the end of the run."""
 MOST_BYTES = 8 * 1024 * 1024
-"""Of one answer."""
+"""Size limit of one answer."""
 LOG = "locust.log"
 _FILE = re.compile(r"/file/([\w.-]+)/(\d+)/(\d+)")
 
 
 def main(arguments: list[str]) -> int:
-    """Run one pod's program until it has ended."""
+    """Run the master or worker of one pod until it has ended."""
     args = _parser().parse_args(arguments)
     args.folder.mkdir(parents=True, exist_ok=True)
-    plan = replace(read_order(args.order.read_text()), profile=args.profile.absolute())
-    environment = child_environment(write_order(plan, args.folder), ship=True)
-    if args.part == "worker":
+    plan = replace(decode_spec(args.spec.read_text()), profile=args.profile.absolute())
+    environment = child_environment(write_spec(plan, args.folder), upload=True)
+    if args.role == "worker":
         command = worker_command(plan, master=args.master, port=args.port)
         os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
-    return _lead(args, plan, environment)
+    return _run_master(args, plan, environment)
 
 
-def _lead(args: argparse.Namespace, plan: LoadPlan, environment: dict[str, str]) -> int:
+def _run_master(args: argparse.Namespace, plan: LoadPlan, environment: dict[str, str]) -> int:
     command = master_command(plan, workers=args.workers, bind=args.bind, port=args.port)
     ended = threading.Event()
     try:
@@ -83,7 +84,7 @@ def _handler(folder: Path, locust: subprocess.Popen[bytes], ended: threading.Eve
             self.wfile.write(body or b"")
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the harness asks every second."""
+            """Log nothing, because the harness sends a request every second."""
 
         def _body(self) -> bytes | None:
             found = _FILE.fullmatch(self.path)
@@ -113,23 +114,21 @@ def _read(path: Path, offset: int, length: int) -> bytes | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("part", choices=["master", "worker"])
-    parser.add_argument(
-        "--order", type=Path, required=True, help="the plan, as harness.load.protocol.child_spec writes it"
-    )
+    parser.add_argument("role", choices=["master", "worker"])
+    parser.add_argument("--spec", type=Path, required=True, help="specification of the run, as JSON")
     parser.add_argument("--profile", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="where recordings go")
-    parser.add_argument("--port", type=int, default=5557, help="of Locust's own link")
-    parser.add_argument("--master", default="127.0.0.1", help="host of the master, for a worker")
-    parser.add_argument("--workers", type=int, default=1, help="how many a master waits for")
-    parser.add_argument("--bind", default="127.0.0.1", help="address a master listens on for workers")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for the recordings")
+    parser.add_argument("--port", type=int, default=5557, help="port of Locust's own connection")
+    parser.add_argument("--master", default="127.0.0.1", help="host of a worker's master")
+    parser.add_argument("--workers", type=int, default=1, help="how many workers a master waits for")
+    parser.add_argument("--bind", default="127.0.0.1", help="address on which a master listens for workers")
     parser.add_argument(
         "--files-port",
         type=int,
         default=8089,
-        help="of a master's recordings, on loopback only: port-forward reaches it",
+        help="loopback port on which a master serves its recordings; port-forward reaches it",
     )
-    parser.add_argument("--linger", type=float, default=LINGER_S, help="seconds a master waits to be told to end")
+    parser.add_argument("--linger", type=float, default=LINGER_S, help="seconds that a master waits to be told to end")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The load's timing is the measuring instrument: where the system allows it (root), others wait for it."""
+"""Give the load generator a high CPU priority where the system allows it (as root), because it measures time."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 
 PRIORITY = -15
 AUTOGROUP = Path("/proc/self/autogroup")
-_TRIES, _RATION_S = 10, 0.11
+_ATTEMPTS, _RETRY_S = 10, 0.11
 
 
-def be_served_first(*, own_session: bool, autogroup: Path = AUTOGROUP) -> None:
-    """Raise this process's priority; where that is refused, run on as before.
+def raise_priority(*, own_session: bool, autogroup: Path = AUTOGROUP) -> None:
+    """Raise this process's priority. Where the system does not permit it, the process continues with its old priority.
 
-    Linux weighs whole sessions against each other (``man 7 sched``, autogroups), then processes within one.
-    own_session: whether the harness made this process's session (its leader is the supervisor); that of a person's terminal
-    is not ours.
+    Linux schedules whole sessions against each other (autogroups, ``man 7 sched``), and then the processes within one.
+    own_session: whether the harness created this process's session (its leader is the supervisor). The session of a
+    person's terminal is not changed.
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
         if own_session:
-            _raise_session(autogroup)
+            _raise_session_priority(autogroup)
 
 
-def _raise_session(autogroup: Path) -> None:
-    """In a container the kernel takes one such write in a tenth of a second from all processes, and refuses the others."""
-    for _ in range(_TRIES):
+def _raise_session_priority(autogroup: Path) -> None:
+    """Set the session's priority. In a container, the kernel accepts one such write per 0.1 s from all processes."""
+    for _ in range(_ATTEMPTS):
         try:
             autogroup.write_text(str(PRIORITY))
         except BlockingIOError:
-            time.sleep(_RATION_S)
+            time.sleep(_RETRY_S)
         else:
             return

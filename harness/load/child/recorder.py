@@ -1,7 +1,7 @@
-"""Writes a sample for every request event of this worker; see ``harness.load.protocol.sample_files`` for the files.
+"""Record a sample for every request event of this worker; ``harness.load.protocol.sample_files`` describes the files.
 
-The file grows by windows of 64 KiB that are written with zeros before they are mapped: a full
-disk is then an error here and not a SIGBUS at some later store.
+The file grows by windows of 64 KiB. Each window is filled with zeros before it is mapped, so that a full disk raises an
+error here instead of a SIGBUS at some later write to the memory map.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from harness.load.users.answers import BadStatusError
 
 WINDOW = 64 * 1024
 _BAD_STATUS = (BadStatusError, LocustBadStatusCode, HTTPError)
-"""Raised by clients for the status alone. The status is recorded; only the profile decides that a 404 is an error."""
+"""Clients raise these because of the status alone. We record the status; only the profile decides if a 404 is an
+error."""
 _RESERVE = 16 * 1024
-"""Bytes kept free for the last words on a full disk."""
-_FINE = 200
-"""Of a request without HTTP, such as a WebSocket's, that went well: status 0 means that no answer came."""
+"""Bytes that are reserved on the disk, so that the final report can be written when the disk is full."""
+_SUCCESS = 200
+"""Status of a successful request without HTTP, such as a WebSocket message; 0 would mean that no answer came."""
 _OTHERS = "(others)"
 _pack, _RECORD_SIZE, _COUNT, _clock = files.RECORD.pack_into, files.RECORD_SIZE, files.COUNT, time.perf_counter
-"""Looked up once: a request is recorded in less than half a microsecond."""
+"""Bound once, because recording a request must take less than half a microsecond."""
 
 
 class Recorder:
-    """One worker's sample file. Made when the zero of the run is known; ``record`` listens to the request event."""
+    """Writes one worker's sample file. Created once time zero is known; ``record`` listens to the request event."""
 
     def __init__(
         self,
@@ -48,10 +49,10 @@ class Recorder:
         arms: tuple[str, ...],
         on_full: Callable[[OSError], None],
     ) -> None:
-        """epoch, zero: the first due request, in epoch seconds and on the monotonic clock. on_full: told when the disk is."""
+        """epoch, zero: time zero in epoch seconds and on the monotonic clock. on_full: called when the disk is full."""
         self.count = 0
         self.pending: dict[Any, tuple[float, float]] = {}
-        """Greenlets whose arrival has sent nothing yet, with the due time and lateness of it."""
+        """Greenlets whose arrival has not sent a request yet, with the due time and lateness of that arrival."""
         self._zero, self._arm_header, self._on_full = zero, arm_header, on_full
         self._arms: Mapping[str | None, int] = {arm: number for number, arm in enumerate(arms)}
         self._stopped = False
@@ -70,7 +71,8 @@ class Recorder:
             self._header, 0, files.MAGIC, worker, workers, 0, epoch, zero, 0, 0, os.getpid()
         )  # fmt: skip
 
-    def record(  # noqa: PLR0917 - every parameter of the event is named: collecting the rest in a dictionary costs more
+    # Longer than 40 lines, because this is the hot path: calls to smaller functions would cost too much time.
+    def record(  # noqa: PLR0917 - named parameters are faster than a dictionary of the remaining ones
         self,
         request_type: str,
         name: str,
@@ -83,7 +85,7 @@ class Recorder:
         url: str | None = None,  # noqa: ARG002
         **more: Any,  # noqa: ARG002
     ) -> None:
-        """Listener of Locust's request event; response_time in milliseconds."""
+        """Handle Locust's request event. response_time: in milliseconds."""
         latency = response_time * 1e-3 if response_time else 0.0
         if (pending := self.pending) and (arrival := pending.pop(getcurrent(), None)) is not None:
             due, late = arrival
@@ -95,12 +97,12 @@ class Recorder:
             try:
                 status = response.status_code or 0
                 arm = self._arms.get(response.headers.get(self._arm_header), -1)
-            except AttributeError:  # not HTTP's, or no answer
+            except AttributeError:  # not an HTTP response, or no answer
                 pass
         elif request_type:
-            name = f"{request_type} {name}"  # no HTTP: what was done is part of the name, such as "WSC say"
+            name = f"{request_type} {name}"  # not HTTP: the name includes the type, as in "WSC say"
         if not status and exception is None:
-            status = _FINE
+            status = _SUCCESS
         try:
             operation = self._operations.get(name)
             if operation is None:
@@ -110,14 +112,14 @@ class Recorder:
             self._stop(full)
             return
         offset = self._offset
-        if offset == WINDOW and (offset := self._turn()) == WINDOW:
+        if offset == WINDOW and (offset := self._start_window()) == WINDOW:
             return
         _pack(self._window, offset, due, latency, late, response_length or 0, status, operation, error, arm)
         self._offset = offset + _RECORD_SIZE
         self.counters[_COUNT] = self.count = self.count + 1
 
-    def _turn(self) -> int:
-        """Where to write in the next window, or its end when there is no room for one."""
+    def _start_window(self) -> int:
+        """Map the next window. Returns the offset in it, or WINDOW if the disk is full."""
         if self._stopped:
             return WINDOW
         try:
@@ -129,13 +131,13 @@ class Recorder:
         return 0
 
     def _stop(self, error: OSError) -> None:
-        """The disk is full: record no more, and make room for saying so."""
+        """Stop recording because the disk is full, and free the reserved space for the final report."""
         self._stopped = True
         self._reserve.unlink(missing_ok=True)
         self._on_full(error)
 
     def record_unanswered(self, greenlet: Any, waited_s: float, text: str) -> None:
-        """The arrival of this greenlet got no answer: a sample of status 0 with ``text`` as its error."""
+        """Record that this greenlet's arrival got no answer: a sample with status 0 and the error ``text``."""
         self.pending[getcurrent()] = self.pending.pop(greenlet)
         self.record("", "(no answer)", waited_s * 1e3, 0, exception=text)
 
@@ -146,7 +148,7 @@ class Recorder:
         return self._number(self._errors, files.ERROR, f"{kind}{exception}"[:200])
 
     def _number(self, numbers: dict[str, int], kind: str, text: str) -> int:
-        """The number of a name; beyond the first thousand all share one, and a profile should group its names."""
+        """Return the number of a name. Names beyond the first thousand share one; a profile should group its names."""
         number = numbers.get(text)
         if number is None:
             if len(numbers) >= files.MOST_NAMES and text != _OTHERS:
@@ -156,9 +158,9 @@ class Recorder:
         return number
 
     def _write_name(self, kind: str, number: int, text: str) -> None:
-        """A whole line or none, and before any sample refers to it."""
+        """Write a complete line or nothing, before any sample refers to it."""
         if self._stopped:
-            raise OSError("the disk was full before")
+            raise OSError("the disk is full")
         line, before = f"{json.dumps([kind, number, str(text)])}\n".encode(), os.fstat(self._names).st_size
         try:
             while line:  # a write to a nearly full disk may be short

@@ -1,9 +1,10 @@
-"""Samples over Locust's own link, for workers on other machines: compressed batches, once a second.
+"""Send the samples of workers on other machines to the master over Locust's connection, in compressed batches.
 
-A batch holds columns of whole microseconds, sorted by due time; due times as differences. Each column is written byte
-plane by byte plane (all lowest bytes, then the next ones) and each plane, in larger batches, is a block of zlib's with
-a code of its own, so that a sample takes 3 to 7 bytes. The master writes what arrives into the same files that a local worker would have
-written: whoever reads them does not see a difference.
+A worker sends a batch every second. A batch holds columns in whole microseconds, sorted by due time; due times are
+stored as differences. Each column is written byte plane by byte plane (all lowest bytes first, then the next ones). In
+larger batches, each plane is a zlib block with a Huffman code of its own, so that a sample takes 3 to 7 bytes. The
+master writes the samples into the same files that a local worker would have written, so readers need not distinguish
+the two.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ import gevent
 import numpy as np
 
 from harness.load.protocol import sample_files as files
+from harness.load.protocol.messages import SampleBatch
 from harness.load.protocol.sample_reader import RECORD_TYPE
 
 EVERY_S = 1.0
 MOST_RECORDS = 200_000
-"""In one batch: some megabytes before compression."""
+"""Per batch; a few megabytes before compression."""
 _BLOCKS_FROM = 150
-"""Records from which on a code for each plane saves more than it takes."""
+"""From this number of records on, a Huffman code per plane saves more than it costs."""
 _PLANES = (("due_s", "<i8"), ("latency_s", "<i4"), ("late_s", "<i4"))
 _OTHERS = ("size", "status", "operation", "error", "arm")
 
 
 def pack(records: Any) -> bytes:
-    """Records (of ``RECORD_TYPE``) as a compressed batch, in the order of their due times, rounded to microseconds."""
+    """Compress records (of ``RECORD_TYPE``), sorted by due time and rounded to microseconds."""
     records, parts = records[np.argsort(records["due_s"], kind="stable")], []
     for name, kind in _PLANES:
         micros = np.rint(records[name].astype(np.float64) * 1e6).astype(kind)
@@ -42,14 +44,14 @@ def pack(records: Any) -> bytes:
 
 
 def unpack(batch: bytes, count: int) -> Any:
-    """The records that ``pack`` packed."""
-    records, raw, place = np.zeros(count, RECORD_TYPE), zlib.decompress(batch), 0
+    """Return the records that ``pack`` compressed."""
+    records, raw, offset = np.zeros(count, RECORD_TYPE), zlib.decompress(batch), 0
     kinds: list[tuple[str, Any]] = [*_PLANES, *((name, RECORD_TYPE[name]) for name in _OTHERS)]
     for name, kind in kinds:
         size = np.dtype(kind).itemsize
-        planes = np.frombuffer(raw, np.uint8, count=size * count, offset=place).reshape(size, count)
+        planes = np.frombuffer(raw, np.uint8, count=size * count, offset=offset).reshape(size, count)
         column = planes.T.copy().view(kind).ravel()
-        place += size * count
+        offset += size * count
         if name == "due_s":
             column = np.cumsum(column)
         records[name] = column * 1e-6 if name.endswith("_s") else column
@@ -62,22 +64,22 @@ def _planes(column: Any) -> list[bytes]:
 
 
 class SampleUploader:
-    """Sends what a worker has recorded since the last batch."""
+    """Sends the samples that a worker has recorded since the last batch."""
 
-    def __init__(self, folder: Path, place: int, send: Callable[[dict[str, Any]], None]) -> None:
-        self._folder, self._place, self._send = folder, place, send
+    def __init__(self, folder: Path, worker: int, send: Callable[[SampleBatch], None]) -> None:
+        self._folder, self._worker, self._send = folder, worker, send
         self._sent = self._names_sent = 0
         self.bytes = 0
 
     def run(self) -> None:
-        """Ship until the end."""
+        """Upload every second, until this greenlet is ended."""
         while True:
             gevent.sleep(EVERY_S)
-            self.ship()
+            self.upload()
 
-    def ship(self) -> None:
-        """Send everything that is recorded and not sent yet."""
-        path = files.samples_file(self._folder, self._place)
+    def upload(self) -> None:
+        """Send every sample that has been recorded but not sent."""
+        path = files.samples_file(self._folder, self._worker)
         with path.open("rb") as stream:
             header = stream.read(files.HEADER_SIZE)
         count = int(files.HEADER.unpack(header)[files.COUNT_FIELD])
@@ -86,11 +88,11 @@ class SampleUploader:
             records = np.fromfile(
                 path, RECORD_TYPE, count=last - first, offset=files.HEADER_SIZE + first * files.RECORD_SIZE
             )
-            names = files.names_file(self._folder, self._place).read_bytes()
+            names = files.names_file(self._folder, self._worker).read_bytes()
             batch = pack(records)
             self.bytes += len(batch)
             self._send({
-                "place": self._place, "first": first, "count": last - first, "header": header, "records": batch,
+                "worker": self._worker, "first": first, "count": last - first, "header": header, "records": batch,
                 "names_from": self._names_sent, "names": names[self._names_sent :],
             })  # fmt: skip
             self._sent, self._names_sent = last, len(names)
@@ -98,22 +100,22 @@ class SampleUploader:
                 return
 
 
-def keep_batch(folder: Path, batch: dict[str, Any]) -> None:
-    """The master's side: append a batch to the worker's files; the header, and with it the count, is written last."""
-    place, first, count = batch["place"], batch["first"], batch["count"]
-    names = os.open(files.names_file(folder, place), os.O_WRONLY | os.O_CREAT, 0o644)
-    _write_whole(names, batch["names"], batch["names_from"])
+def store_batch(folder: Path, batch: SampleBatch) -> None:
+    """Append a batch to the worker's files on the master. The header, which contains the count, is written last."""
+    worker, first, count = batch["worker"], batch["first"], batch["count"]
+    names = os.open(files.names_file(folder, worker), os.O_WRONLY | os.O_CREAT, 0o644)
+    _write_all(names, batch["names"], batch["names_from"])
     os.close(names)
-    samples = os.open(files.samples_file(folder, place), os.O_RDWR | os.O_CREAT, 0o644)
-    _write_whole(samples, unpack(batch["records"], count).tobytes(), files.HEADER_SIZE + first * files.RECORD_SIZE)
+    samples = os.open(files.samples_file(folder, worker), os.O_RDWR | os.O_CREAT, 0o644)
+    _write_all(samples, unpack(batch["records"], count).tobytes(), files.HEADER_SIZE + first * files.RECORD_SIZE)
     header = list(files.HEADER.unpack(batch["header"]))
     header[files.COUNT_FIELD] = first + count
     os.pwrite(samples, files.HEADER.pack(*header), 0)
     os.close(samples)
 
 
-def _write_whole(file: int, content: bytes, place: int) -> None:
-    """Raises OSError on a full disk, where one write may be short."""
+def _write_all(file: int, content: bytes, offset: int) -> None:
+    """Write all of ``content``: one write may be short on a nearly full disk. Raises OSError when the disk is full."""
     while content:
-        written = os.pwrite(file, content, place)
-        content, place = content[written:], place + written
+        written = os.pwrite(file, content, offset)
+        content, offset = content[written:], offset + written

@@ -1,4 +1,4 @@
-"""An order for Locust that was started by hand: the profile is the file after the bootstrap, the load what it asks for."""
+"""Make a specification when a person starts Locust directly: the file after the bootstrap is the profile."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from harness.errors import LoadProfileError
 from harness.load.planning.load_plan import plan_load
-from harness.load.protocol.child_spec import ORDER_VARIABLE, write_order
+from harness.load.protocol.child_spec import SPEC_VARIABLE, write_spec
 
 
-def order_by_hand(arguments: list[str]) -> Path:
-    """Write the order into a new temporary folder; forked workers find it by the environment.
+def write_standalone_spec(arguments: list[str]) -> Path:
+    """Write the specification into a new temporary folder and return its path.
 
-    arguments: of Locust. Ends the process with a message when they name no profile.
+    The load is the one that the profile asks for. Forked workers find the file through the environment.
+    arguments: Locust's command line. Ends the process with a message if it does not name a profile.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-f", "--locustfile", default="")
@@ -31,6 +32,6 @@ def order_by_hand(arguments: list[str]) -> Path:
     except LoadProfileError as error:
         sys.exit(f"harness: {error}")
     sys.stderr.write(f"harness: {plan.duration_s:g} s of load in the open model; recordings in {folder}\n")
-    order = write_order(plan, folder)
-    os.environ[ORDER_VARIABLE] = str(order)
-    return order
+    spec = write_spec(plan, folder)
+    os.environ[SPEC_VARIABLE] = str(spec)
+    return spec

@@ -1,6 +1,6 @@
-"""Runs one task of a user per call: what ``TaskSet.run`` does in a loop with waits, in single steps.
+"""Run a user's tasks one call at a time: the steps that ``TaskSet.run`` executes in a loop, without the waits.
 
-Waits between tasks are left out: in the open model arrivals decide when a task runs.
+In the open model, arrivals decide when a task runs, so there is no wait between tasks.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 from locust.user.task import LOCUST_STATE_RUNNING, DefaultTaskSet
 
 TaskSet: Any = UntypedTaskSet
-"""Locust's, whose methods have no annotations."""
+"""Locust's class; its methods have no annotations."""
 _MOST_STEPS = 100
-"""Task sets entered or left within one arrival: more means the profile never comes to a task."""
+"""How many task sets one arrival may enter or leave. A profile that exceeds this never reaches a task."""
 
 
-class TaskWalk:
-    """A user and the task sets it is in, innermost last."""
+class TaskRunner:
+    """Runs the tasks of one user and keeps the stack of task sets that the user is in, innermost last."""
 
     def __init__(self, user: User) -> None:
         self._user: Any = user
         self._sets: list[Any] = []
 
     def start(self) -> None:
-        """What happens once before the first task."""
+        """Prepare the user and call its ``on_start``. Call this once, before the first task."""
         self._user._state = LOCUST_STATE_RUNNING  # noqa: SLF001 - as User.run does
         self._user._taskset_instance = DefaultTaskSet(self._user)  # noqa: SLF001
         self._sets = [self._user._taskset_instance]  # noqa: SLF001
         self._user.on_start()
 
     def step(self) -> None:
-        """Run the next task. Raises what the task raises; StopUser when the user is done for good."""
+        """Run the next task. Raises what the task raises, and StopUser when the user has finished for good."""
         for _ in range(_MOST_STEPS):
             inner = self._sets[-1]
             try:
@@ -46,7 +46,7 @@ class TaskWalk:
                     continue
                 inner.execute_task(task)
             except InterruptTaskSet as interrupt:
-                if self._left_by(interrupt):
+                if self._leave(interrupt):
                     return
                 continue
             except RescheduleTaskImmediately:
@@ -57,7 +57,7 @@ class TaskWalk:
         raise RecursionError(f"{type(self._user).__name__}: no task ran after {_MOST_STEPS} steps through task sets")
 
     def stop(self) -> None:
-        """What happens once after the last task."""
+        """Call ``on_stop`` of the task sets and of the user. Call this once, after the last task."""
         for inner in reversed(self._sets[1:]):
             inner.on_stop()
         self._user.on_stop()
@@ -69,8 +69,8 @@ class TaskWalk:
         self._user._taskset_instance = entered  # noqa: SLF001
         entered.on_start()
 
-    def _left_by(self, interrupt: InterruptTaskSet) -> bool:
-        """Leave the innermost task set; whether this also ends the step."""
+    def _leave(self, interrupt: InterruptTaskSet) -> bool:
+        """Leave the innermost task set. Returns whether this ends the current step."""
         if len(self._sets) == 1:
             raise StopUser from interrupt
         self._sets.pop().on_stop()

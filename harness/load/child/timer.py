@@ -1,4 +1,4 @@
-"""Sleeping until an instant. gevent.sleep wakes up to 1 ms late (libev rounds to epoll's milliseconds); a timerfd does not."""
+"""Sleep until a given time with a timerfd. gevent.sleep wakes up to 1 ms late, because libev rounds to milliseconds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Timer:
-    """Wakes one greenlet at instants of ``time.perf_counter`` (the monotonic clock).
+    """Wakes one greenlet at given times of ``time.perf_counter`` (the monotonic clock).
 
-    Linux: a timerfd watched by the event loop. Elsewhere: gevent.sleep, about 1 ms coarse.
+    On Linux, the event loop watches a timerfd. Elsewhere, gevent.sleep is used, which is accurate to about 1 ms.
     """
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class Timer:
             self._watcher = self._hub.loop.io(self._fd, _READ)
             self._spec = _Itimerspec()
 
-    def breathe(self) -> None:
-        """Let everything happen that is ready now, answers that have arrived included; gevent.sleep(0) leaves those out."""
+    def run_ready_events(self) -> None:
+        """Let the loop handle every ready event, including answers that have arrived (gevent.sleep(0) skips those)."""
         self._hub.wait(self._loop.timer(0))
 
     def sleep_until(self, instant: float) -> None:
-        """Let other greenlets run until ``instant``; returns at once, without switching, when it has passed."""
+        """Let other greenlets run until ``instant``. Returns immediately, without a switch, if it has passed."""
         left = instant - time.perf_counter()
         if left <= 0:
             return

@@ -1,4 +1,4 @@
-"""One worker's part of a run: its recorder, its arrivals, and what it says at the end."""
+"""One worker's part of a run: it sends its arrivals, records its samples and reports at the end."""
 
 from __future__ import annotations
 
@@ -23,34 +23,35 @@ from harness.load.child.driver import Driver
 from harness.load.child.headers import add_headers
 from harness.load.child.recorder import Recorder
 from harness.load.planning.schedule import due_times
-from harness.load.protocol.child_spec import read_order, write_json
-from harness.load.protocol.sample_files import facts_file
+from harness.load.protocol.child_spec import decode_spec
+from harness.load.protocol.messages import DONE, SAMPLES, START, STOP, StartMessage, WorkerReport, write_json
+from harness.load.protocol.sample_files import report_file
 from harness.model.load import LoadPlan
 
-START, DONE, STOP, SAMPLES = "harness.start", "harness.done", "harness.stop", "harness.samples"
 MASTER_GONE_S = 8.0
-"""Without a heartbeat of the master for this long, a worker ends: nobody would stop it."""
+"""A worker ends by itself when it has received no heartbeat from the master for this long."""
 _ARMS = ("baseline", "canary")
 _MOST_TRACES = 5
-_GOODBYE_S = 15.0
+_EXIT_TIMEOUT_S = 15.0
+"""How long a worker waits for the master to end it after it has sent its report."""
 
 
-class Part:
-    """Begins when the start message comes; made in every process but the master."""
+class LoadWorker:
+    """Created in every process except the master. Starts working when the start message arrives."""
 
-    def __init__(self, environment: Any, folder: Path, *, ship: bool) -> None:
-        """ship: send the samples to the master over Locust's link, because it cannot read this folder."""
-        self._environment, self._folder, self._ship = environment, folder, ship
+    def __init__(self, environment: Any, folder: Path, *, upload: bool) -> None:
+        """upload: send the samples to the master over Locust's connection, because it cannot read this folder."""
+        self._environment, self._folder, self._upload = environment, folder, upload
         self.on_done: Callable[[], None] | None = None
         self._plan: LoadPlan | None = None
         self._recorder: Recorder | None = None
         self._driver: Driver | None = None
-        self._ship_rest: Callable[[], None] | None = None
-        self._place, self._broken, self._task_errors, self._cut_off, self._told = 0, "", 0, 0, False
+        self._upload_rest: Callable[[], None] | None = None
+        self._number, self._broken, self._task_errors, self._cut_off, self._reported = 0, "", 0, 0, False
         self._notes: list[str] = []
         self._began = (0.0, 0.0)
         gc.collect()
-        gc.freeze()  # what Locust and the profile have imported is never looked through again: shorter pauses
+        gc.freeze()  # keeps the collector from scanning what Locust and the profile have imported: shorter pauses
         runner = environment.runner
         runner.register_message(START, self._on_start)
         runner.register_message(STOP, self._on_stop)
@@ -59,60 +60,61 @@ class Part:
         if isinstance(runner, WorkerRunner):
             gevent.spawn(self._watch_master)
 
-    def begin(self, order: dict[str, Any]) -> None:
-        """Make everything ready and, in the open model, start sending at the run's zero."""
-        environment, plan, place = self._environment, read_order(order["plan"]), int(order["place"])
-        self._plan, self._place = plan, place
-        environment.host = order["host"] or environment.host
+    def begin(self, message: StartMessage) -> None:
+        """Prepare the recorder and the users and, in the open model, start sending at the run's time zero."""
+        environment, plan, worker = self._environment, decode_spec(message["plan"]), message["worker"]
+        self._plan, self._number = plan, worker
+        environment.host = message["host"] or environment.host
         for kind in environment.user_classes:
             kind.host = environment.host or kind.host
-        seed = plan.seed * 1000 + place
+        seed = plan.seed * 1000 + worker
         seed_profile(seed)
-        zero = time.perf_counter() + order["epoch"] - time.time()
+        zero = time.perf_counter() + message["epoch"] - time.time()
         self._recorder = Recorder(
-            self._folder, worker=place, workers=order["workers"], epoch=order["epoch"], zero=zero,
-            arm_header=plan.arm_header, arms=_ARMS, on_full=self._full,
+            self._folder, worker=worker, workers=message["workers"], epoch=message["epoch"], zero=zero,
+            arm_header=plan.arm_header, arms=_ARMS, on_full=self._on_full_disk,
         )  # fmt: skip
         environment.events.request.add_listener(self._recorder.record)
         add_headers(
             environment.user_classes, plan.headers, trace_share=plan.trace_share, seed=seed, note=self._note,
             canary_choice=plan.canary_choice,
         )  # fmt: skip
-        if self._ship:
-            self._start_shipping()
+        if self._upload:
+            self._start_upload()
         self._began = (time.process_time(), time.perf_counter())
         if plan.users is not None:
-            self._watch_users()
+            self._count_interrupted_users()
         else:
-            due = islice(due_times(plan.stages, plan.arrivals, plan.seed), place, None, order["workers"])
+            due = islice(due_times(plan.stages, plan.arrivals, plan.seed), worker, None, message["workers"])
             self._driver = Driver(environment, self._recorder, plan, zero=zero, due=due, seed=seed)
             gevent.spawn(self._drive, self._driver)
 
-    def _watch_users(self) -> None:
-        """Count the closed model's users whose task Locust cuts off after the drain: what they had sent is no sample."""
+    def _count_interrupted_users(self) -> None:
+        """Count the closed model's users whose task Locust kills after the drain; their last request has no sample."""
 
-        def watched(on_stop: Callable[[Any], None]) -> Callable[[Any], None]:
+        def wrap(on_stop: Callable[[Any], None]) -> Callable[[Any], None]:
             def stop(user: Any) -> None:
                 killed = isinstance(sys.exc_info()[1], GreenletExit)
-                self._cut_off += killed and user._state != LOCUST_STATE_WAITING  # noqa: SLF001 - who waits has sent nothing
+                # A user that is waiting for its next task has no request in flight.
+                self._cut_off += killed and user._state != LOCUST_STATE_WAITING  # noqa: SLF001 - Locust has no getter
                 on_stop(user)
 
             return stop
 
         for kind in self._environment.user_classes:
-            kind.on_stop = watched(kind.on_stop)
+            kind.on_stop = wrap(kind.on_stop)
 
-    def _start_shipping(self) -> None:
-        from harness.load.child.sample_upload import SampleUploader  # noqa: PLC0415 - numpy is not loaded for nothing
+    def _start_upload(self) -> None:
+        from harness.load.child.sample_upload import SampleUploader  # noqa: PLC0415 - load numpy only if it is needed
 
         runner = self._environment.runner
-        shipper = SampleUploader(self._folder, self._place, lambda batch: runner.send_message(SAMPLES, batch))
-        self._ship_rest = shipper.ship
-        gevent.spawn(shipper.run)
+        uploader = SampleUploader(self._folder, self._number, lambda batch: runner.send_message(SAMPLES, batch))
+        self._upload_rest = uploader.upload
+        gevent.spawn(uploader.run)
 
     def _drive(self, driver: Driver) -> None:
         driver.run()
-        self._tell()
+        self._report_end()
 
     def _on_start(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust passes it by name
         self.begin(msg.data)
@@ -131,15 +133,15 @@ class Part:
             traceback.print_exception(type(exception), exception, tb)
 
     def _on_test_stop(self, **_: Any) -> None:
-        """The closed model ends when Locust has stopped its users."""
+        """Report the end of the closed model, which ends once Locust has stopped its users."""
         if self._plan is not None and self._plan.users is not None:
-            self._tell()
+            self._report_end()
 
     def _note(self, text: str) -> None:
         if text not in self._notes:
             self._notes.append(text)
 
-    def _full(self, error: OSError) -> None:
+    def _on_full_disk(self, error: OSError) -> None:
         self._broken = self._broken or f"samples could not be recorded: {error.strerror}"
         if self._driver is not None:
             self._driver.stop()
@@ -147,50 +149,50 @@ class Part:
             gevent.spawn(self._environment.runner.quit)
 
     def _watch_master(self) -> None:
-        """Ends this worker when nobody is there to end it: the master is gone, or says nothing after the run."""
+        """End this worker when the master is gone, or does not end the worker after the run."""
         runner = self._environment.runner
-        told_at = 0.0
+        reported_at = 0.0
         while True:
             gevent.sleep(0.5)
             heard, now = runner.last_heartbeat_timestamp, time.time()
-            told_at = told_at or (now if self._told else 0.0)
-            if heard and now - heard > MASTER_GONE_S and self._driver is not None and not self._told:
-                self._note(f"nothing was heard of the master for {MASTER_GONE_S:g} s")
+            reported_at = reported_at or (now if self._reported else 0.0)
+            master_gone = bool(heard) and now - heard > MASTER_GONE_S
+            if master_gone and self._driver is not None and not self._reported:
+                self._note(f"the master sent no heartbeat for {MASTER_GONE_S:g} s")
                 self._driver.stop()
-            if (heard and now - heard > MASTER_GONE_S and (self._told or self._driver is None)) or (
-                told_at and now - told_at > _GOODBYE_S
-            ):
+            idle = self._reported or self._driver is None
+            if (master_gone and idle) or (reported_at and now - reported_at > _EXIT_TIMEOUT_S):
                 gevent.spawn(runner.quit)
                 return
 
-    def _tell(self) -> None:
-        """Leave the facts in the folder and with the master; the samples are all there before."""
-        if self._told or self._recorder is None:
+    def _report_end(self) -> None:
+        """Write the report into the folder and send it to the master. All samples have been written before."""
+        if self._reported or self._recorder is None:
             return
-        self._told = True
-        if self._ship_rest is not None:
-            self._ship_rest()
-        facts = self._facts(self._recorder)
-        write_json(facts_file(self._folder, self._place), facts)
+        self._reported = True
+        if self._upload_rest is not None:
+            self._upload_rest()
+        report = self._report(self._recorder)
+        write_json(report_file(self._folder, self._number), report)
         self._environment.process_exit_code = 3 if self._broken else 0
         if self.on_done is not None:
             self.on_done()
         else:
             self._send_count()
-            self._environment.runner.send_message(DONE, facts)
+            self._environment.runner.send_message(DONE, report)
 
     def _send_count(self) -> None:
-        """Locust's own count goes to the master before the news that all is done: at the end it waits half a second for it."""
+        """Send Locust's own count before ``DONE``: after DONE, the master waits only half a second for it."""
         runner = self._environment.runner
         data: dict[str, Any] = {}
         self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
         runner.client.send(cast(Any, Message)("stats", data, runner.client_id))
 
-    def _facts(self, recorder: Recorder) -> dict[str, Any]:
+    def _report(self, recorder: Recorder) -> WorkerReport:
         cpu_s, wall_s = time.process_time() - self._began[0], time.perf_counter() - self._began[1]
         driver = self._driver
         return {
-            "place": self._place,
+            "worker": self._number,
             "scheduled": driver.scheduled if driver else recorder.count,
             "recorded": recorder.count,
             "dropped": driver.dropped if driver else 0,
@@ -198,7 +200,7 @@ class Part:
             "unanswered": driver.unanswered if driver else 0,
             "unfinished": driver.unfinished if driver else self._cut_off,
             "task_errors": self._task_errors,
-            "users": len(driver.seats) if driver else 0,
+            "users": len(driver.slots) if driver else 0,
             "cpu_share": cpu_s / wall_s,
             "broken": self._broken,
             "notes": [*self._notes, *(driver.notes if driver else [])],

@@ -1,6 +1,6 @@
-"""Load from inside a cluster: makes the Jobs, reads the master's files while they run, removes everything.
+"""Send load from inside a cluster: create the Jobs, read the master's files while they run, then remove everything.
 
-The harness reaches the master pod through the API server's port-forward; nothing is exposed.
+The harness reaches the master pod through the API server's port-forward, so no port is exposed.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterError, HarnessError, LoadError
-from harness.load.parent.jobs import FILES_PORT, MANAGED, RUN_LABEL, JobSettings, render_jobs
+from harness.load.parent.jobs import FILES_PORT, MANAGED, ROLE_LABEL, RUN_LABEL, JobSettings, render_jobs
 from harness.load.parent.locust import check_plan, new_folder
 from harness.load.parent.remote import RemoteRun
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.load import LoadPlan
 
 START_LIMIT_S = 180.0
-"""For pulling the image, scheduling the pods and starting Locust in all of them."""
-_GONE_LIMIT_S = 60.0
-_ASK_S = 10.0
+"""Time to pull the image, schedule the pods and start Locust in all of them."""
+_REMOVE_LIMIT_S = 60.0
+_REQUEST_LIMIT_S = 10.0
 _KINDS = ("Job", "Pod", "Service", "ConfigMap")
 
 
@@ -34,7 +35,7 @@ class ClusterLoad:
 
     @contextmanager
     def start(self, plan: LoadPlan, folder: Path) -> Iterator[RemoteRun]:
-        """Make the Jobs and return when the first request is due; leaving removes everything that was made."""
+        """Create the Jobs and yield once the first request is due. On exit, remove every object that was created."""
         check_plan(plan)
         folder = new_folder(folder)
         name = f"harness-load-{secrets.token_hex(4)}"
@@ -43,18 +44,18 @@ class ClusterLoad:
             for resource in resources:
                 self._kubernetes.create(resource)
             pod = self._master_pod(name)
-            run = RemoteRun(plan, folder, lambda path: self._ask(pod, path))
+            run = RemoteRun(plan, folder, lambda path: self._get(pod, path))
             run.wait_for_start(self._start_limit_s)
             yield run
         finally:
             remove_load(self._kubernetes, self._settings.namespace, name=name)
 
-    def _ask(self, pod: str, path: str) -> bytes:
-        return self._kubernetes.ask_pod(self._settings.namespace, pod, FILES_PORT, path, timeout_s=_ASK_S)
+    def _get(self, pod: str, path: str) -> bytes:
+        return self._kubernetes.ask_pod(self._settings.namespace, pod, FILES_PORT, path, timeout_s=_REQUEST_LIMIT_S)
 
     def _master_pod(self, name: str) -> str:
-        """The name of the master's pod, once it runs."""
-        labels = {RUN_LABEL: name, "harness-load-part": "master"}
+        """Wait until the master's pod runs and return its name."""
+        labels = {RUN_LABEL: name, ROLE_LABEL: "master"}
         give_up, seen = time.monotonic() + self._start_limit_s, "no pod"
         while time.monotonic() < give_up:
             for pod in self._kubernetes.list("Pod", self._settings.namespace, labels=labels):
@@ -66,44 +67,45 @@ class ClusterLoad:
                     raise LoadError(f"the load generator's master failed to start: {seen}: {status.get('message', '')}")
             time.sleep(0.5)
         raise LoadError(
-            f"expected a running master of the load within {self._start_limit_s:g} s, found: {seen}; "
-            f"kubectl -n {self._settings.namespace} describe pod -l {RUN_LABEL}={name} says why"
+            f"expected the load generator's master to run within {self._start_limit_s:g} s, found: {seen}; "
+            f"for the reason, run kubectl -n {self._settings.namespace} describe pod -l {RUN_LABEL}={name}"
         )
 
     def _answers(self, pod: str) -> bool:
         try:
-            self._ask(pod, "/state")
+            self._get(pod, "/state")
         except HarnessError:
             return False
         return True
 
 
 def remove_load(kubernetes: Kubernetes, namespace: str, *, name: str | None = None) -> tuple[str, ...]:
-    """Remove a run's objects, or those of all runs; returns what was found. Raises ClusterError when they stay."""
+    """Remove the objects of one run, or of all runs. Returns what was found. Raises ClusterError if any remain."""
     labels = {**MANAGED, **({RUN_LABEL: name} if name else {})}
     found: list[str] = []
-    give_up = time.monotonic() + _GONE_LIMIT_S
+    give_up = time.monotonic() + _REMOVE_LIMIT_S
     while left := [each for kind in _KINDS for each in kubernetes.list(kind, namespace, labels=labels)]:
         for resource in left:
-            what = f"{resource['kind']} {resource['metadata']['name']}"
-            if what not in found:
-                found.append(what)
-                kubernetes.delete(_by_name(resource))
+            if (label := _label(resource)) not in found:
+                found.append(label)
+                kubernetes.delete(_without_version(resource))
         if time.monotonic() > give_up:
             raise ClusterError(
-                f"load generator: expected to be gone within {_GONE_LIMIT_S:g} s: {', '.join(map(_what, left))}; "
-                f"kubectl -n {namespace} delete job,pod,service,configmap -l {RUN_LABEL}"
+                f"expected the load generator's objects to be removed within {_REMOVE_LIMIT_S:g} s, found "
+                f"{', '.join(map(_label, left))}; "
+                f"run kubectl -n {namespace} delete job,pod,service,configmap -l {RUN_LABEL}"
             )
         time.sleep(0.2)
     return tuple(found)
 
 
-def _by_name(resource: Json) -> Json:
-    """Without the version that was read: pods change all the time."""
-    metadata = resource["metadata"]
-    kept = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
+def _without_version(resource: JsonObject) -> JsonObject:
+    """Identify an object without its resourceVersion, because pods change all the time."""
+    metadata = cast(JsonObject, resource["metadata"])
+    kept: JsonObject = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
     return {"apiVersion": resource["apiVersion"], "kind": resource["kind"], "metadata": kept}
 
 
-def _what(resource: Json) -> str:
-    return f"{resource['kind']} {resource['metadata']['name']}"
+def _label(resource: JsonObject) -> str:
+    metadata = cast(JsonObject, resource["metadata"])
+    return f"{resource['kind']} {metadata['name']}"

@@ -1,10 +1,9 @@
-"""Locust in a cluster as plain Jobs: the manifests, as a pure function.
+"""Build the manifests that run Locust in a cluster as plain Jobs. A pure function.
 
-A ConfigMap with profile and plan, a headless Service for the master, one Job for the master and one
-for all workers. The master never gets a sidecar: nothing of it goes through the mesh, and a Job with a
-classic sidecar would not end. Whether workers get one is the user's choice: with it they are
-callers inside the mesh (mTLS, sourceLabels), without it they come from outside. Locust's own
-link, port 5557, is kept out of the proxies.
+They are a ConfigMap with profile and plan, a headless Service for the master, one Job for the master and one for all
+workers. The master never gets a sidecar: none of its traffic passes through the mesh, and a Job with a classic sidecar
+would not end. The user decides whether workers get one: with a sidecar they are callers inside the mesh (mTLS,
+sourceLabels), without it they are callers from outside. Locust's own connection, port 5557, bypasses the proxies.
 """
 
 from __future__ import annotations
@@ -14,28 +13,28 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from harness.errors import LoadProfileError
 from harness.load.child.pod import LINGER_S
-from harness.load.protocol.child_spec import order_text
+from harness.load.protocol.child_spec import SPEC_FILE, encode_spec
 from harness.load.protocol.commands import WORKERS_WAIT_S
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.model.load import LoadPlan
 
-LINK_PORT, FILES_PORT = 5557, 8089
+LOCUST_PORT, FILES_PORT = 5557, 8089
 MANAGED = {"app.kubernetes.io/managed-by": "canary-harness", "app.kubernetes.io/component": "load"}
-"""On every object: leftovers are found by it."""
-RUN_LABEL = "canary-harness/load"
+"""Labels of every object. They identify the objects that earlier runs left behind."""
+RUN_LABEL, ROLE_LABEL = "canary-harness/load", "harness-load-part"
 _MOST_BYTES = 1_000_000
 _MOUNT, _FOLDER = "/etc/harness-load", "/run/harness-load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """Where and how Locust runs. image: one with this package; cpu and memory: requests of each pod, memory also its limit.
+    """Where and how Locust runs.
 
-    in_mesh: workers get the mesh's sidecar. worker_labels: more labels of worker pods, for sourceLabels.
+    image: an image that contains this package. cpu, memory: resource requests of each pod; memory is also its limit.
+    in_mesh: give workers the mesh's sidecar. worker_labels: additional labels of the worker pods, for sourceLabels.
     """
 
     namespace: str
@@ -45,63 +44,66 @@ class JobSettings:
     cpu: str = "1"
     memory: str = "512Mi"
     service_account: str | None = None
-    worker_labels: dict[str, str] = field(default_factory=dict)
+    worker_labels: JsonObject = field(default_factory=dict)
 
 
-def render_jobs(plan: LoadPlan, settings: JobSettings, *, name: str) -> tuple[Json, ...]:
-    """The objects of one run, in the order in which they are made. name: of the run, a DNS label of at most 50 characters."""
-    labels = {**MANAGED, RUN_LABEL: name}
-    master = {**labels, "sidecar.istio.io/inject": "false", "harness-load-part": "master"}
-    worker = {
+def render_jobs(plan: LoadPlan, settings: JobSettings, *, name: str) -> tuple[JsonObject, ...]:
+    """Return the objects of one run in the order in which to create them.
+
+    name: the run's name, a DNS label of at most 50 characters.
+    """
+    labels: JsonObject = {**MANAGED, RUN_LABEL: name}
+    master: JsonObject = {**labels, "sidecar.istio.io/inject": "false", ROLE_LABEL: "master"}
+    worker: JsonObject = {
         **labels,
         **settings.worker_labels,
         "sidecar.istio.io/inject": "true" if settings.in_mesh else "false",
-        "harness-load-part": "worker",
+        ROLE_LABEL: "worker",
     }
     host = f"{name}.{settings.namespace}.svc"
     return (
         _config_map(plan, settings.namespace, name, labels),
-        _service(settings.namespace, name, labels, {RUN_LABEL: name, "harness-load-part": "master"}),
+        _service(settings.namespace, name, labels, {RUN_LABEL: name, ROLE_LABEL: "master"}),
         _job(
             plan, settings, f"{name}-master", master, pods=1,
-            words=["master", "--workers", str(settings.workers), "--bind", "0.0.0.0"],  # noqa: S104 - in a pod
+            words=["master", "--workers", str(settings.workers), "--bind", "0.0.0.0"],  # noqa: S104 - inside a pod
         ),
         _job(
             plan, settings, f"{name}-worker", worker, pods=settings.workers, words=["worker", "--master", host],
-            annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": str(LINK_PORT)},
+            annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": str(LOCUST_PORT)},
         ),
     )  # fmt: skip
 
 
-def _config_map(plan: LoadPlan, namespace: str, name: str, labels: dict[str, str]) -> Json:
+def _config_map(plan: LoadPlan, namespace: str, name: str, labels: JsonObject) -> JsonObject:
     inside = replace(plan, profile=Path(_MOUNT) / _key(plan.profile))
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "data": {**_files(plan.profile), "order.json": order_text(inside)},
+        "data": {**_files(plan.profile), SPEC_FILE: encode_spec(inside)},
     }
 
 
-def _files(profile: Path) -> dict[str, str]:
-    """The profile, and the shared code beside it that it may import."""
+def _files(profile: Path) -> dict[str, JsonValue]:
+    """Return the text of the profile and of the shared code next to it, which it may import, by ConfigMap key."""
     shared = [path for path in sorted(profile.parent.glob("_*.py")) if path.is_file()]
-    files = {_key(path): path.read_text(encoding="utf-8") for path in (*shared, profile)}
-    size = sum(len(text.encode()) for text in files.values())
+    texts = {_key(path): path.read_text(encoding="utf-8") for path in (*shared, profile)}
+    size = sum(len(text.encode()) for text in texts.values())
     if size > _MOST_BYTES:
         raise LoadProfileError(
-            f"{profile}: expected at most {_MOST_BYTES} bytes of profile and shared code (_*.py) beside it, "
-            f"all that a ConfigMap holds, found {size}: put the rest into the image"
+            f"{profile}: expected at most {_MOST_BYTES} bytes of profile and shared code (_*.py) next to it, "
+            f"the limit of a ConfigMap, found {size}: put the rest into the image"
         )
-    return files
+    return dict(texts)
 
 
 def _key(path: Path) -> str:
-    """A file's name as a key of a ConfigMap."""
+    """Return a file's name as a key of a ConfigMap."""
     return re.sub(r"[^-.\w]", "-", path.name, flags=re.ASCII)
 
 
-def _service(namespace: str, name: str, labels: dict[str, str], selector: dict[str, str]) -> Json:
+def _service(namespace: str, name: str, labels: JsonObject, selector: JsonObject) -> JsonObject:
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -110,7 +112,7 @@ def _service(namespace: str, name: str, labels: dict[str, str], selector: dict[s
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
             "selector": selector,
-            "ports": [{"name": "tcp-locust", "port": LINK_PORT, "targetPort": LINK_PORT, "protocol": "TCP"}],
+            "ports": [{"name": "tcp-locust", "port": LOCUST_PORT, "targetPort": LOCUST_PORT, "protocol": "TCP"}],
         },
     }
 
@@ -119,15 +121,15 @@ def _job(
     plan: LoadPlan,
     settings: JobSettings,
     name: str,
-    labels: dict[str, str],
+    labels: JsonObject,
     *,
     pods: int,
     words: list[str],
-    annotations: dict[str, str] | None = None,
-) -> Json:
+    annotations: JsonObject | None = None,
+) -> JsonObject:
     deadline_s = math.ceil(WORKERS_WAIT_S + plan.duration_s + plan.drain_s + LINGER_S)
     run = labels[RUN_LABEL]
-    pod: dict[str, Any] = {
+    pod: JsonObject = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 10,
@@ -151,17 +153,16 @@ def _job(
     }
 
 
-def _container(plan: LoadPlan, settings: JobSettings, words: list[str]) -> Json:
-    files = ["--order", f"{_MOUNT}/order.json", "--profile", f"{_MOUNT}/{_key(plan.profile)}", "--folder", _FOLDER]
+def _container(plan: LoadPlan, settings: JobSettings, words: list[str]) -> JsonObject:
+    requests: JsonObject = {"cpu": settings.cpu, "memory": settings.memory}
+    limits: JsonObject = {"memory": settings.memory}
+    files = ["--spec", f"{_MOUNT}/{SPEC_FILE}", "--profile", f"{_MOUNT}/{_key(plan.profile)}", "--folder", _FOLDER]
     return {
         "name": "locust",
         "image": settings.image,
         "command": ["python", "-m", "harness.load.child.pod", *words, *files],
-        "ports": [{"containerPort": LINK_PORT}, {"containerPort": FILES_PORT}] if words[0] == "master" else [],
-        "resources": {
-            "requests": {"cpu": settings.cpu, "memory": settings.memory},
-            "limits": {"memory": settings.memory},
-        },
+        "ports": [{"containerPort": LOCUST_PORT}, {"containerPort": FILES_PORT}] if words[0] == "master" else [],
+        "resources": {"requests": requests, "limits": limits},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "runAsNonRoot": True,
@@ -175,6 +176,6 @@ def _container(plan: LoadPlan, settings: JobSettings, words: list[str]) -> Json:
     }
 
 
-def describe(resources: tuple[Json, ...]) -> str:
-    """The objects as one JSON list that kubectl applies."""
+def as_kubectl_list(resources: tuple[JsonObject, ...]) -> str:
+    """Return the objects as one JSON list that ``kubectl apply`` accepts."""
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(resources)}, indent=1)

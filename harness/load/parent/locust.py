@@ -1,6 +1,6 @@
-"""Load by Locust in a child process: started here, watched through its sample files, ended with its whole tree.
+"""Send load with Locust in a child process: start it, read its sample files while it runs, end its whole process tree.
 
-This module imports neither locust nor gevent: what runs in the child is ``harness.load.child``.
+This module imports neither locust nor gevent; ``harness.load.child`` runs in the child.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from urllib.parse import urlsplit
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports
 from harness.errors import LoadError, LoadProfileError
-from harness.load.parent.load_report import report_of
+from harness.load.parent.load_report import build_report
 from harness.load.planning.schedule import check_stages
-from harness.load.protocol.child_spec import write_order
-from harness.load.protocol.commands import alone_command, child_environment
-from harness.load.protocol.sample_files import importing_file, locust_file, refusal_file
-from harness.load.protocol.sample_reader import SampleReader, read_facts, read_heads
-from harness.load.protocol.stack_dump import ASK, MARK, place_in
+from harness.load.protocol.child_spec import write_spec
+from harness.load.protocol.commands import child_environment, standalone_command
+from harness.load.protocol.messages import read_locust_report
+from harness.load.protocol.sample_files import importing_file, refusal_file
+from harness.load.protocol.sample_reader import SampleReader, read_headers
+from harness.load.protocol.stack_dump import DUMP_SIGNAL, MARK, find_profile_line
 from harness.model.load import LoadPlan, LoadReport
 from harness.model.samples import Samples
 
 LOCUST_LIMIT_S = 120.0
-"""From the start of the child until Locust itself has been imported; takes a second or two of CPU."""
+"""Time for the child to start and import Locust itself, which takes one or two seconds of CPU."""
 START_LIMIT_S = 40.0
-"""From there to the first due request, the import of the profile included."""
+"""Time from then until the first request is due. This includes the import of the profile."""
 END_MARGIN_S = 15.0
-"""After the drain the child ends by itself, unless the profile hangs; it is then stopped."""
+"""Time for the child to end by itself after the drain. It does not if the profile hangs; then we stop it."""
 
 
 class LocustLoad:
@@ -46,17 +47,17 @@ class LocustLoad:
         end_margin_s: float = END_MARGIN_S,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """now: epoch seconds; what ``started_at`` is told by."""
+        """now: returns epoch seconds; ``started_at`` refers to this clock."""
         self._start_limit_s, self._end_margin_s, self._now = start_limit_s, end_margin_s, now
 
     @contextmanager
     def start(self, plan: LoadPlan, folder: Path) -> Iterator[LocustRun]:
-        """Start sending and return when the first request is due; leaving ends every process of it."""
+        """Start sending and yield once the first request is due. On exit, end every process of the load generator."""
         check_plan(plan)
         folder = new_folder(folder)
-        order = write_order(plan, folder)
-        command = alone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
-        with start(command, name="load generator", log=folder / "locust.log", env=child_environment(order)) as process:
+        spec = write_spec(plan, folder)
+        command = standalone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
+        with start(command, name="load generator", log=folder / "locust.log", env=child_environment(spec)) as process:
             run = LocustRun(plan, folder, process, end_margin_s=self._end_margin_s, now=self._now)
             run.wait_for_start(self._start_limit_s)
             yield run
@@ -75,17 +76,18 @@ class LocustRun:
         self._stopped_at: float | None = None
 
     def samples(self) -> Samples:
-        """Every sample recorded so far."""
+        """Return every sample recorded so far."""
         return self._reader.samples()
 
     def running(self) -> bool:
-        """Whether requests are still being sent or awaited. Raises LoadError when the generator died.
+        """Return whether requests are still being sent or awaited. Raises LoadError if the load generator died.
 
-        A generator that has not ended long after the drain hangs; it is over, and ``finish`` stops it.
+        A load generator that is still running long after the drain hangs. This returns False then, and ``finish`` stops
+        it.
         """
         if self._process.running():
             return self._now() < self.started_at + self._plan.duration_s + self._after_s
-        if read_facts(locust_file(self._folder)) is None:
+        if read_locust_report(self._folder) is None:
             raise LoadError(
                 f"expected the load generator to run to its end, it ended with exit code {self._process.exit_code}",
                 log=self._process.last_lines(),
@@ -93,7 +95,7 @@ class LocustRun:
         return False
 
     def finish(self) -> LoadReport:
-        """Stop sending if there is still something to send, wait for the last answers, and say how it went."""
+        """Stop sending if requests are still due, wait for the last answers and return the report."""
         end_at = self.started_at + self._plan.duration_s
         if self._process.running() and self._now() < end_at - 0.25:
             self._stopped_at = self._now() - self.started_at
@@ -101,10 +103,10 @@ class LocustRun:
             end_at = self._now()
         limit_s = max(0.0, end_at + self._after_s - self._now())
         in_time = wait_until(lambda: not self._process.running(), timeout_s=limit_s)
-        hung = "" if in_time else self._ask_where()
+        hung = "" if in_time else self._find_hang()
         if not in_time:
             self._process.stop(1.0)
-        return report_of(
+        return build_report(
             self._plan,
             self._folder,
             self.samples(),
@@ -116,52 +118,52 @@ class LocustRun:
         )
 
     def wait_for_start(self, limit_s: float) -> None:
-        """Return when every worker's sample file has been begun and the first request is due."""
+        """Wait until every worker has created its sample file and the first request is due."""
         importing = importing_file(self._folder)
         wait_until(lambda: importing.exists() or not self._process.running(), timeout_s=LOCUST_LIMIT_S)
 
         def begun() -> bool:
-            heads = read_heads(self._folder)
-            return bool(heads) and len(heads) == heads[0].workers
+            headers = read_headers(self._folder)
+            return bool(headers) and len(headers) == headers[0].workers
 
         wait_until(lambda: begun() or not self._process.running(), timeout_s=limit_s, interval_s=0.01)
         if not begun():
-            self._refuse(limit_s)
-        self.started_at = read_heads(self._folder)[0].zero_epoch + self._now() - time.time()
+            raise self._start_error(limit_s)
+        self.started_at = read_headers(self._folder)[0].zero_epoch + self._now() - time.time()
         time.sleep(max(0.0, self.started_at - self._now()))
 
-    def _ask_where(self) -> str:
-        """Where the profile is that does not end; empty when it does not say."""
-        for pid in {self._process.pid, *(head.pid for head in read_heads(self._folder))}:
+    def _find_hang(self) -> str:
+        """Return the line of the profile that is being executed, or an empty text if the child does not answer."""
+        for pid in {self._process.pid, *(header.pid for header in read_headers(self._folder))}:
             with suppress(ProcessLookupError):
-                os.kill(pid, ASK)
+                os.kill(pid, DUMP_SIGNAL)
         wait_until(lambda: MARK in self._process.tail(200), timeout_s=2)
-        return place_in(self._process.tail(200), self._plan.profile)
+        return find_profile_line(self._process.tail(200), self._plan.profile)
 
-    def _refuse(self, limit_s: float) -> None:
+    def _start_error(self, limit_s: float) -> LoadError | LoadProfileError:
         refusal = refusal_file(self._folder)
         if refusal.exists():
-            raise LoadProfileError(f"{refusal.read_text()}\n{self._process.last_lines()}")
+            return LoadProfileError(f"{refusal.read_text()}\n{self._process.last_lines()}")
         if self._process.running() and not importing_file(self._folder).exists():
-            raise LoadError(
+            return LoadError(
                 f"expected Locust itself to start within {LOCUST_LIMIT_S:g} s, it has not: is this machine overloaded? "
                 f"{self._process.last_lines()}"
             )
         if self._process.running():
-            where = self._ask_where()
-            raise LoadError(
+            where = self._find_hang()
+            return LoadError(
                 f"expected the first request within {limit_s:g} s, the load generator has sent none"
                 + (f": it is still at {where}; " if where else "; ")
                 + f"does {self._plan.profile} block while it is imported? {self._process.last_lines()}"
             )
-        raise LoadError(
+        return LoadError(
             f"the load generator ended with exit code {self._process.exit_code} before its first request; "
             f"does {self._plan.profile} end it? {self._process.last_lines()}"
         )
 
 
 def new_folder(folder: Path) -> Path:
-    """``load`` in the run's folder, or ``load-2`` and so on when load was sent before."""
+    """Create ``load`` in the run's folder, or ``load-2`` and so on if the run has sent load before."""
     for number in count(1):
         path = folder / ("load" if number == 1 else f"load-{number}")
         if not path.exists():
@@ -171,12 +173,12 @@ def new_folder(folder: Path) -> Path:
 
 
 def check_plan(plan: LoadPlan) -> None:
-    """Raise LoadProfileError for a plan that cannot be carried out."""
+    """Raise LoadProfileError if the plan cannot be executed."""
     check_stages(plan.stages)
     if not plan.profile.is_file():
         raise LoadProfileError(f"{plan.profile}: expected a locustfile, found no such file")
     if "," in str(plan.profile.absolute()):
-        raise LoadProfileError(f"{plan.profile}: Locust takes a comma for the end of a file's name: rename it")
+        raise LoadProfileError(f"{plan.profile}: Locust separates file names by commas: rename the file")
     _check_url(plan.url)
     if plan.processes < 1 or (plan.users is not None and plan.users < 1):
         raise LoadProfileError(f"expected at least one process and one user, found {plan.processes} and {plan.users}")
@@ -188,9 +190,10 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         whole = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#]", url)
-    except ValueError:  # a port that is no number, or no such address
+    except ValueError:  # the port is not a number, or the address is malformed
         whole = False
     if not whole:
         raise LoadProfileError(
-            f"expected a URL of host, perhaps port and path, such as http://127.0.0.1:8080, for the load, found {url!r}"
+            f"expected a URL with a host and optionally a port and a path, "
+            f"such as http://127.0.0.1:8080, for the load, found {url!r}"
         )

@@ -1,4 +1,4 @@
-"""Whether the load was what was planned: pure functions of the load report."""
+"""Check whether the load was sent as planned: pure functions of the load report."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from harness.model.verdict import Proof
 
 SENT_SHARE = 0.999
 LATE_WARNING_S, LATE_LIMIT_S = 1e-3, 10e-3
-"""99 of 100 requests sent within 1 ms of their due time is good; later than 10 ms, the load was another one."""
+"""The load is good if 99 % of the requests are sent within 1 ms of their due time, and invalid from 10 ms on."""
 CPU_LIMIT = 0.9
 
 
 def load_proofs(report: LoadReport | None) -> tuple[Proof, ...]:
-    """Every proof about the load of a run; a run without a report has one failed proof."""
+    """Return every proof about the load of a run. A run without a report has one failed proof."""
     if report is None:
         return (
             Proof(
                 name="load",
                 held=False,
-                expected="a report of the load generator",
+                expected="a report from the load generator",
                 observed="none",
-                remedy="the load generator ended before its time; look at its log",
+                remedy="the load generator ended too early; look at its log",
             ),
         )
     model = _closed_model if report.closed else _open_model
@@ -31,14 +31,14 @@ def load_proofs(report: LoadReport | None) -> tuple[Proof, ...]:
 
 
 def load_warnings(report: LoadReport | None) -> tuple[str, ...]:
-    """What is no failed proof, but a person should know."""
+    """Return warnings: facts that do not make a proof fail, but that a person should know."""
     if report is None:
         return ()
     warnings = [*report.notes]
     if report.late_p99_s > LATE_WARNING_S:
         warnings.append(
-            f"1 of 100 requests was sent {format_duration(report.late_p99_s)} late or more: "
-            "differences of that size are blurred by the load generator"
+            f"1 % of the requests were sent at least {format_duration(report.late_p99_s)} late: "
+            "the load generator blurs differences of that size"
         )
     if report.closed:
         warnings.append(
@@ -91,7 +91,7 @@ def _answered(report: LoadReport) -> Iterator[Proof]:
             held=report.answered > 0 or not report.recorded,
             expected="at least one answer, whatever its status",
             observed=f"{report.answered} of {report.recorded} requests were answered",
-            remedy="nobody is there: look at the errors of the requests, and at the address that the load goes to",
+            remedy="nothing answers: look at the errors of the requests, and check the address that gets the load",
         )
 
 
@@ -101,29 +101,29 @@ def _generator(report: LoadReport) -> Iterator[Proof]:
         held=report.workers_alive == report.workers > 0,
         expected=f"{report.workers} workers alive at the end",
         observed=f"{report.workers_alive}" + "".join(f"; {note}" for note in report.notes if "worker" in note),
-        remedy="a worker was killed or went away; look at the load generator's log",
+        remedy="a worker was killed or died; look at the load generator's log",
     )
     yield Proof(
         name="load recorded",
         held=not report.broken,
         expected="every request recorded",
         observed=report.broken or f"{report.recorded} recorded",
-        remedy="make room on the disk of the report folder",
+        remedy="free space on the disk of the report folder",
     )
     yield Proof(
         name="load profile's tasks",
         held=report.task_errors == report.unfinished == 0,
-        expected="no exception in the profile's tasks, and every one ended within the drain",
+        expected="no exception in the profile's tasks, and every task ended within the drain time",
         observed=f"{report.task_errors} exceptions, {report.unfinished} cut off"
         + "".join(f"; {note}" for note in report.notes if "raised" in note),
-        remedy="mend the profile, let it report a bad answer with response.failure(), or give it a longer drain",
+        remedy="fix the profile, make it report bad answers with response.failure(), or set a longer drain time",
     )
     yield Proof(
         name="load generator's CPU",
         held=report.cpu_share <= CPU_LIMIT,
         expected=f"at most {format_percent(CPU_LIMIT)} of a core",
         observed=format_percent(report.cpu_share),
-        remedy="more processes, a faster User class (see harness.load.users) or a lower rate",
+        remedy="use more processes, a faster User class (see harness.load.users) or a lower rate",
     )
 
 
@@ -132,10 +132,10 @@ def _counted(report: LoadReport) -> Proof:
     return Proof(
         name="samples counted",
         held=counted is not None and counted + report.unanswered == report.recorded,
-        expected="unknown: Locust did not tell its count"
+        expected="Locust's own count, which is missing"
         if counted is None
         else f"{counted} requests by Locust's own count"
         + (f" and {report.unanswered} without an answer" if report.unanswered else ""),
         observed=f"{report.recorded} samples",
-        remedy="samples were lost between Locust and the recording; look at the load generator's log",
+        remedy="samples were lost between Locust and the recorder; look at the load generator's log",
     )

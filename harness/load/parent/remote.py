@@ -1,7 +1,7 @@
-"""A run whose master is elsewhere: its files are mirrored here, and read as if they had been written here.
+"""A run whose master is on another machine: its files are mirrored to this machine and read as if written here.
 
-Sample files only grow, so only what is new is fetched; the header of a sample file is fetched first
-and written last, and a look thus never sees records that are not here yet.
+Sample files only grow, so only new bytes are fetched. The header of a sample file is fetched first and written last, so
+that the reader never expects records that have not arrived yet.
 """
 
 from __future__ import annotations
@@ -10,29 +10,36 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from harness.errors import HarnessError, LoadError, LoadProfileError
-from harness.load.parent.load_report import report_of
+from harness.load.parent.load_report import build_report
 from harness.load.protocol.sample_files import COUNT_FIELD, HEADER, HEADER_SIZE, RECORD_SIZE, refusal_file
-from harness.load.protocol.sample_reader import SampleReader, read_heads
+from harness.load.protocol.sample_reader import SampleReader, read_headers
 from harness.model.load import LoadPlan, LoadReport
 from harness.model.samples import Samples
 
 _END_MARGIN_S = 20.0
 _LOG = "locust.log"
 _MOST = 4 * 1024 * 1024
-"""Bytes of one fetch."""
+"""Bytes per request."""
 
 Fetch = Callable[[str], bytes]
-"""The body of ``GET path`` from the master pod; raises a HarnessError when it cannot be had."""
+"""Returns the body of the answer to ``GET path`` from the master pod. Raises a HarnessError if there is none."""
+
+
+class _State(TypedDict):
+    """The answer to ``GET /state``: sizes of the files by name, and the exit code, None while Locust runs."""
+
+    files: dict[str, int]
+    exit_code: int | None
 
 
 class RemoteRun:
-    """Load sent by a master and workers elsewhere; see ``harness.load.port.RunningLoad``."""
+    """Load that a master and workers on other machines send; see ``harness.load.port.RunningLoad``."""
 
     def __init__(self, plan: LoadPlan, folder: Path, fetch: Fetch) -> None:
-        """folder: of the mirror."""
+        """folder: where the files are mirrored."""
         self.started_at = 0.0
         self._plan, self._folder, self._fetch = plan, folder, fetch
         self._reader = SampleReader(folder)
@@ -42,19 +49,19 @@ class RemoteRun:
         self._stopped_at: float | None = None
 
     def samples(self) -> Samples:
-        """Every sample that has arrived."""
+        """Return every sample that has arrived."""
         self._mirror()
         return self._reader.samples()
 
     def running(self) -> bool:
-        """Whether requests are still being sent or awaited. Raises LoadError when the master is gone."""
+        """Return whether requests are still being sent or awaited. Raises LoadError if the master cannot be reached."""
         self._mirror()
         if self._lost:
-            raise LoadError(f"the load generator's master went away: {self._lost}")
+            raise LoadError(f"the load generator's master cannot be reached any more: {self._lost}")
         return self._exit_code is None
 
     def finish(self) -> LoadReport:
-        """Wait for the last answers and say how it went; what arrived counts even when the master is gone."""
+        """Wait for the last answers and return the report, which covers the samples that have arrived."""
         end_at = self.started_at + self._plan.duration_s
         if not self._lost and self._exit_code is None and time.time() < end_at - 0.25:
             self._stopped_at = time.time() - self.started_at
@@ -66,7 +73,7 @@ class RemoteRun:
             self._mirror()
         self._mirror()
         in_time = self._exit_code is not None
-        return report_of(
+        return build_report(
             self._plan,
             self._folder,
             self._reader.samples(),
@@ -77,35 +84,35 @@ class RemoteRun:
         )
 
     def wait_for_start(self, limit_s: float) -> None:
-        """Return when the first worker's samples have arrived; every worker ships at least an empty batch."""
+        """Wait until samples of every worker have arrived. Every worker uploads at least an empty batch."""
         give_up = time.monotonic() + limit_s
         while time.monotonic() < give_up:
             self._mirror()
-            heads = read_heads(self._folder)
-            if heads and len(heads) == heads[0].workers:
-                self.started_at = heads[0].zero_epoch
+            headers = read_headers(self._folder)
+            if headers and len(headers) == headers[0].workers:
+                self.started_at = headers[0].zero_epoch
                 return
             if self._exit_code is not None:
-                raise self._refusal(f"Locust's master ended with exit code {self._exit_code}")
+                raise self._start_error(f"Locust's master ended with exit code {self._exit_code}")
             time.sleep(0.2)
-        raise self._refusal(f"expected the first samples of all workers within {limit_s:g} s, found none")
+        raise self._start_error(f"expected the first samples of all workers within {limit_s:g} s, found none")
 
-    def _refusal(self, what: str) -> LoadError | LoadProfileError:
+    def _start_error(self, problem: str) -> LoadError | LoadProfileError:
         refused = refusal_file(self._folder)
         if refused.exists():
             return LoadProfileError(refused.read_text())
         log = self._folder / _LOG
         lines = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
-        return LoadError("\n".join([f"{what}; last lines of the master's log:", *lines]))
+        return LoadError("\n".join([f"{problem}; last lines of the master's log:", *lines]))
 
     def _mirror(self) -> None:
-        """Fetch what is new. A master that cannot be asked any more is remembered, not raised."""
+        """Fetch new bytes. If the master does not answer any more, remember why instead of raising an error."""
         if self._lost:
             return
         try:
-            state: dict[str, Any] = json.loads(self._fetch("/state"))
+            state = cast(_State, json.loads(self._fetch("/state")))
             for name, size in sorted(state["files"].items()):
-                self._fetch_file(name, int(size))
+                self._fetch_file(name, size)
         except (HarnessError, OSError) as error:
             self._lost = str(error)
             return
@@ -128,7 +135,7 @@ class RemoteRun:
             self._sizes[name] = size
 
     def _append(self, name: str, size: int, *, first: int) -> None:
-        """Fetch until there are ``size`` bytes, or no more to fetch."""
+        """Fetch until the mirrored file has ``size`` bytes, or there is nothing more to fetch."""
         path, have = self._folder / name, self._sizes.get(name, first)
         path.touch()
         with path.open("r+b") as stream:

@@ -1,4 +1,4 @@
-"""A run of load in numbers for people: by operation, and over the last second for a progress line."""
+"""Summarise a load for people: by operation after the run, and over the last second in a progress line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One operation, one arm, or all. latencies_s: at QUANTILES, in seconds; empty without requests."""
+    """The numbers of one operation, one arm or all requests. latencies_s: at QUANTILES; empty without requests."""
 
     name: str
     requests: int
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """All requests due from ``from_s`` on. errors: how often each text or status came."""
+    """The summary of all requests due from ``from_s`` on. errors: error texts or statuses, with their number."""
 
     from_s: float
     total: Row
@@ -37,7 +37,7 @@ class Summary:
 
 
 def summarise(samples: Samples, *, from_s: float, duration_s: float) -> Summary:
-    """The summary of the requests due in [from_s, duration_s); rates are per second of that window."""
+    """Summarise the requests due in [from_s, duration_s). Rates are per second of that window."""
     samples = samples.where((samples.due_s >= from_s) & (samples.due_s < duration_s))
     length_s = duration_s - from_s
     operations = [
@@ -54,7 +54,7 @@ def summarise(samples: Samples, *, from_s: float, duration_s: float) -> Summary:
 
 
 def progress_line(samples: Samples, *, elapsed_s: float, duration_s: float, window_s: float = 1.0) -> str:
-    """What happened in the last ``window_s`` seconds, and how long it still takes."""
+    """Return a line about the last ``window_s`` seconds and the remaining time."""
     recent = samples.where(samples.due_s + samples.latency_s > elapsed_s - window_s)
     left_s = max(0.0, duration_s - elapsed_s)
     text = f"{elapsed_s:5.1f} s, {left_s:.0f} s left   {len(recent) / window_s:.0f}/s"

@@ -1,4 +1,4 @@
-"""From what a person asks for, and what the profile asks for, to a load plan: the person wins."""
+"""Combine the options of the caller with the settings of the profile into a load plan. The caller's options win."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def plan_load(
     rate_rps: float | None = None,
     duration_s: float | None = None,
     headers: Mapping[str, str] | None = None,
-    **asked: Any,
+    **options: Any,
 ) -> LoadPlan:
-    """A plan for one profile; ``asked`` are other fields of LoadPlan, None where nothing was asked for.
+    """Return the plan for one profile.
 
-    Without any rate 10 requests per second are sent, for 30 s. Raises LoadProfileError for impossible values.
+    options: other fields of LoadPlan; None means that the caller did not choose a value. If neither caller nor profile
+    sets a rate or duration, the plan sends 10 requests per second for 30 s. Raises LoadProfileError for invalid values.
     """
     settings = read_settings(profile)
     fields = {
@@ -37,37 +38,40 @@ def plan_load(
         "trace_share": settings.trace_share,
         "arm_header": settings.arm_header,
     }
-    fields |= {name: value for name, value in asked.items() if value is not None}
-    stages = stages_of(settings, rate_rps=rate_rps, duration_s=duration_s)
+    fields |= {name: value for name, value in options.items() if value is not None}
+    stages = resolve_stages(settings, rate_rps=rate_rps, duration_s=duration_s)
     chosen: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     return LoadPlan(profile=profile, url=url, stages=stages, headers=dict(headers or {}), **chosen)
 
 
-def stages_of(settings: ProfileSettings, *, rate_rps: float | None, duration_s: float | None) -> tuple[Stage, ...]:
-    """The stages of the profile, unless a rate is asked for; a duration alone cuts them or holds the last rate."""
+def resolve_stages(settings: ProfileSettings, *, rate_rps: float | None, duration_s: float | None) -> tuple[Stage, ...]:
+    """Return the stages to send.
+
+    With a rate, there is one stage. With only a duration, the profile's stages are cut, or their last rate is held.
+    """
     stages = settings.stages
     if rate_rps is not None or not stages:
         rate = rate_rps if rate_rps is not None else settings.rate_rps or DEFAULT_RATE_RPS
         own_s = sum(stage.duration_s for stage in stages) or settings.duration_s or DEFAULT_DURATION_S
         stages = (Stage(duration_s=own_s if duration_s is None else duration_s, start_rps=rate, end_rps=rate),)
     elif duration_s is not None:
-        stages = _fitted(stages, duration_s)
+        stages = _fit(stages, duration_s)
     check_stages(stages)
     return stages
 
 
-def _fitted(stages: tuple[Stage, ...], duration_s: float) -> tuple[Stage, ...]:
+def _fit(stages: tuple[Stage, ...], duration_s: float) -> tuple[Stage, ...]:
     if duration_s <= 0:
         raise LoadProfileError(f"expected a duration above 0 s, found {duration_s:g} s")
-    fitted, left = [], duration_s
+    result, left = [], duration_s
     for stage in stages:
         if left <= 0:
             break
         length = min(left, stage.duration_s)
         end = stage.start_rps + (stage.end_rps - stage.start_rps) * length / stage.duration_s
-        fitted.append(Stage(duration_s=length, start_rps=stage.start_rps, end_rps=end))
+        result.append(Stage(duration_s=length, start_rps=stage.start_rps, end_rps=end))
         left -= length
     if left > 0:
         last = stages[-1].end_rps
-        fitted.append(Stage(duration_s=left, start_rps=last, end_rps=last))
-    return tuple(fitted)
+        result.append(Stage(duration_s=left, start_rps=last, end_rps=last))
+    return tuple(result)

@@ -1,7 +1,7 @@
-"""What a load profile says about its own load: the module-level literal LOADPROFILE, read without importing the file.
+"""Read the settings of a load profile: the module-level literal LOADPROFILE, without importing the file.
 
-Locust ignores the literal, and importing a locustfile here would patch this process, so only its
-syntax tree is looked at. Every error names the profile's line.
+Locust ignores the literal. Importing a locustfile would monkey-patch this process, so we only read the file's syntax
+tree. Every error names the profile's line.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ NAME = "LOADPROFILE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSettings:
-    """What a profile asks for; None or an empty tuple where it says nothing.
+    """The settings of a profile; None or an empty tuple where it has none.
 
-    stages: from ``rate``, a number of requests per second or a list of ``[seconds, rps]`` and
-    ``[seconds, from_rps, to_rps]``. duration_s: for a rate that is a number. warm_up_s: at the
-    beginning, left out of summaries. users: asks for the closed model.
+    stages: from a ``rate`` that is a list of ``[seconds, rps]`` and ``[seconds, from_rps, to_rps]``. rate_rps,
+    duration_s: from a ``rate`` that is a number of requests per second. warm_up_s: time at the start that summaries
+    exclude. users: number of users of the closed model.
     """
 
     rate_rps: float | None = None
@@ -44,10 +44,10 @@ class ProfileSettings:
 
 
 def read_settings(profile: Path) -> ProfileSettings:
-    """The settings of a profile; all empty when it has no literal.
+    """Return the settings of a profile. They are all empty if it has no literal.
 
-    Raises LoadProfileError with file and line for a file that is no Python, a value that is no
-    literal, an unknown key or an impossible value.
+    Raises LoadProfileError, with file and line, for invalid Python, a value that is not a literal, an unknown key or an
+    invalid value.
     """
     try:
         tree = ast.parse(profile.read_text(encoding="utf-8"), filename=str(profile))
@@ -56,34 +56,36 @@ def read_settings(profile: Path) -> ProfileSettings:
     except (SyntaxError, UnicodeDecodeError) as error:
         line = getattr(error, "lineno", None) or 1
         raise LoadProfileError(f"{profile}:{line}: expected Python, found {error}") from error
-    _refuse_hidden(profile, tree)
+    _reject_other_assignments(profile, tree)
     literals = [found for node in tree.body if (found := _assigned(node)) is not None]
     if not literals:
         return ProfileSettings()
     value = literals[-1]
     if not isinstance(value, ast.Dict):
-        raise _wrong(profile, value, f"{NAME}: expected a dictionary written out in the file")
+        raise _error(profile, value, f"{NAME}: expected a dictionary written out in the file")
     settings: dict[str, Any] = {}
     seen: set[str] = set()
     for key, entry in zip(value.keys, value.values, strict=True):
         if key is None or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
-            raise _wrong(profile, entry, f"{NAME}: expected keys that are plain strings")
+            raise _error(profile, entry, f"{NAME}: expected keys that are plain strings")
         if key.value in seen:
-            raise _wrong(profile, key, f"{NAME}: expected each key once, found {key.value!r} again")
+            raise _error(profile, key, f"{NAME}: expected each key once, found {key.value!r} again")
         seen.add(key.value)
         settings.update(_setting(profile, key, entry))
     return ProfileSettings(**settings)
 
 
-def _refuse_hidden(profile: Path, tree: ast.Module) -> None:
-    """What is set or changed in a block or by a statement is not read here, and must not seem to be."""
+def _reject_other_assignments(profile: Path, tree: ast.Module) -> None:
+    """Reject assignments that we do not read, such as those inside a block, so that nobody expects them to work."""
     plain = {target for node in tree.body if _assigned(node) is not None for target in _targets(node)}
     for node in ast.walk(tree):
         changed = node.value if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) else node
         stored = changed is not node or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
         if stored and isinstance(changed, ast.Name) and changed.id == NAME and changed not in plain:
-            raise _wrong(
-                profile, changed, f"{NAME}: expected one literal at the top of the file, found it set here too"
+            raise _error(
+                profile,
+                changed,
+                f"{NAME}: expected one literal at the top level of the file, found another assignment here",
             )
 
 
@@ -102,18 +104,18 @@ def _setting(profile: Path, key: ast.Constant, entry: ast.expr) -> dict[str, Any
     if name not in _PARSERS:
         near = difflib.get_close_matches(name, _PARSERS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise _wrong(profile, key, f"{NAME}: unknown key {name!r}{hint} Known: {', '.join(_PARSERS)}")
+        raise _error(profile, key, f"{NAME}: unknown key {name!r}{hint} Known: {', '.join(_PARSERS)}")
     try:
         value = ast.literal_eval(entry)
     except ValueError as error:
-        raise _wrong(profile, entry, f"{NAME}: {name}: expected a literal, found an expression") from error
+        raise _error(profile, entry, f"{NAME}: {name}: expected a literal, found an expression") from error
     try:
         return dict(_PARSERS[name](value))
     except (HarnessError, TypeError, ValueError) as error:
-        raise _wrong(profile, entry, f"{NAME}: {name}: {error}") from error
+        raise _error(profile, entry, f"{NAME}: {name}: {error}") from error
 
 
-def _wrong(profile: Path, node: ast.expr, message: str) -> LoadProfileError:
+def _error(profile: Path, node: ast.expr, message: str) -> LoadProfileError:
     return LoadProfileError(f"{profile}:{node.lineno}: {message}")
 
 
@@ -141,7 +143,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _whole(least: int) -> Callable[[Any], int]:
+def _integer(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise UsageError(f"expected a whole number of at least {least}, found {value!r}")
@@ -176,9 +178,9 @@ _PARSERS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
     "rate": _rate,
     "duration": _field("duration_s", parse_duration),
     "arrivals": _field("arrivals", _arrivals),
-    "seed": _field("seed", _whole(0)),
-    "users": _field("users", _whole(1)),
-    "processes": _field("processes", _whole(1)),
+    "seed": _field("seed", _integer(0)),
+    "users": _field("users", _integer(1)),
+    "processes": _field("processes", _integer(1)),
     "warm_up": _field("warm_up_s", parse_duration),
     "drain": _field("drain_s", parse_duration),
     "trace_share": _field("trace_share", _share),

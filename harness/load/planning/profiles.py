@@ -1,6 +1,6 @@
-"""Load profiles: ordinary locustfiles in a folder, found by name and never imported here.
+"""Find load profiles by name. They are ordinary locustfiles in a folder; this module never imports them.
 
-``loadprofiles/<name>.py`` is the profile ``<name>``; files that start with ``_`` are shared code.
+``loadprofiles/<name>.py`` is the profile ``<name>``. Files whose name starts with ``_`` contain shared code.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from harness.errors import LoadProfileError
 
 
 def find_profile(name: str, folders: Sequence[Path]) -> Path:
-    """The locustfile of a profile: a name looked up in ``folders`` in their order, or a path that ends with ``.py``.
+    """Return the locustfile of a profile.
 
-    Raises LoadProfileError with the known names.
+    name: looked up in ``folders`` in order, or a path that ends with ``.py``. Raises LoadProfileError, which lists the
+    known names.
     """
     if name.endswith(".py"):
         if not Path(name).is_file():
@@ -34,7 +35,7 @@ def find_profile(name: str, folders: Sequence[Path]) -> Path:
 
 
 def known_profiles(folders: Sequence[Path]) -> dict[str, Path]:
-    """All profiles by name; of two with one name the one in the earlier folder."""
+    """Return all profiles by name. If two have the same name, the one in the earlier folder wins."""
     known: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.py")):

@@ -1,9 +1,9 @@
-"""When requests are due: the open model's arrivals, a pure function of stages, spacing and seed.
+"""Compute when requests are due in the open model: a pure function of stages, spacing and seed.
 
-The expected number of arrivals until t is the integral of the rate, a piecewise quadratic M(t).
-Even arrivals are due where M reaches 0, 1, 2, ...; Poisson arrivals where it reaches the partial
-sums of unit exponentials, which is an inhomogeneous Poisson process of that rate (time change;
-Cinlar 1975, Introduction to Stochastic Processes, 4.7).
+The expected number of arrivals until t is the integral of the rate, a piecewise quadratic function M(t). Even arrivals
+are due when M reaches 0, 1, 2, ... Poisson arrivals are due when M reaches the partial sums of unit exponentials, which
+gives an inhomogeneous Poisson process with that rate (time change; Cinlar 1975, Introduction to Stochastic Processes,
+4.7).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.model.load import Arrivals, LoadPlan, Stage
 
 
 def check_stages(stages: Sequence[Stage]) -> None:
-    """Raise LoadProfileError unless every stage has a length and finite rates, and some rate is above zero."""
+    """Raise LoadProfileError unless every stage has a duration and finite rates, and some rate is above zero."""
     for number, stage in enumerate(stages, start=1):
         if not (0 < stage.duration_s < math.inf):
             raise LoadProfileError(
@@ -33,10 +33,10 @@ def check_stages(stages: Sequence[Stage]) -> None:
 
 
 def due_times(stages: Sequence[Stage], arrivals: Arrivals, seed: int) -> Iterator[float]:
-    """Seconds from the start at which requests are due, ascending, all within the stages.
+    """Yield the due times of requests in seconds from the start, ascending, all within the stages.
 
-    The same arguments give the same times on every machine; several workers that each take every
-    n-th of them send together what one would have sent.
+    The same arguments give the same times on every machine. So n workers that each take every n-th time send together
+    what one worker would have sent.
     """
     marks = _marks(arrivals, seed)
     mark, start_s, reached = next(marks), 0.0, 0.0
@@ -53,7 +53,7 @@ def due_times(stages: Sequence[Stage], arrivals: Arrivals, seed: int) -> Iterato
 
 
 def count_arrivals(plan: LoadPlan) -> int:
-    """How many requests the plan's schedule holds."""
+    """Return the number of requests in the plan's schedule."""
     if plan.arrivals is Arrivals.EVEN:
         return math.ceil(plan.expected)
     return sum(1 for _ in due_times(plan.stages, plan.arrivals, plan.seed))
@@ -65,7 +65,7 @@ def _marks(arrivals: Arrivals, seed: int) -> Iterator[float]:
         while True:
             yield float(number)
             number += 1
-    draw, mark = Random(seed).random, 0.0  # noqa: S311 - arrival times are no secret
+    draw, mark = Random(seed).random, 0.0  # noqa: S311 - arrival times need no cryptographic randomness
     while True:
         mark -= math.log(1.0 - draw())
         yield mark

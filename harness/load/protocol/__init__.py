@@ -1,1 +1,1 @@
-"""What the parent and the Locust child share: the child's specification, its command lines and its sample files."""
+"""Code that the parent and the Locust child share: the child's specification, command lines and sample files."""

@@ -1,4 +1,4 @@
-"""The order: what the harness tells its Locust child, as one JSON file in the folder of the run."""
+"""The specification of a run: the harness passes the load plan to its Locust child as one JSON file."""
 
 from __future__ import annotations
 
@@ -9,34 +9,29 @@ from typing import Any
 
 from harness.model.load import Arrivals, LoadPlan, Stage
 
-ORDER_VARIABLE = "HARNESS_LOAD_ORDER"
-"""Environment variable of the child: path of the order."""
-SHIP_VARIABLE = "HARNESS_LOAD_SHIP"
-"""Environment variable of workers on other machines: samples go to the master over Locust's link."""
+SPEC_VARIABLE = "HARNESS_LOAD_SPEC"
+"""Environment variable that tells the child the path of its specification."""
+UPLOAD_VARIABLE = "HARNESS_LOAD_UPLOAD"
+"""Environment variable for workers on other machines: they send their samples to the master over Locust's
+connection."""
+SPEC_FILE = "spec.json"
 
 
-def order_text(plan: LoadPlan) -> str:
-    """The plan as JSON."""
+def encode_spec(plan: LoadPlan) -> str:
+    """Return the plan as JSON."""
     return json.dumps(asdict(plan), default=str, indent=1)
 
 
-def read_order(text: str) -> LoadPlan:
-    """The plan that ``order_text`` wrote."""
+def decode_spec(text: str) -> LoadPlan:
+    """Return the plan that ``encode_spec`` encoded."""
     fields: dict[str, Any] = json.loads(text)
     stages = tuple(Stage(**stage) for stage in fields.pop("stages"))
     profile, arrivals = Path(fields.pop("profile")), Arrivals(fields.pop("arrivals"))
     return LoadPlan(profile=profile, stages=stages, arrivals=arrivals, **fields)
 
 
-def write_order(plan: LoadPlan, folder: Path) -> Path:
-    """Write the order of a run into its folder; relative profiles are made absolute."""
-    path = folder / "order.json"
-    path.write_text(order_text(replace(plan, profile=plan.profile.absolute())))
+def write_spec(plan: LoadPlan, folder: Path) -> Path:
+    """Write the specification into the run's folder, with an absolute path of the profile. Returns the file's path."""
+    path = folder / SPEC_FILE
+    path.write_text(encode_spec(replace(plan, profile=plan.profile.absolute())))
     return path
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a whole file or none."""
-    whole = path.with_suffix(".part")
-    whole.write_text(json.dumps(value))
-    whole.replace(path)

@@ -1,7 +1,7 @@
-"""Reads the sample files of a run while they grow; see ``harness.load.protocol.sample_files`` for their layout.
+"""Read the sample files of a run while they grow; ``harness.load.protocol.sample_files`` describes their layout.
 
-Only records the reader has not seen are read, into columns that double when they are full: a look
-costs what is new, and the samples it returns are views that later looks never change.
+Each call reads only the new records, into columns that double in size when they are full. The cost of a call depends on
+the number of new records only, and the arrays it returns are views that later calls never change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RECORD_TYPE = np.dtype(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class SampleHeader:
     """The header of a worker's sample file. zero_epoch: epoch seconds of the first due request."""
 
     worker: int
@@ -40,64 +40,68 @@ class Head:
 
 
 @dataclass(slots=True)
-class _Worker:
-    seen: int = 0
-    names_read: int = 0
+class _Progress:
+    """How far a worker's files have been read, and the numbers that replace the worker's own numbers of names."""
+
+    records_read: int = 0
+    name_bytes_read: int = 0
     operations: list[int] = field(default_factory=list)
     errors: list[int] = field(default_factory=list)
 
 
 class SampleReader:
-    """All workers' samples of one run, as far as they are written."""
+    """Reads the samples that all workers of a run have written so far."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._workers: dict[int, _Worker] = {}
+        self._progress: dict[int, _Progress] = {}
         self._columns: dict[str, NDArray[Any]] = {name: np.empty(1024, DTYPES[name]) for name in COLUMNS}
         self._length = 0
         self._operations: dict[str, int] = {}
         self._errors: dict[str, int] = {"": 0}
 
     def samples(self) -> Samples:
-        """Every sample whose record is whole."""
-        for head in read_heads(self._folder):
-            self._read(head)
+        """Return every sample whose record is complete."""
+        for header in read_headers(self._folder):
+            self._read(header)
         columns = {name: column[: self._length] for name, column in self._columns.items()}
         return Samples(**columns, operations=tuple(self._operations), errors=tuple(self._errors))
 
-    def _read(self, head: Head) -> None:
-        worker = self._workers.setdefault(head.worker, _Worker())
-        new = head.count - worker.seen
+    def _read(self, header: SampleHeader) -> None:
+        progress = self._progress.setdefault(header.worker, _Progress())
+        new = header.count - progress.records_read
         if new <= 0:
             return
-        offset = files.HEADER_SIZE + worker.seen * files.RECORD_SIZE
-        path = files.samples_file(self._folder, head.worker)
+        offset = files.HEADER_SIZE + progress.records_read * files.RECORD_SIZE
+        path = files.samples_file(self._folder, header.worker)
         records = np.fromfile(path, dtype=RECORD_TYPE, count=new, offset=offset)
         if len(records) != new:
-            raise RecordError(f"{path}: expected {head.count} records, found {worker.seen + len(records)}: it was cut")
-        self._read_names(head.worker, worker)
-        self._reserve(new)
+            found = progress.records_read + len(records)
+            raise RecordError(f"{path}: expected {header.count} records, found {found}: the file is truncated")
+        self._read_names(header.worker, progress)
+        self._grow(new)
         end = self._length + new
         for name in ("due_s", "latency_s", "late_s", "size", "status", "arm"):
             self._columns[name][self._length : end] = records[name]
-        self._columns["operation"][self._length : end] = np.asarray(worker.operations, np.int16)[records["operation"]]
-        self._columns["error"][self._length : end] = np.asarray(worker.errors, np.int16)[records["error"]]
-        self._length, worker.seen = end, head.count
+        operations, errors = np.asarray(progress.operations, np.int16), np.asarray(progress.errors, np.int16)
+        self._columns["operation"][self._length : end] = operations[records["operation"]]
+        self._columns["error"][self._length : end] = errors[records["error"]]
+        self._length, progress.records_read = end, header.count
 
-    def _read_names(self, number: int, worker: _Worker) -> None:
-        with files.names_file(self._folder, number).open("rb") as text:
-            text.seek(worker.names_read)
+    def _read_names(self, worker: int, progress: _Progress) -> None:
+        with files.names_file(self._folder, worker).open("rb") as text:
+            text.seek(progress.name_bytes_read)
             lines = text.read()
         lines = lines[: lines.rfind(b"\n") + 1]
-        worker.names_read += len(lines)
+        progress.name_bytes_read += len(lines)
         for line in lines.splitlines():
             kind, _, name = json.loads(line)
             ours, theirs = (
-                (self._operations, worker.operations) if kind == files.OPERATION else (self._errors, worker.errors)
+                (self._operations, progress.operations) if kind == files.OPERATION else (self._errors, progress.errors)
             )
             theirs.append(ours.setdefault(name, len(ours)))
 
-    def _reserve(self, new: int) -> None:
+    def _grow(self, new: int) -> None:
         size = len(self._columns["due_s"])
         if self._length + new <= size:
             return
@@ -107,9 +111,9 @@ class SampleReader:
             self._columns[name][: self._length] = column[: self._length]
 
 
-def read_heads(folder: Path) -> tuple[Head, ...]:
-    """The headers of all sample files of a run that have been begun, by worker."""
-    heads = []
+def read_headers(folder: Path) -> tuple[SampleHeader, ...]:
+    """Return the headers of all sample files that exist so far, ordered by worker."""
+    headers = []
     for path in folder.glob("worker-*.samples"):
         with path.open("rb") as stream:
             raw = stream.read(files.HEADER_SIZE)
@@ -117,19 +121,10 @@ def read_heads(folder: Path) -> tuple[Head, ...]:
             continue
         magic, worker, workers, count, epoch, _, scheduled, dropped, pid = files.HEADER.unpack(raw)
         if magic == files.MAGIC:
-            heads.append(
-                Head(
+            headers.append(
+                SampleHeader(
                     worker=worker, workers=workers, count=count, zero_epoch=epoch,
                     scheduled=scheduled, dropped=dropped, pid=pid,
                 )
             )  # fmt: skip
-    return tuple(sorted(heads, key=lambda head: head.worker))
-
-
-def read_facts(path: Path) -> dict[str, Any] | None:
-    """A worker's or Locust's facts, or None when it has not ended as planned."""
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    return facts
+    return tuple(sorted(headers, key=lambda header: header.worker))

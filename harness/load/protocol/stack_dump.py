@@ -1,7 +1,7 @@
-"""Where a profile is that never gives way: the child is asked by a signal, and answers in its log.
+"""Find out where a profile that never yields is stuck: the child writes its stack to its log when it gets a signal.
 
-A handler in Python, because it runs between two steps of the profile. ``faulthandler`` from a thread of its own
-looks at frames while they change and has ended the child with SIGSEGV.
+The signal handler is written in Python, because Python runs it between two bytecode instructions of the profile.
+``faulthandler`` reads frames from another thread while they change; it has crashed the child with SIGSEGV.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-ASK = signal.SIGUSR2
-MARK = "harness: asked where it is, in the order of calls:"
+DUMP_SIGNAL = signal.SIGUSR2
+MARK = "harness: stack, most recent call last:"
 
 
-def answer_when_asked(waiting: Callable[[], FrameType | None]) -> None:
-    """From now on this process writes to its standard error where it is when it gets the signal ``ASK``.
+def install_stack_dump(suspended: Callable[[], FrameType | None]) -> None:
+    """Make this process write its stack to standard error whenever it gets ``DUMP_SIGNAL``.
 
-    waiting: the frame of the main greenlet while another one runs; during an import it waits, the hub runs.
+    suspended: returns the frame of the main greenlet while another greenlet runs. During an import the main greenlet
+    waits and the hub runs.
     """
 
-    def answer(_number: int, frame: FrameType | None) -> None:
-        stacks = [traceback.format_stack(each) for each in (waiting(), frame) if each is not None]
+    def dump(_number: int, frame: FrameType | None) -> None:
+        stacks = [traceback.format_stack(each) for each in (suspended(), frame) if each is not None]
         sys.stderr.write("".join([f"{MARK}\n", *(line for stack in stacks for line in stack)]))
         sys.stderr.flush()
 
-    signal.signal(ASK, answer)
+    signal.signal(DUMP_SIGNAL, dump)
 
 
-def place_in(log: str, profile: Path) -> str:
-    """The innermost line of the profile in the last answer, such as ``visit.py:7 in read``; empty without one."""
-    _, answered, trace = log.rpartition(MARK)
+def find_profile_line(log: str, profile: Path) -> str:
+    """Return the profile's innermost line in the log's last stack, such as ``visit.py:7 in read``, or an empty text."""
+    _, found, trace = log.rpartition(MARK)
     lines = re.findall(rf'File "{re.escape(str(profile.absolute()))}", line (\d+), in (\S+)', trace)
-    return "{}:{} in {}".format(profile.name, *lines[-1]) if answered and lines else ""
+    return "{}:{} in {}".format(profile.name, *lines[-1]) if found and lines else ""

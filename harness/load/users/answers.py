@@ -1,4 +1,4 @@
-"""What a request of the fast clients returns; the parts of requests' Response that locustfiles use."""
+"""The answers that the fast clients return. They have those parts of requests' Response that locustfiles use."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ def _needle(key: str) -> bytes:
 
 
 class BadStatusError(ResponseError):
-    """The status alone says that the request failed."""
+    """The request failed because of its status."""
 
 
 class Headers(Mapping[str, str]):
-    """Header values by name, in any case; of repeated ones the last. Parsed only when more than one is asked for."""
+    """Header values by case-insensitive name; of repeated headers, the last value."""
 
     __slots__ = ("_lines", "_parsed")
 
     def __init__(self, lines: list[bytes]) -> None:
-        """lines: pieces of what came: status line and headers, those of redirects before."""
+        """lines: pieces of the received header lines: status line and headers, after those of any redirects."""
         self._lines = lines
         self._parsed: dict[str, str] | None = None
 
     def get(self, key: str, default: Any = None) -> Any:
-        """One value, found without parsing the others."""
+        """Return one value without parsing the others."""
         raw, needle = b"".join(self._lines), _needle(key)
-        start = raw.rfind(needle)  # most servers write names in lower case
+        start = raw.rfind(needle)  # most servers send names in lower case
         if start < 0:
             start = raw.lower().rfind(needle)
         if start < 0 or raw.rfind(b"\nHTTP/") > start:
@@ -62,7 +62,7 @@ class Headers(Mapping[str, str]):
 
 
 class Answer:
-    """Status, headers and body. ``status_code`` is 0 when no answer came; ``error`` then says why."""
+    """Status, headers and body. Without an answer, ``status_code`` is 0 and ``error`` says why."""
 
     __slots__ = ("content", "error", "headers", "status_code", "url")
 
@@ -84,28 +84,28 @@ class Answer:
         return json.loads(self.content)
 
     def raise_for_status(self) -> None:
-        """Raise the error of a request that got no answer or a status of 400 and above."""
+        """Raise the error if the request got no answer or a status of at least 400."""
         if self.error is not None:
             raise self.error
 
 
 class CheckedAnswer(Answer):
-    """For ``catch_response=True``: used in a with-block, in which the profile says what success is."""
+    """The answer for ``catch_response=True``: the profile decides in a with-block whether the request succeeded."""
 
-    __slots__ = ("_fire", "_meta", "_said")
+    __slots__ = ("_decided", "_fire", "_meta")
 
     def __init__(self, answer: Answer, fire: Any, meta: dict[str, Any]) -> None:
         super().__init__(answer.url, answer.status_code, answer.headers, answer.content, answer.error)
-        self._fire, self._meta, self._said = fire, meta, False
+        self._fire, self._meta, self._decided = fire, meta, False
 
     def success(self) -> None:
-        """The request succeeded, whatever its status."""
-        self._said = True
+        """Count the request as successful, whatever its status."""
+        self._decided = True
         self._meta["exception"] = None
 
     def failure(self, reason: Any) -> None:
-        """The request failed, whatever its status."""
-        self._said = True
+        """Count the request as failed, whatever its status."""
+        self._decided = True
         self._meta["exception"] = reason if isinstance(reason, Exception) else CatchResponseError(reason)
 
     def __enter__(self) -> Self:
@@ -114,9 +114,9 @@ class CheckedAnswer(Answer):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, ResponseError) and not self._said:
+        if isinstance(error, ResponseError) and not self._decided:
             self._meta["exception"] = error
-        elif error is not None and not self._said:
+        elif error is not None and not self._decided:
             return False
         self._fire(**{**self._meta, "response": self})
         return error is None or isinstance(error, ResponseError)

@@ -1,4 +1,4 @@
-"""What the clients of the fast users have in common: methods as FastHttpSession has them, and Locust's request event."""
+"""The base class of the fast users' clients: it has FastHttpSession's methods and fires Locust's request event."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.load.users.answers import Answer, CheckedAnswer
 
 
 class HttpClient(ABC):
-    """What ``self.client`` of a fast user is."""
+    """The type of a fast user's ``self.client``."""
 
     def __init__(self, user: User, base_url: str) -> None:
         self.headers: dict[str, str] = {}
-        """Sent with every request."""
+        """Headers that are sent with every request."""
         self._user, self._base_url = user, base_url
         self._fire = user.environment.events.request.fire
         self._has_context = type(user).context is not User.context
@@ -28,12 +28,13 @@ class HttpClient(ABC):
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, follow: bool
     ) -> tuple[Answer, float]:
-        """Send one request and wait for its answer; trouble is an Answer with an error, never raised.
+        """Send one request and wait for its answer. A failure is returned as an Answer with an error, never raised.
 
-        url: whole. follow: go where redirects point. Returns also when the whole answer was there, by
-        ``time.perf_counter``: what is done with it afterwards is not the service's time.
+        url: an absolute URL. follow: follow redirects. Also returns the time of ``time.perf_counter`` at which the
+        whole answer had arrived, because the time spent on processing it is not the service's.
         """
 
+    # Longer than 40 lines, because it sets every field of Locust's event, and a call would cost time per request.
     def request(
         self,
         method: str,
@@ -50,19 +51,19 @@ class HttpClient(ABC):
     ) -> Any:
         """Send a request and wait for its answer.
 
-        url: a path below the host, or a whole URL. name: what it is counted under. data: bytes, text
-        or a mapping (sent as a form); json: sent as JSON. Returns an Answer, or with catch_response
-        one that is used in a with-block.
+        url: a path on the host, or an absolute URL. name: the operation's name in the statistics. data: bytes, text or
+        a mapping (sent as a form). json: a value to send as JSON. Returns an Answer, or with catch_response a
+        CheckedAnswer for use in a with-block.
         """
-        whole = url if url.startswith(("http://", "https://")) else self._base_url + url
+        absolute = url if url.startswith(("http://", "https://")) else self._base_url + url
         if params:
-            whole += ("&" if "?" in whole else "?") + urlencode(params)
+            absolute += ("&" if "?" in absolute else "?") + urlencode(params)
         sent: Mapping[str, str] = {**self.headers, **headers} if headers else self.headers
         body = None
         if data is not None or json is not None:
             body, sent = _encoded(data, json, sent)
         start_time, began = time.time(), time.perf_counter()
-        answer, ended = self.exchange(method, whole, sent, body, follow=allow_redirects)
+        answer, ended = self.exchange(method, absolute, sent, body, follow=allow_redirects)
         meta = {
             "request_type": method,
             "name": name or url,
@@ -72,7 +73,7 @@ class HttpClient(ABC):
             "context": {**self._user.context(), **(context or {})} if self._has_context or context else {},
             "exception": answer.error,
             "start_time": start_time,
-            "url": whole,
+            "url": absolute,
         }
         if catch_response:
             return CheckedAnswer(answer, self._fire, meta)
@@ -109,7 +110,7 @@ class HttpClient(ABC):
 
 
 def _encoded(data: Any, json: Any, headers: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
-    """The body's bytes, and the headers with its type."""
+    """Return the body as bytes, and the headers with its content type."""
     body, kind = data, "application/octet-stream"
     if data is None:
         body, kind = jsonlib.dumps(json), "application/json"

@@ -1,4 +1,4 @@
-"""CurlUser: a Locust User on libcurl, with HTTP/1.1, HTTP/2 and TLS, at less than half of FastHttpUser's CPU."""
+"""CurlUser: a Locust User based on libcurl (HTTP/1.1, HTTP/2, TLS) that needs less than half of FastHttpUser's CPU."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _VERSIONS = {
 }
 
 
-_REFUSED_CERTIFICATE = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE}
+_CERTIFICATE_ERRORS = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE}
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Those of requests, and so of HttpUser, in its order."""
+"""The variables that requests reads, and therefore HttpUser, in the same order."""
 
 
 class CurlError(ConnectionError):
-    """libcurl got no answer; its number and text say why."""
+    """libcurl got no answer. The message contains libcurl's error number and text."""
 
 
 class _Transfer:
-    """An easy handle with the places where libcurl leaves header lines and body."""
+    """A curl easy handle with the lists into which libcurl writes header lines and body."""
 
     __slots__ = ("authorities", "handle", "headers", "lines", "on_new_socket", "parts", "url")
 
@@ -47,7 +47,7 @@ class _Transfer:
         self.set_up(user)
 
     def set_up(self, user: CurlUser) -> None:
-        """Options that hold for every request."""
+        """Set the options that apply to every request."""
         self.headers: Mapping[str, str] = {}
         self.url = ""
         for option, value in (
@@ -75,13 +75,13 @@ class _Transfer:
             self.handle.setopt(pycurl.SSLKEY, key)
 
     def set_headers(self, headers: Mapping[str, str]) -> None:
-        """Header lines to send; ``Expect`` is left out, it would delay every larger body."""
+        """Set the headers to send. Suppress ``Expect``, which would delay every larger body."""
         self.headers = dict(headers)
         self.handle.setopt(pycurl.HTTPHEADER, [*(f"{name}: {value}" for name, value in headers.items()), "Expect:"])
 
 
 class CurlClient(HttpClient):
-    """``self.client`` of a CurlUser; keeps cookies."""
+    """A CurlUser's ``self.client``. It keeps cookies."""
 
     def __init__(self, loop: CurlLoop, base_url: str, user: CurlUser) -> None:
         super().__init__(user, base_url)
@@ -91,7 +91,7 @@ class CurlClient(HttpClient):
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, follow: bool
     ) -> tuple[Answer, float]:
-        """See HttpClient."""
+        """Implement ``HttpClient.exchange``."""
         transfer = self._free.pop() if self._free else _Transfer(self._settings, self._loop.on_new_socket)
         handle = transfer.handle
         if url != transfer.url:
@@ -112,51 +112,54 @@ class CurlClient(HttpClient):
 
 
 class CurlUser(User):
-    """A user whose ``self.client`` is libcurl: same use as FastHttpUser, more requests per core.
+    """A user whose ``self.client`` is based on libcurl. Use it like FastHttpUser; it sends more requests per core.
 
-    libcurl itself sends a request again, once, when a kept connection turns out to be dead before any answer.
-    All users of a process share one pool of connections; with ``http_version = "2"`` (by TLS) or
-    ``"2-prior-knowledge"`` (plain text) they also share the streams of a connection.
+    libcurl itself retries a request once when a kept-alive connection proves to be closed before any part of the answer
+    has arrived. All users of a process share one connection pool. With ``http_version = "2"`` (over TLS) or
+    ``"2-prior-knowledge"`` (in plain text), they also share the streams of a connection.
     """
 
     abstract = True
     http_version = "1.1"
-    """``1.1``, ``2`` or ``2-prior-knowledge``."""
+    """One of ``1.1``, ``2`` and ``2-prior-knowledge``."""
     connection_timeout = 60.0
-    """Seconds until a connection stands."""
+    """Time limit for connecting, in seconds."""
     network_timeout = 60.0
-    """Seconds until the whole answer is there."""
+    """Time limit for receiving the whole answer, in seconds."""
     max_redirects = 30
     insecure = False
-    """Do not verify the server's certificate. HttpUser verifies it, FastHttpUser does not unless it is told to."""
+    """Do not verify the server's certificate. HttpUser verifies it by default, FastHttpUser does not."""
     ca_file: str | None = None
-    """Authorities to trust, as PEM; otherwise those that HttpUser trusts: of REQUESTS_CA_BUNDLE, or certifi's."""
+    """PEM file of the certificate authorities to trust. None: those that HttpUser trusts (REQUESTS_CA_BUNDLE or
+    certifi)."""
     client_certificate: tuple[str, str] | None = None
-    """Files of this user's own certificate and of its key, both as PEM, for a server that asks for one."""
+    """PEM files of the client's certificate and key, for servers that request one."""
 
     _loops: ClassVar[dict[int, CurlLoop]] = {}
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         if self.host is None:
-            raise StopTest("expected a host, on the command line or as attribute of the User class, found none")
+            raise StopTest("expected a host on the command line or as an attribute of the User class, found none")
         if self.http_version not in _VERSIONS:
             raise StopTest(f"expected http_version to be one of {', '.join(_VERSIONS)}, found {self.http_version!r}")
         for path in (self.ca_file, *(self.client_certificate or ())):
             if path is not None and not Path(path).exists():
-                raise StopTest(f"{type(self).__name__}: expected certificates or a key in {path}, found no such file")
+                raise StopTest(
+                    f"{type(self).__name__}: expected a certificate or key file at {path}, found no such file"
+                )
         if os.getpid() not in self._loops:
             self._loops[os.getpid()] = CurlLoop()
         self.client = CurlClient(self._loops[os.getpid()], self.host.rstrip("/"), self)
 
 
 def trusted_authorities() -> str:
-    """File or folder of the authorities that HttpUser trusts."""
+    """Return the file or folder with the certificate authorities that HttpUser trusts."""
     return next((found for name in _CA_VARIABLES if (found := os.environ.get(name))), DEFAULT_CA_BUNDLE_PATH)
 
 
 def _prepare(handle: Any, method: str, body: bytes | None, *, follow: bool) -> None:
-    """Set what differs from a plain GET."""
+    """Set the options of a request that is not a plain GET."""
     if body is not None or method in {"POST", "PUT", "PATCH"}:
         handle.setopt(pycurl.COPYPOSTFIELDS, body or b"")
     if method == "HEAD":
@@ -178,6 +181,6 @@ def _answer(url: str, transfer: _Transfer, number: int, text: str) -> Answer:
 
 
 def _advice(number: int) -> str:
-    if number in _REFUSED_CERTIFICATE:
-        return "; name its authority in the User's ca_file, or set insecure = True"
+    if number in _CERTIFICATE_ERRORS:
+        return "; set the User's ca_file to its certificate authority, or set insecure = True"
     return ""

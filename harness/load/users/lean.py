@@ -1,10 +1,11 @@
-"""LeanUser: HTTP/1.1 over plain sockets on the event loop, for rates at which even libcurl is too dear.
+"""LeanUser, an extra: HTTP/1.1 over plain sockets on the event loop, for rates at which libcurl costs too much CPU.
 
-Four times as many requests per core as FastHttpUser, by leaving out what a load test of an internal
-service seldom needs: no TLS, no HTTP/2, no cookies, no redirects, no compression. Use CurlUser for those.
+It sends four times as many requests per core as FastHttpUser, because it omits features that a load test of an internal
+service rarely needs: TLS, HTTP/2, cookies, redirects and compression. Use CurlUser if you need any of them. Nothing in
+the harness imports this module; a profile that wants it does.
 
-A connection's watcher stays active between requests: the loop calls ``Connection.on_readable``, which
-reads, and switches to the waiting greenlet when the answer is whole.
+A connection's watcher stays active between requests. The loop calls ``Connection.on_readable``, which reads from the
+socket and switches to the waiting greenlet once the answer is complete.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from harness.load.users.http1 import Http1Error, parse_answer
 _PLAIN_SOCKET: Any = monkey.get_original("socket", "socket")
 _READ, _WRITE = 1, 2
 _CHUNK = 65536
-_LOOK_FOR_LATE_S = 0.05
+_CHECK_TIMEOUTS_S = 0.05
 
 
 class Connection:
-    """One kept connection; at most one request at a time."""
+    """One kept-alive connection. It carries at most one request at a time."""
 
-    __slots__ = ("__weakref__", "_buffer", "_head", "_hub", "_waiting", "_watcher", "closed", "late_at", "sock")
+    __slots__ = ("__weakref__", "_buffer", "_head", "_hub", "_waiting", "_watcher", "closed", "deadline", "sock")
 
     def __init__(self, address: tuple[str, int], timeout_s: float) -> None:
         made = create_connection(address, timeout_s)
@@ -48,12 +49,12 @@ class Connection:
         self._watcher = self._hub.loop.io(self.sock.fileno(), _READ)
         self._watcher.start(self.on_readable)
         self._buffer, self._head, self._waiting = b"", False, None
-        self.closed, self.late_at = False, float("inf")
+        self.closed, self.deadline = False, float("inf")
 
     def exchange(self, request: bytes, *, head: bool, timeout_s: float) -> tuple[int, bytes, bytes]:
-        """Status, header lines and body. Raises OSError or Http1Error; the connection is then closed."""
+        """Send a request. Returns status, header lines and body. Closes the connection on OSError and Http1Error."""
         self._head, self._buffer = head, b""
-        self.late_at = time.perf_counter() + timeout_s
+        self.deadline = time.perf_counter() + timeout_s
         try:
             self._send(request)
             self._waiting = getcurrent()
@@ -62,11 +63,11 @@ class Connection:
             self.close()
             raise
         finally:
-            self._waiting, self.late_at = None, float("inf")
+            self._waiting, self.deadline = None, float("inf")
         return answer
 
     def on_readable(self) -> None:
-        """Called by the loop; runs the waiting greenlet when its answer is whole."""
+        """Read from the socket, and resume the waiting greenlet if its answer is complete. Called by the loop."""
         try:
             data = self.sock.recv(_CHUNK)
         except BlockingIOError:
@@ -75,7 +76,7 @@ class Connection:
             self._fail(error)
             return
         if self._waiting is None:
-            self.close()  # the server ended an idle connection, or sent what nobody asked for
+            self.close()  # the server closed an idle connection, or sent data without a request
             return
         self._buffer = self._buffer + data if self._buffer else data
         try:
@@ -89,12 +90,12 @@ class Connection:
                 self.close()
             self._waiting.switch((status, lines, body))
 
-    def give_up(self) -> None:
-        """The answer took too long."""
+    def time_out(self) -> None:
+        """Fail the current request because its answer took too long."""
         self._fail(TimeoutError("no answer within the time limit"))
 
     def close(self) -> None:
-        """Close the socket; the loop forgets it."""
+        """Close the socket and its watcher."""
         if not self.closed:
             self.closed = True
             self._watcher.stop()
@@ -117,15 +118,15 @@ class Connection:
 
 
 class LeanClient(HttpClient):
-    """``self.client`` of a LeanUser: its own connection, kept between requests."""
+    """A LeanUser's ``self.client``. It has a connection of its own and keeps it between requests."""
 
-    def __init__(self, user: LeanUser, base_url: str, open_ones: WeakSet[Connection]) -> None:
+    def __init__(self, user: LeanUser, base_url: str, connections: WeakSet[Connection]) -> None:
         super().__init__(user, base_url)
-        self._settings, self._open = user, open_ones
+        self._settings, self._open = user, connections
         self._free: list[Connection] = []
         self._base = urlsplit(base_url)
         self._address = (self._base.hostname or "", self._base.port or 80)
-        self._written: Mapping[str, str] = {}
+        self._last_headers: Mapping[str, str] = {}
         self._lines = ""
 
     def exchange(
@@ -135,22 +136,22 @@ class LeanClient(HttpClient):
         headers: Mapping[str, str],
         body: bytes | None,
         *,
-        follow: bool,  # noqa: ARG002 - redirects are never followed here
+        follow: bool,  # noqa: ARG002 - LeanUser never follows redirects
     ) -> tuple[Answer, float]:
-        """See HttpClient."""
+        """Implement ``HttpClient.exchange``."""
         if not url.startswith(self._base_url):
-            error = Http1Error(f"LeanUser sends to its host only, found {url}")
+            error = Http1Error(f"expected a URL on LeanUser's own host, found {url}")
             return Answer(url, 0, Headers([]), b"", error), time.perf_counter()
         request = self._request(method, url[len(self._base_url) :] or "/", headers, body)
         try:
-            status, lines, content = self._sent(request, head=method == "HEAD")
-        except (OSError, Http1Error) as trouble:
-            return Answer(url, 0, Headers([]), b"", trouble), time.perf_counter()
+            status, lines, content = self._send(request, head=method == "HEAD")
+        except (OSError, Http1Error) as failure:
+            return Answer(url, 0, Headers([]), b"", failure), time.perf_counter()
         ended = time.perf_counter()
         bad = BadStatusError(f"status {status}") if status >= 400 else None
         return Answer(url, status, Headers([lines]), content, bad), ended
 
-    def _sent(self, request: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
+    def _send(self, request: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
         connection = self._free.pop() if self._free else None
         if connection is None or connection.closed:
             connection = Connection(self._address, self._settings.connection_timeout)
@@ -160,8 +161,8 @@ class LeanClient(HttpClient):
         return answer
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-        if headers != self._written:
-            self._written = dict(headers)
+        if headers != self._last_headers:
+            self._last_headers = dict(headers)
             self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         text = f"{method} {path} HTTP/1.1\r\nHost: {self._base.netloc}\r\n{self._lines}"
         if body is not None:
@@ -170,13 +171,13 @@ class LeanClient(HttpClient):
 
 
 class LeanUser(User):
-    """A user on a plain HTTP/1.1 connection of its own: fewest cycles per request, fewest features."""
+    """A user with a plain HTTP/1.1 connection of its own: the least CPU per request and the fewest features."""
 
     abstract = True
     connection_timeout = 60.0
-    """Seconds until a connection stands."""
+    """Time limit for connecting, in seconds."""
     network_timeout = 60.0
-    """Seconds until the whole answer is there; looked at 20 times a second."""
+    """Time limit for receiving the whole answer, in seconds; checked 20 times per second."""
 
     _open: ClassVar[dict[int, WeakSet[Connection]]] = {}
 
@@ -184,19 +185,19 @@ class LeanUser(User):
         super().__init__(environment)
         if self.host is None or not self.host.startswith("http://"):
             raise StopTest(
-                f"LeanUser: expected a host that starts with http://, found {self.host!r}; CurlUser does TLS"
+                f"LeanUser: expected a host that starts with http://, found {self.host!r}; use CurlUser for TLS"
             )
         if os.getpid() not in self._open:
             self._open[os.getpid()] = WeakSet()
-            gevent.spawn(_end_late_ones, self._open[os.getpid()])
+            gevent.spawn(_watch_deadlines, self._open[os.getpid()])
         self.client = LeanClient(self, self.host.rstrip("/"), self._open[os.getpid()])
 
 
-def _end_late_ones(open_ones: WeakSet[Connection]) -> None:
-    """One watch for all requests costs less than a timer each."""
+def _watch_deadlines(connections: WeakSet[Connection]) -> None:
+    """Check the deadlines of all requests: one greenlet costs less than a timer per request."""
     loop = get_hub().loop
     while True:
-        gevent.sleep(_LOOK_FOR_LATE_S)
+        gevent.sleep(_CHECK_TIMEOUTS_S)
         now = time.perf_counter()
-        for connection in [each for each in open_ones if each.late_at < now]:
-            loop.run_callback(connection.give_up)
+        for connection in [each for each in connections if each.deadline < now]:
+            loop.run_callback(connection.time_out)

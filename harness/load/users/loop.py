@@ -1,7 +1,7 @@
-"""libcurl's multi interface on gevent's event loop: greenlets wait, libcurl works, no thread is involved.
+"""Run libcurl's multi interface on gevent's event loop: greenlets wait while libcurl works, without threads.
 
-libcurl says which sockets it waits for and when it wants to be called again; both become watchers of
-the loop. One such loop serves all users of a process, and with it one pool of connections.
+libcurl tells us which sockets it waits for and when to call it again; we turn both into watchers of the event loop. One
+CurlLoop, and therefore one connection pool, serves all users of a process.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from gevent.hub import get_hub
 
 _WATCHED = {pycurl.POLL_IN: 1, pycurl.POLL_OUT: 2, pycurl.POLL_INOUT: 3}
 _READ, _WRITE, _BOTH = 1, 2, 3
-_BEAT_S, _LONG_MS = 0.05, 100
-"""libcurl moves its timer with every request although it hardly ever runs out: what takes long may end a beat late."""
+_TICK_S, _LONG_MS = 0.05, 100
+"""libcurl moves its timer with every request, but it rarely expires. Long timeouts may therefore expire a tick late."""
 
 
 class CurlLoop:
-    """Runs easy handles. Make one per process, after Locust has forked."""
+    """Runs curl easy handles. Create one per process, after Locust has forked."""
 
     def __init__(self) -> None:
         self._hub = get_hub()
@@ -33,15 +33,15 @@ class CurlLoop:
         self._multi.setopt(pycurl.M_MAXCONNECTS, 10_000)
         self._watchers: dict[int, Any] = {}
         self._idle: set[int] = set()
-        self._beat = self._loop.timer(_BEAT_S, _BEAT_S, ref=False)
-        self._beat.start(self._on_beat)
+        self._tick = self._loop.timer(_TICK_S, _TICK_S, ref=False)
+        self._tick.start(self._on_tick)
         self._waiting: dict[Any, Any] = {}
         self._adding = False
 
     def perform(self, handle: Any) -> tuple[int, str, float]:
-        """Send what the handle holds and wait for the end: libcurl's error number (0: none), text, and when it was.
+        """Perform the handle's request. Returns libcurl's error number (0: success), its text, and the end time.
 
-        The time is ``time.perf_counter``'s, before this greenlet had its turn.
+        The end time is that of ``time.perf_counter`` when the transfer ended, before this greenlet was resumed.
         """
         waiting, multi = self._waiting, self._multi
         waiting[handle] = getcurrent()
@@ -61,7 +61,7 @@ class CurlLoop:
         return result
 
     def on_new_socket(self, fd: int, purpose: int) -> int:  # noqa: ARG002 - libcurl's signature
-        """For SOCKOPTFUNCTION of every handle: the descriptor is another socket now, so its watcher is none any more."""
+        """Discard the descriptor's old watcher, because it belongs to a new socket now. Set as SOCKOPTFUNCTION."""
         watcher = self._watchers.pop(fd, None)
         self._idle.discard(fd)
         if watcher is not None:
@@ -72,7 +72,9 @@ class CurlLoop:
     def _on_socket(self, what: int, fd: int, *_: Any) -> None:
         watcher = self._watchers.get(fd)
         if what == pycurl.POLL_REMOVE:
-            self._idle.add(fd)  # its watcher runs on: the next request wants the same, and a change is a system call
+            self._idle.add(
+                fd
+            )  # keep its watcher: the next request needs the same one, and a change costs a system call
             return
         self._idle.discard(fd)
         events = _WATCHED[what]
@@ -86,29 +88,29 @@ class CurlLoop:
         watcher.start(self._on_ready, fd, pass_events=True)
 
     def _on_timer(self, timeout_ms: int) -> None:
-        """A handle that is being added wants what perform does next; long waits end with the beat."""
+        """Start libcurl's timer, unless ``perform`` calls libcurl next anyway or the next tick is early enough."""
         if 0 <= timeout_ms < _LONG_MS and not self._adding:
             timer = self._loop.timer(timeout_ms * 1e-3)
             timer.start(self._on_timeout, timer)
 
     def _on_timeout(self, timer: Any) -> None:
         timer.close()
-        self._on_beat()
+        self._on_tick()
 
-    def _on_beat(self) -> None:
+    def _on_tick(self) -> None:
         if self._waiting:
             self._act(pycurl.SOCKET_TIMEOUT, 0)
             self._collect()
 
     def _on_ready(self, ready: int, fd: int) -> None:
-        if fd in self._idle:  # the other side ended a kept connection; libcurl sees that when it wants to use it
+        if fd in self._idle:  # the server closed a kept-alive connection; libcurl notices when it reuses it
             self._watchers[fd].stop()
             return
         self._act(fd, (pycurl.CSELECT_IN if ready & _READ else 0) | (pycurl.CSELECT_OUT if ready & _WRITE else 0))
         self._collect()
 
     def _collect(self) -> None:
-        """Wake the greenlets whose transfers have ended; runs in the loop, so each runs until it waits again."""
+        """Resume the greenlets whose transfers have ended. This runs in the loop, so each runs until it waits again."""
         left, waiting = 1, self._waiting
         while left:
             left, done, failed = self._multi.info_read()
