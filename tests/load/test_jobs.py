@@ -154,7 +154,7 @@ def test_shared_code_beside_the_profile_goes_with_it_under_names_that_a_config_m
     command = found["Job load-1-master"]["spec"]["template"]["spec"]["containers"][0]["command"]
     assert "/etc/harness-load/my-visit--.py" in command
     (tmp_path / "_shop.py").write_text("#" * 1_100_000)
-    with pytest.raises(LoadProfileError, match="all that a ConfigMap holds, found 1100"):
+    with pytest.raises(LoadProfileError, match="the limit of a ConfigMap, found 1100"):
         manifests(path)
 
 

@@ -88,9 +88,9 @@ def test_all_keys_are_understood(tmp_path):
         ("dict(rate=5)", r"profile\.py:3: .*dictionary written out"),
         ('{1: 2}', r"profile\.py:3: .*plain strings"),
         ('{"rate": 5,\n "rate": 6}', r"profile\.py:4: .*each key once, found 'rate' again"),
-        ('{"rate": 5}\nif True:\n    LOADPROFILE = {"rate": 6}', r"profile\.py:5: .*set here too"),
-        ('{"rate": 5}\nLOADPROFILE["rate"] = 6', r"profile\.py:4: .*set here too"),
-        ('{"rate": 5}\nLOADPROFILE |= {"rate": 6}', r"profile\.py:4: .*set here too"),
+        ('{"rate": 5}\nif True:\n    LOADPROFILE = {"rate": 6}', r"profile\.py:5: .*another assignment here"),
+        ('{"rate": 5}\nLOADPROFILE["rate"] = 6', r"profile\.py:4: .*another assignment here"),
+        ('{"rate": 5}\nLOADPROFILE |= {"rate": 6}', r"profile\.py:4: .*another assignment here"),
         ("{", r"profile\.py:\d: expected Python"),
     ],
 )  # fmt: skip
