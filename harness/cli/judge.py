@@ -13,6 +13,7 @@ from harness.cli import judge_kayenta
 from harness.clients.request_files import read_requests
 from harness.errors import UsageError
 from harness.judge.arrays import prepared
+from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.objective import Objective, parse_objective
 from harness.model.record import Plan, Record
@@ -112,7 +113,8 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
     plan = replace(case.plan, scenario=f"{args.baseline.name} and {args.canary.name}")
     plan = _calibrated(plan, args.calibration)
     _check_labels(plan, case.evidence.samples.operations)
-    analysis = SequentialJudge(fail_on=_rule(args)).judge(case.evidence, plan, now_s=case.now_s, final=case.final)
+    judged = SequentialJudge(fail_on=_rule(args)).judge(case.evidence, plan, now_s=case.now_s, final=case.final)
+    analysis = guarded(judged, objections(case.evidence, plan), plan)
     analysis = replace(analysis, warnings=(*analysis.warnings, *case.warnings))
     samples, phases = case.evidence.samples, case.evidence.phases
     return Record(plan=plan, phases=phases, samples=samples, load=None), analysis

@@ -23,6 +23,7 @@ from harness.judge.arguments import (
 from harness.judge.calibration import Calibration
 from harness.judge.columns import Columns, checked_columns
 from harness.judge.port import Evidence
+from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
@@ -127,7 +128,8 @@ def compare(
     )
     plan = case.plan if calibration is None else calibration.planned(case.plan)
     evidence = replace(case.evidence, series=gauges)
-    analysis = SequentialJudge(fail_on=rule).judge(evidence, plan, now_s=case.now_s, final=case.final)
+    judged = SequentialJudge(fail_on=rule).judge(evidence, plan, now_s=case.now_s, final=case.final)
+    analysis = guarded(judged, objections(evidence, plan), plan)
     return replace(analysis, warnings=(*analysis.warnings, *case.warnings))
 
 

@@ -17,6 +17,8 @@ class JudgeSettings:
     canary that is no worse than its baseline. pass_score, marginal_score: the lowest scores, from 0 to 100, of a pass
     and of a marginal verdict. noise: how much equal builds differ in this environment, by indicator
     (``harness.judge.calibration``). noise_from: a description of the calibration that the noise comes from.
+    baseline_error_ceiling: the largest error rate, in [0, 1], with which a baseline is still a reference in the steady
+    phase.
     """
 
     name: str = "sequential"
@@ -25,6 +27,7 @@ class JudgeSettings:
     marginal_score: float = 75.0
     noise: Mapping[str, float] = field(default_factory=dict)
     noise_from: str = ""
+    baseline_error_ceiling: float = 0.1
 
     @property
     def undecided_cap(self) -> float:

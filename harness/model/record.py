@@ -34,7 +34,8 @@ class Plan:
 
     canary_share: the share of requests that the canary should answer, in (0, 1), or the share of requests whose copies
     it should get, in (0, 1]. split_by: how requests are distributed. judge: how the run is judged. Objectives apply to
-    every judged phase unless they name one.
+    every judged phase unless they name one. expected_statuses: HTTP statuses of 1xx, 3xx and 4xx that the load profile
+    expects, which count as answers of a working service.
     """
 
     scenario: str
@@ -47,6 +48,7 @@ class Plan:
     seed: int
     split_by: SplitBy = SplitBy.WEIGHT
     judge: JudgeSettings = field(default_factory=JudgeSettings)
+    expected_statuses: tuple[int, ...] = ()
 
     @property
     def duration_s(self) -> float:

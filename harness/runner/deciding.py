@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.judge.port import Evidence, Judge
+from harness.judge.safeguards import guarded, objections
 from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
@@ -19,7 +20,8 @@ def decide(record: Record, judge: Judge) -> Analysis:
     """
     end_s = record.phases[-1].end_s if record.phases else 0.0
     evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)
-    analysis = judge.judge(evidence, record.plan, now_s=end_s, final=True)
+    judged = judge.judge(evidence, record.plan, now_s=end_s, final=True)
+    analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = (*load_proofs(record.load), *proofs(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
     return _with_proofs(warned, proven, record.aborted, cap=record.plan.judge.undecided_cap)

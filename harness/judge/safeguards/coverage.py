@@ -1,0 +1,44 @@
+"""What a plan leaves unjudged, and tolerances that nothing could exceed: allowed, but never unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.model.objective import Objective
+from harness.model.phase import PhaseKind
+from harness.model.record import Plan
+from harness.model.units import format_percent
+
+WIDE_RELATIVE = 5.0
+"""A tolerance of +500 % lets a canary take six times as long."""
+WIDE_SHARE = 0.5
+"""A tolerance of +50 pp lets half of the requests fail."""
+
+
+def not_judged(plan: Plan) -> tuple[str, ...]:
+    """A sentence for each phase with a fault that no unmuted objective is about."""
+    live = [objective for objective in plan.objectives if not objective.muted]
+    if not live:
+        return ()
+    return tuple(
+        f"the {phase.name} phase was not judged: no objective is about it"
+        for phase in plan.phases
+        if phase.kind is PhaseKind.FAULT and not any(_about(objective, phase.name) for objective in live)
+    )
+
+
+def wide_tolerances(plan: Plan) -> Iterator[str]:
+    """A sentence for each objective whose tolerance hardly anything could exceed."""
+    for objective in plan.objectives:
+        if objective.relative is not None and objective.relative >= WIDE_RELATIVE:
+            yield (
+                f"{objective.text}: a tolerance of +{format_percent(objective.relative)} hardly excludes anything; "
+                "is it in percent?"
+            )
+        if objective.name == "error_rate" and objective.absolute is not None and objective.absolute >= WIDE_SHARE:
+            yield f"{objective.text}: a canary may fail half of its requests and still pass; is it in percentage points?"
+
+
+def _about(objective: Objective, phase: str) -> bool:
+    label = objective.labels.get("phase")
+    return label is None or label in (phase, PhaseKind.FAULT.value)

@@ -1,0 +1,71 @@
+"""The arms' status codes and errors must be distributed alike.
+
+Every status that moved beyond chance is named. Fewer server errors or missing answers are no objection: a canary may
+be better than its baseline. Every other shift, in either direction, is: it changes what callers get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.judge.port import Evidence
+from harness.judge.safeguards.objection import Objection
+from harness.model.objective import Objective
+from harness.model.phase import Phase
+from harness.model.record import Plan
+from harness.model.units import format_percent
+from harness.stats.responses import Shift, response_mix, shifts
+
+ALPHA = 1e-3
+"""The chance that equal arms draw an objection, over all phases and kinds of responses."""
+BLOCK_S = 1.0
+_NAMED = 3
+_SERVER_ERROR = 500
+
+
+def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
+    """One objection for each judged phase in which the mix shifted."""
+    judged = [phase for phase in evidence.phases if phase.kind.judged]
+    for phase in judged:
+        moved = shifted(evidence, phase, plan, alpha=ALPHA / len(judged))
+        if moved:
+            listed = "; ".join(_text(shift) for shift in moved[:_NAMED])
+            more = f"; and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
+            yield Objection(
+                text=f"the arms answer differently in the {phase.name} phase: {listed}{more}; if this is intended, "
+                f"declare it with an objective such as status_{_family(moved[0])} < +0.5pp, otherwise find out why"
+            )
+
+
+def shifted(evidence: Evidence, phase: Phase, plan: Plan, *, alpha: float) -> tuple[Shift, ...]:
+    """The kinds of responses that moved beyond chance in one phase, the largest difference first.
+
+    alpha: the chance that equal arms show any, in (0, 1). A status that an objective is about is left to it.
+    """
+    mix = response_mix(evidence.samples, start_s=phase.start_s, end_s=phase.end_s, block_s=BLOCK_S)
+    compared = shifts(mix, block_s=BLOCK_S)
+    moved = [
+        shift
+        for shift in compared
+        if shift.chance < alpha / len(compared) and _suspicious(shift) and not _declared(shift, plan.objectives)
+    ]
+    return tuple(sorted(moved, key=lambda shift: -abs(shift.canary - shift.baseline)))
+
+
+def _suspicious(shift: Shift) -> bool:
+    error = shift.status == 0 or shift.status >= _SERVER_ERROR
+    return shift.canary > shift.baseline or not error
+
+
+def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
+    """Whether an unmuted objective without labels is about exactly this status or its class."""
+    names = {f"status_{shift.status}", f"status_{_family(shift)}"}
+    return any(each.name in names and not each.muted and not each.labels for each in objectives)
+
+
+def _family(shift: Shift) -> str:
+    return f"{shift.status // 100}xx" if shift.status else "5xx"
+
+
+def _text(shift: Shift) -> str:
+    return f"{shift.kind}: {format_percent(shift.baseline)} against {format_percent(shift.canary)}"

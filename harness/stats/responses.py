@@ -1,0 +1,117 @@
+"""How the arms' answers are distributed over kinds of responses: status codes, and errors without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.samples import ARMS, Samples
+from harness.stats.contrast import rate_contrast
+from harness.stats.tails import t_tail
+
+Floats = NDArray[np.float64]
+MOST_KINDS = 24
+"""Kinds that are told apart; rarer ones are compared together."""
+OTHERS = "other responses"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseMix:
+    """Responses of one stretch of time by kind, arm and block.
+
+    kinds: such as ``404`` or ``no answer: ConnectionRefusedError``, the most frequent first. status: the HTTP status
+    of each kind, 0 where no answer came, shape (k,). counts: shape (k, 2, b); index 0 of the arms is the baseline.
+    """
+
+    kinds: tuple[str, ...]
+    status: NDArray[np.int64]
+    counts: Floats
+
+    @property
+    def totals(self) -> Floats:
+        """Responses by kind and arm, shape (k, 2)."""
+        totals: Floats = self.counts.sum(axis=2)
+        return totals
+
+    @property
+    def requests(self) -> Floats:
+        """Responses of all kinds by arm, shape (2,)."""
+        requests: Floats = self.totals.sum(axis=0)
+        return requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """One kind of response whose share differs between the arms.
+
+    baseline, canary: its share of the arm's responses, in [0, 1]. chance: the two-sided probability of a difference
+    at least as large if the arms were equal.
+    """
+
+    kind: str
+    status: int
+    baseline: float
+    canary: float
+    chance: float
+
+
+def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: float) -> ResponseMix:
+    """The responses to the requests that were due in [start_s, end_s), in blocks of ``block_s`` seconds.
+
+    Requests of no known arm are left out. Kinds beyond the ``MOST_KINDS`` most frequent are counted as ``OTHERS``.
+    """
+    inside = (samples.due_s >= start_s) & (samples.due_s < end_s) & (samples.arm >= 0) & (samples.arm < len(ARMS))
+    status = samples.status[inside].astype(np.int64)
+    error = np.where(status == 0, samples.error[inside].astype(np.int64), 0)
+    code = error * 1000 + np.clip(status, 0, 999)
+    totals = np.bincount(code, minlength=1)
+    ordered = np.argsort(-totals, kind="stable")
+    found = ordered[: int((totals > 0).sum())]
+    named, rest = found[:MOST_KINDS], found[MOST_KINDS:]
+    place = np.full(len(totals), len(named), np.int64)
+    place[named] = np.arange(len(named))
+    kinds = tuple(_kind(int(each), samples.errors) for each in named) + ((OTHERS,) if len(rest) else ())
+    blocks = max(1, int(np.ceil((end_s - start_s) / block_s)))
+    block = np.minimum(((samples.due_s[inside] - start_s) / block_s).astype(np.int64), blocks - 1)
+    slot = (place[code] * len(ARMS) + samples.arm[inside]) * blocks + block
+    counts = np.bincount(slot, minlength=len(kinds) * len(ARMS) * blocks).astype(np.float64)
+    statuses = np.array([int(each) % 1000 for each in named] + ([0] if len(rest) else []), np.int64)
+    return ResponseMix(kinds=kinds, status=statuses, counts=counts.reshape(len(kinds), len(ARMS), blocks))
+
+
+def shifts(mix: ResponseMix, *, block_s: float) -> tuple[Shift, ...]:
+    """Every kind but the baseline's most frequent one, compared between the arms; the least likely by chance first.
+
+    Each kind is compared as a share of all responses, paired by block, over the long-run variance of the blocks
+    (``harness.stats.contrast.rate_contrast``). No kinds are compared while no block has responses of both arms.
+    """
+    requests = mix.counts.sum(axis=0)
+    found = []
+    usual = int(np.argmax(mix.totals[:, 0])) if len(mix.kinds) else 0
+    for number, kind in enumerate(mix.kinds):
+        if number == usual:
+            continue
+        contrast = rate_contrast(mix.counts[number], requests, seconds=requests.shape[1] * block_s)
+        if contrast is None:
+            return ()
+        root = abs(contrast.root(0.0, relative=False)) / contrast.noise.factor**0.5
+        found.append(
+            Shift(
+                kind=kind,
+                status=int(mix.status[number]),
+                baseline=contrast.baseline,
+                canary=contrast.canary,
+                chance=min(1.0, 2 * t_tail(root, contrast.noise.degrees)),
+            )
+        )
+    return tuple(sorted(found, key=lambda shift: (shift.chance, shift.kind)))
+
+
+def _kind(code: int, errors: tuple[str, ...]) -> str:
+    error, status = divmod(code, 1000)
+    if status:
+        return str(status)
+    text = errors[error] if error < len(errors) else ""
+    return f"no answer: {text}" if text else "no answer"

@@ -1,0 +1,135 @@
+"""What forbids a pass whatever the objectives say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated import SECONDS, samples_of
+
+from harness.judge.port import Evidence
+from harness.judge.safeguards import guarded, objections
+from harness.judge.safeguards.coverage import not_judged, wide_tolerances
+from harness.judge.sequential import SequentialJudge
+from harness.model.objective import parse_objective
+from harness.model.phase import Phase, PhaseKind, PhasePlan
+from harness.model.record import Plan
+from harness.model.samples import BASELINE, CANARY, Samples
+from harness.model.verdict import Verdict
+
+STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
+
+
+def plan_of(*objectives: str, expected: tuple[int, ...] = (), fault: bool = False) -> Plan:
+    """A plan with a steady phase, and a fault phase if asked for."""
+    phases = [PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=SECONDS)]
+    if fault:
+        phases.append(PhasePlan(name="fault", kind=PhaseKind.FAULT, duration_s=SECONDS))
+    return Plan(
+        scenario="simulated", service="shop", target="files", phases=tuple(phases),
+        objectives=tuple(parse_objective(text) for text in objectives or ("latency_p50 < +50%",)),
+        canary_share=0.5, rate_rps=100.0, seed=1, expected_statuses=expected,
+    )  # fmt: skip
+
+
+def answering(samples: Samples, *, status: int, arm: int | None, share: float = 1.0) -> Samples:
+    """The samples with ``status`` for a share of an arm's answers (None: of both arms')."""
+    chosen = np.random.default_rng(7).random(len(samples)) < share
+    if arm is not None:
+        chosen &= samples.arm == arm
+    return replace(samples, status=np.where(chosen, np.int16(status), samples.status))
+
+
+def judged(samples: Samples, plan: Plan):
+    """The guarded analysis of the sequential judge."""
+    evidence = Evidence(samples=samples, phases=(STEADY,))
+    analysis = SequentialJudge().judge(evidence, plan, now_s=SECONDS, final=True)
+    return guarded(analysis, objections(evidence, plan), plan)
+
+
+@pytest.mark.parametrize("status", [404, 403, 429, 301, 100, 204])
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_a_canary_that_answers_with_another_status_never_passes(status, share):
+    """The reason names the status and both shares."""
+    samples = answering(samples_of(1, count=6000), status=status, arm=CANARY, share=share)
+    analysis = judged(samples, plan_of())
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert f"{status}: 0 % against" in " ".join((analysis.reason, *analysis.warnings))
+
+
+def test_equal_arms_draw_no_objection():
+    """Of 300 pairs of equal arms with 2 % errors and 5 % client errors at most one is objected to."""
+    objected = 0
+    for seed in range(300):
+        samples = answering(samples_of(seed, count=4000, errors=(0.02, 0.02)), status=404, arm=None, share=0.05)
+        objected += bool(objections(Evidence(samples=samples, phases=(STEADY,)), plan_of()))
+    assert objected <= 1
+
+
+def test_a_canary_with_fewer_server_errors_draws_no_objection():
+    """Repairing errors is no reason to doubt a canary."""
+    samples = samples_of(3, count=8000, errors=(0.05, 0.0))
+    assert objections(Evidence(samples=samples, phases=(STEADY,)), plan_of()) == ()
+
+
+@pytest.mark.parametrize("objective", ["latency_p50 < +50%", "throughput > -50%", "split < 20pp"])
+def test_a_canary_that_fails_half_of_its_requests_never_passes_whatever_is_asked(objective):
+    """Errors are compared even when no objective names them."""
+    analysis = judged(samples_of(4, count=8000, errors=(0.0, 0.5)), plan_of(objective))
+    assert analysis.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
+    assert "503: 0 % against" in " ".join((analysis.reason, *analysis.warnings))
+
+
+def test_both_arms_at_404_prove_nothing():
+    """Equally wrong is not equally good."""
+    analysis = judged(answering(samples_of(5, count=6000), status=404, arm=None), plan_of("error_rate < +1pp"))
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "client errors" in analysis.reason
+
+
+def test_expected_client_errors_are_answers_of_a_working_service():
+    """A profile that asks for missing pages declares 404."""
+    samples = answering(samples_of(5, count=6000), status=404, arm=None)
+    assert objections(Evidence(samples=samples, phases=(STEADY,)), plan_of(expected=(404,))) == ()
+
+
+@pytest.mark.parametrize("arm", [BASELINE, CANARY, None])
+def test_an_arm_that_only_redirects_proves_nothing(arm):
+    """Whichever arm it is."""
+    analysis = judged(answering(samples_of(6, count=6000), status=302, arm=arm), plan_of())
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "redirects" in " ".join((analysis.reason, *analysis.warnings))
+
+
+@pytest.mark.parametrize("rates", [(0.8, 0.8), (0.2, 0.2), (0.3, 0.9)])
+def test_a_broken_baseline_is_no_reference(rates):
+    """The comparison is inconclusive even when the canary is worse."""
+    analysis = judged(samples_of(8, count=8000, errors=rates), plan_of("error_rate < +1pp"))
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "no reference" in analysis.reason
+
+
+def test_a_fixed_limit_needs_no_reference():
+    """A canary that breaks an absolute limit fails although the baseline is broken too."""
+    analysis = judged(samples_of(8, count=8000, errors=(0.3, 0.9)), plan_of("error_rate < 5%"))
+    assert analysis.verdict is Verdict.FAIL
+
+
+def test_a_fault_phase_that_no_objective_is_about_is_named():
+    """Judging the steady phase only is allowed, but said."""
+    assert not_judged(plan_of("error_rate{phase=steady} < +1pp", fault=True)) == (
+        "the fault phase was not judged: no objective is about it",
+    )
+    assert not_judged(plan_of("error_rate < +1pp", fault=True)) == ()
+
+
+@pytest.mark.parametrize("text", ["latency_p99 < +10000%", "error_rate < +60pp"])
+def test_a_tolerance_that_hardly_excludes_anything_is_named(text):
+    """Nobody meant it."""
+    assert len(list(wide_tolerances(plan_of(text)))) == 1
+
+
+def test_an_ordinary_tolerance_is_not_named():
+    """Doubling a latency may be meant."""
+    assert list(wide_tolerances(plan_of("latency_p99 < +100%", "error_rate < +1pp"))) == []
