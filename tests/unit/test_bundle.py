@@ -50,9 +50,9 @@ def test_a_record_is_read_as_it_was_written(folder):
 def test_the_plan_keeps_the_file_format_of_version_1(folder):
     """The judge's settings are stored next to the plan's other fields, in the order that older versions wrote."""
     document = json.loads((folder / "plan.json").read_text())
-    settings = ["judge", "alpha", "pass_score", "marginal_score", "noise", "noise_from"]
-    assert [*settings] == list(document)[-6:]
-    assert ["sequential", 0.01, 95.0, 75.0, {}, ""] == [document[name] for name in settings]
+    settings = ["judge", "alpha", "pass_score", "marginal_score", "noise", "noise_from", "baseline_error_ceiling"]
+    assert settings == list(document)[-7:]
+    assert ["sequential", 0.01, 95.0, 75.0, {}, "", 0.1] == [document[name] for name in settings]
 
 
 def test_the_judge_settings_are_read_as_they_were_written(tmp_path):
