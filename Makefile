@@ -43,14 +43,13 @@ test: $(STAMP) check
 	$(BIN)/pytest -q -n 3 --dist loadfile -m "not alone and not slow"
 	$(BIN)/pytest -q -m "alone and not slow"
 
-# Whole runs are left out: measuring them would make the harness slower than the services it measures.
+# Whole runs are left out: measuring them would make the harness slower than the services it measures. The report is
+# made after a failed test too.
 coverage: $(STAMP)
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --ignore=tests/runs
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage html --quiet
-	$(BIN)/coverage report
+	code=0; $(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --ignore=tests/runs || code=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet && $(BIN)/coverage report && exit $$code
 
 # The wheel that is tested is the one in dist/, so a release publishes what was tested.
 wheel: $(STAMP)
