@@ -13,8 +13,9 @@ from pathlib import Path
 from harness import bundle, wiring
 from harness.clients.prometheus import Prometheus
 from harness.config import Config
-from harness.errors import MetricsError, UsageError
+from harness.errors import MetricsError
 from harness.mesh.port import Mesh
+from harness.mesh.targets import mesh_kind
 from harness.metrics import server_side_series
 from harness.model.record import Event, Record
 from harness.model.scenario import Scenario
@@ -105,22 +106,8 @@ def with_server_side(record: Record, config: Config) -> Record:
 
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
     """Raise UsageError for a scenario that cannot be run; needs nothing to be started."""
-    _check_hosts(scenario, config, target)
+    mesh_kind(target).check(scenario, config)
     plan_run(scenario, wiring.settings(config, scenario, manifest={}), target=target)
-
-
-def _check_hosts(scenario: Scenario, config: Config, target: str) -> None:
-    """On this machine every host is a service of the configuration; a cluster has more."""
-    for fault in scenario.faults:
-        if target == "local" and fault.inbound:
-            raise UsageError(
-                f"{fault}: the local mesh has one proxy for all callers and none of the called services' own: "
-                "leave inbound out here, or run it with --harness-target=cluster"
-            )
-        if target == "local" and fault.host.split(".")[0] not in config.services:
-            raise UsageError(
-                f"{fault}: expected a service of {config.file.name}, found {fault.host!r}; known: {', '.join(config.services)}"
-            )
 
 
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:

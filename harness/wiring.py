@@ -18,6 +18,7 @@ from harness.judge.port import Judge
 from harness.load.parent.locust import LocustLoad
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
+from harness.mesh.targets import mesh_kind
 from harness.model.fault import Fault
 from harness.model.json import Json
 from harness.model.judge import JudgeSettings
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from harness.judge.calibration import Calibration
 
 JUDGES = ("sequential", "kayenta", "limits")
-TARGETS = ("local", "cluster")
 _LOOK_EVERY_S = 5.0
 
 
@@ -54,27 +54,16 @@ def judge(name: str) -> Judge:
 
 
 def for_target(config: Config, target: str) -> Config:
-    """The configuration as ``target`` needs it: on a cluster, with the copies that are compared, if it asks for them."""
-    if target != "cluster" or not config.cluster.fresh_arms:
-        return config
-    from harness.mesh.cluster.arms import with_fresh_arms
-
-    return with_fresh_arms(config)
+    """Return the configuration as the mesh called ``target`` needs it."""
+    return mesh_kind(target).adapt(config)
 
 
 def mesh(config: Config, *, target: str, folder: Path) -> AbstractContextManager[Mesh]:
-    """The mesh called ``target``: started on entering, with all it started ended on leaving. ``folder`` takes its logs."""
-    match target:
-        case "local":
-            from harness.mesh.local import start_local_mesh
+    """Return the mesh called ``target``. It starts on entering, and ends all it started on leaving.
 
-            return start_local_mesh(config, folder)
-        case "cluster":
-            from harness.mesh.cluster import open_cluster_mesh
-
-            return open_cluster_mesh(config, folder)
-        case _:
-            raise UsageError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
+    folder: where its logs are written.
+    """
+    return mesh_kind(target).open(config, folder)
 
 
 def parts(config: Config, mesh: Mesh) -> Parts:

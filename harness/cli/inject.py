@@ -14,6 +14,7 @@ from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import fault_edits
 from harness.mesh.port import LiveChange, Mesh
+from harness.mesh.targets import TARGETS
 from harness.model.fault import Fault, abort, delay
 from harness.model.units import format_duration, parse_duration
 from harness.routing.istio.routes import traffic_match
@@ -41,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in the host's own proxies, for every caller: beside whoever owns its routes (cluster only)",
     )
     parser.add_argument("--for", dest="time", default="60s", metavar="TIME", help="how long (default: 60s)")
-    parser.add_argument(
-        "--target", choices=("local", "cluster"), default="cluster", help="which mesh (default: cluster)"
-    )
+    parser.add_argument("--target", choices=TARGETS, default="cluster", help="which mesh (default: cluster)")
     add_cluster_arguments(parser)
 
 

@@ -20,6 +20,7 @@ from harness.mesh.cluster.planning import Plan, plan_changes
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
+from harness.mesh.targets import TARGETS
 from harness.model.fault import Fault, abort, delay
 from harness.model.json import Json
 from harness.model.units import format_duration, format_percent
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OBJECTIVE",
         help='requests and seconds that it takes to see an effect, such as "latency_p99 < +10%%"',
     )
-    parser.add_argument("--target", choices=wiring.TARGETS, default="cluster", help="which mesh (default: cluster)")
+    parser.add_argument("--target", choices=TARGETS, default="cluster", help="which mesh (default: cluster)")
     add_cluster_arguments(parser)
 
 

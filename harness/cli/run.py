@@ -6,6 +6,8 @@ import argparse
 
 import pytest
 
+from harness.mesh.targets import TARGETS
+
 HELP = "Run scenarios with pytest and decide by their verdicts; words after -- go to pytest as they are."
 EXAMPLES = """\
   harness run
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "scenarios", nargs="*", default=["scenarios"], help="files, folders or node ids (default: scenarios)"
     )
-    parser.add_argument("--target", choices=("local", "cluster"), default="local", help="where the service runs")
+    parser.add_argument("--target", choices=TARGETS, default="local", help="where the service runs")
     parser.add_argument("--seed", type=int, help="seed of arrivals")
 
 

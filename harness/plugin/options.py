@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import ConfigError
+from harness.mesh.targets import TARGETS
 
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.gate import Outcome
 
-TARGETS = ("local", "cluster")
 CONFIG_NAME = "harness.yaml"
 
 

@@ -1,5 +1,16 @@
 """The cluster mesh: the same Istio resources as on the local one, given to the Kubernetes API."""
 
+from harness.mesh.cluster.arms import with_fresh_arms
 from harness.mesh.cluster.factory import open_cluster_mesh
+from harness.mesh.targets import MeshKind
+from harness.model.config import Config
 
-__all__ = ["open_cluster_mesh"]
+__all__ = ["KIND", "open_cluster_mesh"]
+
+
+def _adapted(config: Config) -> Config:
+    """Return the configuration with fresh copies of both arms, if it asks for them."""
+    return with_fresh_arms(config) if config.cluster.fresh_arms else config
+
+
+KIND = MeshKind(open=open_cluster_mesh, adapt=_adapted)

@@ -1,0 +1,57 @@
+"""The meshes that a run can use, by the name of the target.
+
+A new mesh is a package that defines ``KIND``, and one line in ``PACKAGES``. This module loads nothing heavy, because
+every pytest run needs the names for its options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.mesh.port import Mesh
+    from harness.model.config import Config
+    from harness.model.scenario import Scenario
+
+PACKAGES: Mapping[str, str] = {
+    "local": "harness.mesh.local",
+    "cluster": "harness.mesh.cluster",
+}
+TARGETS = tuple(PACKAGES)
+
+
+def _unchanged(config: Config) -> Config:
+    return config
+
+
+def _accept(scenario: Scenario, config: Config) -> None:
+    """Accept every scenario."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshKind:
+    """What the package of a mesh offers.
+
+    open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
+    adapt: returns the configuration as this mesh needs it. check: raises UsageError for a scenario that this mesh
+    cannot carry out, before anything is started.
+    """
+
+    open: Callable[[Config, Path], AbstractContextManager[Mesh]]
+    adapt: Callable[[Config], Config] = _unchanged
+    check: Callable[[Scenario, Config], None] = _accept
+
+
+def mesh_kind(target: str) -> MeshKind:
+    """Return what the mesh called ``target`` offers; this imports its package. Raises UsageError for other names."""
+    if target not in PACKAGES:
+        raise UsageError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
+    kind: MeshKind = import_module(PACKAGES[target]).KIND
+    return kind

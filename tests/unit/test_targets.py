@@ -1,0 +1,60 @@
+"""The meshes by name: a new one is a package and one line."""
+
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from fake_run import World, scenario
+
+from harness import abort, gate, wiring
+from harness.config import read_config
+from harness.errors import UsageError
+from harness.mesh import targets
+
+CONFIG = read_config(Path(__file__).parents[2] / "harness.yaml")
+
+
+def test_a_mesh_of_one_package_and_one_line_can_be_used(monkeypatch, tmp_path):
+    """Its package adapts the configuration, checks scenarios and opens the mesh."""
+    mesh = World(tmp_path).mesh
+
+    def check(asked, config):
+        raise UsageError(f"{asked.name}: not on this mesh")
+
+    package = ModuleType("meshes_of_a_test")
+    package.KIND = targets.MeshKind(
+        open=lambda config, folder: nullcontext(mesh), adapt=lambda config: replace(config, service="ratings"), check=check
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "meshes_of_a_test", package)
+    monkeypatch.setattr(targets, "PACKAGES", {**targets.PACKAGES, "other": "meshes_of_a_test"})
+    assert "ratings" == wiring.for_target(CONFIG, "other").service
+    with gate.open_mesh(CONFIG, target="other", folder=tmp_path) as opened:
+        assert mesh is opened
+    with pytest.raises(UsageError, match="slow ratings: not on this mesh"):
+        gate.check_scenario(scenario(), CONFIG, target="other")
+
+
+@pytest.mark.parametrize("target", targets.TARGETS)
+def test_every_package_says_what_it_offers(target):
+    """A name in the list without a package would only be noticed by its first user."""
+    assert isinstance(targets.mesh_kind(target), targets.MeshKind)
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones():
+    """The message lists them."""
+    with pytest.raises(UsageError, match="unknown target 'moon'; known: local, cluster"):
+        targets.mesh_kind("moon")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(abort("ratigns", 503), "found 'ratigns'; known: "), (abort("ratings", 503, inbound=True), "leave inbound out")],
+    ids=["unknown host", "inbound"],
+)
+def test_the_local_mesh_refuses_faults_that_it_cannot_inject(fault, reason):
+    """Before anything is started."""
+    with pytest.raises(UsageError, match=reason):
+        gate.check_scenario(scenario(faults=(fault,)), CONFIG, target="local")
