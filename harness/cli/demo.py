@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"verdict  {outcome.analysis.verdict}, score {words.points(outcome.analysis.score)} of 100")
     print(f"reason   {outcome.analysis.reason}")
     print(f"report   {outcome.report}")
-    print(f"again    {again}")
+    print(f"rerun    {again}")
     return outcome.analysis.verdict.exit_code
 
 

@@ -1,1 +1,1 @@
-"""A record and its analysis in; HTML, terminal, JUnit properties, Markdown out. Never decides anything."""
+"""Render a record and its analysis as HTML, terminal text, JUnit properties or Markdown. Reports decide nothing."""

@@ -1,4 +1,4 @@
-"""Samples over time: reduced to at most 300 buckets, with gaps where nothing was sent."""
+"""Reduce samples to at most 300 buckets of time, with gaps where nothing was sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Column = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmColumns:
-    """One arm by bucket, shape (buckets,): how many, median and p99 in seconds, share of errors; NaN is a gap."""
+    """One arm by bucket, shape (buckets,): number of requests, p50 and p99 in seconds, error rate; NaN is a gap."""
 
     name: str
     n: Column
@@ -31,7 +31,10 @@ class ArmColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buckets:
-    """All of a run: ``at_s`` the middle of each bucket, ``sent_rps`` what really left, by time of sending."""
+    """All buckets of a run.
+
+    at_s: the middle of each bucket. sent_rps: the requests per second that were sent, by the time of sending.
+    """
 
     start_s: float
     end_s: float
@@ -42,19 +45,19 @@ class Buckets:
 
     @property
     def typical_n(self) -> int:
-        """Requests of the smaller arm in a typical bucket."""
+        """The number of requests of the smaller arm in a typical bucket."""
         counts = [float(np.median(arm.n[arm.n > 0])) for arm in self.arms if (arm.n > 0).any()]
         return int(min(counts, default=0))
 
 
 def buckets(record: Record, *, end_s: float) -> Buckets:
-    """The record's samples from 0 to ``end_s``, by due time; samples with a due time that is no number are left out."""
+    """Reduce the record's samples from 0 to ``end_s`` seconds, by due time; skip those without a finite due time."""
     samples = record.samples.where(np.isfinite(record.samples.due_s))
     start_s = min(0.0, float(samples.due_s.min())) if len(samples) else 0.0
     last = float(samples.due_s.max()) if len(samples) else 0.0
     end_s = max(end_s, last, start_s + 1e-3)
     width_s = _width_s(samples, end_s - start_s)
-    number = max(round((end_s - start_s) / width_s), 1)  # what is left over makes the last bucket longer or shorter
+    number = max(round((end_s - start_s) / width_s), 1)  # the last bucket takes up the remainder, so its width differs
     edges = np.append(start_s + width_s * np.arange(number), end_s)
     sent = samples.due_s + np.where(np.isfinite(samples.late_s), samples.late_s, 0.0)
     sent_rps = np.histogram(sent, edges)[0] / np.diff(edges)
@@ -79,7 +82,7 @@ def _arm(samples: Samples, arm: int, name: str, edges: Column, width_s: float) -
 
 
 def _quantiles(place: NDArray[np.int64], latency_s: Column, number: int, shares: tuple[float, ...]) -> list[Column]:
-    """Nearest-rank quantiles of each bucket, all at once."""
+    """Return the nearest-rank quantiles of each bucket, one column per share."""
     ordered = latency_s[np.lexsort((latency_s, place))]
     n = np.bincount(place, minlength=number)
     first = np.concatenate([[0], np.cumsum(n)[:-1]])
@@ -93,7 +96,10 @@ def _quantiles(place: NDArray[np.int64], latency_s: Column, number: int, shares:
 
 
 def _width_s(samples: Samples, span_s: float) -> float:
-    """The narrowest round width with 20 requests of the smaller arm in a bucket, within 30 to 300 buckets."""
+    """Return the smallest round width in seconds that gives the smaller arm 20 requests a bucket.
+
+    The number of buckets stays between 30 and 300.
+    """
     narrowest, widest = span_s / MOST_BUCKETS, span_s / _FEWEST_BUCKETS
     counts = [int((samples.arm == arm).sum()) for arm in range(len(ARMS))]
     wanted = _WANTED_SAMPLES * span_s / max(min((c for c in counts if c), default=1), 1)

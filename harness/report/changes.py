@@ -1,4 +1,4 @@
-"""Istio resources before, during and after a run, as unified diffs of their YAML."""
+"""Compare Istio resources before, during and after a run, as unified diffs of their YAML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _SERVER_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "crea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceDiff:
-    """The diff between two stages; ``lines`` are (``add``, ``remove``, ``hunk`` or ``same``, text); none: nothing changed."""
+    """The diff between two stages of a run.
+
+    lines: pairs of a kind (``add``, ``remove``, ``hunk`` or ``same``) and a text; empty if nothing changed.
+    left_out: the number of lines that are not shown.
+    """
 
     title: str
     lines: tuple[tuple[str, str], ...]
@@ -25,18 +29,18 @@ class ResourceDiff:
 
 
 def changes(record: Record) -> tuple[ResourceDiff, ...]:
-    """What the run did to the mesh, and what was left of it; nothing when no resource was recorded."""
+    """Return what the run changed in the mesh and what remained of it; empty if no resource was recorded."""
     stages = {stage: _texts(record.resources.get(stage, ())) for stage in ("before", "during", "after")}
     if not any(stages.values()):
         return ()
     return (
         _change("What the run changed (before → during)", stages["before"], stages["during"]),
-        _change("What is left of it (before → after)", stages["before"], stages["after"]),
+        _change("What remained after the run (before → after)", stages["before"], stages["after"]),
     )
 
 
 def _texts(resources: Sequence[Json]) -> Mapping[str, str]:
-    """YAML by kind and name, without what the API server writes."""
+    """Return the YAML of each resource by kind and name, without the fields that the API server sets."""
     texts = {}
     for resource in resources:
         metadata = {k: v for k, v in resource.get("metadata", {}).items() if k not in _SERVER_FIELDS}

@@ -1,15 +1,17 @@
-"""The environment and the configuration of a run as text, with secrets left out."""
+"""Format the environment and the configuration of a run as text, with secrets hidden."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import yaml
 
-from harness.model.json import Json
+from harness.model.json import JsonValue
 from harness.model.masking import masked
 from harness.report import words
 
 
-def environment_rows(manifest: Json, path: str = "") -> list[tuple[str, str]]:
+def environment_rows(manifest: Mapping[str, JsonValue], path: str = "") -> list[tuple[str, str]]:
     """Return the values of nested mappings with their dotted names, with secret values hidden."""
     rows: list[tuple[str, str]] = []
     for name, value in masked(manifest).items():
@@ -22,6 +24,6 @@ def environment_rows(manifest: Json, path: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def configuration_text(config: Json) -> str:
-    """Return the configuration as YAML with secret values hidden; an empty text when there is none."""
+def configuration_text(config: Mapping[str, JsonValue]) -> str:
+    """Return the configuration as YAML with secret values hidden; an empty text if there is none."""
     return yaml.safe_dump(masked(config), sort_keys=False, allow_unicode=True) if config else ""

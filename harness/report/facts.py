@@ -1,4 +1,4 @@
-"""What a report says about the run itself: which test, how long, from which commit, and how to do it again."""
+"""The facts that a report states about the run: the test, its duration, the commit, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from harness.model.record import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The run in words. Texts are empty when the record does not say; ``bundle`` is its folder."""
+    """The facts of a run. A text is empty if the record does not contain it.
+
+    bundle: the bundle's folder. again: the command that runs the test again. judge_again: the command that judges the
+    bundle again.
+    """
 
     test: str
     scenario: str
@@ -32,11 +36,11 @@ class Facts:
 
 
 def facts(record: Record, folder: Path | str = "") -> Facts:
-    """Read what the manifest says, with the plan where it says nothing.
+    """Return the facts of a run from the manifest, or from the plan where the manifest has none.
 
-    folder: where the bundle lies now; else what the manifest says. Keys read: ``run``, ``test``,
-    ``bundle``, ``commit``, ``dirty``, ``started`` (text or epoch seconds), ``again`` (the command that
-    runs it again) or ``argv``.
+    folder: where the bundle is now; the default is the manifest's folder. The manifest's keys are ``run``, ``test``,
+    ``bundle``, ``commit``, ``dirty``, ``started`` (text or seconds since the epoch), and ``again`` (the command that
+    runs the test again) or ``argv``.
     """
     manifest = record.manifest
     bundle = str(folder or manifest.get("bundle") or "")
@@ -56,7 +60,7 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
 
 
 def duration_s(record: Record) -> float:
-    """Seconds from the first due request to the end of the last phase, or to the last request without phases."""
+    """Return the seconds from the first due request to the end of the last phase, or to the last request."""
     if record.phases:
         return max(phase.end_s for phase in record.phases)
     due = record.samples.due_s[np.isfinite(record.samples.due_s)]
@@ -68,15 +72,15 @@ def _commit(manifest: Mapping[str, Json]) -> str:
     return f"{commit} + uncommitted changes" if commit and manifest.get("dirty") else commit
 
 
-def _started(moment: Json) -> str:
-    """In UTC and to the second; a text that is no moment stays as it is."""
+def _started(moment: object) -> str:
+    """Format a time in UTC, to the second; return a text that is not a time unchanged."""
     if isinstance(moment, (int, float)) and not isinstance(moment, bool):
         return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
     try:
-        told = datetime.fromisoformat(str(moment))
+        parsed = datetime.fromisoformat(str(moment))
     except ValueError:
         return str(moment or "")
-    return f"{told.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if told.tzinfo else str(moment)
+    return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if parsed.tzinfo else str(moment)
 
 
 def _again(manifest: Mapping[str, Json]) -> str:

@@ -1,4 +1,4 @@
-"""Findings as rows of text: what the table, the score's account and the cells in pytest-html show."""
+"""Findings as rows of text for the table of objectives, the breakdown of the score and the cells in pytest-html."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from harness.model.verdict import Analysis, Finding, Verdict
 from harness.report import words
 
 _OPENED = 6
-"""Reasons shown without a click: those of the worst verdict, so that the timeline is not far below."""
+"""How many reasons are open at first; more would push the timeline too far down the page."""
 _HYPHEN = re.compile(r"(?<!\w)-(?=[\d∞.])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
-    """One finding in words; ``lost_share`` is against the most costly one, for the bar; ``opened``: reason shown at first."""
+    """One finding as text.
+
+    lost_share: its lost points as a share of the most costly finding's, for the bar. opened: whether its reason is open
+    at first.
+    """
 
     verdict: Verdict
     sli: str
@@ -45,7 +49,7 @@ class FindingRow:
 
 
 def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
-    """All findings, worst first."""
+    """Return all findings as rows, worst first."""
     most = max((finding.points_lost for finding in analysis.findings), default=0.0)
     ordered = words.worst_first(analysis.findings)
     return tuple(
@@ -57,19 +61,19 @@ def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
 
 
 def counts(analysis: Analysis) -> tuple[tuple[Verdict, int], ...]:
-    """How many findings of each verdict there are, worst first, the absent ones left out."""
+    """Return the number of findings for each verdict that occurs, worst first."""
     verdicts = [finding.verdict for finding in analysis.findings]
     return tuple((v, verdicts.count(v)) for v in words.WORST_FIRST if v in verdicts)
 
 
 def unaccounted(analysis: Analysis) -> float:
-    """Points below 100 that no finding took: a cap by the verdict or by a critical objective."""
+    """Return the points below 100 that no finding cost: those of a cap by the verdict or a critical objective."""
     left = 100.0 - analysis.score - sum(finding.points_lost for finding in analysis.findings)
     return left if abs(left) >= 0.05 else 0.0
 
 
 def worst_deviation(record: Record, analysis: Analysis) -> str:
-    """The farthest difference among the findings of the worst verdict, in one line, or nothing."""
+    """Return the largest difference among the findings of the worst verdict as one line, or an empty string."""
     ordered = words.worst_first(analysis.findings)
     worst = [f for f in ordered if f.verdict is ordered[0].verdict and f.objective.muted is ordered[0].objective.muted]
     if not worst:
@@ -80,12 +84,12 @@ def worst_deviation(record: Record, analysis: Analysis) -> str:
 
 
 def minus(text: str) -> str:
-    """``text`` with real minus signs before numbers, as wide as the plus signs beside them."""
+    """Replace hyphens before numbers with minus signs, which are as wide as plus signs."""
     return _HYPHEN.sub("−", text)
 
 
 def _kept_together(text: str) -> str:
-    """``text`` whose numbers are not parted from their units at the end of a line."""
+    """Make spaces non-breaking, so that a line break does not separate a number from its unit."""
     return minus(text).replace(" ", "\xa0")
 
 

@@ -1,4 +1,4 @@
-"""An analysis as properties of a JUnit test case: for ``item.user_properties``, which pytest writes without a warning."""
+"""Turn an analysis into properties of a JUnit test case, for pytest's ``item.user_properties``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from harness.report.facts import facts
 
 
 def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -> list[tuple[str, str]]:
-    """Names and values, the verdict first; numbers in SI units and ratios, unrounded, so that machines can compute.
+    """Return names and values, the verdict first.
 
-    ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``: absent when unknown.
-    An indicator that is held against an absolute limit only is called ``<indicator>_limit``;
-    a second objective of the same indicator in the same phase gets ``.2`` after the phase.
+    Numbers are unrounded SI values and ratios, so that programs can compute with them. The properties of a finding are
+    ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``; unknown ones are absent. An
+    indicator that is only compared with an absolute limit is called ``<indicator>_limit``. A second objective of the
+    same indicator in the same phase gets ``.2`` after the phase.
     """
     run = facts(record, folder)
     rows = [

@@ -1,4 +1,4 @@
-"""Analyses as GitHub-flavoured Markdown, for ``$GITHUB_STEP_SUMMARY`` and comments on pull requests."""
+"""Render analyses as GitHub-flavoured Markdown, for ``$GITHUB_STEP_SUMMARY`` and comments on pull requests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from harness.model.record import Record
 from harness.model.units import format_duration
-from harness.model.verdict import Analysis, Finding, Verdict
+from harness.model.verdict import Analysis, Finding, Proof, Verdict
 from harness.report import words
 from harness.report.facts import facts
 
 LIMIT_BYTES = 1024 * 1000
-"""GitHub refuses a summary above 1,024 kB as a whole; taken in its smaller reading, 1,000 bytes a kB."""
+"""GitHub rejects a summary of more than 1,024 kB; this assumes the smaller meaning of kB, 1,000 bytes."""
 
 _SIGNS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.MARGINAL: "⚠️", Verdict.INCONCLUSIVE: "❔"}
 _HEAD = "| | SLI | phase | baseline | canary | difference | tolerance | n | points lost |"
@@ -22,9 +22,10 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
 
 
 def render(record: Record, analysis: Analysis, *, folder: Path | str = "", limit_bytes: int = LIMIT_BYTES) -> str:
-    """One analysis: the first three lines decide, then the table worst first, then proofs and details.
+    """Render one analysis: the result in the first three lines, then the table (worst first), proofs and details.
 
-    Never longer than ``limit_bytes`` of UTF-8: what is least bad goes first, and it says how much went.
+    The text has at most ``limit_bytes`` bytes of UTF-8. If it is too long, the least bad rows are dropped and a note
+    says how many.
     """
     head, rows, tail = _head(record, analysis), _rows(record, analysis), _tail(record, analysis, folder)
     while True:
@@ -41,7 +42,7 @@ def render(record: Record, analysis: Analysis, *, folder: Path | str = "", limit
 
 
 def summary(runs: Sequence[tuple[Record, Analysis]], *, limit_bytes: int = LIMIT_BYTES) -> str:
-    """Several analyses, worst first; those that no longer fit are counted in the last line."""
+    """Render several analyses, worst first; the last line counts those that do not fit."""
     ordered = sorted(runs, key=lambda run: words.WORST_FIRST.index(run[1].verdict))
     parts: list[str] = []
     left = limit_bytes - 200  # room for the last line
@@ -57,12 +58,12 @@ def summary(runs: Sequence[tuple[Record, Analysis]], *, limit_bytes: int = LIMIT
 
 
 def escaped(text: str) -> str:
-    """``text`` as literal Markdown that also fits into a table's cell."""
+    """Escape ``text`` so that Markdown shows it literally, also in the cell of a table."""
     return _SPECIAL.sub(r"\\\1", " ".join(words.printable(text).split())).replace(r"\<", "&lt;").replace(r"\>", "&gt;")
 
 
 def code(text: str) -> str:
-    """``text`` as a code span outside tables, with a fence longer than any run of backticks inside."""
+    """Return ``text`` as a code span, with a fence that is longer than any run of backticks inside it."""
     clean = " ".join(words.printable(text).split())
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", clean)), default=0))
     pad = " " if clean.startswith("`") or clean.endswith("`") else ""
@@ -107,19 +108,20 @@ def _row(record: Record, finding: Finding) -> str:
 def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     held = sum(proof.held for proof in analysis.proofs)
-    lines = [f"- need: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(words.phase(f))})"
+    lines = [f"- missing: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(words.phase(f))})"
              for f in words.worst_first(analysis.findings) if f.missing]  # fmt: skip
-    lines += [
-        f"- proof failed: {escaped(p.name)}: expected {escaped(p.expected)}, observed {escaped(p.observed)}. {escaped(p.remedy)}"
-        for p in analysis.proofs
-        if not p.held
-    ]
+    lines += [_failed(proof) for proof in analysis.proofs if not proof.held]
     lines += [f"- ended early: {escaped(record.aborted)}"] if record.aborted else []
     lines += [f"- note: {escaped(warning)}" for warning in analysis.warnings]
     lines += [f"- {held} of {len(analysis.proofs)} proofs held"] if analysis.proofs else []
-    lines += [f"- again: {code(run.again)}"] if run.again else []
+    lines += [f"- run again: {code(run.again)}"] if run.again else []
     lines += [f"- judge again: {code(run.judge_again)}"] if run.judge_again else []
     return ["", *lines, ""]
+
+
+def _failed(proof: Proof) -> str:
+    expected, observed = escaped(proof.expected), escaped(proof.observed)
+    return f"- proof failed: {escaped(proof.name)}: expected {expected}, observed {observed}. {escaped(proof.remedy)}"
 
 
 def _joined(head: list[str], rows: list[str], tail: list[str], *, left_out: int) -> str:
@@ -129,7 +131,7 @@ def _joined(head: list[str], rows: list[str], tail: list[str], *, left_out: int)
 
 
 def _kept(rows: list[str], excess: int) -> int:
-    """How many rows stay so that at least ``excess`` bytes (and the note about them) go."""
+    """Return how many rows to keep so that at least ``excess`` bytes, plus the note about them, are saved."""
     freed, kept = -100, len(rows)
     while kept and freed < excess:
         kept -= 1

@@ -1,7 +1,7 @@
-"""The HTML report: one file that needs nothing else, and the same parts for pytest-html.
+"""The HTML report: one self-contained file, and the same parts for pytest-html.
 
-Templates, style sheet and script lie in ``templates/``; charts are inline SVG. Nothing is fetched,
-and nothing is decided: verdicts, intervals and scores are the analysis's own.
+Templates, style sheet and script are in ``templates/``; charts are inline SVG. The page fetches nothing, and it
+decides nothing: verdicts, intervals and scores come from the analysis.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ HEADER_CELLS = (
     '<th class="sortable" data-column-type="verdict">Verdict</th>',
     '<th class="sortable" data-column-type="deviation">Worst deviation</th>',
 )
-"""For ``pytest_html_results_table_header``: insert after the first cell."""
+"""Cells for ``pytest_html_results_table_header``, to insert after the first cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragments:
-    """Parts for pytest-html. ``html`` is for ``extras.html``, ``cells`` for the row after its first cell."""
+    """Parts for pytest-html: ``html`` for ``extras.html``, and ``cells`` to insert after the first cell of the row."""
 
     html: str
     cells: tuple[str, str]
 
 
 def render(record: Record, analysis: Analysis, *, folder: Path | str = "") -> str:
-    """The whole report as one HTML document. ``folder`` is where the bundle lies, for the commands it shows."""
+    """Render the whole report as one HTML document; ``folder`` is the bundle's, for the commands in the report."""
     scene = _scene(record, analysis, folder, whole=True)
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -62,7 +62,7 @@ def render(record: Record, analysis: Analysis, *, folder: Path | str = "") -> st
 
 
 def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") -> Fragments:
-    """The report's main parts for one row of pytest-html; ``prefix`` has the style and script they need."""
+    """Render the report's main parts for one row of pytest-html; ``prefix`` renders the style and script they need."""
     scene = _scene(record, analysis, folder, whole=False)
     cell = _environment().from_string('<td class="col-{{ name }}" data-harness-verdict="{{ verdict }}">{{ text }}</td>')
     texts = {
@@ -78,7 +78,7 @@ def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") ->
 
 
 def prefix(verdicts: Sequence[Verdict]) -> str:
-    """Style, script and counters of a session's verdicts (they filter the rows) for pytest-html's ``prefix``."""
+    """Render style, script and the counters of a session's verdicts, which filter the rows, for pytest-html."""
     numbers = [(verdict, list(verdicts).count(verdict)) for verdict in words.WORST_FIRST]
     return _environment().get_template("prefix.html").render(
         numbers=numbers, style=_asset("style.css"), script=_asset("script.js"),
@@ -100,8 +100,9 @@ def _environment() -> Environment:
 
 
 def _asset(name: str) -> Markup:
-    """Our own style sheet or script, as it is."""
-    return Markup(files("harness.report").joinpath("templates", name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
+    """Return our own style sheet or script without escaping."""
+    text = files("harness.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - our own file
 
 
 def _scene(record: Record, analysis: Analysis, folder: Path | str, *, whole: bool) -> Scene:
@@ -111,7 +112,7 @@ def _scene(record: Record, analysis: Analysis, folder: Path | str, *, whole: boo
 
 
 def _context(scene: Scene) -> dict[str, Any]:
-    """Return what every template sees."""
+    """Return the values that every template can use."""
     return {
         "scene": scene,
         "record": scene.record,
@@ -145,8 +146,8 @@ def _section(scene: Scene, section: Section, shown: Shown) -> Markup:
 
 
 def _part(template: str, **values: object) -> Markup:
-    """Return a part of a page, which other templates take as it is."""
-    return Markup(_rendered(template, **values))  # noqa: S704 - the template has escaped it
+    """Return a part of a page, which other templates include without escaping."""
+    return Markup(_rendered(template, **values))  # noqa: S704 - the template escapes its values
 
 
 def _rendered(template: str, **values: object) -> str:

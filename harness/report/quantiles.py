@@ -1,4 +1,4 @@
-"""Quantiles of both arms and what lies between them: for pictures, never for a verdict."""
+"""Compute the quantiles of both arms and their difference, for charts only, never for a verdict."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ Column = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantiles:
-    """Both arms' latencies in one phase at ``shares``, shape (points,), in (0, 1); seconds, NaN where an arm has none.
+    """The latency quantiles of both arms in one phase, in seconds, shape (points,); NaN where an arm has no data.
 
-    difference, low, high: canary over baseline minus one, with a pointwise 95 % band.
+    shares: the quantiles, in (0, 1). difference, low, high: canary divided by baseline, minus one, with a pointwise
+    95 % band.
     """
 
     phase: Phase
@@ -33,11 +34,11 @@ class Quantiles:
 
 
 def quantiles(samples: Samples, phase: Phase) -> Quantiles:
-    """Quantiles up to the last one that ten requests of the smaller arm lie above.
+    """Return the quantiles of a phase, up to the last one that ten requests of the smaller arm lie above.
 
-    Bands: order statistics of each arm at a normal approximation of the binomial (Woodruff 1952),
-    joined as Donner and Zou (2012, eq. 3) do for ratios on the logarithmic scale. Assumes
-    independent requests, which is why they are pictures only.
+    The bands assume independent requests, so they are for orientation only. They are order statistics of each arm at
+    a normal approximation of the binomial (Woodruff 1952), combined for ratios on the logarithmic scale (Donner & Zou
+    2012, eq. 3).
     """
     inside = (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s) & np.isfinite(samples.latency_s)
     arms = [np.sort(samples.latency_s[inside & (samples.arm == arm)]) for arm in (BASELINE, CANARY)]

@@ -1,4 +1,4 @@
-"""What every section of the HTML report is made from."""
+"""The input of every section of the HTML report."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from harness.report.facts import Facts
 class Scene:
     """A run and its analysis.
 
-    run: the run in words. seen: its samples over time. whole: True for the page of its own, False for the shorter
-    form in a row of pytest-html, which shows fewer sections and only the wide charts.
+    run: the facts of the run. seen: its samples over time. whole: True for a separate page; False for the shorter form
+    in a row of pytest-html, which has fewer sections and only the wide charts.
     """
 
     record: Record
@@ -26,15 +26,15 @@ class Scene:
 
     @property
     def plan(self) -> Plan:
-        """What was planned."""
+        """The plan of the run."""
         return self.record.plan
 
     @property
     def unsettled(self) -> bool:
-        """Whether a reader has to look at the details: every verdict but a pass."""
+        """Whether a reader needs the details: the verdict is not a pass."""
         return self.analysis.verdict is not Verdict.PASS
 
     @property
     def widths(self) -> tuple[bool, ...]:
-        """For each form of a chart, whether it is the narrow one, for small screens."""
+        """Which forms of a chart to draw: False for the wide one, True for the narrow one for small screens."""
         return (False, True) if self.whole else (False,)

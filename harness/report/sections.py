@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.model.record import Series
 from harness.model.units import format_percent
 from harness.model.verdict import Verdict
@@ -35,7 +35,10 @@ _SHOWN_PASSES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a section shows of one run. note: a remark next to the title. opened: whether it is unfolded at first."""
+    """What a section shows of one run.
+
+    values: the values for its template. note: a remark next to the title. opened: whether it is open at first.
+    """
 
     values: Mapping[str, object] = field(default_factory=dict)
     note: str = ""
@@ -63,7 +66,7 @@ def _objectives(scene: Scene) -> Shown:
     values = {
         "rows": finding_rows(scene.record, analysis),
         "counts": counts(analysis),
-        # Passed rows are folded away at first when there are many and others need the eye.
+        # Passed rows are hidden at first when there are many and others need attention.
         "fold_passes": _SHOWN_PASSES < passed < len(analysis.findings),
     }
     return Shown(values=values, note="worst first; difference is canary against baseline", opened=True)
@@ -80,13 +83,13 @@ def _timeline(scene: Scene) -> Shown:
     }
     return Shown(
         values=values,
-        note="by the moment a request was due; a gap is a gap",
+        note="by the time at which a request was due; a gap means no data",
         opened=scene.unsettled or scene.whole,
     )
 
 
-def _cursor(seen: Buckets) -> dict[str, Json]:
-    """Return what the shared cursor reads out, bucket by bucket."""
+def _cursor(seen: Buckets) -> JsonObject:
+    """Return the values that the shared cursor shows, by bucket."""
     rows = [("sent", "req/s", seen.sent_rps)]
     for arm in seen.arms:
         rows += [
@@ -103,7 +106,7 @@ def _cursor(seen: Buckets) -> dict[str, Json]:
     }
 
 
-def _short(values: Column) -> list[float | None]:
+def _short(values: Column) -> list[JsonValue]:
     return [float(f"{value:.3g}") if np.isfinite(value) else None for value in values]
 
 
@@ -113,7 +116,7 @@ def _intervals(scene: Scene) -> Shown | None:
         return None
     return Shown(
         values={"charts": [forest(ordered, scene.record, narrow=narrow) for narrow in scene.widths]},
-        note="in tolerances: what lies right of the tolerance is too bad",
+        note="in tolerances; beyond the tolerance, to the right, is too bad",
         opened=scene.unsettled or scene.whole,
     )
 
@@ -138,7 +141,7 @@ def _account(scene: Scene) -> Shown | None:
         "score": words.points(scene.analysis.score),
         "unaccounted": unaccounted(scene.analysis),
     }
-    note = "what each objective cost of 100 points"
+    note = "how many of 100 points each objective cost"
     return Shown(values=values, note=note, opened=scene.unsettled) if rows else None
 
 
@@ -152,7 +155,7 @@ def _proofs(scene: Scene) -> Shown:
     )
 
 
-def _answers(scene: Scene) -> Shown | None:
+def _responses(scene: Scene) -> Shown | None:
     found = tables.status_tables(scene.record)
     note = "by status and by kind of request, in each judged phase"
     return Shown(values={"tables": found}, note=note, opened=scene.unsettled) if found else None
@@ -202,9 +205,9 @@ SECTIONS = (
     Section(id="timeline", title="Timeline", link="Timeline", show=_timeline, in_row=True),
     Section(id="intervals", title="Intervals", link="Intervals", show=_intervals, in_row=True),
     Section(id="distributions", title="Distributions", link="Distributions", show=_distributions),
-    Section(id="account", title="Score account", link="Score", show=_account, in_row=True),
+    Section(id="account", title="Score breakdown", link="Score", show=_account, in_row=True),
     Section(id="proofs", title="Proofs", link="Proofs", show=_proofs, in_row=True),
-    Section(id="status", title="Answers by arm", link="Answers", show=_answers, in_row=True),
+    Section(id="status", title="Responses by arm", link="Responses", show=_responses, in_row=True),
     Section(id="requests", title="Worst requests of the canary", link="Worst requests", show=_requests, in_row=True),
     Section(id="metrics", title="Server side", link="Server side", show=_metrics),
     Section(id="mesh", title="Istio resources", link="Istio", show=_mesh),

@@ -1,4 +1,4 @@
-"""Rows of the page's tables: counts and quantiles as they are in the samples, nothing decided."""
+"""Rows of the report's tables: counts and quantiles of the samples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PhaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
-    """How often each arm got one status or error in one phase; ``bad`` when it counts as an error."""
+    """How often each arm answered with one status or error in one phase; ``bad`` if it counts as an error."""
 
     label: str
     counts: tuple[str, ...]
@@ -43,7 +43,7 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRow:
-    """One kind of request in one phase; pairs are (baseline, canary)."""
+    """One kind of request in one phase; pairs hold baseline and canary."""
 
     operation: str
     n: tuple[str, str]
@@ -54,7 +54,11 @@ class OperationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusTable:
-    """The answers of one phase: statuses with the arms as columns, and the kinds of requests if there are several."""
+    """The responses in one phase.
+
+    rows: one per status, with a column per arm. operations: one per kind of request, if there are several.
+    left_out: the number of kinds that are not shown.
+    """
 
     phase: str
     arms: tuple[str, ...]
@@ -78,7 +82,7 @@ class Request:
 
 
 def phase_rows(record: Record) -> tuple[PhaseRow, ...]:
-    """Both arms in every phase."""
+    """Return a row for each arm in each phase."""
     return tuple(
         _phase_row(inside(record.samples, phase), phase, arm, name)
         for phase in record.phases
@@ -87,14 +91,14 @@ def phase_rows(record: Record) -> tuple[PhaseRow, ...]:
 
 
 def status_tables(record: Record) -> tuple[StatusTable, ...]:
-    """Status codes and errors by arm for every judged phase; a third column for answers without an arm, if any."""
+    """Return status codes and errors by arm for each judged phase; a third column holds requests of no known arm."""
     unknown = bool((record.samples.arm == UNKNOWN_ARM).any())
     arms = [(BASELINE, "baseline"), (CANARY, "canary"), *([(UNKNOWN_ARM, "unknown arm")] if unknown else [])]
     return tuple(_status_table(record.samples, phase, arms) for phase in record.phases if phase.kind.judged)
 
 
 def slowest(record: Record) -> tuple[Request, ...]:
-    """The canary's five slowest requests."""
+    """Return the canary's five slowest requests."""
     samples = record.samples
     canary = np.flatnonzero((samples.arm == CANARY) & np.isfinite(samples.latency_s))
     order = canary[np.argsort(-samples.latency_s[canary], kind="stable")]
@@ -102,9 +106,9 @@ def slowest(record: Record) -> tuple[Request, ...]:
 
 
 def failures(record: Record) -> tuple[Request, ...]:
-    """The canary's first failed requests of the phase in which most of its requests fail, then of the others.
+    """Return the canary's first failed requests, starting with the phase with the highest error rate.
 
-    Failed requests without a known arm come last: they may have been the canary's.
+    Failed requests of no known arm come last, because they may have been the canary's.
     """
     samples = record.samples
     failed = np.flatnonzero(samples.failed & (samples.arm != BASELINE))
@@ -118,7 +122,7 @@ def failures(record: Record) -> tuple[Request, ...]:
 
 
 def inside(samples: Samples, phase: Phase) -> Samples:
-    """The samples that were due in ``phase``."""
+    """Return the samples that were due in ``phase``."""
     return samples.where((samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s))
 
 
@@ -134,7 +138,7 @@ def _phase_row(samples: Samples, phase: Phase, arm: int, name: str) -> PhaseRow:
         rate=words.value(rate, "req/s"),
         p50=format_duration(float(np.quantile(latencies, 0.5))) if latencies.size else words.NO_VALUE,
         p99=format_duration(float(np.quantile(latencies, 0.99))) if latencies.size else words.NO_VALUE,
-        errors=f"{words.count(int(own.failed.sum()))} ({format_percent(float(own.failed.mean()))})" if len(own) else words.NO_VALUE,
+        errors=_counted(int(own.failed.sum()), len(own)),
     )  # fmt: skip
 
 
@@ -142,7 +146,7 @@ def _status_table(samples: Samples, phase: Phase, arms: Sequence[tuple[int, str]
     own = inside(samples, phase)
     of_arm = [own.arm == arm for arm, _ in arms]
     rows = [
-        _status_row(f"HTTP {status}" if status else "no answer", own.status == status, of_arm, bad=bool(status == 0 or status >= 500))
+        _status_row(_named(status), own.status == status, of_arm, bad=bool(status == 0 or status >= 500))
         for status in sorted(set(own.status.tolist()), key=lambda s: (s == 0, s))
     ]  # fmt: skip
     rows += [
@@ -160,6 +164,10 @@ def _status_table(samples: Samples, phase: Phase, arms: Sequence[tuple[int, str]
         operations=tuple(_operation_row(samples) for samples in operations[:_MOST_OPERATIONS]),
         left_out=max(len(operations) - _MOST_OPERATIONS, 0),
     )
+
+
+def _named(status: int) -> str:
+    return f"HTTP {status}" if status else "no response"
 
 
 def _canary_errors(samples: Samples) -> tuple[int, int]:
@@ -190,8 +198,12 @@ def _status_row(label: str, having: NDArray[np.bool_], of_arm: Sequence[NDArray[
     counts = []
     for mask in of_arm:
         number, total = int((having & mask).sum()), int(mask.sum())
-        counts.append(f"{words.count(number)} ({format_percent(number / total)})" if total else words.NO_VALUE)
+        counts.append(_counted(number, total))
     return StatusRow(label=words.printable(label), counts=tuple(counts), bad=bad)
+
+
+def _counted(number: int, total: int) -> str:
+    return f"{words.count(number)} ({format_percent(number / total)})" if total else words.NO_VALUE
 
 
 def _request(record: Record, index: int) -> Request:
@@ -205,7 +217,7 @@ def _request(record: Record, index: int) -> Request:
         operation=words.printable(samples.operations[operation]) if 0 <= operation < len(samples.operations) else "",
         latency=format_duration(float(samples.latency_s[index])),
         late=format_duration(float(samples.late_s[index])),
-        status=str(status) if status else "no answer",
+        status=str(status) if status else "no response",
         error=words.printable(samples.errors[error]) if 0 <= error < len(samples.errors) else "",
         size=f"{words.count(int(samples.size[index]))} B",
     )

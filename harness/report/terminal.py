@@ -1,4 +1,4 @@
-"""An analysis for a terminal: eighty columns, no box drawing, commands on lines of their own."""
+"""Render an analysis for a terminal: eighty columns, no box drawing, each command on its own line."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LABEL = 9
 
 
 def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool = False, folder: Path | str = "") -> str:
-    """The whole answer: verdict, table, why, what is missing, failed proofs, and the commands to go on with.
+    """Render the verdict, the table, the reason, what is missing, failed proofs, and the commands to run next.
 
-    ``width`` is what tables and sentences keep to; commands are never broken. ``folder`` is where the bundle lies.
+    width: the most columns of tables and sentences; commands are never broken. folder: the bundle's folder.
     """
     lines = [" canary analysis ".center(width, "="), *_banner(record, analysis, width=width, color=color)]
     lines += _table(record, analysis, width=width, color=color)
@@ -32,9 +32,10 @@ def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool =
 
 
 def line(record: Record, analysis: Analysis, *, color: bool = False) -> str:
-    """One line: verdict, test, score, reason."""
+    """Render one line with verdict, test, score and reason."""
     verdict = _painted(analysis.verdict, analysis.verdict.upper(), color=color)
-    return f"{verdict}  {words.printable(facts(record).test)}  score {words.points(analysis.score)}  {_clean(analysis.reason)}"
+    test, score = words.printable(facts(record).test), words.points(analysis.score)
+    return f"{verdict}  {test}  score {score}  {_clean(analysis.reason)}"
 
 
 def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
@@ -53,12 +54,12 @@ def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> l
     return [
         _painted(analysis.verdict, verdict, color=color) + score.rjust(width - len(verdict)),
         f"  {words.printable(run.test)}",
-        *_kept_whole([*about, sent], width),
+        *_wrapped_items([*about, sent], width),
     ]
 
 
-def _kept_whole(items: Sequence[str], width: int) -> list[str]:
-    """``items`` on as few lines as fit, broken between items only."""
+def _wrapped_items(items: Sequence[str], width: int) -> list[str]:
+    """Wrap ``items`` to ``width``, with line breaks only between items."""
     text = "  ".join(item.replace(" ", "\xa0") for item in items)
     lines = textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
     return [line_.replace("\xa0", " ") for line_ in lines]
@@ -95,7 +96,7 @@ def _cells(finding: Finding, record: Record) -> tuple[str, ...]:
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], verdict: str) -> list[str]:
-    """A row; where a cell is too long for its column, the name stands on a line of its own."""
+    """Return a row; where a cell is too long for its column, put the name on a separate line."""
     if all(len(cell) <= width for cell, width in zip(cells, widths, strict=True)):
         return [f"    {_line(cells, widths)} {verdict}"]
     room = sum(widths) + len(widths) - 1
@@ -130,7 +131,7 @@ def _wrapped(label: str, text: str, width: int) -> Sequence[str]:
 def _commands(record: Record, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     bundle = run.bundle
-    rows = [("again", run.again), ("judge", run.judge_again), ("look", f"{bundle}/report.html" if bundle else "")]
+    rows = [("rerun", run.again), ("judge", run.judge_again), ("report", f"{bundle}/report.html" if bundle else "")]
     return [f"  {label:<{_LABEL - 2}}{words.printable(text)}" for label, text in rows if text]
 
 

@@ -103,7 +103,7 @@ def test_page_says_what_is_missing(page: chromium.Page, tmp_path: Path) -> None:
     page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
     text = page.ask("document.body.innerText")
     assert "of 1,900 canary requests; 84 s more at 18 requests a second" in text
-    assert "NOT HELD" in text
+    assert "FAILED" in text
     assert "look for another route to the host: harness plan" in text
 
 

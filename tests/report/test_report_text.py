@@ -12,7 +12,7 @@ from harness.model.verdict import Verdict
 from harness.report import junit, markdown, terminal, words
 from harness.report.facts import facts
 
-COMMANDS = ("  again", "  judge", "  look")
+COMMANDS = ("  rerun", "  judge", "  report")
 
 
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
@@ -23,7 +23,7 @@ def test_terminal_keeps_to_eighty_columns(verdict: Verdict) -> None:
     kept = [line for line in lines if not line.startswith(COMMANDS) and facts(record).test not in line]
     assert max(map(len, kept)) <= 80
     assert lines[1].startswith(verdict.upper())
-    assert f"  again  {record.manifest['again']}" in lines
+    assert f"  rerun  {record.manifest['again']}" in lines
     assert all(line.isascii() or re.search("[…±µ∞]", line) for line in lines)
 
 
@@ -83,7 +83,7 @@ def test_terminal_takes_the_folder_it_is_given() -> None:
     """Commands point at where the bundle lies now, quoted for a shell."""
     text = terminal.render(*records.run(Verdict.PASS), folder="/tmp/my runs/a")
     assert "  judge  harness judge '/tmp/my runs/a'\n" in text
-    assert "  look   /tmp/my runs/a/report.html\n" in text
+    assert "  report /tmp/my runs/a/report.html\n" in text
 
 
 def test_terminal_tells_an_empty_run() -> None:

@@ -1,1 +1,1 @@
-"""Charts as inline SVG: pure functions from numbers to markup; colours and fonts come from the page's style sheet."""
+"""Charts as inline SVG: pure functions from numbers to markup. The page's style sheet sets colours and fonts."""

@@ -1,4 +1,4 @@
-"""Latencies of both arms in one phase: the distribution, and the difference at each quantile."""
+"""Draw the latencies of both arms in one phase: the distribution, and the difference at each quantile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH, _LEFT, _RIGHT, _TOP = 440.0, 56.0, 428.0, 26.0
 
 
 def distribution(seen: Quantiles) -> Markup:
-    """Share of requests at least as fast as a latency; the upper shares are stretched, so that p99 can be read."""
+    """Draw the share of requests at least as fast as a latency; upper shares are stretched to make p99 readable."""
     bottom = 210.0
     highest = float(seen.shares[-1])
     shares = nines(bottom, _TOP, highest=highest)
@@ -28,7 +28,7 @@ def distribution(seen: Quantiles) -> Markup:
 
 
 def difference(seen: Quantiles) -> Markup:
-    """Canary over baseline at each quantile, with its pointwise band."""
+    """Draw the relative difference between canary and baseline at each quantile, with its pointwise band."""
     bottom = 210.0
     shares = nines(_LEFT, _RIGHT, highest=float(seen.shares[-1]))
     ends = [float(v) * 100 for column in (seen.low, seen.difference, seen.high) for v in column if abs(v) < 9]

@@ -1,4 +1,4 @@
-"""Every difference with its interval on one scale, in tolerances: the verdict can be seen."""
+"""Draw every difference with its interval on one scale in tolerances, so that the verdict is visible."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from harness.report.charts import svg
 from harness.report.charts.scale import Scale, linear
 
 _FARTHEST = 4.0
-"""Tolerances shown to either side at most; what lies beyond is drawn as an arrow."""
+"""The most tolerances to show on either side; an arrow marks what lies beyond."""
 
 
 def drawable(finding: Finding) -> bool:
-    """Whether there is a difference with a tolerance to draw it against."""
+    """Return whether a finding has a difference and a tolerance to compare it with."""
     return finding.difference is not None and not math.isnan(finding.difference) and bool(finding.margin)
 
 
 def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False) -> Markup:
-    """One row a finding, in the given order; to the right is worse, one tolerance from zero is the limit."""
+    """Draw one row per finding in the given order; right is worse, and the limit is one tolerance from zero."""
     rows = [finding for finding in findings if drawable(finding)]
     width, left, right = (380.0, 14.0, 366.0) if narrow else (1100.0, 320.0, 800.0)
     height, top = (52.0, 34.0) if narrow else (28.0, 34.0)
@@ -33,11 +33,11 @@ def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False)
     parts = [*_zone(scale, top, bottom), *_axis(scale, bottom)]
     for index, finding in enumerate(rows):
         parts += _row(finding, record, scale, top + height * index, height, narrow=narrow)
-    label = f"Differences of {len(rows)} findings in tolerances: " + "; ".join(_said(f, record) for f in rows)
+    label = f"Differences of {len(rows)} findings in tolerances: " + "; ".join(_description(f, record) for f in rows)
     return svg.drawing(width, bottom + 40, label, *parts, class_="forest " + ("narrow" if narrow else "wide"))
 
 
-def _said(finding: Finding, record: Record) -> str:
+def _description(finding: Finding, record: Record) -> str:
     unit = words.unit(finding.objective, record)
     return (
         f"{words.indicator(finding.objective)} in {words.phase(finding)} {words.interval(finding, unit)}, "
@@ -53,7 +53,7 @@ def _scale(rows: Sequence[Finding], left: float, right: float) -> Scale:
 
 
 def _in_tolerances(finding: Finding) -> tuple[float, float, float]:
-    """Low end, difference, high end; positive is worse."""
+    """Return low limit, difference and high limit in tolerances; positive is worse."""
     factor = (-1.0 if finding.objective.direction is Direction.DECREASE else 1.0) / abs(finding.margin or 1.0)
     low = -math.inf if finding.low is None else finding.low
     high = math.inf if finding.high is None else finding.high
@@ -118,7 +118,9 @@ def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[
     for end, x, edge, sign in ((low, x_low, scale.low, 1), (high, x_high, scale.high, -1)):
         beyond = end < edge if sign > 0 else end > edge
         if beyond:
-            yield svg.element("path", d=f"M{x + 7 * sign:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x + 7 * sign:.1f} {y + 4:.1f}", class_=f"whisker {class_}")  # fmt: skip
+            tail = x + 7 * sign
+            arrow = f"M{tail:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{tail:.1f} {y + 4:.1f}"
+            yield svg.element("path", d=arrow, class_=f"whisker {class_}")
         else:
             yield svg.line(x, y - 4, x, y + 4, f"whisker {class_}")
     if scale.low <= middle <= scale.high:
@@ -126,7 +128,7 @@ def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[
 
 
 def _beyond(middle: float, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
-    """The whole interval lies off the scale: an arrow that says how far."""
+    """Draw an arrow with a number for an interval that lies completely off the scale."""
     right = middle > 0
     tip, sign = (scale.end, -1) if right else (scale.start, 1)
     yield svg.element("path", d=f"M{tip:.1f} {y:.1f}l{9 * sign} -5v10Z", class_=f"point {class_}")
@@ -141,7 +143,7 @@ def _beyond(middle: float, scale: Scale, y: float, class_: str) -> Iterator[Mark
 
 
 def _point(x: float, y: float, class_: str) -> Markup:
-    """A shape for each verdict, so that colour is never alone."""
+    """Draw a different shape for each verdict, so that readers do not depend on colour."""
     shapes = {
         "pass": f"M{x - 4.5:.1f} {y:.1f}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z",
         "fail": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8Z",

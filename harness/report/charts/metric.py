@@ -1,4 +1,4 @@
-"""A metric over time, both arms, as the metrics server told it."""
+"""Draw a metric of both arms over time, as the metrics server reported it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 440.0, 56.0, 428.0, 26.0, 150.0
 
 
 def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -> Markup:
-    """Series of one name and unit, a line for each arm; phases are bands as in the timeline."""
+    """Draw series of one name and unit, one line per arm; phases with faults are bands, as in the timeline."""
     times = linear(min([0.0, *(s.at_s[0] for s in series if s.at_s)]), end_s, _LEFT, _RIGHT, ticks=4)
     thinned = [_thinned(one) for one in series]
     values = from_zero([v for _, v in thinned], _BOTTOM, _TOP, at_least=1e-9)
@@ -47,7 +47,9 @@ def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -
     title = f"{series[0].name}, {series[0].unit}" if series[0].unit else series[0].name
     parts.append(svg.text(_LEFT, 14, words.printable(title)[:32], class_="panel-title"))
     for place, one in enumerate(reversed(series[:2])):
-        parts += [svg.line(368 - 78 * place, 10, 384 - 78 * place, 10, f"line {_arm(one.arm)} p99"), svg.text(388 - 78 * place, 14, one.arm or "all", class_="legend")]  # fmt: skip
+        x = 368 - 78 * place
+        parts.append(svg.line(x, 10, x + 16, 10, f"line {_arm(one.arm)} p99"))
+        parts.append(svg.text(x + 20, 14, one.arm or "all", class_="legend"))
     label = f"{title} over time: " + ", ".join(one.arm or "both arms" for one in series)
     return svg.drawing(_WIDTH, _BOTTOM + 24, label, *parts, class_="small")
 
@@ -57,6 +59,6 @@ def _arm(name: str) -> str:
 
 
 def _thinned(series: Series) -> tuple[list[float], list[float]]:
-    """At most 300 points: every k-th, so that a gap stays a gap."""
+    """Keep every k-th point, at most 300, so that a gap stays a gap."""
     step = int(np.ceil(max(len(series.at_s), 1) / MOST_POINTS))
     return list(series.at_s[::step]), list(series.values[::step])

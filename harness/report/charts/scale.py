@@ -1,4 +1,4 @@
-"""Scales: from values to places in a drawing, and the round values to write beside them."""
+"""Scales: convert values to positions in a drawing, and choose round values as ticks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Values from ``low`` to ``high`` take the places from ``start`` to ``end``, evenly after ``warp``."""
+    """Maps values from ``low`` to ``high`` to positions from ``start`` to ``end``, linearly after ``warp``."""
 
     low: float
     high: float
@@ -22,33 +22,33 @@ class Scale:
     warp: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     def many(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Places of many values, held within the scale; NaN stays NaN."""
+        """Return the positions of many values, clamped to the scale; NaN stays NaN."""
         clipped = np.clip(np.asarray(values, dtype=np.float64), self.low, self.high)
         low, high = self.warp(np.array([self.low, self.high]))
         share: NDArray[np.float64] = (self.warp(clipped) - low) / (high - low)
         return self.start + share * (self.end - self.start)
 
     def __call__(self, value: float) -> float:
-        """The place of one value."""
+        """Return the position of one value."""
         return float(self.many([value])[0])
 
 
 def linear(low: float, high: float, start: float, end: float, *, ticks: int = 5) -> Scale:
-    """An even scale; equal ends are moved apart. About ``ticks`` round values lie on it."""
+    """Return a linear scale with about ``ticks`` round values; equal ends are moved apart."""
     if not high > low:
         low, high = low - 0.5, low + 0.5
     return Scale(low=low, high=high, start=start, end=end, ticks=_round_values(low, high, ticks), warp=_same)
 
 
 def from_zero(values: Iterable[ArrayLike], start: float, end: float, *, at_least: float, ticks: int = 3) -> Scale:
-    """An even scale from zero to a round value above all finite values."""
+    """Return a linear scale from zero to a round value above all finite values."""
     top = max([at_least, *(float(v) for v in _finite(values))]) * 1.05
     step = _step(top, ticks)
     return linear(0.0, math.ceil(top / step) * step, start, end, ticks=ticks)
 
 
 def logarithmic(values: Iterable[ArrayLike], start: float, end: float) -> Scale:
-    """A logarithmic scale over all positive finite values, at least a factor of four wide; ticks at 1, 2 and 5."""
+    """Return a logarithmic scale over all positive finite values, at least a factor of four wide."""
     positive = [v for v in _finite(values) if v > 0] or [1e-3, 1.0]
     low, high = min(positive), max(positive)
     middle = math.sqrt(low * high)
@@ -62,7 +62,7 @@ def logarithmic(values: Iterable[ArrayLike], start: float, end: float) -> Scale:
 
 
 def nines(start: float, end: float, *, highest: float) -> Scale:
-    """Shares of requests, stretched towards one: 0, 50 %, 90 %, 95 %, 99 %, 99.9 % as far as ``highest``."""
+    """Return a scale of shares that stretches towards one: 0, 50 %, 90 %, 95 %, 99 %, ... up to ``highest``."""
     marks = tuple(share for share in (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999) if share <= highest)
     return Scale(low=0.0, high=highest, start=start, end=end, ticks=marks, warp=_nines)
 

@@ -1,4 +1,4 @@
-"""The score on its scale from 0 to 100, with the two thresholds drawn where they lie."""
+"""Draw the score on a scale from 0 to 100 with both thresholds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.report.charts.scale import linear
 
 
 def meter(score: float, *, marginal_score: float, pass_score: float) -> Markup:
-    """A bar with three zones (below marginal, up to pass, above) and a pointer at the score."""
+    """Draw a bar with three zones (fail, marginal, pass) and a pointer at the score."""
     scale = linear(0.0, 100.0, 8.0, 312.0)
     zones = ((0.0, marginal_score, "fail"), (marginal_score, pass_score, "marginal"), (pass_score, 100.0, "pass"))
     parts = [svg.rectangle(scale(low), 22, scale(high) - scale(low), 10, f"meter {name}") for low, high, name in zones]
@@ -25,5 +25,6 @@ def meter(score: float, *, marginal_score: float, pass_score: float) -> Markup:
     if math.isfinite(score):
         x = scale(score)
         parts.append(svg.element("path", d=f"M{x:.1f} 21l-6 -10h12Z", class_="pointer"))
-    label = f"Score {words.points(score)} of 100; marginal from {words.points(marginal_score)}, pass from {words.points(pass_score)}"
+    thresholds = f"marginal from {words.points(marginal_score)}, pass from {words.points(pass_score)}"
+    label = f"Score {words.points(score)} of 100; {thresholds}"
     return svg.drawing(320, 54, label, *parts, class_="score")

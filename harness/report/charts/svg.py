@@ -1,4 +1,4 @@
-"""SVG elements as escaped markup, short enough that a chart stays some ten kilobytes."""
+"""SVG elements as escaped markup, kept short: a chart takes about ten kilobytes."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from markupsafe import Markup, escape
 
 
 def element(name: str, *children: Markup | str, **attributes: float | str | None) -> Markup:
-    """An element; ``class_`` gives ``class``, ``stroke_width`` gives ``stroke-width``, None leaves an attribute out."""
+    """Return an element; ``class_`` becomes ``class``, ``stroke_width`` ``stroke-width``; None omits an attribute."""
     text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     inside = "".join(escape(child) for child in children)
-    return Markup(f"<{name}{text}>{inside}</{name}>" if inside else f"<{name}{text}/>")  # noqa: S704 - all parts are escaped above
+    markup = f"<{name}{text}>{inside}</{name}>" if inside else f"<{name}{text}/>"
+    return Markup(markup)  # noqa: S704 - all parts are escaped above
 
 
 def joined(parts: Iterable[Markup]) -> Markup:
-    """Parts one after the other."""
+    """Return the parts joined in order."""
     return Markup("").join(parts)
 
 
 def drawing(
     width: float, height: float, label: str, *children: Markup, class_: str = "", **data: float | str
 ) -> Markup:
-    """A whole drawing that scales with its place; ``label`` is what it says to those who do not see it."""
+    """Return a drawing that scales to the available width; screen readers read ``label``."""
     return element(
         "svg",
         element("title", label),
@@ -42,22 +43,22 @@ def drawing(
 
 
 def text(x: float, y: float, content: str, *, class_: str = "", anchor: str | None = None) -> Markup:
-    """Text whose baseline starts (``anchor`` None), ends (``end``) or is centred (``middle``) at a point."""
+    """Return text that starts (``anchor`` None), ends (``end``) or is centred (``middle``) at a point."""
     return element("text", content, x=x, y=y, class_=class_ or None, text_anchor=anchor)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
-    """A straight line."""
+    """Return a straight line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
 def rectangle(x: float, y: float, width: float, height: float, class_: str) -> Markup:
-    """A rectangle; a negative size is drawn as none."""
+    """Return a rectangle; a negative size becomes zero."""
     return element("rect", x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_)
 
 
 def polyline(xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
-    """A line through the finite points; where a value is missing the line is broken, and a lone point is a dot."""
+    """Return a line through the finite points; a missing value breaks it, and an isolated point becomes a dot."""
     runs = _runs(xs, ys)
     path = "".join("M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in run) for run in runs if len(run) > 1)
     dots = [
@@ -67,7 +68,7 @@ def polyline(xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
 
 
 def area(xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], class_: str) -> Markup:
-    """The band between two lines; where either is missing the band is broken."""
+    """Return the band between two lines; a missing value of either breaks it."""
     lower, upper = (
         _runs(xs, [low + 0 * high for low, high in zip(lows, highs, strict=True)]),
         _runs(xs, [high + 0 * low for low, high in zip(lows, highs, strict=True)]),
@@ -80,7 +81,7 @@ def area(xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], cla
 
 
 def coordinate(value: float) -> str:
-    """A coordinate with one decimal at most."""
+    """Format a coordinate with at most one decimal."""
     return f"{value:.1f}".removesuffix(".0")
 
 

@@ -1,4 +1,4 @@
-"""The run on one time axis: phases and faults as bands, rate, latencies and errors of both arms, events as ticks."""
+"""Draw the run on one time axis: phases, faults, request rate, latencies and errors of both arms, and events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LANE = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """Where things stand: the time scale, the drawing's width, and whether it is for a narrow screen."""
+    """The layout: the time scale, the width of the drawing, and whether it is for a narrow screen."""
 
     time: Scale
     width: float
@@ -41,7 +41,7 @@ class _Panel:
 def timeline(
     plan: Plan, phases: Sequence[Phase], events: Sequence[Event], seen: Buckets, *, narrow: bool = False
 ) -> Markup:
-    """The chart, 1100 wide or, for phones, 380; its text has the same size in both."""
+    """Draw the timeline, 1100 units wide, or 380 for phones, with the same text size."""
     width, left, right = (380.0, 56.0, 10.0) if narrow else (1100.0, 62.0, 16.0)
     time = linear(seen.start_s, seen.end_s, left, width - right, ticks=4 if narrow else 10)
     frame = _Frame(time=time, width=width, narrow=narrow)
@@ -68,9 +68,10 @@ def timeline(
 
 def _described(phases: Sequence[Phase], seen: Buckets) -> str:
     named = ", ".join(f"{p.name} from {p.start_s:.0f} to {p.end_s:.0f} s" for p in phases) or "no phases"
+    length = format_duration(seen.end_s - seen.start_s)
     return (
-        f"Timeline of {format_duration(seen.end_s - seen.start_s)}: {named}. Rate planned and sent, latency p50 and p99 "
-        "and error rate of baseline and canary; the numbers stand in the table by phase below."
+        f"Timeline of {length}: {named}. Planned and sent rate, latency p50 and p99, and error rate of baseline and "
+        "canary; the table by phase below holds the numbers."
     )
 
 
@@ -90,7 +91,7 @@ def _bands(frame: _Frame, phases: Sequence[Phase], bottom: float) -> Iterator[Ma
 def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -> Markup:
     values = from_zero([seen.sent_rps, [plan.rate_rps]], top + height, top, at_least=1.0)
     panel = _Panel(
-        title="Rate, requests a second", top=top, values=values, labels=tuple(words.number(t) for t in values.ticks),
+        title="Rate, requests per second", top=top, values=values, labels=tuple(words.number(t) for t in values.ticks),
         legend=(("planned", "planned"), ("sent", "sent")),
     )  # fmt: skip
     planned_end = min(plan.duration_s, seen.end_s) if plan.duration_s > 0 else seen.end_s
@@ -105,8 +106,8 @@ def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -
 def _latency(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
     values = logarithmic([column for arm in seen.arms for column in (arm.p50_s, arm.p99_s)], top + height, top)
     panel = _Panel(
-        title="Latency p50, p99" if frame.narrow else "Latency p50 (thin) and p99 (thick), logarithmic", top=top, values=values,
-        labels=tuple(format_duration(t) for t in values.ticks), legend=_ARMS,
+        title="Latency p50, p99" if frame.narrow else "Latency p50 (thin) and p99 (thick), logarithmic",
+        top=top, values=values, labels=tuple(format_duration(t) for t in values.ticks), legend=_ARMS,
     )  # fmt: skip
     lines = [
         svg.polyline(_x(frame, seen.at_s), values.many(column).tolist(), f"line {arm.name} {name}")
@@ -118,7 +119,7 @@ def _latency(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
 
 
 def _strip(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
-    """Canary compared with baseline, bucket by bucket; where either is missing there is no data, not zero."""
+    """Draw canary compared with baseline by bucket; where either is missing, show no data, not zero."""
     baseline, canary = seen.arms
     percent = (canary.p50_s / np.where(baseline.p50_s > 0, baseline.p50_s, np.nan) - 1) * 100
     finite = np.abs(percent[np.isfinite(percent)])
@@ -139,7 +140,7 @@ def _strip(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
 
 
 def _gaps(frame: _Frame, seen: Buckets, column: Column, top: float, height: float) -> Iterator[Markup]:
-    """Each stretch without a value, marked as such."""
+    """Mark each stretch without a value."""
     half = seen.width_s / 2
     stretches: list[list[float]] = []
     for at_s in seen.at_s[~np.isfinite(column)].tolist():

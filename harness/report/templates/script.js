@@ -1,5 +1,5 @@
-/* Copy buttons, filters, folds and the timeline's shared cursor. Everything is readable without it.
-   All listeners are on the document, so that they reach what pytest-html puts into the page later. */
+/* Copy buttons, filters, collapsible parts and the timeline's shared cursor. The report is readable without this script.
+   All listeners are on the document, so that they also work on what pytest-html adds to the page later. */
 (() => {
   "use strict";
   const nearest = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
@@ -60,19 +60,19 @@
   };
   const shownChart = (figure) => [...figure.querySelectorAll("svg.timeline")].find((svg) => svg.getBoundingClientRect().width > 0);
   const point = (figure, index) => {
-    const told = read(figure);
-    const buckets = told.rows[0][2].length;
+    const plot = read(figure);
+    const buckets = plot.rows[0][2].length;
     const at = Math.min(Math.max(index, 0), buckets - 1);
     figure.dataset.at = at;
-    const from = told.start + at * told.width;
-    const to = Math.min(from + told.width, told.end);
-    const values = told.rows.map(([name, unit, column]) => `${name} ${column[at] === null ? "no data" : `${column[at]} ${unit}`.trim()}`);
+    const from = plot.start + at * plot.width;
+    const to = Math.min(from + plot.width, plot.end);
+    const values = plot.rows.map(([name, unit, column]) => `${name} ${column[at] === null ? "no data" : `${column[at]} ${unit}`.trim()}`);
     figure.querySelector(".readout").textContent = `${from.toFixed(1)} to ${to.toFixed(1)} s: ${values.join(" · ")}`;
     const svg = shownChart(figure);
     if (!svg) return;
     const left = Number(svg.dataset.left);
     const right = Number(svg.dataset.right);
-    const x = left + ((from + to) / 2 - told.start) / (told.end - told.start) * (right - left);
+    const x = left + ((from + to) / 2 - plot.start) / (plot.end - plot.start) * (right - left);
     const line = svg.querySelector(".cursor");
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
@@ -86,8 +86,8 @@
     const box = svg.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width * Number(svg.dataset.width);
     const share = (x - svg.dataset.left) / (svg.dataset.right - svg.dataset.left);
-    const told = read(figure);
-    if (share >= 0 && share <= 1) point(figure, Math.floor(share * (told.end - told.start) / told.width));
+    const plot = read(figure);
+    if (share >= 0 && share <= 1) point(figure, Math.floor(share * (plot.end - plot.start) / plot.width));
   });
   document.addEventListener("keydown", (event) => {
     const figure = nearest(event, ".harness [data-cursor]");
