@@ -61,7 +61,7 @@ def test_a_user_is_sent_to_a_version(world: World, name: str, jason: str, others
 
 
 def test_ratings_are_delayed_for_jason_only(world: World) -> None:
-    """7 s for ``end-user: jason``, nothing for anybody else."""
+    """Requests with ``end-user: jason`` wait for 7 s, others do not."""
     _serve(world, "virtual-service-ratings-test-delay")
     assert world.get("ratings", caller="reviews-v2").seconds < 5
     assert world.get("ratings", caller="reviews-v2", headers={"end-user": "other"}).seconds < 5
@@ -71,14 +71,14 @@ def test_ratings_are_delayed_for_jason_only(world: World) -> None:
 
 
 def test_ratings_are_aborted_for_jason_only(world: World) -> None:
-    """500 for ``end-user: jason``, answers for anybody else."""
+    """Requests with ``end-user: jason`` get 500, others get an answer."""
     _serve(world, "virtual-service-ratings-test-abort")
     assert world.get("ratings", caller="reviews-v2", headers=JASON).status == 500
     assert world.get("ratings", caller="reviews-v2").status == 200
 
 
 def test_details_are_aborted_with_a_status_of_no_name(world: World) -> None:
-    """Every call gets 555; the route behind is never reached and told so."""
+    """Every call gets 555; the second route is never reached, and a warning says so."""
     world.mesh.replace(read_resources([ISTIO / "fault-injection-details-v1.yaml"]))
     assert {answer.status for answer in world.times(5, "details")} == {555}
     assert len(world.mesh.warnings()) == 1
@@ -109,7 +109,7 @@ def test_a_version_that_does_not_run_answers_503(world: World, name: str, servic
     ],
 )
 def test_samples_beyond_the_local_mesh_are_refused_by_name(world: World, name: str, message: str) -> None:
-    """With the file and line of what is not supported."""
+    """The error names the file and the line of what is not supported."""
     with pytest.raises(ResourceError, match=message) as caught:
         world.mesh.replace(read_resources([ISTIO / f"{name}.yaml"]))
     assert f"{name}.yaml:" in str(caught.value)

@@ -81,7 +81,7 @@ def test_paths_methods_queries_and_callers_choose_the_route(world: World) -> Non
 
 
 def test_ratings_are_delayed_for_testers_only(world: World) -> None:
-    """1.5 s for testers, nothing for anybody else."""
+    """Testers wait for 1.5 s, nobody else does."""
     _serve(world, "route-delay-testers")
     delayed = world.get("ratings", caller="reviews-v2", headers=TESTERS)
     assert delayed.status == 200
@@ -92,14 +92,14 @@ def test_ratings_are_delayed_for_testers_only(world: World) -> None:
 
 
 def test_ratings_are_aborted_for_testers_only(world: World) -> None:
-    """418 for testers, answers for anybody else."""
+    """Testers get 418, everybody else gets an answer."""
     _serve(world, "route-abort-testers")
     assert world.get("ratings", caller="reviews-v2", headers=TESTERS).status == 418
     assert world.get("ratings", caller="reviews-v2").status == 200
 
 
 def test_details_are_aborted_with_a_status_of_no_name(world: World) -> None:
-    """Every call gets 566; the route behind is never reached and told so."""
+    """Every call gets 566; the second route is never reached, and a warning says so."""
     world.mesh.replace(read_resources([SAMPLES / "details-always-aborted.yaml"]))
     assert {answer.status for answer in world.times(5, "details")} == {566}
     assert len(world.mesh.warnings()) == 1
@@ -122,7 +122,7 @@ def test_a_version_that_does_not_run_answers_503(world: World, service: str) -> 
     ],
 )
 def test_samples_beyond_the_local_mesh_are_refused_by_name(world: World, name: str, message: str) -> None:
-    """With the file and line of what is not supported."""
+    """The error names the file and the line of what is not supported."""
     with pytest.raises(ResourceError, match=message) as caught:
         world.mesh.replace(read_resources([SAMPLES / f"{name}.yaml"]))
     assert f"{name}.yaml:" in str(caught.value)
