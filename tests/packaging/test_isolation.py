@@ -1,7 +1,13 @@
 """The tests need nothing but the repository."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+from needed import needed_program
 
 ROOT = Path(__file__).parents[2]
 CLIMB = re.compile(r"parents\[(\d+)\]((?:\.parent)*)")
@@ -34,3 +40,25 @@ def test_published_data_is_not_collected_by_a_bare_pytest():
     """The set that needs it is a folder of its own, outside of ``testpaths``."""
     assert 'testpaths = ["tests"]' in (ROOT / "pyproject.toml").read_text()
     assert (ROOT / "tests_shared_data" / "conftest.py").is_file()
+
+
+def test_published_data_that_is_missing_ends_the_run_instead_of_skipping():
+    """The message names the variable and what the folder has to hold."""
+    environment = {name: value for name, value in os.environ.items() if name != "HARNESS_TEST_DATA"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests_shared_data"]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert pytest.ExitCode.USAGE_ERROR == ended.returncode, ended.stdout
+    assert "make test-shared-data HARNESS_TEST_DATA=FOLDER" in ended.stderr
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_a_missing_program_is_named_with_the_command_that_installs_it(monkeypatch, ci, outcome):
+    """Its tests are skipped with that reason; in CI they fail."""
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="needs no-such-program to test this: apt-get install no-such-package"):
+        needed_program("no-such-program", package="no-such-package", purpose="to test this")
+
+
+def test_the_first_program_that_is_there_is_taken():
+    """Programs have several names."""
+    assert needed_program("no-such-program", "sh", package="dash", purpose="to test this").endswith("/sh")
