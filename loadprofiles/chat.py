@@ -1,7 +1,7 @@
-"""Users of a Socket.IO service: each keeps one WebSocket and sends a message that the service acknowledges.
+"""Users of a Socket.IO service: each keeps one WebSocket open and sends messages that the service acknowledges.
 
-Locust counts sending (``WSE say``, without a latency) and the way there and back (``WSC say``). There are no
-response headers on a WebSocket, so no arm is known: compare by the address of a version, not by its mark.
+Locust counts sending a message (``WSE say``, without a latency) and the round trip (``WSC say``). A WebSocket has no
+response headers, so the arm of a message is unknown: send the load to the address of each version instead.
 """
 
 from locust import between, task
@@ -11,7 +11,7 @@ LOADPROFILE = {"rate": 20, "duration": "30s"}
 
 
 class Chatter(SocketIOUser):
-    """Connects once, then says something again and again."""
+    """Connects once and then sends messages."""
 
     wait_time = between(1, 2)
 
@@ -21,9 +21,9 @@ class Chatter(SocketIOUser):
 
     @task
     def say(self):
-        """One message, answered by an acknowledgement."""
+        """Send one message and wait for its acknowledgement."""
         self.sio.call("say", {"text": "hello"}, timeout=5)
 
     def on_stop(self):
-        """Close it."""
+        """Close the WebSocket."""
         self.sio.disconnect()

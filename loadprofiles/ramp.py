@@ -1,4 +1,4 @@
-"""Readers whose number grows: finds the rate at which a service begins to suffer."""
+"""A growing number of readers, to find the rate at which a service begins to slow down or fail."""
 
 from random import randrange
 
@@ -21,5 +21,5 @@ class Reader(FastHttpUser):
 
     @task
     def read_reviews(self):
-        """One product's reviews."""
+        """Read one product's reviews."""
         self.client.get(f"/reviews/{randrange(10)}", name="/reviews")  # noqa: S311

@@ -1,7 +1,7 @@
-"""Customers of the demo's product page with a session each: they log in once, look, think, look again and leave.
+"""Customers of the demo's product page, each with a session: they log in once, look around, read on and leave.
 
-Each keeps its own cookies and remembers what it has seen. Think time is for the closed model (``--users``);
-in the open model arrivals decide when the next step is done, and the state is kept just the same.
+Each customer keeps its own cookies and remembers which products it has seen. Think times apply only to the closed model
+(``--users``). In the open model, arrivals decide when a customer takes the next step; its state is kept as well.
 """
 
 from random import choice
@@ -16,12 +16,12 @@ class Visit(SequentialTaskSet):
 
     @task
     def look_around(self):
-        """The page with all products."""
+        """Open the page with all products."""
         self.client.get("/productpage", name="/productpage")
 
     @task
     def read_on(self):
-        """Something this customer has not read yet; when all is read, start again."""
+        """Open a product that this customer has not read yet; start again when it has read all of them."""
         unread = [number for number in range(3) if number not in self.user.read] or [0]
         product = choice(unread)  # noqa: S311
         self.user.read.add(product)
@@ -29,17 +29,17 @@ class Visit(SequentialTaskSet):
 
     @task
     def leave(self):
-        """The visit is over; the customer stays logged in."""
+        """End the visit; the customer stays logged in."""
         self.interrupt()
 
 
 class Customer(HttpUser):
-    """Logs in once; requests keeps the session's cookie."""
+    """Logs in once; the client keeps the session's cookie."""
 
     wait_time = between(1, 3)
     tasks = [Visit]  # noqa: RUF012 - Locust's way
 
     def on_start(self):
-        """Log in under a name of one's own."""
+        """Log in with a name of its own."""
         self.read = set()
         self.client.post("/login", data={"username": f"customer-{id(self)}", "passwd": "x"}, name="/login")

@@ -1,4 +1,4 @@
-"""Steady readers for a long time: finds what leaks, fills up or slows down by and by."""
+"""A steady load for a long time, to find leaks, growing queues and gradual slowdowns."""
 
 from random import randrange
 
@@ -10,11 +10,11 @@ LOADPROFILE = {"rate": 100, "duration": "60m", "arrivals": "poisson", "seed": 1,
 
 
 class Reader(CurlUser):
-    """Reads the reviews of one product after another, on the cheaper client: an hour is long."""
+    """Reads the reviews of one product after another, with CurlUser because it needs less CPU for an hour of load."""
 
     wait_time = constant(1)
 
     @task
     def read_reviews(self):
-        """One product's reviews."""
+        """Read one product's reviews."""
         self.client.get(f"/reviews/{randrange(10)}", name="/reviews")  # noqa: S311

@@ -1,4 +1,4 @@
-"""Many readers at once: whether a service copes with ten times its load for ten seconds, and recovers from it."""
+"""A sudden peak, to see if a service copes with ten times its load for ten seconds and then recovers."""
 
 from random import randrange
 
@@ -18,5 +18,5 @@ class Reader(FastHttpUser):
 
     @task
     def read_reviews(self):
-        """One product's reviews."""
+        """Read one product's reviews."""
         self.client.get(f"/reviews/{randrange(10)}", name="/reviews")  # noqa: S311

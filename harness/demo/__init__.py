@@ -1,8 +1,8 @@
-"""A demo application in the shape of Istio's Bookinfo: four small services, each its own process.
+"""A demo application that is modelled on Istio's Bookinfo: four small services, each in a process of its own.
 
-productpage asks details and reviews, reviews asks ratings; paths and answers are Bookinfo's, so its Istio files fit.
-``project/`` is a complete project around it: configuration, Istio resources, a load profile and scenarios. Its
-``harness.yaml`` starts the services with ``python -m harness.demo.<service> --port ...``.
+productpage calls details and reviews, and reviews calls ratings. Paths and answers are those of Bookinfo, so Bookinfo's
+Istio files work with it. ``project/`` is a complete project around it, with configuration, Istio resources, a load
+profile and scenarios. Its ``harness.yaml`` starts the services with ``python -m harness.demo.<service> --port ...``.
 """
 
 from __future__ import annotations
@@ -10,4 +10,4 @@ from __future__ import annotations
 from pathlib import Path
 
 PROJECT = Path(__file__).parent / "project"
-"""The folder of the demo's project. It is part of the package, so the demo needs no clone."""
+"""The folder of the demo's project. It is part of the package, so that the demo needs no clone."""

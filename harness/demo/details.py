@@ -1,4 +1,4 @@
-"""details: facts about a book."""
+"""The service details, which returns facts about a book."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ BOOK = {"author": "William Shakespeare", "year": 1595, "type": "paperback", "pag
 
 
 def details_app(*, seed: int) -> web.Application:
-    """``GET /details/{product}``."""
-    latency = Latency(median_s=0.015, spread=0.15, random=Random(seed))  # noqa: S311 - no secrets
+    """Return the application. It answers ``GET /details/{product}``."""
+    latency = Latency(median_s=0.015, spread=0.15, random=Random(seed))  # noqa: S311 - not for security
 
     async def details(request: web.Request) -> web.Response:
         await latency.wait()
@@ -24,5 +24,5 @@ def details_app(*, seed: int) -> web.Application:
 
 
 if __name__ == "__main__":
-    args = command_line("Facts about a book.").parse_args()
+    args = command_line("Serve facts about a book.").parse_args()
     serve(lambda: details_app(seed=args.seed), args.port)

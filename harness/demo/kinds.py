@@ -1,4 +1,4 @@
-"""Builds of reviews that go wrong in known ways."""
+"""The kinds of builds of reviews: a good one, and some with a known defect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What is wrong with a build."""
+    """The defect of a build."""
 
     GOOD = "good"
     SLOW = "slow"

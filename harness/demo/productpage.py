@@ -1,4 +1,4 @@
-"""productpage: the page of a book, from details and reviews. What does not answer is left out with an apology."""
+"""The service productpage, which builds the page of a book. It apologises for details or reviews that do not answer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import html
 import os
 from typing import Any
 
-from harness.demo.service import SESSION, calling, command_line, handed_on, serve
+from harness.demo.service import SESSION, add_session, command_line, forwarded_headers, serve
 from harness.demo.web import ClientError, web
 
-PATIENCE_S = 3.0
+CALL_TIMEOUT_S = 3.0
 
 
 def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
-    """``GET /productpage`` as HTML, the same as JSON under ``/api/v1/products/0`` as in Bookinfo, and a login that gives a cookie."""
+    """Return the application.
+
+    It answers ``GET /productpage`` with HTML, and ``GET /api/v1/products/0`` with the same content as JSON, as Bookinfo
+    does. ``POST /login`` sets a cookie.
+    """
 
     async def parts(request: web.Request, product: str) -> tuple[Any, Any]:
         return await asyncio.gather(
-            _fetched(request, f"{details_url}/details/{product}"), _fetched(request, f"{reviews_url}/reviews/{product}")
+            _fetch(request, f"{details_url}/details/{product}"), _fetch(request, f"{reviews_url}/reviews/{product}")
         )
 
     async def page(request: web.Request) -> web.Response:
@@ -34,16 +38,16 @@ def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
         return answer
 
     app = web.Application()
-    calling(app, timeout_s=PATIENCE_S)
+    add_session(app, timeout_s=CALL_TIMEOUT_S)
     app.router.add_get("/productpage", page)
     app.router.add_post("/login", login)
     app.router.add_get(r"/api/v1/products/{product:\d+}", product)
     return app
 
 
-async def _fetched(request: web.Request, url: str) -> Any:
+async def _fetch(request: web.Request, url: str) -> Any:
     try:
-        async with request.app[SESSION].get(url, headers=handed_on(request)) as answer:
+        async with request.app[SESSION].get(url, headers=forwarded_headers(request)) as answer:
             return await answer.json() if answer.status == 200 else None
     except (ClientError, TimeoutError):
         return None
@@ -74,7 +78,7 @@ def _text(value: object) -> str:
 
 
 if __name__ == "__main__":
-    parser = command_line("The page of a book.")
+    parser = command_line("Serve the page of a book.")
     args = parser.parse_args()
     missing = [name for name in ("DETAILS_URL", "REVIEWS_URL") if not os.environ.get(name)]
     if missing:

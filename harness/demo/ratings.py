@@ -1,4 +1,4 @@
-"""ratings: how many stars each reviewer gave a product."""
+"""The service ratings, which returns the number of stars that each reviewer gave a product."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from harness.demo.web import web
 
 
 def ratings_app(*, seed: int) -> web.Application:
-    """``GET /ratings/{product}``."""
-    latency = Latency(median_s=0.015, spread=0.15, random=Random(seed))  # noqa: S311 - no secrets
+    """Return the application. It answers ``GET /ratings/{product}``."""
+    latency = Latency(median_s=0.015, spread=0.15, random=Random(seed))  # noqa: S311 - not for security
 
     async def ratings(request: web.Request) -> web.Response:
         await latency.wait()
@@ -23,5 +23,5 @@ def ratings_app(*, seed: int) -> web.Application:
 
 
 if __name__ == "__main__":
-    args = command_line("Stars of the reviewers.").parse_args()
+    args = command_line("Serve the stars that reviewers gave.").parse_args()
     serve(lambda: ratings_app(seed=args.seed), args.port)

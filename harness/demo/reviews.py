@@ -1,13 +1,13 @@
-"""reviews: what readers wrote about a book, with stars from ratings.
+"""The service reviews, which returns the reviews of a book, with stars from ratings.
 
-v1 has no stars, v2 black and v3 red ones. When ratings is slow or down, the answer comes without stars:
-nobody waits longer than PATIENCE_S for a decoration. REVIEWS_KIND in the environment makes a worse build of it:
+v1 shows no stars, v2 shows black ones and v3 red ones. When ratings is slow or down, reviews waits for at most
+RATINGS_TIMEOUT_S and then answers without stars. The environment variable REVIEWS_KIND selects a build with a defect:
 
 ==========  ==================================================================================
-good        as described (the default)
-slow        every answer takes 30 % longer
-errors      3 of 100 answers are a 500
-fragile     as good as any until ratings is slow or down: then a 502 instead of an answer without stars
+good        has no defect (the default)
+slow        takes 30 % longer for every answer
+errors      answers 3 % of the requests with status 500
+fragile     has no defect until ratings is slow or down, and then answers with 502 instead of omitting the stars
 ==========  ==================================================================================
 """
 
@@ -19,11 +19,11 @@ import time
 from random import Random
 
 from harness.demo.kinds import Kind
-from harness.demo.service import SESSION, Latency, calling, command_line, handed_on, serve
+from harness.demo.service import SESSION, Latency, add_session, command_line, forwarded_headers, serve
 from harness.demo.web import ClientError, web
 
-PATIENCE_S = 0.4
-"""More than twenty times what ratings usually takes."""
+RATINGS_TIMEOUT_S = 0.4
+"""More than twenty times as long as ratings usually takes."""
 
 TEXTS = {"Reviewer1": "I read it in one night and then again.", "Reviewer2": "Good, though I missed a happy end."}
 COLORS = {"v2": "black", "v3": "red"}
@@ -33,8 +33,8 @@ SLOWER, ERROR_RATIO = 0.30, 0.03
 
 
 def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web.Application:
-    """``GET /reviews/{product}``."""
-    random = Random(f"{version} {seed}")  # noqa: S311 - no secrets
+    """Return the application. It answers ``GET /reviews/{product}``."""
+    random = Random(f"{version} {seed}")  # noqa: S311 - not for security
     latency = Latency(median_s=0.09, spread=0.15, random=random)
 
     async def reviews(request: web.Request) -> web.Response:
@@ -47,7 +47,7 @@ def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web
 
     async def _answer(request: web.Request) -> web.Response:
         if kind is Kind.ERRORS and random.random() < ERROR_RATIO:
-            return web.json_response({"error": "an internal error, as this build makes them"}, status=500)
+            return web.json_response({"error": "an internal error, which this build causes on purpose"}, status=500)
         product = request.match_info["product"]
         if version not in COLORS:
             return web.json_response(_body(product, version, {}))
@@ -58,15 +58,15 @@ def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web
 
     app = web.Application()
     if version in COLORS:
-        calling(app, timeout_s=PATIENCE_S)
+        add_session(app, timeout_s=RATINGS_TIMEOUT_S)
     app.router.add_get(r"/reviews/{product:\d+}", reviews)
     return app
 
 
 async def _stars(request: web.Request, url: str) -> dict[str, int] | None:
-    """Stars by reviewer; None when ratings is slow or down."""
+    """Return the stars by reviewer, or None when ratings is slow or down."""
     try:
-        async with request.app[SESSION].get(url, headers=handed_on(request)) as answer:
+        async with request.app[SESSION].get(url, headers=forwarded_headers(request)) as answer:
             if answer.status != 200:
                 return None
             stars: dict[str, int] = (await answer.json())["ratings"]
@@ -90,14 +90,16 @@ def _body(product: str, version: str, ratings: dict[str, object]) -> dict[str, o
 
 
 def main() -> None:
-    """Run the service. An unknown kind ends it with the known ones."""
-    parser = command_line("What readers wrote about a book.")
+    """Run the service. Exits with an error that lists the known kinds if REVIEWS_KIND is unknown."""
+    parser = command_line("Serve the reviews of a book.")
     args = parser.parse_args()
     kind, ratings_url = os.environ.get("REVIEWS_KIND", "good"), os.environ.get("RATINGS_URL", "")
     if kind not in list(Kind):
         parser.error(f"REVIEWS_KIND: expected one of {', '.join(Kind)}, found {kind!r}")
     if args.version in COLORS and not ratings_url:
-        parser.error(f"RATINGS_URL: expected the URL of ratings, which {args.version} asks for stars, found nothing")
+        parser.error(
+            f"RATINGS_URL: expected the URL of ratings, from which {args.version} gets the stars, found nothing"
+        )
     serve(
         lambda: reviews_app(version=args.version, kind=Kind(kind), ratings_url=ratings_url, seed=args.seed), args.port
     )

@@ -1,4 +1,4 @@
-"""What the demo's services have in common: command line, health, random latency, headers handed on."""
+"""Code that the demo's services share: the command line, the health check, random latency and forwarded headers."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from random import Random
 
 from harness.demo.web import ClientSession, ClientTimeout, TCPConnector, web
 
-HANDED_ON = (
+FORWARDED = (
     "end-user", "x-request-id", "traceparent", "tracestate", "baggage",
     "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags",
 )  # fmt: skip
-"""Headers that a service must hand on, so that routing by user and traces work behind it."""
+"""Headers that a service must forward, so that routing by user and tracing work in the services behind it."""
 
 SESSION: web.AppKey[ClientSession] = web.AppKey("session", ClientSession)
 
 
 class Latency:
-    """Waits of random length, lognormal like most real ones."""
+    """Random delays with a lognormal distribution, like most real latencies."""
 
     def __init__(self, *, median_s: float, spread: float, random: Random) -> None:
-        """spread: the logarithm's standard deviation; 0.15 puts p99 at 1.4 times the median."""
+        """spread: standard deviation of the logarithm; with 0.15, p99 is 1.4 times the median."""
         self._location, self._spread, self._random = math.log(median_s), spread, random
 
     async def wait(self) -> None:
-        """Wait once."""
+        """Wait for a random time."""
         await asyncio.sleep(self._random.lognormvariate(self._location, self._spread))
 
 
-def command_line(what: str) -> argparse.ArgumentParser:
-    """The options of every service."""
-    parser = argparse.ArgumentParser(description=what, allow_abbrev=False)
-    parser.add_argument("--port", type=int, required=True, help="port to listen on, on loopback")
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that all services have."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.add_argument("--port", type=int, required=True, help="loopback port to listen on")
     parser.add_argument("--version", default="v1", help="version of the service (default: v1)")
-    parser.add_argument("--seed", type=int, default=1, help="of all randomness (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: 1)")
     return parser
 
 
-def handed_on(request: web.Request) -> dict[str, str]:
-    """The headers for calls made on behalf of ``request``."""
-    return {name: request.headers[name] for name in HANDED_ON if name in request.headers}
+def forwarded_headers(request: web.Request) -> dict[str, str]:
+    """Return the headers to forward with calls that ``request`` causes."""
+    return {name: request.headers[name] for name in FORWARDED if name in request.headers}
 
 
-def calling(app: web.Application, *, timeout_s: float) -> None:
-    """Give ``app`` a client session for its calls, under SESSION."""
+def add_session(app: web.Application, *, timeout_s: float) -> None:
+    """Give ``app`` a client session, under the key SESSION, for its calls to other services."""
 
     async def session(app: web.Application) -> object:
         timeout = ClientTimeout(total=timeout_s)
@@ -58,7 +58,11 @@ def calling(app: web.Application, *, timeout_s: float) -> None:
 
 
 def serve(make: Callable[[], web.Application], port: int) -> None:
-    """Run until SIGTERM. Idle connections are kept for an hour, as proxies do, or a reused one might just be closing."""
+    """Serve until SIGTERM.
+
+    Idle connections stay open for an hour, as those of proxies do. Otherwise a caller might reuse a connection that is
+    just being closed.
+    """
     app = make()
     app.router.add_get("/health", _healthy)
     gc.freeze()

@@ -1,4 +1,4 @@
-"""aiohttp, the web framework of the demo's services; without it, say which command installs it."""
+"""Import aiohttp, the web framework of the demo's services, or raise MissingExtra with the command that installs it."""
 
 from harness.errors import MissingExtra
 

@@ -1,4 +1,4 @@
-"""People who read the reviews of a few products."""
+"""Users who read the reviews of a few products."""
 
 from random import randrange
 
@@ -14,5 +14,5 @@ class Reader(FastHttpUser):
 
     @task
     def read_reviews(self):
-        """One product's reviews, under one name for all products."""
+        """Read one product's reviews; all products share one name in the statistics."""
         self.client.get(f"/reviews/{randrange(10)}", name="/reviews")  # noqa: S311

@@ -1,4 +1,4 @@
-"""ratings is slow or down: does the canary cope as well as the running build?"""
+"""When ratings is slow or down, does the canary cope as well as the running build?"""
 
 import pytest
 
