@@ -1,10 +1,10 @@
-"""The demo, again and again: how often is each kind of canary told for what it is?
+"""Run the demo many times and count how often each kind of canary gets the right verdict.
 
     python benchmarks/demo.py --runs 10                     # ten good canaries
     python benchmarks/demo.py --runs 3 --canary slow errors fragile --contention 2
 
-Prints a line a run and a table. --contention starts so many processes that keep a core busy each.
-Exit code 1 when a good canary failed, or another kind did anything but fail.
+Prints one line per run and a table. --contention starts that many processes, each of which keeps a core busy. The exit
+code is 1 if a good canary failed, or if another kind did not fail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-WORDS = {0: "pass", 1: "fail", 10: "marginal", 11: "inconclusive", 12: "trouble"}
+VERDICTS = {0: "pass", 1: "fail", 10: "marginal", 11: "inconclusive", 12: "trouble"}
 
 
 def spin() -> None:
@@ -28,8 +28,8 @@ def spin() -> None:
         pass
 
 
-def once(kind: str, fault: str, seed: int, out: Path) -> tuple[int, float, str]:
-    """One run: exit code, seconds, reason."""
+def run_once(kind: str, fault: str, seed: int, out: Path) -> tuple[int, float, str]:
+    """Run the demo once. Returns exit code, duration in seconds and reason."""
     command = [
         sys.executable,
         "-m",
@@ -54,7 +54,7 @@ def once(kind: str, fault: str, seed: int, out: Path) -> tuple[int, float, str]:
 
 
 def main() -> int:
-    """Run and count."""
+    """Run the demo and count the verdicts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--canary", nargs="+", default=["good"], choices=["good", "slow", "errors", "fragile"])
@@ -72,9 +72,9 @@ def main() -> int:
         for kind in args.canary:
             for fault in args.fault:
                 for number in range(args.runs):
-                    code, seconds, reason = once(kind, fault, args.seed + number, out)
-                    counts.setdefault((kind, fault), Counter())[WORDS.get(code, str(code))] += 1
-                    print(f"{kind:<8} {fault:<6} {WORDS.get(code, code):<13} {seconds:4.0f} s  {reason}", flush=True)
+                    code, seconds, reason = run_once(kind, fault, args.seed + number, out)
+                    counts.setdefault((kind, fault), Counter())[VERDICTS.get(code, str(code))] += 1
+                    print(f"{kind:<8} {fault:<6} {VERDICTS.get(code, code):<13} {seconds:4.0f} s  {reason}", flush=True)
     print(f"\n{'canary':<8} {'fault':<6} {'runs':>4}  verdicts")
     wrong = 0
     for (kind, fault), found in counts.items():

@@ -1,10 +1,11 @@
-"""What the judges get wrong, and how long they take, on simulated streams: ``python benchmarks/judge_bars.py``.
+"""Measure the judges' error rates and speed on simulated streams: ``python benchmarks/judge_bars.py``.
 
-Prints one table: the bars of the default judge with what was measured, and beside it the same under Kayenta's
-judge (once, at the end), fixed limits, and tests that take requests for independent and are repeated at every
-look. Exits with 1 when the default judge misses a bar. ``--small`` is a minute's worth for every change and for
-the default judge only; the full form takes about half an hour on a core. Harm is failed in two senses: *any harm*
-(what A/A, power and time to detect count) and *beyond tolerance* (the default; what changes within tolerance count).
+Prints one table with the required and measured values of the default judge. Further columns show the same values for
+Kayenta's judge (once, at the end), for fixed limits, and for naive tests that treat requests as independent and are
+repeated at every look. The exit code is 1 if the default judge misses a required value. ``--small`` takes a minute and
+runs only the default judge; the full form takes about half an hour on one core. A run can fail in two senses: because
+of *any harm* (A/A, power and time to detect count this) or of harm *beyond tolerance* (the default; changes within
+tolerance count this).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ LARGE = next(family.name for family in FAMILIES if family.rate_rps > 1000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One line of the table: what was counted, of how many, and whether it is good enough."""
+    """One row of the table: the measured value, the required value and whether it is met."""
 
     name: str
     measured: str
@@ -72,7 +73,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one judge said: by family of equal arms and by harm, and of changes within and beyond tolerance."""
+    """One judge's results: by family of equal arms, by harm, and for changes within and beyond tolerance."""
 
     equal: dict[str, Sequence[Watched]]
     harmful: dict[str, Sequence[Watched]]
@@ -81,11 +82,13 @@ class Seen:
 
 
 def main() -> int:
-    """Run the bars and print them."""
+    """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=75, help="runs of each family (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=900_000, help="first seed (default: %(default)s)")
-    parser.add_argument("--small", action="store_true", help="few runs, and only limits that chance does not break")
+    parser.add_argument(
+        "--small", action="store_true", help="few runs, and only requirements that random variation does not break"
+    )
     parser.add_argument("--only", choices=JUDGES, action="append", help="only this judge; may be repeated")
     args = parser.parse_args()
     chosen = args.only or (["sequential"] if args.small else list(JUDGES))
@@ -101,7 +104,7 @@ def main() -> int:
 
 
 def print_table(table: dict[str, list[Bar]]) -> None:
-    """A line for each bar: what was wanted, and what each judge did; only ours is held to it."""
+    """Print a row per requirement with each judge's value. Only the default judge has to meet it."""
     first = next(iter(table.values()))
     measured = {name: {bar.name: bar for bar in found} for name, found in table.items()}
     print(f"\n{'':<7}{'':<44}{'wanted':<10}" + "".join(f"{name:<26}" for name in table))
@@ -113,7 +116,7 @@ def print_table(table: dict[str, list[Bar]]) -> None:
 
 
 def seen_by(name: str, runs: int, seed: int, *, small: bool) -> Seen:
-    """Every simulated run under one judge; in the small form only some of the harms."""
+    """Run every simulation with one judge; the small form has only some of the harms."""
     judged, equal = JUDGES[name], {}
     for family in FAMILIES:
         count = max(runs // 4, 2) if family.name == LARGE else runs
@@ -145,7 +148,7 @@ def seen_by(name: str, runs: int, seed: int, *, small: bool) -> Seen:
 
 
 def bars(seen: Seen, *, small: bool) -> Iterable[Bar]:
-    """All bars but speed; in the small form rates get the room that few runs need."""
+    """Yield all requirements except speed. The small form has wider limits, because it has few runs."""
     yield from equal_arms(seen, small=small)
     yield from harm_seen(seen, small=small)
     yield _bar("changes within tolerance failed", _beyond(seen.within), len(seen.within), most=0.01)
@@ -153,7 +156,7 @@ def bars(seen: Seen, *, small: bool) -> Iterable[Bar]:
 
 
 def equal_arms(seen: Seen, *, small: bool) -> Iterable[Bar]:
-    """A/A: the same build in both arms."""
+    """Yield the requirements for A/A runs, with the same build in both arms."""
     total = sum(map(len, seen.equal.values()))
     yield _bar("A/A failed, pooled", sum(map(_fails, seen.equal.values())), total, most=0.04 if small else 0.01)
     low, family = max(
@@ -170,7 +173,7 @@ def equal_arms(seen: Seen, *, small: bool) -> Iterable[Bar]:
 
 
 def harm_seen(seen: Seen, *, small: bool) -> Iterable[Bar]:
-    """How much of the harm was failed, and how soon."""
+    """Yield the requirements for harmful changes: how often and how soon they fail."""
     total = sum(map(len, seen.harmful.values()))
     power = 0.9 if small else 0.97
     yield _bar("power over harmful changes", sum(map(_fails, seen.harmful.values())), total, least=power)
@@ -197,7 +200,7 @@ def harm_seen(seen: Seen, *, small: bool) -> Iterable[Bar]:
 
 
 def speed(count: int, *, small: bool) -> Iterable[Bar]:
-    """Reducing and judging many samples on one core, measured in CPU seconds, and a look at a running test."""
+    """Measure the CPU time to judge many samples on one core, and the CPU time of one look during a run."""
     rng = np.random.default_rng(1)
     arms = []
     for share in (0.8, 0.2):
@@ -223,7 +226,7 @@ def speed(count: int, *, small: bool) -> Iterable[Bar]:
 
 
 def _look_ms(arms: Sequence[dict[str, Floats]], now_s: float) -> float:
-    """CPU milliseconds of one look at everything seen so far, the least of three."""
+    """Return the CPU milliseconds of one look at all samples so far: the minimum of three."""
     seen = [{name: column[arm["time_s"] < now_s] for name, column in arm.items()} for arm in arms]
     took = []
     for _ in range(3):

@@ -1,8 +1,8 @@
-"""What the load generator costs, as ratios measured in one run: clients, recorder, lateness, truth.
+"""Measure the cost of the load generator, as ratios within one run: clients, recorder, lateness and truth.
 
-``python benchmarks/load.py`` takes about five minutes; ``--only clients`` (or recorder, latency, open,
-memory, truth) a part of it. Generators run on one core and Envoy on another; every tool takes its turn in each
-round, and medians over the rounds of the ratios within a round are compared with the bars. wrk is Debian's.
+``python benchmarks/load.py`` takes about five minutes. ``--only clients`` (or latency, recorder, upload, open, truth)
+runs a part of it. Load generators run on one core and Envoy on another. Every round runs each tool once. The medians,
+over the rounds, of the ratios within a round are compared with the limits. wrk comes from Debian.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import load_truth
 import numpy as np
 import psutil
 from load_tables import Row, finish, table
-from load_target import EnvoyTarget, envoy_target, serve_first
+from load_target import EnvoyTarget, envoy_target, raise_priority
 
 from harness.load.parent.locust import LocustLoad
 from harness.load.protocol.sample_reader import read_headers
@@ -65,20 +65,20 @@ GENERATOR_CORE, ENVOY_CORE = 0, 1
 
 
 class Bench:
-    """Where everything runs."""
+    """Runs load against the target, in a folder."""
 
     def __init__(self, folder: Path, target: EnvoyTarget) -> None:
         self.folder, self.target = folder, target
         self._runs = 0
 
     def profile(self, user: str, more: str = "") -> Path:
-        """A locustfile that sends as fast as this User class can."""
+        """Write a locustfile that sends requests as fast as this User class can."""
         path = self.folder / f"{user.lower()}{len(more)}.py"
         path.write_text(PROFILE.format(imports=IMPORTS[user], user=user, more=more))
         return path
 
     def plan(self, profile: Path, seconds: float, **more: object) -> LoadPlan:
-        """A load of ``seconds``; the open model needs a rate, the closed one users."""
+        """Return the plan of a load of ``seconds``. The open model needs a rate, the closed model needs users."""
         rate = float(more.pop("rate", 1.0))  # type: ignore[arg-type]
         stage = Stage(duration_s=seconds, start_rps=rate, end_rps=rate)
         return LoadPlan(
@@ -86,7 +86,7 @@ class Bench:
         )  # fmt: skip
 
     def run(self, plan: LoadPlan, watch: Callable[[int], None] = lambda _: None) -> tuple[LoadReport, Samples]:
-        """Carry a plan out on the generator's core; ``watch`` gets the worker's pid while it sends."""
+        """Execute a plan on the generator's core. ``watch`` is called with the worker's pid while it sends."""
         self._runs += 1
         folder = self.folder / f"run-{self._runs}"
         with LocustLoad().start(plan, folder) as run:
@@ -97,7 +97,7 @@ class Bench:
 
 
 def locust_cost(bench: Bench, user: str, more: str = "") -> float:
-    """CPU seconds per request of a User class in the closed model, counted by Envoy, in a steady window."""
+    """Return a User class's CPU seconds per request in the closed model; Envoy counts the requests."""
     costs: list[float] = []
 
     def watch(pid: int) -> None:
@@ -111,14 +111,14 @@ def locust_cost(bench: Bench, user: str, more: str = "") -> float:
 
 
 def wrk_cost(bench: Bench) -> float:
-    """CPU seconds per request of wrk."""
+    """Return wrk's CPU seconds per request."""
     before, cpu = bench.target.requests(), _children_cpu_s()
     _wrk(bench, CONNECTIONS)
     return (_children_cpu_s() - cpu) / (bench.target.requests() - before)
 
 
 def clients(bench: Bench) -> Iterator[Row]:
-    """Requests per CPU-second against FastHttpUser and wrk."""
+    """Compare requests per CPU-second with FastHttpUser and wrk."""
     tools: dict[str, Callable[[], float]] = {
         "wrk": lambda: wrk_cost(bench),
         "FastHttpUser": lambda: locust_cost(bench, "FastHttpUser"),
@@ -139,7 +139,7 @@ def clients(bench: Bench) -> Iterator[Row]:
 
 
 def latency(bench: Bench) -> Iterator[Row]:
-    """The median that a client adds at one connection."""
+    """Measure the median latency that a client adds on one connection."""
     users = ("FastHttpUser", "CurlUser", "LeanUser")
     rounds = []
     for _ in range(ROUNDS):
@@ -156,7 +156,7 @@ def latency(bench: Bench) -> Iterator[Row]:
 
 
 def recorder(bench: Bench) -> Iterator[Row]:
-    """The cost of recording, in a process of its own, and what memory it takes."""
+    """Measure the CPU and memory cost of recording, in a process of its own."""
     words = [sys.executable, str(Path(__file__).with_name("load_recorder.py")), str(bench.folder)]
     found = dict(
         line.split("=") for line in subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
@@ -170,22 +170,22 @@ def recorder(bench: Bench) -> Iterator[Row]:
     size, grown = float(found["file_mb"]), float(found["anonymous_mb"])
     yield Row("sample file per million samples", f"{size:.1f} MB", "at most 33 MB", size <= 33)
     yield Row("growth of anonymous memory in a million samples", f"{grown:.1f} MB", "at most 5 MB", grown <= 5)
-    yield Row("a look at new samples, once a second at 10 000/s", f"{reading:.2f} ms", "at most 1 ms", reading <= 1)
+    yield Row("reading new samples, every second at 10 000/s", f"{reading:.2f} ms", "at most 1 ms", reading <= 1)
 
 
-def shipping(bench: Bench) -> Iterator[Row]:
-    """Bytes per sample on Locust's link."""
+def upload(bench: Bench) -> Iterator[Row]:
+    """Measure the bytes per uploaded sample."""
     words = [sys.executable, str(Path(__file__).with_name("load_recorder.py")), str(bench.folder), "--batch"]
     _, samples = bench.run(bench.plan(bench.profile("CurlUser"), 4.0, rate=2000))
     np.save(bench.folder / "latencies.npy", np.stack([samples.due_s, samples.latency_s, samples.late_s]))
     size = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-    yield Row("bytes a sample on Locust's link, 1 s batches", f"{size:.1f}", "at most 8", size <= 8)
+    yield Row("bytes per uploaded sample, 1 s batches", f"{size:.1f}", "at most 8", size <= 8)
 
 
 def open_model(bench: Bench) -> Iterator[Row]:
-    """How late requests are sent on one core, over how late a bare timer wakes there: neighbours delay both.
+    """Compare the lateness of requests on one core with that of a bare timer there; other processes delay both.
 
-    The bare timer burns about as much CPU: the scheduler makes a process wait for others only when it uses much.
+    The bare timer uses about as much CPU, because the scheduler delays only processes that use much of it.
     """
     for user, rate, barred in (
         ("FastHttpUser", 2000, True), ("FastHttpUser", 4000, False), ("CurlUser", 4000, True), ("CurlUser", 8000, False),
@@ -207,7 +207,7 @@ def open_model(bench: Bench) -> Iterator[Row]:
 
 
 def _bare_timer() -> tuple[float, float]:
-    """Quantiles of the lateness of a process that sleeps 500 times a second and else computes, on the generator's core."""
+    """Return p50 and p99 of the lateness of a process that wakes up 500 times per second and computes in between."""
     text = subprocess.run([sys.executable, "-c", BARE_TIMER], check=True, capture_output=True, text=True).stdout
     p50, p99 = text.split()
     return float(p50), float(p99)
@@ -217,18 +217,18 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "clients": clients,
     "latency": latency,
     "recorder": recorder,
-    "shipping": shipping,
+    "upload": upload,
     "open": open_model,
 }
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether all bars hold."""
+    """Measure and print. The exit code is 0 if all limits hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=[*PARTS, "truth"], action="append")
     wanted = parser.parse_args().only or [*PARTS, "truth"]
     cores = os.sched_getaffinity(0)
-    serve_first(os.getpid())
+    raise_priority(os.getpid())
     results = []
     with TemporaryDirectory() as name:
         one = {GENERATOR_CORE} if len(cores) > 1 else cores
@@ -243,17 +243,17 @@ def main() -> int:
 
 
 def _wrk(bench: Bench, connections: int) -> float:
-    """Run wrk; its median latency in seconds."""
+    """Run wrk and return its median latency in seconds."""
     words = ["wrk", "-t1", f"-c{connections}", f"-d{WINDOW_S:g}s", "--latency", bench.target.url]
     text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     found = re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
     if found is None:
-        raise SystemExit(f"wrk said something unexpected:\n{text}")
+        raise SystemExit(f"expected a median latency in the output of wrk, found:\n{text}")
     return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]
 
 
 def _cpu_s(pid: int) -> float:
-    """Nanosecond-exact CPU time of a process, where the kernel tells it."""
+    """Return the CPU time of a process, with nanosecond resolution where the kernel provides it."""
     threads = Path(f"/proc/{pid}/task")
     if threads.exists():
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.iterdir()) * 1e-9

@@ -1,6 +1,6 @@
-"""The recorder alone, in a process of its own: a million requests, beside Locust's own statistics.
+"""Measure the recorder alone with a million requests, and compare it with Locust's own statistics.
 
-Run by ``benchmarks/load.py``; prints ``name=value`` words, or with ``--batch`` bytes a sample on the wire.
+``benchmarks/load.py`` runs this. It prints ``name=value`` words, or with ``--batch`` the bytes per uploaded sample.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ COUNT, BLOCK = 1_000_000, 10_000
 
 
 class Answer:
-    """What the recorder looks at."""
+    """The parts of a response that the recorder reads."""
 
     status_code = 200
-    headers = {"x-harness-arm": "canary", "content-type": "text/plain"}  # noqa: RUF012 - never changed
+    headers = {"x-harness-arm": "canary", "content-type": "text/plain"}  # noqa: RUF012 - never modified
 
 
 def main(folder: Path) -> None:
-    """Record a million requests; of the blocks' costs the lowest tenth counts: neighbours only add to it."""
+    """Record a million requests and print the 10 % quantile of the cost: other processes can only add to the cost."""
     (folder / "recorder").mkdir()
     recorder = Recorder(
         folder / "recorder", worker=0, workers=1, epoch=time.time(), zero=time.perf_counter(),
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     environment = Environment()
     environment.create_local_runner()
-    stats = environment.events.request._handlers[0]  # noqa: SLF001 - the handler alone is measured
+    stats = environment.events.request._handlers[0]  # noqa: SLF001 - measure only the handler
     event: dict[str, Any] = {
         "request_type": "GET", "name": "/reviews", "response_time": 1.25, "response_length": 120, "response": Answer(),
         "context": {}, "exception": None, "start_time": time.time(), "url": "http://x/reviews",
@@ -62,7 +62,7 @@ def main(folder: Path) -> None:
 
 
 def batch(folder: Path) -> None:
-    """Bytes a sample of real latencies, in batches of one second."""
+    """Print the bytes per sample for real latencies in batches of one second."""
     due, latency, late = np.load(folder / "latencies.npy")
     records = np.zeros(len(due), RECORD_TYPE)
     records["due_s"], records["latency_s"], records["late_s"], records["status"], records["size"] = (
@@ -78,7 +78,7 @@ def batch(folder: Path) -> None:
 
 
 def _block(handler: Callable[..., Any], event: dict[str, Any]) -> float:
-    """Seconds per call."""
+    """Return the time per call in seconds."""
     began = time.perf_counter()
     for _ in range(BLOCK):
         handler(**event)

@@ -1,4 +1,4 @@
-"""A real Envoy to send load to: answers by itself, can be slowed down, counts every request."""
+"""A real Envoy as the target of load. It answers by itself, can be slowed down and counts every request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRIORITY = -15
 
 @dataclass(frozen=True)
 class EnvoyTarget:
-    """``url`` answers at once; ``split_url`` splits by the header x-draw: of ten values one goes to the canary."""
+    """``url`` answers immediately. ``split_url`` splits by the header x-draw: one of ten values goes to the canary."""
 
     url: str
     split_url: str
@@ -32,24 +32,24 @@ class EnvoyTarget:
     admin: str
 
     def requests(self) -> int:
-        """What Envoy has counted on ``url``."""
+        """Return the number of requests that Envoy has counted on ``url``."""
         return self._stat("http.plain.downstream_rq_completed")
 
     def connections(self) -> int:
-        """How many connections ``url`` ever had."""
+        """Return the number of connections that ``url`` has accepted so far."""
         return self._stat("http.plain.downstream_cx_total")
 
     def delay(self, percent: int) -> None:
-        """From now on, this share of the requests to ``url`` waits for 1 s."""
+        """Delay this percentage of the requests to ``url`` by 1 s from now on."""
         self._post(f"/runtime_modify?fault.http.delay.fixed_delay_percent={percent}")
 
     def slow_canary(self, percent: int) -> None:
-        """From now on, this share of the canary's answers takes 500 ms longer."""
+        """Delay this percentage of the canary's answers by 500 ms from now on."""
         self._post(f"/runtime_modify?canary.delay_percent={percent}")
 
     @contextmanager
     def stalled(self) -> Iterator[None]:
-        """Inside, the whole process stands still."""
+        """Suspend the whole Envoy process inside the block."""
         os.kill(self.pid, signal.SIGSTOP)
         try:
             yield
@@ -64,8 +64,8 @@ class EnvoyTarget:
         urllib.request.urlopen(self.admin + path, data=b"", timeout=5).close()
 
 
-def serve_first(pid: int) -> None:
-    """Where the system allows it, others wait for this process: all that is compared gets the same priority."""
+def raise_priority(pid: int) -> None:
+    """Raise the priority of a process where the system allows it. All compared processes get the same priority."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, pid, PRIORITY)
         with contextlib.suppress(OSError):
@@ -74,14 +74,14 @@ def serve_first(pid: int) -> None:
 
 @contextmanager
 def envoy_target(folder: Path, *, core: int | None) -> Iterator[EnvoyTarget]:
-    """An Envoy with one worker, pinned to a core when one is named."""
+    """Run an Envoy with one worker thread, pinned to ``core`` unless it is None."""
     admin, plain, split, baseline, canary = free_ports(5)
     config = folder / "envoy.json"
     config.write_text(json.dumps(_config(admin, plain, split, baseline, canary)))
     program = str(Path(sys.executable).with_name("envoy"))
     command = [program, "-c", str(config), "--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
     with start(command, name="envoy", log=folder / "envoy.log") as process:
-        serve_first(process.pid)
+        raise_priority(process.pid)
         if core is not None:
             for thread in (Path("/proc") / str(process.pid) / "task").iterdir():
                 os.sched_setaffinity(int(thread.name), {core})

@@ -1,7 +1,7 @@
-"""Does the load generator tell the truth about slow moments? Known slowness in, measured slowness out.
+"""Check that the load generator measures known slow periods correctly.
 
-A 1 s delay during one sixth of a run must show as 16.7 % slow requests, a stall of 2 s in 24 s as
-8.3 %; a canary that is 500 ms slower at a weight of 10 % must not change the load of the baseline.
+A delay of 1 s during one sixth of a run must give 16.7 % slow requests, and a stall of 2 s in 24 s must give 8.3 %. A
+canary that is 500 ms slower and has a weight of 10 % must not change the load of the baseline.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RUN_S, RATE_RPS, SLOW_S = 24.0, 200.0, 0.1
 
 
 def main() -> int:
-    """Run all three and print them."""
+    """Run all three checks and print the results."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         profile = folder / "visit.py"
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def rows(target: EnvoyTarget, profile: Path, folder: Path) -> Iterator[Row]:
-    """The three truths, as (what, measured, expected, whether it holds)."""
+    """Yield the results of the three checks."""
     share = _slow_share(_during(target, profile, folder / "delay", delay_s=4.0))
     yield _share_row("1 s delay during 4 of 24 s", share, 4 / 24)
     share = _slow_share(_during(target, profile, folder / "stall", stall_s=2.0))
@@ -58,13 +58,13 @@ def rows(target: EnvoyTarget, profile: Path, folder: Path) -> Iterator[Row]:
     after = _arm_rates(_split_run(target, profile, folder / "slow"))
     target.slow_canary(0)
     change = after[BASELINE] / before[BASELINE] - 1
-    yield Row("baseline's rate beside a slow canary", f"{change:+.2%}", "at most 1 %", abs(change) <= 0.01)
+    yield Row("baseline's rate next to a slow canary", f"{change:+.2%}", "at most 1 %", abs(change) <= 0.01)
     change = after[CANARY] / before[CANARY] - 1
     yield Row("the slow canary's own rate", f"{change:+.2%}", "at most 1 %", abs(change) <= 0.01)
 
 
 def _during(target: EnvoyTarget, profile: Path, folder: Path, *, delay_s: float = 0.0, stall_s: float = 0.0) -> Samples:
-    """A run with something slow in its middle."""
+    """Run load with a delay or a stall in the middle."""
     with LocustLoad().start(_plan(target.url, profile, RUN_S), folder) as run:
         time.sleep(max(0.0, run.started_at + 8 - time.time()))
         if delay_s:

@@ -1,6 +1,6 @@
-"""Seeded streams of requests with the noise that services really have, and known harm put on the canary.
+"""Simulate seeded streams of requests with realistic noise and a known harm to the canary.
 
-Every family is a stream of two equal arms; a harm changes the canary only. Latencies are seconds.
+A family describes a stream with two equal arms. A harm changes only the canary. Latencies are in seconds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Floats = NDArray[np.float64]
 class Family:
     """One kind of service and traffic.
 
-    sigma: of the lognormal body. tail: share of requests with a Pareto factor of index 2. pauses: mean
-    seconds between stop-the-world pauses of one arm; pause_s: their longest length. arm_noise and
-    arm_noise_s: standard deviation and correlation time of an Ornstein-Uhlenbeck process on each arm's
-    log latency. ramp: the rate grows by this factor. bursts: mean seconds between bursts of errors in
-    one arm; shared_bursts: in both. round_s: latencies are multiples of this. cold: both arms start
-    this much slower and get warm in 5 s. fault: both arms suffer in the fault phase.
+    sigma: standard deviation of the lognormal body. tail: share of requests with a Pareto factor of index 2. pauses:
+    mean seconds between stop-the-world pauses of one arm; pause_s: their longest length. arm_noise and arm_noise_s:
+    standard deviation and correlation time of an Ornstein-Uhlenbeck process on each arm's log latency. ramp: the rate
+    grows by this factor. bursts: mean seconds between bursts of errors in one arm; shared_bursts: in both. round_s:
+    latencies are multiples of this. cold: both arms start slower by this factor and warm up within 5 s. fault: the
+    fault phase slows both arms down.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harm:
-    """What is done to the canary: from ``onset`` (share of the run) on, or in the fault phase only.
+    """A change of the canary from ``onset`` (share of the run) on, or in the fault phase only.
 
     scale: factor of all latencies. stretch: factor of the 99th percentile, growing from the median up.
     errors: points added to the error rate; errors_factor multiplies it. slow_share: share of requests
@@ -71,7 +71,7 @@ class Harm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """What a run recorded, and its phases as planned and as they were."""
+    """The samples of a run, and its planned and actual phases."""
 
     samples: Samples
     plan: tuple[PhasePlan, ...]
@@ -79,7 +79,7 @@ class Stream:
 
 
 def phases_of(family: Family) -> tuple[PhasePlan, ...]:
-    """One steady phase, or steady, fault and recovery as 2:1:2."""
+    """Return one steady phase, or the phases steady, fault and recovery in the ratio 2:1:2."""
     if not family.fault:
         return (PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=family.duration_s),)
     part = family.duration_s / 5
@@ -91,7 +91,7 @@ def phases_of(family: Family) -> tuple[PhasePlan, ...]:
 
 
 def stream(family: Family, harm: Harm, seed: int) -> Stream:
-    """One run of ``family`` with ``harm``; the same seed gives the same run."""
+    """Simulate one run of ``family`` with ``harm``. The same seed gives the same run."""
     rng = np.random.default_rng([seed, *family.name.encode(), *harm.name.encode()])
     due = _arrivals(family, rng)
     arm = (rng.random(len(due)) < family.share).astype(np.int8)
@@ -137,7 +137,7 @@ def _arrivals(family: Family, rng: np.random.Generator) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Requests:
-    """Columns of a run: due times, arms, and which requests are harmed or under the fault."""
+    """The columns of a run: due times, arms, and which requests are harmed or subject to the fault."""
 
     due: Floats
     arm: NDArray[np.int8]

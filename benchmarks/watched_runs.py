@@ -1,4 +1,4 @@
-"""Judges watching a simulated run: when each of them fails it, and what they say at its end."""
+"""Let judges watch a simulated run: find out when each fails it, and its verdict at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = ("latency_p50 < 50ms", "latency_p90 < 100ms", "latency_p99 < 500ms", "e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """One run. failed_s: when any proven harm failed it; beyond_s: when harm beyond tolerance did; None is never."""
+    """The result of a run. failed_s, beyond_s: when it failed by any harm, and by harm beyond tolerance, or None."""
 
     verdict: Verdict
     failed_s: float | None
@@ -41,7 +41,7 @@ class Watched:
 
 
 def watch(family: Family, harm: Harm, seed: int) -> Watched:
-    """The default judge looks every 10 s; both of its rules for failing are followed at once."""
+    """Run the default judge every 10 s, with both of its rules for failing."""
     run = stream(family, harm, seed)
     plan = _plan(family, run, TOLERATED, seed)
     table = reduce_samples(run.samples, run.phases, block_s=block_seconds(plan))
@@ -62,11 +62,11 @@ def watch(family: Family, harm: Harm, seed: int) -> Watched:
 
 
 def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
-    """A judge that looks once, at the end: kayenta, or limits."""
+    """Run a judge, kayenta or limits, once at the end."""
     judge: Judge = KayentaJudge() if name == "kayenta" else LimitsJudge()
     run = stream(family, harm, seed)
     plan = _plan(family, run, ANY if name == "kayenta" else LIMITS, seed)
-    # One metric that is High keeps a canary from going on.
+    # One metric that is High keeps a canary from passing.
     plan = replace(plan, judge=replace(plan.judge, marginal_score=plan.judge.pass_score))
     evidence = Evidence(samples=run.samples, phases=run.phases)
     verdict = judge.judge(evidence, plan, now_s=family.duration_s, final=True).verdict
@@ -75,7 +75,7 @@ def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
 
 
 def naive(family: Family, harm: Harm, seed: int) -> Watched:
-    """Tests that take requests for independent, repeated at every look, each at alpha over the objectives."""
+    """Run tests that treat requests as independent at every look, each at alpha divided by the number of objectives."""
     run = stream(family, harm, seed)
     table = reduce_samples(run.samples, run.phases, block_s=1.0)
     for now_s, _, evidence in _looks(run, family):

@@ -13,6 +13,7 @@ from harness.model.load import LoadPlan, LoadReport
 from harness.model.samples import Samples
 
 
+# Longer than 40 lines, because it has one line for each field of the report.
 def build_report(
     plan: LoadPlan,
     folder: Path,

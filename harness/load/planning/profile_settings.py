@@ -119,7 +119,7 @@ def _error(profile: Path, node: ast.expr, message: str) -> LoadProfileError:
     return LoadProfileError(f"{profile}:{node.lineno}: {message}")
 
 
-def _rate(value: Any) -> Mapping[str, Any]:
+def _rate(value: object) -> Mapping[str, Any]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         check_stages((Stage(duration_s=1, start_rps=value, end_rps=value),))
         return {"rate_rps": float(value)}
@@ -130,21 +130,21 @@ def _rate(value: Any) -> Mapping[str, Any]:
     return {"stages": stages}
 
 
-def _stage(entry: Any) -> Stage:
+def _stage(entry: object) -> Stage:
     if not isinstance(entry, (list, tuple)) or len(entry) not in {2, 3}:
         raise UsageError(f"expected [seconds, rps] or [seconds, from_rps, to_rps], found {entry!r}")
     rates = [_number(rate) for rate in entry[1:]]
     return Stage(duration_s=parse_duration(entry[0]), start_rps=rates[0], end_rps=rates[-1])
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UsageError(f"expected a number, found {value!r}")
     return float(value)
 
 
-def _integer(least: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
+def _integer(least: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise UsageError(f"expected a whole number of at least {least}, found {value!r}")
         return value
@@ -152,19 +152,20 @@ def _integer(least: int) -> Callable[[Any], int]:
     return parse
 
 
-def _share(value: Any) -> float:
-    if not 0 <= _number(value) <= 1:
+def _share(value: object) -> float:
+    share = _number(value)
+    if not 0 <= share <= 1:
         raise UsageError(f"expected a share from 0 to 1, found {value!r}")
-    return float(value)
+    return share
 
 
-def _arrivals(value: Any) -> Arrivals:
+def _arrivals(value: object) -> Arrivals:
     if value not in list(Arrivals):
         raise UsageError(f"expected one of {', '.join(Arrivals)}, found {value!r}")
     return Arrivals(value)
 
 
-def _header(value: Any) -> str:
+def _header(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError(f"expected the name of a response header, found {value!r}")
     return value.lower()
