@@ -1,4 +1,4 @@
-"""``harness calibrate``: what equal builds differ by in this environment, for later judgements."""
+"""``harness calibrate``: learn how much equal builds differ in this environment, for later judgements."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from harness import bundle, gate, wiring
+from harness.cli.options import add_config
 from harness.config import Config, read_config
 from harness.errors import UsageError
 from harness.judge.calibration import Calibration, EqualRun, calibration_json, learn
@@ -21,27 +22,31 @@ from harness.runner.deciding import decide
 from harness.runner.manifest import runnable
 
 HELP = (
-    "Learn the noise of this environment from runs of the same build in both arms, and store it. "
-    "Name the file as judge: {calibration: FILE} in harness.yaml, or give it to harness judge --calibration."
+    "Learn the noise of this environment from runs of the same build in both arms, and write it to a file. "
+    "Name the file in harness.yaml as judge: {calibration: FILE}, or pass it to harness judge --calibration."
 )
 EXAMPLES = """\
-  harness calibrate --runs 5                              runs the baseline's build in both arms, locally
-  harness calibrate reports/*/aa-* --out calibration.json learns from recorded runs of equal builds
+  harness calibrate --runs 5                                run the baseline's build in both arms, on this machine
+  harness calibrate reports/*/aa-* --out calibration.json   learn from recorded runs of equal builds
   harness calibrate --control reports/20261123-0942-a1f3/demo-slow-delay
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which runs, and where the result goes."""
-    parser.add_argument("bundles", nargs="*", type=Path, help="recorded runs of equal builds (default: make some)")
-    parser.add_argument("--runs", type=int, default=5, help="runs to make when no bundles are given (default: 5)")
-    parser.add_argument("--config", type=Path, default=Path("harness.yaml"), help="default: harness.yaml")
-    parser.add_argument("--control", type=Path, help="a recorded run whose canary was made worse on purpose")
-    parser.add_argument("--out", type=Path, default=Path("calibration.json"), help="default: calibration.json")
+    """Add the options of the command."""
+    parser.add_argument("bundles", nargs="*", type=Path, help="recorded runs of equal builds (default: make new ones)")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs to make when no bundles are given")
+    add_config(parser)
+    parser.add_argument(
+        "--control", type=Path, metavar="BUNDLE", help="a recorded run whose canary was made worse on purpose"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("calibration.json"), metavar="FILE", help="file to write the noise to"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when the noise was learned and the control, if any, was failed; 1 otherwise."""
+    """Learn and store the noise. Return 0, or 1 when the judge does not fail the control run."""
     records = [bundle.read_bundle(path) for path in args.bundles] or _made(read_config(args.config), args.runs)
     control = None if args.control is None else _failed(bundle.read_bundle(args.control))
     calibration = _learned(records, control)
@@ -52,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if control is False else 0
 
 
-def _learned(records: list[Record], control: bool | None) -> Calibration:  # noqa: FBT001 - a fact, no switch
+def _learned(records: list[Record], control: bool | None) -> Calibration:  # noqa: FBT001 - a fact and not a switch
     first = records[0].plan
     runs = [EqualRun(samples=each.samples, phases=each.phases, failed=_failed(each)) for each in records]
     environment = f"{first.service} on {first.target} ({platform.node()})"
@@ -64,7 +69,7 @@ def _failed(record: Record) -> bool:
 
 
 def _made(config: Config, count: int) -> list[Record]:
-    """Runs of the baseline's build in both arms on the local mesh, without faults."""
+    """Make runs with the baseline's build in both arms, on the local mesh and without faults."""
     if count < 1:
         raise UsageError(f"--runs: expected at least 1, found {count}")
     equal = equal_builds(config)
@@ -81,7 +86,7 @@ def _made(config: Config, count: int) -> list[Record]:
 
 
 def equal_builds(config: Config) -> Config:
-    """The settings with the baseline's build in the canary's place."""
+    """Return the settings with the baseline's build in the place of the canary."""
     service = config.services[config.service]
     baseline, canary = service.versions[config.baseline], service.versions[config.canary]
     same = dataclasses.replace(canary, command=baseline.command, env=baseline.env, address=baseline.address)
@@ -90,4 +95,4 @@ def equal_builds(config: Config) -> Config:
 
 
 def _quiet(_: object) -> None:
-    """Progress is not shown: each run says its verdict."""
+    """Show no progress: a line with its verdict is printed after each run."""

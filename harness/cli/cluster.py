@@ -1,4 +1,4 @@
-"""Options that every command for a cluster has: where the cluster is, and which namespace."""
+"""Options that every command for a cluster has: the cluster and the namespace."""
 
 from __future__ import annotations
 
@@ -14,32 +14,37 @@ DEFAULT_CONFIG = Path("harness.yaml")
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the cluster is."""
-    parser.add_argument("--config", type=Path, help="configuration (default: harness.yaml, where there is one)")
+    """Add the options that name the cluster and the namespace."""
     parser.add_argument(
-        "--kubeconfig", type=Path, help="as for kubectl (default: the configuration's, else $KUBECONFIG)"
+        "--config", type=Path, metavar="FILE", help="configuration file (default: harness.yaml, if it exists)"
+    )
+    parser.add_argument(
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="as for kubectl (default: the configuration's, else $KUBECONFIG)",
     )
     parser.add_argument("--context", help="kube context (default: the configuration's, else the current one)")
     parser.add_argument("-n", "--namespace", help="namespace (default: the configuration's)")
 
 
 def config_of(args: argparse.Namespace) -> Config:
-    """The configuration, with the cluster and namespace that the options name. Raises UsageError without a file."""
+    """Read the configuration, with the cluster and namespace of the options. Raises UsageError if there is no file."""
     file = args.config or DEFAULT_CONFIG
     if not file.is_file():
-        raise UsageError(f"expected the configuration {file}, found none; name one with --config")
+        raise UsageError(f"expected the configuration {file}, found no such file; name one with --config")
     config = read_config(file)
     settings = _with_options(config.cluster, args)
     return dataclasses.replace(config, cluster=settings, namespace=args.namespace or config.namespace)
 
 
 def settings_of(args: argparse.Namespace) -> tuple[ClusterSettings, str]:
-    """Cluster and namespace, also without a configuration: what is left behind can be mended from anywhere."""
+    """Return the cluster and the namespace. A configuration is not needed, so that any machine can undo what is left."""
     if args.config is not None or DEFAULT_CONFIG.is_file():
         config = config_of(args)
         return config.cluster, config.namespace
     if args.namespace is None:
-        raise UsageError("expected a namespace, found none: no harness.yaml here; name it with --namespace")
+        raise UsageError("expected a namespace, found none and no harness.yaml; name it with --namespace")
     return _with_options(ClusterSettings(), args), args.namespace
 
 

@@ -1,11 +1,11 @@
-"""``harness config``: the keys of harness.yaml, for people and for editors."""
+"""``harness config``: print the keys of harness.yaml for people and for editors, or check the file."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from harness.cli.options import add_config
 from harness.config import read_config
 from harness.config.schema import reference, schema_text
 
@@ -24,13 +24,11 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("what", choices=("reference", "schema", "check"), help="what to print or do")
-    parser.add_argument(
-        "--config", type=Path, default=Path("harness.yaml"), help="the file to check (default: harness.yaml)"
-    )
+    add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was asked for; 0 unless a mistake is found, which is raised."""
+    """Print the reference or the schema, or check the file. Return 0. Raises ConfigError for a mistake in the file."""
     if args.what == "check":
         config = read_config(args.config)
         print(f"{args.config}: no mistakes; {config.service}, baseline {config.baseline}, canary {config.canary}")

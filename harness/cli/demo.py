@@ -1,4 +1,4 @@
-"""``harness demo``: the main job on the demo application, on this machine."""
+"""``harness demo``: judge a canary of the demo application on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import gate, wiring
+from harness.cli.options import add_seed
 from harness.config import Config, read_config, with_environment
+from harness.config.schema import EDITOR_FILE, EDITOR_LINE, schema_text
 from harness.console import watcher
 from harness.demo import PROJECT
 from harness.demo.kinds import Kind
@@ -24,8 +26,8 @@ from harness.report import terminal, words
 from harness.runner.manifest import runnable
 
 HELP = (
-    "Start the demo application with a canary of the kind asked for, send load to canary and baseline, make "
-    "their dependency ratings slow (or broken), compare them, and write a report. Takes less than a minute."
+    "Start the demo application with a good or a bad canary, send load to canary and baseline, make their dependency "
+    "ratings slow or broken, compare them, and write a report. This takes less than a minute."
 )
 EXAMPLES = """\
   harness demo                       a good canary: pass
@@ -38,26 +40,22 @@ _FAULTS: Mapping[str, Fault] = {"delay": delay("ratings", "2s", percent=30), "ab
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which canary, which fault."""
+    """Add the options of the command."""
     kinds = [kind.value for kind in Kind]
-    parser.add_argument(
-        "--canary", choices=kinds, default="good", help="what is wrong with the new build (default: good)"
-    )
-    parser.add_argument(
-        "--fault", choices=sorted(_FAULTS), default="delay", help="what happens to ratings (default: delay)"
-    )
-    parser.add_argument("--seed", type=int, help="seed of arrivals (default: a new one each time)")
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for recorded runs (default: reports)")
+    parser.add_argument("--canary", choices=kinds, default="good", help="what is wrong with the new build")
+    parser.add_argument("--fault", choices=sorted(_FAULTS), default="delay", help="what happens to ratings")
+    add_seed(parser)
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder for recorded runs")
     parser.add_argument(
         "--copy",
         type=Path,
         metavar="FOLDER",
-        help="run nothing; write the demo's configuration, Istio resources, load profile and scenarios to a new folder",
+        help="run nothing; copy the demo's configuration, Istio resources, load profile and scenarios to a new folder",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit code is the verdict's."""
+    """Run the demo and return the exit code of its verdict, or copy the project of the demo."""
     if args.copy is not None:
         return _copy(args.copy)
     importlib.import_module("harness.demo.web")  # raises MissingExtra now, not later in the log of a service
@@ -86,9 +84,12 @@ def _config(kind: str, *, out: Path) -> Config:
 
 
 def _copy(folder: Path) -> int:
-    """Write the demo's project to ``folder``, which must be new or empty."""
+    """Copy the demo's project to ``folder``, which must be new or empty, with the schema for editors."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"--copy {folder}: expected a new or empty folder, found one with files or a file")
     shutil.copytree(PROJECT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    config = folder / "harness.yaml"
+    config.write_text(f"{EDITOR_LINE}\n{config.read_text(encoding='utf-8')}", encoding="utf-8")
+    (folder / EDITOR_FILE).write_text(schema_text(), encoding="utf-8")
     print(f"the demo's project is in {folder}; next: cd {shlex.quote(str(folder))} && harness run")
     return 0

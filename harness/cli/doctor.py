@@ -1,4 +1,4 @@
-"""``harness doctor``: is everything here that the harness needs, and how is it mended."""
+"""``harness doctor``: check what the harness needs, and say how to install or fix what is missing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.cli.options import add_config
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.processes.ports import free_ports
 from harness.errors import HarnessError
 
-HELP = (
-    "Check Python, Envoy, free ports, the configuration and optional tools; each line says how to mend what is missing."
-)
+HELP = "Check Python, Envoy, free ports, the configuration and optional tools, and say how to fix what is missing."
 EXAMPLES = """\
   harness doctor
   harness doctor --config shop/harness.yaml
@@ -28,7 +27,7 @@ EXAMPLES = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing looked at. required: without it nothing runs."""
+    """One check and its result. required: nothing runs without it."""
 
     what: str
     found: str
@@ -38,14 +37,12 @@ class Line:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which configuration."""
-    parser.add_argument(
-        "--config", type=Path, default=Path("harness.yaml"), help="configuration (default: harness.yaml)"
-    )
+    """Add the options of the command."""
+    add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when everything required is here, 12 otherwise."""
+    """Print a line for each check. Return 0 if everything required works, and 12 otherwise."""
     lines = list(_lines(args.config))
     for line in lines:
         mark = "ok  " if line.good else "FAIL" if line.required else "none"
@@ -75,14 +72,18 @@ def _lines(config: Path) -> Iterator[Line]:
     )
     yield Line(what="cpus", found=f"{os.cpu_count()}, load average {os.getloadavg()[0]:.1f}", good=True)
     if config.is_file():
-        yield _tried("configuration", lambda: _configuration(config), "see the message; the keys are in the README")
+        yield _tried(
+            "configuration",
+            lambda: _configuration(config),
+            "see the message; harness config reference prints every key",
+        )
     else:
         yield Line(
             what="configuration",
-            found=f"no {config}",
+            found=f"no file {config}",
             good=False,
             required=False,
-            remedy="needed for your own service, not for harness demo",
+            remedy="only for your own service; harness demo works without it",
         )
     for tool, use in (("kubectl", "the cluster target's contexts"), ("prometheus", "server-side series, in tests")):
         path = shutil.which(tool)

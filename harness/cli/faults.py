@@ -1,4 +1,4 @@
-"""``harness faults``: what is changed in a cluster now, by whom, until when."""
+"""``harness faults``: list what runs have changed in a cluster now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.journal import journalled
 from harness.mesh.cluster.recovery.reaping import reason_to_undo
 
-HELP = "List what is injected in a cluster now: by whom, into what, until when, and whether its run lives."
+HELP = "List what is injected in a cluster now: by which run, into which resource, until when, and whether the run is alive."
 EXAMPLES = """\
   harness faults
   harness faults --namespace shop --context kind-dev
@@ -19,12 +19,12 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where."""
+    """Add the options of the command."""
     add_cluster_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Always 0: being asked changes nothing."""
+    """Print the journalled changes. Return 0, whatever is found."""
     settings, namespace = settings_of(args)
     with closing(connected(settings, None)) as kube:
         changes = journalled(kube, namespace)

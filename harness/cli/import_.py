@@ -1,4 +1,4 @@
-"""``harness import``: what other tools are configured with, as objectives of ours."""
+"""``harness import``: turn the configuration of another tool into objectives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.judge.kayenta import parse_config
 from harness.judge.kayenta.importing import objectives_yaml
 
-HELP = "Turn another tool's configuration into objectives for harness.yaml, with comments on what has no counterpart."
+HELP = "Turn another tool's configuration into objectives for harness.yaml, with comments on everything that has no counterpart."
 EXAMPLES = """\
   harness import kayenta canary-config.json
   harness import kayenta canary-config.yaml >> harness.yaml
@@ -17,13 +17,15 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """From what, and which file."""
-    parser.add_argument("tool", choices=("kayenta",), help="whose configuration it is")
-    parser.add_argument("config", metavar="CONFIG", type=Path, help="canary configuration or request, JSON or YAML")
+    """Add the options of the command."""
+    parser.add_argument("tool", choices=("kayenta",), help="tool that the configuration is for")
+    parser.add_argument(
+        "config", metavar="CONFIG", type=Path, help="canary configuration or canary request, as JSON or YAML"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the text for harness.yaml."""
+    """Print the text for harness.yaml and return 0."""
     try:
         text = args.config.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""``harness judge``: decide a recorded run again, two files of requests, or Kayenta's metric pairs."""
+"""``harness judge``: judge a recorded run again, two files of requests, or Kayenta's metric pairs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import bundle, wiring
 from harness.cli import judge_kayenta
+from harness.cli.options import add_runs_folder
 from harness.clients.request_files import read_requests
 from harness.errors import UsageError
 from harness.judge.arrays import prepared
@@ -21,7 +22,7 @@ from harness.model.verdict import Analysis
 from harness.report import terminal
 from harness.runner.deciding import decide
 
-HELP = "Decide again from what was recorded: the same evidence gives the same analysis. Sends nothing."
+HELP = "Judge again what was recorded. The same evidence gives the same analysis. Nothing is sent."
 EXAMPLES = """\
   harness judge latest
   harness judge reports/20261123-0942-a1f3/test-slow-ratings --objective "latency_p99 < +10%" --alpha 0.001
@@ -31,38 +32,46 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is judged, and by which rules."""
+    """Add the options of the command."""
     parser.add_argument("bundle", nargs="?", help="folder of a recorded run, or latest")
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="where latest looks (default: reports)")
+    add_runs_folder(parser)
     parser.add_argument(
         "--objective",
         action="append",
         default=[],
         metavar="TEXT",
-        help='such as "latency_p99 < +10%%"; may be repeated (default: the run\'s own)',
+        help='what to judge, such as "latency_p99 < +10%%"; may be repeated (default: the objectives of the run)',
     )
-    parser.add_argument("--alpha", type=float, help="the run's chance of failing an innocent canary (default: 0.01)")
-    parser.add_argument("--judge", choices=wiring.JUDGES, help="another judge for a recorded run")
+    parser.add_argument(
+        "--alpha",
+        type=float,
+        metavar="PROBABILITY",
+        help="of failing a canary that is no worse than the baseline (default: the run's own, or 0.01)",
+    )
+    parser.add_argument("--judge", choices=wiring.JUDGES, help="judge of a recorded run (default: the run's own)")
     parser.add_argument(
         "--fail-on",
         choices=[str(each) for each in FailOn],
-        help=f"what fails a canary (default: {FailOn.BEYOND_TOLERANCE})",
+        help=f"the finding that fails a canary (default: {FailOn.BEYOND_TOLERANCE})",
     )
     parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="noise of this environment, by harness calibrate"
+        "--calibration", type=Path, metavar="FILE", help="the noise of this environment, as harness calibrate wrote it"
     )
     parser.add_argument("--json", action="store_true", help="print the analysis as JSON")
     files = parser.add_argument_group(
-        "files", "Parquet or CSV with the columns time_s, latency_s, status (optional: endpoint, phase, instance)"
+        "files",
+        "requests of two builds, as Parquet or CSV with the columns time_s, latency_s and status (optional: endpoint, phase, instance)",
     )
-    files.add_argument("--baseline", type=Path, metavar="FILE", help="requests of the running build")
-    files.add_argument("--canary", type=Path, metavar="FILE", help="requests of the new build, from the same time")
-    files.add_argument("--share", type=float, help="planned share of requests to the canary, for throughput and split")
+    files.add_argument("--baseline", type=Path, metavar="FILE", help="requests of the build that runs today")
+    files.add_argument("--canary", type=Path, metavar="FILE", help="requests of the new build in the same period")
+    files.add_argument(
+        "--share", type=float, metavar="RATIO", help="planned share of requests to the canary, for throughput and split"
+    )
     judge_kayenta.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the analysis; the exit code is the verdict's."""
+    """Print the analysis and return the exit code of the verdict."""
     _check_options(args)
     if args.kayenta is not None:
         return judge_kayenta.run(args)
@@ -98,7 +107,7 @@ def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tupl
 
 def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[Record, Analysis]:
     if args.baseline is None or args.canary is None or args.bundle is not None:
-        raise UsageError("judge: expected both --baseline and --canary and no bundle beside them")
+        raise UsageError("judge: expected --baseline and --canary together, and no bundle")
     if args.judge not in (None, SequentialJudge().name):
         raise UsageError(
             f"--judge {args.judge}: two files are judged by sequential; the other judges take a recorded run"
@@ -121,7 +130,7 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Raises UsageError for options that what was asked for does not take: none is silently ignored."""
+    """Raise UsageError for an option that the requested judgement does not use, so that none is silently ignored."""
     others: tuple[str, ...]
     if args.kayenta is not None:
         others = ("bundle", "objective", "alpha", "judge", "fail_on", "calibration", "baseline", "canary", "share")
@@ -155,7 +164,7 @@ def _check_alpha(alpha: float) -> None:
 
 
 def _check_labels(plan: Plan, operations: Sequence[str]) -> None:
-    """Raises UsageError for an endpoint that no request has, or a phase that the run has not."""
+    """Raise UsageError for an endpoint that no request has, and for a phase that the run does not have."""
     named = [name for name in operations if name]
     phases = [phase.name for phase in plan.phases]
     kinds = {phase.kind.value for phase in plan.phases}

@@ -1,4 +1,4 @@
-"""``harness judge --kayenta``: metric pairs judged by Kayenta's rules."""
+"""``harness judge --kayenta``: judge metric pairs by Kayenta's rules."""
 
 from __future__ import annotations
 
@@ -24,32 +24,35 @@ from harness.judge.kayenta import (
 from harness.judge.kayenta.printed import as_json, as_table, course_as_json, course_as_table
 
 OPTIONS = ("metrics", "pass_threshold", "marginal_threshold", "interval", "lookback", "step")
-"""What only ``--kayenta`` takes, as argparse names it."""
+"""The options that only ``--kayenta`` uses, by their names in argparse."""
 EXIT_CODES = {"Pass": 0, "Fail": 1, "Marginal": 10}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``--kayenta`` needs; ``--json`` is the judge command's own."""
+    """Add the options that ``--kayenta`` uses. ``--json`` belongs to the judge command."""
     group = parser.add_argument_group(
-        "Kayenta", "judge metric pairs exactly as Kayenta's NetflixACAJudge-v1.0 does, with warnings where it misleads"
+        "Kayenta",
+        "judge metric pairs exactly as Kayenta's NetflixACAJudge-v1.0 does, with warnings where its answer misleads",
     )
-    group.add_argument("--kayenta", metavar="CONFIG", type=Path, help="canary configuration or request, JSON or YAML")
-    group.add_argument("--metrics", metavar="PAIRS", type=Path, help="metric pairs as Kayenta archives them")
-    group.add_argument("--pass", dest="pass_threshold", metavar="SCORE", type=float, help="pass from this score")
     group.add_argument(
-        "--marginal", dest="marginal_threshold", metavar="SCORE", type=float, help="marginal from this score"
+        "--kayenta", metavar="CONFIG", type=Path, help="canary configuration or canary request, as JSON or YAML"
     )
-    group.add_argument("--interval", metavar="MINUTES", type=int, help="judge growing windows, one each interval")
+    group.add_argument("--metrics", metavar="PAIRS", type=Path, help="metric pairs, as Kayenta archives them")
+    group.add_argument("--pass", dest="pass_threshold", metavar="SCORE", type=float, help="lowest score of a pass")
+    group.add_argument(
+        "--marginal", dest="marginal_threshold", metavar="SCORE", type=float, help="lowest score of a marginal verdict"
+    )
+    group.add_argument("--interval", metavar="MINUTES", type=int, help="judge growing windows, one after each interval")
     group.add_argument("--lookback", metavar="MINUTES", type=int, help="judge sliding windows of this length instead")
     group.add_argument(
-        "--step", metavar="SECONDS", type=float, help="seconds between points, where the pairs do not say"
+        "--step", metavar="SECONDS", type=float, help="seconds between two points, if the pairs do not say"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Judge, print, and return 0 for Pass, 1 for Fail, 10 for Marginal."""
     if args.metrics is None:
-        raise JudgeInputError("--metrics: expected the file of metric pairs to judge beside --kayenta, found none")
+        raise JudgeInputError("--metrics: expected the file of metric pairs that --kayenta judges, found none")
     config = parse_config(_text(args.kayenta), file=str(args.kayenta))
     pairs = parse_pairs(_text(args.metrics), file=str(args.metrics))
     config = replace(config, warnings=(*config.warnings, *pairs.warnings))
@@ -80,13 +83,13 @@ def _judge_windows(args: argparse.Namespace, config: CanaryConfig, pairs: PairLi
 
 
 def _warn(args: argparse.Namespace, judgement: Judgement) -> None:
-    """Beside JSON for machines, warnings go to people too; the table has them already."""
+    """Print warnings for people next to JSON for machines. The table has them already."""
     for warning in judgement.warnings if args.json else ():
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def _thresholds(args: argparse.Namespace, config: CanaryConfig) -> Thresholds:
-    """From the command line, else from the request around the configuration; never from the configuration itself."""
+    """Take the thresholds from the command line, or else from the canary request; never from the configuration itself."""
     given = config.thresholds
     passing = given.pass_score if args.pass_threshold is None and given else args.pass_threshold
     marginal = given.marginal_score if args.marginal_threshold is None and given else args.marginal_threshold

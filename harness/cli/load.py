@@ -1,4 +1,4 @@
-"""``harness load``: one load profile without a scenario, with live progress and a summary that can be trusted."""
+"""``harness load``: send the load of one profile without a scenario, and prove that it was sent as planned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from harness.model.verdict import Proof, Verdict
 
 HELP = (
     "Send the load of one profile (an ordinary locustfile) to a URL in the open model, record every request, and "
-    "say whether the load was sent as planned. Exit code 0: it was; 11: it was not, so its numbers prove nothing."
+    "check that the load was sent as planned. The exit code is 11 if it was not, because its numbers then prove nothing."
 )
 _LOG_LINES = 20
 EXAMPLES = """\
@@ -44,41 +44,69 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which profile, where to, how much."""
+    """Add the options of the command."""
     parser.add_argument("profile", help="name of a profile in loadprofiles/, or the path of a locustfile")
-    parser.add_argument("--url", required=True, help="where the load goes, e.g. http://127.0.0.1:8080")
+    parser.add_argument("--url", required=True, help="where to send the load, such as http://127.0.0.1:8080")
     parser.add_argument("--rate", type=float, metavar="RPS", help="arrivals per second (default: the profile's, or 10)")
-    parser.add_argument("--duration", metavar="TIME", help="e.g. 30s or 5m (default: the profile's, or 30s)")
-    parser.add_argument("--arrivals", choices=[each.value for each in Arrivals], help="spacing (default: even)")
-    parser.add_argument("--seed", type=int, help="of Poisson arrivals and of the profile's random choices")
-    parser.add_argument("--users", type=int, help="closed model with so many users; slow answers then slow the load")
-    parser.add_argument("--processes", type=int, help="worker processes on this machine (default: 1)")
-    parser.add_argument("--warm-up", metavar="TIME", help="beginning that the summary leaves out")
-    parser.add_argument("--drain", metavar="TIME", help="how long to wait for the last answers (default: 10s)")
-    parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="sent with every request")
-    parser.add_argument("--arm-header", metavar="NAME", help="response header that names the arm")
     parser.add_argument(
-        "--profiles", type=Path, default=Path("loadprofiles"), help="folder of profiles (default: loadprofiles)"
+        "--duration", metavar="TIME", help="length of the load, such as 30s or 5m (default: the profile's, or 30s)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="every request as one row of a Parquet file")
-    parser.add_argument("--json", action="store_true", help="summary for machines on standard output")
-    cluster = parser.add_argument_group("from inside a cluster, as Jobs that are removed afterwards")
-    cluster.add_argument("--namespace", help="where the Jobs are made; without it, load is sent from this machine")
-    cluster.add_argument("--image", help="an image with this package, for master and workers")
-    cluster.add_argument("--workers", type=int, default=2, help="worker pods (default: 2)")
-    cluster.add_argument("--in-mesh", action="store_true", help="workers get the mesh's sidecar")
-    cluster.add_argument("--cpu", default="1", help="request of each pod (default: 1)")
-    cluster.add_argument("--memory", default="512Mi", help="request and limit of each pod (default: 512Mi)")
-    cluster.add_argument("--kubeconfig", type=Path, help="as for kubectl (default: $KUBECONFIG)")
-    cluster.add_argument("--context", help="of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "--arrivals",
+        choices=[each.value for each in Arrivals],
+        help="spacing of the arrivals (default: the profile's, or even)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of Poisson arrivals and of the profile's random choices (default: the profile's, or 0)",
+    )
+    parser.add_argument(
+        "--users", type=int, help="use the closed model with this number of users; slow answers then slow the load down"
+    )
+    parser.add_argument("--processes", type=int, help="worker processes on this machine (default: the profile's, or 1)")
+    parser.add_argument(
+        "--warm-up",
+        metavar="TIME",
+        help="length of the beginning that the summary leaves out (default: the profile's, or 0s)",
+    )
+    parser.add_argument(
+        "--drain", metavar="TIME", help="how long to wait for the last answers (default: the profile's, or 10s)"
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="header to send with every request; may be repeated",
+    )
+    parser.add_argument(
+        "--arm-header", metavar="NAME", help="response header that names the arm (default: x-harness-arm)"
+    )
+    parser.add_argument(
+        "--profiles", type=Path, default=Path("loadprofiles"), metavar="FOLDER", help="folder of load profiles"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="Parquet file to write, with a row for every request")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    cluster = parser.add_argument_group(
+        "cluster", "send the load from inside a cluster, with Jobs that are removed afterwards"
+    )
+    cluster.add_argument("--namespace", help="namespace of the Jobs; without it, this machine sends the load")
+    cluster.add_argument("--image", help="image with this package, for the master and the workers")
+    cluster.add_argument("--workers", type=int, default=2, help="number of worker pods")
+    cluster.add_argument("--in-mesh", action="store_true", help="give the workers a sidecar of the mesh")
+    cluster.add_argument("--cpu", default="1", help="CPU request of each pod")
+    cluster.add_argument("--memory", default="512Mi", help="memory request and limit of each pod")
+    cluster.add_argument("--kubeconfig", type=Path, metavar="FILE", help="as for kubectl (default: $KUBECONFIG)")
+    cluster.add_argument("--context", help="kube context (default: the current one)")
     cluster.add_argument("--render", action="store_true", help="print the manifests and send nothing")
     cluster.add_argument(
-        "--remove-leftovers", action="store_true", help="remove what earlier runs left, and send nothing"
+        "--remove-leftovers", action="store_true", help="remove the Jobs that earlier runs left, and send nothing"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send, watch, summarise."""
+    """Send the load, print a summary, and return 0 if the load was sent as planned, and 11 otherwise."""
     profile = find_profile(args.profile, [args.profiles])
     plan = _plan(args, profile)
     warm_up_s = _seconds(args.warm_up, "--warm-up") if args.warm_up else read_settings(profile).warm_up_s or 0.0
@@ -89,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         _check_out(args.out)
     if args.namespace is None and (args.render or args.remove_leftovers or args.image):
-        raise UsageError("--render, --remove-leftovers and --image are for a cluster: say which --namespace")
+        raise UsageError(
+            "--render, --remove-leftovers and --image are for load from inside a cluster: name the cluster's namespace with --namespace"
+        )
     check_plan(plan)
     if args.remove_leftovers:
         return _remove_leftovers(args)
@@ -140,7 +170,7 @@ def _plan(args: argparse.Namespace, profile: Path) -> LoadPlan:
 
 
 def _seconds(text: str, what: str) -> float:
-    """A duration; a plain number is one in seconds."""
+    """Return a duration in seconds. A plain number counts as seconds."""
     plain = text.strip().replace(".", "", 1).isdigit()
     return parse_duration(float(text) if plain else text, what)
 
@@ -167,7 +197,7 @@ def _load(args: argparse.Namespace) -> Load:
 
 def _jobs(args: argparse.Namespace) -> JobSettings:
     if not args.image:
-        raise UsageError("--namespace: expected also --image, an image with this package")
+        raise UsageError("--namespace: expected --image too, to name an image with this package")
     if args.workers < 1:
         raise UsageError(f"--workers: expected at least 1, found {args.workers}")
     return JobSettings(
@@ -191,7 +221,7 @@ def _remove_leftovers(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    """sent_s: seconds in which requests were due. interrupted: by Ctrl-C; what was recorded until then is kept."""
+    """Load that has ended. sent_s: seconds in which requests were due. interrupted: by Ctrl-C, which keeps the records."""
 
     report: LoadReport
     samples: Samples
@@ -208,7 +238,7 @@ def _carried_out(plan: LoadPlan, load: Load) -> _Ended:
         except KeyboardInterrupt:
             interrupted = True
         except LoadError as error:
-            print(f"harness: {str(error).partition('; last lines')[0]}", file=sys.stderr)
+            print(f"harness: {error.summary}", file=sys.stderr)
         sent_s = min(plan.duration_s, time.time() - running.started_at)
         report, samples = running.finish(), running.samples()
         log = "".join(path.read_text(errors="replace") for path in Path(folder).glob("*/locust.log"))
@@ -217,7 +247,7 @@ def _carried_out(plan: LoadPlan, load: Load) -> _Ended:
 
 
 def _watch(plan: LoadPlan, running: RunningLoad) -> None:
-    """A line a second until everything has been answered."""
+    """Print a line of progress each second until every request has been answered."""
     in_place = sys.stderr.isatty()
     while running.running():
         time.sleep(1.0)
@@ -232,7 +262,7 @@ def _print(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[P
     model = f"closed model, {plan.users} users" if report.closed else f"open model, {plan.arrivals} arrivals"
     print(f"{plan.profile.stem} -> {plan.url}   {model}, {plan.duration_s:g} s, seed {plan.seed}")
     if summary.from_s:
-        print(f"without the first {summary.from_s:g} s")
+        print(f"the first {summary.from_s:g} s are left out")
     print(f"\n{'':<32}{'requests':>9}{'errors':>9}{'rate':>9}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}")
     for row in (*summary.operations, *summary.arms, summary.total):
         print(_line(row))

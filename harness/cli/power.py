@@ -1,4 +1,4 @@
-"""What a planned run can see, in words: shared by the commands that plan runs."""
+"""Describe which effects a planned run can see, for the commands that plan runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.runner.planning import require_seen
 
-ASSUMED = "of latencies that spread like a lognormal with sigma 0.5, and errors of 0.5 %"
+ASSUMED = "for log-normal latencies with sigma 0.5 and an error rate of 0.5 %"
 
 
 def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
-    """The plan of a run with the phases, objectives and rate of the configuration; nothing is looked up.
+    """Return the plan of a run with the phases, objectives and rate of the configuration. Reads nothing else.
 
     Raises UsageError for objectives that a run would refuse.
     """
@@ -44,10 +44,10 @@ def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
 
 
 def power_lines(plan: Plan, effects: Sequence[str] = (), assumed: Assumed | None = None) -> list[str]:
-    """A line for each objective and phase, and one for each effect asked for.
+    """Return a line for each objective and phase, and one for each of ``effects``.
 
-    ``effects`` are objectives whose tolerance is the effect to be seen: ``latency_p99 < +10%`` asks
-    what a canary slower by 10 % needs. Raises UsageError for one that nobody can tell beforehand.
+    effects: objectives whose tolerance is the effect to be seen. ``latency_p99 < +10%`` asks how much evidence it takes
+    to see a canary that is 10 % slower. Raises UsageError for an effect that cannot be predicted.
     """
     lines = [f"what it can see        {ASSUMED}", *(f"  {each}" for each in visible_effects(plan, assumed))]
     return [*lines, *(f"  {_need(plan, parse_objective(text), assumed)}" for text in effects)]
@@ -61,5 +61,5 @@ def _need(plan: Plan, asked: Objective, assumed: Assumed | None) -> str:
         raise UsageError(f"{asked.text}: expected a difference of one of the run's objectives ({names})")
     found = needed(plan, known, effect, assumed)
     if found is None:
-        raise UsageError(f"{asked.text}: nobody can tell before the run what this needs; expected a larger effect")
+        raise UsageError(f"{asked.text}: what this needs cannot be told before the run; expected a larger effect")
     return f"{asked.text.replace('<', 'by').replace('>', 'by')}: needs {found}"

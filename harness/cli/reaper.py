@@ -1,4 +1,4 @@
-"""``harness reaper``: undo what dead runs left, again and again."""
+"""``harness reaper``: undo what dead runs leave in a cluster, again and again."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from harness.model.cluster import ClusterSettings
 from harness.model.units import parse_duration
 
 HELP = (
-    "Undo every change whose run shows no sign of life or whose time to live is over. Runs in the cluster; see deploy/."
+    "Undo every change whose run has stopped sending signs of life or whose time to live is over. It usually runs in the "
+    "cluster; see deploy/."
 )
 EXAMPLES = """\
-  harness reaper --namespace shop              until it is ended, looking every ten seconds
-  harness reaper --namespace shop --once       one look, for a CronJob; exit code 12 when something could not be undone
+  harness reaper --namespace shop              check every ten seconds until it is stopped
+  harness reaper --namespace shop --once       check once, for a CronJob; exit code 12 if something could not be undone
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Once or for ever, where."""
-    parser.add_argument("--once", action="store_true", help="look once, then end")
-    parser.add_argument("--every", default="10s", metavar="TIME", help="time between two looks (default: 10s)")
+    """Add the options of the command."""
+    parser.add_argument("--once", action="store_true", help="check once, then exit")
+    parser.add_argument("--every", default="10s", metavar="TIME", help="time between two checks")
     add_cluster_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when everything that had to be undone is."""
+    """Undo what has to be undone. Return 0. Raises RollbackError, with --once, if something could not be undone."""
     settings, namespace = settings_of(args)
     every_s = parse_duration(args.every, "--every")
     with closing(connected(settings, None, tell=_tell)) as kube, suppress(KeyboardInterrupt):
@@ -45,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _look(kube: Kubernetes, namespace: str, settings: ClusterSettings, *, once: bool, first: bool) -> None:
-    """One look. A reaper that stays lives through an API server in trouble; one that never had its rights says so and ends.
+    """Check once. A reaper that keeps running survives an API server in trouble, but not a missing right at its start.
 
-    Rights that it had before may come back: an API server that starts again denies everybody for a while.
+    A right that is missing later may come back: an API server that restarts refuses everybody for a while.
     """
     settle = Convergence(kube, namespace, settings)
     try:
@@ -60,7 +61,7 @@ def _look(kube: Kubernetes, namespace: str, settings: ClusterSettings, *, once: 
     for item in done:
         _tell(f"{item.change.owner}: {item.change.name}: {item.trouble or settle.said}")
     if once and any(item.trouble for item in done):
-        raise RollbackError("not everything could be undone; what to do by hand stands above")
+        raise RollbackError("not everything could be undone; the lines above say what to do by hand")
     if once and settle.lagging:
         raise RollbackError(settle.said)
 

@@ -1,4 +1,4 @@
-"""``harness run``: pytest as the gate."""
+"""``harness run``: run scenarios with pytest, whose exit code decides."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 
 import pytest
 
+from harness.cli.options import add_seed
 from harness.mesh.targets import TARGETS
 
-HELP = "Run scenarios with pytest and decide by their verdicts; words after -- go to pytest as they are."
+HELP = "Run scenarios with pytest and decide by their verdicts. Words after -- are passed to pytest unchanged."
 EXAMPLES = """\
   harness run
   harness run scenarios/test_ratings_faults.py --target cluster
@@ -17,16 +18,14 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which scenarios, where; the rest is pytest's."""
-    parser.add_argument(
-        "scenarios", nargs="*", default=["scenarios"], help="files, folders or node ids (default: scenarios)"
-    )
+    """Add the options of the command."""
+    parser.add_argument("scenarios", nargs="*", default=["scenarios"], help="files, folders or node ids of pytest")
     parser.add_argument("--target", choices=TARGETS, default="local", help="where the service runs")
-    parser.add_argument("--seed", type=int, help="seed of arrivals")
+    add_seed(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit code of pytest, or of the verdicts."""
+    """Run pytest and return its exit code, which the plugin sets to that of the verdicts."""
     words = ["-p", "no:locust", f"--harness-target={args.target}", *args.scenarios]
     if args.seed is not None:
         words.append(f"--harness-seed={args.seed}")

@@ -1,4 +1,4 @@
-"""``harness up``: the mesh of harness.yaml on this machine, until Ctrl-C."""
+"""``harness up``: run the mesh of harness.yaml on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.cli.options import add_config
 from harness.config import read_config
 from harness.errors import EnvoyError, UsageError
 from harness.mesh.local import AppliedFiles, LocalMesh, start_local_mesh
@@ -18,9 +19,9 @@ from harness.model.config import Config, Workload
 from harness.routing.istio.reading import read_resources
 
 HELP = (
-    "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and stay until Ctrl-C. "
-    "--apply adds Istio YAML (a resource of the same kind and name replaces the configured one); a changed file is "
-    "applied again, and one with a mistake leaves the last good state live."
+    "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and run until Ctrl-C. "
+    "--apply adds Istio YAML. A resource of the same kind and name replaces the configured one. A file is applied again "
+    "when it changes; if it has a mistake, the last good state stays live."
 )
 EXAMPLES = """\
   harness up
@@ -31,22 +32,28 @@ _POLL_S = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which configuration, what to add."""
+    """Add the options of the command."""
+    add_config(parser)
     parser.add_argument(
-        "--config", type=Path, default=Path("harness.yaml"), help="configuration (default: harness.yaml)"
+        "--apply",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="files with Istio resources to add",
     )
     parser.add_argument(
-        "--apply", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="Istio YAML to add"
+        "--logs", type=Path, metavar="FOLDER", help="folder for logs (default: a temporary one, kept after an error)"
     )
-    parser.add_argument("--logs", type=Path, help="folder for logs (default: a temporary one, kept after an error)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stay until Ctrl-C; 0 then."""
+    """Run the mesh until Ctrl-C and return 0."""
     config = read_config(args.config.absolute())
     for file in args.apply:
         if not file.is_file():
-            raise UsageError(f"{file}: expected a file with Istio resources, found none")
+            raise UsageError(f"{file}: expected a file with Istio resources, found no such file")
     read_resources([*config.istio, *args.apply], namespace=config.namespace)
     folder = args.logs or Path(tempfile.mkdtemp(prefix="harness-up-"))
     with start_local_mesh(config, folder, workloads="all") as mesh:

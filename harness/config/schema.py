@@ -14,6 +14,9 @@ from harness.routing.istio.yaml_lines import Place, read_documents
 
 SCHEMA_FILE = Path(__file__).with_name("harness.schema.json")
 EXAMPLE_FILE = Path(__file__).with_name("example.yaml")
+EDITOR_FILE = "harness.schema.json"
+EDITOR_LINE = f"# yaml-language-server: $schema={EDITOR_FILE}"
+"""The first line of a configuration next to the schema: editors read it."""
 _WIDTH = 100
 
 

@@ -103,7 +103,7 @@ class RemoteRun:
             return LoadProfileError(refused.read_text())
         log = self._folder / _LOG
         lines = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
-        return LoadError("\n".join([f"{problem}; last lines of the master's log:", *lines]))
+        return LoadError(problem, log="\n".join(["last lines of the master's log:", *lines]))
 
     def _mirror(self) -> None:
         """Fetch new bytes. If the master does not answer any more, remember why instead of raising an error."""

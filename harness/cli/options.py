@@ -1,0 +1,44 @@
+"""Options that several commands have, and how help is laid out: the same words and the same defaults everywhere."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from pathlib import Path
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Wrap prose, keep indented lines such as examples as they are, and add the default of each option."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = (
+            f"{indent}{line}"
+            if line.startswith(" ")
+            else textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent)
+            for line in text.splitlines()
+        )
+        return "\n".join(lines)
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, argparse.SUPPRESS) and action.default != []
+        if action.help is None or "(default" in action.help or not shown:
+            return action.help
+        text = " ".join(map(str, action.default)) if isinstance(action.default, list) else str(action.default)
+        return f"{action.help} (default: {text.replace('%', '%%')})"
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config``: the configuration file."""
+    parser.add_argument("--config", type=Path, default=Path("harness.yaml"), metavar="FILE", help="configuration file")
+
+
+def add_runs_folder(parser: argparse.ArgumentParser) -> None:
+    """Add ``--out``: where ``latest`` looks for recorded runs."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder of recorded runs, for latest"
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add ``--seed``: what makes a run's random choices repeatable."""
+    parser.add_argument("--seed", type=int, help="seed of random arrivals (default: a new one for each run)")
