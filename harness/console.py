@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: events as they happen and one progress line a second."""
+"""The live output of a run: a line for each event, and one line of progress a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _QUIET = frozenset({"phase"})
 
 
 def watcher(stream: TextIO, *, width: int) -> Notify:
-    """Write events as lines; on a terminal the progress line is overwritten in place, elsewhere each is a line."""
+    """Return a function that writes events and progress to ``stream``.
+
+    On a terminal, which is ``width`` columns wide, the progress is one line that is overwritten. Elsewhere each
+    progress is a line of its own.
+    """
     live = stream.isatty()
 
     def tell(what: Event | Progress) -> None:
@@ -30,11 +34,11 @@ def watcher(stream: TextIO, *, width: int) -> Notify:
 
 
 def silent(what: Event | Progress) -> None:
-    """Tell nobody."""
+    """Write nothing."""
 
 
 def within(manager: Callable[[], AbstractContextManager[None]], tell: Notify) -> Notify:
-    """Tell inside a context, such as pytest's switched-off capturing."""
+    """Return ``tell`` inside a context, for example one in which pytest does not capture output."""
 
     def told(what: Event | Progress) -> None:
         with manager():

@@ -1,6 +1,6 @@
-"""The one place that turns names in the configuration into concrete parts.
+"""Turn the names in the configuration into concrete parts; nothing else does that.
 
-Concrete parts are imported inside the functions: a run loads only what it uses.
+The parts are imported inside the functions, so that a run loads only what it uses.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from harness.clients.clock import steady_clock
 from harness.config import Config, resolved
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 
 JUDGES = ("sequential", "kayenta", "limits")
 _LOOK_EVERY_S = 5.0
+_Value = TypeVar("_Value")
 
 
 def judge(name: str) -> Judge:
-    """The judge called ``name``."""
+    """Return the judge called ``name``. Raises UsageError for an unknown name."""
     match name:
         case "sequential":
             from harness.judge.sequential import SequentialJudge
@@ -67,7 +68,7 @@ def mesh(config: Config, *, target: str, folder: Path) -> AbstractContextManager
 
 
 def parts(config: Config, mesh: Mesh) -> Parts:
-    """The parts of a run on ``mesh``, with the real clock. Raises ConfigError for an unknown judge."""
+    """Return the parts of a run on ``mesh``, with the real clock. Raises ConfigError for an unknown judge."""
     if config.judge not in JUDGES:
         raise config.error("judge.name", f"expected one of {', '.join(JUDGES)}, found {config.judge!r}")
     now = steady_clock()
@@ -77,7 +78,7 @@ def parts(config: Config, mesh: Mesh) -> Parts:
 
 
 def calibration(file: Path) -> Calibration:
-    """The noise of equal builds that ``harness calibrate`` wrote. Raises JudgeInputError for another file."""
+    """Read the noise of equal builds that ``harness calibrate`` wrote. Raises JudgeInputError for any other file."""
     from harness.judge.calibration import read_calibration
 
     try:
@@ -87,7 +88,7 @@ def calibration(file: Path) -> Calibration:
 
 
 def judge_settings(config: Config) -> JudgeSettings:
-    """How the configuration says that runs are judged. Raises JudgeInputError for a file that is no calibration."""
+    """Return how the configuration says that runs are judged. Raises JudgeInputError for a bad calibration file."""
     learned = None if config.calibration is None else calibration(config.calibration)
     return JudgeSettings(
         name=config.judge,
@@ -100,7 +101,7 @@ def judge_settings(config: Config) -> JudgeSettings:
 
 
 def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]) -> Settings:
-    """What the configuration says about running ``scenario``. Raises LoadProfileError for an unknown profile."""
+    """Return the settings for running ``scenario``. Raises LoadProfileError for an unknown profile."""
     return Settings(
         service=config.service,
         namespace=config.namespace,
@@ -125,7 +126,7 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]
 
 
 def workload_labels(config: Config) -> dict[str, dict[str, str]]:
-    """By service, the pod labels that all of its versions share."""
+    """Return, by service, the pod labels that all of its versions share."""
     found = {}
     for name, service in config.services.items():
         first, *others = [workload.labels for workload in service.versions.values()]
@@ -134,7 +135,7 @@ def workload_labels(config: Config) -> dict[str, dict[str, str]]:
 
 
 def guard_conditions(config: Config) -> tuple[AbortCondition, ...]:
-    """What guards ask of the outside: whether the Prometheus that the configuration names answers."""
+    """Return the abort conditions that the configuration adds: its Prometheus must answer."""
     if config.prometheus is None:
         return ()
     from harness.clients.prometheus import check_reachable
@@ -148,31 +149,35 @@ def guard_conditions(config: Config) -> tuple[AbortCondition, ...]:
     return (AbortCondition(name="Prometheus", ask=prometheus_answers),)
 
 
-def scenario(
-    config: Config,
-    *,
-    name: str,
-    seed: int,
-    faults: Sequence[Fault] = (),
-    load: str | None = None,
-    rate_rps: float | None = None,
-    objectives: Sequence[Objective] | None = None,
-    warm_up_s: float | None = None,
-    steady_s: float | None = None,
-    fault_s: float | None = None,
-    recovery_s: float | None = None,
-) -> Scenario:
-    """A scenario with everything that is not given taken from the configuration."""
+class Given(TypedDict, total=False):
+    """What a caller may give instead of the configuration's values; None means the configuration's value too."""
+
+    faults: Sequence[Fault]
+    load: str | None
+    rate_rps: float | None
+    objectives: Sequence[Objective] | None
+    warm_up_s: float | None
+    steady_s: float | None
+    fault_s: float | None
+    recovery_s: float | None
+
+
+def scenario(config: Config, *, name: str, seed: int, **given: Unpack[Given]) -> Scenario:
+    """Return a scenario; everything that is not given comes from the configuration."""
     phases = config.phases
     return Scenario(
         name=name,
         seed=seed,
-        faults=tuple(faults),
-        load=config.load.profile if load is None else load,
-        rate_rps=config.load.rate_rps if rate_rps is None else rate_rps,
-        objectives=config.objectives if objectives is None else tuple(objectives),
-        warm_up_s=phases.warm_up_s if warm_up_s is None else warm_up_s,
-        steady_s=phases.steady_s if steady_s is None else steady_s,
-        fault_s=phases.fault_s if fault_s is None else fault_s,
-        recovery_s=phases.recovery_s if recovery_s is None else recovery_s,
+        faults=tuple(given.get("faults", ())),
+        load=_or(given.get("load"), config.load.profile),
+        rate_rps=_or(given.get("rate_rps"), config.load.rate_rps),
+        objectives=tuple(_or(given.get("objectives"), config.objectives)),
+        warm_up_s=_or(given.get("warm_up_s"), phases.warm_up_s),
+        steady_s=_or(given.get("steady_s"), phases.steady_s),
+        fault_s=_or(given.get("fault_s"), phases.fault_s),
+        recovery_s=_or(given.get("recovery_s"), phases.recovery_s),
     )
+
+
+def _or(value: _Value | None, default: _Value) -> _Value:
+    return default if value is None else value

@@ -1,7 +1,7 @@
-"""pytest's door: options, fixtures and hooks of a few lines.
+"""The pytest plugin: options, fixtures and short hooks.
 
-Loaded by every pytest run where the package is installed, so it imports nothing heavy: scipy, numpy,
-the load generator and the clients come with the fixtures.
+Every pytest run loads it where the package is installed, so it imports nothing heavy: scipy, numpy, the load generator
+and the clients are imported by the fixtures.
 """
 
 from __future__ import annotations

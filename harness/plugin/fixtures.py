@@ -1,4 +1,4 @@
-"""The fixtures; each stands for one thing a scenario works with."""
+"""The fixtures of the plugin, one for each thing that a scenario works with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def harness_config(request: pytest.FixtureRequest) -> Config:
-    """The configuration: services, arms, objectives, as read from harness.yaml."""
+    """The configuration: services, arms and objectives, as read from harness.yaml."""
     return request.config.stash[SESSION].config
 
 
@@ -45,7 +45,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
 
 @pytest.fixture
 def mesh(_harness_test: ScenarioContext) -> Mesh:
-    """The mesh: services and proxies running, Istio resources as configured. Each test has its own.
+    """The running services and proxies, with the Istio resources of the configuration. Each test has its own.
 
     Example: ``mesh.entry().url`` is where requests to the service under test go.
     """
@@ -54,22 +54,22 @@ def mesh(_harness_test: ScenarioContext) -> Mesh:
 
 @pytest.fixture
 def chaos(_harness_test: ScenarioContext) -> Chaos:
-    """Faults by hand: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``."""
+    """Injects faults: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``."""
     return _harness_test.chaos
 
 
 @pytest.fixture
 def load(_harness_test: ScenarioContext) -> LoadSender:
-    """Load by hand: ``load.run("browse", "20s", rate=200)`` sends a profile's requests to both arms."""
+    """Sends load: ``load.run("browse", "20s", rate=200)`` sends the requests of a profile to both arms."""
     return _harness_test.load
 
 
 @pytest.fixture
 def canary(_harness_test: ScenarioContext) -> Canary:
-    """The canary beside its baseline.
+    """The canary and its baseline.
 
-    ``canary.run(faults=[...])`` carries out a whole scenario; ``canary.compare("latency_p99 < +10%")``
-    judges what ``load`` and ``chaos`` did by hand. Both return an analysis: ``analysis.require_pass()``.
+    ``canary.run(faults=[...])`` carries out a whole scenario. ``canary.compare("latency_p99 < +10%")`` judges what the
+    test did with ``load`` and ``chaos``. Both return an analysis: ``analysis.require_pass()``.
     """
     return _harness_test.canary
 
@@ -84,7 +84,7 @@ def _again(request: pytest.FixtureRequest, session: Session) -> str:
     from harness.runner.manifest import runnable
 
     _, *names = request.node.nodeid.split("@")[0].split("::")
-    node_id = "::".join([os.path.relpath(request.node.path), *names])  # from here; pytest's own is from its root folder
+    node_id = "::".join([os.path.relpath(request.node.path), *names])  # pytest's own id starts at its root folder
     target = "" if session.target == "local" else f" --harness-target={session.target}"
     given = request.config.getoption("--harness-config")
     config = f" --harness-config={given}" if given else ""
@@ -92,7 +92,7 @@ def _again(request: pytest.FixtureRequest, session: Session) -> str:
 
 
 def _teller(config: pytest.Config) -> Notify:
-    """Progress goes past pytest's capturing to a person; an xdist worker has nobody watching."""
+    """Return what shows events and progress in spite of pytest's capturing; an xdist worker shows nothing."""
     from harness.console import silent, watcher, within
 
     capture = config.pluginmanager.getplugin("capturemanager")

@@ -1,6 +1,6 @@
-"""pytest's hooks: each a few lines that hand over to the rooms below.
+"""The hooks of the plugin.
 
-What a test found travels on its report as plain values, so that it crosses from xdist's workers.
+The outcomes of a test are attached to its report as plain values, because xdist sends reports between processes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _KINDS: Mapping[type[BaseException], str] = {
     CanaryInconclusive: "inconclusive",
 }
 _CODES = {"fail": 1, "trouble": 12, "usage": 2, "inconclusive": 11, "marginal": 10}
-"""Exit codes by kind of failure, the one that decides first."""
+"""Exit codes by kind of failure. If a session has several kinds, the first one in this order decides."""
 _PACKAGE = Path(__file__).parents[1]
 _WITH_TRACE = 2
-"""From ``-vv`` on our own errors are shown with their traceback; their message is what a user needs."""
+"""From ``-vv`` on, our own errors are shown with a traceback; otherwise their message is enough."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the session's lazily read settings; read nothing yet."""
+    """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
     if config.pluginmanager.hasplugin("html"):
         from harness.plugin.html import HtmlReport
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """One line on where scenarios would run, if any option of ours was given."""
+    """Return one line that says where scenarios run, if any option of ours was given."""
     given = config.getoption("--harness-config"), config.getoption("--harness-seed")
     session = config.stash[SESSION]
     if session.target == "local" and given == (None, None):
@@ -58,7 +58,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put verdicts, texts and fragments of a test's outcomes on its reports."""
+    """Attach the verdicts, texts and fragments of a test's outcomes to its reports."""
     report = yield
     outcomes = item.stash.get(OUTCOMES, [])
     if call.excinfo is not None:
@@ -82,13 +82,13 @@ def _kind(error: BaseException) -> str:
 
 
 def _ours(error: BaseException) -> bool:
-    """Whether the harness itself raised it: a mistake of ours says nothing about the canary."""
+    """Return whether the harness raised it: a bug of ours says nothing about the canary."""
     frames = traceback.extract_tb(error.__traceback__)
     return any(Path(frame.filename).is_relative_to(_PACKAGE) for frame in frames)
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
-    """Show a marginal verdict as M and an inconclusive one as I: they are neither passes nor failures."""
+    """Show a marginal verdict as M and an inconclusive one as I: neither is a pass or a failure."""
     if report.when != "call" or not report.failed:
         return None
     match getattr(report, "harness_kind", ""):
@@ -101,7 +101,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Every analysis that is not a pass in full, passes in one line each; the same for GitHub's job summary."""
+    """Write every analysis that is not a pass in full, and each pass in one line; the same for GitHub's job summary."""
     reports = [
         report for group in terminalreporter.stats.values() for report in group if hasattr(report, "harness_told")
     ]
@@ -118,7 +118,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Turn pytest's ``tests failed`` into the code that says why."""
+    """Replace pytest's exit code for failed tests with the code that says why they failed."""
     if exitstatus != pytest.ExitCode.TESTS_FAILED and not _stopped_by_xdist(session.config):
         return
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
@@ -137,7 +137,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _stopped_by_xdist(config: pytest.Config) -> bool:
-    """Whether xdist ended the run after ``-x`` or ``--maxfail``: it says interrupted, where pytest alone says failed."""
+    """Return whether xdist ended the run after ``-x`` or ``--maxfail``.
+
+    Its exit code is then the one for an interrupted run, while pytest without xdist uses the one for failed tests.
+    """
     return bool(getattr(config.pluginmanager.getplugin("dsession"), "shouldstop", False))
 
 

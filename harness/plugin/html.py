@@ -1,4 +1,4 @@
-"""pytest-html's door: the verdict as a column, the report's fragments inside the row."""
+"""Extend the report of pytest-html: columns for the verdict, and the parts of our report inside each row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_CELLS = '<td class="col-verdict"></td>\n<td class="col-deviation"></td>'
 
 
 class HtmlReport:
-    """Registered only where pytest-html is active."""
+    """The hooks for pytest-html; registered only if it is active."""
 
     def __init__(self) -> None:
         self._verdicts: list[Verdict] = []
@@ -32,19 +32,19 @@ class HtmlReport:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count verdicts for the page's head."""
+        """Collect the verdicts for the summary of the page."""
         self._verdicts += [Verdict(one["verdict"]) for one in getattr(report, "harness_told", [])]
 
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """Style, script and counters, once for all fragments."""
+        """Add the style, the script and the counters, once for all fragments."""
         if self._verdicts:
             prefix.append(page.prefix(self._verdicts))
 
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
-        """Verdict and worst deviation stand after the result."""
+        """Add columns for the verdict and the worst deviation after the result."""
         cells[1:1] = page.HEADER_CELLS
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
-        """The same of the row's test; of its last outcome, if it had several."""
+        """Fill those columns from the test's last outcome."""
         told = getattr(report, "harness_told", [])
         cells[1:1] = (told[-1]["cells"] if told else _NO_CELLS).split("\n")

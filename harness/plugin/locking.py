@@ -1,6 +1,6 @@
-"""Workers of one xdist session take turns: two loads at once on one machine would measure each other.
+"""Let the workers of an xdist session take turns: two loads at once on one machine would measure each other.
 
-Each worker has its own mesh on its own ports all the same. Separate pytest runs are not held up.
+Each worker still has its own mesh on its own ports. Separate pytest runs do not wait for each other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @contextmanager
 def one_at_a_time(run_folder: Path) -> Iterator[None]:
-    """Wait for the other workers of this session, who share its folder; without xdist there is nobody to wait for."""
+    """Wait for the other workers of this session, which share ``run_folder``. Without xdist, return at once."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         yield
         return

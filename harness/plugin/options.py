@@ -1,4 +1,4 @@
-"""Options of the plugin, and the values they resolve to."""
+"""The options of the plugin, and the session that reads them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG_NAME = "harness.yaml"
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Every option begins with ``--harness-``."""
+    """Add the options. The name of each starts with ``--harness-``."""
     group = parser.getgroup("harness", "canary analysis under faults")
     group.addoption(
         "--harness-target",
@@ -52,10 +52,10 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 class Session:
-    """What all tests of one pytest run share; read once, when first asked for."""
+    """What all tests of one pytest run share. Everything is read once, when it is first needed."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Nothing is read yet: a pytest run without scenarios pays nothing."""
+        """Read nothing yet, so that a pytest run without scenarios costs nothing."""
         self._pytest = config
 
     @property
@@ -66,7 +66,7 @@ class Session:
 
     @cached_property
     def seed(self) -> int:
-        """The seed given, or one drawn for this pytest run; the same in all xdist workers."""
+        """The given seed, or a random one for this pytest run; the same in all xdist workers."""
         given: int | None = self._pytest.getoption("--harness-seed")
         if given is not None:
             return given
@@ -84,7 +84,10 @@ class Session:
         return wiring.for_target(read, self.target)
 
     def _nearest(self) -> Path:
-        """The harness.yaml of the folder pytest was started in or of one above it, else of the first tests' folder likewise."""
+        """Return the harness.yaml that is nearest to the folder in which pytest was started.
+
+        It is looked for in that folder and above it, then in the folder of the first tests and above that.
+        """
         start = self._pytest.invocation_params.dir
         tests = (start / self._pytest.args[0].split("::")[0]).absolute() if self._pytest.args else start
         folders = [start, *start.parents, tests, *tests.parents, self._pytest.rootpath]
@@ -106,13 +109,13 @@ class Session:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of this pytest run; one bundle a test in it."""
+        """The folder of this pytest run; it has one bundle for each test."""
         given: Path | None = self._pytest.getoption("--harness-out")
         return (given or self.config.out).absolute() / self.run_name
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
-"""On pytest's configuration."""
+"""Where pytest's configuration keeps the session."""
 
 OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
-"""On a test's item: the runs it finished."""
+"""Where the item of a test keeps the runs that it finished."""

@@ -1,4 +1,4 @@
-"""From the outcomes of a test to what its report carries: texts, properties, fragments; plain values only."""
+"""Attach the outcomes of a test to its report, as plain values: texts, properties and HTML fragments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.report import junit, markdown, page, terminal
 
 
 def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]) -> None:
-    """Put what was found on the report, where the terminal, JUnit's XML and pytest-html look for it."""
+    """Attach the outcomes to the report, for the terminal, JUnit XML and pytest-html."""
     for outcome in outcomes:
         item.user_properties += junit.properties(outcome.record, outcome.analysis, folder=outcome.folder)
     report.user_properties = list(item.user_properties)
@@ -18,7 +18,7 @@ def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]
 
 
 def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
-    """What one outcome has to say, as plain texts: they cross from xdist's workers."""
+    """Return what to show of one outcome. Plain texts only, because xdist sends them between processes."""
     record, analysis = outcome.record, outcome.analysis
     if analysis.verdict is Verdict.PASS:
         text = f"{terminal.line(record, analysis)}\n  report {outcome.report}"

@@ -1,4 +1,4 @@
-"""What the fixtures hand out: a test's own mesh, its canary, its faults and its load."""
+"""What the fixtures return: the mesh, the canary, the faults and the load of a test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 from harness import gate, wiring
 from harness.clients.processes.signals import signals_as_interrupts
@@ -25,16 +25,17 @@ from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
 from harness.runner.interactive_run import InteractiveRun
 from harness.runner.manifest import manifest, started_by
+from harness.runner.server_side import with_server_side
 from harness.runner.settings import Notify
 
 
 class ScenarioContext:
-    """One test's world: started when first used, put back and ended when the test is over."""
+    """The mesh and the runs of one test. They start when they are first used, and end with the test."""
 
     __test__ = False
 
     def __init__(self, session: Session, *, name: str, folder: Path, again: str, tell: Notify) -> None:
-        """folder: becomes the bundle (a test that judges twice gets ``-2`` and so on beside it)."""
+        """Start nothing yet. folder: becomes the bundle; further verdicts of the test go to ``folder-2`` and so on."""
         self.session, self.name, self.again, self.tell = session, name, again, tell
         self.outcomes: list[Outcome] = []
         self._folder = folder
@@ -49,15 +50,15 @@ class ScenarioContext:
 
     @cached_property
     def mesh(self) -> Mesh:
-        """Running services and proxies."""
+        """The running services and proxies."""
         self._world.enter_context(one_at_a_time(self.session.folder))
         return self._world.enter_context(
             gate.open_mesh(self.session.config, target=self.session.target, folder=self._folder / "logs")
         )
 
     @cached_property
-    def hand(self) -> InteractiveRun:
-        """Free-hand work, begun."""
+    def interactive_run(self) -> InteractiveRun:
+        """The interactive run of this test."""
         owner = gate.new_owner()
         facts = manifest(
             owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time()
@@ -70,46 +71,46 @@ class ScenarioContext:
 
     @property
     def chaos(self) -> Chaos:
-        """Faults by hand."""
+        """What injects faults."""
         return Chaos(self)
 
     @property
     def load(self) -> LoadSender:
-        """Load by hand."""
+        """What sends load."""
         return LoadSender(self)
 
     @property
     def canary(self) -> Canary:
-        """Judgement."""
+        """What runs scenarios and judges."""
         return Canary(self)
 
-    def scenario(self, **given: object) -> Scenario:
-        """A scenario of this test; what is not given comes from the configuration."""
-        return wiring.scenario(self.session.config, name=self.name, seed=self.session.seed, **given)  # type: ignore[arg-type]
+    def scenario(self, **given: Unpack[wiring.Given]) -> Scenario:
+        """Return a scenario of this test; everything that is not given comes from the configuration."""
+        return wiring.scenario(self.session.config, name=self.name, seed=self.session.seed, **given)
 
     def next_folder(self) -> Path:
-        """The folder of the next bundle of this test."""
+        """Return the folder of the next bundle of this test."""
         count = len(self.outcomes)
         return self._folder if not count else self._folder.with_name(f"{self._folder.name}-{count + 1}")
 
 
 class Chaos:
-    """Faults by hand."""
+    """Injects faults into the interactive run of a test."""
 
     def __init__(self, test: ScenarioContext) -> None:
-        """Of one test."""
+        """Belongs to one test."""
         self._test = test
 
     def inject(self, fault: Fault) -> AbstractContextManager[None]:
-        """The fault is live, and proven so, inside the ``with``; afterwards it is gone, and proven so."""
-        return self._test.hand.inject(fault)
+        """Keep ``fault`` injected inside the ``with`` block. Verify that it is live, and later that it is gone."""
+        return self._test.interactive_run.inject(fault)
 
 
 class LoadSender:
-    """Load by hand, to both arms at once."""
+    """Sends load to both arms at once, in the interactive run of a test."""
 
     def __init__(self, test: ScenarioContext) -> None:
-        """Of one test."""
+        """Belongs to one test."""
         self._test = test
 
     def run(
@@ -120,8 +121,11 @@ class LoadSender:
         rate: float | None = None,
         warm_up: str | float = "2s",
     ) -> None:
-        """Send ``profile`` (default: the configuration's) for ``duration`` after ``warm_up``, at ``rate`` requests per second."""
-        self._test.hand.run_load(
+        """Send the load ``profile`` for ``duration`` after ``warm_up``, at ``rate`` requests per second.
+
+        What is not given comes from harness.yaml. Durations are ``"30s"`` or seconds.
+        """
+        self._test.interactive_run.run_load(
             self._test.scenario(
                 load=profile,
                 rate_rps=rate,
@@ -132,10 +136,10 @@ class LoadSender:
 
 
 class Canary:
-    """The new build beside a fresh copy of the running one."""
+    """The new build, which is compared with a copy of the running one."""
 
     def __init__(self, test: ScenarioContext) -> None:
-        """Of one test."""
+        """Belongs to one test."""
         self._test = test
 
     def run(
@@ -150,14 +154,14 @@ class Canary:
         recovery: str | float | None = None,
         objectives: Sequence[str | Objective] | None = None,
     ) -> Analysis:
-        """Warm up, run steadily, inject the faults, let it recover; record, decide, report.
+        """Carry out a whole scenario: warm-up, steady phase, fault phase, recovery; then record, decide and report.
 
         load: name of a load profile. rate: requests per second. Durations: ``"30s"`` or seconds.
         What is not given comes from harness.yaml. Raises HarnessError when there is no verdict.
         """
-        if "hand" in vars(self._test):
+        if "interactive_run" in vars(self._test):
             raise UsageError(
-                "canary.run carries out a whole scenario of its own: use it without load and chaos, or use canary.compare"
+                "canary.run carries out a whole scenario: use it without load and chaos, or use canary.compare instead"
             )
         lengths = {"warm_up": warm_up, "steady": steady, "fault": fault, "recovery": recovery}
         scenario = self._test.scenario(
@@ -176,10 +180,10 @@ class Canary:
         )
 
     def compare(self, *objectives: str | Objective) -> Analysis:
-        """Judge what ``load`` and ``chaos`` did in this test, by these objectives (default: the configuration's)."""
+        """Judge what ``load`` and ``chaos`` did in this test, by these objectives or by those of the configuration."""
         test = self._test
         chosen = _objectives(objectives, test.session.config) if objectives else test.session.config.objectives
-        record = gate.with_server_side(test.hand.record(chosen, name=test.name), test.session.config)
+        record = with_server_side(test.interactive_run.record(chosen, name=test.name), test.session.config)
         return self._told(gate.judge_record(record, test.next_folder(), test.session.config.judge))
 
     def _told(self, outcome: Outcome) -> Analysis:

@@ -1,1 +1,1 @@
-"""Runs a scenario: phases, guard, proofs; writes the record, and decides from the record alone."""
+"""Carries out runs, proves what happened in them, and decides their verdict from the record."""

@@ -1,4 +1,4 @@
-"""What the guards of a run ask, and the load that they and the main thread look at together."""
+"""The abort conditions of a run, and the load that their thread shares with the main thread."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _ENOUGH = 50
 
 
 class SharedLoad:
-    """The load that is being sent, if any, for more than one thread."""
+    """The load that is being sent, if any; safe to use from several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """now: epoch seconds."""
+        """now: returns epoch seconds."""
         self._now, self._lock = now, threading.Lock()
         self._running: RunningLoad | None = None
 
     def begin(self, running: RunningLoad) -> None:
-        """Load is being sent."""
+        """Share a load that is being sent."""
         with self._lock:
             self._running = running
 
     def end(self) -> None:
-        """Nobody but the caller looks at the load any more."""
+        """Stop sharing the load; afterwards only the caller uses it."""
         with self._lock:
             self._running = None
 
     def samples(self) -> tuple[Samples, float] | None:
-        """Every sample so far and the seconds since the first due request; None while no load is sent."""
+        """Return every sample so far and the seconds since the first due request, or None while no load is sent."""
         with self._lock:
             if self._running is None:
                 return None
@@ -44,7 +44,7 @@ class SharedLoad:
 
 
 def conditions(settings: Settings, mesh: Mesh, load: SharedLoad) -> tuple[AbortCondition, ...]:
-    """The kill file, the mesh's own limits, the error ceiling, and whatever the settings add."""
+    """Return the conditions of a run: kill file, limits of the mesh, error ceiling, and those of the settings."""
 
     def mesh_holds() -> str:
         mesh.check()
@@ -63,14 +63,15 @@ def conditions(settings: Settings, mesh: Mesh, load: SharedLoad) -> tuple[AbortC
 
 
 def switched_off(kill_file: Path) -> str:
-    """Why the run must end now, or the empty string: somebody made the kill file."""
+    """Return why the run must end now, or an empty string: the kill file exists."""
     return f"the kill switch {kill_file} is set" if kill_file.exists() else ""
 
 
 def breach(samples: Samples, *, elapsed_s: float, error_ceiling: float) -> str:
-    """Why the run must end now, or the empty string.
+    """Return why the run must end now, or an empty string.
 
-    The ceiling holds for failed canary requests that were due in the last five seconds, from 50 requests on.
+    The ceiling applies to the share of failed canary requests among those due in the last five seconds, if there are
+    at least 50. elapsed_s: seconds since the first due request. error_ceiling: a share in (0, 1].
     """
     recent = samples.where((samples.due_s > elapsed_s - _WINDOW_S) & (samples.arm == CANARY))
     if len(recent) < _ENOUGH:

@@ -1,4 +1,4 @@
-"""From a record to its analysis: a pure function, so that a verdict can be decided again at any time."""
+"""Decide the verdict of a recorded run. A pure function, so that a verdict can be recomputed at any time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from harness.runner.proofs import proofs
 
 
 def decide(record: Record, judge: Judge) -> Analysis:
-    """The judge's analysis of a recorded run, with the proofs it rests on.
+    """Return the judge's analysis of a recorded run, with the proofs that it rests on.
 
-    A failed proof makes the verdict inconclusive; a run that ended early for a reason other than
-    proven harm never passes.
+    A failed proof makes the verdict inconclusive. A run that ended early passes in no case: unless the judge says
+    fail, its verdict is inconclusive.
     """
     end_s = record.phases[-1].end_s if record.phases else 0.0
     evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)

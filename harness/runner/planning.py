@@ -1,4 +1,4 @@
-"""From a scenario and settings to the plan of a run."""
+"""Plan a run: from a scenario and the settings to phases and a load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWNER_HEADER = "x-harness-run"
 
 
 def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
-    """The phases, objectives and shares of a run. Raises UsageError for a run that could show nothing."""
+    """Return the plan of a run. Raises UsageError for a run that could not show anything."""
     if not scenario.rate_rps > 0:
         raise UsageError(f"{scenario.name}: expected a rate above 0 requests per second, found {scenario.rate_rps:g}")
     mirror = settings.split_by is SplitBy.MIRROR
@@ -59,18 +59,18 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
 
 
 def require_seen(objectives: Sequence[Objective], split_by: SplitBy) -> None:
-    """Raise UsageError for an objective about answers to copies: they are thrown away, so nobody could compare them."""
+    """Raise UsageError for an objective that needs answers of a mirrored canary: Envoy discards those."""
     for objective in objectives if split_by is SplitBy.MIRROR else ():
         if objective.kind is not SliKind.GAUGE:
             raise UsageError(
-                f"{objective.text}: split by mirror: the answers to the canary's copies are seen by nobody, so expected objectives "
-                "about gauges alone: give harness.yaml a prometheus and gauges with PromQL over what the arms' own proxies count "
+                f"{objective.text}: split by mirror: Envoy discards the canary's answers, "
+                "so expected objectives about gauges only: give harness.yaml a prometheus and gauges with PromQL over what the arms' own proxies count "
                 '(reporter="destination"), such as "gauge:server_errors < +1"; or split by weight or header'
             )
 
 
 def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> LoadPlan:
-    """Constant load over all phases, marked as this run's."""
+    """Return a constant load over all phases, with the mark of the run in its headers."""
     baggage = f"harness.run={owner}"
     return LoadPlan(
         profile=settings.profile,
@@ -85,7 +85,7 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
 
 
 def cut_short(plan: Plan, at_s: float) -> Plan:
-    """The plan as far as it was carried out when the run ended after ``at_s`` seconds."""
+    """Return the part of the plan that was carried out when the run ended after ``at_s`` seconds."""
     phases, start = [], 0.0
     for phase in plan.phases:
         left = min(phase.duration_s, at_s - start)

@@ -1,4 +1,4 @@
-"""What a person watching a run wants to know, once a second."""
+"""The progress of a run, as the terminal shows it once a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from harness.model.units import format_duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A moment of a run: seconds, requests per second, failed and all requests of each arm so far, latency p50 of each arm."""
+    """A moment of a run.
+
+    elapsed_s, total_s: seconds since the first due request and of the whole load. rate_rps: answers per second.
+    failed, requests, p50_s: failed requests, all requests and median latency in this phase, for baseline and canary.
+    """
 
     elapsed_s: float
     total_s: float
@@ -35,7 +39,7 @@ class Progress:
 def progress(
     samples: Samples, *, elapsed_s: float, total_s: float, phase: str, phase_start_s: float, window_s: float
 ) -> Progress:
-    """Count what was answered: the rate over the last ``window_s`` seconds, the arms since ``phase_start_s``."""
+    """Return the progress: the rate of the last ``window_s`` seconds, and each arm since ``phase_start_s``."""
     done_s = samples.due_s + samples.latency_s
     recent = int(np.count_nonzero(done_s > elapsed_s - window_s))
     here = samples.due_s >= phase_start_s

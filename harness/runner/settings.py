@@ -1,4 +1,4 @@
-"""What a run needs besides the scenario and its parts."""
+"""What a run needs in addition to its scenario: settings from the configuration, and its concrete parts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from harness.runner.guard_thread import AbortCondition
 from harness.runner.progress import Progress
 
 Notify: TypeAlias = Callable[[Event | Progress], None]
-"""Told of every event as it happens, and of the progress once a second."""
+"""Called with every event as it happens, and with the progress once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The service under test and how it is run; read from the configuration by ``harness.wiring``.
+    """The service under test and how to run it; ``harness.wiring`` makes this from the configuration.
 
-    baseline, canary: labels of the two arms' workloads. canary_share, split_by: as in ``Plan``.
-    arrivals: how requests are spaced. error_ceiling: share of failed canary requests over five
-    seconds, in (0, 1], at which a run is ended. kill_file: a run ends when this file appears.
+    baseline, canary: labels of the workloads of the two arms. canary_share, split_by: as in ``Plan``.
+    arrivals: how requests are spaced. error_ceiling: a run ends when the share of failed canary requests over five
+    seconds, in (0, 1], is above it. kill_file: a run ends when this file appears.
     look_every_s: seconds between two looks of the judge; a run ends when a look proves that the canary is worse.
     judge: how the run is judged.
     workload_labels: by service, the pod labels that all of its versions share.
-    conditions: asked by the guards beside their own; misses: so many times in a row may a condition not be asked.
-    only_test_traffic: on a cluster, touch only requests that carry the run's W3C baggage.
+    conditions: additional abort conditions. misses: how many times in a row a condition may fail to be checked.
+    only_test_traffic: on a cluster, touch only requests that carry the W3C baggage of the run.
     """
 
     service: str
@@ -58,15 +58,16 @@ class Settings:
 
     @property
     def common_labels(self) -> dict[str, str]:
-        """Labels that both arms carry: they select the calls of the service under test."""
+        """The labels that both arms have; they select the calls of the service under test."""
         return {key: value for key, value in self.baseline.items() if self.canary.get(key) == value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The concrete parts of a run, and the clock it goes by.
+    """The concrete parts of a run, and its clock.
 
-    now: epoch seconds of a clock that nobody sets. wall: of one that goes on while the machine sleeps, to notice that.
+    now: returns epoch seconds of a clock that cannot be set. sleep: waits for seconds of that clock.
+    wall: returns epoch seconds of a clock that goes on while the machine sleeps, so that a sleep is noticed.
     """
 
     mesh: Mesh
