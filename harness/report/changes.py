@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.model.record import Record
 
 _MOST_LINES = 400
@@ -39,14 +39,16 @@ def changes(record: Record) -> tuple[ResourceDiff, ...]:
     )
 
 
-def _texts(resources: Sequence[Json]) -> Mapping[str, str]:
+def _texts(resources: Sequence[JsonObject]) -> Mapping[str, str]:
     """Return the YAML of each resource by kind and name, without the fields that the API server sets."""
     texts = {}
     for resource in resources:
-        metadata = {k: v for k, v in resource.get("metadata", {}).items() if k not in _SERVER_FIELDS}
-        name = f"{resource.get('kind')} {metadata.get('namespace', 'default')}/{metadata.get('name')}"
-        shown = {k: v for k, v in {**resource, "metadata": metadata}.items() if k != "status"}
-        texts[name] = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+        own = resource.get("metadata")
+        fields = own if isinstance(own, dict) else {}
+        metadata: dict[str, JsonValue] = {name: value for name, value in fields.items() if name not in _SERVER_FIELDS}
+        title = f"{resource.get('kind')} {metadata.get('namespace', 'default')}/{metadata.get('name')}"
+        shown = {name: value for name, value in {**resource, "metadata": metadata}.items() if name != "status"}
+        texts[title] = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
     return texts
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.model.json import Json
+from harness.model.json import JsonValue
 from harness.model.record import Record
 
 
@@ -67,7 +67,7 @@ def duration_s(record: Record) -> float:
     return float(due.max()) if due.size else 0.0
 
 
-def _commit(manifest: Mapping[str, Json]) -> str:
+def _commit(manifest: Mapping[str, JsonValue]) -> str:
     commit = str(manifest.get("commit") or "")[:12]
     return f"{commit} + uncommitted changes" if commit and manifest.get("dirty") else commit
 
@@ -83,6 +83,6 @@ def _started(moment: object) -> str:
     return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if parsed.tzinfo else str(moment)
 
 
-def _again(manifest: Mapping[str, Json]) -> str:
+def _again(manifest: Mapping[str, JsonValue]) -> str:
     again = manifest.get("again") or manifest.get("argv") or ""
-    return again if isinstance(again, str) else shlex.join(str(part) for part in again)
+    return shlex.join(map(str, again)) if isinstance(again, (list, tuple)) else str(again)

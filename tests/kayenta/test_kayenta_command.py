@@ -1,4 +1,4 @@
-"""``harness judge --kayenta`` from the outside: output, exit codes, refusals."""
+"""The command ``harness judge --kayenta``: output, exit codes, errors."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_marginal_is_10(tmp_path: Path) -> None:
 
 
 def test_nan_is_read_and_written_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """NaN stands bare or quoted in the pairs; the output is strict JSON with "NaN" as text."""
+    """The pairs may hold NaN with or without quotes; the output is strict JSON with "NaN" as text."""
     text = json.dumps(pairs_of([0.0, "NaN", math.nan, 0.0, 0.0], [1.0, 4.0, 2.0, 3.0, 1.0]))
     assert main([*written(tmp_path, document(nanStrategy="replace"), text), *GIVEN, "--json"]) == 1
     out = capsys.readouterr().out
@@ -92,8 +92,8 @@ def test_the_table_is_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "  - latency zone=a: unequal arms: 60 baseline and 40 canary points" in "\n".join(lines)
 
 
-def test_thresholds_come_from_a_request_or_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A request brings its own; a bare configuration's scoreThresholds are never used, only quoted."""
+def test_thresholds_come_from_a_request_or_are_required(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A request contains its own thresholds; scoreThresholds of a configuration alone are quoted but never used."""
     config = document()
     config["classifier"]["scoreThresholds"] = {"pass": 80, "marginal": 60}
     assert main(written(tmp_path, config, pairs_of(STEADY, STEADY))) == 2
@@ -121,7 +121,7 @@ def test_thresholds_come_from_a_request_or_are_asked_for(tmp_path: Path, capsys:
 def test_what_kayenta_refuses_is_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], *, config: Any, pairs: Any, message: str
 ) -> None:
-    """Exit code 2 and one line on standard error that names the field."""
+    """The command exits with 2 and prints one line on standard error that names the field."""
     assert main([*written(tmp_path, config, pairs), *GIVEN]) == 2
     printed = capsys.readouterr()
     assert message in printed.err
@@ -129,7 +129,7 @@ def test_what_kayenta_refuses_is_wrong_usage(
 
 
 def test_windows_are_judged_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--interval grows, --lookback slides; the document adds the windows and what they decide."""
+    """--interval judges growing windows, --lookback sliding ones; the document adds the windows and the decision."""
     late = [*STEADY[:40], *(value * 1.5 for value in STEADY[40:])]
     arguments = [*written(tmp_path, document(), pairs_of(STEADY, late, stepMillis=60_000)), *GIVEN, "--interval", "20"]
     assert main([*arguments, "--json"]) == 0
@@ -146,7 +146,7 @@ def test_windows_are_judged_on_request(tmp_path: Path, capsys: pytest.CaptureFix
     assert "0 to 20 min" in capsys.readouterr().out
 
 
-def test_a_real_process_says_the_same(tmp_path: Path) -> None:
+def test_a_real_process_prints_the_same(tmp_path: Path) -> None:
     """The command as users start it: JSON on standard output, nothing else, and the exit code."""
     arguments = [*written(tmp_path, document(), pairs_of(STEADY, WORSE)), *GIVEN, "--json"]
     done = subprocess.run(
@@ -156,8 +156,8 @@ def test_a_real_process_says_the_same(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["results"][0]["classification"] == "High"
 
 
-def test_beside_json_warnings_go_to_people_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json each warning stands in the document and on standard error; the document alone is on standard output."""
+def test_with_json_warnings_also_go_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json each warning is in the document and on standard error; standard output holds only the document."""
     main([*written(tmp_path, document(), pairs_of(STEADY[:5], WORSE[:5])), *GIVEN, "--json"])
     printed = capsys.readouterr()
     warnings = json.loads(printed.out)["warnings"]
@@ -166,7 +166,7 @@ def test_beside_json_warnings_go_to_people_too(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_pair_without_a_metric_is_named_by_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pair that the configuration does not know is refused with its place in the file and the known metrics."""
+    """The error for a pair of an unknown metric names its position in the file and the known metrics."""
     pairs = [*pairs_of(STEADY, STEADY), *pairs_of(STEADY, STEADY, "latencies")]
     assert main([*written(tmp_path, document(), pairs), *GIVEN]) == 2
     assert "pairs[1].name: Could not find metric config for 'latencies'" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_yaml_with_every_field_is_read_without_a_warning() -> None:
 
 
 def test_json_and_yaml_read_the_same() -> None:
-    """A configuration may stand in either format."""
+    """A configuration may have either format."""
     assert parse_config(json.dumps(document()), file="c.json") == parse_config(json.dumps(document()), file="c.yml")
 
 
@@ -83,7 +83,7 @@ def test_json_and_yaml_read_the_same() -> None:
     ],
 )
 def test_unknown_fields_are_warned_about(change: Any, path: str) -> None:
-    """A field that nothing reads is named in a warning, wherever it stands."""
+    """A warning names each field that Kayenta does not read, at every level."""
     given = document()
     change(given)
     assert any(warning.startswith(f"{path}: unknown field") for warning in read_config(given).warnings)
@@ -105,7 +105,7 @@ def test_unknown_fields_are_warned_about(change: Any, path: str) -> None:
     ],
 )
 def test_wrong_types_in_the_rules_are_refused_with_the_field(canary: Any, field: str) -> None:
-    """What makes Kayenta's judge throw ends the judgement and names the field."""
+    """A value on which Kayenta's judge throws ends the judgement with an error that names the field."""
     read = read_config(document(**canary))
     with pytest.raises(JudgeInputError) as refused:
         judge_pairs(read, [pair(STEADY, WORSE)], USUAL)
@@ -150,7 +150,7 @@ def test_rules_of_a_metric_without_a_pair_are_not_read() -> None:
     ],
 )
 def test_wrong_types_in_the_configuration_are_refused_with_the_field(change: Any, message: str) -> None:
-    """What Kayenta cannot bind or store is refused, with its path."""
+    """A value that Kayenta cannot read or store is an error that names its path."""
     given = document()
     change(given)
     with pytest.raises(JudgeInputError) as refused:
@@ -165,8 +165,8 @@ def test_wrong_types_in_the_configuration_are_refused_with_the_field(change: Any
         (lambda one: one["judge"].update(name="mine"), "judge.name: expected NetflixACAJudge-v1.0, found 'mine'"),
     ],
 )
-def test_what_the_judge_needs_is_asked_for_when_judging(change: Any, message: str) -> None:
-    """Configurations without it load, and are refused when there is something to judge."""
+def test_what_the_judge_needs_is_checked_when_judging(change: Any, message: str) -> None:
+    """A configuration without it can be read, but judging with it is an error."""
     given = document()
     change(given)
     read = read_config(given)
@@ -175,8 +175,8 @@ def test_what_the_judge_needs_is_asked_for_when_judging(change: Any, message: st
     assert str(refused.value).startswith(message)
 
 
-def test_requests_bring_thresholds_and_times() -> None:
-    """A configuration may stand inside an ad-hoc or a standalone request."""
+def test_requests_contain_thresholds_and_times() -> None:
+    """A configuration may be part of an ad-hoc or a standalone request."""
     request = {
         "scopes": [
             {
@@ -203,7 +203,7 @@ def test_requests_bring_thresholds_and_times() -> None:
     )
 
 
-def test_pairs_take_nan_bare_and_as_text_and_numbers_as_text() -> None:
+def test_pairs_may_hold_nan_and_numbers_as_text() -> None:
     """NaN, infinities and numbers in quotes are read as Kayenta's archive writes them."""
     text = (
         '[{"name": "m", "tags": {"n": 1}, "values": {"control": [1, NaN, "NaN"], "experiment": ["Infinity", "1.5"]}}]'
@@ -215,7 +215,7 @@ def test_pairs_take_nan_bare_and_as_text_and_numbers_as_text() -> None:
 
 
 def test_archived_pairs_say_when_their_points_were() -> None:
-    """Start and step stand at the pair in old archives and in a scope of each side in new ones."""
+    """Old archives store start and step with the pair, new ones in a scope of each side."""
     values = {"control": [1], "experiment": [2]}
     old = read_pairs([{"name": "m", "values": values, "startTimeMillis": 1000, "stepMillis": 60000, "attributes": {}}])
     scope = {"startTimeIso": "x", "startTimeMillis": 1000, "stepMillis": 60000}
@@ -249,15 +249,15 @@ def test_archived_pairs_say_when_their_points_were() -> None:
     ],
 )
 def test_wrong_pairs_are_refused_with_the_field(given: Any, message: str) -> None:
-    """What is no list of pairs of numbers is refused, with its place."""
+    """Anything but a list of pairs of numbers is an error that names the path."""
     with pytest.raises(JudgeInputError) as refused:
         read_pairs(given)
     assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize(("key", "found"), [("effectSize", "big"), ("outliers", ["remove"])])
-def test_rules_that_are_no_object_are_warned_about(key: str, found: Any) -> None:
-    """Kayenta finds no rule in them and takes its defaults, which is said."""
+def test_rules_that_are_not_an_object_are_warned_about(key: str, found: Any) -> None:
+    """Kayenta ignores them and uses its defaults; a warning says so."""
     warnings = read_config(document(**{key: found})).warnings
     assert any(f".canary.{key}: expected an object, found {found!r}" in warning for warning in warnings)
 
@@ -277,7 +277,7 @@ def test_unknown_fields_of_pairs_are_warned_about() -> None:
         ("[]", "c.json", "document: expected an object"),
     ],
 )
-def test_text_that_is_no_document_is_refused_with_the_file(text: str, file: str, message: str) -> None:
+def test_text_that_cannot_be_parsed_is_refused_with_the_file(text: str, file: str, message: str) -> None:
     """Broken text names the file and what is wrong."""
     with pytest.raises(JudgeInputError) as refused:
         parse_config(text, file=file)

@@ -1,4 +1,4 @@
-"""Kayenta's configurations as objectives of ours."""
+"""Kayenta's configurations become objectives of the harness."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def imported(given: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def objective_of(name: str, **canary: Any) -> str:
-    """The objective that one metric becomes."""
+    """Return the objective that one metric becomes."""
     found: str = imported(document(name, **canary))[0]["objectives"][0]["objective"]
     return found
 
@@ -77,8 +77,8 @@ def test_weights_groups_flags_and_thresholds_are_kept() -> None:
         ({}, "query: prometheus metricName=latency"),
     ],
 )
-def test_what_has_no_counterpart_is_said(canary: Any, comment: str) -> None:
-    """Each thing that could not be carried over stands in a comment at its metric."""
+def test_settings_without_a_counterpart_are_commented(canary: Any, comment: str) -> None:
+    """A comment at the metric names each setting that was not carried over."""
     assert comment in imported(document(**canary))[1]
 
 

@@ -1,4 +1,4 @@
-"""Kayenta's judge behind the port of all judges, on recorded requests."""
+"""Kayenta's judge behind the harness's port for judges, on recorded requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def decided(seen: Evidence, *objectives: str, final: bool = True, now_s: float =
 
 
 def test_equal_arms_pass() -> None:
-    """An innocent canary passes with 100, one finding an objective and judged phase."""
+    """A canary that is no worse passes with 100 and has one finding per objective and judged phase."""
     found = decided(evidence())
     assert (Verdict.PASS, 100.0, "kayenta", True) == (found.verdict, found.score, found.judge, found.final)
     assert len(found.findings) == 6
@@ -35,7 +35,7 @@ def test_equal_arms_pass() -> None:
 
 
 def test_unequal_shares_pass_and_are_warned_about() -> None:
-    """Throughput is compared by planned share; the bias of percentiles is said."""
+    """Throughput is compared by planned share, and a warning names the bias of percentiles."""
     found = KayentaJudge().judge(
         evidence(samples(canary_share=0.2)), plan(*OBJECTIVES, canary_share=0.2), now_s=120, final=True
     )
@@ -93,7 +93,7 @@ def test_a_critical_objective_sets_the_score_to_0() -> None:
 
 @pytest.mark.parametrize("arm", [0, 1])
 def test_a_missing_arm_is_inconclusive(arm: int) -> None:
-    """Nodata never passes and never fails; what is missing is named."""
+    """Nodata neither passes nor fails, and the finding names what is missing."""
     whole = samples()
     found = decided(evidence(whole.where(whole.arm == arm)), "latency_p50 < +10%")
     assert found.verdict is Verdict.INCONCLUSIVE
@@ -120,7 +120,7 @@ def test_one_point_is_inconclusive_when_the_test_fails() -> None:
     ],
 )
 def test_objectives_that_kayenta_cannot_judge_keep_the_run_from_passing(objective: str, why: str) -> None:
-    """What has no counterpart is inconclusive, with its reason; the others are judged."""
+    """An objective without a counterpart is inconclusive with a reason; the others are judged."""
     found = decided(evidence(), objective, "throughput > -10%")
     assert found.verdict is Verdict.INCONCLUSIVE
     unjudged = [finding for finding in found.findings if finding.verdict is Verdict.INCONCLUSIVE]
@@ -131,7 +131,7 @@ def test_objectives_that_kayenta_cannot_judge_keep_the_run_from_passing(objectiv
     assert spared.verdict is Verdict.PASS
 
 
-def test_a_limit_beside_a_tolerance_is_warned_about() -> None:
+def test_a_limit_next_to_a_tolerance_is_warned_about() -> None:
     """The difference is judged, the limit is not."""
     found = decided(evidence(), "latency_p50 < +10% and < 1ms")
     assert found.verdict is Verdict.PASS
@@ -139,15 +139,15 @@ def test_a_limit_beside_a_tolerance_is_warned_about() -> None:
 
 
 def test_before_the_end_nothing_passes() -> None:
-    """Kayenta judges once, at the end: on the way every look is inconclusive, also for a bad canary."""
+    """Kayenta judges once, at the end: every earlier look is inconclusive, even for a bad canary."""
     for seen in (evidence(), evidence(samples(slower=3))):
         found = decided(seen, final=False, now_s=100)
         assert (Verdict.INCONCLUSIVE, False) == (found.verdict, found.final)
         assert "at the end of the run" in found.reason
 
 
-def test_growing_windows_fail_on_the_way() -> None:
-    """With an analysis interval the first window at or below marginal fails, and a later look says the same."""
+def test_growing_windows_can_fail_before_the_end() -> None:
+    """With an analysis interval the first window at or below marginal fails, and so does every later look."""
     seen, wanted = evidence(samples(slower=1.5)), plan("latency_p50 < +10%")
     judge = KayentaJudge(look_every_s=30)
     looks = [judge.judge(seen, wanted, now_s=now_s, final=now_s == 120) for now_s in (20, 30, 60, 120)]
@@ -185,8 +185,8 @@ def test_gauges_are_compared_from_series() -> None:
 
 
 @pytest.mark.parametrize("judge", [KayentaJudge(), LimitsJudge()], ids=lambda judge: judge.name)
-def test_reduced_counts_alone_are_no_points(judge: Judge) -> None:
-    """A table without its samples is inconclusive, and the warning says what is needed."""
+def test_reduced_counts_alone_are_not_enough(judge: Judge) -> None:
+    """A table without samples is inconclusive, and a warning names what is needed."""
     whole = samples(requests=2_000)
     reduced = Evidence(
         samples=whole.where(whole.arm > 1),
@@ -199,7 +199,7 @@ def test_reduced_counts_alone_are_no_points(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize(("column", "value"), [("latency_s", np.nan), ("latency_s", -1.0), ("due_s", np.inf)])
-def test_numbers_that_are_no_times_are_refused_with_their_row(column: str, value: float) -> None:
+def test_invalid_times_are_refused_with_their_row(column: str, value: float) -> None:
     """NaN, infinite and negative times name column and row."""
     broken = samples(requests=100)
     getattr(broken, column)[41] = value

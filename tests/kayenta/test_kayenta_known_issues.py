@@ -1,4 +1,4 @@
-"""Where Kayenta misleads, as its users reported it: the verdict stays Kayenta's, and a warning says what is wrong."""
+"""Cases in which Kayenta misleads, as users reported them: the verdict stays Kayenta's, and a warning explains it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_kayenta_283_few_points_are_warned_about(points: int, chance: str) -> No
 
 
 def test_referee_62_weights_that_do_not_add_to_100() -> None:
-    """Passed metrics under weights of 60 score 60; under 150 they score 150: both are said."""
+    """With weights of 60 passed metrics score 60, with 150 they score 150; both cause a warning."""
     less = judge_pairs(config(weights={"group": 60}), [pair(STEADY, STEADY)], USUAL)
     more = judge_pairs(config(weights={"group": 150}), [pair(STEADY, STEADY)], USUAL)
     assert [60.0, 150.0] == [less.score.total, more.score.total]
@@ -163,13 +163,13 @@ def test_a_class_that_rests_on_rounding_is_named() -> None:
 
 
 def test_correlated_points_are_warned_about() -> None:
-    """A flagged metric whose neighbouring points hang together says that the confidence is not what it seems."""
+    """A flagged metric with correlated points warns that the confidence is lower than it seems."""
     walk = np.cumsum(np.random.default_rng(1).normal(0, 1, 60))
     assert says(judged(walk + 1000, walk[::-1] + 1200), "neighbouring points are correlated")
 
 
-def test_constant_series_say_that_kayenta_is_random_there() -> None:
-    """10 against 10.0001 is decided by noise; the warning counts what other draws say."""
+def test_constant_series_are_warned_about() -> None:
+    """Noise decides 10 against 10.0001; the warning counts the results of other draws."""
     found = judged([10.0] * 10, [10.0001] * 10)
     assert says(found, "both sides are constant", "10 other draws say")
 
@@ -207,7 +207,7 @@ def test_a_score_at_the_marginal_threshold_is_ambiguous() -> None:
     ],
 )
 def test_rules_that_mean_something_else_are_warned_about(canary: Any, warning: str) -> None:
-    """Misspelt choices, nulls and crossed thresholds are judged as Kayenta does, with a warning."""
+    """Misspelt choices, nulls and crossed thresholds are treated as in Kayenta, with a warning."""
     assert says(judged(STEADY, STEADY, **canary), warning)
 
 
@@ -222,5 +222,5 @@ def test_old_and_missing_judges_are_named() -> None:
 
 
 def test_a_sound_judgement_has_no_warnings() -> None:
-    """Sixty equal-sized positive points a side, full weights: nothing to say."""
+    """Sixty positive points per side and full weights cause no warning."""
     assert judged(STEADY, WORSE, effectSize={"allowedIncrease": 1.1}).warnings == ()

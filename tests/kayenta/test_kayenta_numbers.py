@@ -1,4 +1,4 @@
-"""Numbers of the Kayenta judge that can be worked out on paper."""
+"""Numbers of the Kayenta judge that can be computed by hand."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_effect_sizes() -> None:
     [((2,), (1, 2, 3), 0.5), ((3,), (1, 2, 3), 2.5 / 3), ((5, 6), (1, 2), 1), ((1, 2), (5, 6), 0), ((1,), (1,), 0.5)],
 )
 def test_the_common_language_effect_counts_pairs(x: Any, y: Any, expected: float) -> None:
-    """Of all pairs the share in which x is above y; ties count half."""
+    """The effect is the share of pairs in which x is above y; ties count half."""
     assert common_language_effect(numbers(*x), numbers(*y)) == pytest.approx(expected)
 
 
@@ -157,7 +157,7 @@ def test_a_proven_increase_is_high_from_the_allowed_ratio(direction: str, allowe
     [("either", 1, "Low"), ("decrease", 0.2, "Low"), ("decrease", 0.19, "Pass"), ("increase", 1, "Pass")],
 )
 def test_a_proven_decrease_is_low_down_to_the_allowed_ratio(direction: str, allowed: float, expected: str) -> None:
-    """The other way round the ratio is 0.2."""
+    """With the sides swapped the ratio is 0.2."""
     rules = Rules(direction=Direction(direction), allowed_decrease=allowed)
     found = classify(HIGH, LOW, rules, name="m")
     assert (found.label, found.ratio) == (expected, 0.2)

@@ -1,4 +1,4 @@
-"""What holds for any numbers: no errors, the same answer again, and symmetry."""
+"""Properties that hold for any numbers: no errors, deterministic results, and symmetry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Kayenta's judge says of small series: classes, effect sizes, group scores, rounding, thresholds."""
+"""Kayenta's judge on small series: labels, effect sizes, group scores, rounding, thresholds."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_empty_side(canary: Any, expected: str, critical: bool) -> None:
     assert (expected, critical, 1.0) == (result.label.value, result.critical, result.found.ratio)
 
 
-def test_only_nan_is_no_data_unless_replaced() -> None:
+def test_a_side_of_nan_alone_has_no_data_unless_replaced() -> None:
     """A side of NaN alone is empty when gaps are dropped, and zeros when they are replaced."""
     assert label_of(STEADY, [math.nan] * 60) == "Nodata"
     assert label_of(STEADY, [math.nan] * 60, nanStrategy="replace") == "Low"
@@ -200,7 +200,7 @@ def test_several_tag_sets_are_several_results() -> None:
 
 
 def test_a_pair_without_a_metric_is_refused() -> None:
-    """A pair that the configuration does not know ends the judgement, as in Kayenta."""
+    """A pair of an unknown metric ends the judgement with an error, as in Kayenta."""
     with pytest.raises(
         JudgeInputError, match="Could not find metric config for 'other'; metrics of the configuration: latency"
     ):
@@ -208,7 +208,7 @@ def test_a_pair_without_a_metric_is_refused() -> None:
 
 
 def test_a_metric_without_groups_is_refused_unless_muted() -> None:
-    """Missing groups end the judgement; an empty list counts nowhere; a muted metric is not asked for them."""
+    """Missing groups are an error, an empty list counts nowhere, and a muted metric needs no groups."""
     without = document()
     del without["metrics"][0]["groups"]
     with pytest.raises(JudgeInputError, match="groups of metric 'latency'"):

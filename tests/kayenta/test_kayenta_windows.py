@@ -20,7 +20,7 @@ def spans(schedule: Schedule) -> list[tuple[float, float]]:
 
 
 def test_windows_grow_from_the_start() -> None:
-    """Without a lookback each judgement sees all since the start; a remainder is never judged."""
+    """Without a lookback each judgement covers everything since the start; a remainder is not judged."""
     assert spans(Schedule(lifetime_min=70, interval_min=20)) == [(0, 20), (0, 40), (0, 60)]
 
 
@@ -67,7 +67,7 @@ def test_sliding_windows_see_a_late_regression_that_growing_ones_dilute() -> Non
 
 
 def test_windows_need_a_step() -> None:
-    """Pairs that do not say how far their points are apart cannot be cut."""
+    """Pairs without a step cannot be divided into windows."""
     with pytest.raises(JudgeInputError, match="stepMillis of pair 'latency'"):
         judge_windows(config(), [pair(STEADY, STEADY)], USUAL, Schedule(lifetime_min=60))
 

@@ -1,4 +1,4 @@
-"""Fixed limits: the canary alone, window by window, as Flagger and Argo Rollouts count."""
+"""The judge with fixed limits checks the canary alone, window by window, like Flagger and Argo Rollouts."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_critical_limit_sets_the_score_to_0() -> None:
         assert sum(finding.points_lost for finding in found.findings) == pytest.approx(100 - found.score)
 
 
-def test_a_difference_beside_a_limit_is_warned_about() -> None:
+def test_a_difference_next_to_a_limit_is_warned_about() -> None:
     """Only the limit is judged."""
     found = decided(evidence(), "latency_p50 < +10% and < 500ms")
     assert found.verdict is Verdict.PASS
@@ -131,7 +131,7 @@ def test_a_difference_beside_a_limit_is_warned_about() -> None:
     )
 
 
-def test_numbers_that_are_no_times_are_refused() -> None:
+def test_invalid_times_are_refused() -> None:
     """A negative latency names its row."""
     broken = samples(requests=10)
     broken.latency_s[3] = -1

@@ -1,4 +1,4 @@
-"""Resources that are wrong: each is refused with file, line and path, before anything changes."""
+"""Invalid resources are errors with file, line and path, before anything changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of a running mesh: live when entered, gone when left, whatever happens in between."""
+"""Changes of a running mesh are live inside the block and undone after it, whatever happens in between."""
 
 from __future__ import annotations
 

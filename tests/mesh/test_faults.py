@@ -1,4 +1,4 @@
-"""Injected delays and aborts: whom they hit, how often, and what they leave alone."""
+"""Injected delays and aborts: which requests they affect, how often, and which they do not."""
 
 from __future__ import annotations
 

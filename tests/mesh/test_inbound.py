@@ -35,7 +35,7 @@ def patched(fault: Fault, *, test_only: bool = False) -> Any:
 
 @contextmanager
 def proxy(inserted: Any, folder: Path) -> Iterator[str]:
-    """The URL of a real Envoy that answers 200 behind the inserted filter, as a sidecar would in front of its service."""
+    """Return the URL of an Envoy that answers 200 after the inserted filter, like a sidecar before its service."""
     (port,) = free_ports(1)
     router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPES}.http.router.v3.Router"}}
     route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "hello"}}}

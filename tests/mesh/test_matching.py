@@ -1,4 +1,4 @@
-"""Which requests a route takes."""
+"""Match conditions decide which requests a route takes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_without_resources_every_version_of_a_service_answers(world: World) -> N
     ],
 )
 def test_every_way_to_write_a_service_reaches_it(world: World, name: str) -> None:
-    """The listener of a workload tells services apart by Host, with or without a port."""
+    """The listener of a workload selects the service by Host header, with or without a port."""
     world.serve(SUBSETS, routes("- route: [{destination: {host: reviews, subset: v2}}]"))
     answer = request(world.mesh.outbound("productpage-v1"), headers={"host": name})
     assert (answer.workload, answer.seen["headers"]["host"]) == ("reviews-v2", name)
@@ -151,7 +151,7 @@ def test_the_authority_is_the_host_that_was_called(world: World) -> None:
 
 
 def test_an_unknown_host_is_answered_502(world: World) -> None:
-    """What is no service of the mesh goes nowhere, as with REGISTRY_ONLY."""
+    """A host outside the mesh cannot be reached, as with REGISTRY_ONLY."""
     assert request(world.mesh.outbound("productpage-v1"), headers={"host": "example.org"}).status == 502
 
 

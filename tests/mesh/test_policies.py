@@ -1,4 +1,4 @@
-"""Traffic policies of DestinationRules: pools, ejection, balancing, and whose policy counts."""
+"""Traffic policies of DestinationRules: pools, ejection, balancing, and which policy takes precedence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_settings_of_the_port_replace_all_others(world: World) -> None:
 
 
 def test_an_endpoint_that_keeps_failing_is_ejected(world: World) -> None:
-    """After three 5xx in a row v1 gets nothing for the ejection time; the others go on."""
+    """After three consecutive 5xx responses v1 gets no requests for the ejection time; the others still do."""
     world.serve("""
         apiVersion: networking.istio.io/v1
         kind: DestinationRule
@@ -99,7 +99,7 @@ def test_an_endpoint_that_keeps_failing_is_ejected(world: World) -> None:
 
 
 def test_aborts_do_not_eject(world: World) -> None:
-    """What the proxy answers itself says nothing about the endpoint."""
+    """A response of the proxy itself does not count against the endpoint."""
     world.serve(
         _rule("{outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 30s, maxEjectionPercent: 100}}"),
         routes("""
@@ -114,7 +114,7 @@ def test_aborts_do_not_eject(world: World) -> None:
 
 
 def test_a_limit_of_requests_per_connection_opens_new_ones(world: World) -> None:
-    """The policy is taken by Envoy and answers go on."""
+    """Envoy accepts the policy and requests still succeed."""
     pool = """{connectionPool: {tcp: {connectTimeout: 300ms, idleTimeout: 5s, maxConnectionDuration: 10s,
                tcpKeepalive: {time: 10s, interval: 5s, probes: 3}},
                http: {maxRequestsPerConnection: 1, maxRetries: 3, idleTimeout: 4s}}}"""
@@ -123,7 +123,7 @@ def test_a_limit_of_requests_per_connection_opens_new_ones(world: World) -> None
 
 
 def test_clusters_are_named_as_istiod_names_them(tmp_path) -> None:
-    """Host, port and subset make the name; a subset holds the endpoints that carry its labels."""
+    """The name contains host, port and subset; a subset holds the endpoints with its labels."""
     file = tmp_path / "rule.yaml"
     file.write_text(SUBSETS)
     made = clusters(read_resources([file]), topology({"reviews-v2": 1}).services, namespace="default")

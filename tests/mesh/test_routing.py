@@ -48,7 +48,7 @@ def test_a_destination_may_be_another_service(world: World) -> None:
 
 
 def test_a_subset_without_endpoints_answers_503(world: World) -> None:
-    """Nobody carries the subset's labels: no healthy upstream, as in Istio."""
+    """No endpoint has the subset's labels: no healthy upstream, as in Istio."""
     world.serve(SUBSETS, routes("- route: [{destination: {host: reviews, subset: gone}}]"))
     answer = world.get("reviews")
     assert (answer.status, answer.body) == (503, "no healthy upstream")
@@ -214,13 +214,13 @@ def test_each_destination_has_header_operations_of_its_own(world: World) -> None
 
 
 def test_a_timeout_answers_504(world: World) -> None:
-    """The route's time-out ends a slow call."""
+    """The route's timeout ends a slow call."""
     world.serve(routes("- timeout: 200ms\n  route: [{destination: {host: reviews}}]"))
     assert world.get("reviews", headers={"x-want-delay": "1.5"}).status == 504
 
 
 def test_without_a_timeout_a_slow_call_is_waited_for(world: World) -> None:
-    """Istio has no default time-out."""
+    """Istio has no default timeout."""
     world.serve(routes("- route: [{destination: {host: reviews}}]"))
     assert world.get("reviews", headers={"x-want-delay": "0.5"}).status == 200
 
@@ -283,8 +283,8 @@ def test_cors_answers_preflights(world: World) -> None:
     assert not world.received
 
 
-def test_unreachable_routes_are_told(world: World) -> None:
-    """A route behind one that takes everything is valid in Istio, but surely not meant."""
+def test_unreachable_routes_are_warned_about(world: World) -> None:
+    """A route after one that takes every request is valid in Istio, but hardly intended."""
     world.serve(
         routes("""
         - fault: {abort: {httpStatus: 555, percentage: {value: 100}}}
@@ -309,8 +309,8 @@ def test_unreachable_routes_are_told(world: World) -> None:
         ("- match: [{uri: {prefix: ''}}]\n  redirect: {uri: /x}", ""),
     ],
 )  # fmt: skip
-def test_fields_without_effect_are_told(world: World, http: str, warning: str) -> None:
-    """Istio takes them and says nothing."""
+def test_fields_without_effect_are_warned_about(world: World, http: str, warning: str) -> None:
+    """Istio accepts them without a warning."""
     world.serve(routes(http))
     found = world.mesh.warnings()
     assert len(found) == bool(warning)

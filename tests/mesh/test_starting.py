@@ -1,4 +1,4 @@
-"""Starting and ending the mesh: what goes wrong is told, and nothing is left running."""
+"""Starting and stopping the mesh: failures are reported, and no process is left running."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def project(tmp_path: Path) -> Path:
 
 @contextmanager
 def _no_child_left():
-    """Whatever is started inside has ended when it is left."""
+    """Check that every process that is started inside the block has ended after it."""
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
     after = {child.pid for child in psutil.Process().children(recursive=True)}
@@ -108,15 +108,15 @@ def test_two_meshes_at_once_do_not_disturb_each_other(project: Path) -> None:
         assert sum(row.total for row in one.request_counts()) == 1
 
 
-def test_the_canary_takes_environment_of_the_moment(project: Path) -> None:
-    """Only the canary gets it."""
+def test_the_canary_takes_additional_environment_variables(project: Path) -> None:
+    """Only the canary gets them."""
     config = read_config(project / "harness.yaml")
     with start_local_mesh(config, project / "run", canary_env={"RATINGS_HINT": "x"}) as mesh:
         assert request(mesh.entry().url).status == 200
 
 
-def test_a_dead_service_is_told_by_check(project: Path) -> None:
-    """With the name of the process."""
+def test_check_reports_a_dead_service(project: Path) -> None:
+    """The error names the process."""
     with start_local_mesh(read_config(project / "harness.yaml"), project / "run") as mesh:
         lines = {child: child.cmdline() for child in psutil.Process().children(recursive=True)}
         (victim,) = (
@@ -128,8 +128,8 @@ def test_a_dead_service_is_told_by_check(project: Path) -> None:
             _until_raises(mesh.check)
 
 
-def test_a_dead_envoy_is_told_by_check(tmp_path: Path) -> None:
-    """With the last lines of its log."""
+def test_check_reports_a_dead_envoy(tmp_path: Path) -> None:
+    """The error contains the last lines of its log."""
     with open_local_mesh(topology({}), (), tmp_path, entry="reviews", check=lambda: None) as mesh:
         psutil.Process(mesh.envoy_pid).kill()
         with pytest.raises(EnvoyError, match="envoy: expected a process that keeps running"):
@@ -143,7 +143,7 @@ def test_a_wrong_resource_stops_the_start_before_anything_runs(project: Path) ->
         start_local_mesh(read_config(project / "harness.yaml"), project / "run").__enter__()
 
 
-def test_a_service_that_ends_at_once_is_told_and_envoy_ends_too(project: Path) -> None:
+def test_a_service_that_ends_at_once_is_reported_and_envoy_ends_too(project: Path) -> None:
     """The last lines of its log are in the error."""
     (project / "server.py").write_text("raise SystemExit('out of tea')")
     with _no_child_left(), pytest.raises(ServiceError, match="out of tea"):
@@ -189,8 +189,8 @@ def test_envoy_is_found_in_its_package() -> None:
     assert os.access(find_envoy({}), os.X_OK)
 
 
-def test_envoy_is_found_beside_a_module_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ``envoy.py`` of the user's own is not taken for the package."""
+def test_envoy_is_found_next_to_a_module_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's own ``envoy.py`` is not mistaken for the package."""
     (tmp_path / "envoy.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     assert os.access(find_envoy({}), os.X_OK)
@@ -203,10 +203,10 @@ def test_envoy_is_found_beside_a_module_of_its_name(tmp_path: Path, monkeypatch:
         ("match: [{uri: {regex: '/a\\p{Nope}b'}}]", r"http\[0\]\.match\[0\]\.uri\.regex", r"\\p\{Nope\}"),
     ],
 )
-def test_what_only_envoy_finds_wrong_is_told_with_file_and_line(
+def test_what_only_envoy_rejects_is_reported_with_file_and_line(
     tmp_path: Path, http: str, path: str, reason: str
 ) -> None:
-    """At the start already: the mesh does not run without the route that was refused."""
+    """The start fails: the mesh does not run without the rejected route."""
     file = tmp_path / "odd.yaml"
     file.write_text(routes(f"- {http}\n  directResponse: {{status: 418}}", host="ratings"))
     resources = read_resources([file])
@@ -218,13 +218,13 @@ def test_what_only_envoy_finds_wrong_is_told_with_file_and_line(
         pytest.fail("a refused configuration must not be served")
 
 
-def test_an_envoy_that_refuses_its_configuration_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_an_envoy_that_rejects_its_configuration_is_reported_with_its_reason(tmp_path: Path) -> None:
     """The end of its log is in the error, and no process is left."""
     with _no_child_left(), pytest.raises(EnvoyError, match="no_such_field"):
         start_envoy(find_envoy({}), tmp_path, listeners=[{"no_such_field": 1}], snapshot=Snapshot())
 
 
-def test_a_listener_at_a_taken_port_is_told_with_the_port(tmp_path: Path) -> None:
+def test_a_listener_at_a_taken_port_is_reported_with_the_port(tmp_path: Path) -> None:
     """Ports are chosen by Envoy unless a listener names one."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What the proxies count, under Istio's names."""
+"""The proxies count requests under Istio's metric names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATINGS = "ratings.default.svc.cluster.local"
 
 
 def _new(world: World, before: tuple[RequestCount, ...]) -> dict[tuple[str, ...], int]:
-    """What has been counted since: caller, service, version, status and flags to a number."""
+    """Return the requests counted since: caller, service, version, status and flags to a number."""
     totals: Counter = Counter()
     for sign, rows in ((1, world.mesh.request_counts()), (-1, before)):
         for row in rows:
@@ -39,7 +39,7 @@ def _new(world: World, before: tuple[RequestCount, ...]) -> dict[tuple[str, ...]
 
 
 def test_requests_are_counted_by_caller_version_status_and_flag(world: World) -> None:
-    """An answer counts for the version that gave it; an injected abort has no version, as in Istio."""
+    """A response counts for the version that sent it; an injected abort has no version, as in Istio."""
     world.serve(
         routes(
             """
@@ -82,7 +82,7 @@ def test_requests_are_counted_by_caller_version_status_and_flag(world: World) ->
         "match: [{uri: {exact: /nope}}]\n  directResponse: {status: 418}",
     ],
 )
-def test_what_a_proxy_answers_itself_counts_for_the_host_that_was_called(world: World, answer: str) -> None:
+def test_a_proxys_own_response_counts_for_the_called_host(world: World, answer: str) -> None:
     """There is no cluster to name the service; Istio falls back to the Host, and so does this."""
     world.serve(routes(f"- {answer}"))
     before = world.mesh.request_counts()
@@ -94,7 +94,7 @@ def test_what_a_proxy_answers_itself_counts_for_the_host_that_was_called(world: 
     }
 
 
-def test_grpc_is_told_by_its_content_type(world: World) -> None:
+def test_grpc_is_recognised_by_its_content_type(world: World) -> None:
     """Istio's ``request_protocol`` and ``grpc_response_status`` of an aborted call."""
     world.serve(
         routes(

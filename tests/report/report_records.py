@@ -36,7 +36,7 @@ PHASES = (
 
 
 def record(verdict: Verdict = Verdict.PASS, *, service: str = "reviews", seed: int = 42) -> Record:
-    """A run of 150 s at 100 requests a second under a delay fault; the canary's manners follow ``verdict``."""
+    """Return a run of 150 s at 100 requests per second with a delay fault; the canary behaves as ``verdict`` says."""
     samples = _samples(verdict, np.random.default_rng(seed))
     plan = Plan(
         scenario="slow-ratings",
@@ -93,7 +93,7 @@ def record(verdict: Verdict = Verdict.PASS, *, service: str = "reviews", seed: i
 
 
 def analysis(of: Record, verdict: Verdict = Verdict.PASS) -> Analysis:
-    """What a judge might say of ``record(verdict)``."""
+    """Return an analysis that a judge could make of ``record(verdict)``."""
     findings = tuple(
         _finding(of, objective, phase, verdict, number)
         for phase in of.phases
@@ -128,7 +128,7 @@ def run(verdict: Verdict) -> tuple[Record, Analysis]:
 
 
 def empty(of: Record) -> Record:
-    """The same run, but nothing was ever sent."""
+    """Return the same run, but without any request."""
     return replace(
         of,
         samples=no_samples(),

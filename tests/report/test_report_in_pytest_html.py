@@ -1,4 +1,4 @@
-"""The report's parts inside a real pytest-html report, made by a real pytest, seen in a real browser."""
+"""The report's parts in a pytest-html report that pytest made, viewed in a real browser."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def pytest_html_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
 
 def test_fragments_show_in_pytest_html(page: chromium.Page, pytest_html_report: Path) -> None:
-    """Every row shows its charts with our colours, its verdict and worst deviation; nothing is fetched, nothing complains."""
+    """Every row shows charts in our colours, verdict and worst deviation, without requests or console errors."""
     page.open(pytest_html_report)
     page.ask("document.getElementById('show_all_details').click()")
     assert page.ask(FRAGMENTS) == 4
@@ -90,7 +90,7 @@ def test_fragments_show_in_pytest_html(page: chromium.Page, pytest_html_report: 
 
 
 def test_script_reaches_fragments(page: chromium.Page, pytest_html_report: Path) -> None:
-    """The one script in the prefix serves the rows: buttons open reasons and the cursor reads the chart."""
+    """The script in the prefix works in the rows: buttons open reasons and the cursor reads the chart."""
     page.open(pytest_html_report)
     page.ask("document.getElementById('show_all_details').click()")
     page.ask("document.querySelector('[data-harness-verdict=pass] tbody.pass [data-more]').click()")
@@ -101,7 +101,7 @@ def test_script_reaches_fragments(page: chromium.Page, pytest_html_report: Path)
 
 
 def test_counters_filter_rows(page: chromium.Page, pytest_html_report: Path) -> None:
-    """A verdict's counter shows only its rows, and all again when pressed once more."""
+    """A verdict's counter shows only its rows, and all rows when it is pressed a second time."""
     page.open(pytest_html_report)
     assert page.ask("[...document.querySelectorAll('.counters button')].map(b => b.textContent.trim())") == [
         "1 fail", "1 marginal", "1 inconclusive", "1 pass",

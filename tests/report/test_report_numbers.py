@@ -1,4 +1,4 @@
-"""What the report computes for its pictures is what the samples say."""
+"""The numbers in the report's charts and tables match the samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.report.quantiles import quantiles
 
 
 def test_buckets_add_up_to_the_samples() -> None:
-    """Every request of a known arm lies in one bucket, with the nearest-rank quantiles and the errors of that bucket."""
+    """Every request of a known arm is in one bucket, and each bucket has nearest-rank quantiles and its errors."""
     record = records.record(Verdict.FAIL)
     seen = buckets(record, end_s=150.0)
     samples = record.samples
@@ -47,7 +47,7 @@ def test_buckets_without_requests_are_gaps() -> None:
 
 @pytest.mark.parametrize("end_s", [0.05, 3.3, 45.2, 150.0, 3601.0, 90_000.0])
 def test_buckets_are_never_too_many(end_s: float) -> None:
-    """However long a run is, it is drawn with at most 300 points a line, and its last bucket ends with it."""
+    """A run of any length is drawn with at most 300 points per line, and its last bucket ends with the run."""
     record = records.record()
     within = record.samples.due_s < end_s
     seen = buckets(replace(record, samples=record.samples.where(within)), end_s=end_s)
@@ -56,8 +56,8 @@ def test_buckets_are_never_too_many(end_s: float) -> None:
     assert sum(arm.n.sum() for arm in seen.arms) == (within & (record.samples.arm >= 0)).sum()
 
 
-def test_quantile_band_holds_the_truth() -> None:
-    """Of arms alike the pointwise band around their difference holds zero at some 95 of 100 quantiles drawn."""
+def test_quantile_band_contains_the_true_difference() -> None:
+    """For equal arms the pointwise band around their difference contains zero at about 95 of 100 quantiles."""
     held = []
     for seed in range(40):
         record = records.record(seed=seed)
@@ -68,7 +68,7 @@ def test_quantile_band_holds_the_truth() -> None:
     assert 0.90 <= np.mean(held) <= 0.99
 
 
-def test_status_table_counts_every_answer() -> None:
+def test_status_table_counts_every_response() -> None:
     """In each phase the counts of an arm's statuses add up to its requests, and errors are marked as bad."""
     record = records.record(Verdict.FAIL)
     for table, phase in zip(tables.status_tables(record), record.phases[1:], strict=True):
@@ -80,8 +80,8 @@ def test_status_table_counts_every_answer() -> None:
         assert {row.label: row.bad for row in statuses} == {"HTTP 200": False, "HTTP 503": True, "no response": True}
 
 
-def test_answers_of_no_arm_have_a_column() -> None:
-    """Requests that no arm is known for are counted beside the two arms, not dropped."""
+def test_requests_of_no_known_arm_have_a_column() -> None:
+    """Requests of no known arm are counted in a separate column, not dropped."""
     record = records.record(Verdict.PASS)
     table = tables.status_tables(record)[0]
     assert table.arms == ("baseline", "canary", "unknown arm")
@@ -91,7 +91,7 @@ def test_answers_of_no_arm_have_a_column() -> None:
 
 
 def test_worst_requests_are_the_worst() -> None:
-    """The slowest requests are the canary's slowest, the failed ones its first of the phase where it fails most."""
+    """The tables list the canary's slowest requests and its first failures in the phase with the most errors."""
     record = records.record(Verdict.FAIL)
     samples = record.samples.where(record.samples.arm == CANARY)
     assert [row.latency for row in tables.slowest(record)] == [
@@ -102,8 +102,8 @@ def test_worst_requests_are_the_worst() -> None:
     ]
 
 
-def test_changes_show_what_was_inserted_and_that_nothing_is_left() -> None:
-    """The diff to the run has the split's lines, the one to afterwards has none, and server-set fields do not count."""
+def test_changes_show_what_was_inserted_and_that_nothing_remains() -> None:
+    """The first diff shows the split's lines, the second shows none, and fields that the server sets are ignored."""
     record = records.record()
     after = tuple({**r, "metadata": {**r["metadata"], "resourceVersion": "17"}} for r in record.resources["after"])
     during, left = changes(replace(record, resources={**record.resources, "after": after}))
@@ -112,16 +112,16 @@ def test_changes_show_what_was_inserted_and_that_nothing_is_left() -> None:
     assert left.lines == ()
 
 
-def test_account_closes() -> None:
-    """Score, points lost by findings and the part of no finding make 100."""
+def test_score_and_lost_points_add_up_to_100() -> None:
+    """The score, the points that findings cost and those of no finding add up to 100."""
     for verdict in Verdict:
         _, analysis = records.run(verdict)
         lost = sum(finding.points_lost for finding in analysis.findings)
         assert analysis.score + lost + unaccounted(analysis) == pytest.approx(100, abs=0.05)
 
 
-def test_worst_deviation_is_of_the_worst_verdict() -> None:
-    """The one-line summary names the failed SLI that is farthest out, with its phase and interval."""
+def test_worst_deviation_comes_from_the_worst_verdict() -> None:
+    """The one-line summary names the failed SLI with the largest difference, its phase and its interval."""
     record, analysis = records.run(Verdict.FAIL)
     assert worst_deviation(record, analysis) == "error_rate in fault: +4.46 pp [+4.28, +4.63]"
     assert [verdict for verdict, _ in counts(analysis)] == [Verdict.FAIL, Verdict.PASS]

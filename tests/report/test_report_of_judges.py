@@ -1,4 +1,4 @@
-"""What the real judges say can be told by every report."""
+"""Every report can render what the real judges decide."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OBJECTIVES = (
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE], ids=str)
 @pytest.mark.parametrize("judge", wiring.JUDGES)
 def test_every_judge_can_be_reported(judge: str, verdict: Verdict) -> None:
-    """Each judge's analysis, of every kind of objective, makes a page, a terminal text, Markdown and unique properties."""
+    """Each judge's analysis of every kind of objective renders as page, text, Markdown and unique properties."""
     record = records.record(verdict)
     record = replace(record, plan=replace(record.plan, objectives=tuple(map(parse_objective, OBJECTIVES))))
     analysis = decide(record, wiring.judge(judge))

@@ -40,7 +40,7 @@ def written(folder: Path, record: Record, analysis: Analysis) -> Path:
 @pytest.mark.parametrize("width", [1280, 820, 390])
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
 def test_page_opens_clean(page: chromium.Page, tmp_path: Path, verdict: Verdict, width: int) -> None:
-    """Each verdict's page opens without a message on the console, asks for nothing, and fits the window's width."""
+    """Each verdict's page opens without console messages, makes no requests, and fits the width of the window."""
     file = written(tmp_path, *records.run(verdict))
     page.open(file, width=width)
     assert page.console == []
@@ -53,7 +53,7 @@ def test_page_opens_clean(page: chromium.Page, tmp_path: Path, verdict: Verdict,
 
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
 def test_page_shows_the_records_numbers(page: chromium.Page, tmp_path: Path, verdict: Verdict) -> None:
-    """Every row shows its finding's values, interval, numbers of requests and verdict, rounded and in the unit it names."""
+    """Every row shows its finding's values, interval, request counts and verdict, rounded and with their unit."""
     record, analysis = records.run(verdict)
     page.open(written(tmp_path, record, analysis))
     rows = page.ask(ROWS)
@@ -98,8 +98,8 @@ def test_page_names_the_run(page: chromium.Page, tmp_path: Path) -> None:
     ]
 
 
-def test_page_says_what_is_missing(page: chromium.Page, tmp_path: Path) -> None:
-    """An inconclusive page shows, without a click, what would settle it and which proof did not hold."""
+def test_page_names_what_is_missing(page: chromium.Page, tmp_path: Path) -> None:
+    """An inconclusive page shows, without a click, what is missing and which proof failed."""
     page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
     text = page.ask("document.body.innerText")
     assert "of 1,900 canary requests; 84 s more at 18 requests a second" in text
@@ -108,7 +108,7 @@ def test_page_says_what_is_missing(page: chromium.Page, tmp_path: Path) -> None:
 
 
 def test_fold_and_filter(page: chromium.Page, tmp_path: Path) -> None:
-    """Passed rows are folded away in a failed run, a chip brings them back, and a button opens a row's reason."""
+    """A failed run hides passed rows, a chip shows them again, and a button opens a row's reason."""
     page.open(written(tmp_path, *records.run(Verdict.FAIL)))
     seen = "[...document.querySelectorAll('tbody.finding')].filter(b => b.offsetHeight).map(b => b.dataset.verdict)"
     assert set(page.ask(seen)) == {"fail"}
@@ -120,8 +120,8 @@ def test_fold_and_filter(page: chromium.Page, tmp_path: Path) -> None:
     assert page.ask(why) is True
 
 
-def test_passed_page_is_folded(page: chromium.Page, tmp_path: Path) -> None:
-    """A passed run shows its table, timeline and intervals, in pytest-html the table alone; the rest waits behind its heading."""
+def test_passed_page_shows_only_the_main_sections(page: chromium.Page, tmp_path: Path) -> None:
+    """A passed run shows table, timeline and intervals (in pytest-html only the table); other sections are closed."""
     record, analysis = records.run(Verdict.PASS)
     page.open(written(tmp_path, record, analysis))
     opened = page.ask("[...document.querySelectorAll('details.section[open] h2')].map(h => h.textContent)")
@@ -132,7 +132,7 @@ def test_passed_page_is_folded(page: chromium.Page, tmp_path: Path) -> None:
 
 
 def test_cursor_reads_the_timeline(page: chromium.Page, tmp_path: Path) -> None:
-    """The arrow keys move one cursor over the timeline and read out both arms, a gap as no data."""
+    """The arrow keys move a cursor over the timeline and show the values of both arms; a gap shows no data."""
     page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
     press = "document.querySelector('[data-cursor]').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))"
     readouts = []
@@ -145,15 +145,15 @@ def test_cursor_reads_the_timeline(page: chromium.Page, tmp_path: Path) -> None:
 
 
 def test_gaps_stay_gaps(page: chromium.Page, tmp_path: Path) -> None:
-    """Where the canary answered nothing its lines are broken, never drawn through or as zero."""
+    """Where the canary has no data its lines are interrupted; they are not connected or drawn at zero."""
     page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
     parts = page.ask("document.querySelector('svg.wide path.canary.p99').getAttribute('d').split('M').length - 1")
     assert parts == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_can_be_read(page: chromium.Page, tmp_path: Path, scheme: str) -> None:
-    """Text and verdict colours contrast with paper and with their tint by at least 4.5 to 1 in both colour schemes."""
+def test_colours_have_enough_contrast(page: chromium.Page, tmp_path: Path, scheme: str) -> None:
+    """Text and verdict colours have a contrast of at least 4.5 to 1 with their background in both colour schemes."""
     page.open(written(tmp_path, *records.run(Verdict.FAIL)), dark=scheme == "dark")
     names = ["ink", "soft", "pass", "fail", "marginal", "inconclusive", "baseline"]
     tints = {name: f"{name}-tint" for name in names[2:6]}
@@ -166,8 +166,8 @@ def test_colours_can_be_read(page: chromium.Page, tmp_path: Path, scheme: str) -
     assert background == ("rgb(19, 22, 26)" if scheme == "dark" else "rgb(255, 255, 255)")
 
 
-def test_page_for_those_who_do_not_see_it(page: chromium.Page, tmp_path: Path) -> None:
-    """Every chart says what it shows, every heading cell has a scope, ids are unique, and verdicts are words."""
+def test_page_is_accessible(page: chromium.Page, tmp_path: Path) -> None:
+    """Every chart has a label, every heading cell has a scope, ids are unique, and verdicts are written as words."""
     page.open(written(tmp_path, *records.run(Verdict.FAIL)))
     assert page.ask(
         "[...document.querySelectorAll('svg[role=img]')].every(s => s.getAttribute('aria-label').length > 10)"
@@ -186,7 +186,7 @@ def test_page_for_those_who_do_not_see_it(page: chromium.Page, tmp_path: Path) -
 
 
 def test_print_shows_everything(page: chromium.Page, tmp_path: Path) -> None:
-    """On paper every section and every row is there, with the reasons of what failed, and no button."""
+    """The printed page shows every section and row, with the reasons of failures and without buttons."""
     page.open(written(tmp_path, *records.run(Verdict.FAIL)), width=720, media="print")
     page.ask("dispatchEvent(new Event('beforeprint'))")
     assert page.ask("[...document.querySelectorAll('details')].every(d => d.open)") is True
@@ -198,7 +198,7 @@ def test_print_shows_everything(page: chromium.Page, tmp_path: Path) -> None:
 
 
 def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
-    """A service, an endpoint or an error called like markup is shown as it is called and never runs."""
+    """A service, an endpoint or an error whose name is markup is shown as text and never executed."""
     evil = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">a|b`\x1b[31m"
     record, analysis = records.run(Verdict.FAIL)
     samples = replace(record.samples, operations=(evil,) * 3, errors=("", evil))
@@ -227,7 +227,7 @@ def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
 
 
 def degenerate() -> dict[str, tuple[Record, Analysis]]:
-    """Records and analyses that lack something, by what they lack."""
+    """Return records and analyses in which something is missing, by name."""
     record, analysis = records.run(Verdict.FAIL)
     bare = replace(analysis, findings=(), proofs=(), warnings=())
     samples = record.samples
@@ -258,7 +258,7 @@ def degenerate() -> dict[str, tuple[Record, Analysis]]:
 
 @pytest.mark.parametrize("name", list(degenerate()))
 def test_degenerate_records_render(page: chromium.Page, tmp_path: Path, name: str) -> None:
-    """A record that lacks something, or holds numbers that are none, still makes a clean page without broken shapes."""
+    """A record with missing parts or NaN still renders as a clean page without broken shapes."""
     record, analysis = degenerate()[name]
     page.open(written(tmp_path, record, analysis))
     assert page.console == []
@@ -270,7 +270,7 @@ def test_degenerate_records_render(page: chromium.Page, tmp_path: Path, name: st
 
 
 def test_page_stays_small(tmp_path: Path) -> None:
-    """Twenty minutes at 500 requests a second with a failure in every second still make less than a megabyte."""
+    """The page for 20 minutes at 500 requests per second, with a failure every second, is smaller than a megabyte."""
     record, analysis = records.run(Verdict.FAIL)
     n = 600_000
     random = np.random.default_rng(7)
@@ -284,8 +284,8 @@ def test_page_stays_small(tmp_path: Path) -> None:
     assert max(len(re.findall(r"[ML]", line)) for line in lines) <= 300
 
 
-def test_secrets_are_blotted_out() -> None:
-    """What a configuration or manifest calls a token, secret or password is not in the page."""
+def test_secrets_are_masked() -> None:
+    """The page does not contain values that a configuration or manifest calls token, secret or password."""
     record, analysis = records.run(Verdict.PASS)
     manifest = {**record.manifest, "environment": {"DB_PASSWORD": "correct horse", "HOME": "/root"}}
     text = report.render(replace(record, manifest=manifest), analysis)
@@ -295,7 +295,7 @@ def test_secrets_are_blotted_out() -> None:
 
 
 def test_same_record_same_bytes() -> None:
-    """A report can be made again at any time: same record, same bytes."""
+    """Rendering the same record twice gives the same bytes."""
     assert report.render(*records.run(Verdict.FAIL)) == report.render(*records.run(Verdict.FAIL))
 
 

@@ -1,4 +1,4 @@
-"""The same verdict in a terminal, as JUnit properties and in Markdown."""
+"""The verdict as terminal text, JUnit properties and Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = ("  rerun", "  judge", "  report")
 
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
 def test_terminal_keeps_to_eighty_columns(verdict: Verdict) -> None:
-    """Lines are at most 80 columns wide, but for the test's name and the commands, which stay whole to be copied."""
+    """Lines have at most 80 columns, except for the test's name and the commands, which are not broken."""
     record, analysis = records.run(verdict)
     lines = terminal.render(record, analysis).splitlines()
     kept = [line for line in lines if not line.startswith(COMMANDS) and facts(record).test not in line]
@@ -27,8 +27,8 @@ def test_terminal_keeps_to_eighty_columns(verdict: Verdict) -> None:
     assert all(line.isascii() or re.search("[…±µ∞]", line) for line in lines)
 
 
-def test_terminal_tells_the_failure() -> None:
-    """The failed SLI stands in its phase with both values, difference, interval, tolerance and verdict."""
+def test_terminal_shows_the_failure() -> None:
+    """The failed SLI is listed under its phase with both values, difference, interval, tolerance and verdict."""
     text = terminal.render(*records.run(Verdict.FAIL))
     row = next(line for line in text.splitlines() if "error_rate" in line and "FAIL" in line)
     assert re.search(r"error_rate +0\.144 % +4\.6 % +\+4\.46 pp \[\+4\.28, \+4\.63\] +\+0\.5 pp FAIL", row)
@@ -36,8 +36,8 @@ def test_terminal_tells_the_failure() -> None:
     assert "why    error_rate in fault: the canary fails 4.5 points" in text
 
 
-def test_terminal_gives_long_names_a_line_of_their_own() -> None:
-    """An indicator with a label too long for the column, or numbers too long for theirs, still stand in 80 columns, whole."""
+def test_terminal_puts_long_names_on_a_separate_line() -> None:
+    """A name or a number that is too long for its column is still shown in full within 80 columns."""
     record, analysis = records.run(Verdict.FAIL)
     first = next(f for f in analysis.findings if f.objective.name == "error_rate" and f.verdict is Verdict.FAIL)
     labelled = replace(
@@ -64,30 +64,30 @@ def test_terminal_gives_long_names_a_line_of_their_own() -> None:
     assert len(lines[at + 1]) <= 80
 
 
-def test_terminal_says_what_is_missing() -> None:
-    """An inconclusive run names the requests it lacks, the proof that failed and what to do."""
+def test_terminal_names_what_is_missing() -> None:
+    """An inconclusive run names the missing requests, the failed proof and what to do."""
     text = " ".join(terminal.render(*records.run(Verdict.INCONCLUSIVE)).split())
     assert "need latency_p99 in fault: 185 of 1,900 canary requests; 84 s more at 18 requests a second" in text
     assert "proof split did not hold: expected 30 % to the canary, observed 6.1 %" in text
 
 
 def test_terminal_colours_only_when_asked() -> None:
-    """Escape sequences appear with ``color`` only, and names cannot smuggle any in."""
+    """Escape sequences appear only with ``color``, and names cannot inject any."""
     record, analysis = records.run(Verdict.FAIL)
     evil = replace(record, plan=replace(record.plan, scenario="\x1b[2Jgone\r\n"), manifest={})
     assert "\x1b" not in terminal.render(evil, replace(analysis, reason="\x1b[31mred"))
     assert "\x1b[1;31mFAIL\x1b[0m" in terminal.render(record, analysis, color=True)
 
 
-def test_terminal_takes_the_folder_it_is_given() -> None:
-    """Commands point at where the bundle lies now, quoted for a shell."""
+def test_terminal_uses_the_given_folder() -> None:
+    """Commands contain the bundle's current folder, quoted for a shell."""
     text = terminal.render(*records.run(Verdict.PASS), folder="/tmp/my runs/a")
     assert "  judge  harness judge '/tmp/my runs/a'\n" in text
     assert "  report /tmp/my runs/a/report.html\n" in text
 
 
-def test_terminal_tells_an_empty_run() -> None:
-    """A run that sent nothing and was ended early says so instead of failing to print."""
+def test_terminal_describes_an_empty_run() -> None:
+    """A run that sent nothing and ended early is described; rendering does not fail."""
     record, analysis = records.run(Verdict.INCONCLUSIVE)
     text = terminal.render(
         replace(records.empty(record), aborted="the error ceiling was passed"), replace(analysis, findings=())
@@ -107,7 +107,7 @@ def test_one_line_for_a_pass() -> None:
 
 
 def test_junit_properties_hold_the_records_numbers() -> None:
-    """Verdict, score, seed, bundle and reason, and every SLI's numbers unrounded under a name of its own."""
+    """The properties hold verdict, score, seed, bundle, reason, and each SLI's unrounded numbers by unique name."""
     record, analysis = records.run(Verdict.FAIL)
     properties = junit.properties(record, analysis)
     twice = junit.properties(record, replace(analysis, findings=analysis.findings * 2))
@@ -134,7 +134,7 @@ def test_junit_properties_hold_the_records_numbers() -> None:
     assert all(isinstance(value, str) and value.isprintable() for value in told.values())
 
 
-def test_markdown_decides_in_three_lines() -> None:
+def test_markdown_gives_the_result_in_three_lines() -> None:
     """The first three lines have verdict, score, test and reason; the table is worst first."""
     record, analysis = records.run(Verdict.FAIL)
     lines = markdown.render(record, analysis).splitlines()
@@ -148,7 +148,7 @@ def test_markdown_decides_in_three_lines() -> None:
 
 
 def test_markdown_escapes_names() -> None:
-    """Pipes, backticks and tags of names neither break a table nor become markup."""
+    """Pipes, backticks and tags in names do not break a table or become markup."""
     record, analysis = records.run(Verdict.FAIL)
     evil = "a|b`c`<script>_x_\n| # @everyone"
     first = analysis.findings[0]
@@ -163,7 +163,7 @@ def test_markdown_escapes_names() -> None:
 
 
 def test_markdown_is_cut_worst_first() -> None:
-    """A summary that would exceed the limit keeps its head and its worst rows and says how many it left out."""
+    """A summary that exceeds the limit keeps its head and its worst rows, and counts the rows that it leaves out."""
     record, analysis = records.run(Verdict.FAIL)
     many = replace(analysis, findings=analysis.findings * 800)
     text = markdown.render(record, many)
@@ -176,7 +176,7 @@ def test_markdown_is_cut_worst_first() -> None:
 
 
 def test_markdown_summary_of_many_runs() -> None:
-    """Several runs stand worst first within one limit, and those that do not fit are counted by verdict."""
+    """Several runs are listed worst first within one limit; those that do not fit are counted by verdict."""
     runs = [records.run(verdict) for verdict in (Verdict.PASS, Verdict.FAIL, Verdict.MARGINAL)]
     heads = re.findall(r"### \S+ (\w+)", markdown.summary(runs))
     assert heads == ["FAIL", "MARGINAL", "PASS"]
@@ -198,7 +198,7 @@ def test_markdown_summary_of_many_runs() -> None:
         (None, None, None, "not compared"),
     ],
 )  # fmt: skip
-def test_intervals_have_the_digits_they_deserve(
+def test_intervals_have_meaningful_digits(
     difference: float | None, low: float | None, high: float | None, expected: str
 ) -> None:
     """Differences are shown with two significant digits of half their interval, with signs and one unit."""
@@ -207,7 +207,7 @@ def test_intervals_have_the_digits_they_deserve(
     assert words.interval(finding, words.unit(finding.objective, record)) == expected
 
 
-def test_worst_stands_first() -> None:
+def test_worst_findings_come_first() -> None:
     """Findings are ordered fail, marginal, inconclusive, pass; then by points lost; muted ones last in their class."""
     _, analysis = records.run(Verdict.PASS)
     a, b, c, d, e = (

@@ -21,5 +21,5 @@ def test_a_recorded_run_is_judged_as_before(found, case):
 
 
 def test_every_verdict_is_among_them(found):
-    """The recorded runs cover all four verdicts, so that a change in any of them is seen."""
+    """The recorded runs cover all four verdicts, so that a change in any of them is detected."""
     assert {"pass", "fail", "marginal", "inconclusive"} == {json.loads(one)["verdict"] for one in found.values()}

@@ -1,4 +1,4 @@
-"""``harness judge`` on files, the function on arrays, calibration and power: what people call."""
+"""The public entry points: ``harness judge`` on files, the function on arrays, calibration and power."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def test_a_bad_file_is_named_with_column_and_row(tmp_path, capsys, content, word
         (["--baseline", "a.csv", "--canary", "a.csv", "--objective", "throughput > -5%"], "canary_share"),
     ],
 )
-def test_wrong_usage_says_what_was_expected(tmp_path, monkeypatch, capsys, words, said):
-    """Arguments that make no sense end with exit code 2 and what was expected."""
+def test_wrong_usage_names_what_was_expected(tmp_path, monkeypatch, capsys, words, said):
+    """Invalid arguments end with exit code 2 and a message that says what was expected."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.csv", two_arms(count=50)[0])
     assert main(["judge", *words]) == 2
@@ -113,7 +113,7 @@ def test_wrong_usage_says_what_was_expected(tmp_path, monkeypatch, capsys, words
 
 
 def test_nothing_to_compare_is_inconclusive():
-    """An arm without requests, or with errors only, is no pass and no error; the reason says what there was."""
+    """An arm without requests, or with errors only, is inconclusive; the reason says what was recorded."""
     baseline, canary = two_arms()
     empty = {name: column[:0] for name, column in canary.items()}
     broken = {**canary, "status": np.full(len(canary["time_s"]), 503)}
@@ -123,7 +123,7 @@ def test_nothing_to_compare_is_inconclusive():
     assert compare(baseline, broken, ["error_rate < +1pp"]).verdict is Verdict.FAIL
 
 
-def test_instances_that_cannot_be_told_from_builds_are_warned_about():
+def test_effects_of_instances_are_warned_about():
     """A single instance of an arm, and instances of one build that differ, are named in the warnings."""
     baseline, canary = two_arms()
     baseline["instance"] = np.where(np.arange(len(baseline["time_s"])) % 2, "old-1", "old-2")
@@ -151,21 +151,21 @@ def test_arms_from_different_times_are_refused():
         ({"objectives": ["speed < 1"]}, ObjectiveError),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(options, error):
+def test_invalid_arguments_are_refused(options, error):
     """Probabilities, shares and horizons outside their range are wrong usage."""
     with pytest.raises(error):
         compare(*two_arms(count=50), **options)
 
 
 def test_looks_at_a_running_test_stop_early_for_harm_and_late_for_a_pass():
-    """Great harm fails long before the horizon; a good canary passes no earlier than half of it."""
+    """Severe harm fails long before the horizon; a good canary passes no earlier than half of it."""
     arms = two_arms(count=60_000, canary_factor=1.5)
     assert _first(arms, Verdict.FAIL) <= 10
     assert _first(two_arms(count=60_000), Verdict.PASS) >= SECONDS / 2
 
 
 def test_harm_that_begins_late_is_not_passed_before_it_begins():
-    """Early passes are for canaries that could afford a bad rest: a good one has it, one that turns slow later has not."""
+    """A canary passes early only if a bad remainder could not make it fail; one that turns slow later does not pass."""
     baseline, canary = two_arms(count=60_000)
     late = canary["time_s"] >= 0.6 * SECONDS
     arms = baseline, {**canary, "latency_s": np.where(late, 1.3, 1.0) * canary["latency_s"]}
@@ -207,8 +207,8 @@ def steady_plan(*texts, rate_rps=400.0, seconds=300.0, share=0.2):
     )
 
 
-def test_the_planned_power_is_what_runs_have():
-    """The smallest effect that a plan promises to see is seen in at least nine of ten simulated runs."""
+def test_the_planned_power_matches_simulated_runs():
+    """At least nine of ten simulated runs detect the smallest effect that a plan promises to detect."""
     plan = steady_plan("latency_p50 < +0%", rate_rps=200.0, seconds=SECONDS, share=0.5)
     (visible,) = visible_effects(plan)
     failed = 0
@@ -243,8 +243,8 @@ def learned(runs):
     return learn(runs, objectives, environment="here", block_s=1.0, control=True)
 
 
-def test_noise_between_equal_runs_keeps_an_innocent_canary_from_failing():
-    """A difference that equal builds show from run to run is no harm once it has been learned, and the analysis says so."""
+def test_noise_between_equal_runs_does_not_fail_a_good_canary():
+    """A calibrated difference between runs of equal builds does not count as harm, and the analysis says so."""
     calibration = learned(noisy_runs(8, 0.08))
     arms = two_arms(seed=77, count=6000, canary_factor=1.1)
     fails, calibrated = (
@@ -255,14 +255,14 @@ def test_noise_between_equal_runs_keeps_an_innocent_canary_from_failing():
 
 
 def test_quiet_runs_cost_no_power():
-    """Where equal builds do not differ, learning it changes no verdict."""
+    """Where equal builds do not differ, calibration changes no verdict."""
     arms = two_arms(seed=78, count=6000, canary_factor=1.15)
     analysis = compare(*arms, ["latency_p50 < +0%"], fail_on="any-harm", calibration=learned(noisy_runs(6, 0.0)))
     assert analysis.verdict is Verdict.FAIL
 
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
-    """The file of a calibration gives it back; other files are refused by name."""
+    """A calibration file can be read back; the error for any other file names it."""
     calibration = Calibration(environment="here", runs=4, failed=0, excess={"latency_p50": 0.01}, control=None)
     assert read_calibration(calibration_json(calibration), "c.json") == calibration
     written = calibration_json(calibration)

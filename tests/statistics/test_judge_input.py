@@ -1,4 +1,4 @@
-"""What no judge can take is refused by name: of file, column and row, or of the argument."""
+"""Invalid input of a judge is an error that names file, column and row, or the argument."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def judged(tmp_path, capsys, content, name="new.csv"):
         (HEADER + ",phase\n1,0.1,200,steady\n", "baseline: expected a column phase, as the other arm has one"),
     ],
 )
-def test_a_csv_file_that_cannot_be_taken_is_named_with_column_and_row(tmp_path, capsys, content, said):
+def test_an_invalid_csv_file_is_named_with_column_and_row(tmp_path, capsys, content, said):
     """Other encodings, separators and types, repeated columns and ragged rows are wrong usage, by place."""
     code, message = judged(tmp_path, capsys, content)
     assert (2, True) == (code, said in message), message
@@ -89,7 +89,7 @@ def test_a_csv_file_that_cannot_be_taken_is_named_with_column_and_row(tmp_path, 
     ],
     ids=["byte order mark", "CRLF", "CR", "quoted", "decimal status", "another column"],
 )
-def test_csv_as_other_programs_write_it_is_taken(tmp_path, capsys, content):
+def test_csv_files_of_other_programs_are_accepted(tmp_path, capsys, content):
     """A byte order mark, other line ends, quotes and further columns change nothing."""
     code, message = judged(tmp_path, capsys, content)
     assert (Verdict.INCONCLUSIVE.exit_code, "") == (code, message)
@@ -111,7 +111,7 @@ def test_csv_as_other_programs_write_it_is_taken(tmp_path, capsys, content):
     ],
 )
 def test_parquet_of_other_types_is_named_with_column_and_row(tmp_path, capsys, changed, said):
-    """Nulls, moments, durations, truth values and lists in a Parquet file are wrong usage, by column and row."""
+    """Nulls, times, durations, booleans and lists in a Parquet file are wrong usage; the error names column and row."""
     code, message = judged(tmp_path, capsys, pa.table(columns(**changed)), "new.parquet")
     assert (2, True) == (code, f"FILE: {said}" in message or said in message), message
 
@@ -130,8 +130,8 @@ def test_parquet_of_other_types_is_named_with_column_and_row(tmp_path, capsys, c
         ({"phase": [None] * ROWS}, "column phase: row 1: expected the name of a phase"),
     ],
 )
-def test_columns_that_cannot_be_taken_are_named_with_arm_and_row(changed, said):
-    """Hidden values, other shapes and types, and numbers that are no HTTP status are refused, not read."""
+def test_invalid_columns_are_named_with_arm_and_row(changed, said):
+    """Masked values, wrong shapes and types, and invalid HTTP statuses are errors."""
     with pytest.raises(JudgeInputError, match=f"^baseline: .*{said}"):
         compare(columns(**changed), columns())
 
@@ -156,20 +156,20 @@ def test_columns_that_cannot_be_taken_are_named_with_arm_and_row(changed, said):
     ],
 )
 def test_arguments_of_another_type_or_range_are_named(options, said):
-    """An argument that makes no sense is wrong usage, and the message begins with its name."""
+    """An invalid argument is wrong usage, and the message begins with its name."""
     with pytest.raises(UsageError, match=f"^{said}"):
         compare(columns(), columns(), **options)
 
 
 @pytest.mark.parametrize("text", ["latency_p99 < 0ms", "throughput > 0rps", "recovery_time < 0s"])
-def test_a_limit_that_nothing_can_keep_or_break_is_refused(text):
-    """Nothing is faster than 0 and nothing slower than 0 requests a second, so 0 is no limit."""
+def test_a_limit_that_cannot_decide_anything_is_refused(text):
+    """A latency cannot be below 0 s, and a rate cannot be below 0 requests per second, so 0 is not a limit."""
     with pytest.raises(ObjectiveError, match="expected a limit above 0"):
         compare(columns(), columns(), [text], canary_share=0.5)
 
 
 def test_a_run_of_days_takes_no_longer_than_one_of_minutes():
-    """Blocks widen and fresh starts thin out in long runs, so that times in milliseconds or a week of requests end too."""
+    """Long runs have wider blocks and fewer fresh starts, so that even a week of requests is judged quickly."""
     week = compare(columns(time_s=np.linspace(0, 6e5, ROWS)), columns(time_s=np.linspace(0, 6e5, ROWS)))
     assert (Verdict.INCONCLUSIVE, 6e5) == (week.verdict, week.decided_at_s)
     assert (3600, 164.0) == (
@@ -180,14 +180,14 @@ def test_a_run_of_days_takes_no_longer_than_one_of_minutes():
 
 
 def test_a_run_of_nothing_but_a_short_phase_is_shown_at_full_confidence():
-    """The lower bar of a short phase is for one beside a long one; alone, a few seconds must show everything."""
+    """A short phase has a lower bar only next to a long one; alone, a few seconds must show everything."""
     rows = {"latency_s": np.full(ROWS, 0.02), "time_s": np.linspace(0, 5, ROWS)}
     analysis = compare(columns(**rows), columns(**rows), ["throughput > -10%"], canary_share=0.45)
     assert (Verdict.INCONCLUSIVE, False) == (analysis.verdict, any("80 %" in text for text in analysis.warnings))
 
 
-def test_points_that_a_doubt_costs_are_accounted_for_too():
-    """Where every objective is shown and the requests themselves are in doubt, score and lost points still add up to 100."""
+def test_points_that_a_failed_validity_check_costs_are_listed():
+    """When every objective holds but a validity check fails, score and lost points still add up to 100."""
     silent = columns(time_s=np.where(np.arange(ROWS) < 30, np.arange(ROWS) / 6, 15 + np.arange(ROWS) / 6))
     many = {name: np.repeat(column, 30) for name, column in columns().items()}
     analysis = compare(many, {name: np.repeat(column, 30) for name, column in silent.items()}, ["latency_p50 < +50%"])

@@ -1,4 +1,4 @@
-"""What holds for any finite samples: properties of the default judge."""
+"""Properties of the default judge that hold for any finite samples."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_finite_samples_never_raise(baseline, canary, share, final, fail_on):
 @settings(max_examples=30, deadline=None)
 @given(arms(), arms(), st.integers(0, 1000))
 def test_the_order_of_samples_does_not_matter(baseline, canary, seed):
-    """Rows in another order give an equal analysis."""
+    """Rows in a different order give the same analysis."""
     rng = np.random.default_rng(seed)
     mixed = [{name: column[order] for name, column in arm.items()} for arm, order in _orders(baseline, canary, rng)]
     assert judged(baseline, canary) == judged(*mixed)
@@ -93,7 +93,7 @@ def test_scaling_latencies_scales_only_the_latencies(baseline, canary, steps):
 @settings(max_examples=40, deadline=None)
 @given(arms(), arms(), st.sampled_from(["any-harm", "beyond-tolerance"]))
 def test_two_arms_are_never_both_worse(one, other, fail_on):
-    """Whatever two arms are, they are not both failed against each other when no limit of their own is set."""
+    """Two arms never both fail against each other, unless a limit is set."""
     texts = ["latency_p50 < +10%", "latency_p99 < +20%"]
     there, back = compare(one, other, texts[:1], fail_on=fail_on), compare(other, one, texts[:1], fail_on=fail_on)
     assert {there.verdict, back.verdict} != {Verdict.FAIL}
@@ -102,6 +102,6 @@ def test_two_arms_are_never_both_worse(one, other, fail_on):
 @settings(max_examples=30, deadline=None)
 @given(arms())
 def test_identical_arms_never_fail(arm):
-    """The same requests in both arms never fail, whatever they are."""
+    """Equal requests in both arms never fail."""
     texts = [text for text in OBJECTIVES if "and" not in text and "500ms" not in text and "1%" not in text[-3:]]
     assert compare(arm, arm, texts, canary_share=0.5, fail_on="any-harm").verdict is not Verdict.FAIL

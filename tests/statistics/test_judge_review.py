@@ -1,4 +1,4 @@
-"""The default judge where little, nothing or something unusual was seen: no silent pass, and numbers that fit the verdict."""
+"""The default judge with little, no or unusual data: it never passes silently, and numbers match the verdict."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def holds(finding: Finding) -> bool:
 )
 @pytest.mark.parametrize("final", [True, False])
 def test_an_objective_that_holds_in_no_phase_keeps_a_run_from_passing(objective, said, final):
-    """An objective without a phase is inconclusive, says which phase it would need, and nothing passes beside it."""
+    """An objective without a phase is inconclusive, names the phase that it needs, and prevents a pass."""
     phases = (STEADY,)
     evidence = Evidence(samples=requests(), phases=phases)
     analysis = SequentialJudge().judge(evidence, plan_of(objective, ERRORS, phases=phases), now_s=65, final=final)
@@ -113,7 +113,7 @@ def test_an_objective_that_holds_in_no_phase_keeps_a_run_from_passing(objective,
 
 @pytest.mark.parametrize("silent", [(15, 55), (25, 65), (10, 50)])
 def test_silence_counts_against_a_limit_of_throughput(silent):
-    """A phase in which nothing came most of the time has not the throughput of the rest of it."""
+    """A phase that is silent most of the time does not have the throughput of its busy part."""
     samples = requests()
     some = samples.where(~((samples.due_s >= silent[0]) & (samples.due_s < silent[1])))
     found = judged(some, "throughput > 80rps")
@@ -123,7 +123,7 @@ def test_silence_counts_against_a_limit_of_throughput(silent):
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.3, Verdict.PASS), (0.4, Verdict.FAIL)])
 def test_a_split_is_shown_in_shares(share, verdict):
-    """The difference of a split and its interval are parts of the requests, whatever the rate."""
+    """The difference of a split and its interval are shares of the requests at any rate."""
     samples = requests(share=share)
     finding = judged(samples, "split within 3pp", share=0.3).findings[0]
     inside = samples.where((samples.due_s >= 10) & (samples.due_s < 65))
@@ -164,7 +164,7 @@ def test_the_interval_of_an_interaction_surrounds_its_estimate_closely(objective
     [(-10, -10, Verdict.PASS), (-9, -8.7, Verdict.PASS), (-9, -7, Verdict.FAIL), (10, 10, Verdict.PASS)],
 )
 def test_a_gauge_below_zero_is_compared_by_its_size(objective, baseline, canary, verdict):
-    """A relative tolerance of a negative gauge is a part of its size; more of it is worse, as for positive ones."""
+    """A relative tolerance of a negative gauge is a share of its absolute value, and a larger gauge is worse."""
     finding = judged(requests(), objective, series=gauge(baseline, canary)).findings[0]
     assert finding.verdict is verdict
     assert finding.difference == pytest.approx((canary - baseline) / abs(baseline), abs=0.01)
@@ -177,7 +177,7 @@ def test_a_negative_gauge_that_falls_is_worse_where_less_is_worse():
 
 
 def recovering(canary_s: float, baseline_s: float, objective: str, *, count=30_000, seed=1):
-    """A run in which latencies are five times longer for so long after the fault."""
+    """Return a run whose latencies are five times longer for some time after the fault."""
     samples = requests(count=count, seconds=150, seed=seed)
     until_s = 120 + np.where(samples.arm == 1, canary_s, baseline_s)
     slow = (samples.due_s >= 120) & (samples.due_s < until_s)
@@ -200,20 +200,20 @@ def test_arms_that_were_never_bad_have_nothing_to_recover_from(objective, seed):
     ("canary_s", "baseline_s", "verdict"),
     [(10, 3, Verdict.FAIL), (30, 3, Verdict.FAIL), (3, 3, Verdict.PASS), (3, 10, Verdict.PASS), (8, 0, Verdict.FAIL)],
 )
-def test_a_longer_recovery_is_still_seen(canary_s, baseline_s, verdict):
-    """The arm that takes longer to be as before is found, with its time."""
+def test_a_longer_recovery_is_detected(canary_s, baseline_s, verdict):
+    """The arm that takes longer to recover is found, with its time."""
     finding = recovering(canary_s, baseline_s, "recovery_time < +2s")
     assert (float(baseline_s), float(canary_s)) == (finding.baseline.value, finding.canary.value)
     assert finding.verdict is verdict
 
 
 def test_few_requests_after_a_fault_do_not_show_recovery():
-    """With hardly any requests after a fault, a short recovery is not taken for shown."""
+    """With very few requests after a fault, a short recovery is not considered proven."""
     assert recovering(0, 0, "recovery_time < +2s", count=150).verdict is Verdict.INCONCLUSIVE
 
 
 def test_groups_weigh_as_much_as_their_objectives():
-    """A group's part of the score is the sum of its objectives' weights."""
+    """A group's share of the score is the sum of its objectives' weights."""
     heavy = parse_objective("latency_p50 < +10%", weight=70, group="latency")
     light = [parse_objective(text, weight=15, group="errors") for text in (ERRORS, "error_rate < +1pp")]
     findings = judged(requests(), heavy, *light).findings
@@ -223,8 +223,8 @@ def test_groups_weigh_as_much_as_their_objectives():
 
 @pytest.mark.parametrize("value_s", [0.0500, 0.0503, 0.0507, 0.051, 0.0512, 0.0041, 0.0123])
 @pytest.mark.parametrize("factor", [1.091, 1.095, 1.099, 1.101, 1.105, 1.109])
-def test_equal_latencies_are_told_apart_only_beyond_the_width_of_a_bin(value_s, factor):
-    """Latencies that are all the same never fail below nor pass above the tolerance; the interval holds the truth."""
+def test_equal_latencies_differ_only_beyond_the_width_of_a_bin(value_s, factor):
+    """Constant latencies never fail within or pass beyond the tolerance; the interval contains the true difference."""
     samples = requests(count=12_000)
     samples = replace(samples, latency_s=np.where(samples.arm == 1, value_s * factor, value_s))
     for finding in judged(
@@ -237,8 +237,8 @@ def test_equal_latencies_are_told_apart_only_beyond_the_width_of_a_bin(value_s, 
 
 
 @pytest.mark.parametrize(("limit", "wrong"), [("50.55ms", Verdict.FAIL), ("50.25ms", Verdict.PASS)])
-def test_equal_latencies_beside_a_limit_in_the_same_bin_are_not_decided_wrongly(limit, wrong):
-    """A limit inside the bin of all latencies is neither broken by what is below it nor kept by what is above."""
+def test_constant_latencies_near_a_limit_in_the_same_bin_are_not_decided_wrongly(limit, wrong):
+    """A limit inside the bin of all latencies is not broken by latencies below it nor kept by latencies above it."""
     samples = requests(count=12_000)
     samples = replace(samples, latency_s=np.full(len(samples), 0.0504))
     for finding in judged(samples, f"latency_p50 < {limit}", f"latency_p99 < {limit}").findings:
@@ -306,7 +306,7 @@ def test_a_part_of_nothing_asks_for_an_absolute_tolerance(objective):
 
 
 def test_a_bad_sample_is_named_with_a_plain_number():
-    """The message about a bad latency shows the number as people write it."""
+    """The message about an invalid latency shows the number in plain notation."""
     samples = requests()
     samples.latency_s[5] = np.inf
     with pytest.raises(JudgeInputError, match=r"row 6: expected finite seconds of at least 0, found inf"):
@@ -335,7 +335,7 @@ def test_a_canary_at_its_tolerance_in_many_places_fails_at_most_with_alpha():
 
 
 def test_fixed_limits_name_objectives_with_the_same_reason_together():
-    """Objectives that the fixed limits cannot judge stand in one list before the reason that they share."""
+    """Objectives that fixed limits cannot judge are listed before the reason that they share."""
     evidence = Evidence(samples=requests(), phases=(STEADY, FAULT))
     plan = plan_of("latency_p50 < +10%", "latency_p99 < +25%", ERRORS)
     reason = LimitsJudge().judge(evidence, plan, now_s=120, final=True).reason
@@ -348,7 +348,7 @@ def test_fixed_limits_name_objectives_with_the_same_reason_together():
 @pytest.mark.parametrize("marginal", [80.0, 85.0, 94.95])
 @pytest.mark.parametrize("objectives", [[ERRORS], [ERRORS, "latency_p50 < +10%", "latency_p90 < +10%"]])
 def test_a_marginal_verdict_scores_between_the_marginal_line_and_a_pass(marginal, objectives):
-    """With ``marginal: 85`` a marginal run scores from 85 to what a pass needs, and its lost points add up to the rest."""
+    """With ``marginal: 85`` a marginal run scores from 85 to the pass line, and its lost points are the rest."""
     seen = requests(errors=(0.005, 0.011), count=48_000)
     analysis = judged(seen, *objectives, marginal_score=marginal)
     assert analysis.verdict is Verdict.MARGINAL

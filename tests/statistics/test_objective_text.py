@@ -1,4 +1,4 @@
-"""The text of objectives: what is understood, and where the caret points when it is not."""
+"""Parsing objectives: which texts are valid, and where the caret points in the error for the others."""
 
 import pytest
 
@@ -36,8 +36,8 @@ from harness.model.objective import Direction, SliKind, default_objectives, pars
         ("  interaction( error_rate ) < +1pp ", {"interaction": True, "absolute": 0.01}),
     ],
 )
-def test_what_is_understood(text, expected):
-    """Every form of the grammar becomes the values it says, in seconds and ratios."""
+def test_valid_objectives_are_parsed(text, expected):
+    """Every form of the grammar is parsed into the values that it states, in seconds and ratios."""
     objective = parse_objective(text)
     assert expected == {name: getattr(objective, name) for name in expected}
 
@@ -72,8 +72,8 @@ def test_what_is_understood(text, expected):
         ("error_rate within 1pp", 11, "'within'"),
     ],
 )
-def test_the_caret_points_at_what_is_wrong(text, caret, words):
-    """A text that cannot be read is an error with a caret under the first wrong character."""
+def test_the_caret_points_at_the_mistake(text, caret, words):
+    """An invalid text is an error with a caret under the first wrong character."""
     with pytest.raises(ObjectiveError) as caught:
         parse_objective(text)
     message, shown, pointer = str(caught.value).split("\n")
@@ -83,11 +83,11 @@ def test_the_caret_points_at_what_is_wrong(text, caret, words):
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), True, "2"])
 def test_a_weight_must_be_above_zero(weight):
-    """A weight that is no number above zero is refused."""
+    """A weight that is not a number above zero is an error."""
     with pytest.raises(ObjectiveError, match="weight"):
         parse_objective("error_rate < +1pp", weight=weight)
 
 
-def test_the_defaults_can_be_read():
+def test_the_defaults_are_valid():
     """The objectives of a scenario that names none are four, and none is critical or muted."""
     assert [objective.critical or objective.muted for objective in default_objectives()] == [False] * 4

@@ -1,4 +1,4 @@
-"""Requests reduced to tables: nothing is lost, tables add up, and the bins are one per cent wide."""
+"""Reducing requests to tables loses nothing; tables add up, and bins are one per cent wide."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_quantile_is_found_within_one_per_cent():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
 @pytest.mark.parametrize("column", ["due_s", "latency_s"])
-def test_numbers_that_mean_nothing_are_refused(column, value):
+def test_invalid_numbers_are_refused(column, value):
     """NaN, infinite or negative times are an error that names the column and the row."""
     samples = some_samples(10)
     getattr(samples, column)[6] = value
@@ -93,6 +93,6 @@ def test_numbers_that_mean_nothing_are_refused(column, value):
 
 
 def test_no_samples_make_an_empty_table():
-    """Nothing due inside a phase gives a table of no cells."""
+    """Without requests inside a phase the table has no cells."""
     samples = some_samples()
     assert as_rows(reduce_samples(samples.where(samples.due_s < 0), PHASES, block_s=1.0)) == ([], [], [])

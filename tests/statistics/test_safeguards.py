@@ -1,4 +1,4 @@
-"""What forbids a pass whatever the objectives say."""
+"""Checks that prevent a pass regardless of the objectives."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def window(*scrapes):
 
 
 def test_totals_between_scrapes_add_up():
-    """What the counters grew by is what the table holds, errors and latencies alike."""
+    """The table holds the increase of the counters, for errors and latencies."""
     arms = scraped(BASELINE), scraped(CANARY)
     found = window(*arms)
     assert found.requests.sum(axis=1).tolist() == [arm.requests[-1] for arm in arms]
@@ -50,7 +50,7 @@ def test_totals_between_scrapes_add_up():
     assert found.above[:, :, 0].sum(axis=1).tolist() == [arm.buckets[-1, -1] for arm in arms]
 
 
-def test_more_above_an_edge_is_seen():
+def test_more_requests_above_an_edge_are_detected():
     """A slower canary has more requests above the edge nearest the quantile; equal arms do not."""
     equal = quantile_contrast(window(scraped(BASELINE), scraped(CANARY)), 0.9)
     slower = quantile_contrast(window(scraped(BASELINE), scraped(CANARY, factor=1.3)), 0.9)
@@ -59,7 +59,7 @@ def test_more_above_an_edge_is_seen():
 
 
 def verdict(*scrapes, objectives):
-    """What the default judge says about scrapes alone."""
+    """Return the default judge's verdict on scrapes alone."""
     plan = Plan(
         scenario="",
         service="",
@@ -92,7 +92,7 @@ def test_errors_from_counters_are_judged_as_from_requests():
     assert verdict(arms[0], arms[2], objectives=["error_rate < +1pp"]).verdict is Verdict.FAIL
 
 
-def test_more_errors_are_seen():
+def test_more_errors_are_detected():
     """Error counters are compared as errors of requests are."""
     contrast = rate_contrast(*_events(window(scraped(BASELINE), scraped(CANARY, errors=0.03))))
     assert contrast.canary == pytest.approx(0.03, abs=0.005)
@@ -104,7 +104,7 @@ def _events(found):
 
 
 def test_a_restarted_counter_and_a_failed_scrape_lose_only_their_own_interval():
-    """After a restart the new total counts from zero; a gap drops the two intervals beside it."""
+    """After a restart the new total counts from zero; a gap drops the two adjacent intervals."""
     arm = scraped(BASELINE)
     whole = arm.requests.copy()
     arm.requests[30:] -= whole[30] - 7
@@ -116,7 +116,7 @@ def test_a_restarted_counter_and_a_failed_scrape_lose_only_their_own_interval():
 
 
 def test_intervals_across_the_edge_of_a_phase_belong_to_none():
-    """Counts that may be of two phases are no evidence for either."""
+    """Counts that may belong to two phases are evidence for neither."""
     phase = Phase(name="steady", kind=PhaseKind.STEADY, start_s=7.0, end_s=23.0)
     table = reduce_scrapes([scraped(BASELINE)], [phase], block_s=5.0)
     assert table.cells[:, 1].tolist() == [2, 3]
@@ -126,12 +126,12 @@ def test_intervals_across_the_edge_of_a_phase_belong_to_none():
     ("latency_s", "expected"), [(0.07, 1.0), (0.05, 1.0), (0.3, 1.0), (0.004, np.inf), (2.0, np.inf)]
 )
 def test_the_width_of_a_bucket_is_known(latency_s, expected):
-    """A bucket from 50 to 100 ms tells nothing finer than a factor of two; the first and last tell nothing."""
+    """A bucket from 50 to 100 ms resolves a factor of two; the first and the last bucket resolve nothing."""
     assert coarseness(EDGES_S, latency_s) == pytest.approx(expected)
 
 
 def test_shapes_that_do_not_fit_are_refused():
-    """Totals, buckets and edges must belong together, and times must rise."""
+    """Totals, buckets and edges must match, and times must increase."""
     arm = scraped(BASELINE)
     for wrong in ({"requests": arm.requests[1:]}, {"edges_s": EDGES_S[1:]}, {"at_s": arm.at_s[::-1]}):
         columns = {name: getattr(arm, name) for name in ("at_s", "requests", "errors", "edges_s", "buckets")} | wrong

@@ -1,4 +1,4 @@
-"""Roots, tails and the long-run variance against independent sources."""
+"""Roots, tails and the long-run variance agree with independent sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CASES = [(5, 100, 4, 900), (30, 1000, 20, 2000), (3, 3000, 1, 9000), (120, 400, 
 
 @pytest.mark.parametrize("case", CASES)
 def test_small_counts_agree_with_fishers_exact_test(case):
-    """The tail of the root against equality is within a third of Fisher's exact one, or the safe side of it."""
+    """The tail of the root against equality is within a third of Fisher's exact test, or on the safe side of it."""
     x1, n1, x2, n2 = case
     counts = Counts(canary=x1, canary_trials=n1, baseline=x2, baseline_trials=n2)
     exact = stats.fisher_exact([[x1, n1 - x1], [x2, n2 - x2]], alternative="greater").pvalue
@@ -46,14 +46,14 @@ def test_restricted_rates_give_the_largest_likelihood(case):
         assert abs(root) >= math.sqrt(2 * (free - best)) * 0.6 - 0.5
 
 
-def test_nothing_seen_is_bounded_like_the_rule_of_three():
+def test_no_events_are_bounded_like_the_rule_of_three():
     """No error in n requests shows an error rate below 3/n at about 95 %, as the exact binomial does."""
     tail = normal_tail(-root_of_share(0, 1000, 0.003))
     assert 0.02 < tail < 0.06
 
 
 def test_tails_and_quantiles_are_inverse():
-    """Quantiles give back their tails."""
+    """The tail of a quantile is the original tail."""
     assert [normal_tail(normal_quantile(0.003)), t_tail(t_quantile(0.003, 7), 7)] == pytest.approx([0.003, 0.003])
 
 

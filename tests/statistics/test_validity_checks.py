@@ -1,4 +1,4 @@
-"""Evidence that looks good because it is missing never ends in a pass, and odd input never in a verdict of its own."""
+"""Missing evidence never leads to a pass, and odd input never decides a verdict."""
 
 import numpy as np
 import pytest
@@ -26,14 +26,14 @@ def requests(seed, *, seconds=120, rate=100, until=None, scale=0.02):
 
 
 def test_equal_arms_pass_wide_tolerances():
-    """The control: nothing is doubted."""
+    """Equal arms pass without a failed validity check."""
     assert Verdict.PASS is compare(requests(1), requests(2), WIDE).verdict
 
 
 @pytest.mark.parametrize("until", [40, 100])
 @pytest.mark.parametrize("silent", ["baseline", "canary"])
 def test_an_arm_that_falls_silent_never_passes(silent, until):
-    """What it did answer was good; what it did not is unknown."""
+    """The recorded requests were good; the missing ones are unknown."""
     arms = {
         name: requests(seed, until=until if name == silent else None)
         for seed, name in enumerate(("baseline", "canary"))
@@ -44,14 +44,14 @@ def test_an_arm_that_falls_silent_never_passes(silent, until):
     assert analysis.score <= 75
 
 
-def test_sparse_traffic_is_not_silence():
+def test_sparse_traffic_does_not_count_as_silence():
     """At two requests a second many blocks are empty by chance."""
     analysis = compare(requests(1, rate=2), requests(2, rate=2), WIDE)
     assert not [warning for warning in analysis.warnings if "made no request" in warning]
 
 
 def test_latencies_in_another_unit_never_pass():
-    """Nanoseconds taken for seconds are beyond what is counted, and three times as much looks the same."""
+    """Nanoseconds read as seconds exceed the largest bin, where a threefold latency looks the same."""
     analysis = compare(requests(1, scale=2e7), requests(2, scale=6e7), WIDE)
     assert Verdict.PASS is not analysis.verdict
     assert any("are they in seconds?" in warning for warning in analysis.warnings)
@@ -59,7 +59,7 @@ def test_latencies_in_another_unit_never_pass():
 
 @pytest.mark.parametrize("text", ["latency_p99 < +0%", "error_rate < +0pp", "latency_p50 < +0ms"])
 def test_a_tolerance_of_zero_is_judged(text):
-    """Equal arms without an error are no reason to fall over."""
+    """Equal arms without an error are judged without an exception."""
     assert compare(requests(1), requests(1), [text]).verdict in set(Verdict)
 
 
@@ -71,14 +71,14 @@ def test_one_time_far_from_all_others_is_named_with_its_row():
         compare(odd, requests(2), WIDE)
 
 
-def test_a_tolerance_beyond_all_measure_is_refused():
+def test_an_absurdly_large_tolerance_is_refused():
     """It would pass anything."""
     with pytest.raises(ObjectiveError, match="beyond all measure"):
         parse_objective("latency_p99 < +" + "9" * 400 + "%")
 
 
 def test_options_of_another_judge_are_refused_not_ignored(tmp_path, capsys):
-    """Whoever asks for limits must not get another judge's gate."""
+    """A request for limits must not be judged by another judge."""
     for name in ("a", "b"):
         rows = "\n".join(f"{number / 10},0.02,200" for number in range(500))
         (tmp_path / f"{name}.csv").write_text(f"time_s,latency_s,status\n{rows}\n")
@@ -88,8 +88,8 @@ def test_options_of_another_judge_are_refused_not_ignored(tmp_path, capsys):
     assert "--judge limits" in capsys.readouterr().err
 
 
-def test_a_mistake_of_ours_is_trouble_and_never_a_fail(monkeypatch, capsys):
-    """Exit code 1 rejects a release; an exception of the harness must not."""
+def test_an_internal_error_is_never_a_fail(monkeypatch, capsys):
+    """Exit code 1 rejects a release, so an exception of the harness must not end with it."""
     monkeypatch.setattr(judge, "run", lambda args: 1 // 0)
     assert 12 == main(["judge", "latest"])
     assert "ZeroDivisionError" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Tolerances beyond 100 % are meant for rough gates."""
+"""Tolerances of more than 100 % are possible, for rough gates."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from harness.model.verdict import Verdict
 
 @pytest.mark.parametrize("text", ["latency_p50 < +200%", "latency_p99 < +100%", "throughput > -99%"])
 def test_a_tolerance_of_100_percent_and_more_is_judged(text):
-    """Equal arms are within it."""
+    """Equal arms pass such a tolerance."""
     rng = np.random.default_rng(5)
     count = 6000
     samples = Samples(

@@ -16,7 +16,7 @@ from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import request_counts
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
-from harness.mesh.local.refusals import refusals_placed
+from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry, RequestCount
@@ -160,7 +160,7 @@ class LocalMesh:
     def _make_live(self, resources: Sequence[JsonObject]) -> None:
         """Translate the resources and serve them; defer Ctrl-C for the ten or so milliseconds that this takes."""
         snapshot = translated(resources, self._topology)
-        with deferred_interrupts(), refusals_placed(resources, self.namespace):
+        with deferred_interrupts(), rejections_located(resources, self.namespace):
             self._envoy.update(snapshot)
             require_live(self._envoy, snapshot)
             self._resources = _kept(resources)

@@ -15,7 +15,7 @@ from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
 from harness.mesh.local.mesh import LocalMesh
-from harness.mesh.local.refusals import refusals_placed
+from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Endpoint, Service, Topology
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
@@ -60,7 +60,7 @@ def open_local_mesh(
     """
     check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"
-    with refusals_placed(resources, topology.namespace):
+    with rejections_located(resources, topology.namespace):
         started = start_envoy(
             find_envoy(os.environ),
             proxy,

@@ -18,7 +18,7 @@ _SHORTEST = 3
 
 
 @contextmanager
-def refusals_placed(resources: Sequence[JsonObject], namespace: str) -> Iterator[None]:
+def rejections_located(resources: Sequence[JsonObject], namespace: str) -> Iterator[None]:
     """Turn an EnvoyRejection into a ResourceError with file and line where Envoy's reason quotes a value of a file."""
     try:
         yield
