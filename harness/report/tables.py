@@ -167,7 +167,7 @@ def _status_table(samples: Samples, phase: Phase, arms: Sequence[tuple[int, str]
 
 
 def _named(status: int) -> str:
-    return f"HTTP {status}" if status else "no response"
+    return f"HTTP {status}" if status else "no answer"
 
 
 def _canary_errors(samples: Samples) -> tuple[int, int]:
@@ -217,7 +217,7 @@ def _request(record: Record, index: int) -> Request:
         operation=words.printable(samples.operations[operation]) if 0 <= operation < len(samples.operations) else "",
         latency=format_duration(float(samples.latency_s[index])),
         late=format_duration(float(samples.late_s[index])),
-        status=str(status) if status else "no response",
+        status=str(status) if status else "no answer",
         error=words.printable(samples.errors[error]) if 0 <= error < len(samples.errors) else "",
         size=f"{words.count(int(samples.size[index]))} B",
     )

@@ -1,4 +1,4 @@
-"""How the arms' answers are distributed over kinds of responses: status codes, and errors without one."""
+"""Compare how the arms' responses are distributed over kinds: status codes, and errors without a response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.stats.tails import t_tail
 
 Floats = NDArray[np.float64]
 MOST_KINDS = 24
-"""Kinds that are told apart; rarer ones are compared together."""
+"""How many kinds are distinguished; rarer ones are compared together."""
 OTHERS = "other responses"
 
 
@@ -22,7 +22,7 @@ class ResponseMix:
     """Responses of one stretch of time by kind, arm and block.
 
     kinds: such as ``404`` or ``no answer: ConnectionRefusedError``, the most frequent first. status: the HTTP status
-    of each kind, 0 where no answer came, shape (k,). counts: shape (k, 2, b); index 0 of the arms is the baseline.
+    of each kind, 0 where there was no response, shape (k,). counts: shape (k, 2, b); index 0 of the arms is the baseline.
     """
 
     kinds: tuple[str, ...]
@@ -58,7 +58,7 @@ class Shift:
 
 
 def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: float) -> ResponseMix:
-    """The responses to the requests that were due in [start_s, end_s), in blocks of ``block_s`` seconds.
+    """Count the responses to requests that were due in [start_s, end_s), in blocks of ``block_s`` seconds.
 
     Requests of no known arm are left out. Kinds beyond the ``MOST_KINDS`` most frequent are counted as ``OTHERS``.
     """
@@ -82,10 +82,10 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
 
 
 def shifts(mix: ResponseMix, *, block_s: float) -> tuple[Shift, ...]:
-    """Every kind but the baseline's most frequent one, compared between the arms; the least likely by chance first.
+    """Compare every kind except the baseline's most frequent one between the arms; the least likely by chance first.
 
     Each kind is compared as a share of all responses, paired by block, over the long-run variance of the blocks
-    (``harness.stats.contrast.rate_contrast``). No kinds are compared while no block has responses of both arms.
+    (``harness.stats.contrast.rate_contrast``). Returns nothing if no block has responses of both arms.
     """
     requests = mix.counts.sum(axis=0)
     found = []

@@ -73,11 +73,11 @@ def test_status_table_counts_every_response() -> None:
     record = records.record(Verdict.FAIL)
     for table, phase in zip(tables.status_tables(record), record.phases[1:], strict=True):
         own = tables.inside(record.samples, phase)
-        statuses = [row for row in table.rows if row.label.startswith("HTTP") or row.label == "no response"]
+        statuses = [row for row in table.rows if row.label.startswith("HTTP") or row.label == "no answer"]
         for column in (0, 1):
             total = sum(int(row.counts[column].split()[0].replace(",", "")) for row in statuses)
             assert total == (own.arm == column).sum()
-        assert {row.label: row.bad for row in statuses} == {"HTTP 200": False, "HTTP 503": True, "no response": True}
+        assert {row.label: row.bad for row in statuses} == {"HTTP 200": False, "HTTP 503": True, "no answer": True}
 
 
 def test_requests_of_no_known_arm_have_a_column() -> None:
@@ -85,7 +85,7 @@ def test_requests_of_no_known_arm_have_a_column() -> None:
     record = records.record(Verdict.PASS)
     table = tables.status_tables(record)[0]
     assert table.arms == ("baseline", "canary", "unknown arm")
-    row = next(row for row in table.rows if row.label == "no response")
+    row = next(row for row in table.rows if row.label == "no answer")
     inside = tables.inside(record.samples, record.phases[1])
     assert row.counts[2].startswith(f"{(inside.arm == -1).sum()} ")
 

@@ -52,7 +52,7 @@ def _data(pair: Pair, result: Result, rules: Rules) -> Iterator[str]:
     if label is Label.PASS and not min(result.control.count, result.experiment.count):
         yield "one side has no data at all, and nanStrategy replace lets it pass"
     if rules.must_have_data and rules.replace_nan:
-        yield "mustHaveData has no effect beside nanStrategy replace"
+        yield "mustHaveData has no effect with nanStrategy replace"
     if label is Label.ERROR:
         yield "the test failed (Error): it counts neither for nor against the canary, even when critical"
 

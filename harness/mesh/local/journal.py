@@ -27,7 +27,7 @@ class Journal:
         self._append({"change": change, "edits": [edit_to_json(edit) for edit in edits]})
 
     def was_undone(self, change: str, *, verified: bool) -> None:
-        """Record that a change has been undone; ``verified`` tells whether a check found nothing left of it."""
+        """Record that a change has been undone; ``verified`` says whether a check found nothing left of it."""
         self._append({"undone": change, "verified": verified})
 
     def _append(self, line: JsonObject) -> None:
