@@ -160,7 +160,7 @@ def _share(value: object) -> float:
 
 
 def _arrivals(value: object) -> Arrivals:
-    if value not in list(Arrivals):
+    if not isinstance(value, str) or value not in list(Arrivals):
         raise UsageError(f"expected one of {', '.join(Arrivals)}, found {value!r}")
     return Arrivals(value)
 
