@@ -1,4 +1,4 @@
-"""A service to load, and locustfiles to load it with."""
+"""Fixtures: a service to send load to, and a writer of locustfiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.clients.processes.ports import free_ports
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """One service for all tests; each test forgets what it has seen when it needs to."""
+    """One service for all tests; a test can reset its counters."""
     port, folder = free_ports(1)[0], tmp_path_factory.mktemp("service")
     command = [sys.executable, str(Path(__file__).with_name("service.py")), str(port)]
     target = Target(f"http://127.0.0.1:{port}")
@@ -36,14 +36,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture
 def target(service: Target) -> Target:
-    """The service, having forgotten everything."""
+    """The service with reset counters."""
     service.forget()
     return service
 
 
 @pytest.fixture
 def profile(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a locustfile: imports and class head are there, the argument is the body of the class or the whole file."""
+    """A function that writes a locustfile from the body of its User class, or from the whole text."""
 
     def write(text: str, *, whole: bool = False) -> Path:
         head = "from locust import FastHttpUser, constant, task\n\n\nclass Visitor(FastHttpUser):\n"

@@ -1,4 +1,4 @@
-"""Short runs of the load generator, for its tests."""
+"""Short runs of the load generator for tests."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Target:
     url: str
 
     def seen(self) -> dict[str, Any]:
-        """How many requests came, and the headers of each."""
+        """Return the number of requests and the headers of each."""
         with urllib.request.urlopen(f"{self.url}/seen", timeout=5) as answer:
             return json.load(answer)
 
     def forget(self) -> None:
-        """Start counting again."""
+        """Reset the counters."""
         urllib.request.urlopen(f"{self.url}/forget", data=b"", timeout=5).close()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a short run left behind."""
+    """The results of a short run."""
 
     report: LoadReport
     samples: Samples
@@ -49,21 +49,21 @@ def read(self):
 
 
 def plan(profile: Path, url: str, *, rate: float = 100, seconds: float = 1.5, **more: Any) -> LoadPlan:
-    """A short constant load."""
+    """Return the plan of a short, constant load."""
     stages = (Stage(duration_s=seconds, start_rps=rate, end_rps=rate),)
     return LoadPlan(**{"profile": profile, "url": url, "stages": stages, "drain_s": 20.0, **more})
 
 
-def carry_out(load_plan: LoadPlan, folder: Path, load: LocustLoad | None = None) -> Outcome:
-    """Run it to its end."""
+def execute(load_plan: LoadPlan, folder: Path, load: LocustLoad | None = None) -> Outcome:
+    """Execute the plan."""
     with (load or LocustLoad()).start(load_plan, folder) as run:
         assert wait_until(lambda: not run.running(), timeout_s=120)
         report = run.finish()
         return Outcome(report=report, samples=run.samples(), folder=folder / "load")
 
 
-def ran_well(words: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; a failure shows what it wrote."""
+def run_command(words: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command, which must succeed; a failure shows its output."""
     ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300, **options)
     assert ran.returncode == 0, f"exit code {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
     return ran

@@ -1,4 +1,4 @@
-"""A service to send load to: python service.py PORT. It counts, remembers headers, waits and fails on request."""
+"""A service to send load to: python service.py PORT. It counts requests and can wait or fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Service:
         self.peers: list[str] = []
 
     async def reviews(self, request: web.Request) -> web.Response:
-        """One product: ``delay`` seconds late, with ``status``, or with a ``reset`` connection."""
+        """Return one product after ``delay`` seconds, with ``status``, or ``reset`` the connection."""
         self.count += 1
         self.headers.append(dict(request.headers))
         await asyncio.sleep(float(request.query.get("delay", "0")))
@@ -29,22 +29,22 @@ class Service:
         return web.Response(text="fine", status=status, headers={"x-harness-arm": arm})
 
     async def login(self, request: web.Request) -> web.Response:
-        """A token."""
+        """Return a token."""
         self.count += 1
         self.headers.append(dict(request.headers))
         return web.json_response({"token": f"token-{self.count}"})
 
     async def peer(self, request: web.Request) -> web.Response:
-        """Remembers over which connection the request came."""
+        """Record the connection of the request."""
         self.peers.append(str(request.transport.get_extra_info("peername")) if request.transport else "")
         return web.Response()
 
     async def seen(self, request: web.Request) -> web.Response:
-        """What came."""
+        """Return the recorded requests."""
         return web.json_response({"count": self.count, "headers": self.headers, "peers": self.peers})
 
     async def forget(self, request: web.Request) -> web.Response:
-        """Start counting again."""
+        """Reset the counters."""
         self.count, self.headers, self.peers = 0, [], []
         return web.Response()
 

@@ -1,4 +1,4 @@
-"""The fast User classes against a real service."""
+"""The fast User classes with a real service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 
 import pytest
-from load_runs import carry_out, plan, ran_well
+from load_runs import execute, plan, run_command
 
 CLIENTS = {
     "CurlUser": "from harness.load.users.curl import CurlUser",
@@ -69,10 +69,10 @@ STEPS = [plain, login, failing, missing, checked, forgiven, reset]
 
 
 @pytest.mark.parametrize("user", CLIENTS)
-def test_a_fast_user_does_what_locustfiles_need(tmp_path, target, profile, user):
-    """Methods, JSON, headers, checks and broken connections; each request fires Locust's event once."""
+def test_a_fast_user_supports_what_locustfiles_need(tmp_path, target, profile, user):
+    """Methods, JSON, headers, checks and broken connections work; each request fires Locust's event once."""
     path = profile(WHOLE.format(imports=CLIENTS[user], user=user), whole=True)
-    outcome = carry_out(plan(path, target.url, rate=70, seconds=1, headers={"x-run": "r"}), tmp_path)
+    outcome = execute(plan(path, target.url, rate=70, seconds=1, headers={"x-run": "r"}), tmp_path)
     samples, seen = outcome.samples, target.seen()
     kinds = Counter(
         (samples.operations[operation], int(status), bool(error))
@@ -90,7 +90,7 @@ def test_a_fast_user_does_what_locustfiles_need(tmp_path, target, profile, user)
 
 @pytest.mark.parametrize("user", CLIENTS)
 def test_a_fast_user_keeps_its_connections(tmp_path, target, profile, user):
-    """Sequential requests come over few connections: reconnecting would be measured as latency."""
+    """Sequential requests use few connections, because reconnecting would count as latency."""
     text = f"""
     from locust import task
     {CLIENTS[user]}
@@ -101,7 +101,7 @@ def test_a_fast_user_keeps_its_connections(tmp_path, target, profile, user):
         def visit(self):
             self.client.get("/peer", name="peer")
     """
-    outcome = carry_out(plan(profile(text, whole=True), target.url, rate=200, seconds=1), tmp_path)
+    outcome = execute(plan(profile(text, whole=True), target.url, rate=200, seconds=1), tmp_path)
     peers = target.seen()["peers"]
     assert outcome.report.recorded == 200
     assert len(set(peers)) <= outcome.report.users + 1
@@ -110,7 +110,7 @@ def test_a_fast_user_keeps_its_connections(tmp_path, target, profile, user):
 
 @pytest.mark.parametrize("user", CLIENTS)
 def test_a_fast_user_has_a_time_limit(tmp_path, target, profile, user):
-    """An answer that takes longer than network_timeout is an error sample, in the time of the limit."""
+    """An answer that takes longer than network_timeout becomes an error sample at the time limit."""
     text = f"""
     from locust import task
     {CLIENTS[user]}
@@ -123,7 +123,7 @@ def test_a_fast_user_has_a_time_limit(tmp_path, target, profile, user):
         def visit(self):
             self.client.get("/reviews/1?delay=5", name="slow")
     """
-    samples = carry_out(plan(profile(text, whole=True), target.url, rate=10, seconds=1), tmp_path).samples
+    samples = execute(plan(profile(text, whole=True), target.url, rate=10, seconds=1), tmp_path).samples
     assert len(samples) == 10
     assert samples.failed.all()
     taken_s = samples.latency_s - samples.late_s
@@ -169,8 +169,16 @@ CASES = [
 ]
 
 
-def test_the_lean_client_reads_responses_as_the_rfc_says():
-    """By length, by chunks, to the end; what is cut or no HTTP is an error. In a child: the client needs gevent."""
+def test_the_lean_client_parses_responses_as_the_rfc_requires():
+    """It reads bodies by length, by chunks or to the end; truncated data and other protocols are errors."""
     command = [sys.executable, "-c", HTTP1]
     asked = json.dumps([case for case, _ in CASES])
-    assert json.loads(ran_well(command, input=asked).stdout) == [expected for _, expected in CASES]
+    assert json.loads(run_command(command, input=asked).stdout) == [expected for _, expected in CASES]
+
+
+def test_the_lean_user_is_loaded_only_by_a_profile_that_imports_it():
+    """Neither the load generator nor CurlUser imports the extra module or its parser."""
+    code = (
+        "import sys, harness.load.child.worker, harness.load.users.curl; print([m for m in sys.modules if 'lean' in m])"
+    )
+    assert run_command([sys.executable, "-c", code]).stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""``harness load`` as a person or a script uses it."""
+"""``harness load`` as a person or a script runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from load_runs import READ, ran_well
+from load_runs import READ, run_command
 
 from harness.cli import main
 from harness.clients.parquet import read_samples
@@ -19,17 +19,17 @@ from harness.clients.parquet import read_samples
 ROOT = Path(__file__).parents[2]
 
 ON_TIME = "load on time"
-"""The one proof that a busy machine may fail."""
+"""The only proof that may fail because the machine is busy."""
 
 
 def harness(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
+    """Run the command in a process of its own."""
     command = [sys.executable, "-m", "harness", "load", *words]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300, **options)
 
 
-def test_a_profile_is_run_alone_and_every_request_is_kept(tmp_path, target):
-    """Progress once a second on standard error, a summary on standard output, samples in the file, exit code 0."""
+def test_a_profile_runs_without_a_scenario_and_every_request_is_recorded(tmp_path, target):
+    """Progress goes to standard error, the summary to standard output and the samples to the file; exit code 0."""
     out = tmp_path / "samples.parquet"
     ran = harness("browse", "--url", target.url, "--rate", "50", "--duration", "2s", "--out", str(out))
     failed = re.findall(r"FAILED +([^:]+):", ran.stdout)
@@ -43,8 +43,8 @@ def test_a_profile_is_run_alone_and_every_request_is_kept(tmp_path, target):
     assert {headers["x-harness-run"] for headers in target.seen()["headers"]} != {""}
 
 
-def test_machines_get_one_json_document(target, profile):
-    """Plan, report, summary by operation and arm, errors, proofs and a verdict."""
+def test_the_option_json_prints_one_document(target, profile):
+    """It contains plan, report, summary by operation and arm, errors, proofs and verdict."""
     path = profile(READ.replace("/reviews/1", "/reviews/10?status=503"))
     words = ("--rate", "40", "--duration", "2", "--warm-up", "1", "--arrivals", "poisson", "--seed", "4", "--json")
     ran = harness(str(path), "--url", target.url, "--header", "x-team: a", *words)
@@ -60,7 +60,7 @@ def test_machines_get_one_json_document(target, profile):
 
 
 def test_a_load_that_was_not_sent_as_planned_is_inconclusive(target, profile):
-    """Zero requests: exit code 11, and the proof says what was expected."""
+    """Without any request, the exit code is 11 and the proof states what was expected."""
     path = profile("@task\ndef idle(self):\n    pass\n")
     ran = harness(str(path), "--url", target.url, "--rate", "10", "--duration", "1")
     assert ran.returncode == 11
@@ -68,7 +68,7 @@ def test_a_load_that_was_not_sent_as_planned_is_inconclusive(target, profile):
     assert "last lines of the load generator's log:" in ran.stderr
 
 
-def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
+def test_ctrl_c_keeps_the_recorded_samples(tmp_path, target, profile):
     """The run stops, the samples so far are written, and the exit code is 130."""
     out, path = tmp_path / "samples.parquet", profile(READ)
     words = ["--url", target.url, "--rate", "50", "--duration", "60s", "--out", str(out)]
@@ -81,7 +81,7 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
     assert ran.returncode == 130
     assert "stopped early" in text
     (rate,) = re.findall(r"^all .* ([\d.]+)/s", text, flags=re.MULTILINE)
-    assert float(rate) > 10  # of the seconds that were sent, not of the minute that was planned
+    assert float(rate) > 10  # over the time in which requests were sent, not over the planned minute
     assert 0 < len(read_samples(out)) < 3000
 
 
@@ -109,15 +109,15 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path, target, profile):
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_exit_code_2_and_says_what_to_do(words, found, capsys, monkeypatch):
-    """Before anything is started."""
+def test_wrong_usage_exits_with_2_and_says_what_to_do(words, found, capsys, monkeypatch):
+    """The error comes before anything is started."""
     monkeypatch.chdir(ROOT)
     assert main(["load", *(["--url", "http://127.0.0.1:9"] if "--url" not in words else []), *words]) == 2
     assert found in capsys.readouterr().err
 
 
 def test_manifests_can_be_rendered_without_a_cluster(capsys, monkeypatch):
-    """For kubectl, or to be looked at."""
+    """The manifests can be passed to kubectl or inspected."""
     monkeypatch.chdir(ROOT)
     words = [
         "--url",
@@ -136,7 +136,7 @@ def test_manifests_can_be_rendered_without_a_cluster(capsys, monkeypatch):
     assert items[3]["spec"]["parallelism"] == 3
 
 
-def test_the_command_loads_no_vendor():
-    """Neither locust nor gevent nor kubernetes nor scipy is imported by it."""
+def test_the_command_imports_no_heavy_library():
+    """It imports neither locust nor gevent nor kubernetes nor scipy."""
     code = "import sys, harness.cli.load; print({'locust', 'gevent', 'kubernetes', 'scipy'} & set(sys.modules))"
-    assert ran_well([sys.executable, "-c", code]).stdout == "set()\n"
+    assert run_command([sys.executable, "-c", code]).stdout == "set()\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from load_runs import READ, plan, ran_well
+from load_runs import READ, plan, run_command
 
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports
@@ -25,7 +25,7 @@ from harness.model.load import LoadPlan
 
 
 class Cluster:
-    """What the Jobs would start."""
+    """Starts the processes that the Jobs would start."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self._stack, self.folder = stack, folder
@@ -33,7 +33,7 @@ class Cluster:
         self.processes: list[Process] = []
 
     def run(self, load: LoadPlan, *, workers: int) -> RemoteRun:
-        """Start a master and its workers; returns when load is sent."""
+        """Start a master and its workers; returns once load is being sent."""
         (self.folder / "spec.json").write_text(encode_spec(load))
         self._profile = load.profile
         self.add("master", "--workers", str(workers), "--files-port", str(self.files))
@@ -58,15 +58,15 @@ class Cluster:
         run.wait_for_start(120)
         return run
 
-    def add(self, part: str, *words: str, profile: Path | None = None) -> Process:
-        """One more pod."""
+    def add(self, role: str, *words: str, profile: Path | None = None) -> Process:
+        """Start one more pod."""
         number = len(self.processes)
         folder = self.folder / f"pod-{number}"
         command = [
-            sys.executable, "-m", "harness.load.child.pod", part, "--spec", str(self.folder / "spec.json"), "--profile",
+            sys.executable, "-m", "harness.load.child.pod", role, "--spec", str(self.folder / "spec.json"), "--profile",
             str(profile or self._profile), "--folder", str(folder), "--port", str(self.link), *words,
         ]  # fmt: skip
-        process = start(command, name=part, log=self.folder / f"pod-{number}.log")
+        process = start(command, name=role, log=self.folder / f"pod-{number}.log")
         self._stack.callback(process.stop, 0.5)
         self.processes.append(process)
         return process
@@ -74,24 +74,24 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path) -> Iterator[Cluster]:
-    """Every process of it is ended after the test."""
+    """A cluster whose processes end with the test."""
     with ExitStack() as stack:
         yield Cluster(stack, tmp_path)
 
 
 def failed(run: RemoteRun) -> list[str]:
-    """Names of the proofs that do not hold at the end of the run, those about a busy machine excepted."""
+    """Return the names of the failed proofs, except those that fail on a busy machine."""
     busy = {"load on time", "load generator's CPU"}
     return [proof.name for proof in load_proofs(run.finish()) if not proof.held and proof.name not in busy]
 
 
 def ended(run: RemoteRun) -> Callable[[], bool]:
-    """For wait_until."""
+    """Return a condition for wait_until."""
     return lambda: not run.running()
 
 
-def test_samples_of_all_workers_arrive_over_locusts_link(cluster, target, profile):
-    """A graceful end loses none: planned, recorded, counted by Locust and seen by the service are one number."""
+def test_samples_of_all_workers_arrive_over_locusts_connection(cluster, target, profile):
+    """Without a failure, the planned, recorded, Locust's and the service's numbers are equal."""
     run = cluster.run(plan(profile(READ), target.url, rate=300, seconds=2), workers=2)
     assert wait_until(lambda: len(run.samples()) > 200, timeout_s=60)
     assert wait_until(ended(run), timeout_s=120)
@@ -125,13 +125,13 @@ print(len(batch) / count)
 """
 
 
-def test_a_sample_takes_at_most_eight_bytes_on_the_way():
-    """Poisson arrivals, eight operations, sizes from 200 to 20,000 bytes: more disorder than services have."""
-    assert float(ran_well([sys.executable, "-c", BATCH]).stdout) <= 8
+def test_an_uploaded_sample_takes_at_most_eight_bytes():
+    """The samples are harder to compress than real ones: Poisson arrivals, eight operations, varying sizes."""
+    assert float(run_command([sys.executable, "-c", BATCH]).stdout) <= 8
 
 
-def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_stay(cluster, target, profile):
-    """The other worker goes on to the end; the report counts the dead."""
+def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_are_kept(cluster, target, profile):
+    """The other worker continues to the end; the report counts the dead one."""
     run = cluster.run(plan(profile(READ), target.url, rate=200, seconds=4), workers=2)
     assert wait_until(lambda: len(run.samples()) > 100, timeout_s=60)
     os.kill(cluster.processes[2].pid, signal.SIGKILL)
@@ -142,8 +142,8 @@ def test_a_killed_worker_makes_the_load_inconclusive_and_its_samples_stay(cluste
     assert 400 <= report.recorded < 800
 
 
-def test_a_worker_that_joins_late_makes_the_load_inconclusive(cluster, target, profile):
-    """It has no share of the plan, and is no reason to lose the samples of the others."""
+def test_a_worker_that_connects_late_makes_the_load_inconclusive(cluster, target, profile):
+    """It gets no part of the plan, and the samples of the other workers are kept."""
     run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=600), workers=1)
     cluster.add("worker")
     log = cluster.folder / "mirror" / "locust.log"
@@ -155,8 +155,8 @@ def test_a_worker_that_joins_late_makes_the_load_inconclusive(cluster, target, p
     assert any("connected after the start" in note for note in report.notes)
 
 
-def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster, target, profile):
-    """The loss is an error at once, the samples so far are there, and workers without a master stop sending."""
+def test_a_killed_master_ends_its_workers_and_keeps_the_received_samples(cluster, target, profile):
+    """It raises an error at once, keeps the samples so far, and workers without a master stop sending."""
     run = cluster.run(plan(profile(READ), target.url, rate=100, seconds=600), workers=2)
     assert wait_until(lambda: len(run.samples()) > 100, timeout_s=60)
     cluster.processes[0].stop(0)
@@ -169,7 +169,7 @@ def test_a_master_that_goes_away_ends_its_workers_and_keeps_what_arrived(cluster
 
 
 def test_a_masters_port_in_use_is_an_error_and_leaves_no_process(cluster, target, profile):
-    """The port of its recordings: nothing is started that nobody could ask or end."""
+    """If the port of its recordings is in use, the master starts nothing."""
     (cluster.folder / "spec.json").write_text(encode_spec(plan(profile(READ), target.url)))
     with socket.create_server(("127.0.0.1", cluster.files)):
         master = cluster.add("master", "--files-port", str(cluster.files), profile=profile(READ))
@@ -183,7 +183,7 @@ def test_a_masters_port_in_use_is_an_error_and_leaves_no_process(cluster, target
 
 
 def test_a_master_without_its_workers_gives_up(cluster, target, profile):
-    """Nothing is sent before all are there; the error says what is missing."""
+    """It sends nothing before all workers are connected; the error says what is missing."""
     load = plan(profile(READ), target.url)
     (cluster.folder / "spec.json").write_text(encode_spec(load))
     cluster.folder.joinpath("mirror").mkdir()

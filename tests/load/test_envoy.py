@@ -1,4 +1,4 @@
-"""What Envoy counts of the load: the same number, over the protocol that was asked for, in plain text and over TLS."""
+"""Envoy counts as many requests as we record, over the requested protocol, in plain text and over TLS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_runs import carry_out, plan
+from load_runs import execute, plan
 from needed import needed_program
 
 from harness.clients.processes.child import start, wait_until
@@ -44,7 +44,7 @@ CURL = "harness.load.users.curl"
 
 @dataclass(frozen=True)
 class Envoy:
-    """Three listeners that answer by themselves, counted together: plain, TLS, and TLS that asks for a certificate."""
+    """Three listeners with common counters: plain text, TLS, and TLS that requires a client certificate."""
 
     plain: str
     tls: str
@@ -53,7 +53,7 @@ class Envoy:
     authority: Path
 
     def counted(self, name: str) -> int:
-        """One of its counters."""
+        """Return the value of a counter."""
         url = f"{self.admin}/stats?filter=^http.in.downstream_{name}$&format=json"
         with urllib.request.urlopen(url, timeout=5) as answer:
             return int(json.load(answer)["stats"][0]["value"])
@@ -61,7 +61,7 @@ class Envoy:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost and 127.0.0.1 that signs itself, so that it is its own authority, and its key."""
+    """A self-signed certificate for localhost and 127.0.0.1, and its key."""
     openssl = needed_program("openssl", package="openssl", purpose="to make certificates")
     folder = tmp_path_factory.mktemp("certificates")
     words = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
@@ -72,7 +72,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def envoy(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Iterator[Envoy]:
-    """A real one."""
+    """A real Envoy."""
     folder, (plain, tls, mutual, admin) = tmp_path_factory.mktemp("envoy"), free_ports(4)
     context = {
         "tls_certificates": [
@@ -114,7 +114,7 @@ def envoy(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Pat
 
 
 def listener(port: int, tls: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Answers every request with 200."""
+    """Return a listener that answers every request with 200."""
     types = "type.googleapis.com/envoy.extensions"
     answer = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "fine"}}}
     router = {"name": "router", "typed_config": {"@type": f"{types}.filters.http.router.v3.Router"}}
@@ -134,11 +134,11 @@ def listener(port: int, tls: dict[str, Any] | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("client", USERS, ids=lambda client: f"{client[1]} {client[3]}")
 def test_envoy_locust_and_the_samples_agree(tmp_path, envoy, profile, client):
-    """Each User class: recorded, Locust's count and Envoy's count are one number, over few connections of its protocol."""
+    """For each User class, the samples and the counts of Locust and Envoy are equal, with few connections."""
     module, user, more, connections = client
     path = profile(PROFILE.format(module=module, user=user, more=more), whole=True)
     requests, made = envoy.counted("rq_completed"), envoy.counted(connections)
-    outcome = carry_out(plan(path, envoy.plain, rate=400, seconds=1), tmp_path)
+    outcome = execute(plan(path, envoy.plain, rate=400, seconds=1), tmp_path)
     seen = envoy.counted("rq_completed") - requests
     assert [400] * 3 == [outcome.report.recorded, outcome.report.counted, seen]
     assert set(outcome.samples.status) == {200}
@@ -146,12 +146,12 @@ def test_envoy_locust_and_the_samples_agree(tmp_path, envoy, profile, client):
 
 
 @pytest.mark.parametrize(("version", "connections"), OVER_TLS, ids=["HTTP/1.1", "HTTP/2"])
-def test_libcurl_speaks_over_tls_with_the_protocol_that_alpn_agrees_on(tmp_path, envoy, profile, version, connections):
-    """Every request arrives encrypted over kept connections of that protocol; the certificate is verified."""
+def test_libcurl_uses_tls_with_the_protocol_that_alpn_negotiates(tmp_path, envoy, profile, version, connections):
+    """Every request is encrypted and reuses connections of that protocol; the certificate is verified."""
     more = f"http_version, ca_file = {version!r}, {str(envoy.authority)!r}"
     path = profile(PROFILE.format(module=CURL, user="CurlUser", more=more), whole=True)
     before = [envoy.counted(name) for name in ("rq_completed", connections, "cx_ssl_total")]
-    outcome = carry_out(plan(path, envoy.tls, rate=200, seconds=1), tmp_path)
+    outcome = execute(plan(path, envoy.tls, rate=200, seconds=1), tmp_path)
     after = [envoy.counted(name) for name in ("rq_completed", connections, "cx_ssl_total")]
     requests, made, encrypted = (new - old for new, old in zip(after, before, strict=True))
     assert outcome.samples.errors == ("",)
@@ -159,11 +159,11 @@ def test_libcurl_speaks_over_tls_with_the_protocol_that_alpn_agrees_on(tmp_path,
     assert 1 <= made == encrypted <= outcome.report.users
 
 
-def test_a_user_may_show_a_certificate_of_its_own(tmp_path, envoy, profile, certificate):
-    """For a server that asks for one, reached here by name."""
+def test_a_user_may_present_a_client_certificate(tmp_path, envoy, profile, certificate):
+    """A server that requires a certificate answers it."""
     more = f"ca_file, client_certificate = {str(envoy.authority)!r}, {tuple(map(str, certificate))!r}"
     path = profile(PROFILE.format(module=CURL, user="CurlUser", more=more), whole=True)
-    outcome = carry_out(plan(path, envoy.mutual_tls, rate=20, seconds=1), tmp_path)
+    outcome = execute(plan(path, envoy.mutual_tls, rate=20, seconds=1), tmp_path)
     assert outcome.samples.errors == ("",)
     assert set(outcome.samples.status) == {200}
 
@@ -172,10 +172,10 @@ def test_a_user_may_show_a_certificate_of_its_own(tmp_path, envoy, profile, cert
     ("more", "refused"), [("pass", True), ("insecure = True", False)], ids=["by default", "when told not to"]
 )
 def test_certificates_are_verified(tmp_path, envoy, profile, more, refused):
-    """One that nobody vouches for gives error samples that say so, and what to do; nothing is sent to it."""
+    """An untrusted certificate gives error samples that say what to do; no request is sent."""
     path = profile(PROFILE.format(module=CURL, user="CurlUser", more=more), whole=True)
     requests = envoy.counted("rq_completed")
-    outcome = carry_out(plan(path, envoy.tls, rate=20, seconds=1), tmp_path)
+    outcome = execute(plan(path, envoy.tls, rate=20, seconds=1), tmp_path)
     assert envoy.counted("rq_completed") - requests == (0 if refused else 20)
     assert outcome.samples.failed.all() == refused
     errors = "; ".join(outcome.samples.errors)
@@ -186,12 +186,12 @@ def test_authorities_of_the_environment_are_trusted(tmp_path, envoy, profile, mo
     """REQUESTS_CA_BUNDLE means the same for CurlUser as for HttpUser."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(envoy.authority))
     path = profile(PROFILE.format(module=CURL, user="CurlUser", more="pass"), whole=True)
-    assert carry_out(plan(path, envoy.tls, rate=20, seconds=1), tmp_path).samples.errors == ("",)
+    assert execute(plan(path, envoy.tls, rate=20, seconds=1), tmp_path).samples.errors == ("",)
 
 
 def test_a_file_of_authorities_that_is_missing_is_named(tmp_path, envoy, profile):
-    """Before anything is sent."""
+    """The error comes before anything is sent."""
     path = profile(PROFILE.format(module=CURL, user="CurlUser", more="ca_file = '/nowhere.pem'"), whole=True)
-    report = carry_out(plan(path, envoy.tls, rate=20, seconds=1), tmp_path).report
+    report = execute(plan(path, envoy.tls, rate=20, seconds=1), tmp_path).report
     assert report.recorded == 0
     assert any("/nowhere.pem, found no such file" in note for note in report.notes)

@@ -1,4 +1,4 @@
-"""Locust in a cluster: the manifests against the API's schema, and their own commands run on loopback."""
+"""Locust in a cluster: the manifests match the API's schema, and their commands run on loopback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MODELS = {"ConfigMap": "V1ConfigMap", "Service": "V1Service", "Job": "V1Job"}
 
 
 class Kubelet:
-    """Enough of a cluster: keeps objects, and runs the containers of Jobs as processes on loopback."""
+    """A minimal cluster: it stores objects and runs the containers of Jobs as processes on loopback."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.objects = folder, {}
@@ -37,14 +37,14 @@ class Kubelet:
         self.processes: dict[str, Process] = {}
 
     def create(self, resource: Any) -> None:
-        """Keep it; a Job's pods start at once."""
+        """Store an object; the pods of a Job start at once."""
         self._keep(resource)
         if resource["kind"] == "Job":
             for number in range(resource["spec"]["parallelism"]):
                 self._start(resource, f"{resource['metadata']['name']}-{number}")
 
     def list(self, kind: str, namespace: str | None, *, labels: dict[str, str]) -> list[Any]:
-        """Objects of a kind with these labels."""
+        """Return the objects of a kind with these labels."""
         return [
             each
             for (its_kind, _), each in self.objects.items()
@@ -54,14 +54,14 @@ class Kubelet:
         ]
 
     def delete(self, resource: Any) -> None:
-        """Forget it; a pod's process ends."""
+        """Remove an object; the process of a pod ends."""
         name = resource["metadata"]["name"]
         if name in self.processes:
             self.processes.pop(name).stop(0.5)
         self.objects.pop((resource["kind"], name), None)
 
     def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
-        """What port-forward would bring."""
+        """Return what port-forward would return."""
         assert (port, pod) == (FILES_PORT, next(name for name in self.processes if "master" in name))
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.files}{path}", timeout=timeout_s) as answer:
@@ -102,7 +102,7 @@ def kubelet(tmp_path) -> Iterator[Kubelet]:
 
 
 def manifests(path: Path, **more: Any) -> dict[str, Any]:
-    """By kind and the end of the name."""
+    """Return the manifests by kind and name."""
     settings = JobSettings(**{"namespace": "shop", "image": "i", **more})
     resources = render_jobs(plan(path, "http://reviews:9080"), settings, name="load-1")
     return {f"{each['kind']} {each['metadata']['name']}": each for each in resources}
@@ -143,8 +143,8 @@ def test_the_config_map_carries_profile_and_plan(profile):
     assert order.stages == plan(path, "http://x").stages
 
 
-def test_shared_code_beside_the_profile_goes_with_it_under_names_that_a_config_map_takes(tmp_path):
-    """Files that start with an underscore may be imported in a pod as anywhere; what does not fit is refused."""
+def test_shared_code_next_to_the_profile_is_in_the_config_map_under_valid_keys(tmp_path):
+    """Files that start with an underscore can be imported in a pod, too; too large files are rejected."""
     (tmp_path / "_shop.py").write_text("PATH = '/'\n")
     (tmp_path / "other.py").write_text("1 / 0\n")
     path = tmp_path / "my visit ü.py"
@@ -158,8 +158,8 @@ def test_shared_code_beside_the_profile_goes_with_it_under_names_that_a_config_m
         manifests(path)
 
 
-def test_workers_are_a_parallel_job_that_cannot_run_for_ever(profile):
-    """Parallelism, resource requests, no retries, and a deadline even when nobody cleans up."""
+def test_workers_are_a_parallel_job_that_cannot_run_forever(profile):
+    """It has parallelism, resource requests, no retries, and a deadline in case nobody cleans up."""
     spec = manifests(profile(READ), workers=5, cpu="2", memory="1Gi")["Job load-1-worker"]["spec"]
     assert (spec["parallelism"], spec["completions"], spec["backoffLimit"]) == (5, 5, 0)
     assert spec["activeDeadlineSeconds"] > 100
@@ -167,14 +167,14 @@ def test_workers_are_a_parallel_job_that_cannot_run_for_ever(profile):
     assert resources == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
 
 
-def test_manifests_can_be_handed_to_kubectl(profile):
-    """One JSON list."""
+def test_manifests_can_be_passed_to_kubectl(profile):
+    """They are one JSON list."""
     resources = render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1")
     assert json.loads(as_kubectl_list(resources))["items"] == list(resources)
 
 
-def test_jobs_run_their_own_commands_and_leave_nothing(kubelet, tmp_path, target, profile):
-    """The containers' commands as rendered: load is sent, samples come back, everything made is removed."""
+def test_jobs_run_their_commands_and_leave_nothing_behind(kubelet, tmp_path, target, profile):
+    """With the rendered commands, load is sent, samples arrive, and every created object is removed."""
     (tmp_path / "_shared.py").write_text("PATH = '/reviews/1'\n")
     path = profile(
         "from _shared import PATH\n" + HEAD + READ.replace('"/reviews/1"', "PATH").replace("\n", "\n    "), whole=True
@@ -189,8 +189,8 @@ def test_jobs_run_their_own_commands_and_leave_nothing(kubelet, tmp_path, target
     assert kubelet.processes == {}
 
 
-def test_a_profile_that_does_not_import_is_named_and_nothing_is_left(kubelet, tmp_path, target, profile):
-    """The master's refusal comes back with the profile's line."""
+def test_a_profile_that_cannot_be_imported_is_named_and_nothing_is_left_behind(kubelet, tmp_path, target, profile):
+    """The error has the profile's line."""
     path = profile("1 / 0\n", whole=True)
     with (
         pytest.raises(LoadProfileError, match=r"visit\.py:1: .*ZeroDivisionError"),
@@ -201,7 +201,7 @@ def test_a_profile_that_does_not_import_is_named_and_nothing_is_left(kubelet, tm
 
 
 def test_leftovers_are_found_by_label(kubelet, profile):
-    """What a harness that was killed left behind is removed by whoever asks, and named."""
+    """A later call removes what a killed harness left behind, and lists it."""
     shutil.rmtree(kubelet.folder)
     for resource in render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1")[:2]:
         kubelet.create(resource)
@@ -211,8 +211,8 @@ def test_leftovers_are_found_by_label(kubelet, profile):
     assert list(kubelet.objects.values()) == [other]
 
 
-def test_the_role_covers_what_a_run_makes_and_removes(profile):
-    """Every kind that is rendered may be made, found and removed with the shipped Role."""
+def test_the_role_covers_what_a_run_creates_and_removes(profile):
+    """With the shipped Role, every rendered kind may be created, listed and deleted."""
     role = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "load" / "role.yaml").read_text())
     may = {
         (group, kind): rule["verbs"]

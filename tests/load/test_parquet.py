@@ -1,4 +1,4 @@
-"""Samples as Parquet files."""
+"""Writing and reading samples as Parquet files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.samples import BASELINE, CANARY, COLUMNS, UNKNOWN_ARM, Sample
 
 
 def some_samples() -> Samples:
-    """Three requests: out of order, of all arms, one with an error."""
+    """Return three samples: out of order, of all arms, one with an error."""
     return Samples(
         due_s=np.array([0.0, 2.0, 1.0]),
         latency_s=np.array([0.1, 0.3, 0.2]),
@@ -27,7 +27,7 @@ def some_samples() -> Samples:
     )
 
 
-def test_samples_come_back_as_they_were_in_order_of_due_time(tmp_path):
+def test_read_samples_equal_the_written_ones_sorted_by_due_time(tmp_path):
     """Every column with its type, the names, and the arms survive the file."""
     path, samples = tmp_path / "samples.parquet", some_samples()
     write_samples(path, samples)
@@ -40,8 +40,8 @@ def test_samples_come_back_as_they_were_in_order_of_due_time(tmp_path):
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_the_file_speaks_for_itself(tmp_path):
-    """Other tools read arms, operations and errors as text."""
+def test_other_tools_can_read_the_file(tmp_path):
+    """Arms, operations and errors are stored as text."""
     path = tmp_path / "samples.parquet"
     write_samples(path, some_samples())
     rows = pq.read_table(path).to_pylist()
@@ -50,15 +50,15 @@ def test_the_file_speaks_for_itself(tmp_path):
     assert [row["error"] for row in rows] == ["", "", "refused"]
 
 
-def test_a_run_that_sent_nothing_has_a_file_too(tmp_path):
-    """No samples are a table without rows."""
+def test_a_run_without_requests_has_a_file_too(tmp_path):
+    """The table has no rows."""
     path = tmp_path / "samples.parquet"
     write_samples(path, no_samples())
     assert len(read_samples(path)) == 0
 
 
-def test_a_cut_file_is_no_samples(tmp_path):
-    """A file that lost its end is refused, whatever its name."""
+def test_a_truncated_file_is_rejected(tmp_path):
+    """A file without its end is rejected, whatever its name."""
     path = tmp_path / "samples.parquet"
     write_samples(path, some_samples())
     path.write_bytes(path.read_bytes()[:-40])

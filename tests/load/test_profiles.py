@@ -1,4 +1,4 @@
-"""Load profiles: found by name, and what they ask for read without importing them."""
+"""Load profiles are found by name, and their settings are read without importing them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from load_runs import READ, carry_out, plan
+from load_runs import READ, execute, plan
 
 from harness.errors import LoadProfileError
 from harness.load.planning.load_plan import plan_load, resolve_stages
@@ -18,14 +18,14 @@ PROFILES = Path(__file__).parents[2] / "loadprofiles"
 
 
 def written(tmp_path: Path, text: str) -> Path:
-    """A profile whose literal starts in line 3 and whose import would fail."""
+    """Write a profile whose literal starts in line 3 and whose import would fail."""
     path = tmp_path / "profile.py"
     path.write_text(f'raise SystemExit("this file must not be imported")\n\nLOADPROFILE = {text}\n')
     return path
 
 
 def test_a_profile_is_found_by_name_and_by_path(tmp_path):
-    """Names are looked up in the folders in their order; a path is taken as it is."""
+    """Names are looked up in the folders in order; a path is used as it is."""
     (tmp_path / "browse.py").touch()
     (tmp_path / "_shared.py").touch()
     assert find_profile("browse", [tmp_path, PROFILES]) == tmp_path / "browse.py"
@@ -42,15 +42,15 @@ def test_an_unknown_profile_lists_the_known_ones():
         find_profile("nowhere.py", [PROFILES])
 
 
-def test_every_shipped_profile_has_settings_that_can_be_read():
-    """All literals are valid, and none of the files is imported for it."""
+def test_the_settings_of_every_shipped_profile_are_valid():
+    """All literals can be read without importing the files."""
     assert sorted(known_profiles([PROFILES])) == ["browse", "chat", "ramp", "shop", "soak", "spike"]
     for path in known_profiles([PROFILES]).values():
         assert plan_load(path, "http://x").expected > 0
 
 
-def test_all_keys_are_understood(tmp_path):
-    """Durations may be texts; stages are constant with two numbers and linear with three."""
+def test_all_keys_are_read(tmp_path):
+    """Durations may be texts; stages with two numbers are constant, stages with three are linear."""
     text = (
         '{"rate": [["1m", 50], [5, 50, 100.5]], "arrivals": "poisson", "seed": 3, "users": 4, "processes": 2,'
         ' "warm_up": "500ms", "drain": 3, "trace_share": 0.5, "arm_header": "X-Version"}'
@@ -94,13 +94,13 @@ def test_all_keys_are_understood(tmp_path):
         ("{", r"profile\.py:\d: expected Python"),
     ],
 )  # fmt: skip
-def test_a_wrong_literal_is_refused_with_its_line(tmp_path, text, words):
+def test_an_invalid_literal_is_rejected_with_its_line(tmp_path, text, words):
     """The error names file, line and key."""
     with pytest.raises(LoadProfileError, match=words):
         read_settings(written(tmp_path, text))
 
 
-def test_what_a_person_asks_for_wins():
+def test_the_options_of_the_caller_win():
     """A rate replaces the profile's stages; a duration alone cuts them, or holds their last rate."""
     settings = read_settings(PROFILES / "ramp.py")
     assert resolve_stages(settings, rate_rps=5, duration_s=None) == (Stage(duration_s=90, start_rps=5, end_rps=5),)
@@ -111,10 +111,10 @@ def test_what_a_person_asks_for_wins():
         resolve_stages(settings, rate_rps=-1, duration_s=None)
 
 
-def test_a_person_may_ask_for_the_closed_model(tmp_path, target, profile):
-    """Users then wait for their answer and their wait_time; the report says that it was closed."""
+def test_the_caller_may_choose_the_closed_model(tmp_path, target, profile):
+    """Users then wait for their answer and their wait_time; the report states the closed model."""
     body = READ.replace("@task", "wait_time = constant(0.1)\n\n@task", 1)
-    outcome = carry_out(plan(profile(body), target.url, users=5, seconds=2), tmp_path)
+    outcome = execute(plan(profile(body), target.url, users=5, seconds=2), tmp_path)
     assert outcome.report.closed
     assert outcome.report.recorded == outcome.report.counted == target.seen()["count"]
     assert 5 < outcome.report.recorded <= 5 + 5 * np.ptp(outcome.samples.due_s) / 0.1

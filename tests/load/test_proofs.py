@@ -1,4 +1,4 @@
-"""Each proof about the load, broken on purpose."""
+"""Each proof about the load fails when its condition is broken."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ GOOD = LoadReport(
 
 
 def failed(report: LoadReport | None) -> list[str]:
-    """Names of the proofs that did not hold."""
+    """Return the names of the failed proofs."""
     return [proof.name for proof in load_proofs(report) if not proof.held]
 
 
 def test_a_load_as_planned_holds_every_proof():
-    """Nothing failed, nothing to warn of."""
+    """There is no failed proof and no warning."""
     assert failed(GOOD) == []
     assert load_warnings(GOOD) == ()
 
@@ -55,38 +55,38 @@ def test_a_load_as_planned_holds_every_proof():
     ],
     ids=str,
 )
-def test_a_broken_load_fails_the_proof_that_says_why(change, names):
-    """Exactly the proofs that concern the damage fail."""
+def test_a_broken_load_fails_the_proofs_that_name_the_problem(change, names):
+    """Exactly the proofs about the problem fail."""
     assert failed(replace(GOOD, **change)) == names
 
 
-def test_requests_without_an_answer_are_expected_among_the_samples():
-    """Locust does not count what never ended; the samples hold it all the same, and that is no loss."""
+def test_unanswered_requests_explain_a_lower_count():
+    """Locust does not count requests that never ended, but they are samples; no sample is lost."""
     assert failed(replace(GOOD, counted=990, unanswered=10)) == []
     assert failed(replace(GOOD, counted=990, unanswered=9)) == ["samples counted"]
 
 
 def test_a_run_without_a_report_proves_nothing():
-    """No word of the generator is a failed proof, never a held one."""
+    """A missing report is a failed proof."""
     assert failed(None) == ["load"]
 
 
 def test_lateness_between_one_and_ten_milliseconds_is_a_warning():
-    """The run counts, and a person is told what blurs it."""
+    """The proofs hold, and a warning says how much the lateness blurs the latencies."""
     (warning,) = load_warnings(replace(GOOD, late_p99_s=4e-3))
     assert "4 ms late" in warning
     assert failed(replace(GOOD, late_p99_s=4e-3)) == []
 
 
-def test_a_late_load_is_told_twice():
-    """What fails the proof blurs the latencies as well."""
+def test_a_late_load_gives_a_failed_proof_and_a_warning():
+    """Lateness that fails the proof also blurs the latencies."""
     late = replace(GOOD, late_p99_s=11e-3)
     assert failed(late) == ["load on time"]
     assert "11 ms late" in load_warnings(late)[0]
 
 
-def test_the_closed_model_says_what_it_hides():
-    """There are no arrivals to be late or dropped; a warning names the price."""
+def test_the_closed_model_gives_a_warning():
+    """There are no proofs about arrivals; a warning says that slow moments are underrepresented."""
     closed = replace(GOOD, closed=True, planned=0, late_p99_s=0.0)
     assert failed(closed) == []
     assert "closed model" in load_warnings(closed)[0]

@@ -1,4 +1,4 @@
-"""Load sent by a real Locust child to a real service."""
+"""A real Locust child sends load to a real service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from load_runs import READ, carry_out, plan
+from load_runs import READ, execute, plan
 
 from harness.clients.processes.child import wait_until
 from harness.errors import LoadError, LoadProfileError
@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_arrival_becomes_a_sample_with_arm_status_and_size(tmp_path, target):
-    """The shipped profile, unedited: planned, recorded, counted by Locust and seen by the service are one number."""
+    """With a shipped profile, the planned, recorded, Locust's and the service's numbers are equal."""
     target.forget()
-    outcome = carry_out(plan(ROOT / "loadprofiles" / "browse.py", target.url, rate=200), tmp_path)
+    outcome = execute(plan(ROOT / "loadprofiles" / "browse.py", target.url, rate=200), tmp_path)
     samples, seen = outcome.samples, target.seen()
     assert [300] * 4 == [outcome.report.planned, outcome.report.recorded, outcome.report.counted, seen["count"]]
     assert sorted(samples.due_s) == pytest.approx(np.arange(300) / 200)
@@ -41,9 +41,9 @@ def test_every_arrival_becomes_a_sample_with_arm_status_and_size(tmp_path, targe
 
 
 def test_requests_carry_the_runs_headers_and_some_a_traceparent(tmp_path, target, profile):
-    """Headers of the plan go with every request; the sampled share gets a W3C trace context of its own."""
+    """Every request has the plan's headers; a sampled share has a W3C trace context of its own."""
     load = plan(profile(READ), target.url, headers={"baggage": "harness.run=r1"}, trace_share=0.5, seed=2)
-    carry_out(load, tmp_path)
+    execute(load, tmp_path)
     headers = target.seen()["headers"]
     traces = [each["traceparent"] for each in headers if "traceparent" in each]
     assert {"harness.run=r1"} == {each.get("baggage") for each in headers}
@@ -52,10 +52,10 @@ def test_requests_carry_the_runs_headers_and_some_a_traceparent(tmp_path, target
     assert all(len(trace) == 55 and trace.endswith("-01") for trace in traces)
 
 
-def test_load_chooses_its_arm_where_it_is_split_by_header(tmp_path, target, profile):
-    """Each request says which arm it is for, in the planned share, whatever other headers it has."""
+def test_the_load_chooses_the_arm_when_the_split_is_by_header(tmp_path, target, profile):
+    """Each request names its arm, in the planned share, whatever other headers it has."""
     load = plan(profile(READ), target.url, headers={"baggage": "harness.run=r1"}, canary_choice=0.25, seed=2)
-    carry_out(load, tmp_path)
+    execute(load, tmp_path)
     headers = target.seen()["headers"]
     choices = [each["x-harness-choose"] for each in headers]
     assert {"baseline", "canary"} == set(choices)
@@ -64,22 +64,22 @@ def test_load_chooses_its_arm_where_it_is_split_by_header(tmp_path, target, prof
 
 
 def test_the_pytest_process_stays_free_of_locust_and_gevent(tmp_path, target, profile):
-    """A whole run leaves neither module in this process: both would patch the standard library."""
-    carry_out(plan(profile(READ), target.url, seconds=0.3), tmp_path)
+    """A run imports neither module into this process, because both patch the standard library."""
+    execute(plan(profile(READ), target.url, seconds=0.3), tmp_path)
     assert {"locust", "gevent"} & set(sys.modules) == set()
 
 
 def test_two_processes_together_send_the_schedule_once(tmp_path, target, profile):
-    """Forked workers share the arrivals: the union is the schedule, nothing is sent twice."""
+    """Forked workers share the arrivals; together they send the schedule, and nothing twice."""
     load = plan(profile(READ), target.url, rate=200, processes=2, arrivals=Arrivals.POISSON, seed=5)
-    outcome = carry_out(load, tmp_path)
+    outcome = execute(load, tmp_path)
     assert outcome.report.planned == outcome.report.recorded == outcome.report.counted == target.seen()["count"]
     assert outcome.report.workers == outcome.report.workers_alive == 2
     assert len(set(outcome.samples.due_s.tolist())) == outcome.report.planned
 
 
-def test_samples_can_be_read_while_the_run_goes_on(tmp_path, target, profile):
-    """A look in the middle shows what was answered so far, and stays as it was when more arrives."""
+def test_samples_can_be_read_during_the_run(tmp_path, target, profile):
+    """Samples that are read during the run do not change when more arrive."""
     with LocustLoad().start(plan(profile(READ), target.url, seconds=600), tmp_path) as run:
         assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
         early = run.samples()
@@ -91,7 +91,7 @@ def test_samples_can_be_read_while_the_run_goes_on(tmp_path, target, profile):
 
 
 def test_finishing_early_stops_the_arrivals_and_waits_for_answers(tmp_path, target, profile):
-    """A guard that ends a run loses no sample, and what was not sent is not missed."""
+    """An early end loses no sample, and requests that were not due yet are not missing."""
     with LocustLoad().start(plan(profile(READ), target.url, seconds=600), tmp_path) as run:
         assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
         report = run.finish()
@@ -100,25 +100,25 @@ def test_finishing_early_stops_the_arrivals_and_waits_for_answers(tmp_path, targ
 
 
 def test_open_model_counts_latency_from_the_due_time(tmp_path, target, profile):
-    """While the service takes 400 ms, arrivals go on at their rate: all overlap, all are slow, none is left out."""
+    """While the service takes 400 ms, arrivals continue at their rate, and all of them are slow samples."""
     slow = READ.replace("/reviews/1", "/reviews/1?delay=0.4")
-    outcome = carry_out(plan(profile(slow), target.url, rate=100, seconds=1), tmp_path)
+    outcome = execute(plan(profile(slow), target.url, rate=100, seconds=1), tmp_path)
     assert len(outcome.samples) == 100
     assert outcome.samples.latency_s.min() >= 0.4
     assert outcome.report.users >= 35
 
 
 def test_a_request_that_never_ends_is_a_sample_without_an_answer(tmp_path, target, profile):
-    """After the drain, what is still missing counts as an error of its age, not as nothing."""
+    """After the drain, a missing answer becomes an error sample with its age as latency."""
     stuck = READ.replace("/reviews/1", "/reviews/1?delay=60")
-    outcome = carry_out(plan(profile(stuck), target.url, rate=10, seconds=1, drain_s=0.5), tmp_path)
+    outcome = execute(plan(profile(stuck), target.url, rate=10, seconds=1, drain_s=0.5), tmp_path)
     assert outcome.report.unanswered == len(outcome.samples) == 10
     assert outcome.samples.failed.all()
     assert outcome.samples.latency_s.max() >= 1.4
 
 
-def test_errors_of_the_service_and_of_the_profile_are_told_apart(tmp_path, target, profile):
-    """A status is recorded as it is, a check of the profile by its text, a broken connection with status 0."""
+def test_errors_of_the_service_and_of_the_profile_are_distinguished(tmp_path, target, profile):
+    """A status is recorded as it is, a failed check by its text, a broken connection with status 0."""
     text = """
     n = 0
 
@@ -135,7 +135,7 @@ def test_errors_of_the_service_and_of_the_profile_are_told_apart(tmp_path, targe
             with self.client.get("/reviews/1", name="checked", catch_response=True) as answer:
                 answer.failure("no stars")
     """
-    samples = carry_out(plan(profile(text), target.url, rate=40, seconds=1), tmp_path).samples
+    samples = execute(plan(profile(text), target.url, rate=40, seconds=1), tmp_path).samples
     kinds = Counter(
         (samples.operations[operation], int(status), samples.errors[error].split(":")[-1].strip(), bool(failed))
         for operation, status, error, failed in zip(
@@ -149,7 +149,7 @@ def test_errors_of_the_service_and_of_the_profile_are_told_apart(tmp_path, targe
 
 
 def test_login_and_task_sets_work_in_the_open_model(tmp_path, target, profile):
-    """A user logs in once, keeps its token, walks its task sets in order and says goodbye."""
+    """A user logs in once, keeps its token, runs its task sets in order and calls on_stop."""
     text = """
     from locust import HttpUser, SequentialTaskSet, between, task
 
@@ -178,7 +178,7 @@ def test_login_and_task_sets_work_in_the_open_model(tmp_path, target, profile):
         def on_stop(self):
             self.client.get("/reviews/3", name="goodbye")
     """
-    outcome = carry_out(plan(profile(text, whole=True), target.url, rate=40, seconds=1), tmp_path)
+    outcome = execute(plan(profile(text, whole=True), target.url, rate=40, seconds=1), tmp_path)
     samples = outcome.samples
     counts = Counter(samples.operations[number] for number in samples.operation)
     users = outcome.report.users
@@ -197,7 +197,7 @@ def test_login_and_task_sets_work_in_the_open_model(tmp_path, target, profile):
         ("x = 1\n", "expected a User class"),
     ],
 )
-def test_a_profile_that_cannot_be_loaded_is_refused_with_its_line(tmp_path, target, profile, text, words):
+def test_a_profile_that_cannot_be_imported_is_rejected_with_its_line(tmp_path, target, profile, text, words):
     """The error names the profile's own line, not Locust's."""
     with (
         pytest.raises(LoadProfileError, match=words),
@@ -206,8 +206,8 @@ def test_a_profile_that_cannot_be_loaded_is_refused_with_its_line(tmp_path, targ
         pass
 
 
-def test_a_profile_that_hangs_at_its_import_is_ended(tmp_path, target, profile):
-    """The wait for the first request has a limit, and nothing is left running."""
+def test_a_profile_that_hangs_during_import_is_stopped(tmp_path, target, profile):
+    """The wait for the first request is limited, and no process is left running."""
     path = profile("import time\n\nwhile True:\n    time.sleep(0.01)\n", whole=True)
     with (
         pytest.raises(LoadError, match=r"still at visit\.py:\d in <module>; does .* block while it is imported"),
@@ -218,15 +218,15 @@ def test_a_profile_that_hangs_at_its_import_is_ended(tmp_path, target, profile):
 
 
 def test_an_exception_in_a_task_is_counted_and_named(tmp_path, target, profile):
-    """The requests go on; the report says what was raised and where."""
-    outcome = carry_out(plan(profile(READ + "    {}['stars']\n"), target.url, rate=20, seconds=1), tmp_path)
+    """The load continues; the report says what was raised and where."""
+    outcome = execute(plan(profile(READ + "    {}['stars']\n"), target.url, rate=20, seconds=1), tmp_path)
     assert outcome.report.task_errors == 20
     assert outcome.report.recorded == 20
     assert any("KeyError: 'stars'" in note and "visit.py:8" in note for note in outcome.report.notes)
 
 
-def test_a_user_that_cannot_start_is_tried_again_by_the_next_arrival(tmp_path, target, profile):
-    """A login that fails twice costs two arrivals; the third one is a user as any other."""
+def test_the_next_arrival_retries_after_a_user_that_cannot_start(tmp_path, target, profile):
+    """A login that fails twice costs two arrivals; the third arrival starts a user."""
     text = """
     n = 0
 
@@ -235,19 +235,19 @@ def test_a_user_that_cannot_start_is_tried_again_by_the_next_arrival(tmp_path, t
         if Visitor.n <= 2:
             raise KeyError("login")
     """
-    outcome = carry_out(plan(profile(text + READ.replace("\n", "\n    ")), target.url, rate=20, seconds=1), tmp_path)
+    outcome = execute(plan(profile(text + READ.replace("\n", "\n    ")), target.url, rate=20, seconds=1), tmp_path)
     assert (outcome.report.task_errors, outcome.report.silent, outcome.report.recorded) == (2, 2, 18)
 
 
-def test_a_task_that_sends_nothing_shows_as_silent_arrivals(tmp_path, target, profile):
-    """An arrival that never became a request is no success."""
-    outcome = carry_out(plan(profile("@task\ndef idle(self):\n    pass\n"), target.url, rate=20, seconds=1), tmp_path)
+def test_a_task_that_sends_nothing_counts_as_a_silent_arrival(tmp_path, target, profile):
+    """An arrival without a request is not a success."""
+    outcome = execute(plan(profile("@task\ndef idle(self):\n    pass\n"), target.url, rate=20, seconds=1), tmp_path)
     assert (outcome.report.planned, outcome.report.silent, outcome.report.recorded) == (20, 20, 0)
 
 
-def test_a_refusing_host_gives_samples_without_answers(tmp_path, profile):
-    """Nobody listens: every arrival is an error sample with the reason."""
-    outcome = carry_out(plan(profile(READ), "http://127.0.0.1:9", rate=20, seconds=1), tmp_path)
+def test_a_refused_connection_gives_samples_without_answers(tmp_path, profile):
+    """If nothing listens, every arrival is an error sample with the reason."""
+    outcome = execute(plan(profile(READ), "http://127.0.0.1:9", rate=20, seconds=1), tmp_path)
     assert len(outcome.samples) == 20
     assert outcome.samples.failed.all()
     assert "refused" in outcome.samples.errors[1]
@@ -255,15 +255,15 @@ def test_a_refusing_host_gives_samples_without_answers(tmp_path, profile):
 
 
 def test_a_host_that_does_not_resolve_gives_samples_without_answers(tmp_path, profile):
-    """A name nobody knows: every arrival is an error sample with the reason."""
-    samples = carry_out(plan(profile(READ), "http://nobody.invalid", rate=20, seconds=1), tmp_path).samples
+    """With an unknown host name, every arrival is an error sample with the reason."""
+    samples = execute(plan(profile(READ), "http://nobody.invalid", rate=20, seconds=1), tmp_path).samples
     assert len(samples) == 20
     assert set(samples.status) == {0}
     assert samples.failed.all()
 
 
-def test_a_generator_that_dies_in_the_run_is_an_error_and_its_samples_stay(tmp_path, target, profile):
-    """SIGKILL of the child: LoadError with the log, and what was recorded can still be read."""
+def test_a_killed_load_generator_raises_an_error_and_its_samples_are_kept(tmp_path, target, profile):
+    """After SIGKILL of the child, LoadError contains the log, and the recorded samples can be read."""
     load = plan(profile(READ), target.url, seconds=600, most_in_flight=5)
     with LocustLoad().start(load, tmp_path) as run:
         assert wait_until(lambda: len(run.samples()) >= 50, timeout_s=60)
@@ -276,8 +276,8 @@ def test_a_generator_that_dies_in_the_run_is_an_error_and_its_samples_stay(tmp_p
         assert target.seen()["count"] - report.recorded <= load.most_in_flight
 
 
-def test_sigkill_of_the_harness_leaves_no_generator_behind(tmp_path, target, profile):
-    """The child ends with the process that started it, however that ends."""
+def test_sigkill_of_the_harness_leaves_no_load_generator_behind(tmp_path, target, profile):
+    """The child ends with the process that started it, however that process ends."""
     script = tmp_path / "run.py"
     script.write_text(
         "import time\nfrom pathlib import Path\n"
@@ -296,21 +296,21 @@ def test_sigkill_of_the_harness_leaves_no_generator_behind(tmp_path, target, pro
     assert alive == []
 
 
-def test_a_full_disk_stops_the_run_and_spoils_no_sample(tmp_path, target, profile):
-    """When the sample file cannot grow, the run ends, says so, and every sample read is a whole one."""
+def test_a_full_disk_stops_the_run_and_damages_no_sample(tmp_path, target, profile):
+    """When the sample file cannot grow, the run ends and reports it, and every sample is complete."""
     text = READ + "\nimport resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))\n"
-    outcome = carry_out(plan(profile(text), target.url, rate=1000, seconds=8), tmp_path)
+    outcome = execute(plan(profile(text), target.url, rate=1000, seconds=8), tmp_path)
     assert "File too large" in outcome.report.broken
     assert len(outcome.samples) == 64 * 1024 // 32 - 2
     assert (outcome.samples.latency_s > 0).all()
     assert outcome.report.planned > outcome.report.recorded
 
 
-def test_names_for_which_there_is_no_room_spoil_no_sample_either(tmp_path, target, profile):
-    """The file of names cannot grow: the run ends and says so; every sample that is there has its name."""
+def test_a_full_disk_for_names_damages_no_sample(tmp_path, target, profile):
+    """When the file of names cannot grow, the run ends and reports it, and every sample has its name."""
     text = READ.replace('name="/reviews"', 'name=f"{len(self.environment.stats.entries)}{200 * chr(120)}"')
     text += "\nimport resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))\n"
-    outcome = carry_out(plan(profile(text), target.url, rate=500, seconds=4), tmp_path)
+    outcome = execute(plan(profile(text), target.url, rate=500, seconds=4), tmp_path)
     assert "File too large" in outcome.report.broken
     assert 100 < len(outcome.samples.operations) < 64 * 1024 / 200
     assert len(outcome.samples) < outcome.report.planned

@@ -1,4 +1,4 @@
-"""The demo's services behave as documented, as real processes over HTTP."""
+"""The demo's services behave as documented when they run as real processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.mesh.services import ServiceSet, all_workloads
 
 ROOT = Path(__file__).parents[2]
 
-# Stands for ratings in trouble: waits, then answers with a status; tells the headers it got.
+# Replaces a slow or broken ratings: it waits, answers with a status and prints the headers that it received.
 TROUBLE = """
 import http.server, json, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,13 +38,13 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 
 @pytest.fixture(scope="module")
 def config() -> Config:
-    """The settings of the demo."""
+    """The demo's configuration."""
     return read_config(ROOT / "harness.yaml")
 
 
 @contextmanager
 def running(config: Config, *names: str, folder: Path, urls: Mapping[str, str] | None = None) -> Iterator[ServiceSet]:
-    """Workloads of the demo that call each other directly; ``urls`` replaces services by something else."""
+    """Run workloads of the demo that call each other directly; ``urls`` replaces services."""
     workloads = [work for work in all_workloads(config) if work.name in names]
     with ServiceSet(config, workloads, folder) as services:
 
@@ -59,7 +59,7 @@ def running(config: Config, *names: str, folder: Path, urls: Mapping[str, str] |
 
 
 def get(services: ServiceSet, name: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any, float]:
-    """Status, JSON (or text) and seconds of an answer."""
+    """Return status, JSON (or text) and duration in seconds of an answer."""
     connection = http.client.HTTPConnection(*services.endpoints[name], timeout=10)
     began = time.perf_counter()
     try:
@@ -73,18 +73,18 @@ def get(services: ServiceSet, name: str, path: str, headers: Mapping[str, str] |
 
 
 def get_many(services: ServiceSet, name: str, count: int) -> list[tuple[int, Any, float]]:
-    """Several answers of reviews, a few at a time."""
+    """Return several answers of reviews, fetched concurrently."""
     with ThreadPoolExecutor(50) as pool:
         return list(pool.map(lambda i: get(services, name, f"/reviews/{i}"), range(count)))
 
 
 def stars(answer: Any) -> list[Any]:
-    """The ratings in an answer of reviews."""
+    """Return the ratings in an answer of reviews."""
     return [review.get("rating") for review in answer["reviews"]]
 
 
-def test_every_service_answers_on_bookinfo_s_paths(config: Config, tmp_path: Path) -> None:
-    """All versions answer in Bookinfo's shape: v1 has no stars, v2 black and v3 red ones."""
+def test_every_service_answers_on_the_paths_of_bookinfo(config: Config, tmp_path: Path) -> None:
+    """The answers look like Bookinfo's: v1 has no stars, v2 black ones and v3 red ones."""
     with running(config, *(work.name for work in all_workloads(config)), folder=tmp_path) as services:
         assert get(services, "ratings-v1", "/ratings/7")[1] == {"id": 7, "ratings": {"Reviewer1": 5, "Reviewer2": 4}}
         assert get(services, "details-v1", "/details/7")[1]["id"] == 7
@@ -103,7 +103,7 @@ def test_every_service_answers_on_bookinfo_s_paths(config: Config, tmp_path: Pat
 
 
 def test_the_page_survives_the_loss_of_its_services(config: Config, tmp_path: Path) -> None:
-    """Productpage apologises for what does not answer instead of failing."""
+    """When its services do not answer, productpage apologises instead of failing."""
     nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
     urls = {"details": nowhere, "reviews": nowhere}
     with running(config, "productpage-v1", folder=tmp_path, urls=urls) as services:
@@ -116,7 +116,7 @@ def test_the_page_survives_the_loss_of_its_services(config: Config, tmp_path: Pa
 @pytest.mark.parametrize("kind", ["good", "fragile"])
 @pytest.mark.parametrize("trouble", ["slow", "failing", "down"])
 def test_only_a_fragile_build_fails_with_ratings(config: Config, tmp_path: Path, kind: str, trouble: str) -> None:
-    """While ratings is slow, failing or down, the baseline answers soon without stars and a fragile canary with 502."""
+    """While ratings is slow, failing or down, the baseline answers without stars, and a fragile canary with 502."""
     port = free_ports(1)[0]
     command = [sys.executable, "-c", TROUBLE, str(port), "2" if trouble == "slow" else "0", "503"]
     settings = with_environment(config, "reviews", "v3", {"REVIEWS_KIND": kind})
@@ -133,8 +133,8 @@ def test_only_a_fragile_build_fails_with_ratings(config: Config, tmp_path: Path,
     assert max(baseline[2], canary[2]) < 2
 
 
-def test_a_fragile_build_is_as_good_as_any_while_ratings_is_well(config: Config, tmp_path: Path) -> None:
-    """Without a fault nothing tells a fragile canary from a good one."""
+def test_a_fragile_build_works_while_ratings_works(config: Config, tmp_path: Path) -> None:
+    """Without a fault, a fragile canary behaves like a good one."""
     settings = with_environment(config, "reviews", "v3", {"REVIEWS_KIND": "fragile"})
     with running(settings, "ratings-v1", "reviews-v3", folder=tmp_path) as services:
         answers = get_many(services, "reviews-v3", 100)
@@ -152,8 +152,8 @@ def test_a_slow_build_takes_a_third_longer(config: Config, tmp_path: Path) -> No
     assert 1.15 < medians[1] / medians[0] < 1.5
 
 
-def test_a_build_with_errors_fails_three_in_a_hundred(config: Config, tmp_path: Path) -> None:
-    """Of 600 answers of the canary with errors about 18 are a 500, of the baseline none."""
+def test_a_build_with_errors_fails_3_percent_of_its_requests(config: Config, tmp_path: Path) -> None:
+    """About 18 of the canary's 600 answers have status 500, and none of the baseline's."""
     settings = with_environment(config, "reviews", "v3", {"REVIEWS_KIND": "errors"})
     with running(settings, "ratings-v1", "reviews-v2", "reviews-v3", folder=tmp_path) as services:
         statuses = {
@@ -164,8 +164,8 @@ def test_a_build_with_errors_fails_three_in_a_hundred(config: Config, tmp_path: 
     assert 5 <= statuses["reviews-v3"].count(500) <= 40
 
 
-def test_identity_and_traces_are_handed_on(config: Config, tmp_path: Path) -> None:
-    """end-user, trace context and baggage of a request reach the services behind; other headers do not."""
+def test_identity_and_trace_headers_are_forwarded(config: Config, tmp_path: Path) -> None:
+    """end-user, trace context and baggage reach the called services; other headers do not."""
     port = free_ports(1)[0]
     given = {
         "end-user": "jason",
@@ -194,8 +194,8 @@ def test_identity_and_traces_are_handed_on(config: Config, tmp_path: Path) -> No
         ({}, "RATINGS_URL: expected the URL of ratings"),
     ],
 )  # fmt: skip
-def test_reviews_refuses_what_it_does_not_know(tmp_path: Path, env: dict[str, str], message: str) -> None:
-    """An unknown kind of build, or no way to ratings, ends the process with the reason."""
+def test_reviews_rejects_an_invalid_environment(tmp_path: Path, env: dict[str, str], message: str) -> None:
+    """With an unknown kind of build, or without the URL of ratings, the process exits with the reason."""
     command = [sys.executable, "-m", "harness.demo.reviews", "--port", "1", "--version", "v3"]
     with start(command, name="reviews-v3", log=tmp_path / "log", env=env, cwd=ROOT) as process:
         assert wait_until(lambda: not process.running(), timeout_s=30)

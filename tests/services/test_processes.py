@@ -1,4 +1,4 @@
-"""Child processes end with the harness, however it ends."""
+"""Child processes end with the harness, however the harness ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports, is_free, port_holder
 from harness.errors import ServiceError
 
-# A command with a child, a grandchild in its own session (which may ignore SIGTERM), and a daemon by double fork.
+# A command with a child, a grandchild in its own session (which may ignore SIGTERM), and a daemon (a double fork).
 FAMILY = """
 import os, signal, subprocess, sys, time
 pids = [os.getpid()]
@@ -54,23 +54,23 @@ with start([sys.executable, "-c", sys.argv[1], sys.argv[2]], name="family", log=
 
 
 def family(then: str = "time.sleep(600)", *, deaf: bool = False) -> str:
-    """The program of a family of processes; ``then`` is what its head does in the end."""
+    """Return a program that starts a family of processes and then runs ``then``."""
     return FAMILY.replace("{then}", then).replace("{answer}", "SIG_IGN" if deaf else "SIG_DFL")
 
 
 def pids_in(path: Path) -> list[int]:
-    """Process ids of the family, once they are known."""
+    """Wait for the file and return the process ids in it."""
     assert wait_until(path.exists, timeout_s=30)
     return [int(pid) for pid in path.read_text().split()]
 
 
 def living(pids: list[int]) -> list[int]:
-    """Those of the processes that still run."""
+    """Return the process ids that are still running."""
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
 def started_harness(pids_file: Path, then: str = "time.sleep(600)", *, deaf: bool = False) -> subprocess.Popen[str]:
-    """A process that has started a family and said so."""
+    """Start a harness that has started a family of processes."""
     harness = subprocess.Popen(
         [sys.executable, "-c", HARNESS.replace("{then}", then), family(deaf=deaf), str(pids_file)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -82,7 +82,7 @@ def started_harness(pids_file: Path, then: str = "time.sleep(600)", *, deaf: boo
 
 
 def test_stop_ends_children_sessions_and_daemons(tmp_path: Path) -> None:
-    """Leaving the context ends the command, its child, a deaf grandchild in its own session and a daemon."""
+    """Stopping ends the command, its child, a grandchild that ignores SIGTERM in its own session, and a daemon."""
     process = start(
         [sys.executable, "-c", family(deaf=True), str(tmp_path / "pids")], name="family", log=tmp_path / "log"
     )
@@ -95,7 +95,7 @@ def test_stop_ends_children_sessions_and_daemons(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_to_the_harness_ends_the_whole_tree(tmp_path: Path, number: signal.Signals) -> None:
-    """SIGKILL, SIGTERM and Ctrl-C of the harness leave no process behind, daemons included."""
+    """SIGKILL, SIGTERM and Ctrl-C of the harness leave no process behind, not even daemons."""
     harness = started_harness(tmp_path / "pids", deaf=number is signal.SIGKILL)
     pids = pids_in(tmp_path / "pids")
     assert living(pids) == pids
@@ -106,14 +106,14 @@ def test_a_signal_to_the_harness_ends_the_whole_tree(tmp_path: Path, number: sig
 
 @pytest.mark.parametrize("then", ["raise RuntimeError", "__import__('os')._exit(3)", "pass"])
 def test_an_exception_or_an_exit_of_the_harness_ends_the_whole_tree(tmp_path: Path, then: str) -> None:
-    """An exception, an abrupt exit and a normal end leave no process behind."""
+    """An exception, an abrupt exit and a normal exit leave no process behind."""
     harness = started_harness(tmp_path / "pids", then)
     harness.wait(30)
     assert wait_until(lambda: living(pids_in(tmp_path / "pids")) == [], timeout_s=30)
 
 
 def test_a_forked_copy_of_the_harness_does_not_keep_the_tree_alive(tmp_path: Path) -> None:
-    """A forked child that still holds the socket hides the end of file; the tree ends nevertheless on SIGKILL."""
+    """A forked copy that holds the socket hides the end of file, but the tree still ends on SIGKILL."""
     then = (
         "import os; fork = os.fork(); open(sys.argv[2] + '.fork', 'w').write(str(fork)) if fork else 0; time.sleep(600)"
     )
@@ -130,8 +130,8 @@ def test_a_forked_copy_of_the_harness_does_not_keep_the_tree_alive(tmp_path: Pat
         os.kill(int((tmp_path / "pids.fork").read_text()), signal.SIGKILL)
 
 
-def test_a_killed_supervisor_takes_its_command_along(tmp_path: Path) -> None:
-    """When the supervisor itself is killed, the command dies too and stop cleans up its group."""
+def test_a_killed_supervisor_ends_its_command(tmp_path: Path) -> None:
+    """When the supervisor itself is killed, the command dies too, and stop ends its process group."""
     with start(["sh", "-c", "sleep 600 & echo $!; wait"], name="group", log=tmp_path / "log") as process:
         assert wait_until(lambda: process.tail() != "", timeout_s=30)
         pids = [process.pid, int(process.tail())]
@@ -140,7 +140,7 @@ def test_a_killed_supervisor_takes_its_command_along(tmp_path: Path) -> None:
     assert wait_until(lambda: living(pids) == [], timeout_s=30)
 
 
-def test_the_end_of_the_starting_thread_ends_nothing(tmp_path: Path) -> None:
+def test_a_process_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     """A process started in a thread outlives that thread: it still writes after the thread has ended."""
     processes: list[Process] = []
     ticking = ["sh", "-c", "while :; do echo tick; sleep 0.05; done"]
@@ -153,8 +153,8 @@ def test_the_end_of_the_starting_thread_ends_nothing(tmp_path: Path) -> None:
         assert process.running()
 
 
-def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
-    """A command that ends by itself takes its daemons along and its exit code is handed on."""
+def test_processes_that_a_command_leaves_behind_end_with_it(tmp_path: Path) -> None:
+    """When a command exits, its daemons end too, and its exit code is reported."""
     with start(
         [sys.executable, "-c", family("os._exit(7)"), str(tmp_path / "pids")], name="family", log=tmp_path / "log"
     ) as process:
@@ -183,34 +183,34 @@ def test_check_explains_a_process_that_has_ended(tmp_path: Path, script: str, co
         assert message.endswith("out\nerr")
 
 
-def test_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
-    """A command that cannot be executed is an error at the start, naming process, program and reason."""
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    """The error at the start names process, program and reason."""
     with pytest.raises(ServiceError, match=r"reviews-v3: .*'no-such-program': No such file or directory"):
         start(["no-such-program"], name="reviews-v3", log=tmp_path / "log")
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """A working folder that does not exist is an error that names it."""
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    """The error names the working folder that does not exist."""
     with pytest.raises(ServiceError, match=r"reviews-v3: cannot run in .*/nowhere"):
         start(["true"], name="reviews-v3", log=tmp_path / "log", cwd=tmp_path / "nowhere")
 
 
-def test_the_environment_is_what_was_given(tmp_path: Path) -> None:
-    """The command sees the given environment and nothing else."""
+def test_a_command_gets_only_the_given_environment(tmp_path: Path) -> None:
+    """It does not inherit other variables."""
     with start(["/usr/bin/env"], name="env", log=tmp_path / "log", env={"A": "1", "LC_ALL": "C"}) as process:
         assert wait_until(lambda: not process.running(), timeout_s=30)
     assert sorted(process.tail().splitlines()) == ["A=1", "LC_ALL=C"]
 
 
-def test_free_ports_are_not_handed_out_twice() -> None:
-    """Ports that were handed out and are not bound yet are not handed out again, and are free."""
+def test_free_ports_are_not_returned_twice() -> None:
+    """Returned ports are free, and are not returned again before they are bound."""
     ports = [*free_ports(20), *free_ports(20)]
     assert len(set(ports)) == 40
     assert all(is_free(port) for port in ports)
 
 
-def test_the_holder_of_a_taken_port_is_named(tmp_path: Path) -> None:
-    """Of a taken port it can be said which process listens on it."""
+def test_the_holder_of_a_port_in_use_is_named(tmp_path: Path) -> None:
+    """port_holder names the process that listens on a port."""
     port = free_ports(1)[0]
     with start(
         [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)], name="http", log=tmp_path / "log"

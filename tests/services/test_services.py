@@ -1,4 +1,4 @@
-"""Services start callees first, are watched, explain their trouble and end together."""
+"""Services start after the services they call, are monitored, explain failures and end together."""
 
 from __future__ import annotations
 
@@ -65,25 +65,25 @@ services: {lone: {SETTINGS, versions: {v1: , v2: }}}
 
 
 def config_in(folder: Path, text: str = CONFIG) -> Config:
-    """The settings, in a folder with the service's program."""
+    """Write the configuration and the service's program into a folder."""
     (folder / "service.py").write_text(SERVICE)
     (folder / "harness.yaml").write_text(text)
     return read_config(folder / "harness.yaml")
 
 
 def lone(folder: Path, settings: str) -> ServiceSet:
-    """A set of a single service."""
+    """Return a set with a single service."""
     config = config_in(folder, LONE.replace("SETTINGS", settings))
     return ServiceSet(config, [config.workload("lone", "v1")], folder / "logs")
 
 
 def outbound(caller: Workload, callee: str) -> str:
-    """A URL that shows who calls whom."""
+    """Return a URL that shows the caller and the callee."""
     return f"http://127.0.0.1:1/{caller.name}/{callee}"
 
 
 def asked(services: ServiceSet, name: str) -> dict[str, object]:
-    """What a workload says of itself."""
+    """Return what a workload reports about itself."""
     connection = http.client.HTTPConnection(*services.endpoints[name], timeout=10)
     try:
         connection.request("GET", "/")
@@ -105,20 +105,20 @@ def taken() -> Iterator[int]:
     server.server_close()
 
 
-def test_needed_are_the_arms_and_all_on_the_way_from_the_entry(tmp_path: Path) -> None:
-    """Other versions of the service under test and services nobody calls are left out; callees come first."""
+def test_the_needed_workloads_are_the_arms_and_all_services_from_the_entry_on(tmp_path: Path) -> None:
+    """Other versions of the service under test and unused services are left out; callees come first."""
     names = [workload.name for workload in needed_workloads(config_in(tmp_path))]
     assert names == ["ratings-v1", "ratings-v2", "reviews-v2", "reviews-v3", "details-v1", "productpage-v1"]
 
 
 def test_the_service_under_test_alone_needs_no_callers(tmp_path: Path) -> None:
-    """Without an entry in front, callers of the service under test are left out."""
+    """Without an entry, the callers of the service under test are left out."""
     names = [work.name for work in needed_workloads(config_in(tmp_path, CONFIG.replace("entry: productpage", "")))]
     assert names == ["ratings-v1", "ratings-v2", "reviews-v2", "reviews-v3"]
 
 
-def test_all_are_all(tmp_path: Path) -> None:
-    """Everything that can run locally, callees first."""
+def test_all_workloads_are_everything_that_can_run_locally(tmp_path: Path) -> None:
+    """Callees come first."""
     names = [workload.name for workload in all_workloads(config_in(tmp_path))]
     assert names == [
         "ratings-v1", "ratings-v2", "reviews-v1", "reviews-v2", "reviews-v3", "details-v1", "productpage-v1", "unused-v1",
@@ -126,7 +126,7 @@ def test_all_are_all(tmp_path: Path) -> None:
 
 
 def test_services_run_with_their_urls_and_end_together(tmp_path: Path) -> None:
-    """Each workload listens on its endpoint, in the file's folder, with environment and outbound URLs of its own."""
+    """Each workload listens on its endpoint, in the folder of the file, with its own environment and URLs."""
     config = config_in(tmp_path)
     with ServiceSet(config, needed_workloads(config), tmp_path / "logs") as services:
         services.start(outbound)
@@ -146,8 +146,8 @@ def test_services_run_with_their_urls_and_end_together(tmp_path: Path) -> None:
     assert sorted(log.name for log in (tmp_path / "logs").iterdir()) == sorted(f"{name}.log" for name in answers)
 
 
-def test_a_service_that_dies_later_is_explained(tmp_path: Path) -> None:
-    """Check raises an error that names the workload, how it ended and its last lines."""
+def test_an_error_explains_a_service_that_dies_later(tmp_path: Path) -> None:
+    """The error names the workload, how it ended and its last lines."""
     with lone(tmp_path, 'command: ["{python}", service.py, "{port}"]') as services:
         services.start(outbound)
         os.kill(services.processes["lone-v1"].pid, signal.SIGKILL)
@@ -156,8 +156,8 @@ def test_a_service_that_dies_later_is_explained(tmp_path: Path) -> None:
             services.check()
 
 
-def test_a_service_that_dies_at_the_start_is_explained(tmp_path: Path) -> None:
-    """A command that fails is an error with its exit code and output, long before the time-out."""
+def test_an_error_explains_a_service_that_dies_at_the_start(tmp_path: Path) -> None:
+    """The error has the exit code and the output, and comes long before the time limit."""
     command = """command: ["sh", "-c", "echo no database on {port} >&2; exit 4"]"""
     with lone(tmp_path, command) as services, pytest.raises(ServiceError) as raised:
         services.start(outbound)
@@ -172,8 +172,8 @@ def test_a_service_that_dies_at_the_start_is_explained(tmp_path: Path) -> None:
         ('command: ["{python}", service.py, "{port}"]', "503"),
     ],
 )
-def test_a_service_that_never_becomes_healthy_is_explained(tmp_path: Path, settings: str, found: str) -> None:
-    """The error names the URL that was asked, how long, the last answer and the end of the log; nothing keeps running."""
+def test_an_error_explains_a_service_that_never_becomes_healthy(tmp_path: Path, settings: str, found: str) -> None:
+    """The error has the URL, the time limit, the last answer and the end of the log; no process is left."""
     env = 'health: /ready, ready-within: 700ms, env: {STATUS: "503", P: "{port}"}'
     with lone(tmp_path, f"{settings}, {env}") as services, pytest.raises(ServiceError) as raised:
         services.start(outbound)
@@ -185,8 +185,8 @@ def test_a_service_that_never_becomes_healthy_is_explained(tmp_path: Path, setti
     assert is_free(port)
 
 
-def test_a_taken_port_names_its_holder(tmp_path: Path, taken: int) -> None:
-    """A command that shall listen on a taken port is not started; the error names the process that has the port."""
+def test_the_holder_of_a_port_in_use_is_named(tmp_path: Path, taken: int) -> None:
+    """A command whose port is in use is not started; the error names the process that holds the port."""
     settings = f'command: ["{{python}}", service.py, "{{port}}"], versions: {{v1: {{address: "127.0.0.1:{taken}", command: [x]}}, v2: }}'
     config = config_in(tmp_path, LONE.replace("SETTINGS, versions: {v1: , v2: }", settings))
     with ServiceSet(config, [config.workload("lone", "v1")], tmp_path) as services:
@@ -195,8 +195,8 @@ def test_a_taken_port_names_its_holder(tmp_path: Path, taken: int) -> None:
         assert services.processes == {}
 
 
-def test_an_address_is_only_asked_for_its_health(tmp_path: Path) -> None:
-    """A service that runs already is not started; when it does not answer, the error says where it was asked."""
+def test_a_service_with_an_address_is_not_started(tmp_path: Path) -> None:
+    """Only its health is checked; when it does not answer, the error has the URL."""
     port = free_ports(1)[0]
     settings = f'ready-within: 200ms, versions: {{v1: {{address: "localhost:{port}"}}, v2: }}'
     config = config_in(tmp_path, LONE.replace("SETTINGS, versions: {v1: , v2: }", settings))
@@ -215,17 +215,17 @@ def test_an_address_is_only_asked_for_its_health(tmp_path: Path) -> None:
         ("command: [run]", "expected {port} in the command or in env"),
     ],
 )
-def test_a_workload_that_cannot_run_locally_is_refused_with_its_line(
+def test_a_workload_that_cannot_run_locally_is_rejected_with_its_line(
     tmp_path: Path, settings: str, expected: str
 ) -> None:
-    """Without a command, or without the port in it, nothing is started and the error names file, line and key."""
+    """Without a command, or without the port in it, nothing is started; the error names file, line and key."""
     with pytest.raises(ConfigError) as raised:
         lone(tmp_path, settings)
     assert str(raised.value).startswith(f"{tmp_path}/harness.yaml:3: services.lone.versions.v1.command: {expected}")
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
-    """A command whose program does not exist is an error that names workload and program."""
+    """The error names the workload and the program that does not exist."""
     with lone(tmp_path, 'command: [no-such-program, "{port}"]') as services, pytest.raises(ServiceError) as raised:
         services.start(outbound)
     assert str(raised.value).startswith("lone-v1: expected a program that can be executed, found 'no-such-program'")
