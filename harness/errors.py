@@ -1,36 +1,36 @@
-"""Every error this package raises on purpose, and what a caller does about it.
+"""Every error that this package raises on purpose, and the exit code that it leads to.
 
-    HarnessError                    trouble of ours or of the environment     exit 12
-    ├── UsageError                  the caller asked for the wrong thing      exit 2
-    │   ├── ConfigError             harness.yaml: file, line, key
-    │   ├── ResourceError           an Istio resource: file, line, path
-    │   ├── ObjectiveError          an objective's text, with a caret
-    │   ├── LoadProfileError        a load profile that is unknown or broken
-    │   └── JudgeInputError         recorded numbers no judge can take
+    HarnessError                    the harness or its environment is in trouble            exit 12
+    ├── UsageError                  the caller asked for something impossible or unknown    exit 2
+    │   ├── ConfigError             harness.yaml has a mistake: file, line, key
+    │   ├── ResourceError           an Istio resource has a mistake: file, line, path
+    │   ├── ObjectiveError          the text of an objective has a mistake, shown by a caret
+    │   ├── LoadProfileError        a load profile is unknown or broken
+    │   └── JudgeInputError         a judge cannot use its configuration or the recorded numbers
     ├── MissingExtra                an optional package is not installed
     ├── EnvoyError                  the proxy is missing, died or does not apply a configuration
-    │   └── EnvoyRejection          Envoy rejected a configuration; holds its reason
+    │   └── EnvoyRejection          Envoy rejected a configuration: reason
     ├── ServiceError                a service process died or never became healthy
-    ├── PortError                   a port that should be free is taken
-    ├── LoadError                   the load generator failed
-    ├── RecordError                 a bundle that cannot be written or read
-    ├── MetricsError                a metrics server that does not answer as it should
-    ├── MeshError                   the mesh did not take a change, or lost it
-    │   ├── MeshDrift               somebody else changed what a run had set: what was measured is void
+    ├── PortError                   a port that should be free is in use
+    ├── LoadError                   the load generator failed: summary, log
+    ├── RecordError                 a bundle cannot be written or read
+    ├── MetricsError                a metrics server does not answer as it should
+    ├── MeshError                   the mesh did not accept a change, or lost it
+    │   ├── MeshDrift               someone else changed what a run had set, so its measurements are void
     │   ├── MeshGuard               a limit of the mesh was reached during a run, which ends it
-    │   └── RollbackError           the world could not be put back
-    └── ClusterError                the Kubernetes API refused or cannot be reached
-        ├── ClusterConflict         the object is another one than was read
-        ├── ClusterForbidden        a right is missing; the message holds the rule that grants it
-        └── ClusterUnreachable      no answer, or one that may be different in a moment
+    │   └── RollbackError           a change could not be reverted
+    └── ClusterError                the Kubernetes API refused a request or cannot be reached
+        ├── ClusterConflict         the object is not the one that was read
+        ├── ClusterForbidden        a right is missing; the message has the rule that grants it
+        └── ClusterUnreachable      there was no answer, or a later request may get a different one
 
-    CanaryFinding (AssertionError)  the run worked; this is what it says about the service
-    ├── CanaryRegression            verdict fail                              exit 1
-    ├── CanaryMarginal              verdict marginal                          exit 10
-    └── CanaryInconclusive          verdict inconclusive                      exit 11
+    CanaryFinding (AssertionError)  the run worked and says something about the service
+    ├── CanaryRegression            verdict fail                                            exit 1
+    ├── CanaryMarginal              verdict marginal                                        exit 10
+    └── CanaryInconclusive          verdict inconclusive                                    exit 11
 
-A message says what was expected, what was found and what to do.
-Errors of vendors' libraries are translated in ``harness.clients`` only, always with ``from``.
+A message says what was expected, what was found and what to do. Code that needs a part of a message reads a field of
+the error instead. Errors of vendors' libraries are translated in ``harness.clients`` only, always with ``from``.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from pathlib import Path
 
 
 class HarnessError(Exception):
-    """Trouble of the harness or its environment: there is no verdict."""
+    """The harness or its environment is in trouble, so there is no verdict."""
 
     exit_code = 12
 
 
 class UsageError(HarnessError):
-    """The caller asked for something that cannot be done as asked."""
+    """The caller asked for something that is impossible or unknown."""
 
     exit_code = 2
 
 
 def located(message: str, *, file: Path | str | None, line: int | None, path: str | None) -> str:
-    """``file:line: path: message``, leaving out what is unknown."""
+    """Return ``file:line: path: message`` without the parts that are unknown."""
     place = "" if file is None else str(file) if line is None else f"{file}:{line}"
     return ": ".join(part for part in (place, path or "", message) if part)
 
@@ -65,7 +65,7 @@ class _LocatedError(UsageError):
         line: int | None = None,
         path: str | None = None,
     ) -> None:
-        """Name the place: ``file``, one-based ``line`` and the dotted ``path`` of the key."""
+        """file: the file with the mistake. line: counted from 1. path: the dotted key."""
         super().__init__(located(message, file=file, line=line, path=path))
         self.file, self.line, self.path = file, line, path
 
@@ -79,7 +79,7 @@ class ResourceError(_LocatedError):
 
 
 class ObjectiveError(UsageError):
-    """The text of an objective cannot be read; the message points at the character."""
+    """The text of an objective has a mistake; the message points at the character."""
 
 
 class LoadProfileError(UsageError):
@@ -87,16 +87,16 @@ class LoadProfileError(UsageError):
 
 
 class JudgeInputError(UsageError):
-    """Recorded numbers or a judge's configuration that no judge can take."""
+    """A judge cannot use the recorded numbers or its configuration."""
 
 
 class MissingExtra(HarnessError):
-    """An optional package is not installed; the message holds the command that installs it."""
+    """An optional package is not installed; the message has the command that installs it."""
 
     def __init__(self, *, extra: str, package: str, purpose: str) -> None:
-        """extra: the name in ``canary-harness[extra]``; purpose: what needs the package."""
+        """extra: the name in ``canary-harness[extra]``. purpose: the feature that needs the package."""
         command = f"pip install 'canary-harness[{extra}]'"
-        super().__init__(f"expected the package {package} for {purpose}, it is not installed; run: {command}")
+        super().__init__(f"expected the package {package} for {purpose}, found none; run: {command}")
         self.extra, self.package, self.command = extra, package, command
 
 
@@ -105,7 +105,7 @@ class EnvoyError(HarnessError):
 
 
 class EnvoyRejection(EnvoyError):
-    """Envoy rejected a configuration. reason: Envoy's own words."""
+    """Envoy rejected a configuration. reason: the message of Envoy."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Envoy rejected the configuration: {reason}")
@@ -117,7 +117,7 @@ class ServiceError(HarnessError):
 
 
 class PortError(HarnessError):
-    """A port that should be free is taken."""
+    """A port that should be free is in use."""
 
 
 class LoadError(HarnessError):
@@ -134,23 +134,23 @@ class RecordError(HarnessError):
 
 
 class MetricsError(HarnessError):
-    """A metrics server did not answer, or answered something else than numbers."""
+    """A metrics server did not answer, or its answer has no numbers."""
 
 
 class MeshError(HarnessError):
-    """The mesh did not take a change, or somebody else changed it meanwhile."""
+    """The mesh did not accept a change, or someone else changed it in the meantime."""
 
 
 class MeshDrift(MeshError):
-    """Somebody else changed or undid what a run had set: what was measured since is of no known route."""
+    """Someone else changed what a run had set, so it is unknown which route later measurements belong to."""
 
 
 class MeshGuard(MeshError):
-    """A limit of the mesh was reached, or somebody pulled its kill switch, during a run: the run ends, with what it has seen."""
+    """A limit of the mesh was reached during a run, or someone used its kill switch. The run ends."""
 
 
 class RollbackError(MeshError):
-    """The world could not be put back; the message says how to do it by hand."""
+    """A change could not be reverted; the message says how to do it by hand."""
 
 
 class ClusterError(HarnessError):
@@ -158,19 +158,19 @@ class ClusterError(HarnessError):
 
 
 class ClusterConflict(ClusterError):
-    """The object changed since it was read, or one of that name exists already."""
+    """The object has changed since it was read, or an object of that name exists already."""
 
 
 class ClusterForbidden(ClusterError):
-    """A right is missing; the message holds the rule that grants it."""
+    """A right is missing; the message has the rule that grants it."""
 
 
 class ClusterUnreachable(ClusterError):
-    """No answer in time, too many requests, expired credentials, or a server in trouble: worth another try."""
+    """The server did not answer in time, is overloaded or in trouble, or the credentials have expired. Try again."""
 
 
 class CanaryFinding(AssertionError):
-    """What a run found out about the service under test; never trouble of ours."""
+    """A run's finding about the service under test, never about the harness."""
 
     exit_code = 1
 
@@ -180,12 +180,12 @@ class CanaryRegression(CanaryFinding):
 
 
 class CanaryMarginal(CanaryFinding):
-    """The canary is worse, but not shown to be beyond the tolerance: a person decides."""
+    """The canary is worse, but not shown to exceed the tolerance. A person decides."""
 
     exit_code = 10
 
 
 class CanaryInconclusive(CanaryFinding):
-    """There was too little evidence, or a proof failed: a person decides."""
+    """There was too little evidence, or a proof failed. A person decides."""
 
     exit_code = 11

@@ -1,7 +1,7 @@
 """The ``harness`` command: one module for each subcommand.
 
-A command module has HELP, EXAMPLES, ``add_arguments(parser)`` and ``run(args)``, which returns the exit code. All help is
-laid out here. Only the module of the requested command is imported, so that ``harness --help`` starts quickly.
+A command module has HELP, EXAMPLES, ``add_arguments(parser)`` and ``run(args)``, which returns the exit code. All help
+is laid out here. Only the module of the requested command is imported, so that ``harness --help`` starts quickly.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def config_of(args: argparse.Namespace) -> Config:
 
 
 def settings_of(args: argparse.Namespace) -> tuple[ClusterSettings, str]:
-    """Return the cluster and the namespace. A configuration is not needed, so that any machine can undo what is left."""
+    """Return the cluster and the namespace. No configuration is needed, so that any machine can undo changes."""
     if args.config is not None or DEFAULT_CONFIG.is_file():
         config = config_of(args)
         return config.cluster, config.namespace

@@ -109,4 +109,5 @@ def _configuration(path: Path) -> str:
     from harness.config import read_config
 
     config = read_config(path)
-    return f"{path}: {config.service}, baseline {config.baseline}, canary {config.canary}, {len(config.objectives)} objectives"
+    arms = f"baseline {config.baseline}, canary {config.canary}"
+    return f"{path}: {config.service}, {arms}, {len(config.objectives)} objectives"

@@ -11,7 +11,10 @@ from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.journal import journalled
 from harness.mesh.cluster.recovery.reaping import reason_to_undo
 
-HELP = "List what is injected in a cluster now: by which run, into which resource, until when, and whether the run is alive."
+HELP = (
+    "List what is injected in a cluster now: by which run, into which resource, until when, and whether the run is "
+    "alive."
+)
 EXAMPLES = """\
   harness faults
   harness faults --namespace shop --context kind-dev

@@ -9,7 +9,10 @@ from harness.errors import UsageError
 from harness.judge.kayenta import parse_config
 from harness.judge.kayenta.importing import objectives_yaml
 
-HELP = "Turn another tool's configuration into objectives for harness.yaml, with comments on everything that has no counterpart."
+HELP = (
+    "Turn another tool's configuration into objectives for harness.yaml, with comments on everything that has no "
+    "counterpart."
+)
 EXAMPLES = """\
   harness import kayenta canary-config.json
   harness import kayenta canary-config.yaml >> harness.yaml

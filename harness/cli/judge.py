@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the analysis as JSON")
     files = parser.add_argument_group(
         "files",
-        "requests of two builds, as Parquet or CSV with the columns time_s, latency_s and status (optional: endpoint, phase, instance)",
+        "requests of two builds, as Parquet or CSV with the columns time_s, latency_s and status "
+        "(optional: endpoint, phase, instance)",
     )
     files.add_argument("--baseline", type=Path, metavar="FILE", help="requests of the build that runs today")
     files.add_argument("--canary", type=Path, metavar="FILE", help="requests of the new build in the same period")

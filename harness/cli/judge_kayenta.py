@@ -89,7 +89,7 @@ def _warn(args: argparse.Namespace, judgement: Judgement) -> None:
 
 
 def _thresholds(args: argparse.Namespace, config: CanaryConfig) -> Thresholds:
-    """Take the thresholds from the command line, or else from the canary request; never from the configuration itself."""
+    """Take the thresholds from the command line or the canary request, but never from the configuration itself."""
     given = config.thresholds
     passing = given.pass_score if args.pass_threshold is None and given else args.pass_threshold
     marginal = given.marginal_score if args.marginal_threshold is None and given else args.marginal_threshold

@@ -30,7 +30,7 @@ from harness.model.verdict import Proof, Verdict
 
 HELP = (
     "Send the load of one profile (an ordinary locustfile) to a URL in the open model, record every request, and "
-    "check that the load was sent as planned. The exit code is 11 if it was not, because its numbers then prove nothing."
+    "check that the load was sent as planned. If it was not, its numbers prove nothing and the exit code is 11."
 )
 _LOG_LINES = 20
 EXAMPLES = """\
@@ -117,9 +117,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         _check_out(args.out)
     if args.namespace is None and (args.render or args.remove_leftovers or args.image):
-        raise UsageError(
-            "--render, --remove-leftovers and --image are for load from inside a cluster: name the cluster's namespace with --namespace"
-        )
+        raise UsageError("--render, --remove-leftovers and --image are for load from inside a cluster: add --namespace")
     check_plan(plan)
     if args.remove_leftovers:
         return _remove_leftovers(args)
@@ -221,7 +219,7 @@ def _remove_leftovers(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    """Load that has ended. sent_s: seconds in which requests were due. interrupted: by Ctrl-C, which keeps the records."""
+    """Load that has ended. sent_s: seconds in which requests were due. interrupted: whether Ctrl-C ended it."""
 
     report: LoadReport
     samples: Samples

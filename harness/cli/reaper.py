@@ -17,8 +17,8 @@ from harness.model.cluster import ClusterSettings
 from harness.model.units import parse_duration
 
 HELP = (
-    "Undo every change whose run has stopped sending signs of life or whose time to live is over. It usually runs in the "
-    "cluster; see deploy/."
+    "Undo every change whose run has stopped sending signs of life or whose time to live is over. It usually runs in "
+    "the cluster; see deploy/."
 )
 EXAMPLES = """\
   harness reaper --namespace shop              check every ten seconds until it is stopped

@@ -20,8 +20,8 @@ from harness.routing.istio.reading import read_resources
 
 HELP = (
     "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and run until Ctrl-C. "
-    "--apply adds Istio YAML. A resource of the same kind and name replaces the configured one. A file is applied again "
-    "when it changes; if it has a mistake, the last good state stays live."
+    "--apply adds Istio YAML. A resource of the same kind and name replaces the configured one. A file is applied "
+    "again when it changes; if it has a mistake, the last good state stays live."
 )
 EXAMPLES = """\
   harness up

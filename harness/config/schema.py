@@ -24,7 +24,7 @@ def schema() -> JsonObject:
     """A JSON Schema that accepts what ``read_config`` accepts, as far as one value at a time can be checked."""
     document: JsonObject = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "Generated from harness/config/keys.py by: harness config schema > harness/config/harness.schema.json",
+        "$comment": "Generated from the models in harness/config by: harness config schema",
         **Keys.model_json_schema(by_alias=True),
     }
     return {**_without_titles(document), "title": "harness.yaml"}

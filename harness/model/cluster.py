@@ -1,4 +1,4 @@
-"""How a cluster is reached, and the limits that hold on it; the defaults are the safe ones."""
+"""How a cluster is reached and what may be done to it. The defaults are the safe ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ REFUSED_NAMESPACES = frozenset(
 class Limits:
     """What no run may exceed.
 
-    dose: largest share of requests that a fault may hit, in (0, 1]. duration_s: longest time that a change
-    may stay live; its time to live in the cluster, after which the reaper undoes it. faults: most faults live
-    at once. restarts: of containers in the namespace during a run, beyond which it is ended. every_caller: whether a fault may hit all callers, instead of some by labels or headers.
+    dose: the largest share of requests that a fault may hit, in (0, 1]. duration_s: the longest time that a change may
+    stay live; the reaper undoes it after that. faults: the largest number of faults that are live at the same time.
+    restarts: the number of container restarts in the namespace during a run that ends it when it is exceeded.
+    every_caller: whether a fault may hit all callers, instead of some by their labels or headers.
     """
 
     dose: float = 1.0
@@ -29,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A proxy whose admin port can be reached directly, such as on a virtual machine. labels: of its workload."""
+    """A proxy whose admin port can be reached directly, such as on a virtual machine. labels: those of its workload."""
 
     name: str
     url: str
@@ -40,24 +41,26 @@ class Proxy:
 class ClusterSettings:
     """The ``cluster`` section of ``harness.yaml``.
 
-    url: where load reaches the entry service, and the headers it needs (such as Host). contexts: names of kube
-    contexts that may be used; empty allows any. uid: of the namespace kube-system, which tells one cluster from
-    all others; empty allows any. opt_in: label (``key=value``) that the namespace must carry; empty asks for none.
-    gateway: the Istio gateway that load comes through, as VirtualServices name it; ``mesh`` when it starts in the mesh.
-    load_workload: what the proxies call the workload that load comes from (``source_workload``).
-    probe: path at ``url`` that passes the service under test, asked when its route is bound to a gateway.
-    istiod: URL of istiod's debug port, asked for the pods' configuration instead of the pods themselves; that
-    is what it sent them, a weaker proof. proxies: ask these for configuration and counts; empty asks the sidecars of the namespace's pods.
-    only_test_traffic: split and fault only requests with the run's W3C baggage, so that real users see nothing of it;
-    services must pass ``baggage`` on for faults on their calls. Proxies do not count whose a call is, so the dose is proven
-    over the part of an arm's calls that the run's requests are of the arm's requests.
-    fresh_arms: compare new copies of both builds, made at the same time, instead of what runs. copied: the versions
-    that they copy, filled in when they are. ready_within_s: how long new pods may take.
-    owners: controllers (such as argocd) that may own what is edited, because they leave our edits alone.
-    prove: whether changes must be seen in the sidecars. live_within_s: how long they may take to get there.
-    heartbeat_s: seconds between two signs of life; after four without one the reaper undoes everything.
-    patience_s: how long an undo keeps trying when the API server does not answer.
-    watchdog: whether a process beside the run puts everything back when the run is killed.
+    url: where load reaches the entry service. headers: headers that requests to it need, such as Host.
+    contexts: names of the kube contexts that may be used; empty allows any. uid: the uid of the namespace kube-system
+    of the only cluster that may be used; empty allows any. opt_in: the label (``key=value``) that the namespace must
+    have; empty requires none.
+    gateway: the Istio gateway that load comes through, as VirtualServices name it; ``mesh`` if load starts in the mesh.
+    load_workload: the proxies' name for the workload that load comes from (``source_workload``).
+    probe: a path at ``url`` that passes the service under test, requested when its route is bound to a gateway.
+    istiod: the URL of istiod's debug port. It is asked for the configuration that it sent, instead of the pods for the
+    configuration that they have, which is a weaker proof.
+    proxies: proxies to ask for configuration and counters; if empty, the sidecars of the namespace's pods are asked.
+    only_test_traffic: split and fault only requests with the run's W3C baggage, so that real users are not affected.
+    Services must pass ``baggage`` on for faults on their calls. Proxies do not count test traffic separately, so the
+    dose is proven over the run's part of an arm's calls, which is taken to be its part of the arm's requests.
+    fresh_arms: compare new copies of both builds, made at the same time, instead of the running pods. copied: the
+    versions that were copied, set when they have been. ready_within_s: how long new pods may take to become ready.
+    owners: controllers (such as argocd) that may own what is edited, because they leave these edits alone.
+    prove: whether changes must be seen in the sidecars. live_within_s: how long a change may take to get there.
+    heartbeat_s: seconds between two signs of life; the reaper undoes the changes of a run that misses four of them.
+    patience_s: how long an undo is tried again while the API server does not answer.
+    watchdog: whether a separate process undoes every change when the run is killed.
     """
 
     kubeconfig: Path | None = None

@@ -15,11 +15,12 @@ from harness.model.split import SplitBy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """One version of a service, and where it runs locally: a command to start, or an address that answers already.
+    """One version of a service, and how to run it on this machine: by a command, or at an address that answers already.
 
-    labels: of its pods; what subsets and ``sourceLabels`` match on.
-    command and env may hold ``{port}``, the port it shall listen on; the rest is filled in.
-    address: ``host:port``; with a command, where that listens. With neither it can only be used on a cluster.
+    labels: the labels of its pods, which subsets and ``sourceLabels`` match.
+    command, env: may contain ``{port}``, the port to listen on. All other placeholders are filled in already.
+    address: ``host:port``; with a command, the address that the command listens on. A version without command and
+    address can only be used on a cluster.
     """
 
     service: str
@@ -31,7 +32,7 @@ class Workload:
 
     @property
     def name(self) -> str:
-        """The workload's name, as Bookinfo's deployments are called: ``reviews-v2``."""
+        """The name of the workload, such as ``reviews-v2``."""
         return f"{self.service}-{self.version}"
 
 
@@ -39,9 +40,9 @@ class Workload:
 class Service:
     """A service of the mesh.
 
-    port: of the service in the mesh, not of a process. health: path that answers 2xx or 3xx when it is
-    ready, which must be within ``ready_within_s`` seconds of its start.
-    calls: name of the environment variable that takes the URL, and the service it leads to.
+    port: the port of the service in the mesh, not of a process. health: a path that answers 2xx or 3xx when the
+    service is ready. ready_within_s: how long it may take to become ready, in seconds.
+    calls: for each environment variable that gets a URL, the service that the URL leads to.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSettings:
-    """What is sent unless a scenario says otherwise. folders: where profiles are looked up by name."""
+    """The load that is sent unless a scenario says otherwise. folders: where profiles are found by their name."""
 
     profile: str
     rate_rps: float
@@ -64,7 +65,7 @@ class LoadSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseSettings:
-    """Lengths of the phases unless a scenario says otherwise."""
+    """The lengths of the phases unless a scenario says otherwise."""
 
     warm_up_s: float
     steady_s: float
@@ -74,9 +75,10 @@ class PhaseSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """What ends a run at once. error_ceiling: share of failed canary requests over five seconds, in (0, 1].
+    """What ends a run at once.
 
-    misses: so many times in a row, once a second, may a guard find no answer (of Prometheus, of the API server).
+    error_ceiling: the share of failed canary requests over five seconds, in (0, 1].
+    misses: the number of polls in a row, one each second, without an answer from Prometheus or the API server.
     """
 
     error_ceiling: float = 0.9
@@ -85,10 +87,10 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """What Prometheus says of an arm, for objectives such as ``gauge:memory < +10%``.
+    """A value that Prometheus has for each arm, for objectives such as ``gauge:memory < +10%``.
 
-    query: PromQL that gives one series; ``{version}``, ``{arm}``, ``{service}`` and ``{namespace}`` in it are those
-    of the arm that is asked for. unit: of its values, for people.
+    query: PromQL that gives one series. ``{version}``, ``{arm}``, ``{service}`` and ``{namespace}`` are replaced by
+    those of the arm. unit: the unit of the values, for people.
     """
 
     name: str
@@ -98,11 +100,12 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole ``harness.yaml``; every path in it is absolute.
+    """The settings of ``harness.yaml``. Every path is absolute.
 
-    service: the one under test; baseline and canary are versions of it. canary_share: share of
-    requests to the canary, in (0, 1), or of copies for it, in (0, 1]. split_by: how requests are shared out. entry: the service that load is sent to. services: in the
-    order of the file. calibration: noise of equal builds, by ``harness calibrate``. cluster: used on a cluster only. lines: line of each key by its path, for errors found later.
+    service: the service under test. baseline, canary: versions of it. canary_share: the share of requests for the
+    canary, in (0, 1); of copies, in (0, 1]. split_by: how requests are divided. entry: the service that load is sent
+    to. services: in the order of the file. calibration: the noise of equal builds, from ``harness calibrate``.
+    cluster: used on a cluster only. lines: the line of each key by its path, for errors that are found later.
     """
 
     file: Path
@@ -132,11 +135,11 @@ class Config:
 
     @property
     def root(self) -> Path:
-        """The folder of the file: commands run in it."""
+        """The folder of the file. Commands run in it."""
         return self.file.parent
 
     def workload(self, service: str, version: str) -> Workload:
-        """A version of a service. Raises ConfigError naming the known ones."""
+        """Return a version of a service. Raises ConfigError that lists the known ones."""
         known = self.services.get(service)
         if known is None or version not in known.versions:
             names = ", ".join(work.name for one in self.services.values() for work in one.versions.values())
@@ -144,7 +147,7 @@ class Config:
         return known.versions[version]
 
     def error(self, key: str, message: str) -> ConfigError:
-        """An error about a key (``services.reviews.port``), with the line of the nearest key that is in the file."""
+        """Return an error about a key (``services.reviews.port``), with the line of the nearest key in the file."""
         parts = key.split(".")
         known = (".".join(parts[:size]) for size in range(len(parts), 0, -1))
         line = next((self.lines[part] for part in known if part in self.lines), None)

@@ -133,7 +133,10 @@ def test_inject_is_live_for_its_time_and_gone_after_it(
         (["inject", "delay", "ratings", "2s", "--percent", "150", "--from", "reviews"], "0 to 100"),
         (["inject", "delay", "ratings", "2s"], "every caller"),
         (["inject", "delay", "ratings", "2s", "--from", "reviews", "--for", "2h"], "cluster.limits.duration"),
-        (["inject", "delay", "ratings", "2s", "--from", "reviews", "--context", "none"], "which has test"),
+        (
+            ["inject", "delay", "ratings", "2s", "--from", "reviews", "--context", "none"],
+            "kubeconfig: test; choose one with --context",
+        ),
         (["inject", "delay", "ratings", "2s", "--from", "reviews", "-n", "nowhere"], "expected the namespace nowhere"),
         (
             ["inject", "delay", "ratings", "2s", "--from", "nobody"],

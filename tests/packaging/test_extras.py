@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(without_aioh
     monkeypatch.chdir(tmp_path)
     assert 12 == main(["demo"])
     assert (
-        f"expected the package aiohttp for the demo's services, it is not installed; run: {INSTALL}"
-        in capsys.readouterr().err
+        f"expected the package aiohttp for the demo's services, found none; run: {INSTALL}" in capsys.readouterr().err
     )
     assert [] == list(tmp_path.iterdir())
 
@@ -36,7 +36,7 @@ def test_a_service_that_cannot_start_names_the_missing_extra(service, tmp_path):
     code = f"import runpy, sys; sys.modules['aiohttp'] = None; runpy.run_module('harness.demo.{service}', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert 1 == done.returncode
-    assert done.stderr.rstrip().endswith(f"it is not installed; run: {INSTALL}")
+    assert done.stderr.rstrip().endswith(f"found none; run: {INSTALL}")
 
 
 def test_doctor_names_the_missing_extra(without_aiohttp, tmp_path, monkeypatch, capsys):
@@ -49,14 +49,16 @@ def test_doctor_names_the_missing_extra(without_aiohttp, tmp_path, monkeypatch, 
 
 
 def test_a_copy_of_the_demo_is_a_complete_project(tmp_path, monkeypatch, capsys):
-    """``--copy`` writes configuration, Istio resources, load profile and scenarios, and doctor accepts the result."""
+    """``--copy`` writes configuration with its schema, Istio resources, load profile and scenarios; doctor accepts it."""
     folder = tmp_path / "my shop"
     assert 0 == main(["demo", "--copy", str(folder)])
     assert f"cd '{folder}' && harness run" in capsys.readouterr().out
     files = [
         path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
+    files.append(Path("harness.schema.json"))
     assert sorted(files) == sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    assert "$schema=harness.schema.json\n" in (folder / "harness.yaml").read_text()
     monkeypatch.chdir(folder)
     assert 0 == main(["doctor"])
     assert "ok    configuration  harness.yaml: reviews" in capsys.readouterr().out

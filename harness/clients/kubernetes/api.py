@@ -1,8 +1,8 @@
-"""The door to the Kubernetes API: plain JSON objects in and out, every change audited.
+"""Client of the Kubernetes API that exchanges plain JSON objects and audits every change.
 
-The official client reads the kubeconfig, keeps credentials fresh and speaks TLS. Requests are sent over its
-connection pool as they are: its typed layer hides the ``Warning`` headers of admission and guesses patch
-types. Nothing is sent twice behind the caller's back.
+The official client reads the kubeconfig, renews credentials and speaks TLS. Requests are sent directly over its
+connection pool, because its typed layer hides the ``Warning`` headers of admission and guesses patch types. No request
+is repeated unless the caller asks for it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from harness.errors import ClusterError, ClusterUnreachable
 from harness.model.json import Json
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
-_UNKNOWN_USER = 401
+_UNKNOWN_USER, _MISSING = 401, 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """One request that changes something, or a dry run of one.
 
-    at: epoch seconds. before, after: resourceVersions, empty where there is none. status: HTTP, 0 without
-    an answer. latency_s: seconds to the answer.
+    at: epoch seconds. before, after: resourceVersions; empty if there is none. status: the HTTP status; 0 without an
+    answer. latency_s: seconds until the answer.
     """
 
     at: float
@@ -56,7 +56,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The object after a change, and what admission warned of."""
+    """The object after a change, and the warnings of admission."""
 
     resource: Json
     warnings: tuple[str, ...] = ()
@@ -65,8 +65,8 @@ class Written:
 Record = Callable[[Audit], None]
 
 
-def ignore(what: object) -> None:
-    """Told of something nobody asked for."""
+def ignore(event: object) -> None:
+    """Ignore an event that the caller does not want to know about."""
 
 
 def connect(
@@ -76,9 +76,9 @@ def connect(
     record: Record = ignore,
     timeout_s: float = 10.0,
 ) -> Kubernetes:
-    """The cluster of a kubeconfig's context (default: the current one), or the one that this process runs in.
+    """Return the cluster of a kubeconfig's context (default: the current one), or the one that this process runs in.
 
-    record: told of every request that changes something. timeout_s: for one answer.
+    record: called with every request that changes something. timeout_s: how long to wait for an answer.
     Raises ClusterError when there is no usable configuration. Sends nothing.
     """
     name = context_name(kubeconfig, context)
@@ -94,26 +94,26 @@ class Kubernetes:
     """One API server. Use ``connect``."""
 
     def __init__(self, load: Callable[[], Any], *, context: str, record: Record, timeout_s: float) -> None:
-        """load: makes the official client's ApiClient with the credentials as they are now."""
+        """load: creates the official client's ApiClient with the current credentials."""
         self._load, self._record, self._timeout_s = load, record, timeout_s
         self._api = load()
         self.context = context
         self._ahead_s = 0.0
 
     def now(self) -> float:
-        """Epoch seconds on the API server's clock, as of its last answer: one clock for all who compare times."""
+        """Return epoch seconds on the API server's clock as of its last answer, which all clients share."""
         return time.time() + self._ahead_s
 
     def get(self, kind: str, namespace: str | None, name: str) -> Json | None:
-        """One object, or None when there is none of that name."""
+        """Return one object, or None if there is no object of that name."""
         found = kind_of(kind)
         status, body, _ = self._send("GET", found, namespace, name)
-        if status == 404 and about_object(body):
+        if status == _MISSING and about_object(body):
             return None
         return _object(status, body, verb="get", kind=found, namespace=namespace, name=name)
 
     def list(self, kind: str, namespace: str | None, *, labels: Mapping[str, str] | None = None) -> tuple[Json, ...]:
-        """All objects of a kind in a namespace (None: everywhere), with these labels."""
+        """Return all objects of a kind that have these labels, in a namespace (None: in all namespaces)."""
         found = kind_of(kind)
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
         status, body, _ = self._send("GET", found, namespace, None, query=query)
@@ -121,19 +121,19 @@ class Kubernetes:
         return tuple({"apiVersion": found.api_version, "kind": kind, **item} for item in items)
 
     def create(self, resource: Json, *, dry_run: bool = False) -> Written:
-        """Make an object. Raises ClusterConflict when one of that name exists."""
+        """Create an object. Raises ClusterConflict if an object of that name exists."""
         return self._write("POST", resource, dry_run=dry_run)
 
     def replace(self, resource: Json, *, dry_run: bool = False) -> Written:
-        """Write an object as it was read and changed. Raises ClusterConflict when it is no longer what was read."""
+        """Write an object that was read and changed. Raises ClusterConflict if someone else changed it since."""
         if not resource["metadata"].get("resourceVersion"):
             raise ClusterError(f"replace {resource['kind']}: expected the resourceVersion that was read, found none")
         return self._write("PUT", resource, dry_run=dry_run)
 
     def delete(self, resource: Json, *, dry_run: bool = False) -> None:
-        """Delete the object as it was read; one that is gone already is fine.
+        """Delete an object that was read. Do nothing if it does not exist any more.
 
-        Raises ClusterConflict when it is no longer what was read.
+        Raises ClusterConflict if it has been changed since it was read.
         """
         self._write("DELETE", resource, dry_run=dry_run)
 
@@ -148,11 +148,12 @@ class Kubernetes:
         tell: Callable[[str], None] = ignore,
         dry_run: bool = False,
     ) -> tuple[Written | None, Json | None]:
-        """Read, ``change`` (None in: not there; None out: delete), write; on conflict or trouble again from the start.
+        """Read an object, apply ``change`` to it and write the result. After a conflict or trouble, start again.
 
-        Returns what was written (None: nothing to do) and what was read before. ``change`` must be
-        idempotent: an answer that got lost makes it see its own change. tell: told of each failure
-        before the next try. Raises the last error after ``patience_s`` seconds.
+        change: gets None if the object does not exist, and returns None to delete it. It must be idempotent, because it
+        sees its own change after an answer was lost. tell: gets a line about each failure before the next try.
+        Returns what was written (None if there was nothing to do) and what was read before. Raises the last error
+        after ``patience_s`` seconds.
         """
 
         def once() -> tuple[Written | None, Json | None]:
@@ -162,9 +163,10 @@ class Kubernetes:
         return retry(once, patience_s=patience_s, tell=tell)
 
     def watch(self, kind: str, namespace: str, *, since: str, timeout_s: int) -> Iterator[tuple[str, Json]]:
-        """Changes after the resourceVersion ``since``, as (ADDED, MODIFIED or DELETED, object), for ``timeout_s`` seconds.
+        """Yield the changes after the resourceVersion ``since`` for ``timeout_s`` seconds.
 
-        Raises ClusterConflict when ``since`` is too old: read again.
+        A change is ADDED, MODIFIED or DELETED, and the object. Raises ClusterConflict when ``since`` is too old; read
+        the objects again then.
         """
         found = kind_of(kind)
         query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(timeout_s)}
@@ -182,7 +184,7 @@ class Kubernetes:
                     yield event["type"], event["object"]
 
     def allowed(self, verb: str, kind: str, namespace: str, *, subresource: str = "") -> bool:
-        """Whether we may ``verb`` objects of ``kind`` (or a subresource of them) in the namespace."""
+        """Return whether this client may ``verb`` objects of ``kind``, or a subresource of them, in the namespace."""
         found = kind_of(kind)
         attributes = {"namespace": namespace, "verb": verb, "group": found.group, "resource": found.plural}
         review = {
@@ -197,7 +199,7 @@ class Kubernetes:
         return bool(answer.get("status", {}).get("allowed"))
 
     def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
-        """The body of ``GET path`` from a port on a pod's loopback (needs ``create`` on ``pods/portforward``)."""
+        """Return the body of ``GET path`` from a port on a pod's loopback. Needs ``create`` on ``pods/portforward``."""
         return pod_get(
             self._api.configuration,
             namespace=namespace,
@@ -209,7 +211,7 @@ class Kubernetes:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         self._api.rest_client.pool_manager.clear()
 
     def _bring(self, before: Json | None, after: Json | None, *, dry_run: bool) -> Written | None:
@@ -221,34 +223,16 @@ class Kubernetes:
         return self.create(after, dry_run=dry_run) if before is None else self.replace(after, dry_run=dry_run)
 
     def _write(self, method: str, resource: Json, *, dry_run: bool) -> Written:
+        """Send a change and audit it, whether it succeeds or not."""
         kind, metadata = kind_of(resource["kind"]), resource["metadata"]
-        namespace, name, before = (
-            metadata.get("namespace"),
-            metadata.get("name", ""),
-            metadata.get("resourceVersion", ""),
-        )
-        query = {"dryRun": "All"} if dry_run else {}
-        body = resource
-        if method == "DELETE":
-            held = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
-            body = {
-                "apiVersion": "v1",
-                "kind": "DeleteOptions",
-                "preconditions": held,
-                "propagationPolicy": "Background",
-                # Where options come as a body the server does not read them from the URL.
-                **({"dryRun": ["All"]} if dry_run else {}),
-            }
-        else:
-            query["fieldValidation"] = "Strict"
-        verb, started = _VERBS[method], time.time()
-        status, after = 0, ""
+        namespace, name = metadata.get("namespace"), metadata.get("name", "")
+        query, body = _change_request(method, resource, dry_run=dry_run)
+        verb, started, status, after = _VERBS[method], time.time(), 0, ""
         warnings: tuple[str, ...] = ()
         try:
-            status, answer, warnings = self._send(
-                method, kind, namespace, None if method == "POST" else name, query=query, body=body
-            )
-            if method == "DELETE" and status == 404:
+            target = None if method == "POST" else name
+            status, answer, warnings = self._send(method, kind, namespace, target, query=query, body=body)
+            if method == "DELETE" and status == _MISSING:
                 return Written(resource=None)
             written = _object(status, answer, verb=verb, kind=kind, namespace=namespace, name=name)
             after = written.get("metadata", {}).get("resourceVersion", "")
@@ -262,7 +246,7 @@ class Kubernetes:
                     namespace=namespace or "",
                     name=name,
                     dry_run=dry_run,
-                    before=before,
+                    before=metadata.get("resourceVersion", ""),
                     after=after,
                     status=status,
                     warnings=warnings,
@@ -315,7 +299,7 @@ class Kubernetes:
         return answer
 
     def _renew_credentials(self) -> None:
-        """Read them again, for the next request: a token may have been replaced while we ran."""
+        """Read the credentials again for the next request, because a token may have been replaced."""
         with suppress(ClusterError):
             renewed = self._load()
             self._api.rest_client.pool_manager.clear()
@@ -332,12 +316,28 @@ class Kubernetes:
         if date:
             said = parsedate_to_datetime(date).timestamp()
             ahead = said - time.time()
-            # The header has whole seconds: within one, the clocks agree as far as can be told.
+            # The header has whole seconds, so a smaller difference cannot be told from none.
             self._ahead_s = 0.0 if -1.5 < ahead < 0.5 else ahead
 
     @property
     def _host(self) -> str:
         return str(self._api.configuration.host).rstrip("/")
+
+
+def _change_request(method: str, resource: Json, *, dry_run: bool) -> tuple[dict[str, str], Json]:
+    """Return the query and the body of a request that creates, replaces or deletes ``resource``."""
+    query = {"dryRun": "All"} if dry_run else {}
+    if method != "DELETE":
+        return {**query, "fieldValidation": "Strict"}, resource
+    metadata = resource["metadata"]
+    options = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)},
+        "propagationPolicy": "Background",
+    }
+    # The server does not read options from the URL when they are in the body too.
+    return query, {**options, "dryRun": ["All"]} if dry_run else options
 
 
 def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None) -> Json:
@@ -364,7 +364,7 @@ def _released(answer: urllib3.BaseHTTPResponse) -> Iterator[None]:
 
 
 def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """The lines of a streamed answer as they arrive. Raises ClusterUnreachable when the stream breaks."""
+    """Yield the lines of a streamed answer as they arrive. Raises ClusterUnreachable when the stream breaks."""
     rest = b""
     try:
         for chunk in answer.stream(None):

@@ -9,7 +9,7 @@ from harness.errors import ClusterError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind as the API names it. group is empty for the core."""
+    """A kind of objects. group: the API group, which is empty for the core."""
 
     name: str
     group: str
@@ -19,11 +19,11 @@ class Kind:
 
     @property
     def api_version(self) -> str:
-        """``apiVersion`` of its objects."""
+        """The ``apiVersion`` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """The URL's path of one object, or of all in a namespace."""
+        """Return the path in the URL of one object, or of all objects in a namespace."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         space = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{root}{space}/{self.plural}" + (f"/{name}" if name else "")
@@ -56,7 +56,7 @@ KINDS = {
 
 
 def kind_of(name: str) -> Kind:
-    """The kind called ``name``."""
+    """Return the kind with this name. Raises ClusterError that lists the known ones."""
     if name not in KINDS:
         raise ClusterError(f"unknown kind {name!r}; known: {', '.join(KINDS)}")
     return KINDS[name]

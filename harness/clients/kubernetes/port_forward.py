@@ -1,7 +1,7 @@
-"""Ask a port on a pod's loopback, such as Envoy's admin port, through the API server's port-forward.
+"""Send requests to a port on a pod's loopback, such as Envoy's admin port, through the API server's port-forward.
 
-One request a connection, spoken over the web socket itself: the official client's forwarding thread drops
-what arrives just before the server closes, and leaves sockets open.
+Each connection carries one request, written directly to the web socket. The forwarding thread of the official client
+drops what arrives just before the server closes, and leaves sockets open.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _DATA, _ERROR = 0, 1
 def pod_get(
     configuration: Any, *, namespace: str, pod: str, port: int, path: str, authorization: str | None, timeout_s: float
 ) -> bytes:
-    """The body of ``GET path`` from a pod's ``port``.
+    """Return the body of ``GET path`` from a port of a pod.
 
-    configuration: the official client's. Raises ClusterForbidden without the right to forward ports, and
+    configuration: that of the official client. Raises ClusterForbidden without the right to forward ports, and
     ClusterUnreachable for anything but an answer with status 200 within ``timeout_s`` seconds.
     """
     url = f"{str(configuration.host).rstrip('/')}{kind_of('Pod').path(namespace, pod)}/portforward"
@@ -59,7 +59,7 @@ def pod_get(
 
 
 def _pieces(socket: Any, what: str, give_up: float) -> Iterator[bytes]:
-    """Data as it arrives. The first frame of each channel holds the port's number."""
+    """Yield data as it arrives. The first frame of each channel only holds the port's number."""
     begun: set[int] = set()
     while True:
         socket.settimeout(max(give_up - time.monotonic(), 0.01))

@@ -1,4 +1,4 @@
-"""Which API server, with which credentials: kubeconfig files, or the cluster that this process runs in."""
+"""Find the API server and the credentials, in kubeconfig files or in the cluster that this process runs in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEFAULT_PLACE = "$KUBECONFIG or ~/.kube/config"
 
 
 def context_name(kubeconfig: Path | None, context: str | None) -> str:
-    """The name of the context that is meant. Raises ClusterError when there is no usable configuration."""
+    """Return the name of the context to use. Raises ClusterError when there is no usable configuration."""
     if (
         kubeconfig is None
         and context is None
@@ -34,7 +34,8 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
         names = _context_names(file)
     if context not in names:
         raise ClusterError(
-            f"context {context}: expected one of {kubeconfig or _DEFAULT_PLACE}, which has {', '.join(names) or 'none'}; "
+            f"context {context}: expected one of the contexts of {kubeconfig or _DEFAULT_PLACE}: "
+            f"{', '.join(names) or 'it has none'}; "
             "choose one with --context"
         )
     return context
@@ -49,7 +50,7 @@ def _context_names(file: str | None) -> tuple[str, ...]:
 
 
 def api_client(kubeconfig: Path | None, context: str | None) -> Any:
-    """The official client for a context; None is the cluster that this process runs in."""
+    """Return the official client for a context; for None, the one for the cluster that this process runs in."""
     settings = client.Configuration()
     with _usable(kubeconfig):
         if context is None:
@@ -68,7 +69,7 @@ def _usable(kubeconfig: Path | None) -> Iterator[None]:
         yield
     except (config.ConfigException, YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         where = kubeconfig or _DEFAULT_PLACE
-        # The parser may quote what it stumbled over, and that may be a token.
+        # The parser may quote the text that it cannot read, and that may be a token.
         said = "it is not YAML" if isinstance(error, YAMLError) else " ".join(str(error).split())
         raise ClusterError(
             f"no usable Kubernetes configuration in {where}: {said}; name one with --kubeconfig, "

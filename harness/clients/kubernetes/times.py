@@ -1,4 +1,4 @@
-"""Times as Kubernetes writes them, to and from epoch seconds."""
+"""Convert between epoch seconds and times as Kubernetes writes them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 
 def stamp(at: float) -> str:
-    """Epoch seconds as Kubernetes writes precise times."""
+    """Return a time in epoch seconds as Kubernetes writes precise times."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def epoch(text: str) -> float:
-    """Epoch seconds of a time as Kubernetes writes it."""
+    """Return the epoch seconds of a time that Kubernetes wrote."""
     return datetime.fromisoformat(text).timestamp()

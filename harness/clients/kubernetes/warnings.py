@@ -1,4 +1,4 @@
-"""Admission warnings: what HTTP ``Warning`` headers say (RFC 7234, section 5.5)."""
+"""Read the warnings of admission from HTTP ``Warning`` headers (RFC 7234, section 5.5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WARNING = re.compile(r'\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
 
 
 def warnings_in(headers: Sequence[str]) -> tuple[str, ...]:
-    """The texts of all warnings, in order and unquoted; a header that cannot be read is a warning as it stands."""
+    """Return the texts of all warnings in order, unquoted. A header that cannot be parsed is returned as it is."""
     found: list[str] = []
     for header in headers:
         texts = _WARNING.findall(header)
