@@ -21,8 +21,9 @@ OTHERS = "other responses"
 class ResponseMix:
     """Responses of one stretch of time by kind, arm and block.
 
-    kinds: such as ``404`` or ``no answer: ConnectionRefusedError``, the most frequent first. status: the HTTP status
-    of each kind, 0 where there was no response, shape (k,). counts: shape (k, 2, b); index 0 of the arms is the baseline.
+    kinds: such as ``404`` or ``no answer: ConnectionRefusedError``, the most frequent first.
+    status: the HTTP status of each kind, 0 where there was no response, shape (k,).
+    counts: shape (k, 2, b); index 0 of the arms is the baseline.
     """
 
     kinds: tuple[str, ...]
