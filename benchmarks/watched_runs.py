@@ -9,10 +9,11 @@ from streams import Family, Harm, Stream, stream
 
 from harness.judge.kayenta.judge import KayentaJudge
 from harness.judge.limits import LimitsJudge
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence, Judge
 from harness.judge.sequential import FailOn, SequentialJudge, block_seconds
 from harness.model.judge import JudgeSettings
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
 from harness.model.verdict import Verdict

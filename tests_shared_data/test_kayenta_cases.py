@@ -35,7 +35,7 @@ from harness.judge.kayenta.schedule import (
     window,
 )
 from harness.judge.kayenta.score import score, score_label
-from harness.model.objective import Direction
+from harness.model.indicator import Direction
 from harness.stats.descriptive import (
     cohen_d,
     iqr_outliers,

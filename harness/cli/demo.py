@@ -21,8 +21,9 @@ from harness.console import watcher
 from harness.demo import PROJECT
 from harness.demo.kinds import Kind
 from harness.errors import UsageError
+from harness.model import formatting
 from harness.model.fault import Fault, abort, delay
-from harness.report import terminal, words
+from harness.report import terminal
 from harness.runner.manifest import runnable
 
 HELP = (
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     color = sys.stdout.isatty()
     print(terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder)))
-    print(f"verdict  {outcome.analysis.verdict}, score {words.points(outcome.analysis.score)} of 100")
+    print(f"verdict  {outcome.analysis.verdict}, score {formatting.points(outcome.analysis.score)} of 100")
     print(f"reason   {outcome.analysis.reason}")
     print(f"report   {outcome.report}")
     print(f"rerun    {again}")

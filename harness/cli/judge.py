@@ -14,9 +14,10 @@ from harness.cli.options import add_runs_folder
 from harness.clients.request_files import read_requests
 from harness.errors import UsageError
 from harness.judge.arrays import prepared
+from harness.judge.objectives import parse_objective
 from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import FailOn, SequentialJudge
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.record import Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import terminal

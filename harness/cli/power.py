@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from harness.config import Config
 from harness.errors import UsageError
-from harness.judge.power import Assumed, needed, visible_effects
+from harness.judge.objectives import parse_objective
+from harness.judge.power import needed, visible_effects
+from harness.judge.prediction import Assumed
 from harness.model.fault import Fault
 from harness.model.judge import JudgeSettings
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.runner.planning import require_seen

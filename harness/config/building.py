@@ -9,8 +9,8 @@ from harness.config.gauges import gauges_of, require_sources
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
 from harness.config.services import services_of
+from harness.judge.objectives import default_objectives
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
-from harness.model.objective import default_objectives
 from harness.model.split import SplitBy
 from harness.routing.istio.yaml_lines import Document
 

@@ -10,8 +10,9 @@ from pydantic import AfterValidator
 from harness.config.section import Section
 from harness.config.values import Shaped, Text, expected
 from harness.errors import UsageError
+from harness.judge.indicators import indicator_of
 from harness.model.config import Config, Gauge
-from harness.model.objective import Objective, SliKind
+from harness.model.objective import Objective
 
 _PLACEHOLDERS = ("{version}", "{arm}")
 GaugeName: TypeAlias = Annotated[str, Shaped(r"[A-Za-z_][\w:.\-/]*", "a name such as memory or queue_length")]
@@ -53,9 +54,9 @@ def require_known(objectives: Sequence[Objective], gauges: Sequence[Gauge]) -> N
     """Raise UsageError for an objective about another gauge than these."""
     known = [gauge.name for gauge in gauges]
     for objective in objectives:
-        name = objective.name.removeprefix("gauge:")
-        if objective.kind is SliKind.GAUGE and name not in known:
-            raise UsageError(
-                f"{objective}: expected a gauge of the section gauges in harness.yaml "
-                f"({', '.join(known) or 'it has none'}), found {name!r}"
-            )
+        for name in indicator_of(objective).needs(objective).series:
+            if name not in known:
+                raise UsageError(
+                    f"{objective}: expected a gauge of the section gauges in harness.yaml "
+                    f"({', '.join(known) or 'it has none'}), found {name!r}"
+                )

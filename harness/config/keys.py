@@ -31,9 +31,10 @@ from harness.config.values import (
     refused,
 )
 from harness.errors import ObjectiveError
+from harness.judge.objectives import DEFAULT_OBJECTIVES, parse_objective
 from harness.model.config import GuardSettings
 from harness.model.load import Arrivals
-from harness.model.objective import DEFAULT_OBJECTIVES, Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.split import SplitBy
 
 _GUARDS = GuardSettings()

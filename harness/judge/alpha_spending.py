@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.model.objective import Objective, SliKind
+from harness.judge.indicators import indicator_of
+from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan
 from harness.stats.tails import anytime_tail
@@ -26,7 +27,6 @@ SHOWN_IN_SHORT_PHASE = 0.2
 SHORT_PHASE_S = 10.0
 COMPLETE = 0.9
 _SHORTEST_S = 1e-3
-_KIND_WEIGHTS = {SliKind.ERROR_RATE: 3.0, SliKind.THROUGHPUT: 0.5, SliKind.SPLIT: 0.5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +93,13 @@ def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:
     """Whether an objective is judged in a phase of this kind and name."""
     if not kind.judged or objective.labels.get("phase", name) not in {name, kind.value}:
         return False
-    if objective.interaction:
-        return kind is PhaseKind.FAULT
-    return objective.kind is not SliKind.RECOVERY or kind is PhaseKind.RECOVERY
+    return indicator_of(objective).spec.phase in {None, kind}
 
 
 def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, str], float]:
     """Each objective's (by number) and phase's part of the plan's alpha; muted objectives have none."""
     weights = {
-        (number, phase.name): _KIND_WEIGHTS.get(objective.kind, 1.0) * math.sqrt(max(phase.duration_s, 1.0))
+        (number, phase.name): indicator_of(objective).alpha_weight * math.sqrt(max(phase.duration_s, 1.0))
         for number, objective in enumerate(objectives)
         for phase in plan.phases
         if not objective.muted and applies(objective, phase.kind, phase.name)

@@ -8,8 +8,10 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.judge.calibration import Calibration
+from harness.judge.indicators import indicator_of
+from harness.judge.objectives import default_objectives, parse_objective
 from harness.judge.sequential import FailOn
-from harness.model.objective import Objective, SliKind, default_objectives, parse_objective
+from harness.model.objective import Objective
 from harness.model.record import Series
 
 
@@ -21,7 +23,7 @@ def checked_objectives(objectives: Any, canary_share: float | None) -> tuple[Obj
         raise UsageError(f"objectives: expected a list of texts such as 'latency_p99 < +10%', found {objectives!r}")
     parsed = tuple(each if isinstance(each, Objective) else parse_objective(each) for each in objectives)
     for objective in parsed:
-        if objective.kind in {SliKind.THROUGHPUT, SliKind.SPLIT} and canary_share is None:
+        if canary_share is None and indicator_of(objective).needs(objective).canary_share:
             raise UsageError(
                 f"{objective.text}: expected canary_share, the planned share of requests to the canary, found none: "
                 "without it nobody can say how many requests the canary should have had"

@@ -75,7 +75,7 @@ def compare(
 
         canary: the same of the canary.
         objectives: texts such as ``latency_p99 < +10%`` or ``error_rate < +0.5pp`` (the grammar is in
-            ``harness.model.objective``), or objectives. Empty: ``DEFAULT_OBJECTIVES`` there.
+            ``harness.model.objective``), or objectives. Empty: ``harness.judge.objectives.DEFAULT_OBJECTIVES``.
         alpha: the run's chance of failing a canary that is no worse than the baseline, in (0, 0.5).
         horizon_s: planned seconds from the first request to the last. Give it when looking at a run
             that goes on; it decides how alpha is spent. None: what is given is the whole run.

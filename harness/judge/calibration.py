@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import JudgeInputError
-from harness.judge.measure import Scene, measure
+from harness.judge.evidence import RootEvidence
+from harness.judge.indicators import indicator_of
+from harness.judge.indicators.port import Scene
 from harness.model.json import Json
-from harness.model.objective import Objective, SliKind
+from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import Plan
 from harness.model.samples import Samples
 from harness.stats.binomial import share_interval
-from harness.stats.contrast import QuantileContrast, RateContrast
 from harness.stats.table import reduce_samples
 from harness.stats.window import window_of
 
@@ -79,11 +80,7 @@ def learn(
     """
     if len(runs) < 3:
         raise JudgeInputError(f"calibration: expected at least 3 runs of equal builds, found {len(runs)}")
-    wanted = {
-        objective.name: objective
-        for objective in objectives
-        if objective.kind in {SliKind.LATENCY, SliKind.ERROR_RATE} and not objective.interaction
-    }
+    wanted = {objective.name: objective for objective in objectives}
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in wanted}
     for run in runs:
         table = reduce_samples(run.samples, run.phases, block_s=block_s)
@@ -106,11 +103,11 @@ def learn(
 
 def _noise(objective: Objective, scene: Scene) -> tuple[float, float, float] | None:
     """Squared difference in units of independent requests, overdispersion of the blocks, weight per second."""
-    measured = measure(objective, scene)
-    if measured is None or not isinstance(measured.contrast, (QuantileContrast, RateContrast)):
-        return None
-    root = measured.contrast.root(0.0, relative=False)
-    return root**2, measured.noise.factor, measured.contrast.weight_rate
+    evidence = indicator_of(objective).contrast(objective, scene)
+    if not isinstance(evidence, RootEvidence) or evidence.weight_rate is None:
+        return None  # noise between runs cannot be learned for this indicator
+    root = evidence.contrast.root(0.0, relative=False)
+    return root**2, evidence.contrast.noise.factor, evidence.weight_rate
 
 
 def _excess(values: Sequence[tuple[float, float, float]]) -> float:

@@ -6,20 +6,17 @@ import math
 from dataclasses import dataclass, replace
 
 from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look
-from harness.judge.measure import Measurement, Scene, harmless, measure, readings, smallest_visible
-from harness.judge.wording import comparison_text, count_text, tolerance_text
-from harness.model.objective import Objective, SliKind
+from harness.judge.indicators import indicator_of, style_of
+from harness.judge.indicators.port import Scene
+from harness.judge.measure import Measurement, harmless, measure, smallest_visible
+from harness.judge.missing_findings import nothing_to_compare
+from harness.model import formatting
+from harness.model.objective import Objective
 from harness.model.record import Plan
-from harness.model.samples import BASELINE, CANARY
 from harness.model.units import format_duration
 from harness.model.verdict import Finding, Verdict
 from harness.stats.tails import t_quantile
 from harness.stats.window import Window
-
-METHOD = (
-    "counts above the moved quantile or of errors, paired by block of time; signed likelihood root over the "
-    "long-run variance, Student's t"
-)
 
 REST_FACTOR = 3.0
 _POWER_SIGMAS = 1.0  # more than even odds: 84 of 100 runs with this many requests show it
@@ -58,8 +55,8 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         baseline=measured.baseline,
         canary=measured.canary,
         difference=measured.difference,
-        low=None if limits is None else limits[0],
-        high=None if limits is None else limits[1],
+        low=limits[0],
+        high=limits[1],
         relative=measured.relative,
         confidence=1 - 2 * SHOWN,
         margin=measured.margin,
@@ -68,7 +65,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
         missing=_missing(objective, view, measured, error) if verdict is Verdict.INCONCLUSIVE else "",
         smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
-        method=f"{METHOD} ({measured.noise.degrees:.0f} degrees of freedom), overdispersion {measured.noise.factor:.2f}",
+        method=measured.evidence.method,
     )
 
 
@@ -79,9 +76,9 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     than one that is as good as the baseline.
     """
     harm = beyond = False
-    anew = objective.kind not in {SliKind.GAUGE, SliKind.RECOVERY} and not objective.interaction
-    for stretch, part in view.stretches if anew else ((view.scene.window, 1.0),):
-        tail = view.look.proof_tail(view.alpha * part, stretch.seconds if anew else view.look.seen_s)
+    restarts = indicator_of(objective).restarts
+    for stretch, part in view.stretches if restarts else ((view.scene.window, 1.0),):
+        tail = view.look.proof_tail(view.alpha * part, stretch.seconds if restarts else view.look.seen_s)
         scene = replace(view.scene, window=stretch)
         whole_phase = stretch is view.scene.window
         if not whole_phase and harmless(objective, scene, tail):
@@ -109,7 +106,7 @@ def _settled(objective: Objective, view: PhaseView) -> bool:
     that is ``REST_FACTOR`` times what is tolerated: what was seen must be within a smaller tolerance.
     """
     seen = min(view.look.seen_s / view.look.planned_s, 1.0)
-    if view.look.complete or not _tolerated(objective):
+    if view.look.complete or not objective.tolerates:
         return True
     part = (1 - REST_FACTOR * (1 - seen)) / seen if seen > 0 else 0.0
     if part <= 0:
@@ -136,14 +133,10 @@ def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) 
     if not view.look.short:
         return own
     own *= SHOWN / SHOWN_IN_SHORT_PHASE
-    if view.pooled is None or measured.chances.harm <= 0.05 or not _tolerated(objective):
+    if view.pooled is None or measured.chances.harm <= 0.05 or not objective.tolerates:
         return own
     pooled = measure(objective, replace(view.scene, window=view.pooled))
     return own if pooled is None else min(own, pooled.chances.within)
-
-
-def _tolerated(objective: Objective) -> bool:
-    return objective.relative is not None or objective.absolute is not None
 
 
 def _reason(
@@ -151,13 +144,14 @@ def _reason(
     view: PhaseView,
     measured: Measurement,
     verdict: Verdict,
-    limits: tuple[float, float] | None,
+    limits: tuple[float, float],
 ) -> str:
     place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
-    numbers = comparison_text(
-        objective, measured.baseline, measured.canary, measured.difference, limits, relative=measured.relative
+    style = style_of(objective)
+    numbers = formatting.comparison(
+        measured.baseline, measured.canary, measured.difference, limits, style, relative=measured.relative
     )
-    tolerance = tolerance_text(objective, measured.margin, relative=measured.relative)
+    tolerance = _tolerance(objective, measured, style)
     word = {
         Verdict.FAIL: "is worse than tolerated" if not view.any_harm else "is proven worse",
         Verdict.PASS: "is within tolerance",
@@ -169,6 +163,16 @@ def _reason(
     return f"{place} {word}: {numbers}; {tolerance}"
 
 
+def _tolerance(objective: Objective, measured: Measurement, style: formatting.Style) -> str:
+    """What is tolerated: the margin, the limit, or both."""
+    parts = []
+    if measured.margin is not None:
+        parts.append(f"tolerance {formatting.difference(measured.margin, style, relative=measured.relative)}")
+    if objective.limit is not None:
+        parts.append(f"limit {style.show(objective.limit)}")
+    return ", ".join(parts)
+
+
 def _labels(objective: Objective) -> str:
     return f" of {objective.labels['endpoint']}" if "endpoint" in objective.labels else ""
 
@@ -176,9 +180,9 @@ def _labels(objective: Objective) -> str:
 def _missing(objective: Objective, view: PhaseView, measured: Measurement, error: float | None) -> str:
     """How many canary requests, and seconds at this rate, would show it one way or the other."""
     difference, margin, have = measured.difference, measured.margin, measured.canary.n
-    if measured.relative and measured.baseline is not None and measured.baseline.value == 0 and margin is not None:
+    if measured.relative and measured.baseline.value == 0 and margin is not None:
         return "an absolute tolerance: the baseline is 0, and no difference is a share of that"
-    what = "pairs of readings" if objective.kind is SliKind.GAUGE else "canary requests"
+    what = indicator_of(objective).counted
     if error is None or difference is None or margin is None or have == 0:
         return f"more than {have:,} {what}, which are too few to say"
     if measured.relative:
@@ -188,20 +192,20 @@ def _missing(objective: Objective, view: PhaseView, measured: Measurement, error
     tail = SHOWN if distance > 0 else view.look.proof_tail(view.alpha, view.look.planned_s)
     if abs(distance) <= 0.1 * abs(margin) or tail <= 0:
         return "the estimate is at the edge of the tolerance: more requests alone may not settle it"
-    sigmas = t_quantile(tail, measured.noise.degrees) + _POWER_SIGMAS
+    sigmas = t_quantile(tail, measured.evidence.degrees) + _POWER_SIGMAS
     need = have * (sigmas * error / distance) ** 2
     if need <= have:
         return f"{have:,} {what} are enough, if the phase goes on like this to its end"
     rate = have / max(view.scene.window.seconds, view.scene.window.block_s)
     return (
-        f"{have:,} of about {count_text(need)} {what}; "
+        f"{have:,} of about {formatting.rounded_count(need)} {what}; "
         f"{format_duration((need - have) / rate)} more at {rate:.3g} a second"
     )
 
 
 def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, ...]) -> Finding:
     place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
-    why, missing = _nothing_to_compare(objective, view.scene, known)
+    why, missing = nothing_to_compare(objective, view.scene, known)
     return Finding(
         objective=objective,
         phase=view.look.phase.name,
@@ -217,25 +221,3 @@ def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, .
         reason=f"{place}: {why}",
         missing=missing,
     )
-
-
-def _nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...]) -> tuple[str, str]:
-    """Why there is nothing to compare, and what is missing."""
-    if objective.kind is SliKind.GAUGE:
-        name = objective.name.removeprefix("gauge:")
-        counts = [len(times) for times, _ in readings(objective, scene)]
-        found = f"{counts[BASELINE]} readings of {name!r} of the baseline and {counts[CANARY]} of the canary"
-        return f"nothing to compare: {found}, at the same times", f"readings of {name!r} of both arms"
-    endpoint = objective.labels.get("endpoint")
-    if endpoint is not None and endpoint not in known:
-        seen = f"no request is named {endpoint!r}; seen: {', '.join(known) or 'none'}"
-        return seen, f"requests named {endpoint!r} in both arms"
-    if scene.steady is None and (objective.interaction or objective.kind is SliKind.RECOVERY):
-        return "it is compared with a steady phase, and there was none", "a steady phase"
-    requests = [int(count) for count in scene.window.requests.sum(axis=1)]
-    whose = f"{requests[BASELINE]} requests of the baseline and {requests[CANARY]} of the canary"
-    answered = " that are answered without an error" if objective.quantile else ""
-    reason = f"nothing to compare: {whose}"
-    if min(requests):
-        reason = f"of {whose} no two{answered} were due at the same time"
-    return reason, f"requests of both arms{answered}"

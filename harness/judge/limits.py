@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.judge.indicators import indicator_of
 from harness.judge.port import Evidence
 from harness.judge.scoring import limited
 from harness.judge.time_series import Points, Span, check_samples, judged_phases, points_of, reads_samples, spans_of
-from harness.judge.wording import value_text
-from harness.model.objective import Direction, Objective, SliKind
+from harness.model.indicator import Direction
+from harness.model.objective import Objective
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
 from harness.model.verdict import Analysis, Estimate, Finding, Verdict
@@ -29,7 +30,6 @@ ALPHA = 1.0
 """Nothing bounds how often an innocent canary fails."""
 
 _METHOD = "fixed limit, checked by window"
-_JUDGED = (SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT, SliKind.GAUGE)
 _WORST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.MARGINAL)
 
 
@@ -122,9 +122,10 @@ class LimitsJudge:
             return (
                 f"none of {checks.count} checks had data" if checks.count else f"no whole window of {self.window_s:g} s"
             )
+        show = indicator_of(objective).show
         worst = np.nanmin if objective.direction is Direction.DECREASE else np.nanmax
-        text = f"{checks.failed} of {checks.count} checks beyond {value_text(objective, objective.limit or 0.0)}"
-        text += f" (worst {value_text(objective, float(worst(checks.points.values)))}; {self.failed_checks} fail it)"
+        text = f"{checks.failed} of {checks.count} checks beyond {show(objective.limit or 0.0)}"
+        text += f" (worst {show(float(worst(checks.points.values)))}; {self.failed_checks} fail it)"
         text += ", the last one too" if checks.last_failed else ""
         return text + (f"; {checks.blind} without data" if checks.blind else "")
 
@@ -133,7 +134,7 @@ def _obstacle(objective: Objective) -> str | None:
     """Why an objective cannot be checked against a limit, or None."""
     if objective.limit is None:
         return "it has no absolute limit, such as latency_p99 < 500ms"
-    if objective.interaction or objective.kind not in _JUDGED:
+    if indicator_of(objective).in_interval is None:
         return f"{objective.name} has no value in a window of time"
     return None
 
@@ -226,5 +227,5 @@ def _warnings(objectives: Sequence[Objective]) -> list[str]:
     return [
         f"{objective.text}: only its limit is judged, not the difference to the baseline"
         for objective in objectives
-        if objective.limit is not None and (objective.relative is not None or objective.absolute is not None)
+        if objective.limit is not None and objective.tolerates
     ]

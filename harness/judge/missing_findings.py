@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.objective import Objective, SliKind
-from harness.model.phase import Phase, PhaseKind, PhasePlan
+from harness.judge.indicators import indicator_of
+from harness.judge.indicators.gauge import readings
+from harness.judge.indicators.port import Scene
+from harness.model.indicator import Source
+from harness.model.objective import Objective
+from harness.model.phase import Phase, PhasePlan
+from harness.model.samples import BASELINE, CANARY
 from harness.model.verdict import Finding, Verdict
 
 
@@ -23,12 +28,32 @@ def in_no_phase(objective: Objective, phases: Sequence[Phase | PhasePlan]) -> Fi
     return _unjudged(objective, "", reason, missing=wanted)
 
 
+def nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...]) -> tuple[str, str]:
+    """Why there is nothing to compare, and what is missing. ``known``: names of the endpoints of all requests."""
+    indicator = indicator_of(objective)
+    needs = indicator.needs(objective)
+    if indicator.spec.source is Source.SERIES:
+        name = " and ".join(needs.series)
+        counts = [len(times) for times, _ in readings(objective, scene)]
+        found = f"{counts[BASELINE]} readings of {name!r} of the baseline and {counts[CANARY]} of the canary"
+        return f"nothing to compare: {found}, at the same times", f"readings of {name!r} of both arms"
+    endpoint = objective.labels.get("endpoint")
+    if endpoint is not None and endpoint not in known:
+        seen = f"no request is named {endpoint!r}; seen: {', '.join(known) or 'none'}"
+        return seen, f"requests named {endpoint!r} in both arms"
+    if scene.steady is None and needs.steady:
+        return "it is compared with a steady phase, and there was none", "a steady phase"
+    requests = scene.window.counts
+    whose = f"{requests[BASELINE]} requests of the baseline and {requests[CANARY]} of the canary"
+    answered = " that are answered without an error" if indicator.spec.answered_only else ""
+    reason = f"nothing to compare: {whose}"
+    if min(requests):
+        reason = f"of {whose} no two{answered} were due at the same time"
+    return reason, f"requests of both arms{answered}"
+
+
 def _wanted(objective: Objective) -> str:
-    label = objective.labels.get("phase")
-    if objective.interaction:
-        kind: PhaseKind | None = PhaseKind.FAULT
-    else:
-        kind = PhaseKind.RECOVERY if objective.kind is SliKind.RECOVERY else None
+    label, kind = objective.labels.get("phase"), indicator_of(objective).spec.phase
     wanted = f"a {kind.value} phase" if kind is not None else "a judged phase"
     return wanted if label is None or label == kind else f"{wanted} named {label!r}"
 

@@ -15,12 +15,13 @@ from enum import StrEnum
 
 from harness.judge.alpha_spending import Look, alpha_parts, applies, looks, stretches
 from harness.judge.findings import PhaseView, finding_of
-from harness.judge.measure import Scene
+from harness.judge.indicators.port import Scene
 from harness.judge.missing_findings import in_no_phase, not_begun
+from harness.judge.objectives import default_objectives
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
 from harness.judge.validity_checks import doubts
-from harness.model.objective import Objective, default_objectives
+from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
@@ -175,7 +176,7 @@ class _Windows:
 
 def excess_of(plan: Plan, objective: Objective) -> float:
     """The noise to assume for an objective; that of the whole indicator for one of its endpoints."""
-    return plan.judge.noise.get(objective.name.removeprefix("interaction(").removesuffix(")"), 0.0)
+    return plan.judge.noise.get(objective.plain_name, 0.0)
 
 
 def block_seconds(plan: Plan) -> float:

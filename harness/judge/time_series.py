@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import JudgeInputError
+from harness.judge.indicators import indicator_of
+from harness.judge.indicators.port import Interval
 from harness.judge.port import Evidence
-from harness.model.objective import Objective, SliKind
+from harness.model.indicator import Source
+from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.samples import ARMS, Samples
 
@@ -65,35 +68,40 @@ def spans_of(phase: Phase, length_s: float, *, until_s: float) -> tuple[Span, ..
 def points_of(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> Points:
     """The indicator of one arm in each span, in its own unit (seconds, ratio, requests per second).
 
-    Latencies are those of requests without an error. Split, recovery time and interactions have no
-    points of one arm and one moment; they give NaN.
+    An indicator that has no value of one arm in an interval gives NaN.
     """
-    none = Points(values=np.full(len(spans), np.nan), requests=0)
-    if objective.interaction or not spans:
-        return none
-    if objective.kind is SliKind.GAUGE:
-        return _gauge(evidence, objective, arm, spans)
-    if objective.kind not in {SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT}:
-        return none
-    samples = evidence.samples
+    indicator = indicator_of(objective)
+    if indicator.in_interval is None or not spans:
+        return Points(values=np.full(len(spans), np.nan), requests=0)
+    if indicator.spec.source is Source.SERIES:
+        intervals = _readings(evidence, objective, arm, spans)
+        seen = sum(one.readings.size for one in intervals)
+    else:
+        intervals = _requests(evidence.samples, objective, arm, spans)
+        seen = sum(one.latency_s.size for one in intervals)
+    return Points(values=np.array([indicator.in_interval(objective, one) for one in intervals]), requests=int(seen))
+
+
+def _requests(samples: Samples, objective: Objective, arm: int, spans: Sequence[Span]) -> list[Interval]:
+    """One arm's requests in each span."""
     failed = samples.failed
     used = _of_arm(samples, objective, arm) & (samples.due_s >= spans[0].start_s) & (samples.due_s < spans[-1].end_s)
-    if objective.kind is SliKind.LATENCY:
+    if indicator_of(objective).spec.answered_only:
         used &= ~failed
     rows = np.flatnonzero(used)
     rows = rows[np.argsort(samples.due_s[rows], kind="stable")]
     due_s = samples.due_s[rows]
     first = np.searchsorted(due_s, [span.start_s for span in spans])
     last = np.searchsorted(due_s, [span.end_s for span in spans])
-    cuts = [rows[start:end] for start, end in zip(first, last, strict=True)]
-    if objective.kind is SliKind.LATENCY:
-        quantile = objective.quantile or 0.5
-        found = [float(np.quantile(samples.latency_s[cut], quantile)) if cut.size else np.nan for cut in cuts]
-    elif objective.kind is SliKind.ERROR_RATE:
-        found = [float(failed[cut].mean()) if cut.size else np.nan for cut in cuts]
-    else:
-        found = [cut.size / (span.end_s - span.start_s) for cut, span in zip(cuts, spans, strict=True)]
-    return Points(values=np.array(found), requests=sum(cut.size for cut in cuts))
+    return [
+        Interval(
+            latency_s=samples.latency_s[rows[start:end]],
+            failed=failed[rows[start:end]],
+            readings=np.empty(0),
+            seconds=span.end_s - span.start_s,
+        )
+        for span, start, end in zip(spans, first, last, strict=True)
+    ]
 
 
 def reads_samples(evidence: Evidence) -> list[str]:
@@ -112,15 +120,20 @@ def _of_arm(samples: Samples, objective: Objective, arm: int) -> NDArray[np.bool
     return mask
 
 
-def _gauge(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> Points:
-    name = objective.name.removeprefix("gauge:")
-    series = [one for one in evidence.series if one.name in {name, objective.name} and one.arm == ARMS[arm]]
+def _readings(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> list[Interval]:
+    """One arm's readings in each span."""
+    names = {objective.name, *indicator_of(objective).needs(objective).series}
+    series = [one for one in evidence.series if one.name in names and one.arm == ARMS[arm]]
     at_s = np.array([at for one in series for at in one.at_s], dtype=np.float64)
     values = np.array([value for one in series for value in one.values], dtype=np.float64)
     known = np.isfinite(values)
     at_s, values = at_s[known], values[known]
-    inside = [(at_s >= span.start_s) & (at_s < span.end_s) for span in spans]
-    return Points(
-        values=np.array([float(values[mask].mean()) if mask.any() else np.nan for mask in inside]),
-        requests=int(sum(mask.sum() for mask in inside)),
-    )
+    return [
+        Interval(
+            latency_s=np.empty(0),
+            failed=np.empty(0, bool),
+            readings=values[(at_s >= span.start_s) & (at_s < span.end_s)],
+            seconds=span.end_s - span.start_s,
+        )
+        for span in spans
+    ]

@@ -1,70 +1,52 @@
-"""An objective: a service level indicator with what is still acceptable.
+"""An objective: an indicator and what is still acceptable.
 
 The text of an objective, read by ``parse_objective``::
 
     objective  = indicator [labels] ( compare condition [ "or" difference ] [ "and" compare limit ]
                                     | "within" ["±"] number unit )
-    indicator  = "error_rate" | "latency_p50" ... "latency_p99.9" | "throughput" | "split"
-               | "recovery_time" | "gauge:" name | "interaction(" indicator ")"
+    indicator  = name [ ":" argument ] | "interaction(" name ")"          names: harness.judge.indicators
     labels     = "{" key "=" value { "," key "=" value } "}"        keys: endpoint, phase
     compare    = "<" | "<=" | ">" | ">="
     condition  = difference | limit
-    difference = ("+" | "-") number ("%" | "pp" | "us" | "ms" | "s" | "m" | nothing for gauges)
+    difference = ("+" | "-") number ("%" | "pp" | "us" | "ms" | "s" | "m" | "rps" | nothing for readings)
     limit      = number (the indicator's unit)
 
-A sign means "against the baseline", no sign means "the canary itself". ``+0%`` fails any harm that is
-shown, and passes only what is shown to be better. With ``or`` the wider of a
-relative and an absolute difference is tolerated; ``and`` adds a limit for the canary itself.
+A number with a sign is compared with the baseline, one without a sign with the canary itself. ``+0%`` fails every harm
+that is proven, and passes only what is shown to be better. With ``or`` the wider one of a relative and an absolute
+difference is tolerated; ``and`` adds a limit for the canary itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.errors import ObjectiveError
-
-
-class SliKind(StrEnum):
-    """How an indicator is computed, which decides the test that fits it."""
-
-    ERROR_RATE = "error_rate"
-    LATENCY = "latency"
-    THROUGHPUT = "throughput"
-    SPLIT = "split"
-    GAUGE = "gauge"
-    RECOVERY = "recovery_time"
-
-
-class Direction(StrEnum):
-    """Which way is worse."""
-
-    INCREASE = "increase"
-    DECREASE = "decrease"
-    EITHER = "either"
+from harness.model.indicator import Direction, IndicatorSpec, Source
+from harness.model.units import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """One indicator and its limits. Build one from text with ``parse_objective``.
+    """An indicator and its limits. ``harness.judge.objectives.parse_objective`` reads one from text.
 
     text: as the user wrote it, e.g. ``latency_p99 < +10%``.
-    name: the indicator, e.g. ``latency_p99``, ``error_rate``, ``gauge:cpu``, ``interaction(error_rate)``.
+    name: of the indicator, e.g. ``latency_p99``, ``error_rate``, ``gauge:cpu``, ``interaction(error_rate)``.
+    kind: what measures it, e.g. ``latency`` (``harness.model.indicator.IndicatorSpec.kind``).
     quantile: in (0, 1), for latencies only.
-    relative: tolerated difference to the baseline as a share of it (0.1 is +10 %), or None.
-    absolute: tolerated difference to the baseline in the indicator's unit (seconds, ratio), or None.
-    When both are given, the wider one counts; both are sizes (never negative), ``direction`` has the sign.
-    limit: value the canary itself must not pass, in the indicator's unit, or None.
+    relative: tolerated difference from the baseline as a share of it (0.1 is +10 %), or None.
+    absolute: tolerated difference from the baseline in the indicator's unit (seconds, ratio), or None.
+    If both are given, the wider one counts; both are sizes (never negative), ``direction`` has the sign.
+    limit: the value that the canary itself must not pass, in the indicator's unit, or None.
     labels: restrict the samples, e.g. ``{"endpoint": "/checkout"}`` or ``{"phase": "fault"}``.
-    interaction: judge how much more the canary suffers from a fault than the baseline does.
-    muted: reported, never decides.
+    interaction: whether to judge how much more the canary suffers from a fault than the baseline does.
+    muted: whether it is reported only and decides nothing.
     """
 
     text: str
     name: str
-    kind: SliKind
+    kind: str
     quantile: float | None = None
     direction: Direction = Direction.INCREASE
     relative: float | None = None
@@ -80,48 +62,48 @@ class Objective:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def argument(self) -> str:
+        """What stands after the colon of the indicator's name: ``cpu`` in ``gauge:cpu``; empty without a colon."""
+        return self.name.partition(":")[2]
 
-DEFAULT_OBJECTIVES = ("error_rate < +0.5pp", "latency_p50 < +10%", "latency_p90 < +10%", "latency_p99 < +25%")
+    @property
+    def plain_name(self) -> str:
+        """The indicator's name without ``interaction(...)`` around it."""
+        return self.name.removeprefix(_INTERACTION).removesuffix(")") if self.interaction else self.name
+
+    @property
+    def tolerates(self) -> bool:
+        """Whether a difference from the baseline is tolerated, and so judged; otherwise the limit alone is."""
+        return self.relative is not None or self.absolute is not None
+
+
 LABELS = ("endpoint", "phase")
-KNOWN_INDICATORS = (
-    "error_rate", "latency_p50 to latency_p99.9", "throughput", "split", "recovery_time",
-    "gauge:NAME", "interaction(error_rate)", "interaction(latency_p99)",
-)  # fmt: skip
+_INTERACTION = "interaction("
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
-_WORSE = {
-    SliKind.THROUGHPUT: (Direction.DECREASE,),
-    SliKind.SPLIT: (Direction.EITHER,),
-    SliKind.GAUGE: (Direction.INCREASE, Direction.DECREASE, Direction.EITHER),
-}
-_SENSELESS = 1e9
-_UNITS = {
-    SliKind.ERROR_RATE: ("%", "pp"),
-    SliKind.LATENCY: ("%", *_SECONDS),
-    SliKind.THROUGHPUT: ("%", "rps"),
-    SliKind.SPLIT: ("pp",),
-    SliKind.GAUGE: ("%", ""),
-    SliKind.RECOVERY: ("%", *_SECONDS),
-}
-
-
-def default_objectives() -> tuple[Objective, ...]:
-    """What is judged when a scenario names no objectives."""
-    return tuple(parse_objective(text) for text in DEFAULT_OBJECTIVES)
+_LARGEST = 1e9
 
 
 def parse_objective(
-    text: str, *, weight: float = 1.0, group: str = "default", critical: bool = False, muted: bool = False
+    text: str,
+    specs: Sequence[IndicatorSpec],
+    *,
+    weight: float = 1.0,
+    group: str = "default",
+    critical: bool = False,
+    muted: bool = False,
 ) -> Objective:
     """The objective that ``text`` describes, in the grammar at the top of this module.
 
-    weight: its part of the score beside the other objectives, above zero. Raises ObjectiveError, with the text and a
-    caret under the first character that is wrong, for anything else than a sensible objective.
+    specs: the indicators that it may name. weight: its part of the score relative to the other objectives, above zero.
+    Raises ObjectiveError, with the text and a caret under the first wrong character, for anything but a sensible
+    objective.
     """
     if not isinstance(text, str):
         raise ObjectiveError(f"objective: expected a text such as 'latency_p99 < +10%', found {text!r}")
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
         raise ObjectiveError(f"objective {text!r}: expected a weight above zero, found {weight!r}")
-    reader = _Reader(text)
+    reader = _Reader(text, specs)
     indicator = reader.indicator()
     labels = reader.labels()
     limits = reader.limits(indicator)
@@ -129,7 +111,7 @@ def parse_objective(
     return Objective(
         text=text.strip(),
         name=indicator.name,
-        kind=indicator.kind,
+        kind=indicator.spec.kind,
         quantile=indicator.quantile,
         direction=limits.direction,
         relative=limits.relative,
@@ -147,7 +129,7 @@ def parse_objective(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Indicator:
     name: str
-    kind: SliKind
+    spec: IndicatorSpec
     quantile: float | None = None
     interaction: bool = False
 
@@ -178,8 +160,8 @@ class _Number:
 class _Reader:
     """Reads one objective from left to right; every error knows its character."""
 
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+    def __init__(self, text: str, specs: Sequence[IndicatorSpec]) -> None:
+        self.text, self.specs, self.at = text, specs, 0
 
     def wrong(self, message: str, at: int | None = None) -> ObjectiveError:
         place = self.at if at is None else at
@@ -202,32 +184,31 @@ class _Reader:
     def indicator(self) -> _Indicator:
         interaction = self.take(r"interaction\s*\(") is not None
         start = self.at + len(self.text[self.at :]) - len(self.text[self.at :].lstrip())
-        word = self.take(r"gauge:[A-Za-z_][\w:.\-/]*|[A-Za-z_][\w.]*")
+        word = self.take(r"[A-Za-z_][\w.]*(:[A-Za-z_][\w:.\-/]*)?")
         if word is None:
-            raise self.wrong(f"expected an indicator ({', '.join(KNOWN_INDICATORS)}), found {self.found()}")
-        indicator = self._known(word, start)
+            raise self.wrong(f"expected an indicator ({self._known()}), found {self.found()}")
+        indicator = self._named(word, start)
         if not interaction:
             return indicator
-        if indicator.kind not in {SliKind.ERROR_RATE, SliKind.LATENCY}:
-            raise self.wrong(f"expected error_rate or a latency inside interaction(...), found {word!r}", start)
+        if not indicator.spec.interaction:
+            able = " or ".join(one.names for one in self.specs if one.interaction)
+            raise self.wrong(f"expected {able} inside interaction(...), found {word!r}", start)
         if self.take(r"\)") is None:
             raise self.wrong(f"expected ')' after interaction({word}, found {self.found()}")
-        return _Indicator(
-            name=f"interaction({indicator.name})", kind=indicator.kind, quantile=indicator.quantile, interaction=True
-        )
+        return replace(indicator, name=f"{_INTERACTION}{indicator.name})", interaction=True)
 
-    def _known(self, word: str, start: int) -> _Indicator:
-        if word.startswith("gauge:"):
-            return _Indicator(name=word, kind=SliKind.GAUGE)
-        quantile = re.fullmatch(r"latency_p(\d{2}(?:\.\d+)?)", word)
-        if quantile and 50 <= float(quantile.group(1)) <= 99.9:
-            return _Indicator(name=word, kind=SliKind.LATENCY, quantile=round(float(quantile.group(1)) / 100, 12))
-        if re.fullmatch(r"latency_p[\d.]+", word):
-            raise self.wrong(f"expected a quantile from latency_p50 to latency_p99.9, found {word!r}", start)
-        for kind in (SliKind.ERROR_RATE, SliKind.THROUGHPUT, SliKind.SPLIT, SliKind.RECOVERY):
-            if word == kind.value:
-                return _Indicator(name=word, kind=kind)
-        raise self.wrong(f"unknown indicator {word!r}; known: {', '.join(KNOWN_INDICATORS)}", start)
+    def _named(self, word: str, start: int) -> _Indicator:
+        for spec in self.specs:
+            match = re.fullmatch(spec.pattern, word)
+            if match is not None:
+                percent = match.groupdict().get("percent")
+                quantile = None if percent is None else round(float(percent) / 100, 12)
+                return _Indicator(name=word, spec=spec, quantile=quantile)
+        raise self.wrong(f"unknown indicator {word!r}; known: {self._known()}", start)
+
+    def _known(self) -> str:
+        able = [f"interaction({one.names})" for one in self.specs if one.interaction]
+        return ", ".join([*(one.names for one in self.specs), *able])
 
     def labels(self) -> dict[str, str]:
         labels: dict[str, str] = {}
@@ -256,9 +237,9 @@ class _Reader:
         if self.take(r"within\b") is not None:
             return self._within(indicator)
         compare = self._compare(indicator)
-        direction = compare if indicator.kind is not SliKind.SPLIT else Direction.EITHER
+        direction = Direction.EITHER if indicator.spec.two_sided else compare
         first = self._number(indicator, direction)
-        if not first.sign and indicator.kind is not SliKind.SPLIT:
+        if not first.sign and not indicator.spec.two_sided:
             return _Limits(direction=direction, limit=self._limit(indicator, first))
         numbers = [first]
         if self.take(r"or\b") is not None:
@@ -270,10 +251,9 @@ class _Reader:
         return self._differences(direction, numbers, limit)
 
     def _within(self, indicator: _Indicator) -> _Limits:
-        if Direction.EITHER not in _WORSE.get(indicator.kind, ()):
-            raise self.wrong(
-                f"'within' is for split and gauges; {indicator.name} is worse in one direction only", self.at - 6
-            )
+        if Direction.EITHER not in indicator.spec.worse:
+            able = " and ".join(one.names for one in self.specs if Direction.EITHER in one.worse)
+            raise self.wrong(f"'within' is for {able}; {indicator.name} is worse in one direction only", self.at - 6)
         self.take(r"±|\+/-")
         number = self._number(indicator, Direction.EITHER)
         plus = _Number(at=number.at, sign="+", value=number.value, unit=number.unit)
@@ -284,8 +264,7 @@ class _Reader:
         if operator is None:
             raise self.wrong(f"expected '<', '>' or a label list after {indicator.name!r}, found {self.found()}")
         direction = Direction.INCREASE if operator.startswith("<") else Direction.DECREASE
-        allowed = _WORSE.get(indicator.kind, (Direction.INCREASE,))
-        if direction not in allowed and indicator.kind is not SliKind.SPLIT:
+        if direction not in indicator.spec.worse and not indicator.spec.two_sided:
             right = "<" if direction is Direction.DECREASE else ">"
             raise self.wrong(f"{indicator.name} needs {right!r} here, found {operator!r}", self.at - len(operator))
         return direction
@@ -296,18 +275,18 @@ class _Reader:
         sign = self.take(r"[+-]") or ""
         digits = self.take(r"\d+(?:\.\d+)?|\.\d+")
         if digits is None:
-            raise self.wrong(f"expected a number such as {_example(indicator.kind)}, found {self.found()}")
+            raise self.wrong(f"expected a number such as {indicator.spec.example}, found {self.found()}")
         unit_at = self.at
         unit = self.take(r"%|(?!or\b|and\b)[A-Za-zµ]+") or ""
-        if unit not in _UNITS[indicator.kind]:
-            known = ", ".join(unit or "none" for unit in _UNITS[indicator.kind])
+        if unit not in indicator.spec.suffixes:
+            known = ", ".join(unit or "none" for unit in indicator.spec.suffixes)
             raise self.wrong(f"expected a unit for {indicator.name} ({known}), found {unit or 'none'}", unit_at)
         wrong_sign = "-" if direction is Direction.INCREASE else "+"
         if sign == wrong_sign and direction is not Direction.EITHER:
-            raise self.wrong(f"expected a tolerance in the worse direction, such as {_example(indicator.kind)}", at)
+            raise self.wrong(f"expected a tolerance in the worse direction, such as {indicator.spec.example}", at)
         value = float(digits) * (_SECONDS.get(unit, 1.0) if unit not in {"%", "pp"} else 0.01)
-        if not value < _SENSELESS:
-            raise self.wrong("expected a number that can be exceeded, found one beyond all measure", unit_at)
+        if not value < _LARGEST:
+            raise self.wrong("expected a number that can be exceeded, found one that is too large", unit_at)
         return _Number(at=at, sign=sign, value=value, unit=unit)
 
     def _second(self, indicator: _Indicator, direction: Direction, first: _Number) -> _Number:
@@ -333,13 +312,14 @@ class _Reader:
     def _limit(self, indicator: _Indicator, number: _Number) -> float:
         if indicator.interaction:
             raise self.wrong("an interaction is a difference and needs a sign, such as +10%", number.at)
-        if number.unit == "pp" or (number.unit == "%" and indicator.kind is not SliKind.ERROR_RATE):
+        ratio = indicator.spec.unit is Unit.RATIO
+        if number.unit == "pp" or (number.unit == "%" and not ratio):
             raise self.wrong(
-                f"a difference to the baseline needs a sign, such as {_example(indicator.kind)}", number.at
+                f"a difference from the baseline needs a sign, such as {indicator.spec.example}", number.at
             )
-        if indicator.kind is SliKind.ERROR_RATE and not 0 < number.value < 1:
+        if ratio and not 0 < number.value < 1:
             raise self.wrong("expected a limit between 0% and 100%", number.at)
-        if indicator.kind is not SliKind.GAUGE and not number.value > 0:
+        if indicator.spec.source is not Source.SERIES and not number.value > 0:
             raise self.wrong(f"expected a limit above 0: nothing is below it, found {number.value:g}", number.at)
         return number.value
 
@@ -361,14 +341,3 @@ class _Reader:
         self.take("")
         if self.at < len(self.text):
             raise self.wrong(f"expected the end, 'or' or 'and', found {self.found()}")
-
-
-def _example(kind: SliKind) -> str:
-    return {
-        SliKind.ERROR_RATE: "+0.5pp",
-        SliKind.LATENCY: "+10% or +5ms",
-        SliKind.THROUGHPUT: "-5%",
-        SliKind.SPLIT: "2pp",
-        SliKind.GAUGE: "+20%",
-        SliKind.RECOVERY: "+2s or 5s",
-    }[kind]

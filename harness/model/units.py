@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import math
 import re
+from enum import StrEnum
 
 from harness.errors import UsageError
 
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|µs|ms|s|m|h)")
+
+
+class Unit(StrEnum):
+    """The unit of values inside the program. A reading may have any unit, which its series names."""
+
+    SECONDS = "s"
+    RATIO = "ratio"
+    RATE = "req/s"
+    READING = ""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How people write a difference in this unit."""
+        return {"s": ("us", "µs", "ms", "s", "m"), "ratio": ("pp",), "req/s": ("rps",), "": ("",)}[self.value]
 
 
 def parse_duration(text: str | float, what: str = "duration") -> float:

@@ -15,9 +15,10 @@ from harness.config import Config
 from harness.config.gauges import require_known
 from harness.errors import UsageError
 from harness.gate import Outcome
+from harness.judge.objectives import parse_objective
 from harness.mesh.port import Mesh
 from harness.model.fault import Fault
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.scenario import Scenario
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import yaml
 
+from harness.model import formatting
 from harness.model.json import JsonValue
 from harness.model.masking import masked
-from harness.report import words
 
 
 def environment_rows(manifest: Mapping[str, JsonValue], path: str = "") -> list[tuple[str, str]]:
@@ -20,7 +20,7 @@ def environment_rows(manifest: Mapping[str, JsonValue], path: str = "") -> list[
             rows += environment_rows(value, f"{here}.")
         else:
             text = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            rows.append((words.printable(here), words.printable(text)))
+            rows.append((formatting.printable(here), formatting.printable(text)))
     return rows
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.judge.indicators import cell_style_of
+from harness.model import formatting
 from harness.model.record import Record
 from harness.model.units import format_percent
 from harness.model.verdict import Analysis, Finding, Verdict
-from harness.report import words
 
 _OPENED = 6
 """How many reasons are open at first; more would push the timeline too far down the page."""
@@ -51,7 +52,7 @@ class FindingRow:
 def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
     """Return all findings as rows, worst first."""
     most = max((finding.points_lost for finding in analysis.findings), default=0.0)
-    ordered = words.worst_first(analysis.findings)
+    ordered = formatting.worst_first(analysis.findings)
     return tuple(
         _row(
             finding, record, most, opened=place < _OPENED and finding.verdict is ordered[0].verdict is not Verdict.PASS
@@ -63,7 +64,7 @@ def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
 def counts(analysis: Analysis) -> tuple[tuple[Verdict, int], ...]:
     """Return the number of findings for each verdict that occurs, worst first."""
     verdicts = [finding.verdict for finding in analysis.findings]
-    return tuple((v, verdicts.count(v)) for v in words.WORST_FIRST if v in verdicts)
+    return tuple((v, verdicts.count(v)) for v in formatting.WORST_FIRST if v in verdicts)
 
 
 def unaccounted(analysis: Analysis) -> float:
@@ -74,13 +75,15 @@ def unaccounted(analysis: Analysis) -> float:
 
 def worst_deviation(record: Record, analysis: Analysis) -> str:
     """Return the largest difference among the findings of the worst verdict as one line, or an empty string."""
-    ordered = words.worst_first(analysis.findings)
+    ordered = formatting.worst_first(analysis.findings)
     worst = [f for f in ordered if f.verdict is ordered[0].verdict and f.objective.muted is ordered[0].objective.muted]
     if not worst:
         return ""
-    finding = max(worst, key=words.severity)
-    unit = words.unit(finding.objective, record)
-    return minus(f"{words.indicator(finding.objective)} in {words.phase(finding)}: {words.interval(finding, unit)}")
+    finding = max(worst, key=formatting.severity)
+    style = cell_style_of(finding.objective, record.series)
+    return minus(
+        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)}: {formatting.interval(finding, style)}"
+    )
 
 
 def minus(text: str) -> str:
@@ -94,32 +97,32 @@ def _kept_together(text: str) -> str:
 
 
 def _row(finding: Finding, record: Record, most_lost: float, *, opened: bool) -> FindingRow:
-    unit = words.unit(finding.objective, record)
-    middle, low, high = words.differences(finding, unit)
+    style = cell_style_of(finding.objective, record.series)
+    middle, low, high = formatting.differences(finding, style)
     has_interval = finding.difference is not None and not (finding.low is None and finding.high is None)
-    whole = words.interval(finding, unit)
+    whole = formatting.interval(finding, style)
     visible = (
         ""
         if finding.smallest_visible is None
-        else words.size(finding.smallest_visible, unit, relative=finding.relative)
+        else formatting.size(finding.smallest_visible, style, relative=finding.relative)
     )
     return FindingRow(
         verdict=finding.verdict,
-        sli=words.printable(words.indicator(finding.objective)),
-        objective=words.printable(finding.objective.text),
-        phase=words.printable(words.phase(finding)),
-        baseline=_kept_together(words.estimate(finding.baseline, unit)),
-        baseline_n=words.count(finding.baseline.n) if finding.baseline else "0",
-        canary=_kept_together(words.estimate(finding.canary, unit)),
-        canary_n=words.count(finding.canary.n) if finding.canary else "0",
+        sli=formatting.printable(formatting.indicator(finding.objective)),
+        objective=formatting.printable(finding.objective.text),
+        phase=formatting.printable(formatting.phase(finding)),
+        baseline=_kept_together(formatting.estimate(finding.baseline, style)),
+        baseline_n=formatting.count(finding.baseline.n) if finding.baseline else "0",
+        canary=_kept_together(formatting.estimate(finding.canary, style)),
+        canary_n=formatting.count(finding.canary.n) if finding.canary else "0",
         difference=_kept_together(middle if has_interval else whole),
         ends=minus(f"[{low}, {high}]") if has_interval else "",
         confidence=format_percent(finding.confidence),
-        tolerance=_kept_together(words.tolerance(finding, unit)),
-        lost=words.points(finding.points_lost),
+        tolerance=_kept_together(formatting.tolerance(finding, style)),
+        lost=formatting.points(finding.points_lost),
         lost_share=finding.points_lost / most_lost if most_lost > 0 else 0.0,
         weight=format_percent(finding.weight),
-        score=words.points(finding.score),
+        score=formatting.points(finding.score),
         reason=finding.reason,
         missing=finding.missing,
         method=finding.method,

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.model import formatting
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Finding
-from harness.report import words
 from harness.report.facts import facts
 
 
@@ -36,13 +36,13 @@ def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -
         seen[prefix] += 1
         rows += _finding(finding, prefix if seen[prefix] == 1 else f"{prefix}.{seen[prefix]}")
     rows += [(f"harness.proof.{_name(proof.name)}", "held" if proof.held else "failed") for proof in analysis.proofs]
-    return [(name, words.printable(text)) for name, text in rows if text]
+    return [(name, formatting.printable(text)) for name, text in rows if text]
 
 
 def _prefix(finding: Finding) -> str:
     objective = finding.objective
     alone = "_limit" if objective.limit is not None and finding.margin is None else ""
-    return f"harness.sli.{_name(words.indicator(objective))}{alone}.{_name(words.phase(finding))}"
+    return f"harness.sli.{_name(formatting.indicator(objective))}{alone}.{_name(formatting.phase(finding))}"
 
 
 def _finding(finding: Finding, prefix: str) -> Iterator[tuple[str, str]]:
@@ -58,4 +58,4 @@ def _finding(finding: Finding, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _name(text: str) -> str:
-    return "_".join(words.printable(text).split())
+    return "_".join(formatting.printable(text).split())

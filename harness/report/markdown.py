@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.judge.indicators import cell_style_of
+from harness.model import formatting
 from harness.model.record import Record
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Finding, Proof, Verdict
-from harness.report import words
 from harness.report.facts import facts
 
 LIMIT_BYTES = 1024 * 1000
@@ -43,7 +44,7 @@ def render(record: Record, analysis: Analysis, *, folder: Path | str = "", limit
 
 def summary(runs: Sequence[tuple[Record, Analysis]], *, limit_bytes: int = LIMIT_BYTES) -> str:
     """Render several analyses, worst first; the last line counts those that do not fit."""
-    ordered = sorted(runs, key=lambda run: words.WORST_FIRST.index(run[1].verdict))
+    ordered = sorted(runs, key=lambda run: formatting.WORST_FIRST.index(run[1].verdict))
     parts: list[str] = []
     left = limit_bytes - 200  # room for the last line
     for position, (record, analysis) in enumerate(ordered):
@@ -59,12 +60,16 @@ def summary(runs: Sequence[tuple[Record, Analysis]], *, limit_bytes: int = LIMIT
 
 def escaped(text: str) -> str:
     """Escape ``text`` so that Markdown shows it literally, also in the cell of a table."""
-    return _SPECIAL.sub(r"\\\1", " ".join(words.printable(text).split())).replace(r"\<", "&lt;").replace(r"\>", "&gt;")
+    return (
+        _SPECIAL.sub(r"\\\1", " ".join(formatting.printable(text).split()))
+        .replace(r"\<", "&lt;")
+        .replace(r"\>", "&gt;")
+    )
 
 
 def code(text: str) -> str:
     """Return ``text`` as a code span, with a fence that is longer than any run of backticks inside it."""
-    clean = " ".join(words.printable(text).split())
+    clean = " ".join(formatting.printable(text).split())
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", clean)), default=0))
     pad = " " if clean.startswith("`") or clean.endswith("`") else ""
     return f"{fence}{pad}{clean}{pad}{fence}"
@@ -75,11 +80,11 @@ def _head(record: Record, analysis: Analysis) -> list[str]:
     canary = int((record.samples.arm == 1).sum())
     about = [
         f"scenario {escaped(run.scenario)}", f"seed {record.plan.seed}", format_duration(run.duration_s),
-        f"{words.count(run.requests)} requests, {words.count(canary)} to the canary",
+        f"{formatting.count(run.requests)} requests, {formatting.count(canary)} to the canary",
     ]  # fmt: skip
     verdict = f"{_SIGNS[analysis.verdict]} {analysis.verdict.upper()}"
     return [
-        f"### {verdict} · score {words.points(analysis.score)} of 100 · {code(run.test)}",
+        f"### {verdict} · score {formatting.points(analysis.score)} of 100 · {code(run.test)}",
         "",
         escaped(analysis.reason),
         "",
@@ -89,18 +94,18 @@ def _head(record: Record, analysis: Analysis) -> list[str]:
 
 
 def _rows(record: Record, analysis: Analysis) -> list[str]:
-    return [_row(record, finding) for finding in words.worst_first(analysis.findings)]
+    return [_row(record, finding) for finding in formatting.worst_first(analysis.findings)]
 
 
 def _row(record: Record, finding: Finding) -> str:
-    unit = words.unit(finding.objective, record)
-    sizes = [words.count(arm.n) if arm else "0" for arm in (finding.baseline, finding.canary)]
+    style = cell_style_of(finding.objective, record.series)
+    sizes = [formatting.count(arm.n) if arm else "0" for arm in (finding.baseline, finding.canary)]
     muted = " (muted)" if finding.objective.muted else ""
     cells = [
-        f"{_SIGNS[finding.verdict]} {finding.verdict}{muted}", escaped(words.indicator(finding.objective)),
-        escaped(words.phase(finding)), escaped(words.estimate(finding.baseline, unit)),
-        escaped(words.estimate(finding.canary, unit)), escaped(words.interval(finding, unit)),
-        escaped(words.tolerance(finding, unit)), " / ".join(sizes), words.points(finding.points_lost),
+        f"{_SIGNS[finding.verdict]} {finding.verdict}{muted}", escaped(formatting.indicator(finding.objective)),
+        escaped(formatting.phase(finding)), escaped(formatting.estimate(finding.baseline, style)),
+        escaped(formatting.estimate(finding.canary, style)), escaped(formatting.interval(finding, style)),
+        escaped(formatting.tolerance(finding, style)), " / ".join(sizes), formatting.points(finding.points_lost),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
@@ -108,8 +113,8 @@ def _row(record: Record, finding: Finding) -> str:
 def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     held = sum(proof.held for proof in analysis.proofs)
-    lines = [f"- missing: {escaped(f.missing)} ({escaped(words.indicator(f.objective))}, {escaped(words.phase(f))})"
-             for f in words.worst_first(analysis.findings) if f.missing]  # fmt: skip
+    lines = [f"- missing: {escaped(f.missing)} ({escaped(formatting.indicator(f.objective))}, {escaped(formatting.phase(f))})"
+             for f in formatting.worst_first(analysis.findings) if f.missing]  # fmt: skip
     lines += [_failed(proof) for proof in analysis.proofs if not proof.held]
     lines += [f"- ended early: {escaped(record.aborted)}"] if record.aborted else []
     lines += [f"- note: {escaped(warning)}" for warning in analysis.warnings]
@@ -145,4 +150,4 @@ def _cut(text: str, limit_bytes: int) -> str:
 
 def _counts(runs: Sequence[tuple[Record, Analysis]]) -> dict[Verdict, int]:
     verdicts = [analysis.verdict for _, analysis in runs]
-    return {verdict: verdicts.count(verdict) for verdict in words.WORST_FIRST if verdict in verdicts}
+    return {verdict: verdicts.count(verdict) for verdict in formatting.WORST_FIRST if verdict in verdicts}

@@ -18,11 +18,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.model import formatting
 from harness.model.record import Record
 from harness.model.samples import CANARY
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
-from harness.report import words
 from harness.report.buckets import buckets
 from harness.report.charts.score import meter
 from harness.report.facts import facts
@@ -66,11 +66,11 @@ def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") ->
     scene = _scene(record, analysis, folder, whole=False)
     cell = _environment().from_string('<td class="col-{{ name }}" data-harness-verdict="{{ verdict }}">{{ text }}</td>')
     texts = {
-        "verdict": f"{words.MARKS[analysis.verdict]} {analysis.verdict.upper()}",
+        "verdict": f"{formatting.MARKS[analysis.verdict]} {analysis.verdict.upper()}",
         "deviation": worst_deviation(record, analysis),
     }
     cells = [
-        cell.render(name=name, verdict=analysis.verdict.value, text=words.printable(text))
+        cell.render(name=name, verdict=analysis.verdict.value, text=formatting.printable(text))
         for name, text in texts.items()
     ]
     html = _rendered("fragment.html", **_context(scene), banner=_banner(scene), sections=_sections(scene))
@@ -79,7 +79,7 @@ def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") ->
 
 def prefix(verdicts: Sequence[Verdict]) -> str:
     """Render style, script and the counters of a session's verdicts, which filter the rows, for pytest-html."""
-    numbers = [(verdict, list(verdicts).count(verdict)) for verdict in words.WORST_FIRST]
+    numbers = [(verdict, list(verdicts).count(verdict)) for verdict in formatting.WORST_FIRST]
     return _environment().get_template("prefix.html").render(
         numbers=numbers, style=_asset("style.css"), script=_asset("script.js"),
     )  # fmt: skip
@@ -127,7 +127,7 @@ def _banner(scene: Scene) -> Markup:
     return _part(
         "banner.html",
         **_context(scene),
-        score=words.points(analysis.score),
+        score=formatting.points(analysis.score),
         meter=meter(analysis.score, marginal_score=judge.marginal_score, pass_score=judge.pass_score),
         proofs=[proof for proof in analysis.proofs if not proof.held],
         canary_n=int((scene.record.samples.arm == CANARY).sum()),

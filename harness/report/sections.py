@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.model import formatting
 from harness.model.json import JsonObject, JsonValue
 from harness.model.record import Series
 from harness.model.units import format_percent
 from harness.model.verdict import Verdict
-from harness.report import tables, words
+from harness.report import tables
 from harness.report.buckets import Buckets, Column
 from harness.report.changes import changes
 from harness.report.charts.distribution import difference, distribution
@@ -111,7 +112,7 @@ def _short(values: Column) -> list[JsonValue]:
 
 
 def _intervals(scene: Scene) -> Shown | None:
-    ordered = words.worst_first(scene.analysis.findings)
+    ordered = formatting.worst_first(scene.analysis.findings)
     if not any(map(drawable, ordered)):
         return None
     return Shown(
@@ -138,7 +139,7 @@ def _account(scene: Scene) -> Shown | None:
     rows = finding_rows(scene.record, scene.analysis)
     values = {
         "rows": rows,
-        "score": words.points(scene.analysis.score),
+        "score": formatting.points(scene.analysis.score),
         "unaccounted": unaccounted(scene.analysis),
     }
     note = "how many of 100 points each objective cost"

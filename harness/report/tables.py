@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.model import formatting
 from harness.model.phase import Phase
 from harness.model.record import Record
 from harness.model.samples import BASELINE, CANARY, UNKNOWN_ARM, Samples
-from harness.model.units import format_duration, format_percent
-from harness.report import words
+from harness.model.units import Unit, format_duration, format_percent
 
 _WORST = 5
 _MOST_OPERATIONS = 20
@@ -134,10 +134,10 @@ def _phase_row(samples: Samples, phase: Phase, arm: int, name: str) -> PhaseRow:
         phase=phase.name,
         window=f"{phase.start_s:.1f} to {phase.end_s:.1f} s",
         arm=name,
-        n=words.count(len(own)),
-        rate=words.value(rate, "req/s"),
-        p50=format_duration(float(np.quantile(latencies, 0.5))) if latencies.size else words.NO_VALUE,
-        p99=format_duration(float(np.quantile(latencies, 0.99))) if latencies.size else words.NO_VALUE,
+        n=formatting.count(len(own)),
+        rate=formatting.in_unit(rate, Unit.RATE),
+        p50=format_duration(float(np.quantile(latencies, 0.5))) if latencies.size else formatting.NO_VALUE,
+        p99=format_duration(float(np.quantile(latencies, 0.99))) if latencies.size else formatting.NO_VALUE,
         errors=_counted(int(own.failed.sum()), len(own)),
     )  # fmt: skip
 
@@ -180,16 +180,16 @@ def _operation_row(samples: Samples) -> OperationRow:
     finite = [arm.latency_s[np.isfinite(arm.latency_s)] for arm in arms]
     p50, p99 = (
         [
-            format_duration(float(np.quantile(latency_s, share))) if latency_s.size else words.NO_VALUE
+            format_duration(float(np.quantile(latency_s, share))) if latency_s.size else formatting.NO_VALUE
             for latency_s in finite
         ]
         for share in (0.5, 0.99)
     )
-    errors = [format_percent(float(arm.failed.mean())) if len(arm) else words.NO_VALUE for arm in arms]
+    errors = [format_percent(float(arm.failed.mean())) if len(arm) else formatting.NO_VALUE for arm in arms]
     index = int(samples.operation[0])
     return OperationRow(
-        operation=words.printable(samples.operations[index]) if 0 <= index < len(samples.operations) else "unnamed",
-        n=(words.count(len(arms[0])), words.count(len(arms[1]))),
+        operation=formatting.printable(samples.operations[index]) if 0 <= index < len(samples.operations) else "unnamed",
+        n=(formatting.count(len(arms[0])), formatting.count(len(arms[1]))),
         p50=(p50[0], p50[1]), p99=(p99[0], p99[1]), errors=(errors[0], errors[1]),
     )  # fmt: skip
 
@@ -199,11 +199,11 @@ def _status_row(label: str, having: NDArray[np.bool_], of_arm: Sequence[NDArray[
     for mask in of_arm:
         number, total = int((having & mask).sum()), int(mask.sum())
         counts.append(_counted(number, total))
-    return StatusRow(label=words.printable(label), counts=tuple(counts), bad=bad)
+    return StatusRow(label=formatting.printable(label), counts=tuple(counts), bad=bad)
 
 
 def _counted(number: int, total: int) -> str:
-    return f"{words.count(number)} ({format_percent(number / total)})" if total else words.NO_VALUE
+    return f"{formatting.count(number)} ({format_percent(number / total)})" if total else formatting.NO_VALUE
 
 
 def _request(record: Record, index: int) -> Request:
@@ -214,10 +214,12 @@ def _request(record: Record, index: int) -> Request:
     return Request(
         at=f"{due_s:.2f} s",
         phase=phases[0] if phases else "between phases",
-        operation=words.printable(samples.operations[operation]) if 0 <= operation < len(samples.operations) else "",
+        operation=formatting.printable(samples.operations[operation])
+        if 0 <= operation < len(samples.operations)
+        else "",
         latency=format_duration(float(samples.latency_s[index])),
         late=format_duration(float(samples.late_s[index])),
         status=str(status) if status else "no answer",
-        error=words.printable(samples.errors[error]) if 0 <= error < len(samples.errors) else "",
-        size=f"{words.count(int(samples.size[index]))} B",
+        error=formatting.printable(samples.errors[error]) if 0 <= error < len(samples.errors) else "",
+        size=f"{formatting.count(int(samples.size[index]))} B",
     )

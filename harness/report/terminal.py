@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.judge.indicators import cell_style_of
+from harness.model import formatting
 from harness.model.record import Record
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Finding, Verdict
-from harness.report import words
 from harness.report.facts import facts
 
 _COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
@@ -34,26 +35,26 @@ def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool =
 def line(record: Record, analysis: Analysis, *, color: bool = False) -> str:
     """Render one line with verdict, test, score and reason."""
     verdict = _painted(analysis.verdict, analysis.verdict.upper(), color=color)
-    test, score = words.printable(facts(record).test), words.points(analysis.score)
+    test, score = formatting.printable(facts(record).test), formatting.points(analysis.score)
     return f"{verdict}  {test}  score {score}  {_clean(analysis.reason)}"
 
 
 def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
     run = facts(record)
     verdict, plan = analysis.verdict.upper(), record.plan
-    limits = f"pass from {words.points(plan.judge.pass_score)}, marginal from {words.points(plan.judge.marginal_score)}"
-    score = f"score {words.points(analysis.score)} of 100 ({limits})"
+    limits = f"pass from {formatting.points(plan.judge.pass_score)}, marginal from {formatting.points(plan.judge.marginal_score)}"
+    score = f"score {formatting.points(analysis.score)} of 100 ({limits})"
     canary = int((record.samples.arm == 1).sum())
     about = [
-        f"scenario {words.printable(run.scenario)}",
+        f"scenario {formatting.printable(run.scenario)}",
         plan.target,
         f"seed {plan.seed}",
         format_duration(run.duration_s),
     ]
-    sent = f"{words.count(run.requests)} requests, {words.count(canary)} to the canary"
+    sent = f"{formatting.count(run.requests)} requests, {formatting.count(canary)} to the canary"
     return [
         _painted(analysis.verdict, verdict, color=color) + score.rjust(width - len(verdict)),
-        f"  {words.printable(run.test)}",
+        f"  {formatting.printable(run.test)}",
         *_wrapped_items([*about, sent], width),
     ]
 
@@ -68,30 +69,30 @@ def _wrapped_items(items: Sequence[str], width: int) -> list[str]:
 def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
     if not analysis.findings:
         return ["", "  no objective was judged"]
-    ordered = words.worst_first(analysis.findings)
+    ordered = formatting.worst_first(analysis.findings)
     shown = ordered[: max(_SHOWN, sum(finding.verdict is not Verdict.PASS for finding in ordered))]
     cells = {id(finding): _cells(finding, record) for finding in shown}
     longest = [max(map(len, column)) for column in zip(_COLUMNS, *cells.values(), strict=True)]
     widths = [min(length, most) for length, most in zip(longest, (width, 10, 10, 23, 9), strict=True)]
     widths[0] = max(min(widths[0], width - sum(widths[1:]) - 17), len(_COLUMNS[0]))
     lines = ["", "  " + _line(_COLUMNS, [widths[0] + 2, *widths[1:]])]
-    for phase in dict.fromkeys(words.phase(finding) for finding in shown):
-        lines.append(f"  {words.printable(phase)}")
-        for finding in (f for f in shown if words.phase(f) == phase):
+    for phase in dict.fromkeys(formatting.phase(finding) for finding in shown):
+        lines.append(f"  {formatting.printable(phase)}")
+        for finding in (f for f in shown if formatting.phase(f) == phase):
             lines += _row(cells[id(finding)], widths, _painted(finding.verdict, _SHORT[finding.verdict], color=color))
     hidden = len(ordered) - len(shown)
     return [*lines, *([f"  and {hidden} more passed"] if hidden else [])]
 
 
 def _cells(finding: Finding, record: Record) -> tuple[str, ...]:
-    unit = words.unit(finding.objective, record)
+    style = cell_style_of(finding.objective, record.series)
     muted = " (muted)" if finding.objective.muted else ""
     return (
-        words.printable(words.indicator(finding.objective)) + muted,
-        words.estimate(finding.baseline, unit),
-        words.estimate(finding.canary, unit),
-        words.interval(finding, unit),
-        words.tolerance(finding, unit),
+        formatting.printable(formatting.indicator(finding.objective)) + muted,
+        formatting.estimate(finding.baseline, style),
+        formatting.estimate(finding.canary, style),
+        formatting.interval(finding, style),
+        formatting.tolerance(finding, style),
     )
 
 
@@ -110,9 +111,11 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
-    open_findings = [f for f in words.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
+    open_findings = [f for f in formatting.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
     sentences = [("why", analysis.reason)] + ([("ended", record.aborted)] if record.aborted else [])
-    needs = [f"{words.indicator(f.objective)} in {words.phase(f)}: {f.missing}" for f in open_findings if f.missing]
+    needs = [
+        f"{formatting.indicator(f.objective)} in {formatting.phase(f)}: {f.missing}" for f in open_findings if f.missing
+    ]
     sentences += [("need", need) for need in list(dict.fromkeys(needs))[:3]]
     sentences += [
         ("proof", f"{proof.name} did not hold: expected {proof.expected}, observed {proof.observed}. {proof.remedy}")
@@ -132,11 +135,11 @@ def _commands(record: Record, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     bundle = run.bundle
     rows = [("rerun", run.again), ("judge", run.judge_again), ("report", f"{bundle}/report.html" if bundle else "")]
-    return [f"  {label:<{_LABEL - 2}}{words.printable(text)}" for label, text in rows if text]
+    return [f"  {label:<{_LABEL - 2}}{formatting.printable(text)}" for label, text in rows if text]
 
 
 def _clean(text: str) -> str:
-    return " ".join(words.printable(text).split())
+    return " ".join(formatting.printable(text).split())
 
 
 def _painted(verdict: Verdict, text: str, *, color: bool) -> str:

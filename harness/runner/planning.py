@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import UsageError
+from harness.judge.indicators import indicator_of
 from harness.mesh.port import Entry
+from harness.model.indicator import Source
 from harness.model.load import LoadPlan, Stage
-from harness.model.objective import Objective, SliKind
+from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.scenario import Scenario
@@ -61,7 +63,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
 def require_seen(objectives: Sequence[Objective], split_by: SplitBy) -> None:
     """Raise UsageError for an objective that needs answers of a mirrored canary: Envoy discards those."""
     for objective in objectives if split_by is SplitBy.MIRROR else ():
-        if objective.kind is not SliKind.GAUGE:
+        if indicator_of(objective).spec.source is not Source.SERIES:
             raise UsageError(
                 f"{objective.text}: split by mirror: Envoy discards the canary's answers, "
                 "so expected objectives about gauges only: give harness.yaml a prometheus and gauges with PromQL over what the arms' own proxies count "

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from types import ModuleType
+from typing import cast
 
-from scipy import special
+
+@cache
+def _special() -> ModuleType:
+    """Return scipy.special, loaded with the first number: objectives can be read without it."""
+    from scipy import special  # noqa: PLC0415 - takes half a second
+
+    return cast(ModuleType, special)
 
 
 def t_tail(z: float, degrees: float) -> float:
     """Return P(T > z) for Student's t distribution with ``degrees`` of freedom, which must be positive."""
-    return float(special.stdtr(degrees, -z))
+    return float(_special().stdtr(degrees, -z))
 
 
 def t_quantile(tail: float, degrees: float) -> float:
     """Return the z for which P(T > z) = ``tail``, for Student's t distribution with ``degrees`` of freedom."""
-    return float(-special.stdtrit(degrees, tail))
+    return float(-_special().stdtrit(degrees, tail))
 
 
 def normal_tail(z: float) -> float:
     """Return P(Z > z) for the standard normal distribution."""
-    return float(special.ndtr(-z))
+    return float(_special().ndtr(-z))
 
 
 def normal_quantile(tail: float) -> float:
     """Return the z for which P(Z > z) = ``tail``, for the standard normal distribution."""
-    return float(-special.ndtri(tail))
+    return float(-_special().ndtri(tail))
 
 
 def normal_density(z: float) -> float:

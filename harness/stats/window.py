@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.samples import CANARY
+from harness.model.samples import BASELINE, CANARY
 from harness.stats.table import NO_ANSWER, TOTAL, Table
 from harness.stats.weights import Weights, weights_of
 
@@ -44,6 +44,16 @@ class Window:
     def seconds(self) -> float:
         """The time from the start of the first block to the end of the last one, in seconds."""
         return float(self.blocks[-1] - self.blocks[0] + 1) * self.block_s if len(self.blocks) else 0.0
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Requests of the baseline and of the canary."""
+        return int(self.requests[BASELINE].sum()), int(self.requests[CANARY].sum())
+
+    @property
+    def answered(self) -> tuple[int, int]:
+        """Requests without an error of the baseline and of the canary."""
+        return int(self.above[BASELINE, :, 0].sum()), int(self.above[CANARY, :, 0].sum())
 
     def since(self, index: int) -> Window:
         """Return only the blocks from ``index`` on."""

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.judge.objectives import parse_objective
 from harness.mesh.port import Entry, RequestCount
 from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals, LoadPlan, LoadReport
-from harness.model.objective import parse_objective
 from harness.model.record import Rollback
 from harness.model.samples import Samples
 from harness.model.scenario import Scenario

@@ -10,8 +10,9 @@ import yaml
 
 from harness.judge.kayenta import CanaryConfig, Judgement, Pair, Thresholds, judge_pairs, parse_config, read_config
 from harness.judge.kayenta.importing import objectives_yaml
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Series
 from harness.model.samples import Samples

@@ -11,8 +11,8 @@ from kayenta_builders import PHASES, evidence, plan, samples
 from harness.errors import JudgeInputError
 from harness.judge.kayenta.judge import KayentaJudge
 from harness.judge.limits import LimitsJudge
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence, Judge
-from harness.model.objective import parse_objective
 from harness.model.record import Series
 from harness.model.verdict import Analysis, Verdict
 from harness.stats.table import reduce_samples

@@ -15,7 +15,7 @@ from harness.judge.kayenta.classify import Comparison, add_noise, classify, clas
 from harness.judge.kayenta.lookup import ABSENT, lookup, number_at
 from harness.judge.kayenta.rules import Rules
 from harness.judge.kayenta.schedule import in_order_of_judgement
-from harness.model.objective import Direction
+from harness.model.indicator import Direction
 from harness.stats.descriptive import Summary, cohen_d, iqr_outliers, mean_ratio, percentile, sigma_outliers, summary
 from harness.stats.mann_whitney import (
     ROOT_TOLERANCE,

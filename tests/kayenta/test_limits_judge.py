@@ -10,8 +10,8 @@ from kayenta_builders import evidence, plan, samples
 
 from harness.errors import JudgeInputError
 from harness.judge.limits import LimitsJudge
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
-from harness.model.objective import parse_objective
 from harness.model.samples import CANARY, Samples
 from harness.model.verdict import Analysis, Verdict
 

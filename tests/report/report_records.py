@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.model.indicator import Direction
 from harness.model.load import LoadReport
-from harness.model.objective import Direction, Objective, SliKind
+from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
 from harness.model.samples import Samples, no_samples
@@ -17,16 +18,16 @@ FAULT = "delay(ratings, 2 s, 30 %)"
 SHARE = 0.3
 RATE = 100.0
 OBJECTIVES = (
-    Objective(text="error_rate < +0.5pp", name="error_rate", kind=SliKind.ERROR_RATE, absolute=0.005, critical=True),
-    Objective(text="latency_p50 < +10%", name="latency_p50", kind=SliKind.LATENCY, quantile=0.5, relative=0.1),
-    Objective(text="latency_p90 < +10%", name="latency_p90", kind=SliKind.LATENCY, quantile=0.9, relative=0.1),
-    Objective(text="latency_p99 < +15%", name="latency_p99", kind=SliKind.LATENCY, quantile=0.99, relative=0.15),
+    Objective(text="error_rate < +0.5pp", name="error_rate", kind="error_rate", absolute=0.005, critical=True),
+    Objective(text="latency_p50 < +10%", name="latency_p50", kind="latency", quantile=0.5, relative=0.1),
+    Objective(text="latency_p90 < +10%", name="latency_p90", kind="latency", quantile=0.9, relative=0.1),
+    Objective(text="latency_p99 < +15%", name="latency_p99", kind="latency", quantile=0.99, relative=0.15),
 )
-CPU = Objective(text="cpu < +20%", name="gauge:cpu", kind=SliKind.GAUGE, relative=0.2, muted=True)
+CPU = Objective(text="cpu < +20%", name="gauge:cpu", kind="gauge", relative=0.2, muted=True)
 THROUGHPUT = Objective(
-    text="throughput > -5%", name="throughput", kind=SliKind.THROUGHPUT, relative=0.05, direction=Direction.DECREASE
+    text="throughput > -5%", name="throughput", kind="throughput", relative=0.05, direction=Direction.DECREASE
 )
-LIMIT = Objective(text="latency_p99 < 5s", name="latency_p99", kind=SliKind.LATENCY, quantile=0.99, limit=5.0)
+LIMIT = Objective(text="latency_p99 < 5s", name="latency_p99", kind="latency", quantile=0.99, limit=5.0)
 PHASES = (
     Phase(name="warm-up", kind=PhaseKind.WARM_UP, start_s=0.0, end_s=10.0),
     Phase(name="steady", kind=PhaseKind.STEADY, start_s=10.0, end_s=70.0),
@@ -206,11 +207,11 @@ def _finding(of: Record, objective: Objective, phase: Phase, verdict: Verdict, n
 
 
 def _value(objective: Objective, arm: Samples, phase: Phase) -> float:
-    if objective.kind is SliKind.ERROR_RATE:
+    if objective.kind == "error_rate":
         return float(arm.failed.mean())
-    if objective.kind is SliKind.LATENCY:
+    if objective.kind == "latency":
         return float(np.quantile(arm.latency_s, objective.quantile))
-    return RATE if objective.kind is SliKind.THROUGHPUT else 0.42
+    return RATE if objective.kind == "throughput" else 0.42
 
 
 def _events() -> tuple[Event, ...]:

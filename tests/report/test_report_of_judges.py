@@ -9,7 +9,7 @@ import pytest
 import report_records as records
 
 from harness import wiring
-from harness.model.objective import parse_objective
+from harness.judge.objectives import parse_objective
 from harness.model.verdict import Verdict
 from harness.report import junit, markdown, page, terminal
 from harness.runner.deciding import decide

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 import report_records as records
 
+from harness.judge.indicators import cell_style_of
+from harness.model import formatting
 from harness.model.verdict import Verdict
-from harness.report import junit, markdown, terminal, words
+from harness.report import junit, markdown, terminal
 from harness.report.facts import facts
 
 COMMANDS = ("  rerun", "  judge", "  report")
@@ -204,7 +206,7 @@ def test_intervals_have_meaningful_digits(
     """Differences are shown with two significant digits of half their interval, with signs and one unit."""
     record, analysis = records.run(Verdict.PASS)
     finding = replace(analysis.findings[1], difference=difference, low=low, high=high)
-    assert words.interval(finding, words.unit(finding.objective, record)) == expected
+    assert formatting.interval(finding, cell_style_of(finding.objective, record.series)) == expected
 
 
 def test_worst_findings_come_first() -> None:
@@ -221,4 +223,4 @@ def test_worst_findings_come_first() -> None:
         )
     )
     muted = replace(d, objective=replace(d.objective, muted=True), points_lost=50)
-    assert words.worst_first([a, b, c, d, e, muted]) == [d, c, muted, e, b, a]
+    assert formatting.worst_first([a, b, c, d, e, muted]) == [d, c, muted, e, b, a]

@@ -18,10 +18,11 @@ import numpy as np
 from harness.bundle import analysis_json
 from harness.judge.kayenta.judge import KayentaJudge
 from harness.judge.limits import LimitsJudge
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence, Judge
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.judge import JudgeSettings
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
 from harness.model.samples import Samples

@@ -16,8 +16,8 @@ from harness.cli import main
 from harness.errors import JudgeInputError, ObjectiveError, UsageError
 from harness.judge import compare
 from harness.judge.calibration import Calibration, EqualRun, calibration_json, learn, read_calibration
+from harness.judge.objectives import parse_objective
 from harness.judge.power import needed, visible_effects
-from harness.model.objective import parse_objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.verdict import Verdict

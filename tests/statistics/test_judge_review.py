@@ -10,10 +10,11 @@ import pytest
 
 from harness.errors import JudgeInputError
 from harness.judge.limits import LimitsJudge
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.judge import JudgeSettings
-from harness.model.objective import Objective, parse_objective
+from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
 from harness.model.samples import Samples

@@ -3,19 +3,20 @@
 import pytest
 
 from harness.errors import ObjectiveError
-from harness.model.objective import Direction, SliKind, default_objectives, parse_objective
+from harness.judge.objectives import default_objectives, parse_objective
+from harness.model.indicator import Direction
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("latency_p99 < +10%", {"kind": SliKind.LATENCY, "quantile": 0.99, "relative": 0.1}),
+        ("latency_p99 < +10%", {"kind": "latency", "quantile": 0.99, "relative": 0.1}),
         ("latency_p99.9<+10%", {"quantile": 0.999, "relative": 0.1, "absolute": None, "limit": None}),
         ("latency_p99 < +0%", {"relative": 0.0}),
         ("latency_p50 <= +5ms", {"quantile": 0.5, "absolute": 0.005, "relative": None}),
         ("latency_p99 < 500ms", {"limit": 0.5, "relative": None, "absolute": None}),
         ("latency_p99 < +10% or +5ms and < 1.5s", {"relative": 0.1, "absolute": 0.005, "limit": 1.5}),
-        ("error_rate < +0.5pp", {"kind": SliKind.ERROR_RATE, "absolute": 0.005, "name": "error_rate"}),
+        ("error_rate < +0.5pp", {"kind": "error_rate", "absolute": 0.005, "name": "error_rate"}),
         ("error_rate < +50%", {"relative": 0.5, "absolute": None}),
         ("error_rate < 1%", {"limit": 0.01}),
         ("error_rate{endpoint=/checkout} < +0.5pp", {"labels": {"endpoint": "/checkout"}}),
@@ -23,11 +24,11 @@ from harness.model.objective import Direction, SliKind, default_objectives, pars
         ("throughput > -5%", {"direction": Direction.DECREASE, "relative": 0.05}),
         ("split < 2pp", {"direction": Direction.EITHER, "absolute": 0.02}),
         ("split within 2pp", {"direction": Direction.EITHER, "absolute": 0.02}),
-        ("gauge:cpu < +20%", {"kind": SliKind.GAUGE, "name": "gauge:cpu", "relative": 0.2}),
+        ("gauge:cpu < +20%", {"kind": "gauge", "name": "gauge:cpu", "relative": 0.2}),
         ("gauge:memory within ±10%", {"direction": Direction.EITHER, "relative": 0.1}),
         ("gauge:queue < +5 or +20%", {"absolute": 5.0, "relative": 0.2}),
         ("gauge:queue < 100", {"limit": 100.0}),
-        ("recovery_time < 5s", {"kind": SliKind.RECOVERY, "limit": 5.0}),
+        ("recovery_time < 5s", {"kind": "recovery_time", "limit": 5.0}),
         ("recovery_time < +2s", {"absolute": 2.0}),
         (
             "interaction(latency_p99) < +10%",
@@ -67,7 +68,7 @@ def test_valid_objectives_are_parsed(text, expected):
         ("throughput > -100%", 13, "100%"),
         ("latency_p99 < +10% or +20%", 22, "one relative and one absolute"),
         ("latency_p99 < +10% and < +5ms", 25, "without a sign"),
-        ("interaction(throughput) > -5%", 12, "error_rate or a latency"),
+        ("interaction(throughput) > -5%", 12, "error_rate or latency_p50"),
         ("interaction(latency_p99) < 10ms", 27, "needs a sign"),
         ("error_rate within 1pp", 11, "'within'"),
     ],

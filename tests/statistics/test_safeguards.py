@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from simulated import SECONDS, samples_of
 
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
 from harness.judge.safeguards import guarded, objections
 from harness.judge.safeguards.coverage import not_judged, wide_tolerances
 from harness.judge.sequential import SequentialJudge
-from harness.model.objective import parse_objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY, Samples

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness.errors import JudgeInputError
+from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
 from harness.judge.sequential import SequentialJudge
-from harness.model.objective import parse_objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY, no_samples

@@ -6,7 +6,7 @@ import pytest
 from harness.cli import judge, main
 from harness.errors import JudgeInputError, ObjectiveError
 from harness.judge import compare
-from harness.model.objective import parse_objective
+from harness.judge.objectives import parse_objective
 from harness.model.verdict import Verdict
 
 WIDE = ["latency_p50 < +50%", "error_rate < +5pp"]

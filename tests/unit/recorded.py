@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.judge.objectives import parse_objective
 from harness.model.load import LoadReport
-from harness.model.objective import parse_objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback
 from harness.model.samples import BASELINE, CANARY, Samples

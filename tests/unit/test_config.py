@@ -11,8 +11,8 @@ import pytest
 
 from harness.config import PhaseSettings, read_config, resolved, with_environment
 from harness.errors import ConfigError
+from harness.judge.objectives import default_objectives
 from harness.model.load import Arrivals
-from harness.model.objective import default_objectives
 
 MINIMAL = """\
 service: reviews

@@ -15,7 +15,7 @@ from harness.config.keys import Keys
 from harness.config.schema import EXAMPLE_FILE, SCHEMA_FILE, reference, schema, schema_text
 from harness.demo import PROJECT
 from harness.errors import ConfigError
-from harness.model.objective import parse_objective
+from harness.judge.objectives import parse_objective
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {

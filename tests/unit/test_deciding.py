@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from recorded import fault_count, load_report, plan, record, samples
 
+from harness.judge.objectives import parse_objective
 from harness.judge.sequential import SequentialJudge
-from harness.model.objective import parse_objective
 from harness.model.record import Series
 from harness.model.split import SplitBy
 from harness.model.verdict import Analysis, Verdict

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judge.kayenta.rules import Rules
-from harness.model.objective import Direction
+from harness.model.indicator import Direction
 from harness.stats.descriptive import Summary, iqr_outliers, mean, mean_ratio, summary
 from harness.stats.mann_whitney import ShiftInterval, TiedError, common_language_effect, shift_interval
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from harness.judge.indicators import indicator_of
 from harness.judge.kayenta.classify import Comparison, Label, Result
 from harness.judge.kayenta.pairs import Pair
-from harness.judge.wording import value_text
 from harness.model.objective import Objective
 from harness.model.verdict import Estimate, Finding, Verdict
 
@@ -88,9 +88,8 @@ def _reason(objective: Objective, result: Result, scale: float) -> str:
     if interval is None:
         return f"{found.label}: {found.reason or 'one side without data, or no difference'} ({points})"
     ratio = "" if found.ratio is None or math.isnan(found.ratio) else f", mean {found.ratio - 1:+.1%}"
-    low, estimate, high = (
-        value_text(objective, value / scale) for value in (interval.low, interval.estimate, interval.high)
-    )
+    show = indicator_of(objective).show
+    low, estimate, high = (show(value / scale) for value in (interval.low, interval.estimate, interval.high))
     return f"{found.label}: shift {estimate} ({low} to {high} at 98 %){ratio}; {points}"
 
 

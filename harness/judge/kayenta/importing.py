@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from harness.judge.kayenta.config import CanaryConfig, Metric
 from harness.judge.kayenta.rules import Rules, read_rules
+from harness.judge.objectives import parse_objective
+from harness.model.indicator import Direction
 from harness.model.json import JsonValue
-from harness.model.objective import Direction, parse_objective
 from harness.model.units import format_percent
 
 _KINDS = (

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.judge.indicators import indicator_of
 from harness.judge.kayenta.classify import Label, Result
 from harness.judge.kayenta.config import JUDGE, CanaryConfig, Metric, Thresholds
 from harness.judge.kayenta.explain import finding, unjudged_finding
@@ -24,21 +25,21 @@ from harness.judge.kayenta.score import group_weight
 from harness.judge.port import Evidence
 from harness.judge.time_series import check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.model.json import JsonObject
-from harness.model.objective import Objective, SliKind
+from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
+from harness.model.units import Unit
 from harness.model.verdict import Analysis, Finding, Verdict
 
 POINT_S = 5.0
 ALPHA = 1.0
 """No bound: Kayenta limits false alarms to 2 % per metric and look, but not those of a whole run."""
 
-SCALES = {SliKind.LATENCY: 1e3, SliKind.ERROR_RATE: 1e2}
+SCALES = {Unit.SECONDS: 1e3, Unit.RATIO: 1e2}
 """Factors from the objective's unit to Kayenta's: milliseconds and percent."""
 
 UNEQUAL = 1.5
-_JUDGED = (SliKind.LATENCY, SliKind.ERROR_RATE, SliKind.THROUGHPUT, SliKind.GAUGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,8 @@ class KayentaJudge:
         self, evidence: Evidence, objective: Objective, phase: Phase, canary_share: float, until_s: float
     ) -> Compared:
         spans = spans_of(phase, self.point_s, until_s=until_s)
-        scale = SCALES.get(objective.kind, 1.0)
-        shares = (1 - canary_share, canary_share) if objective.kind is SliKind.THROUGHPUT else (1.0, 1.0)
+        scale, shared = scale_of(objective), indicator_of(objective).needs(objective).canary_share
+        shares = (1 - canary_share, canary_share) if shared else (1.0, 1.0)
         baseline = points_of(evidence, objective, BASELINE, spans)
         canary = points_of(evidence, objective, CANARY, spans)
         return Compared(
@@ -135,13 +136,18 @@ class KayentaJudge:
         )
 
 
+def scale_of(objective: Objective) -> float:
+    """Return the factor from the objective's unit to Kayenta's."""
+    return SCALES.get(indicator_of(objective).spec.unit, 1.0)
+
+
 def _obstacle(objective: Objective) -> str | None:
     """Return why Kayenta cannot judge an objective, or None if it can."""
     if objective.interaction:
         return "Kayenta cannot compare the effects of a fault"
-    if objective.kind not in _JUDGED:
+    if indicator_of(objective).in_interval is None:
         return f"Kayenta compares series over time and has none for {objective.name}"
-    if objective.relative is None and objective.absolute is None:
+    if not objective.tolerates:
         return "Kayenta has no absolute limits; the judge 'limits' has"
     return None
 
@@ -191,7 +197,7 @@ def relative_tolerance(objective: Objective, pair: Pair) -> float:
     """Return the tolerated change as a share of the baseline's mean: the larger of both tolerances."""
     known = pair.control[~np.isnan(pair.control)]
     mean = float(known.mean()) if known.size else 0.0
-    absolute = (objective.absolute or 0.0) * SCALES.get(objective.kind, 1.0)
+    absolute = (objective.absolute or 0.0) * scale_of(objective)
     return max(objective.relative or 0.0, absolute / mean if mean > 0 else 0.0)
 
 
@@ -210,7 +216,7 @@ def _analysis(
         finding(
             one.objective, one.phase, result, one.pair,
             requests=(one.baseline_requests, one.canary_requests),
-            scale=SCALES.get(one.objective.kind, 1.0),
+            scale=scale_of(one.objective),
             weight=_weight(result, judgement, config),
         )
         for one, result in zip(compared, judgement.results, strict=True)
@@ -282,7 +288,7 @@ def _accounted(findings: Sequence[Finding], lost: float) -> tuple[Finding, ...]:
 
 def _arm_warnings(compared: Sequence[Compared]) -> list[str]:
     """Warn of unequal arms: percentiles of few requests differ from those of many, even without any change."""
-    latencies = [one for one in compared if one.objective.kind is SliKind.LATENCY]
+    latencies = [one for one in compared if one.objective.quantile is not None]
     baseline, canary = (sum(getattr(one, f"{arm}_requests") for one in latencies) for arm in ("baseline", "canary"))
     if min(baseline, canary) * UNEQUAL >= max(baseline, canary):
         return []

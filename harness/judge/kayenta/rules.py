@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.judge.kayenta.config import Metric
 from harness.judge.kayenta.fields import rejection
 from harness.judge.kayenta.lookup import Absent, flag_at, lookup, number_at, text_at
-from harness.model.objective import Direction
+from harness.model.indicator import Direction
 
 _CHOICES = (
     (("direction",), ("increase", "decrease", "either"), "either"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from harness.model import formatting
 from harness.model.units import format_duration, format_percent
-from harness.report import words
 from harness.report.charts import svg
 from harness.report.charts.scale import Scale, linear, logarithmic, nines
 from harness.report.quantiles import Quantiles
@@ -50,7 +50,7 @@ def difference(seen: Quantiles) -> Markup:
 
 
 def _percentile(share: float) -> str:
-    return "min" if share == 0 else f"p{words.number(share * 100)}"
+    return "min" if share == 0 else f"p{formatting.number(share * 100)}"
 
 
 def _across(scale: Scale, labels: list[str]) -> list[Markup]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from harness.model.objective import Direction
+from harness.judge.indicators import cell_style_of
+from harness.model import formatting
+from harness.model.indicator import Direction
 from harness.model.record import Record
 from harness.model.verdict import Finding
-from harness.report import words
 from harness.report.charts import svg
 from harness.report.charts.scale import Scale, linear
 
@@ -38,10 +39,10 @@ def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False)
 
 
 def _description(finding: Finding, record: Record) -> str:
-    unit = words.unit(finding.objective, record)
+    style = cell_style_of(finding.objective, record.series)
     return (
-        f"{words.indicator(finding.objective)} in {words.phase(finding)} {words.interval(finding, unit)}, "
-        f"tolerance {words.tolerance(finding, unit)}, {finding.verdict}"
+        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)} {formatting.interval(finding, style)}, "
+        f"tolerance {formatting.tolerance(finding, style)}, {finding.verdict}"
     )
 
 
@@ -77,7 +78,7 @@ def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
     yield svg.line(scale.start, bottom, scale.end, bottom, "axis")
     for tick in scale.ticks:
         yield svg.line(scale(tick), bottom, scale(tick), bottom + 4, "axis")
-        yield svg.text(scale(tick), bottom + 17, words.number(tick), class_="tick", anchor="middle")
+        yield svg.text(scale(tick), bottom + 17, formatting.number(tick), class_="tick", anchor="middle")
     yield svg.text(
         (scale.start + scale.end) / 2, bottom + 34, "difference in tolerances", class_="tick", anchor="middle"
     )
@@ -86,10 +87,10 @@ def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
 def _row(
     finding: Finding, record: Record, scale: Scale, top: float, height: float, *, narrow: bool
 ) -> Iterator[Markup]:
-    unit = words.unit(finding.objective, record)
+    style = cell_style_of(finding.objective, record.series)
     y = top + (34 if narrow else height / 2)
-    name = f"{words.printable(words.indicator(finding.objective))} in {words.printable(words.phase(finding))}"
-    numbers = f"{words.interval(finding, unit)} of {words.tolerance(finding, unit)}"
+    name = f"{formatting.printable(formatting.indicator(finding.objective))} in {formatting.printable(formatting.phase(finding))}"
+    numbers = f"{formatting.interval(finding, style)} of {formatting.tolerance(finding, style)}"
     muted = " muted" if finding.objective.muted else ""
     yield svg.line(0, top, 1100, top, "grid")
     if finding.objective.direction is Direction.EITHER:
@@ -97,12 +98,12 @@ def _row(
         yield svg.line(scale(-1.0), top, scale(-1.0), top + height, "limit")
     if narrow:
         yield svg.text(
-            14, top + 14, f"{words.MARKS[finding.verdict]} {_cut(name, 30)}", class_=f"row-name {finding.verdict}"
+            14, top + 14, f"{formatting.MARKS[finding.verdict]} {_cut(name, 30)}", class_=f"row-name {finding.verdict}"
         )
-        yield svg.text(366, top + 14, words.interval(finding, unit), class_="row-number", anchor="end")
+        yield svg.text(366, top + 14, formatting.interval(finding, style), class_="row-number", anchor="end")
     else:
         yield svg.text(
-            0, y + 4, f"{words.MARKS[finding.verdict]} {_cut(name, 42)}", class_=f"row-name {finding.verdict}"
+            0, y + 4, f"{formatting.MARKS[finding.verdict]} {_cut(name, 42)}", class_=f"row-name {finding.verdict}"
         )
         yield svg.text(1100, y + 4, numbers, class_="row-number", anchor="end")
     yield from _whisker(finding, scale, y, f"{finding.verdict}{muted}")
@@ -136,7 +137,7 @@ def _beyond(middle: float, scale: Scale, y: float, class_: str) -> Iterator[Mark
     yield svg.text(
         tip + 32 * sign,
         y + 4,
-        f"{words.number(middle)} tolerances",
+        f"{formatting.number(middle)} tolerances",
         class_=f"row-number {class_}",
         anchor="end" if right else None,
     )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from harness.model import formatting
 from harness.model.phase import Phase
 from harness.model.record import Series
-from harness.report import words
 from harness.report.charts import svg
 from harness.report.charts.scale import from_zero, linear
 
@@ -29,14 +29,14 @@ def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -
     ]
     parts += [
         svg.line(_LEFT, y, _RIGHT, y, "grid")
-        + svg.text(_LEFT - 6, y + 4, words.number(tick), class_="tick", anchor="end")
+        + svg.text(_LEFT - 6, y + 4, formatting.number(tick), class_="tick", anchor="end")
         for tick, y in zip(values.ticks, values.many(values.ticks).tolist(), strict=True)
     ]
     parts += [
         svg.text(
             times(t),
             _BOTTOM + 17,
-            f"{words.number(t)} s",
+            f"{formatting.number(t)} s",
             class_="tick",
             anchor="end" if times(t) > _RIGHT - 12 else "middle",
         )
@@ -45,7 +45,7 @@ def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -
     for one, (at_s, column) in zip(series, thinned, strict=True):
         parts.append(svg.polyline(times.many(at_s).tolist(), values.many(column).tolist(), f"line {_arm(one.arm)} p99"))
     title = f"{series[0].name}, {series[0].unit}" if series[0].unit else series[0].name
-    parts.append(svg.text(_LEFT, 14, words.printable(title)[:32], class_="panel-title"))
+    parts.append(svg.text(_LEFT, 14, formatting.printable(title)[:32], class_="panel-title"))
     for place, one in enumerate(reversed(series[:2])):
         x = 368 - 78 * place
         parts.append(svg.line(x, 10, x + 16, 10, f"line {_arm(one.arm)} p99"))

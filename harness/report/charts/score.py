@@ -6,7 +6,7 @@ import math
 
 from markupsafe import Markup
 
-from harness.report import words
+from harness.model import formatting
 from harness.report.charts import svg
 from harness.report.charts.scale import linear
 
@@ -20,11 +20,13 @@ def meter(score: float, *, marginal_score: float, pass_score: float) -> Markup:
         parts.append(svg.line(scale(threshold), 18, scale(threshold), 36, "threshold"))
         shift = 4 if anchor == "end" else 0
         parts.append(
-            svg.text(scale(threshold) + shift, 49, f"{name} {words.points(threshold)}", class_="tick", anchor=anchor)
+            svg.text(
+                scale(threshold) + shift, 49, f"{name} {formatting.points(threshold)}", class_="tick", anchor=anchor
+            )
         )
     if math.isfinite(score):
         x = scale(score)
         parts.append(svg.element("path", d=f"M{x:.1f} 21l-6 -10h12Z", class_="pointer"))
-    thresholds = f"marginal from {words.points(marginal_score)}, pass from {words.points(pass_score)}"
-    label = f"Score {words.points(score)} of 100; {thresholds}"
+    thresholds = f"marginal from {formatting.points(marginal_score)}, pass from {formatting.points(pass_score)}"
+    label = f"Score {formatting.points(score)} of 100; {thresholds}"
     return svg.drawing(320, 54, label, *parts, class_="score")

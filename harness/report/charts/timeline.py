@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from harness.model import formatting
 from harness.model.phase import Phase
 from harness.model.record import Event, Plan
 from harness.model.units import format_duration
-from harness.report import words
 from harness.report.buckets import Buckets, Column
 from harness.report.charts import svg
 from harness.report.charts.scale import Scale, from_zero, linear, logarithmic
@@ -91,7 +91,7 @@ def _bands(frame: _Frame, phases: Sequence[Phase], bottom: float) -> Iterator[Ma
 def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -> Markup:
     values = from_zero([seen.sent_rps, [plan.rate_rps]], top + height, top, at_least=1.0)
     panel = _Panel(
-        title="Rate, requests per second", top=top, values=values, labels=tuple(words.number(t) for t in values.ticks),
+        title="Rate, requests per second", top=top, values=values, labels=tuple(formatting.number(t) for t in values.ticks),
         legend=(("planned", "planned"), ("sent", "sent")),
     )  # fmt: skip
     planned_end = min(plan.duration_s, seen.end_s) if plan.duration_s > 0 else seen.end_s
@@ -158,7 +158,11 @@ def _gaps(frame: _Frame, seen: Buckets, column: Column, top: float, height: floa
 def _errors(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
     values = from_zero([arm.errors * 100 for arm in seen.arms], top + height, top, at_least=1.0)
     panel = _Panel(
-        title="Error rate, %", top=top, values=values, labels=tuple(words.number(t) for t in values.ticks), legend=_ARMS
+        title="Error rate, %",
+        top=top,
+        values=values,
+        labels=tuple(formatting.number(t) for t in values.ticks),
+        legend=_ARMS,
     )
     lines = [
         svg.polyline(_x(frame, seen.at_s), values.many(arm.errors * 100).tolist(), f"line {arm.name} errors")
@@ -209,7 +213,7 @@ def _time_axis(frame: _Frame, y: float) -> Iterator[Markup]:
         x = frame.time(tick)
         yield svg.line(x, y, x, y + 4, "axis")
         anchor = "end" if x > frame.width - 22 else "middle"
-        yield svg.text(min(x, frame.width - 2), y + 17, f"{words.number(tick)} s", class_="tick", anchor=anchor)
+        yield svg.text(min(x, frame.width - 2), y + 17, f"{formatting.number(tick)} s", class_="tick", anchor=anchor)
 
 
 def _x(frame: _Frame, at_s: Column) -> list[float]:
@@ -218,7 +222,7 @@ def _x(frame: _Frame, at_s: Column) -> list[float]:
 
 
 def _fitting(text: str, room: int) -> str:
-    clean = words.printable(text)
+    clean = formatting.printable(text)
     return clean if len(clean) <= room else clean[: room - 1] + "…" if room > 3 else ""
 
 

@@ -1,27 +1,27 @@
-"""Numbers, units and verdicts as every report writes them: one place, so that no two reports disagree."""
+"""Numbers, units, differences and verdicts as text: one place, so that reasons and reports agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from harness.model.objective import Direction, Objective, SliKind
-from harness.model.record import Record
-from harness.model.units import format_duration, format_percent
+from harness.model.indicator import Direction
+from harness.model.objective import Objective
+from harness.model.units import Unit, format_duration, format_percent
 from harness.model.verdict import Estimate, Finding, Verdict
 
 WORST_FIRST = (Verdict.FAIL, Verdict.MARGINAL, Verdict.INCONCLUSIVE, Verdict.PASS)
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.MARGINAL: "▲", Verdict.INCONCLUSIVE: "?"}
 NO_VALUE = "no data"
 
-_SECONDS, _RATIO, _RATE = "s", "ratio", "req/s"
-_UNITS = {
-    SliKind.LATENCY: _SECONDS,
-    SliKind.RECOVERY: _SECONDS,
-    SliKind.ERROR_RATE: _RATIO,
-    SliKind.SPLIT: _RATIO,
-    SliKind.THROUGHPUT: _RATE,
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How an indicator's values are shown: their unit, and the text of one value with its unit."""
+
+    unit: str
+    show: Callable[[float], str]
 
 
 def printable(text: str) -> str:
@@ -41,30 +41,64 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def unit(objective: Objective, record: Record) -> str:
-    """``s``, ``ratio``, ``req/s``, or for a gauge the unit its series were recorded in (may be empty)."""
-    if objective.kind is not SliKind.GAUGE:
-        return _UNITS[objective.kind]
-    name = objective.name.removeprefix("gauge:")
-    return next((series.unit for series in record.series if series.name == name), "")
+def in_unit(number_: float, unit: str) -> str:
+    """A number with its unit: ``38 ms``, ``0.12 %``, ``200 req/s``, ``2 cores``."""
+    if unit == Unit.SECONDS:
+        return format_duration(number_)
+    if unit == Unit.RATIO:
+        return format_percent(number_)
+    return f"{number(number_)} {unit}".strip()
 
 
-def value(number_: float, unit_: str) -> str:
-    """A value with its unit: ``38 ms``, ``0.12 %``, ``200 req/s``."""
+def value(number_: float, style: Style) -> str:
+    """A value of an indicator: ``38 ms``, ``0.12 %``, ``200 requests/s``."""
     if math.isnan(number_):
         return NO_VALUE
-    if not math.isfinite(number_):
-        return number(number_)
-    if unit_ == _SECONDS:
-        return format_duration(number_)
-    if unit_ == _RATIO:
-        return format_percent(number_)
-    return f"{number(number_)} {unit_}".strip()
+    return style.show(number_) if math.isfinite(number_) else number(number_)
 
 
-def estimate(estimate_: Estimate | None, unit_: str) -> str:
+def estimate(estimate_: Estimate | None, style: Style) -> str:
     """One arm's value, or ``no data``."""
-    return NO_VALUE if estimate_ is None else value(estimate_.value, unit_)
+    return NO_VALUE if estimate_ is None else value(estimate_.value, style)
+
+
+def difference(amount: float, style: Style, *, relative: bool) -> str:
+    """A signed difference with as many digits as it has itself: ``+12 %``, ``+0.3 pp``, ``+4.2 ms``."""
+    sign = "-" if amount < 0 else "+"
+    if math.isinf(amount):
+        return f"{sign}∞"
+    if relative:
+        percent = abs(amount) * 100
+        return f"{sign}{percent:,.0f} %" if percent >= 1000 else f"{sign}{percent:.3g} %"
+    if style.unit == Unit.RATIO:
+        return f"{sign}{abs(amount) * 100:.3g} pp"
+    return sign + style.show(abs(amount))
+
+
+def comparison(
+    baseline: Estimate,
+    canary: Estimate,
+    middle: float | None,
+    limits: tuple[float, float],
+    style: Style,
+    *,
+    relative: bool,
+) -> str:
+    """Both values and their difference with its interval: ``41 ms against 38 ms: +7.9 % [+5.1 %, +11 %]``."""
+    values = f"{style.show(canary.value)} against {style.show(baseline.value)}"
+    if middle is None and limits[0] <= -1:
+        return values
+    low, high = (difference(limit, style, relative=relative) for limit in limits)
+    found = "" if middle is None else difference(middle, style, relative=relative) + " "
+    return f"{values}: {found}[{low}, {high}]"
+
+
+def rounded_count(number_: float) -> str:
+    """A count of requests, rounded up to two significant digits."""
+    if not math.isfinite(number_):
+        return "many more"
+    digits = max(len(str(math.ceil(number_))) - 2, 0)
+    return f"{math.ceil(number_ / 10**digits) * 10**digits:,}"
 
 
 def indicator(objective: Objective) -> str:
@@ -73,42 +107,42 @@ def indicator(objective: Objective) -> str:
     return objective.name + (f"{{{labels}}}" if labels else "")
 
 
-def differences(finding: Finding, unit_: str) -> tuple[str, str, str]:
+def differences(finding: Finding, style: Style) -> tuple[str, str, str]:
     """Difference, low and high end of its interval, in one unit and with the digits the interval deserves.
 
     The unit stands behind the first only. Absent and non-finite ends are ``no data`` and ``∞``.
     """
     ends = (finding.difference, finding.low, finding.high)
-    factor, suffix = _scale([end for end in ends if end is not None], unit_, relative=finding.relative)
+    factor, suffix = _scale([end for end in ends if end is not None], style.unit, relative=finding.relative)
     digits = _digits([None if end is None else end * factor for end in ends])
     middle, low, high = (NO_VALUE if end is None else _signed(end * factor, digits) for end in ends)
     return f"{middle} {suffix}".strip() if finding.difference is not None else middle, low, high
 
 
-def interval(finding: Finding, unit_: str) -> str:
+def interval(finding: Finding, style: Style) -> str:
     """``+60 % [+44, +79]``; ``no data`` where an arm has none, ``not compared`` where a limit alone counts."""
     if finding.difference is None:
         return NO_VALUE if finding.canary is None else "not compared"
-    middle, low, high = differences(finding, unit_)
+    middle, low, high = differences(finding, style)
     return middle if finding.low is None and finding.high is None else f"{middle} [{low}, {high}]"
 
 
-def tolerance(finding: Finding, unit_: str) -> str:
+def tolerance(finding: Finding, style: Style) -> str:
     """What is still acceptable: ``+10 %``, ``±2 pp``, ``< 500 ms``."""
     parts = []
     if finding.margin is not None:
         sign = {Direction.INCREASE: "+", Direction.DECREASE: "-", Direction.EITHER: "±"}[finding.objective.direction]
-        parts.append(sign + size(finding.margin, unit_, relative=finding.relative))
+        parts.append(sign + size(finding.margin, style, relative=finding.relative))
     if finding.objective.limit is not None:
         relation = ">" if finding.objective.direction is Direction.DECREASE else "<"
-        parts.append(f"{relation} {value(finding.objective.limit, unit_)}")
+        parts.append(f"{relation} {value(finding.objective.limit, style)}")
     return ", ".join(parts) or "none"
 
 
-def size(difference: float, unit_: str, *, relative: bool) -> str:
+def size(amount: float, style: Style, *, relative: bool) -> str:
     """A difference without its sign: ``6 %``, ``0.2 pp``, ``3 ms``."""
-    factor, suffix = _scale([difference], unit_, relative=relative)
-    return f"{number(abs(difference) * factor)} {suffix}".strip()
+    factor, suffix = _scale([amount], style.unit, relative=relative)
+    return f"{number(abs(amount) * factor)} {suffix}".strip()
 
 
 def severity(finding: Finding) -> float:
@@ -138,13 +172,13 @@ def points(points_: float) -> str:
     return f"{points_:.1f}".removesuffix(".0")
 
 
-def _scale(values: Sequence[float], unit_: str, *, relative: bool) -> tuple[float, str]:
+def _scale(values: Sequence[float], unit: str, *, relative: bool) -> tuple[float, str]:
     if relative:
         return 100.0, "%"
-    if unit_ == _RATIO:
+    if unit == Unit.RATIO:
         return 100.0, "pp"
-    if unit_ != _SECONDS:
-        return 1.0, unit_
+    if unit != Unit.SECONDS:
+        return 1.0, unit
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
     if largest == 0 or largest >= 1:
         return 1.0, "s"

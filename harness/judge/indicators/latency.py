@@ -1,0 +1,80 @@
+"""``latency_p50`` to ``latency_p99.9``: a quantile of the latencies of requests without an error."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.judge.evidence import RESOLUTION, Blur, RootEvidence, TailEvidence
+from harness.judge.indicators.port import Indicator, Interval, Needs, Scene
+from harness.judge.prediction import Expected, Prediction, predicted
+from harness.model.indicator import Direction, IndicatorSpec, Source
+from harness.model.objective import Objective
+from harness.model.units import Unit, format_duration
+from harness.stats.contrast import quantile_contrast
+from harness.stats.limit import latency_limit_root
+from harness.stats.tails import normal_density, normal_quantile
+from harness.stats.variance import WARY
+
+_MEDIAN = 0.5
+
+
+class Latency:
+    """See the module."""
+
+    spec = IndicatorSpec(
+        kind="latency",
+        pattern=r"latency_p(?P<percent>[5-8]\d(\.\d+)?|9[0-8](\.\d+)?|99(\.[0-8]\d*|\.90*)?)",
+        names="latency_p50 to latency_p99.9",
+        unit=Unit.SECONDS,
+        source=Source.SAMPLES,
+        worse=(Direction.INCREASE,),
+        example="+10% or +5ms",
+        relative=True,
+        interaction=True,
+        answered_only=True,
+    )
+    alpha_weight = 1.0
+    counted = "canary requests"
+    restarts = True
+
+    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+        """Nothing but requests."""
+        return Needs()
+
+    def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
+        """Requests above the same place of both distributions, the baseline's moved by the hypothesis."""
+        quantile, window = objective.quantile or _MEDIAN, scene.window
+        contrast = quantile_contrast(window, quantile, excess=scene.excess)
+        if contrast is None:
+            return None
+        return RootEvidence(
+            contrast=contrast,
+            direction=objective.direction,
+            counts=window.answered,
+            limit_root=lambda limit: latency_limit_root(window, quantile, limit),
+            resolution=RESOLUTION,
+            blur=Blur(share=contrast.blur, size=contrast.blur * max(contrast.baseline, contrast.canary)),
+            weight_rate=contrast.weight_rate,
+        )
+
+    def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
+        """The error of the share above the quantile over the density there (Bahadur 1966), for lognormal latencies."""
+        quantile = objective.quantile or _MEDIAN
+        density = normal_density(normal_quantile(1 - quantile)) / expected.assumed.spread
+        sigma = math.sqrt(quantile * (1 - quantile)) / density
+        return predicted(sigma, expected, relative=True, caution=WARY, resolution=math.log1p(RESOLUTION))
+
+    def in_interval(self, objective: Objective, interval: Interval) -> float:
+        """The quantile of the interval's latencies."""
+        if not interval.latency_s.size:
+            return math.nan
+        return float(np.quantile(interval.latency_s, objective.quantile or _MEDIAN))
+
+    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+        """As a duration."""
+        return format_duration(value)
+
+
+LATENCY: Indicator = Latency()

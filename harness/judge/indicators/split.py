@@ -1,0 +1,59 @@
+"""``split``: the share of requests that the canary answers, compared with the planned one."""
+
+from __future__ import annotations
+
+from harness.judge.evidence import RootEvidence, TailEvidence
+from harness.judge.indicators.port import Indicator, Needs, Scene
+from harness.judge.prediction import Expected
+from harness.model.indicator import Direction, IndicatorSpec, Source
+from harness.model.objective import Objective
+from harness.model.units import Unit, format_percent
+from harness.stats.limit import rate_limit_root
+from harness.stats.split import split_contrast
+
+
+class Split:
+    """See the module."""
+
+    spec = IndicatorSpec(
+        kind="split",
+        pattern="split",
+        names="split",
+        unit=Unit.RATIO,
+        source=Source.SAMPLES,
+        worse=(Direction.EITHER,),
+        example="2pp",
+        shares=False,
+    )
+    alpha_weight = 0.5
+    counted = "canary requests"
+    restarts = True
+    in_interval = None
+
+    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+        """The share to compare with."""
+        return Needs(canary_share=True)
+
+    def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
+        """The canary's part of all requests, as a binomial count."""
+        window = scene.window
+        contrast = split_contrast(window, scene.share, excess=scene.excess)
+        if contrast is None:
+            return None
+        return RootEvidence(
+            contrast=contrast,
+            direction=objective.direction,
+            counts=window.counts,
+            limit_root=lambda limit: rate_limit_root(window, limit, errors=False),
+        )
+
+    def predict(self, objective: Objective, expected: Expected) -> None:  # noqa: ARG002 - the port's signature
+        """How evenly a mesh splits is not known before the run."""
+        return
+
+    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+        """As a percentage."""
+        return format_percent(value)
+
+
+SPLIT: Indicator = Split()
