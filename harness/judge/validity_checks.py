@@ -67,8 +67,6 @@ def _by_block(table: Table, phase: int) -> Floats | None:
 
 
 def _out_of_range(table: Table) -> Iterator[str]:
-    if table.edges_s:
-        return
     total = int(table.bin_counts.sum())
     outside = int(table.bin_counts[(table.bin_numbers == 0) | (table.bin_numbers == BINS - 1)].sum())
     if outside > OUT_OF_RANGE_SHARE * total:

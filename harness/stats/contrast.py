@@ -9,7 +9,7 @@ after shifting the baseline's by the hypothesis. No assumption is made about the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.histogram import latency_at, shift
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
-from harness.stats.scrapes import coarseness
 from harness.stats.split import SplitContrast
 from harness.stats.tails import t_quantile
 from harness.stats.variance import CALM, WARY, Caution, Overdispersion, overdispersion
@@ -141,8 +140,7 @@ class QuantileContrast:
     first_bin: the number of the first of these bins. positions: the quantile of baseline and canary, counted from
     ``first_bin``. trials: the equivalent number of requests of baseline and canary.
     weight_rate: the total weight of the blocks per second. noise_of: as in ``RateContrast``.
-    coarse: the width of the bucket that contains the quantile, as a share of its lower edge; 0 where single requests
-    were counted. blur: how far ties may move the difference, as a share of a latency; at most a bin or bucket.
+    blur: how far ties may move the difference, as a share of a latency; at most the width of a bin.
     """
 
     quantile: float
@@ -152,7 +150,6 @@ class QuantileContrast:
     trials: tuple[float, float]
     weight_rate: float
     noise_of: Callable[[], Overdispersion]
-    coarse: float
     blur: float
 
     @property
@@ -197,8 +194,6 @@ class QuantileContrast:
 
 _CLOSE_ENOUGH = 5e-3  # of a standard error; the limits of intervals are not printed more finely
 _STEPS, _NARROW = 60, 1e-4
-_NOTHING_KNOWN = 1e6
-"""The coarseness of a latency that may have any value."""
 
 
 def shift_width() -> float:
@@ -217,7 +212,6 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         return None
     places = tuple(_crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
     trials = weights.baseline_trials, weights.canary_trials
-    coarse = _coarse(window, places)
 
     @cache
     def noise() -> Overdispersion:
@@ -234,8 +228,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         positions=(places[0], places[1]),
         trials=trials,
         weight_rate=weights.total / window.seconds,
-        coarse=coarse,
-        blur=coarse or math.expm1(max(map(_ties, survival, places, trials)) * shift_width()),
+        blur=math.expm1(max(map(_ties, survival, places, trials)) * shift_width()),
         noise_of=noise,
     )
 
@@ -255,14 +248,6 @@ def _ties(survival: Floats, place: float, trials: float) -> float:
         if masses[own] - around > _TIED * math.sqrt((masses[own] + around) / trials):
             extra = max(extra, 1 - around / masses[own])
     return extra
-
-
-def _coarse(window: Window, places: Sequence[float]) -> float:
-    if not window.edges_s:
-        return 0.0
-    edges_s = np.array(window.edges_s)
-    widths = (coarseness(edges_s, latency_at(window.first_bin + place)) for place in places)
-    return min(max(widths), _NOTHING_KNOWN)
 
 
 def _crossing(survival: Floats, level: float) -> float:

@@ -37,7 +37,6 @@ class Table:
     cells: shape (c, 4), sorted and unique: phase, block, operation, arm (2 is an unknown arm).
     counts: shape (c, 4), with the columns ``COUNTS``; the classes of errors are disjoint.
     bin_cells, bin_numbers, bin_counts: shape (e,), how many latencies fell into a bin of a cell.
-    edges_s: upper edges in seconds of the buckets that the latencies come from (``scrapes``); empty for requests.
     """
 
     block_s: float
@@ -48,7 +47,6 @@ class Table:
     bin_cells: Ints
     bin_numbers: Ints
     bin_counts: Ints
-    edges_s: tuple[float, ...] = ()
 
     def total(self, arm: int) -> int:
         """Return the number of requests of an arm in all phases."""
@@ -215,10 +213,8 @@ def _fine(samples: Samples, cell: Ints, grid: _Grid) -> Ints:
 def merged(tables: Sequence[Table]) -> Table:
     """Return the sum of tables with equal blocks; phases and operations are matched by name.
 
-    Raises ValueError when the blocks or the buckets differ, or when no table is given.
+    Raises ValueError when the blocks differ, or when no table is given.
     """
-    if len({table.edges_s for table in tables if len(table.bin_counts)}) > 1:
-        raise ValueError("expected latencies from the same buckets in all tables")
     if not tables or len({table.block_s for table in tables}) != 1:
         raise ValueError("expected at least one table, and blocks of equal width in all of them")
     names = tuple(dict.fromkeys(name for table in tables for name in table.phases))
@@ -243,7 +239,6 @@ def merged(tables: Sequence[Table]) -> Table:
         bin_cells=keys // BINS,
         bin_numbers=keys % BINS,
         bin_counts=bin_counts,
-        edges_s=max((table.edges_s for table in tables), key=len),
     )
 
 

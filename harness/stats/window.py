@@ -25,7 +25,6 @@ class Window:
     ``first_bin`` + k, of requests without an error. unknown: the requests that no known arm answered.
     weights: the weights of the blocks by the requests without an error; None when no block has both arms.
     survival: shape (2, k + 1), the weighted share of latencies in or above a bin.
-    edges_s: upper edges in seconds of the buckets that the latencies come from; empty for requests.
     """
 
     blocks: NDArray[np.int64]
@@ -38,7 +37,6 @@ class Window:
     unknown: int
     weights: Weights | None
     survival: Floats
-    edges_s: tuple[float, ...]
 
     @property
     def seconds(self) -> float:
@@ -65,7 +63,6 @@ class Window:
             (self.above[:, index:], self.first_bin),
             exposure=self.exposure[index:],
             unknown=self.unknown,
-            edges_s=self.edges_s,
         )
 
 
@@ -78,7 +75,6 @@ def _window(
     *,
     exposure: Floats,
     unknown: int,
-    edges_s: tuple[float, ...],
 ) -> Window:
     counts, first_bin = above
     answered = counts[:, :, 0]
@@ -98,7 +94,6 @@ def _window(
         unknown=unknown,
         weights=weights,
         survival=survival,
-        edges_s=edges_s,
     )
 
 
@@ -134,7 +129,6 @@ def window_of(
         _above(table, slots, size),
         exposure=_exposure(blocks, table.block_s, span_s),
         unknown=int(counts[~known, TOTAL].sum()),
-        edges_s=table.edges_s,
     )
 
 
@@ -189,7 +183,6 @@ def joined(first: Window, second: Window) -> Window:
         (np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1), low),
         exposure=np.concatenate([first.exposure, second.exposure]),
         unknown=first.unknown + second.unknown,
-        edges_s=max(first.edges_s, second.edges_s, key=len),
     )
 
 
