@@ -1,16 +1,16 @@
-"""The run folder: written atomically, read with its format version.
+"""The bundle of a run: a folder that is written atomically and read by its format version.
 
     manifest.json      format version, environment, and size and SHA-256 of the other files; written last
     plan.json          the resolved scenario        config.json    the resolved configuration
     facts.json         phases, load report, fault counts, rollbacks, proxy counts, series
-    timeline.ndjson    events, one a line
-    samples.parquet    one row a request
+    timeline.ndjson    events, one on each line
+    samples.parquet    requests, one in each row
     resources/*.yaml   Istio resources before, during and after
-    analysis.json, report.html   derived from the files above; may be made again at any time
-    logs/              what Envoy, the services and the load generator said
+    analysis.json, report.html   derived from the files above; can be made again at any time
+    logs/              the logs of Envoy, the services and the load generator
 
-Each file is written beside its place, synced and renamed, and the manifest comes last: a folder
-without one, or with a file that differs from it, is refused and never read as a whole run.
+Each file is written under another name, synced and renamed. The manifest is written last: a folder without a manifest,
+or with a file that differs from it, is refused and never read as a complete run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -32,7 +32,7 @@ from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError
-from harness.model.json import Json, JsonObject
+from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.phase import Phase
@@ -40,7 +40,7 @@ from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Seri
 from harness.model.verdict import Analysis
 
 FORMAT_VERSION = 2
-"""Since 2 the count of a fault carries what the fault declares."""
+"""Format 2 added to the count of a fault what the fault declares."""
 READ_VERSIONS = (1, FORMAT_VERSION)
 MANIFEST, ANALYSIS, REPORT = "manifest.json", "analysis.json", "report.html"
 _FACTS: Mapping[str, Any] = {
@@ -55,10 +55,18 @@ _FACTS: Mapping[str, Any] = {
 _Value = TypeVar("_Value")
 
 
-def write_bundle(record: Record, folder: Path) -> None:
-    """Write ``record`` into ``folder``; until this returns the folder has no manifest and is no bundle.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Description:
+    """What the manifest says about a file."""
 
-    Raises RecordError when the disk is full or the folder cannot be written.
+    size: int
+    sha256: str
+
+
+def write_bundle(record: Record, folder: Path) -> None:
+    """Write ``record`` to ``folder``. Until this returns, the folder has no manifest and is not a bundle.
+
+    Raises RecordError if the disk is full or the folder cannot be written.
     """
     with recording(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +89,7 @@ def write_bundle(record: Record, folder: Path) -> None:
 
 @contextmanager
 def recording(folder: Path) -> Iterator[None]:
-    """Inside, a disk that is full or refuses is a RecordError that says what to do."""
+    """Turn errors of the disk, such as a full one, into a RecordError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -92,34 +100,37 @@ def recording(folder: Path) -> Iterator[None]:
 
 
 def write_analysis(analysis: Analysis, folder: Path) -> None:
-    """Write ``analysis.json`` into a bundle."""
+    """Write ``analysis.json`` to a bundle."""
     with recording(folder):
         write_atomically(folder / ANALYSIS, analysis_json(analysis))
 
 
 def write_report(page: str, folder: Path) -> None:
-    """Write ``report.html`` into a bundle."""
+    """Write ``report.html`` to a bundle."""
     with recording(folder):
         write_atomically(folder / REPORT, page.encode())
 
 
 def analysis_json(analysis: Analysis) -> bytes:
-    """The analysis as JSON; the same analysis gives the same bytes."""
+    """Return the analysis as JSON. The same analysis gives the same bytes."""
     return _json(analysis)
 
 
 def read_analysis(folder: Path) -> Analysis:
-    """The analysis that was written with the run."""
+    """Return the analysis that was recorded with the run."""
     analysis: Analysis = _read(_adapter(Analysis), folder / ANALYSIS)
     return analysis
 
 
 def read_bundle(folder: Path) -> Record:
-    """The record in ``folder``. Raises RecordError when it is incomplete, changed or of another format version."""
+    """Return the record in ``folder``. Raises RecordError if it is incomplete or changed, or has an unknown format."""
     manifest = _manifest(folder)
-    for name, described in manifest.pop("files").items():
-        if not (folder / name).is_file() or _described(folder / name) != described:
-            raise RecordError(f"{folder / name}: missing or changed since it was recorded; a verdict cannot rest on it")
+    files = _valid(_adapter(dict[str, _Description]), manifest.pop("files", None), folder / MANIFEST)
+    for name, description in files.items():
+        if not (folder / name).is_file() or _described(folder / name) != description:
+            raise RecordError(
+                f"{folder / name}: missing or changed since it was recorded, so it cannot be the basis of a verdict"
+            )
     facts = json.loads((folder / "facts.json").read_bytes())
     known = {name: _valid(_adapter(kind), facts.get(name), folder / "facts.json") for name, kind in _FACTS.items()}
     events = (folder / "timeline.ndjson").read_bytes().splitlines()
@@ -136,7 +147,7 @@ def read_bundle(folder: Path) -> Record:
 
 
 def find_bundle(text: str, out: Path = Path("reports")) -> Path:
-    """The folder that ``text`` names: a path, or ``latest`` for the newest bundle under ``out``."""
+    """Return the folder that ``text`` names: a path, or ``latest`` for the newest bundle in ``out``."""
     if text == "latest":
         found = sorted(out.glob(f"*/*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
         if not found:
@@ -147,12 +158,12 @@ def find_bundle(text: str, out: Path = Path("reports")) -> Path:
 
 
 def event_line(event: Event) -> bytes:
-    """An event as one line of the timeline."""
+    """Return an event as one line of the timeline."""
     return to_json(event, inf_nan_mode="strings") + b"\n"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is either there whole or not at all."""
+    """Write a file so that it exists either completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -167,19 +178,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _manifest(folder: Path) -> dict[str, Json]:
+def _manifest(folder: Path) -> JsonObject:
     path = folder / MANIFEST
     if not path.is_file():
-        what = "no finished run: it has no manifest.json" if folder.is_dir() else "no such folder"
-        raise RecordError(f"{folder}: {what}; expected the folder of a recorded run, or latest")
+        found = "an unfinished run, which has no manifest.json" if folder.is_dir() else "no such folder"
+        raise RecordError(f"{folder}: expected the folder of a recorded run, or latest, found {found}")
     try:
-        manifest: dict[str, Json] = json.loads(path.read_bytes())
+        manifest: JsonObject = json.loads(path.read_bytes())
     except ValueError as error:
-        raise RecordError(f"{path}: not JSON: {error}") from error
+        raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
     if manifest.get("format_version") not in READ_VERSIONS:
-        found = manifest.get("format_version")
+        version = manifest.get("format_version")
         raise RecordError(
-            f"{path}: format version {found!r}; this version reads {' and '.join(map(str, READ_VERSIONS))}: use the version that wrote it"
+            f"{path}: expected format version {' or '.join(map(str, READ_VERSIONS))}, found {version!r}; "
+            "use the version of the harness that wrote it"
         )
     return manifest
 
@@ -189,13 +201,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _json(value: Json) -> bytes:
+def _json(value: object) -> bytes:
     plain = json.loads(to_json(value, inf_nan_mode="strings"))
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _plan_document(plan: Plan) -> JsonObject:
-    """The plan as it is stored: the judge's settings stand next to the plan's other fields."""
+    """Return the plan as it is stored, with the judge's settings next to the other fields of the plan."""
     document: JsonObject = json.loads(to_json(plan, inf_nan_mode="strings"))
     judge = cast("JsonObject", document.pop("judge"))
     return {**document, **{("judge" if name == "name" else name): value for name, value in judge.items()}}
@@ -215,19 +227,24 @@ def _read(adapter: TypeAdapter[_Value], path: Path) -> _Value:
     return _valid(adapter, _load(path), path)
 
 
-def _load(path: Path) -> Json:
+def _load(path: Path) -> JsonValue:
     if not path.is_file():
-        raise RecordError(f"{path}: no such file; was the run recorded whole?")
-    return json.loads(path.read_bytes())
+        raise RecordError(f"{path}: expected a file of the record, found none; the run was not recorded completely")
+    document: JsonValue = json.loads(path.read_bytes())
+    return document
 
 
-def _valid(adapter: TypeAdapter[_Value], value: Json, path: Path) -> _Value:
+def _valid(adapter: TypeAdapter[_Value], value: JsonValue, path: Path) -> _Value:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise RecordError(f"{path}: {error.error_count()} values do not fit: {error.errors()[0]}") from error
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole value"
+        raise RecordError(
+            f"{path}: {place}: {first['msg']}, found {first['input']!r:.200} ({error.error_count()} values do not fit)"
+        ) from error
 
 
-def _described(path: Path) -> dict[str, Json]:
+def _described(path: Path) -> _Description:
     with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return _Description(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())

@@ -88,7 +88,7 @@ def test_an_analysis_is_read_as_it_was_written(folder):
 def test_a_folder_without_manifest_is_refused(folder):
     """The manifest is written last: without it the run was not recorded whole."""
     (folder / "manifest.json").unlink()
-    with pytest.raises(RecordError, match="no finished run"):
+    with pytest.raises(RecordError, match="unfinished run, which has no manifest"):
         bundle.read_bundle(folder)
 
 
@@ -101,11 +101,18 @@ def test_a_changed_or_cut_file_is_refused_by_name(folder, name):
         bundle.read_bundle(folder)
 
 
+def test_a_value_that_does_not_fit_is_named(folder):
+    """The error names the file, the place in it, what was expected and what was found."""
+    (folder / "analysis.json").write_text('{"verdict": "splendid"}')
+    with pytest.raises(RecordError, match=r"analysis\.json: verdict: .*'pass', 'fail'.* found 'splendid'"):
+        bundle.read_analysis(folder)
+
+
 def test_a_newer_format_is_refused_not_guessed(folder):
     """The message names both versions."""
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}))
-    with pytest.raises(RecordError, match="format version 99; this version reads 1 and 2"):
+    with pytest.raises(RecordError, match="expected format version 1 or 2, found 99"):
         bundle.read_bundle(folder)
 
 
