@@ -1,8 +1,8 @@
-"""How much evidence one look at one objective in one phase needs, so that all looks together keep their promise.
+"""How much evidence one look at one objective in one phase needs, so that all looks together keep the run's alpha.
 
-The run's ``alpha`` is divided between objectives, phases and stretches of a phase. Each part is spent
-twice: some on limits that hold at every look (a normal mixture), the rest on one look when the phase
-is complete. Sums of the parts never exceed ``alpha``, whatever the dependence between objectives.
+The run's ``alpha`` is divided between objectives, phases and stretches of a phase. Each part is split again: some of
+it pays for bounds that hold at every look (a normal mixture), the rest for one look when the phase is complete. The
+parts add up to at most ``alpha``, however the objectives depend on each other.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _SHORTEST_S = 1e-3
 class Look:
     """One phase at one look.
 
-    planned_s: its planned length. complete: whether (nearly) all of it was seen. beside_long: whether the
-    run has a judged phase that is long enough to show everything.
+    planned_s: its planned length. complete: whether (nearly) all of it was observed. beside_long: whether the run also
+    has a judged phase that is long enough to show every objective.
     """
 
     phase: Phase
@@ -45,12 +45,12 @@ class Look:
 
     @property
     def short(self) -> bool:
-        """Too short to show everything, beside one that is not: watched for harm, and shown at a lower confidence."""
+        """Whether the phase is too short to show every objective, and another one is not; it needs less confidence."""
         return self.beside_long and self.planned_s < SHORT_PHASE_S
 
     @property
     def shown_tail(self) -> float:
-        """What the chance of being beyond tolerance must fall below to be shown within."""
+        """The probability that the chance of being beyond tolerance must fall below."""
         tail = SHOWN_IN_SHORT_PHASE if self.short else SHOWN
         return tail if self.complete else self.anytime(tail, self.seen_s)
 
@@ -60,11 +60,11 @@ class Look:
         return SHOWN if self.complete else self.anytime(SHOWN, self.seen_s)
 
     def anytime(self, alpha: float, seen_s: float) -> float:
-        """The tail for a look after ``seen_s`` seconds of a stretch."""
+        """The tail for any look after ``seen_s`` seconds of a stretch."""
         return anytime_tail(alpha, seen_s, self.planned_s * TUNED_AT)
 
     def proof_tail(self, alpha: float, seen_s: float) -> float:
-        """What the chance of no harm must fall below to prove harm, with ``alpha`` for the whole stretch."""
+        """The probability that the chance of no harm must fall below to prove harm. alpha: for the whole stretch."""
         every = self.anytime(alpha * (1 - FINAL_PART), seen_s)
         return max(every, alpha * FINAL_PART) if self.complete else every
 
@@ -109,10 +109,10 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
 
 
 def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:
-    """Where evidence is summed from: index of the first block and part of alpha.
+    """The stretches in which evidence is added up: the index of the first block, and the part of alpha.
 
-    Always the whole phase; in a long one also anew every minute (in one of more than a quarter of an hour,
-    less often), because harm that starts late is hidden by what was before it.
+    The first stretch is the whole phase. In a long phase another one starts every minute (less often in a phase of more
+    than a quarter of an hour), because the time before late harm would hide it.
     """
     every_s = max(RESTART_EVERY_S, planned_s / (MOST_RESTARTS + 1))
     restarts = max(int(planned_s / every_s - 0.25), 0)

@@ -1,4 +1,4 @@
-"""Arguments of the judge's function for arrays: what makes sense, said before anything is computed."""
+"""Check the arguments of the judge's function for arrays before anything is computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.model.record import Series
 
 
 def checked_objectives(objectives: Any, canary_share: float | None) -> tuple[Objective, ...]:
-    """Objectives from texts or objectives, the default ones where there are none. Raises UsageError, ObjectiveError."""
+    """Return the objectives, or the default ones if there are none. Raises UsageError or ObjectiveError."""
     if isinstance(objectives, (str, Objective)):
         objectives = (objectives,)
     if not isinstance(objectives, Iterable):
@@ -26,7 +26,7 @@ def checked_objectives(objectives: Any, canary_share: float | None) -> tuple[Obj
         if canary_share is None and indicator_of(objective).needs(objective).canary_share:
             raise UsageError(
                 f"{objective.text}: expected canary_share, the planned share of requests to the canary, found none: "
-                "without it nobody can say how many requests the canary should have had"
+                "without it the number of requests that the canary should have had is unknown"
             )
     return parsed or default_objectives()
 
@@ -40,7 +40,7 @@ def check_numbers(
     pass_score: float,
     marginal_score: float,
 ) -> None:
-    """Raises UsageError for a number that is none or out of its range, naming the argument."""
+    """Raise UsageError, naming the argument, for something that is no number or is out of its range."""
     _within("alpha", alpha, "a probability above 0 and below 0.5", 0, 0.5)
     _within("canary_share", canary_share, "a share above 0 and below 1", 0, 1)
     _within("horizon_s", horizon_s, "seconds above 0", 0, math.inf)
@@ -54,7 +54,7 @@ def check_numbers(
 
 
 def _within(name: str, value: float | None, expected: str, above: float, below: float) -> None:
-    """Whether a number, where one is given, lies between two others."""
+    """Raise UsageError unless a number, if one is given, lies between two others."""
     if value is None and name in {"canary_share", "horizon_s", "now_s"}:
         return
     if value is None or not is_number(value) or not above < float(value) < below:
@@ -62,14 +62,14 @@ def _within(name: str, value: float | None, expected: str, above: float, below: 
 
 
 def is_number(value: Any) -> bool:
-    """Whether this is a real number, of Python or NumPy; truth values are none."""
+    """Whether this is a real number of Python or NumPy. A truth value is no number."""
     if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_", "str_", "bytes_"}:
         return False
     return isinstance(value, (int, float)) or (hasattr(value, "dtype") and value.dtype.kind in "iuf")
 
 
 def check_phases(phases: Mapping[str, float] | None) -> None:
-    """Raises UsageError unless these are planned seconds by phase."""
+    """Raise UsageError unless these are planned seconds by phase."""
     if phases is None:
         return
     if not isinstance(phases, Mapping) or not phases:
@@ -81,14 +81,14 @@ def check_phases(phases: Mapping[str, float] | None) -> None:
 
 
 def checked_fail_on(fail_on: str) -> FailOn:
-    """What fails a canary. Raises UsageError for anything else."""
+    """Return the rule that fails a canary. Raises UsageError for anything else."""
     if isinstance(fail_on, str) and fail_on in set(FailOn):
         return FailOn(fail_on)
     raise UsageError(f"fail_on: expected {' or '.join(repr(str(each)) for each in FailOn)}, found {fail_on!r}")
 
 
 def checked_series(series: Sequence[Series]) -> tuple[Series, ...]:
-    """Gauges. Raises UsageError for anything else than values of ``Series``."""
+    """Return the series. Raises UsageError for anything but values of ``Series``."""
     if isinstance(series, Iterable) and not isinstance(series, str):
         found = tuple(series)
         if all(isinstance(one, Series) for one in found):
@@ -97,7 +97,7 @@ def checked_series(series: Sequence[Series]) -> tuple[Series, ...]:
 
 
 def check_calibration(calibration: Calibration | None) -> None:
-    """Raises UsageError unless this is a calibration or None."""
+    """Raise UsageError unless this is a calibration or None."""
     if calibration is not None and not isinstance(calibration, Calibration):
         raise UsageError(
             f"calibration: expected a harness.judge.calibration.Calibration, found {type(calibration).__name__}"

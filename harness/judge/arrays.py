@@ -1,4 +1,4 @@
-"""Two arms as plain arrays, from any source, to an analysis: the judge without the rest of the harness."""
+"""Judge two arms given as plain arrays from any source, without the rest of the harness."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from harness.model.verdict import Analysis
 
 _STEADY = "steady"
 _LONGEST_S = 7 * 86_400.0
-_ENOUGH_TO_OVERLAP = 20  # so many requests in each arm do not miss each other by chance
+_ENOUGH_TO_OVERLAP = 20  # with so many requests in each arm, no overlap in time is no chance
 _FEW_NAMES = 20
-_UNLIKE = 1.2  # medians of instances of one build further apart than this are worth a word
+_UNLIKE = 1.2  # a larger ratio between the medians of instances of one build is reported
 
 
-def compare(
+def compare(  # longer than 40 lines because its docstring is the reference for users
     baseline: Columns,
     canary: Columns,
     objectives: Sequence[str | Objective] = (),
@@ -59,8 +59,8 @@ def compare(
 ) -> Analysis:
     """Judge the requests of a canary against those of a baseline that ran at the same time.
 
-    Call it once at the end, or again at every look with everything seen so far: the whole run fails
-    an innocent canary with probability ``alpha`` at most, over all objectives, phases and looks.
+    Call it once at the end, or at every look with everything observed so far. The whole run fails a canary that is no
+    worse than the baseline with probability ``alpha`` at most, over all objectives, phases and looks.
 
     Args:
         baseline: columns of equal length n >= 0, one row a request, in any order::
@@ -69,42 +69,42 @@ def compare(
                 latency_s  float  seconds until it was answered; finite, not negative
                 status     int    HTTP status; 0 when no answer came; 0 and 5xx count as errors
                 endpoint   str    optional; what ``{endpoint=...}`` of an objective selects
-                phase      str    optional; warm-up is not judged, the others each on their own;
-                                  names beginning with fault and recovery are what they say
+                phase      str    optional; every phase but warm-up is judged on its own; names that
+                                  begin with fault or recovery mark phases of that kind
                 instance   str    optional; named in warnings only
 
         canary: the same of the canary.
         objectives: texts such as ``latency_p99 < +10%`` or ``error_rate < +0.5pp`` (the grammar is in
             ``harness.model.objective``), or objectives. Empty: ``harness.judge.objectives.DEFAULT_OBJECTIVES``.
         alpha: the run's chance of failing a canary that is no worse than the baseline, in (0, 0.5).
-        horizon_s: planned seconds from the first request to the last. Give it when looking at a run
-            that goes on; it decides how alpha is spent. None: what is given is the whole run.
-        now_s: seconds since the first request; None: the time of the last request. Blocks of time
-            that are not over at an early look are left out.
-        final: whether nothing more will come; None: whether now has reached the horizon.
+        horizon_s: planned seconds from the first request to the last. It decides how alpha is spent, so a run
+            that is still going on needs it. None: the requests are the whole run.
+        now_s: seconds since the first request; None: the time of the last request. An early look leaves out
+            blocks of time that are not over.
+        final: whether no more requests will come; None: whether ``now_s`` has reached the horizon.
         canary_share: the planned share of requests to the canary, in (0, 1); needed for
             ``throughput`` and ``split`` only.
-        phases: planned seconds of each phase, in order; None: what was seen of each.
+        phases: planned seconds of each phase, in order; None: the observed seconds.
         fail_on: ``beyond-tolerance`` fails harm that is proven and shown to exceed its tolerance (a
             proven smaller one is marginal); ``any-harm`` fails any proven harm.
         series: gauges, with times in seconds since the first request.
         calibration: noise of this environment, learned from equal builds (``harness.judge.calibration``).
         pass_score: the score a pass needs, 0 to 100.
-        marginal_score: the score below which a run without a pass is no better than failed.
+        marginal_score: the lowest score of a marginal verdict, 0 to ``pass_score``.
 
     Returns:
         The analysis: verdict, reason, score and a finding per objective and phase, with estimates,
         95 % interval (one that holds at every look while the run goes on), points lost, what is
-        missing, and the smallest difference that would have been seen.
+        missing, and the smallest difference that the run would have shown.
 
     Raises:
         JudgeInputError: a column is missing, of the wrong type, of another length, or holds NaN,
             infinite or negative numbers; the message names arm, column and row (from 1).
-        ObjectiveError, UsageError: an objective or argument that makes no sense.
+        ObjectiveError, UsageError: an objective or argument makes no sense.
 
-    Assumes that both arms get requests of the same kind at the same time, in blocks of 1 s (0.5 s in
-    runs under 90 s) whose correlation dies out well within a phase. Nothing is assumed about the
-    shape of latencies. Latency quantiles are of requests without an error.
+    Assumes that both arms get requests of the same kind at the same time, and that the correlation between
+    blocks of 1 s (0.5 s in runs under 90 s) dies out well within a phase. Nothing is assumed about the
+    distribution of latencies. Latency quantiles leave out requests with an error.
 
     Sources: Mantel & Haenszel 1959 (blocks as strata); Farrington & Manning 1990 and Koopman 1984
     (restricted rates); Lazarus, Lewis, Stock & Watson 2018 (long-run variance and t quantiles);
@@ -135,7 +135,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Everything a judge is called with, and what people should know about it."""
+    """Everything that a judge is called with, and warnings about it."""
 
     evidence: Evidence
     plan: Plan
@@ -158,7 +158,7 @@ def prepared(
     pass_score: float = 95.0,
     marginal_score: float = 75.0,
 ) -> Case:
-    """What ``compare`` gives to the judge; arguments and errors are the same."""
+    """Return what ``compare`` gives to the judge. Arguments and errors are the same."""
     check_numbers(
         alpha=alpha,
         canary_share=canary_share,
@@ -175,32 +175,51 @@ def prepared(
     _check_span(arms)
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
     samples = _samples(arms, start_s)
-    last_s = float(samples.due_s.max()) if len(samples) else 0.0
-    now = last_s if now_s is None else now_s
-    if any("phase" in arm for arm in arms):
-        lengths = [len(arm["time_s"]) for arm in arms]
-        windows = _windows(samples.due_s, *_numbered(arms, "phase", _STEADY, lengths))
-    else:
-        end_s = max(min(now, horizon_s or now), math.nextafter(last_s, math.inf))
-        windows = (Phase(name=_STEADY, kind=PhaseKind.STEADY, start_s=0.0, end_s=end_s),)
-    plan = Plan(
-        scenario="arrays",
-        service="",
-        target="files",
-        phases=_planned(windows, phases, horizon_s),
-        objectives=judged,
-        canary_share=0.5 if canary_share is None else canary_share,
-        rate_rps=len(samples) / now if now > 0 else 0.0,
-        seed=0,
-        judge=JudgeSettings(alpha=alpha, pass_score=pass_score, marginal_score=marginal_score),
-    )
+    now = now_s if now_s is not None else float(samples.due_s.max()) if len(samples) else 0.0
+    windows = _seen_phases(arms, samples.due_s, end_s=min(now, horizon_s or now))
+    settings = JudgeSettings(alpha=alpha, pass_score=pass_score, marginal_score=marginal_score)
+    planned = _planned(windows, phases, horizon_s)
+    plan = _plan(planned, judged, settings, share=canary_share, rate_rps=len(samples) / now if now > 0 else 0.0)
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
     evidence = Evidence(samples=samples, phases=windows)
     return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
 
 
+def _seen_phases(
+    arms: Sequence[Mapping[str, NDArray[Any]]], due_s: NDArray[np.float64], *, end_s: float
+) -> tuple[Phase, ...]:
+    """Return the phases that the columns name, or one steady phase to ``end_s`` if they name none."""
+    if any("phase" in arm for arm in arms):
+        lengths = [len(arm["time_s"]) for arm in arms]
+        return _windows(due_s, *_numbered(arms, "phase", _STEADY, lengths))
+    last_s = float(due_s.max()) if len(due_s) else 0.0
+    end_s = max(end_s, math.nextafter(last_s, math.inf))
+    return (Phase(name=_STEADY, kind=PhaseKind.STEADY, start_s=0.0, end_s=end_s),)
+
+
+def _plan(
+    phases: tuple[PhasePlan, ...],
+    objectives: tuple[Objective, ...],
+    judge: JudgeSettings,
+    *,
+    share: float | None,
+    rate_rps: float,
+) -> Plan:
+    return Plan(
+        scenario="arrays",
+        service="",
+        target="files",
+        phases=phases,
+        objectives=objectives,
+        canary_share=0.5 if share is None else share,
+        rate_rps=rate_rps,
+        seed=0,
+        judge=judge,
+    )
+
+
 def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> Samples:
-    """Both arms in one."""
+    """Return the samples of both arms together."""
     lengths = [len(arm["time_s"]) for arm in arms]
     total = sum(lengths)
     operations, operation = _numbered(arms, "endpoint", "", lengths)
@@ -223,7 +242,7 @@ def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> Samp
 def _numbered(
     arms: Sequence[Mapping[str, NDArray[Any]]], column: str, default: str, lengths: Sequence[int]
 ) -> tuple[tuple[str, ...], NDArray[np.int16]]:
-    """The different texts of a column in both arms, in order, and each row's number among them."""
+    """Return the distinct texts of a column in both arms, in order, and each row's number among them."""
     if not any(column in arm for arm in arms) or not sum(lengths):
         return (default,), np.zeros(sum(lengths), np.int16)
     texts = [arm.get(column, np.full(length, default)) for arm, length in zip(arms, lengths, strict=True)]
@@ -231,9 +250,9 @@ def _numbered(
 
 
 def numbered(texts: NDArray[np.str_]) -> tuple[tuple[str, ...], NDArray[np.int16]]:
-    """The different ``texts`` (shape (n,)) in order, and each one's number among them (shape (n,)).
+    """Return the distinct ``texts`` (shape (n,)) in order, and each one's number among them (shape (n,)).
 
-    Few names are found by striking out one after the other, which is far cheaper than sorting as many texts.
+    A few names are found by searching for one after the other, which is far cheaper than sorting all texts.
     """
     number = np.full(len(texts), -1, np.int16)
     found: list[str] = []
@@ -285,7 +304,7 @@ def _check_span(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
 
 
 def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[np.int16]) -> tuple[Phase, ...]:
-    """The phases that were seen, by the times of their requests. Raises JudgeInputError when they overlap."""
+    """Return the observed phases, by the times of their requests. Raises JudgeInputError if they overlap."""
     windows = []
     for index, name in enumerate(names if len(due_s) else ()):
         own = due_s[number == index]
@@ -302,7 +321,7 @@ def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[n
 
 
 def _instance_warnings(arms: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[str, ...]:
-    """What the instances say: one alone cannot be told from its node, and unlike ones hide the build."""
+    """Return warnings about instances: one alone is confounded with its node, and different ones hide the build."""
     warnings = []
     for name, arm in zip(ARMS, arms, strict=True):
         if "instance" not in arm or not len(arm["time_s"]):

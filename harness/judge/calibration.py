@@ -1,8 +1,8 @@
-"""What an environment's own noise is: learned from runs of the same build in both arms (A/A), used by later judgements.
+"""Learn the noise of an environment from runs with the same build in both arms (A/A), for later judgements.
 
-Within one run slow noise of one arm can hardly be told from a slower build; between runs it can. So
-A/A runs of one environment give, per indicator, the variance between equal arms beyond that of
-independent requests. Later judgements never assume less, and say so.
+Within one run, slow noise in one arm looks like a slower build; across runs it does not. So A/A runs in one environment
+give, for each indicator, the variance between equal arms beyond that of independent requests. Later judgements assume
+at least this variance, and say so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualRun:
-    """A run of equal builds, and whether the judge failed it."""
+    """A run with the same build in both arms, and whether the judge failed it."""
 
     samples: Samples
     phases: tuple[Phase, ...]
@@ -41,10 +41,10 @@ class EqualRun:
 class Calibration:
     """Noise of one environment.
 
-    environment: free text, such as the host and target. runs: A/A runs it was learned from, ``failed``
-    of which the judge failed. excess: per indicator, variance beyond independent requests per unit
-    of weight and second (``Weights.least_factor``). control: whether a run with a known delay on the
-    canary was failed, None when there was none.
+    environment: free text, such as the host and target. runs: the number of A/A runs; the judge failed ``failed`` of
+    them. excess: for each indicator, the variance beyond that of independent requests, per unit of weight and second
+    (``Weights.least_factor``). control: whether the judge failed a run with a known delay in the canary; None if there
+    was no such run.
     """
 
     environment: str
@@ -54,7 +54,7 @@ class Calibration:
     control: bool | None = None
 
     def planned(self, plan: Plan) -> Plan:
-        """The plan with this noise, so that the record holds what the verdict rests on."""
+        """Return the plan with this noise, so that the record contains everything that the verdict depends on."""
         return replace(plan, judge=replace(plan.judge, noise=dict(self.excess), noise_from=str(self)))
 
     def __str__(self) -> str:
@@ -72,11 +72,11 @@ class Calibration:
 def learn(
     runs: Sequence[EqualRun], objectives: Sequence[Objective], *, environment: str, block_s: float, control: bool | None
 ) -> Calibration:
-    """The calibration that runs of equal builds give for the indicators of ``objectives``.
+    """Return the calibration that runs of equal builds give for the indicators of ``objectives``.
 
-    Per indicator the larger of two estimates: the mean square of the differences between the arms,
-    each in units of independent requests, and the mean of what each run's own blocks say. Raises
-    JudgeInputError for fewer than three runs: less says nothing about the noise between runs.
+    For each indicator this is the larger of two estimates: the mean square of the differences between the arms, in
+    units of independent requests, and the mean overdispersion within the runs. Raises JudgeInputError for fewer than
+    three runs, which say nothing about the noise between runs.
     """
     if len(runs) < 3:
         raise JudgeInputError(f"calibration: expected at least 3 runs of equal builds, found {len(runs)}")
@@ -102,7 +102,7 @@ def learn(
 
 
 def _noise(objective: Objective, scene: Scene) -> tuple[float, float, float] | None:
-    """Squared difference in units of independent requests, overdispersion of the blocks, weight per second."""
+    """Return the squared difference in units of independent requests, the overdispersion, and the weight per second."""
     evidence = indicator_of(objective).contrast(objective, scene)
     if not isinstance(evidence, RootEvidence) or evidence.weight_rate is None:
         return None  # noise between runs cannot be learned for this indicator
@@ -118,7 +118,7 @@ def _excess(values: Sequence[tuple[float, float, float]]) -> float:
 
 
 def calibration_json(calibration: Calibration) -> str:
-    """The calibration as the text of a file."""
+    """Return the calibration as the text of a file."""
     content = {
         "format_version": FORMAT_VERSION,
         "environment": calibration.environment,
@@ -131,7 +131,7 @@ def calibration_json(calibration: Calibration) -> str:
 
 
 def read_calibration(text: str, file: Path | str) -> Calibration:
-    """The calibration in ``text``. Raises JudgeInputError, naming ``file`` and key, for anything else."""
+    """Return the calibration in ``text``. Raises JudgeInputError, naming ``file`` and key, for anything else."""
     try:
         content: Json = json.loads(text)
     except ValueError as error:

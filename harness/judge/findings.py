@@ -1,4 +1,4 @@
-"""From measurement to finding: which answer the evidence supports, how sure, and what would settle it."""
+"""Turn a measurement into a finding: the verdict that the evidence supports, its confidence, and what is missing."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from harness.stats.tails import t_quantile
 from harness.stats.window import Window
 
 REST_FACTOR = 3.0
-_POWER_SIGMAS = 1.0  # more than even odds: 84 of 100 runs with this many requests show it
+_POWER_SIGMAS = 1.0  # 84 of 100 runs with this many requests show it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseView:
     """One phase as one objective sees it.
 
-    alpha: this objective's and phase's part of the run's alpha. stretches: parts of the phase that harm
-    is looked for in, the whole of it first, with their parts of alpha. pooled: a short phase's requests with those of the steady phase.
+    alpha: the part of the run's alpha for this objective and phase. stretches: the parts of the phase in which harm is
+    looked for, the whole phase first, with their parts of alpha. pooled: a short phase's requests together with those
+    of the steady phase.
     """
 
     look: Look
@@ -40,7 +41,7 @@ class PhaseView:
 
 
 def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...]) -> Finding:
-    """The objective's finding in one phase. ``known``: operations that samples have, for the message."""
+    """Return the objective's finding in one phase. ``known``: names of the endpoints of all requests, for messages."""
     measured = measure(objective, view.scene)
     if measured is None:
         return _without_evidence(objective, view, known)
@@ -70,10 +71,10 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
 
 
 def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[bool, bool]:
-    """Whether harm is proven at this part of the run's alpha, and whether harm beyond the tolerance is.
+    """Whether this part of the run's alpha proves harm, and whether it proves harm beyond the tolerance.
 
-    Both at the same part: a canary exactly at its tolerance in many places must not fail more often
-    than one that is as good as the baseline.
+    Both use the same part: a canary exactly at its tolerance in many places must not fail more often than one that is
+    as good as the baseline.
     """
     harm = beyond = False
     restarts = indicator_of(objective).restarts
@@ -100,10 +101,10 @@ def _verdict(objective: Objective, view: PhaseView, measured: Measurement, *, ha
 
 
 def _settled(objective: Objective, view: PhaseView) -> bool:
-    """Whether being within tolerance would be shown at the planned end even if the rest went badly.
+    """Whether the phase would end within tolerance even if the rest of it went badly.
 
-    Harm may begin late. So before its end a phase passes only if it stays within tolerance with a rest
-    that is ``REST_FACTOR`` times what is tolerated: what was seen must be within a smaller tolerance.
+    Harm may begin late. So a phase passes before its end only if it stays within tolerance with a rest that is
+    ``REST_FACTOR`` times worse than tolerated: what was observed must be within a smaller tolerance.
     """
     seen = min(view.look.seen_s / view.look.planned_s, 1.0)
     if view.look.complete or not objective.tolerates:
@@ -123,8 +124,8 @@ def _settled(objective: Objective, view: PhaseView) -> bool:
 def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) -> float:
     """The chance of being beyond tolerance, on a scale where ``SHOWN`` is enough for a pass.
 
-    A phase that is not complete needs what holds at every look. A short phase has a lower bar of its
-    own, or is shown together with the steady phase as long as nothing speaks of harm.
+    A phase that is not complete needs a bound that holds at every look. A short phase needs less confidence, or is
+    judged together with the steady phase as long as nothing points to harm.
     """
     own = measured.chances.within
     if not view.look.complete:
@@ -178,7 +179,7 @@ def _labels(objective: Objective) -> str:
 
 
 def _missing(objective: Objective, view: PhaseView, measured: Measurement, error: float | None) -> str:
-    """How many canary requests, and seconds at this rate, would show it one way or the other."""
+    """How many canary requests, and seconds at this rate, would settle the finding either way."""
     difference, margin, have = measured.difference, measured.margin, measured.canary.n
     if measured.relative and measured.baseline.value == 0 and margin is not None:
         return "an absolute tolerance: the baseline is 0, and no difference is a share of that"

@@ -1,10 +1,10 @@
-"""Fixed limits, as Flagger and Argo Rollouts check them: the canary alone, window by window.
+"""Check fixed limits as Flagger and Argo Rollouts do: the canary alone, window by window.
 
-Each window of a judged phase is one check of each objective that has an absolute limit. An objective
-fails with its ``failed_checks``-th failed check (they add up, as Flagger's ``threshold`` and Argo's
-``failureLimit`` count them), or when every check failed; at the end its last window decides whether it
-is well. A window without data is no success, and an objective without one in a phase, or in the last
-window, is not known to be well. The baseline is not looked at, so a shared fault fails an innocent canary.
+Each window of a judged phase is one check of each objective that has an absolute limit. An objective fails with its
+``failed_checks``-th failed check (they add up, as for Flagger's ``threshold`` and Argo's ``failureLimit``), or if every
+check failed; otherwise the last window decides whether it passes. A window without data is no success: an objective
+without data in a phase, or in the last window, is inconclusive. The baseline is not considered, so a fault that hits
+both arms can fail a good canary.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.model.verdict import Analysis, Estimate, Finding, Verdict
 WINDOW_S = 10.0
 FAILED_CHECKS = 5
 ALPHA = 1.0
-"""Nothing bounds how often an innocent canary fails."""
+"""No bound: nothing limits how often a good canary fails."""
 
 _METHOD = "fixed limit, checked by window"
 _WORST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.MARGINAL)
@@ -35,7 +35,7 @@ _WORST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.MARGINAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """The checks of one objective in one phase, in order: the canary's values, NaN without data; the baseline's beside them."""
+    """The checks of one objective in one phase, in order: values of the canary and the baseline, NaN without data."""
 
     phase: str
     points: Points
@@ -47,14 +47,14 @@ class Checks:
 
     @property
     def count(self) -> int:
-        """All checks, with data or without."""
+        """The number of checks, with or without data."""
         return int(self.points.values.size)
 
 
 class LimitsJudge:
-    """Absolute limits only; objectives without one are not judged and so keep the run from passing.
+    """Judges absolute limits only. An objective without one is inconclusive, so the run cannot pass.
 
-    window_s: seconds that one check looks at. failed_checks: how many failed ones an objective may not reach.
+    window_s: the length of the window of one check. failed_checks: the number of failed checks that fails an objective.
     """
 
     name = "limits"
@@ -65,7 +65,7 @@ class LimitsJudge:
         self.failed_checks = failed_checks
 
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
-        """The checks so far as an analysis; see ``harness.judge.port.Judge``."""
+        """Return the checks so far as an analysis; see ``harness.judge.port.Judge``."""
         check_samples(evidence.samples)
         findings: list[Finding] = []
         for objective in plan.objectives:
@@ -131,7 +131,7 @@ class LimitsJudge:
 
 
 def _obstacle(objective: Objective) -> str | None:
-    """Why an objective cannot be checked against a limit, or None."""
+    """Return why an objective cannot be checked against a limit, or None if it can."""
     if objective.limit is None:
         return "it has no absolute limit, such as latency_p99 < 500ms"
     if indicator_of(objective).in_interval is None:
@@ -182,7 +182,7 @@ def _mean(points: Points) -> Estimate | None:
 
 
 def _scored(findings: Sequence[Finding], verdict: Verdict, plan: Plan) -> tuple[float, tuple[Finding, ...]]:
-    """The weighted share of passed findings, capped by the verdict, and what each finding took from 100."""
+    """Return the score, within the limits of the verdict, and the findings with the points that each of them cost."""
     rows = [0.0 if finding.objective.muted else finding.objective.weight for finding in findings]
     per_objective = [sum(other.objective is finding.objective for other in findings) for finding in findings]
     total = sum(row / count for row, count in zip(rows, per_objective, strict=True))
@@ -215,7 +215,7 @@ def _reason(counted: Sequence[Finding], verdict: Verdict, *, final: bool) -> str
 
 
 def _listed(findings: Sequence[Finding]) -> str:
-    """What each objective and phase has to say; those that say the same stand in one list before it."""
+    """List the reasons, each one once, after the objectives and phases that have it."""
     places: dict[str, list[str]] = {}
     for finding in findings:
         place = f"{finding.objective.text}{f' [{finding.phase}]' if finding.phase else ''}"

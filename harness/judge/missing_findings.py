@@ -1,4 +1,4 @@
-"""Findings for what cannot be judged (yet): a phase that has not begun, or none in which an objective holds."""
+"""Findings about what cannot be judged: a phase that has not begun, or an objective that no phase can show."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.model.verdict import Finding, Verdict
 
 
 def not_begun(objective: Objective, phase: str) -> Finding:
-    """A phase of the plan that is still to come."""
+    """Return the finding about a planned phase that has not begun."""
     reason = f"{objective.name}: the {phase} phase has not begun"
     return _unjudged(objective, phase, reason, missing=f"the {phase} phase")
 
 
 def in_no_phase(objective: Objective, phases: Sequence[Phase | PhasePlan]) -> Finding:
-    """No phase of the run is one in which the objective holds: nothing was shown, so nothing passes."""
+    """Return the finding about an objective that applies to no phase: nothing was shown, so it cannot pass."""
     wanted = _wanted(objective)
     judged = list(dict.fromkeys(phase.name for phase in phases if phase.kind.judged))
     reason = f"{objective.text}: it needs {wanted}, and the run has none; judged phases: {_listed(judged)}"
@@ -29,7 +29,7 @@ def in_no_phase(objective: Objective, phases: Sequence[Phase | PhasePlan]) -> Fi
 
 
 def nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...]) -> tuple[str, str]:
-    """Why there is nothing to compare, and what is missing. ``known``: names of the endpoints of all requests."""
+    """Return why there is nothing to compare, and what is missing. known: the endpoints of all requests."""
     indicator = indicator_of(objective)
     needs = indicator.needs(objective)
     if indicator.spec.source is Source.SERIES:

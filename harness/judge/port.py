@@ -1,4 +1,4 @@
-"""What every judge offers."""
+"""The interface of a judge."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.stats.table import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that has been seen so far. ``phases`` holds the windows that have begun, the last one cut at now.
+    """Everything that has been observed so far. ``phases`` are those that have begun; the last one ends now.
 
-    table: the same samples already reduced (``harness.stats.table``), for callers that look often or
-    have more samples than memory; judges that can take it then leave ``samples`` alone.
+    table: the same samples, already reduced (``harness.stats.table``), for callers that look often or have more samples
+    than memory. A judge that can use the table then ignores ``samples``.
     """
 
     samples: Samples
@@ -27,17 +27,17 @@ class Evidence:
 
 
 class Judge(Protocol):
-    """Called the same way at every look at a running test and once more at its end."""
+    """Called in the same way at every look at a running test and at its end."""
 
     @property
     def name(self) -> str:
-        """The name it is chosen by."""
+        """The name that the configuration uses."""
         ...
 
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
-        """Everything seen so far, the plan, and now (seconds since the first due request) give an analysis.
+        """Return an analysis of everything observed so far, ``now_s`` seconds after the first due request.
 
-        ``final`` says that nothing more will come. Same input, same bytes. Raises JudgeInputError
-        for numbers that no judge can take; too little evidence is a verdict, never an error.
+        final: whether no more evidence will come. The same input gives the same bytes. Raises JudgeInputError for
+        numbers that no judge can use. Too little evidence is a verdict, not an error.
         """
         ...

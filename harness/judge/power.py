@@ -1,4 +1,4 @@
-"""What a planned run will be able to see, before a request is sent."""
+"""Predict the differences that a planned run will be able to show, before a request is sent."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ POWER = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visible:
-    """What one objective can see in one phase.
+    """What one objective can show in one phase.
 
-    smallest: the smallest difference that fails in 95 of 100 runs, in the unit of ``Finding.difference``;
-    None where it cannot be told beforehand. relative: whether that is a share of the baseline.
-    shown: the smallest tolerance that an equal canary is shown to be within in 95 of 100 runs.
-    requests: planned requests of the canary. resolution: see ``harness.judge.prediction.Prediction``.
+    smallest: the smallest difference that fails in 95 of 100 runs, in the unit of ``Finding.difference``; None if it
+    cannot be predicted. relative: whether differences are shares of the baseline. shown: the smallest tolerance that an
+    equal canary is shown to be within in 95 of 100 runs. requests: planned requests of the canary. resolution: see
+    ``harness.judge.prediction.Prediction``.
     """
 
     objective: Objective
@@ -47,12 +47,13 @@ class Visible:
             formatting.difference(size, style_of(self.objective), relative=self.relative)
             for size in (self.smallest, self.shown)
         )
-        return f"{place}: fails from {seen} on, passes tolerances from {shown} on ({formatting.rounded_count(self.requests)} requests)"
+        requests = formatting.rounded_count(self.requests)
+        return f"{place}: fails from {seen} on, passes tolerances from {shown} on ({requests} requests)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What a given effect needs: canary requests in one phase, and seconds at the planned rate and share."""
+    """What it takes to show an effect: canary requests in one phase, and seconds at the planned rate and share."""
 
     requests: float
     seconds: float
@@ -62,7 +63,7 @@ class Need:
 
 
 def visible_effects(plan: Plan, assumed: Assumed | None = None) -> tuple[Visible, ...]:
-    """The smallest visible effect of every objective in every judged phase of ``plan``."""
+    """Return the smallest visible effect of every objective in every judged phase of ``plan``."""
     objectives = plan.objectives or default_objectives()
     parts = alpha_parts(plan, objectives)
     return tuple(
@@ -74,7 +75,7 @@ def visible_effects(plan: Plan, assumed: Assumed | None = None) -> tuple[Visible
 
 
 def needed(plan: Plan, objective: Objective, effect: float, assumed: Assumed | None = None) -> Need | None:
-    """Requests and seconds that one phase needs to fail ``effect`` in 95 of 100 runs; None if that cannot be known.
+    """Return what one phase needs to fail ``effect`` in 95 of 100 runs, or None if that cannot be predicted.
 
     ``effect`` is in the unit of ``Visible.smallest``; the phase is the longest one the objective is judged in.
     """

@@ -1,4 +1,4 @@
-"""The score from 0 to 100: where every lost point went."""
+"""The score from 0 to 100, and what every lost point was lost for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAIL_CAP = 49.0
 
 
 def weighted(findings: Sequence[Finding], seconds: Sequence[float]) -> list[Finding]:
-    """Findings with their share of the total: objectives count by weight, and groups by those of theirs; then phases by length."""
+    """Return the findings with their weights in the score: an objective's weight, divided by the length of phases."""
     live = [index for index, finding in enumerate(findings) if not finding.objective.muted]
     weights = {_key(findings[index]): findings[index].objective.weight for index in live}
     shares = [0.0] * len(findings)

@@ -1,10 +1,9 @@
-"""The default judge: fails on proof, passes on proof, and says what is missing otherwise.
+"""The default judge: it fails on proof, passes on proof, and otherwise says what is missing.
 
-Every objective is compared in every judged phase, block by block of time (``harness.stats.contrast``),
-with the long-run variance of the blocks. A canary is failed when harm beyond its tolerance is proven
-at the run's ``alpha`` (shared out by ``looks``). It passes only when
-every objective is shown within its tolerance in every phase. Called at every look with all that was
-seen so far; the same evidence gives the same analysis.
+Every objective is compared in every judged phase, block by block of time (``harness.stats.contrast``), with the
+long-run variance of the blocks. A canary fails if harm beyond its tolerance is proven at the run's ``alpha``, which
+``alpha_spending`` divides. It passes only if every objective is shown to be within its tolerance in every phase. The
+judge is called at every look with everything observed so far; the same evidence gives the same analysis.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ EARLY_PASS_AFTER = 0.5
 
 
 class FailOn(StrEnum):
-    """What fails a canary: harm beyond the tolerance, or any harm that is proven."""
+    """What fails a canary: proven harm beyond the tolerance, or any proven harm."""
 
     BEYOND_TOLERANCE = "beyond-tolerance"
     ANY_HARM = "any-harm"
@@ -54,7 +53,9 @@ class SequentialJudge:
         objectives = plan.objectives or default_objectives()
         table = evidence.table or reduce_samples(evidence.samples, evidence.phases, block_s=block_seconds(plan))
         begun = looks(plan, evidence.phases, now_s=now_s, final=final)
-        findings, seconds = self._findings(evidence, plan, objectives, table, begun, now_s=now_s, final=final)
+        findings, seconds = self._findings(
+            evidence, plan, objectives, table, begun, until_s=math.inf if final else now_s
+        )
         verdict = self._verdict(findings, begun, plan, now_s=now_s, final=final)
         doubted = doubts(table)
         if verdict is Verdict.PASS and doubted:
@@ -84,12 +85,10 @@ class SequentialJudge:
         table: Table,
         begun: tuple[Look, ...],
         *,
-        now_s: float,
-        final: bool,
+        until_s: float,
     ) -> tuple[list[Finding], list[float]]:
-        """A finding per objective and judged phase, with the phases' lengths in seconds."""
-        parts = alpha_parts(plan, objectives)
-        windows = _Windows(table, until_s=float("inf") if final else now_s)
+        """Return a finding for each objective and judged phase, with the lengths of the phases in seconds."""
+        parts, windows = alpha_parts(plan, objectives), _Windows(table, until_s=until_s)
         findings: list[Finding] = []
         seconds: list[float] = []
         for number, objective in enumerate(objectives):
@@ -98,22 +97,8 @@ class SequentialJudge:
                 if not applies(objective, phase.kind, phase.name):
                     continue
                 alpha = parts.get((number, phase.name), plan.judge.alpha / len(objectives) / len(begun))
-                view = PhaseView(
-                    look=look,
-                    scene=Scene(
-                        window=windows.of(look, objective),
-                        share=plan.canary_share,
-                        steady=windows.steady(objective, begun),
-                        series=evidence.series,
-                        start_s=phase.start_s,
-                        end_s=phase.end_s,
-                        excess=excess_of(plan, objective),
-                    ),
-                    stretches=windows.stretches(look, objective),
-                    pooled=windows.with_steady(look, objective, begun),
-                    plan=plan,
-                    alpha=alpha,
-                    any_harm=self.fail_on is FailOn.ANY_HARM,
+                view = self._view(
+                    objective, look, evidence=evidence, plan=plan, begun=begun, windows=windows, alpha=alpha
                 )
                 findings.append(finding_of(objective, view, known=table.operations))
                 seconds.append(look.planned_s)
@@ -125,6 +110,37 @@ class SequentialJudge:
                 findings.append(in_no_phase(objective, [*evidence.phases, *plan.phases]))
                 seconds.append(plan.duration_s)
         return findings, seconds
+
+    def _view(
+        self,
+        objective: Objective,
+        look: Look,
+        *,
+        evidence: Evidence,
+        plan: Plan,
+        begun: tuple[Look, ...],
+        windows: _Windows,
+        alpha: float,
+    ) -> PhaseView:
+        """Return what an objective is measured on in one phase."""
+        scene = Scene(
+            window=windows.of(look, objective),
+            share=plan.canary_share,
+            steady=windows.steady(objective, begun),
+            series=evidence.series,
+            start_s=look.phase.start_s,
+            end_s=look.phase.end_s,
+            excess=excess_of(plan, objective),
+        )
+        return PhaseView(
+            look=look,
+            scene=scene,
+            stretches=windows.stretches(look, objective),
+            pooled=windows.with_steady(look, objective, begun),
+            plan=plan,
+            alpha=alpha,
+            any_harm=self.fail_on is FailOn.ANY_HARM,
+        )
 
     def _verdict(
         self, findings: list[Finding], begun: tuple[Look, ...], plan: Plan, *, now_s: float, final: bool
@@ -139,7 +155,7 @@ class SequentialJudge:
 
 
 class _Windows:
-    """The windows of one look, each made once."""
+    """The windows of one look; each one is made once."""
 
     def __init__(self, table: Table, *, until_s: float) -> None:
         self._table, self._until_s = table, until_s
@@ -147,7 +163,7 @@ class _Windows:
         self._parts: dict[tuple[str, str | None], tuple[tuple[Window, float], ...]] = {}
 
     def of(self, look: Look, objective: Objective) -> Window:
-        """What an objective sees of a phase; blocks that are not over are left out."""
+        """Return the requests of a phase that an objective is about, without blocks that are not over."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._made:
             span_s = look.phase.start_s, look.phase.end_s
@@ -155,7 +171,7 @@ class _Windows:
         return self._made[key]
 
     def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, float], ...]:
-        """The phase, and the parts of it that start anew, with their parts of alpha."""
+        """Return the whole phase and its later stretches, with their parts of alpha."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._parts:
             whole = self.of(look, objective)
@@ -164,23 +180,23 @@ class _Windows:
         return self._parts[key]
 
     def steady(self, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
-        """The steady phase, None when there is none."""
+        """Return the steady phase, or None if there is none."""
         found = next((other for other in begun if other.phase.kind is PhaseKind.STEADY), None)
         return None if found is None else self.of(found, objective)
 
     def with_steady(self, look: Look, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
-        """A short phase together with the steady one; None for other phases."""
+        """Return a short phase together with the steady one, or None for another phase."""
         steady = self.steady(objective, tuple(other for other in begun if not other.short))
         return joined(steady, self.of(look, objective)) if look.short and steady is not None else None
 
 
 def excess_of(plan: Plan, objective: Objective) -> float:
-    """The noise to assume for an objective; that of the whole indicator for one of its endpoints."""
+    """Return the noise to assume for an objective. An objective about one endpoint gets that of its indicator."""
     return plan.judge.noise.get(objective.plain_name, 0.0)
 
 
 def block_seconds(plan: Plan) -> float:
-    """Width of the blocks of time: a second, half of one in runs under a minute and a half, more in runs over an hour."""
+    """Return the width of the blocks of time: 1 s, 0.5 s in runs under 90 s, and more in runs over an hour."""
     if plan.duration_s < LONG_RUN_S:
         return 0.5
     return float(max(1, math.ceil(plan.duration_s / MOST_BLOCKS)))
@@ -192,7 +208,7 @@ def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:
 
 
 def _reason(verdict: Verdict, findings: tuple[Finding, ...], score: float, plan: Plan, *, final: bool) -> str:
-    """One sentence for people: the worst finding that made the verdict, and how many others did."""
+    """Return one sentence for people: the worst finding that made the verdict, and how many others did."""
     live = [finding for finding in findings if not finding.objective.muted]
     if not live:
         return "no objective could be judged: every one of them is muted"

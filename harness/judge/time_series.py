@@ -1,4 +1,4 @@
-"""Indicators by interval: the points that judges of time series compare, one a window and arm."""
+"""Indicators by interval: the points that judges of time series compare, one for each interval and arm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROUNDING_S = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of time in seconds since the first due request, end exclusive."""
+    """A span of time in seconds since the first due request; the end is exclusive."""
 
     start_s: float
     end_s: float
@@ -30,14 +30,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """One arm's indicator in each span, shape (n,), NaN without data; ``requests`` is what it was computed from."""
+    """One arm's values in each span (shape (n,), NaN without data), and the number of requests or readings used."""
 
     values: NDArray[np.float64]
     requests: int
 
 
 def check_samples(samples: Samples) -> None:
-    """Raise JudgeInputError, naming the row, for due times or latencies that are no finite seconds of at least 0."""
+    """Raise JudgeInputError, naming the row, unless due times and latencies are finite and at least 0."""
     for name in ("due_s", "latency_s"):
         column = getattr(samples, name)
         wrong = ~(np.isfinite(column) & (column >= 0))
@@ -50,13 +50,13 @@ def check_samples(samples: Samples) -> None:
 
 
 def judged_phases(objective: Objective, phases: Sequence[Phase]) -> tuple[Phase, ...]:
-    """The phases in which an objective holds: those with evidence, or the ones its label names."""
+    """Return the judged phases that an objective applies to: all of them, or those that its label names."""
     wanted = objective.labels.get("phase")
     return tuple(phase for phase in phases if phase.kind.judged and wanted in {None, phase.name, phase.kind.value})
 
 
 def spans_of(phase: Phase, length_s: float, *, until_s: float) -> tuple[Span, ...]:
-    """The whole intervals of a phase that have ended by ``until_s``; what is left at its end is no interval."""
+    """Return the whole intervals of a phase that have ended by ``until_s``; a remainder is left out."""
     end_s = min(phase.end_s, until_s)
     whole = int((end_s - phase.start_s) / length_s + _ROUNDING_S)
     return tuple(
@@ -66,7 +66,7 @@ def spans_of(phase: Phase, length_s: float, *, until_s: float) -> tuple[Span, ..
 
 
 def points_of(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> Points:
-    """The indicator of one arm in each span, in its own unit (seconds, ratio, requests per second).
+    """Return the indicator of one arm in each span, in its own unit (seconds, ratio, requests per second).
 
     An indicator that has no value of one arm in an interval gives NaN.
     """
@@ -83,7 +83,7 @@ def points_of(evidence: Evidence, objective: Objective, arm: int, spans: Sequenc
 
 
 def _requests(samples: Samples, objective: Objective, arm: int, spans: Sequence[Span]) -> list[Interval]:
-    """One arm's requests in each span."""
+    """Return one arm's requests in each span."""
     failed = samples.failed
     used = _of_arm(samples, objective, arm) & (samples.due_s >= spans[0].start_s) & (samples.due_s < spans[-1].end_s)
     if indicator_of(objective).spec.answered_only:
@@ -105,7 +105,7 @@ def _requests(samples: Samples, objective: Objective, arm: int, spans: Sequence[
 
 
 def reads_samples(evidence: Evidence) -> list[str]:
-    """A warning where requests came only as a reduced table, which has no points to read."""
+    """Return a warning if the requests came only as a reduced table, which has no points."""
     if evidence.table is None or len(evidence.samples) or not len(evidence.table.cells):
         return []
     return ["this judge reads single requests and was given none, only their reduced counts"]
@@ -121,7 +121,7 @@ def _of_arm(samples: Samples, objective: Objective, arm: int) -> NDArray[np.bool
 
 
 def _readings(evidence: Evidence, objective: Objective, arm: int, spans: Sequence[Span]) -> list[Interval]:
-    """One arm's readings in each span."""
+    """Return one arm's readings in each span."""
     names = {objective.name, *indicator_of(objective).needs(objective).series}
     series = [one for one in evidence.series if one.name in names and one.arm == ARMS[arm]]
     at_s = np.array([at for one in series for at in one.at_s], dtype=np.float64)

@@ -1,7 +1,7 @@
-"""What forbids a pass although every objective was shown: an arm that fell silent, latencies out of range.
+"""Find what forbids a pass although every objective was shown: a silent arm, or latencies out of range.
 
-Requests that were never made leave no latency and no error; where one arm goes on and the other does not,
-its missing requests may be the worst of all.
+A request that was never made leaves no latency and no error. If one arm goes on and the other one stops, the missing
+requests may be the worst of all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.stats.histogram import BINS
 from harness.stats.table import TOTAL, Table
 
 ENOUGH_EXPECTED = 20.0
-"""Requests missing in one stretch: with as many expected, silence by chance has a probability of e**-20."""
+"""Requests expected in a silent stretch: the probability of no request by chance is then e**-20."""
 SILENT_SHARE = 0.1
 OUT_OF_RANGE_SHARE = 0.01
 
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def doubts(table: Table) -> tuple[str, ...]:
-    """Reasons, in words, why these requests cannot end in a pass; empty as a rule."""
+    """Return the reasons why these requests cannot end in a pass; usually there are none."""
     return (*_silences(table), *_out_of_range(table))
 
 
@@ -39,13 +39,14 @@ def _silences(table: Table) -> Iterator[str]:
             if silent > SILENT_SHARE * rates.shape[1]:
                 yield (
                     f"the {name} made no request in {format_duration(silent * table.block_s)} of the "
-                    f"{format_duration(rates.shape[1] * table.block_s)} of the {phase} phase, while the other arm went on: "
+                    f"{format_duration(rates.shape[1] * table.block_s)} of the {phase} phase, while the other "
+                    "arm went on: "
                     "find out why, then measure again"
                 )
 
 
 def silent_blocks(own: Floats, other: Floats) -> int:
-    """Blocks of stretches in which ``own`` (requests by block, shape (k,)) is zero although ``other`` lets expect many."""
+    """Count the blocks of stretches without requests in ``own`` (by block, shape (k,)) where ``other`` implies many."""
     going = own > 0
     if not going.any() or not other[going].sum():
         return 0
@@ -56,7 +57,7 @@ def silent_blocks(own: Floats, other: Floats) -> int:
 
 
 def _by_block(table: Table, phase: int) -> Floats | None:
-    """Requests of baseline and canary by block of a phase, shape (2, k); None when one arm has none at all."""
+    """Return requests by block of a phase (shape (2, k)), or None if one arm has none at all."""
     own = (table.cells[:, 0] == phase) & (table.cells[:, 3] < len(ARMS))
     blocks, arms, totals = table.cells[own, 1], table.cells[own, 3], table.counts[own, TOTAL]
     if len(np.unique(arms)) < len(ARMS):

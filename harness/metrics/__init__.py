@@ -1,4 +1,4 @@
-"""What the servers' side says of a run: series from Prometheus, by arm."""
+"""What the server side measured during a run: series from Prometheus for each arm."""
 
 from harness.metrics.server_side import QUERIES, server_side_series
 

@@ -1,8 +1,8 @@
-"""Series that the client cannot see, asked of Prometheus in Istio's own metrics.
+"""Ask Prometheus for series that the client cannot see, from Istio's own metrics.
 
-Istio counts an injected abort only at the source and without the destination's version, and a delay's
-time only at the source; these are the destination's (or, where nothing reports as destination, the
-source's) numbers per version of the service under test: what the arms did, whatever the fault did.
+Istio counts an injected abort only at the source and without the destination's version, and the time of a delay only at
+the source. These series are the destination's numbers for each version of the service under test (the source's, if
+nothing reports as destination): what the arms did, whatever the fault did.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STEP_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A PromQL template: ``{selector}`` picks one arm's requests, ``{window}`` is the range."""
+    """A PromQL template: ``{selector}`` selects one arm's requests, ``{window}`` is the range."""
 
     name: str
     unit: str
@@ -56,11 +56,11 @@ def server_side_series(
     gauges: Sequence[Gauge] = (),
     namespace: str = "default",
 ) -> tuple[Series, ...]:
-    """Every query for both arms between two epoch times; an arm without an answer has an empty series.
+    """Return the result of every query for both arms between two epoch times. Without a result the series is empty.
 
-    versions: the version label of each arm (``{"baseline": "v2", "canary": "v3"}``). window: range of
-    the rates; at least four scrape intervals. gauges: asked for beside the standard series. Raises MetricsError
-    when the server does not answer, or answers for a gauge with more than one series.
+    versions: the version label of each arm (``{"baseline": "v2", "canary": "v3"}``). window: the range of the rates, at
+    least four scrape intervals. gauges: further series to ask for. Raises MetricsError if the server does not answer,
+    or if a query for a gauge gives more than one series.
     """
     asked = [
         (query.name, query.unit, arm, _filled(query, service, version, window))
@@ -80,7 +80,7 @@ def _filled(query: Query, service: str, version: str, window: str) -> str:
 
 
 def _replaced(text: str, words: Mapping[str, str]) -> str:
-    """PromQL is full of braces, so only these words are placeholders."""
+    """Replace these words only: PromQL is full of other braces."""
     for word, value in words.items():
         text = text.replace(word, value)
     return text
@@ -90,7 +90,8 @@ def _series(server: Prometheus, name: str, unit: str, arm: str, text: str, *, ze
     found = server.query_range(text, start_s=zero_s, end_s=end_s, step_s=_STEP_S)
     if len(found) > 1:
         raise MetricsError(
-            f"{name}: expected one series of the {arm}, found {len(found)} for {text}: put sum(...), max(...) or avg(...) around it"
+            f"{name}: expected one series of the {arm}, found {len(found)} for {text}: "
+            "put sum(...), max(...) or avg(...) around it"
         )
     times = found[0].times_s if found else ()
     return Series(

@@ -31,7 +31,7 @@ class JudgeSettings:
 
     @property
     def undecided_cap(self) -> float:
-        """The highest score of a run that a person has to decide about, marginal or inconclusive: less than a pass needs."""
+        """The highest score of a marginal or inconclusive run, which a person has to decide about."""
         return max(min(max(self.marginal_score, LOWEST_CAP), self.pass_score - 0.1), 0.0)
 
     @property

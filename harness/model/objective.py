@@ -144,7 +144,7 @@ class _Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Number:
-    """``sign`` is +, - or empty; ``value`` is a size in the base unit (seconds, ratio, requests per second)."""
+    """A number in an objective: its sign (+, - or empty) and its size in the base unit (seconds, ratio, requests/s)."""
 
     at: int
     sign: str
@@ -153,12 +153,12 @@ class _Number:
 
     @property
     def relative(self) -> bool:
-        """A signed percentage is a share of the baseline; an unsigned one is a ratio."""
+        """Whether this is a share of the baseline: a percentage with a sign. Without a sign it is a ratio."""
         return self.unit == "%" and self.sign != ""
 
 
 class _Reader:
-    """Reads one objective from left to right; every error knows its character."""
+    """Reads one objective from left to right; every error points at a character."""
 
     def __init__(self, text: str, specs: Sequence[IndicatorSpec]) -> None:
         self.text, self.specs, self.at = text, specs, 0
@@ -173,7 +173,7 @@ class _Reader:
         return repr(rest[0]) if rest else "the end"
 
     def take(self, pattern: str) -> str | None:
-        """The text that ``pattern`` matches here, after spaces; None and no move when it does not."""
+        """Return the text that ``pattern`` matches after spaces and move behind it, or return None."""
         self.at += len(self.text[self.at :]) - len(self.text[self.at :].lstrip())
         match = re.compile(pattern).match(self.text, self.at)
         if match is None:

@@ -11,7 +11,7 @@ from harness.model.objective import Objective
 
 
 class Verdict(StrEnum):
-    """The four answers a run can give. There is no truth value: four do not fit in two."""
+    """The four answers that a run can give. A verdict has no truth value, because four answers do not fit in two."""
 
     PASS = "pass"  # noqa: S105 - a verdict, no password
     FAIL = "fail"
@@ -23,13 +23,13 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """The exit code a pipeline decides by."""
+        """The exit code that a pipeline decides by."""
         return {"pass": 0, "fail": 1, "marginal": 10, "inconclusive": 11}[self.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A value of one arm: seconds for latencies, a ratio for rates; ``n`` is what it was computed from."""
+    """A value of one arm in the indicator's unit, and the number of requests or readings it was computed from."""
 
     value: float
     n: int
@@ -39,12 +39,12 @@ class Estimate:
 class Finding:
     """One objective in one phase.
 
-    difference, low, high: canary minus baseline with its interval, relative to the baseline when
-    ``relative`` (0.1 is +10 %), in the objective's unit otherwise; None when there is no estimate.
+    difference, low, high: canary minus baseline with its interval, as a share of the baseline if ``relative`` (0.1 is
+    +10 %), otherwise in the indicator's unit; None without an estimate.
     confidence: of the interval, in (0, 1). margin: the tolerance in the same unit as ``difference``.
     score: 0 to 100, the confidence of being within tolerance. weight: its share of the total score.
-    points_lost: what it took from the total score.
-    missing: what would settle an inconclusive finding, in the unit of the remedy.
+    points_lost: how much it lowered the total score.
+    missing: what would settle an inconclusive finding, such as a number of requests.
     """
 
     objective: Objective
@@ -69,9 +69,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """Whether something the verdict rests on really happened.
+    """Whether something that the verdict depends on really happened.
 
-    expected and observed are texts with numbers and units; remedy says what to do when it did not hold.
+    expected and observed are texts with numbers and units; remedy says what to do if the proof failed.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """A judge's answer. ``decided_at_s``: seconds into the run at which it was given; warnings are for people."""
+    """A judge's answer, ``decided_at_s`` seconds into the run. Warnings are for people."""
 
     verdict: Verdict
     reason: str
@@ -100,7 +100,7 @@ class Analysis:
         raise TypeError("an analysis has no truth value; compare analysis.verdict or call require_pass()")
 
     def require_pass(self) -> None:
-        """Return if the verdict is pass; raise the CanaryFinding that says otherwise (an AssertionError)."""
+        """Raise the CanaryFinding (an AssertionError) for the verdict, unless it is pass."""
         if self.verdict is Verdict.PASS:
             return
         kinds = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.special import betainccinv, betaincinv
+from scipy.special import betainc, betaincc, betainccinv, betaincinv
 
 
 def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float, float]:
@@ -23,3 +23,13 @@ def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float,
     low = 0.0 if hits == 0 else float(betaincinv(hits, trials - hits + 1, tail))
     high = 1.0 if hits == trials else float(betainccinv(hits + 1, trials - hits, tail))
     return low, high
+
+
+def binomial_tails(hits: int, trials: int, share: float) -> tuple[float, float]:
+    """Return the probabilities of at least, and of at most, ``hits`` successes in ``trials`` with probability ``share``.
+
+    Both are 1 without trials. Source: the binomial distribution as an incomplete beta function.
+    """
+    at_least = 1.0 if hits == 0 else float(betainc(hits, trials - hits + 1, share))
+    at_most = 1.0 if hits == trials else float(betaincc(hits + 1, trials - hits, share))
+    return at_least, at_most

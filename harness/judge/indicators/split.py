@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.judge.evidence import RootEvidence, TailEvidence
 from harness.judge.indicators.port import Indicator, Needs, Scene
 from harness.judge.prediction import Expected
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_percent
-from harness.stats.limit import rate_limit_root
+from harness.stats.limit import Root
 from harness.stats.split import split_contrast
 
 
@@ -36,15 +38,17 @@ class Split:
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
         """The canary's part of all requests, as a binomial count."""
-        window = scene.window
-        contrast = split_contrast(window, scene.share, excess=scene.excess)
+        contrast = split_contrast(scene.window, scene.share, excess=scene.excess)
         if contrast is None:
             return None
         return RootEvidence(
             contrast=contrast,
             direction=objective.direction,
-            counts=window.counts,
-            limit_root=lambda limit: rate_limit_root(window, limit, errors=False),
+            counts=scene.window.counts,
+            limit_root=lambda limit: Root(
+                value=contrast.root(limit - scene.share, relative=False) / math.sqrt(contrast.noise.factor),
+                degrees=contrast.noise.degrees,
+            ),
         )
 
     def predict(self, objective: Objective, expected: Expected) -> None:  # noqa: ARG002 - the port's signature

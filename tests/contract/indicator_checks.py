@@ -1,0 +1,198 @@
+"""What every indicator has to do, whatever it measures: checks for the built-in ones and for those of a test."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.judge.evidence import RootEvidence, TailEvidence
+from harness.judge.indicators.interaction import Interaction
+from harness.judge.indicators.port import Indicator, Interval, Needs, Scene
+from harness.judge.prediction import Assumed, Expected
+from harness.model.indicator import Direction, Source
+from harness.model.objective import Objective, parse_objective
+from harness.model.phase import Phase, PhaseKind
+from harness.model.record import Series
+from harness.model.samples import Samples
+from harness.stats.table import reduce_samples
+from harness.stats.window import Window, window_of
+
+STEADY_S, PHASE_S, RATE_RPS = 60.0, 60.0, 400
+MARGINS = (0.02, 0.1, 0.3, 1.0, 3.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worse:
+    """How much worse the canary is in everything that an indicator may measure; 1 is equal."""
+
+    factor: float = 1.0
+
+    def window(self, name: str, *, seed: int = 1, without: str = "") -> Window:
+        """Requests of a phase: latencies, errors, missing requests and a slow return after the fault get worse."""
+        rng = np.random.default_rng(seed)
+        count = int(PHASE_S * RATE_RPS)
+        canary = rng.random(count) < 0.5 / self.factor
+        due_s = np.sort(rng.uniform(0, PHASE_S, count))
+        late = due_s < np.where(canary, 10 * (self.factor - 1), 0)
+        latency_s = rng.lognormal(np.log(0.2), 0.8, count) * np.where(canary, self.factor, 1.0) * np.where(late, 20, 1)
+        failed = rng.random(count) < 0.01 * np.where(canary, self.factor**2, 1.0)
+        kept = canary != (without == "canary") if without else np.ones(count, bool)
+        columns = {
+            "due_s": due_s, "latency_s": latency_s, "late_s": np.zeros(count), "arm": canary.astype(np.int8),
+            "status": np.where(failed, 503, 200).astype(np.int16), "operation": np.zeros(count, np.int16),
+            "error": np.zeros(count, np.int16), "size": np.zeros(count, np.int32),
+        }  # fmt: skip
+        samples = Samples(**{key: value[kept] for key, value in columns.items()}, operations=("/",), errors=("",))
+        phase = Phase(name=name, kind=PhaseKind.STEADY, start_s=0.0, end_s=PHASE_S)
+        return window_of(reduce_samples(samples, (phase,), block_s=0.5), name, span_s=(0.0, PHASE_S))
+
+    def series(self, indicator: Indicator, objective: Objective) -> tuple[Series, ...]:
+        """Readings of the series that the indicator needs."""
+        rng = np.random.default_rng(2)
+        at_s = tuple(np.arange(0, PHASE_S).tolist())
+        direction = -1 if objective.direction is Direction.DECREASE else 1
+        return tuple(
+            Series(
+                name=name, arm=arm, unit="MB", source="made", at_s=at_s, values=tuple(level * rng.normal(1, 0.01, 60))
+            )
+            for name in indicator.needs(objective).series
+            for arm, level in (("baseline", 100.0), ("canary", 100.0 * self.factor**direction))
+        )
+
+    def scene(self, indicator: Indicator, objective: Objective) -> Scene:
+        """A phase, after a steady one with equal arms."""
+        return Scene(
+            window=self.window("fault"), share=0.5, steady=Worse().window("steady", seed=3),
+            series=self.series(indicator, objective), end_s=PHASE_S,
+        )  # fmt: skip
+
+
+def objectives(indicator: Indicator) -> Iterator[Objective]:
+    """An objective for every direction that the indicator has, with its example as the tolerance."""
+    spec = indicator.spec
+    name = spec.names.partition(" ")[0].replace("NAME", "memory")
+    amount = re.sub(r"^[+-]", "", spec.example.split(" or ")[0])
+    for worse in spec.worse:
+        condition = {Direction.INCREASE: f"< +{amount}", Direction.DECREASE: f"> -{amount}"}.get(
+            worse, f"within {amount}"
+        )
+        yield parse_objective(f"{name} {condition}", [spec])
+
+
+def check_spec(indicator: Indicator) -> None:
+    """Its names can be parsed, its example is a tolerance, and it says what it needs and how a value looks."""
+    assert list(objectives(indicator))
+    for objective in objectives(indicator):
+        assert (indicator.spec.kind, True) == (objective.kind, objective.tolerates)
+        assert isinstance(indicator.needs(objective), Needs)
+        assert bool(indicator.needs(objective).series) == (indicator.spec.source is Source.SERIES)
+    for short in (False, True):
+        assert indicator.show(0.02, short=short).strip() != indicator.show(0.9, short=short).strip()
+    assert 0 < indicator.alpha_weight < 100
+    assert indicator.counted
+    assert indicator.restarts in {False, True}
+
+
+def check_contrast(indicator: Indicator) -> None:
+    """Equal arms prove nothing, a worse canary does, margins move the tails, and the interval holds the estimate."""
+    for objective in objectives(indicator):
+        relative = objective.relative is not None
+        equal = found(indicator, objective, Worse())
+        worse = found(indicator, objective, Worse(factor=1.7))
+        assert equal.harm_tail(None, relative=relative) > 1e-3 > worse.harm_tail(None, relative=relative)
+        check_tails(worse, relative=relative)
+        assert worse.method
+        assert worse.degrees > 0
+        assert min(worse.baseline.n, worse.canary.n) > 0
+        estimate, (low, high) = worse.estimate(relative=relative), worse.interval(0.025, relative=relative)
+        assert estimate is not None
+        assert low <= estimate <= high
+        assert (low, high) != (-math.inf, math.inf)
+        limits = [worse.limit_tails(limit) for limit in (worse.canary.value * 0.5, worse.canary.value * 1.5)]
+        if objective.direction is not Direction.DECREASE:
+            assert limits[0][0] < 0.5 < limits[1][0]
+            assert limits[1][1] < 0.5 < limits[0][1]
+
+
+def found(indicator: Indicator, objective: Objective, worse: Worse) -> TailEvidence:
+    """The evidence; there is some."""
+    evidence = indicator.contrast(objective, worse.scene(indicator, objective))
+    assert evidence is not None
+    return evidence
+
+
+def check_tails(evidence: TailEvidence, *, relative: bool) -> None:
+    """The wider the margin, the less harm and the more of being within is shown; both are probabilities."""
+    harm = [evidence.harm_tail(margin, relative=relative) for margin in MARGINS]
+    within = [evidence.within_tail(margin, relative=relative) for margin in MARGINS]
+    assert harm == sorted(harm)
+    assert within == sorted(within, reverse=True)
+    assert all(0 <= tail <= 1 for tail in (*harm, *within))
+    assert harm[0] < harm[-1]
+
+
+def check_missing_arm(indicator: Indicator) -> None:
+    """With requests and readings of one arm only there is nothing to compare; of the split that is the evidence."""
+    for objective in objectives(indicator):
+        whole = Worse().scene(indicator, objective)
+        one = replace(
+            whole,
+            window=Worse().window("fault", without="canary"),
+            series=tuple(series for series in whole.series if series.arm == "baseline"),
+        )
+        evidence = indicator.contrast(objective, one)
+        assert evidence is None or (indicator.needs(objective).canary_share and evidence.canary.value == 0)
+
+
+def check_prediction(indicator: Indicator) -> None:
+    """More requests show smaller differences; without requests nothing is predicted."""
+    for objective in objectives(indicator):
+        few, many = (
+            indicator.predict(objective, Expected(weight=weight, blocks=60, assumed=Assumed())) for weight in (1e3, 1e5)
+        )
+        assert (few is None) == (many is None)
+        assert indicator.predict(objective, Expected(weight=0.0, blocks=0.0)) is None
+        if few is not None and many is not None:
+            assert few.fails_from(1e-3, power=0.95) > many.fails_from(1e-3, power=0.95) > 0
+            assert few.passes_from(0.025, power=0.95) > many.passes_from(0.025, power=0.95) > 0
+            assert few.relative or objective.relative is None
+
+
+def check_in_interval(indicator: Indicator) -> None:
+    """An interval with requests and readings has a finite value; an empty one has none, or zero of something."""
+    if indicator.in_interval is None:
+        return
+    some = Interval(
+        latency_s=np.array([0.1, 2.0]), failed=np.array([False, True]), readings=np.array([3.0, 4.0]), seconds=5.0
+    )
+    none = Interval(latency_s=np.empty(0), failed=np.empty(0, bool), readings=np.empty(0), seconds=5.0)
+    for objective in objectives(indicator):
+        assert math.isfinite(indicator.in_interval(objective, some))
+        assert not indicator.in_interval(objective, none) > 0
+
+
+def check_interaction(indicator: Indicator) -> None:
+    """An indicator that can be inside ``interaction(...)`` finds a fault that hurts the canary more."""
+    if not indicator.spec.interaction:
+        return
+    outer = Interaction(inner=indicator)
+    for objective in objectives(indicator):
+        crossed = replace(objective, interaction=True)
+        evidence = outer.contrast(crossed, Worse(factor=1.7).scene(indicator, crossed))
+        assert isinstance(evidence, RootEvidence)
+        assert evidence.harm_tail(None, relative=objective.relative is not None) < 1e-3
+        assert outer.needs(crossed).steady
+
+
+CHECKS: tuple[Callable[[Indicator], None], ...] = (
+    check_spec,
+    check_contrast,
+    check_missing_arm,
+    check_prediction,
+    check_in_interval,
+    check_interaction,
+)
