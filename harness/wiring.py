@@ -20,7 +20,7 @@ from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
 from harness.model.fault import Fault
-from harness.model.json import Json
+from harness.model.json import JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.scenario import Scenario
@@ -100,7 +100,7 @@ def judge_settings(config: Config) -> JudgeSettings:
     )
 
 
-def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, Json]) -> Settings:
+def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, JsonValue]) -> Settings:
     """Return the settings for running ``scenario``. Raises LoadProfileError for an unknown profile."""
     return Settings(
         service=config.service,

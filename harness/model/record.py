@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.declared import Declared
-from harness.model.json import Json
+from harness.model.json import Json, JsonScalar, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.objective import Objective
@@ -25,7 +25,7 @@ class Event:
     at_s: float
     kind: str
     text: str
-    fields: Mapping[str, Json] = field(default_factory=dict)
+    fields: Mapping[str, JsonScalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +125,6 @@ class Record:
     series: tuple[Series, ...] = ()
     resources: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
     proxy_requests: Mapping[str, int] = field(default_factory=dict)
-    manifest: Mapping[str, Json] = field(default_factory=dict)
-    config: Mapping[str, Json] = field(default_factory=dict)
+    manifest: Mapping[str, JsonValue] = field(default_factory=dict)
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
     aborted: str = ""

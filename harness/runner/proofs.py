@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.model.json import Json
 from harness.model.phase import PhaseKind
-from harness.model.record import FaultCount, Record
+from harness.model.record import Event, FaultCount, Record
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent
@@ -138,10 +138,10 @@ def _undisturbed(record: Record) -> Iterator[Proof]:
 
 
 def _watched(record: Record) -> Iterator[Proof]:
-    """Only where nobody looked for a while: limits were not watched, and phases did not end when they should."""
+    """Fail only if the run stalled: no abort condition was checked then, and no phase could end on time."""
     blind = [event for event in record.events if event.kind == BLIND]
-    longest = max(blind, key=lambda event: event.fields.get("seconds", 0.0), default=None)
-    if longest is not None and longest.fields.get("seconds", 0.0) > _BLIND_S:
+    longest = max(blind, key=_stall_s, default=None)
+    if longest is not None and _stall_s(longest) > _BLIND_S:
         yield Proof(
             name="watched",
             held=False,
@@ -149,6 +149,11 @@ def _watched(record: Record) -> Iterator[Proof]:
             observed=f"{longest.text} (before {format_duration(longest.at_s)} of the run)",
             remedy="run again without stopping the harness or letting the machine sleep, or give it more CPU",
         )
+
+
+def _stall_s(event: Event) -> float:
+    seconds = event.fields.get("seconds")
+    return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
 
 def _counted_alike(record: Record) -> Iterator[Proof]:
@@ -175,8 +180,8 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
 
 
 def _touches_tests_only(record: Record) -> bool:
-    cluster = record.config.get("cluster") or {}
-    return record.plan.target == "cluster" and bool(cluster.get("only_test_traffic"))
+    cluster = record.config.get("cluster")
+    return record.plan.target == "cluster" and isinstance(cluster, dict) and bool(cluster.get("only_test_traffic"))
 
 
 def _server_side(record: Record) -> Iterator[Proof]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from harness.judge.port import Judge
 from harness.load.port import Load
 from harness.mesh.port import Mesh
-from harness.model.json import Json
+from harness.model.json import JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.record import Event
@@ -48,8 +48,8 @@ class Settings:
     error_ceiling: float
     kill_file: Path
     look_every_s: float
-    config: Mapping[str, Json]
-    manifest: Mapping[str, Json]
+    config: Mapping[str, JsonValue]
+    manifest: Mapping[str, JsonValue]
     only_test_traffic: bool = False
     workload_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     conditions: tuple[AbortCondition, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.model.json import Json
+from harness.model.json import JsonScalar
 from harness.model.record import Event
 
 
@@ -22,7 +22,7 @@ class Timeline:
         """Return epoch seconds by the clock of the run."""
         return self._now()
 
-    def note(self, kind: str, text: str, **fields: Json) -> None:
+    def note(self, kind: str, text: str, **fields: JsonScalar) -> None:
         """Note something that happened just now."""
         at = self._now()
         event = Event(at_s=at - self.zero, kind=kind, text=text, fields=fields)
