@@ -57,7 +57,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Description:
-    """What the manifest says about a file."""
+    """The entry of a file in the manifest."""
 
     size: int
     sha256: str

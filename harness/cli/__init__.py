@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser of ``harness`` with the options of the command that ``arguments`` name."""
+    """Return the parser of ``harness``, with options for the command that ``arguments`` name."""
     parser = argparse.ArgumentParser(
         prog="harness",
         description="Chaos and canary analysis for services on Kubernetes and Istio.",

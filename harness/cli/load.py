@@ -11,7 +11,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from harness.clients.parquet import write_samples
 from harness.errors import LoadError, UsageError
@@ -88,6 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="Parquet file to write, with a row for every request")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    _add_cluster_arguments(parser)
+
+
+def _add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     cluster = parser.add_argument_group(
         "cluster", "send the load from inside a cluster, with Jobs that are removed afterwards"
     )
@@ -283,7 +286,7 @@ def _line(row: Row) -> str:
     return f"{row.name[:31]:<32}{row.requests:>9}{share:>9}{row.rate_rps:>7.1f}/s{times}"
 
 
-def _document(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> dict[str, Any]:
+def _document(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> dict[str, object]:
     return {
         "verdict": "sent as planned" if all(proof.held for proof in proofs) else Verdict.INCONCLUSIVE.value,
         "plan": asdict(plan),

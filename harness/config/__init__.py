@@ -35,7 +35,7 @@ __all__ = [
 
 
 def read_config(path: Path, *, overrides: Mapping[str, JsonValue] | None = None) -> Config:
-    """The settings of a file. Raises ConfigError that names file, line and key.
+    """Return the settings of a file. Raises ConfigError that names file, line and key.
 
     overrides: values that replace those of the file, by dotted key, e.g. ``{"phases.steady": "10s"}``.
     """
@@ -53,7 +53,7 @@ def read_config(path: Path, *, overrides: Mapping[str, JsonValue] | None = None)
 
 
 def with_environment(config: Config, service: str, version: str, env: Mapping[str, str]) -> Config:
-    """The same settings with more environment for one workload."""
+    """Return the same settings with more environment variables for one workload."""
     workload = config.workload(service, version)
     changed = dataclasses.replace(workload, env={**workload.env, **env})
     old = config.services[service]
@@ -62,7 +62,7 @@ def with_environment(config: Config, service: str, version: str, env: Mapping[st
 
 
 def resolved(config: Config) -> JsonObject:
-    """The settings as JSON values for the record; values whose name says that they are secret are hidden."""
+    """Return the settings as JSON values for the record. Values whose name says that they are secret are hidden."""
     values: JsonObject = to_jsonable_python(config)
     del values["lines"]
     return masked(values)

@@ -1,4 +1,4 @@
-"""From checked keys to ``Config``: compare values with each other and with the disk, and resolve paths."""
+"""Build ``Config`` from checked keys: compare values with each other and with the disk, and resolve paths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.routing.istio.yaml_lines import Document
 
 
 def build(keys: Keys, document: Document) -> Config:
-    """The settings. Raises ConfigError for values that contradict each other, and for files that do not exist."""
+    """Return the settings. Raises ConfigError for values that contradict each other and for missing files."""
     _check_names(keys, document)
     root, judge = document.file.parent, keys.judge
     config = Config(
@@ -91,7 +91,7 @@ def _load(keys: Keys, document: Document) -> LoadSettings:
 
 
 def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
-    """Files by their patterns, in order; each pattern must match."""
+    """Return the files that the patterns match, in order. Raises ConfigError for a pattern without a match."""
     root, found = document.file.parent, []
     for i, pattern in enumerate(keys.istio):
         path = root / pattern

@@ -120,7 +120,7 @@ class ClusterKeys(Section):
 
 
 def cluster_settings(keys: ClusterKeys, root: Path) -> ClusterSettings:
-    """The settings of the section. root: the folder that relative paths start at."""
+    """Return the settings of the section. root: the folder that relative paths start at."""
     given = {name: value for name, value in dict(keys).items() if value is not None}
     given |= {
         "kubeconfig": root / keys.kubeconfig if keys.kubeconfig else None,

@@ -35,7 +35,7 @@ class GaugeKeys(Section):
 
 
 def gauges_of(keys: Mapping[str, GaugeKeys]) -> tuple[Gauge, ...]:
-    """Every gauge of the section, in the order of the file."""
+    """Return every gauge of the section in the order of the file."""
     return tuple(Gauge(name=name, query=gauge.query, unit=gauge.unit or "") for name, gauge in keys.items())
 
 

@@ -74,7 +74,7 @@ class SplitKeys(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """A percentage, or the mapping."""
+        """Return a schema that accepts a percentage or the mapping."""
         mapping = super().__get_pydantic_json_schema__(core_schema, handler)
         return {"anyOf": [*PERCENT_FORMS, mapping]}
 
@@ -140,7 +140,7 @@ class ObjectiveKeys(Section):
         return self
 
     def parsed(self) -> Objective:
-        """The objective as a value."""
+        """Return the objective as a value."""
         options = {name: value for name, value in dict(self).items() if name != "objective"}
         try:
             return parse_objective(self.objective, **options)
@@ -149,7 +149,7 @@ class ObjectiveKeys(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """A text, or the mapping."""
+        """Return a schema that accepts a text or the mapping."""
         return {"anyOf": [{"type": "string"}, super().__get_pydantic_json_schema__(core_schema, handler)]}
 
 

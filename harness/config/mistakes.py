@@ -25,12 +25,12 @@ _EXPECTED = {
 
 
 def mistake(document: Document, place: Place, message: str) -> ConfigError:
-    """An error about the key at ``place``, with its line."""
+    """Return an error about the key at ``place``, with its line."""
     return ConfigError(message, file=document.file, line=document.line(place), path=dotted(place))
 
 
 def wrong(document: Document, place: Place, expected: str, found: JsonValue) -> ConfigError:
-    """An error about a value that is not what was expected."""
+    """Return an error about a value that is not what was expected."""
     return mistake(document, place, f"expected {expected}, found {_shown(found)}")
 
 
@@ -41,7 +41,7 @@ def require_known(document: Document, place: Place, name: str, known: Collection
 
 
 def refusal(document: Document, model: type[Section], error: ValidationError) -> ConfigError:
-    """The error for everything that pydantic refused: the first mistake in the file, then the others, a line each."""
+    """Return an error about the first mistake in the file that pydantic found; a line about each other one follows."""
     found = [_Mistake(document, model, details) for details in error.errors()]
     found.sort(key=lambda one: (one.line, one.kind != "extra_forbidden"))
     first, *others = found
@@ -52,7 +52,7 @@ def refusal(document: Document, model: type[Section], error: ValidationError) ->
 
 
 def dotted(place: Place) -> str:
-    """A place as errors show it: ``services.reviews.versions.v2.command[0]``."""
+    """Return a place in the form of messages: ``services.reviews.versions.v2.command[0]``."""
     text = ""
     for part in place:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -60,7 +60,7 @@ def dotted(place: Place) -> str:
 
 
 def model_at(model: type[Section], place: Place) -> type[Section] | None:
-    """The model of the mapping at ``place`` below ``model``; None when there is no mapping with fixed keys."""
+    """Return the model of the mapping at ``place`` below ``model``, or None if there are no fixed keys."""
     kind: Any = model
     for part in place:
         if isinstance(kind, type) and issubclass(kind, Section):
@@ -119,7 +119,7 @@ def _shown(found: object) -> str:
 
 
 def _existing(value: JsonValue, place: Place) -> Place:
-    """The part of ``place`` that is in the file: a short form such as ``split: 50%`` has fewer keys than its model."""
+    """Return the part of ``place`` that is in the file. A short form such as ``split: 50%`` lacks keys of its model."""
     for depth, part in enumerate(place):
         inside = (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int))
         if not inside:
@@ -129,7 +129,7 @@ def _existing(value: JsonValue, place: Place) -> Place:
 
 
 def _bare(kind: Any) -> Any:
-    """The type without what is around it: ``Annotated``, and the union with None."""
+    """Return a type without ``Annotated`` and without a union with None."""
     if get_origin(kind) in (Union, UnionType):
         return _bare(next(one for one in get_args(kind) if one is not type(None)))
     return _bare(get_args(kind)[0]) if get_origin(kind) is Annotated else kind

@@ -21,7 +21,7 @@ _WIDTH = 100
 
 
 def schema() -> JsonObject:
-    """A JSON Schema that accepts what ``read_config`` accepts, as far as one value at a time can be checked."""
+    """Return a JSON Schema that accepts what ``read_config`` accepts. It checks one value at a time."""
     document: JsonObject = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": "Generated from the models in harness/config by: harness config schema",
@@ -31,12 +31,12 @@ def schema() -> JsonObject:
 
 
 def schema_text() -> str:
-    """The JSON Schema as text, as it is stored in the package."""
+    """Return the JSON Schema as the text that is stored in the package."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def reference() -> str:
-    """An example with every key; a comment above a key tells its meaning and its default."""
+    """Return an example with every key. A comment above a key tells its meaning and its default."""
     (document,) = read_documents(EXAMPLE_FILE, ConfigError)
     places: dict[int, Place] = {}
     for place, line in document.lines.items():
@@ -55,7 +55,7 @@ def reference() -> str:
 
 
 def _explained(place: Place) -> str:
-    """What the comment above a key says; empty for a name that the user chose, such as that of a service."""
+    """Return the comment for a key, or an empty text for a name that the user chose, such as that of a service."""
     section, key = model_at(Keys, place[:-1]), str(place[-1])
     if section is None or key not in section.fields_by_key():
         return ""
@@ -73,7 +73,7 @@ def _shown(default: JsonValue) -> str:
 
 
 def _without_titles(value: JsonObject) -> JsonObject:
-    """The schema without the titles that pydantic makes from names."""
+    """Return the schema without the titles that pydantic makes from names."""
     return {key: _inside(item) for key, item in value.items() if not (key == "title" and isinstance(item, str))}
 
 

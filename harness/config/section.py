@@ -13,7 +13,7 @@ from harness.model.json import JsonObject
 
 
 def key_of(field: str) -> str:
-    """The key in the file of a model's field: ``ready-within`` for ``ready_within_s``."""
+    """Return the key in the file of a field of a model, such as ``ready-within`` for ``ready_within_s``."""
     return re.sub(r"_(s|rps)$", "", field).replace("_", "-")
 
 
@@ -31,17 +31,17 @@ class Section(BaseModel):
 
     @classmethod
     def fields_by_key(cls) -> dict[str, FieldInfo]:
-        """The fields of the model by their keys in the file."""
+        """Return the fields of the model by their keys in the file."""
         return {str(field.alias): field for field in cls.model_fields.values()}
 
     @classmethod
     def defaults(cls) -> JsonObject:
-        """The defaults by key, as the file says them."""
+        """Return the defaults by key, in the form that they have in the file."""
         return cls.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The schema of the mapping, with defaults as the file says them; may be empty if no key is required."""
+        """Return the schema of the mapping, with the defaults. A mapping without required keys may be empty."""
         schema = handler.resolve_ref_schema(handler(core_schema))
         if not schema.get("required"):
             schema["type"] = ["object", "null"]

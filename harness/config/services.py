@@ -66,7 +66,7 @@ class ServiceKeys(Section):
 
 
 def services_of(keys: Mapping[str, ServiceKeys], document: Document) -> dict[str, Service]:
-    """All services in the order of the file.
+    """Return all services in the order of the file.
 
     Raises ConfigError for a call to an unknown service, for services that call each other in a circle and for a
     misspelt placeholder.
@@ -94,7 +94,7 @@ def _service(name: str, keys: ServiceKeys, document: Document) -> Service:
 
 
 def _workload(service: str, version: str, keys: ServiceKeys, document: Document) -> Workload:
-    """A version, with the service's own command and environment as defaults."""
+    """Return a version. It inherits the command and the environment of its service."""
     own, place = keys.versions[version], ("services", service, "versions", version)
     if own.address is not None and not _is_address(own.address):
         raise mistake(document, (*place, "address"), f"expected host:port, found {own.address!r}")
@@ -109,7 +109,7 @@ def _workload(service: str, version: str, keys: ServiceKeys, document: Document)
 
 
 def _filled(document: Document, place: Place, text: str, known: Mapping[str, str]) -> str:
-    """The text with its placeholders replaced; other braces stay, unless they look like a misspelt placeholder."""
+    """Replace the placeholders in a text. Other braces stay, unless they look like a misspelt placeholder."""
     names = [*known, "port"]
     for name in re.findall(r"\{([a-z_]+)\}", text):
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
@@ -125,7 +125,7 @@ def _is_address(text: str) -> bool:
 
 
 def _circle(calls: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Services that call each other in a circle, first and last the same; empty when there are none."""
+    """Return services that call each other in a circle, with the first one repeated at the end, or an empty tuple."""
     done: set[str] = set()
 
     def walk(name: str, way: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,12 +33,12 @@ from harness.model.units import parse_duration, parse_percent
 
 
 def refused(sentence: str) -> PydanticCustomError:
-    """An error whose message is ``sentence``."""
+    """Return an error whose message is ``sentence``."""
     return PydanticCustomError("refused", "{sentence}", {"sentence": sentence})
 
 
 def expected(what: str) -> PydanticCustomError:
-    """An error that says ``expected {what}, found {the value}``."""
+    """Return an error that says ``expected {what}, found {the value}``."""
     return PydanticCustomError("expected", "expected {what}", {"what": what})
 
 
@@ -78,37 +78,37 @@ def _translated(parse: Callable[[Any], float]) -> BeforeValidator:
 
 @dataclass(frozen=True, slots=True)
 class Between(GroupedMetadata):
-    """A number from ``low`` to ``high``."""
+    """Metadata of a number from ``low`` to ``high``."""
 
     low: float
     high: float
 
     def __iter__(self) -> Iterator[object]:
-        """What pydantic reads: the limits, and the message when they do not hold."""
+        """Yield what pydantic reads: the limits, and the message for a value outside them."""
         yield from (Strict(), Ge(self.low), Le(self.high), expecting(f"a number from {self.low:g} to {self.high:g}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Count(GroupedMetadata):
-    """A whole number from ``low`` to ``high``."""
+    """Metadata of a whole number from ``low`` to ``high``."""
 
     low: int
     high: int
 
     def __iter__(self) -> Iterator[object]:
-        """What pydantic reads: the limits, and the message when they do not hold."""
+        """Yield what pydantic reads: the limits, and the message for a value outside them."""
         yield from (Strict(), Ge(self.low), Le(self.high), expecting(f"a whole number from {self.low} to {self.high}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Shaped(GroupedMetadata):
-    """A text that matches ``pattern`` from its first to its last character. what: how messages describe it."""
+    """Metadata of a text that matches ``pattern`` from start to end. what: how messages describe such a text."""
 
     pattern: str
     what: str
 
     def __iter__(self) -> Iterator[object]:
-        """What pydantic reads: the pattern, and the message when it does not match."""
+        """Yield what pydantic reads: the pattern, and the message for a text that does not match."""
         yield from (Strict(), Field(pattern=f"^(?:{self.pattern})$"), expecting(self.what))
 
 

@@ -12,9 +12,9 @@ _SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|authorizatio
 
 
 def masked(values: Mapping[str, JsonValue]) -> JsonObject:
-    """The same values, at every depth, with ``HIDDEN`` in place of those under a secret name.
+    """Return the same values with ``HIDDEN`` in place of those under a secret name, at every depth.
 
-    A mapping under such a name is kept and looked through: a service may be called ``token``.
+    A mapping under such a name is kept and searched in turn, because a service may be called ``token``.
     """
     return {name: _masked(value, secret=_SECRET_NAME.search(name) is not None) for name, value in values.items()}
 

@@ -1,17 +1,18 @@
-"""How requests are shared out between the arms."""
+"""How requests are divided between the arms."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 CHOICE_HEADER = "x-harness-choose"
-"""The request header by which load chooses its arm, where it is split by header."""
+"""The request header by which the load generator chooses the arm, if requests are split by header."""
 
 
 class SplitBy(StrEnum):
-    """weight: the proxy draws. header: the load chooses; others' requests go where they went.
+    """A way to divide requests.
 
-    mirror: the baseline answers, the canary gets copies whose answers nobody sees.
+    weight: the proxy draws. header: the load generator chooses; the requests of others keep their route.
+    mirror: the baseline answers, and the canary gets copies whose answers are discarded.
     """
 
     WEIGHT = "weight"
