@@ -92,7 +92,7 @@ def test_a_bad_file_is_named_with_column_and_row(tmp_path, capsys, content, word
     ("words", "said"),
     [
         ([], "expected a bundle"),
-        (["--baseline", "a.csv"], "expected both --baseline and --canary"),
+        (["--baseline", "a.csv"], "expected --baseline and --canary together"),
         (["--baseline", "no.csv", "--canary", "no.csv"], "no such file"),
         (["--baseline", "a.csv", "--canary", "a.csv", "--objective", "latency_p99 < 10%"], "needs a sign"),
         (["--baseline", "a.csv", "--canary", "a.csv", "--alpha", "2"], "alpha"),
