@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import bundle, wiring
 from harness.config import Config
+from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
 from harness.model.record import Record
@@ -80,7 +81,9 @@ def judge_scenario(
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
     """Raise UsageError for a scenario that cannot be run, before anything is started."""
     mesh_kind(target).check(scenario, config)
-    plan_run(scenario, wiring.settings(config, scenario, manifest={}), target=target)
+    settings = wiring.settings(config, scenario, manifest={})
+    plan_run(scenario, settings, target=target)
+    require_sent(scenario.objectives, settings.profile)
 
 
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:

@@ -14,7 +14,7 @@ from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import fault_edits
 from harness.mesh.port import LiveChange, Mesh
-from harness.mesh.targets import TARGETS
+from harness.mesh.targets import TARGETS, mesh_kind
 from harness.model.fault import Fault, abort, delay
 from harness.model.units import format_duration, parse_duration
 from harness.routing.istio.routes import traffic_match
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     fault, time_s = fault_of(args), parse_duration(args.time, "--for")
     config = config_of(args)
+    mesh_kind(args.target).check(wiring.scenario(config, name="inject", seed=0, faults=[fault]), config)
     if args.target == "cluster" and time_s > config.cluster.limits.duration_s:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")

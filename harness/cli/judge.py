@@ -17,6 +17,7 @@ from harness.judge.arrays import prepared
 from harness.judge.objectives import parse_objective
 from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import FailOn, SequentialJudge
+from harness.model.names import did_you_mean
 from harness.model.objective import Objective
 from harness.model.record import Plan, Record
 from harness.model.verdict import Analysis
@@ -175,9 +176,9 @@ def _check_labels(plan: Plan, operations: Sequence[str]) -> None:
         if endpoint is not None and endpoint not in named:
             known = ", ".join(named) or "none: the requests carry no endpoint"
             raise UsageError(
-                f"{objective.text}: expected an endpoint of the requests, found {endpoint!r}; known: {known}"
+                f"{objective.text}: expected an endpoint of the requests, found {endpoint!r}{did_you_mean(endpoint, named)}; known: {known}"
             )
         if phase is not None and phase not in {*phases, *kinds}:
             raise UsageError(
-                f"{objective.text}: expected a phase of the run, found {phase!r}; known: {', '.join(phases) or 'none'}"
+                f"{objective.text}: expected a phase of the run, found {phase!r}{did_you_mean(phase, phases)}; known: {', '.join(phases) or 'none'}"
             )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from contextlib import closing
 
-from harness import wiring
+from harness import gate, wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.power import planned, power_lines
 from harness.clients.kubernetes.api import Kubernetes
@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """0 when a run could start; 12 when something is in the way."""
     faults = [_fault(text, "delay") for text in args.delay] + [_fault(text, "abort") for text in args.abort]
     config = wiring.for_target(config_of(args), args.target)
+    gate.check_scenario(wiring.scenario(config, name=_OWNER, seed=0, faults=faults), config, target=args.target)
     if args.target == "local":
         _print_rows(_rows(config, faults, target="local"))
         print("\n".join(power_lines(planned(config, faults, target="local"), args.effect)))

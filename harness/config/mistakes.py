@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from harness.config.section import Section
 from harness.errors import ConfigError, located
 from harness.model.json import JsonValue
+from harness.model.names import did_you_mean
 from harness.routing.istio.yaml_lines import Document, Place
 
 _MOST_MESSAGES, _LONGEST_FOUND = 10, 200
@@ -88,7 +88,7 @@ def _message(model: type[Section], place: Place, details: ErrorDetails) -> str:
     section = model_at(model, place[:-1])
     fields = {} if section is None else section.fields_by_key()
     if kind == "extra_forbidden":
-        return f"unknown key{_similar(str(place[-1]), fields)}; known: {', '.join(sorted(fields))}"
+        return f"unknown key{did_you_mean(str(place[-1]), fields)}; known: {', '.join(sorted(fields))}"
     if kind == "missing":
         meaning = str(fields[str(place[-1])].description).partition(". ")[0].removesuffix(".")
         return f"missing; this key is required: {meaning}"
@@ -105,12 +105,7 @@ def _message(model: type[Section], place: Place, details: ErrorDetails) -> str:
 
 
 def _unknown_name(name: object, known: Collection[str]) -> str:
-    return f"expected one of {', '.join(known)}, found {_shown(name)}{_similar(name, known)}"
-
-
-def _similar(name: object, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7) if isinstance(name, str) else []
-    return f", did you mean {str(close[0])!r}?" if close else ""
+    return f"expected one of {', '.join(known)}, found {_shown(name)}{did_you_mean(name, known)}"
 
 
 def _shown(found: object) -> str:

@@ -119,8 +119,9 @@ def _word(value: object) -> str:
 
 
 PERCENT_FORMS: tuple[JsonObject, ...] = (
-    {"type": "number", "minimum": 0, "maximum": 100},
-    {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%?\s*$"},
+    {"type": "number", "minimum": 1, "maximum": 100},
+    {"const": 0},
+    {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?\s*%|0*[1-9]\d*(\.\d+)?|0+(\.0+)?)\s*$"},
 )
 _DURATION_FORMS: tuple[JsonObject, ...] = (
     {"type": "number", "minimum": 0},

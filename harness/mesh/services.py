@@ -18,6 +18,7 @@ from typing import Self
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports, is_free, port_holder
 from harness.errors import PortError, ServiceError
+from harness.mesh.command_checks import require_commands
 from harness.model.config import Config, Workload
 
 
@@ -62,6 +63,7 @@ class ServiceSet:
         self.processes: dict[str, Process] = {}
         for workload in self.workloads:
             _require_runnable(config, workload)
+        require_commands(config, self.workloads)
         chosen = iter(free_ports(sum(workload.address is None for workload in self.workloads)))
         self.endpoints: Mapping[str, tuple[str, int]] = {
             workload.name: _resolved(workload, workload.address) if workload.address else ("127.0.0.1", next(chosen))

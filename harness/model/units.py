@@ -61,15 +61,20 @@ def parse_percent(value: str | float, what: str = "percent") -> float:
     """The ratio in [0, 1] of a percentage: ``50``, ``50.0`` and ``"50%"`` are all 0.5.
 
     what: the name at the start of an error's message; empty for a message without one.
+    Raises UsageError for anything else, and for a number between 0 and 1 without a percent sign: it has two meanings.
     """
-    text = value.strip().removesuffix("%") if isinstance(value, str) else value
+    label = f"{what}: " if what else ""
+    text = value.strip() if isinstance(value, str) else value
+    marked = isinstance(text, str) and text.endswith("%")
     try:
-        percent = float(text) if not isinstance(text, bool) else float("nan")
-    except (TypeError, ValueError):
-        percent = float("nan")
-    if not 0 <= percent <= 100:
-        label = f"{what}: " if what else ""
+        percent = float(text.removesuffix("%") if isinstance(text, str) else text)
+    except (TypeError, ValueError, OverflowError):
+        percent = math.nan
+    if isinstance(value, bool) or not 0 <= percent <= 100:
         raise UsageError(f"{label}expected a percentage from 0 to 100, found {value!r}")
+    if 0 < percent < 1 and not marked:
+        both = f"{percent:.12g}% or {percent * 100:.12g}%"
+        raise UsageError(f"{label}expected a percentage with one meaning, found {value!r}: write {both}")
     return percent / 100
 
 

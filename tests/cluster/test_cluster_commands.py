@@ -43,6 +43,8 @@ def project(fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     folder.mkdir()
     fake.kubeconfig(folder / "kubeconfig")
     (folder / "harness.yaml").write_text(CONFIG.format(more=""))
+    (folder / "loadprofiles").mkdir()
+    (folder / "loadprofiles" / "browse.py").write_text("")
     monkeypatch.chdir(folder)
     return folder
 

@@ -36,7 +36,7 @@ def test_a_profile_is_found_by_name_and_by_path(tmp_path):
 
 def test_an_unknown_profile_lists_the_known_ones():
     """A typo gets a suggestion and the list."""
-    with pytest.raises(LoadProfileError, match=r"did you mean 'browse'\? Known in .*: browse, chat, ramp"):
+    with pytest.raises(LoadProfileError, match=r"did you mean 'browse'\?; known in .*: browse, chat, ramp"):
         find_profile("brwose", [PROFILES])
     with pytest.raises(LoadProfileError, match=r"found no file nowhere\.py"):
         find_profile("nowhere.py", [PROFILES])

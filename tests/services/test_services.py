@@ -187,7 +187,7 @@ def test_an_error_explains_a_service_that_never_becomes_healthy(tmp_path: Path, 
 
 def test_the_holder_of_a_port_in_use_is_named(tmp_path: Path, taken: int) -> None:
     """A command whose port is in use is not started; the error names the process that holds the port."""
-    settings = f'command: ["{{python}}", service.py, "{{port}}"], versions: {{v1: {{address: "127.0.0.1:{taken}", command: [x]}}, v2: }}'
+    settings = f'command: ["{{python}}", service.py, "{{port}}"], versions: {{v1: {{address: "127.0.0.1:{taken}", command: ["{{python}}"]}}, v2: }}'
     config = config_in(tmp_path, LONE.replace("SETTINGS, versions: {v1: , v2: }", settings))
     with ServiceSet(config, [config.workload("lone", "v1")], tmp_path) as services:
         with pytest.raises(PortError, match=rf"lone-v1: expected port {taken} to be free, .*\(pid {os.getpid()}\)"):
@@ -225,7 +225,6 @@ def test_a_workload_that_cannot_run_locally_is_rejected_with_its_line(
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
-    """The error names the workload and the program that does not exist."""
-    with lone(tmp_path, 'command: [no-such-program, "{port}"]') as services, pytest.raises(ServiceError) as raised:
-        services.start(outbound)
-    assert str(raised.value).startswith("lone-v1: expected a program that can be executed, found 'no-such-program'")
+    """Before anything is started: the error has the key of the command and the program that does not exist."""
+    with pytest.raises(ConfigError, match=r"services\.lone\.command: .* found 'no-such-program'"):
+        lone(tmp_path, 'command: [no-such-program, "{port}"]')

@@ -12,8 +12,11 @@ from harness.cli import main
 @pytest.mark.parametrize(
     ("objective", "said"),
     [
-        ("error_rate{endpoint=/typo} < +1pp", "expected an endpoint of the requests, found '/typo'; known: "),
-        ("error_rate{phase=stedy} < +1pp", "expected a phase of the run, found 'stedy'; known: "),
+        ("error_rate{endpoint=/typo} < +1pp", "expected an endpoint of the requests, found '/typo'"),
+        (
+            "error_rate{phase=stedy} < +1pp",
+            "expected a phase of the run, found 'stedy', did you mean 'steady'?; known: ",
+        ),
     ],
 )
 def test_a_label_that_the_run_does_not_have_is_wrong_usage(tmp_path, capsys, objective, said):

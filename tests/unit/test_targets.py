@@ -51,7 +51,10 @@ def test_an_unknown_target_is_refused_with_the_known_ones():
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [(abort("ratigns", 503), "found 'ratigns'; known: "), (abort("ratings", 503, inbound=True), "leave inbound out")],
+    [
+        (abort("ratigns", 503), "found 'ratigns', did you mean 'ratings'.; known: "),
+        (abort("ratings", 503, inbound=True), "leave inbound out"),
+    ],
     ids=["unknown host", "inbound"],
 )
 def test_the_local_mesh_refuses_faults_that_it_cannot_inject(fault, reason):

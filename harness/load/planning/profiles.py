@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import LoadProfileError
+from harness.model.names import did_you_mean
 
 
 def find_profile(name: str, folders: Sequence[Path]) -> Path:
@@ -25,12 +25,11 @@ def find_profile(name: str, folders: Sequence[Path]) -> Path:
     known = known_profiles(folders)
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
     places = ", ".join(str(folder) for folder in folders)
     raise LoadProfileError(
         f"expected the name of a load profile, found {name!r}"
-        + (f"; did you mean {near[0]!r}?" if near else "")
-        + (f" Known in {places}: {', '.join(sorted(known))}" if known else f" There is no profile in {places}")
+        + did_you_mean(name, known)
+        + (f"; known in {places}: {', '.join(sorted(known))}" if known else f"; there is no profile in {places}")
     )
 
 

@@ -8,10 +8,10 @@ would for the sidecar of each calling workload. It rejects every other resource 
 
 from harness.mesh.local.applying import AppliedFiles
 from harness.mesh.local.mesh import LocalMesh
-from harness.mesh.local.scenario_checks import require_known_hosts
+from harness.mesh.local.scenario_checks import require_possible
 from harness.mesh.local.starting import open_local_mesh, start_local_mesh
 from harness.mesh.targets import MeshKind
 
 __all__ = ["KIND", "AppliedFiles", "LocalMesh", "open_local_mesh", "start_local_mesh"]
 
-KIND = MeshKind(open=start_local_mesh, check=require_known_hosts)
+KIND = MeshKind(open=start_local_mesh, check=require_possible)

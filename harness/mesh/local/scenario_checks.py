@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from harness.errors import UsageError
+from harness.mesh.command_checks import require_commands
+from harness.mesh.local.topology import LOAD_GENERATOR
+from harness.mesh.services import needed_workloads
 from harness.model.config import Config
+from harness.model.fault import Fault
+from harness.model.names import did_you_mean
 from harness.model.scenario import Scenario
 
 
-def require_known_hosts(scenario: Scenario, config: Config) -> None:
-    """Raise UsageError for a fault on a host that is not a service of the configuration, and for inbound faults."""
+def require_possible(scenario: Scenario, config: Config) -> None:
+    """Raise UsageError for faults that cannot be injected here, and ConfigError for commands that do not exist."""
     for fault in scenario.faults:
-        if fault.inbound:
+        require_known_services(fault, config)
+    require_commands(config, needed_workloads(config))
+
+
+def require_known_services(fault: Fault, config: Config) -> None:
+    """Raise UsageError for a fault on or from something that is not a service, and for inbound faults."""
+    if fault.inbound:
+        raise UsageError(
+            f"{fault}: the local mesh has one proxy for all callers and no proxies of the called services: "
+            "leave inbound out here, or run the scenario with --harness-target=cluster"
+        )
+    apps = {
+        workload.labels.get("app") for service in config.services.values() for workload in service.versions.values()
+    }
+    callers = {*config.services, *apps, LOAD_GENERATOR}
+    for name, known in ((fault.host.split(".")[0], config.services), (fault.caller, callers)):
+        if name is not None and name not in known:
             raise UsageError(
-                f"{fault}: the local mesh has one proxy for all callers and no proxies of the called services: "
-                "leave inbound out here, or run the scenario with --harness-target=cluster"
-            )
-        if fault.host.split(".")[0] not in config.services:
-            raise UsageError(
-                f"{fault}: expected a service of {config.file.name}, found {fault.host!r}; "
-                f"known: {', '.join(config.services)}"
+                f"{fault}: expected a service of {config.file.name}, found {name!r}"
+                f"{did_you_mean(name, config.services)}; known: {', '.join(config.services)}"
             )
