@@ -6,8 +6,10 @@ import contextlib
 import os
 import secrets
 import socket
+import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -25,14 +27,13 @@ def free_ports(count: int) -> list[int]:
     """Return ``count`` different TCP ports of 127.0.0.1 on which nothing listens. Raises PortError.
 
     Nothing reserves a port until a process binds it, so another run could be given the same one. Each port is therefore
-    leased for 30 s by a file in the temporary folder. Ports come from below the ephemeral range, so the system does not
+    leased for 30 s by a file in a private folder. Ports come from below the ephemeral range, so the system does not
     assign them to processes that bind port 0 or connect.
     """
-    folder = Path(tempfile.gettempdir()) / f"harness-ports-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _remove_expired_leases(folder)
     ports: list[int] = []
     with contextlib.ExitStack() as held:
+        folder = held.enter_context(_lease_folder())
+        _remove_expired_leases(folder)
         for _ in range(_ATTEMPTS):
             if len(ports) == count:
                 return ports
@@ -40,18 +41,56 @@ def free_ports(count: int) -> list[int]:
             port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
             try:
                 listener.bind(("127.0.0.1", port))
-                (folder / str(port)).touch(exist_ok=False)
+                os.close(os.open(str(port), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=folder))
             except OSError:
                 continue
             ports.append(port)
     raise PortError(f"expected {count} free ports of 127.0.0.1 from {LOWEST} to {HIGHEST}, found {len(ports)}")
 
 
-def _remove_expired_leases(folder: Path) -> None:
-    for lease in folder.iterdir():
+@contextlib.contextmanager
+def _lease_folder() -> Iterator[int]:
+    """Open this user's private folder of leases and yield its file descriptor. Raises PortError.
+
+    Its name in the temporary folder can be predicted, so another user can put a link or a folder there first. The
+    folder is therefore opened without following a link, its owner is checked, and files in it are reached through the
+    descriptor only.
+    """
+    path, user = "", os.getuid()
+    try:
+        path = str(Path(tempfile.gettempdir()) / f"harness-ports-{user}")
+        with contextlib.suppress(FileExistsError):
+            Path(path).mkdir(mode=0o700)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        found = "a link" if Path(path).is_symlink() else "a file" if Path(path).is_file() else str(error)
+        raise _not_ours(path, found) from error
+    try:
+        owner = os.fstat(folder).st_uid
+        if owner != user:
+            raise _not_ours(path, f"one of user {owner}")
+        os.fchmod(folder, 0o700)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _not_ours(path: str, found: str) -> PortError:
+    where = path or "the temporary folder"
+    return PortError(
+        f"expected {where} to be a folder of your own, found {found}; "
+        "remove it, or set TMPDIR to a folder that only you can write"
+    )
+
+
+def _remove_expired_leases(folder: int) -> None:
+    """Delete old leases. Other files in the folder are not ours to delete."""
+    for name in os.listdir(folder):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - lease.stat().st_mtime > LEASE_S:
-                lease.unlink()
+            lease = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            is_lease = name.isdecimal() and stat.S_ISREG(lease.st_mode)
+            if is_lease and time.time() - lease.st_mtime > LEASE_S:
+                os.unlink(name, dir_fd=folder)
 
 
 def port_holder(port: int) -> str:
