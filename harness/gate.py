@@ -71,7 +71,7 @@ def judge_scenario(
     check_scenario(scenario, config, target=mesh.target)
     owner = new_owner()
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
-    settings = wiring.settings(config, scenario, manifest=facts)
+    settings = wiring.settings(config, scenario, target=mesh.target, manifest=facts)
     parts = wiring.parts(config, mesh)
     with bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
@@ -81,7 +81,7 @@ def judge_scenario(
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
     """Raise UsageError for a scenario that cannot be run, before anything is started."""
     mesh_kind(target).check(scenario, config)
-    settings = wiring.settings(config, scenario, manifest={})
+    settings = wiring.settings(config, scenario, target=target, manifest={})
     plan_run(scenario, settings, target=target)
     require_sent(scenario.objectives, settings.profile)
 

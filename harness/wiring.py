@@ -100,8 +100,8 @@ def judge_settings(config: Config) -> JudgeSettings:
     )
 
 
-def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, JsonValue]) -> Settings:
-    """Return the settings for running ``scenario``. Raises LoadProfileError for an unknown profile."""
+def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mapping[str, JsonValue]) -> Settings:
+    """Return the settings for running ``scenario`` on the mesh called ``target``. Raises LoadProfileError for an unknown profile."""
     return Settings(
         service=config.service,
         namespace=config.namespace,
@@ -121,6 +121,7 @@ def settings(config: Config, scenario: Scenario, *, manifest: Mapping[str, JsonV
         config=resolved(config),
         manifest=manifest,
         workload_labels=workload_labels(config),
+        real_users=mesh_kind(target).real_users,
         only_test_traffic=config.cluster.only_test_traffic,
     )
 

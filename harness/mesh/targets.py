@@ -41,12 +41,13 @@ class MeshKind:
 
     open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
     adapt: returns the configuration as this mesh needs it. check: raises UsageError for a scenario that this mesh
-    cannot carry out, before anything is started.
+    cannot carry out, before anything is started. real_users: whether requests of others pass through the mesh too.
     """
 
     open: Callable[[Config, Path], AbstractContextManager[Mesh]]
     adapt: Callable[[Config], Config] = _unchanged
     check: Callable[[Scenario, Config], None] = _accept
+    real_users: bool = True
 
 
 def mesh_kind(target: str) -> MeshKind:

@@ -64,7 +64,7 @@ class ScenarioContext:
         facts = manifest(
             owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time()
         )
-        settings = wiring.settings(self.session.config, self.scenario(), manifest=facts)
+        settings = wiring.settings(self.session.config, self.scenario(), target=self.session.target, manifest=facts)
         parts = wiring.parts(self.session.config, self.mesh)
         return self._world.enter_context(
             InteractiveRun(settings, parts, owner=owner, folder=self.next_folder(), notify=self.tell)

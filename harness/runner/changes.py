@@ -127,7 +127,7 @@ class Changes:
             owner=self._owner,
             gateway=self._mesh.gateway,
             test_headers=self._test_headers(),
-            arm_in_baggage=self._mesh.target == "local" or self._test_headers() is not None,
+            arm_in_baggage=not settings.real_users or self._test_headers() is not None,
         )
 
     def _fault_edits(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Edit, ...]:
@@ -164,7 +164,7 @@ class Changes:
 
     def _test_headers(self) -> dict[str, Json] | None:
         """What tells the run's requests from those of real users, where only the run's are to be touched."""
-        if self._mesh.target != "cluster" or not self._settings.only_test_traffic:
+        if not (self._settings.real_users and self._settings.only_test_traffic):
             return None
         return traffic_match(self._owner)
 

@@ -33,7 +33,8 @@ class Settings:
     judge: how the run is judged.
     workload_labels: by service, the pod labels that all of its versions share.
     conditions: additional abort conditions. misses: how many times in a row a condition may fail to be checked.
-    only_test_traffic: on a cluster, touch only requests that carry the W3C baggage of the run.
+    real_users: whether requests of others pass through this mesh too. only_test_traffic: touch only requests that carry
+    the W3C baggage of the run, if there are others.
     """
 
     service: str
@@ -50,6 +51,7 @@ class Settings:
     look_every_s: float
     config: Mapping[str, JsonValue]
     manifest: Mapping[str, JsonValue]
+    real_users: bool = True
     only_test_traffic: bool = False
     workload_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     conditions: tuple[AbortCondition, ...] = ()

@@ -187,7 +187,7 @@ class World:
             service="reviews", namespace="default", baseline={"app": "reviews", "version": "v1"},
             canary={"app": "reviews", "version": "v3"}, canary_share=0.5, profile=folder / "profile.py",
             arrivals=Arrivals.EVEN, processes=1, judge=JudgeSettings(), error_ceiling=0.5, kill_file=folder / "KILL",
-            look_every_s=5.0, config={}, manifest={},
+            look_every_s=5.0, real_users=False, config={}, manifest={},
         )  # fmt: skip
 
     @property

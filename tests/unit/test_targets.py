@@ -61,3 +61,13 @@ def test_the_local_mesh_refuses_faults_that_it_cannot_inject(fault, reason):
     """Before anything is started."""
     with pytest.raises(UsageError, match=reason):
         gate.check_scenario(scenario(faults=(fault,)), CONFIG, target="local")
+
+
+def test_a_new_mesh_is_taken_to_have_real_users(tmp_path):
+    """A package that does not say it does not touch the requests of others; only the local mesh has none."""
+    asked = scenario(load="browse")
+    users = {
+        target: wiring.settings(CONFIG, asked, target=target, manifest={}).real_users for target in targets.TARGETS
+    }
+    assert {"local": False, "cluster": True} == users
+    assert targets.MeshKind(open=lambda config, folder: nullcontext()).real_users

@@ -14,4 +14,4 @@ from harness.mesh.targets import MeshKind
 
 __all__ = ["KIND", "AppliedFiles", "LocalMesh", "open_local_mesh", "start_local_mesh"]
 
-KIND = MeshKind(open=start_local_mesh, check=require_possible)
+KIND = MeshKind(open=start_local_mesh, check=require_possible, real_users=False)
