@@ -31,13 +31,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
-from harness.errors import RecordError
+from harness.errors import RecordError, located
 from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
 from harness.model.verdict import Analysis
+from harness.yaml_files import read_documents
 
 FORMAT_VERSION = 2
 """Format 2 added to the count of a fault what the fault declares."""
@@ -140,10 +141,19 @@ def read_bundle(folder: Path) -> Record:
         config=json.loads((folder / "config.json").read_bytes()),
         samples=read_samples(folder / "samples.parquet"),
         events=tuple(_adapter(Event).validate_json(line) for line in events),
-        resources={path.stem: tuple(yaml.safe_load_all(path.read_text())) for path in stages},
+        resources={path.stem: _read_resources(path) for path in stages},
         manifest={name: value for name, value in manifest.items() if name != "format_version"},
         **known,
     )
+
+
+def _read_resources(path: Path) -> tuple[JsonObject, ...]:
+    def error(message: str, *, file: Path, line: int | None) -> RecordError:
+        return RecordError(located(message, file=file, line=line, path=None))
+
+    documents: list[JsonValue] = [document.value for document in read_documents(path, error, recorded=True)]
+    resources: tuple[JsonObject, ...] = _valid(_adapter(tuple[dict[str, Any], ...]), documents, path)
+    return resources
 
 
 def find_bundle(text: str, out: Path = Path("reports")) -> Path:

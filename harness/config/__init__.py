@@ -20,7 +20,7 @@ from harness.errors import ConfigError
 from harness.model.config import Config, LoadSettings, PhaseSettings, Service, Workload
 from harness.model.json import JsonObject, JsonValue
 from harness.model.masking import masked
-from harness.routing.istio.yaml_lines import Document, read_documents
+from harness.yaml_files import Document, read_documents
 
 __all__ = [
     "Config",

@@ -12,7 +12,7 @@ from harness.config.services import services_of
 from harness.judge.objectives import default_objectives
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
 from harness.model.split import SplitBy
-from harness.routing.istio.yaml_lines import Document
+from harness.yaml_files import Document
 
 
 def build(keys: Keys, document: Document) -> Config:

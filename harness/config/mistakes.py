@@ -13,7 +13,7 @@ from harness.config.section import Section
 from harness.errors import ConfigError, located
 from harness.model.json import JsonValue
 from harness.model.names import did_you_mean
-from harness.routing.istio.yaml_lines import Document, Place
+from harness.yaml_files import Document, Place
 
 _MOST_MESSAGES, _LONGEST_FOUND = 10, 200
 _EXPECTED = {

@@ -10,7 +10,7 @@ from harness.config.keys import Keys
 from harness.config.mistakes import model_at
 from harness.errors import ConfigError
 from harness.model.json import JsonObject, JsonValue
-from harness.routing.istio.yaml_lines import Place, read_documents
+from harness.yaml_files import Place, read_documents
 
 SCHEMA_FILE = Path(__file__).with_name("harness.schema.json")
 EXAMPLE_FILE = Path(__file__).with_name("example.yaml")

@@ -14,7 +14,7 @@ from harness.config.mistakes import mistake, require_known
 from harness.config.section import Section
 from harness.config.values import Duration, Port, Shaped, Word, Words
 from harness.model.config import Service, Workload
-from harness.routing.istio.yaml_lines import Document, Place
+from harness.yaml_files import Document, Place
 
 _HIGHEST_PORT = 65535
 Variable: TypeAlias = Annotated[str, Shaped(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable as key")]

@@ -273,7 +273,7 @@ def test_unknown_fields_of_pairs_are_warned_about() -> None:
     [
         ("{", "c.json", "c.json: expected JSON"),
         ('{"name": NaN}', "c.json", "NaN is not a JSON number"),
-        ("a: [", "c.yaml", "c.yaml: expected YAML"),
+        ("a: [", "c.yaml", "c.yaml:1: expected valid YAML"),
         ("[]", "c.json", "document: expected an object"),
     ],
 )

@@ -102,7 +102,7 @@ def test_no_istio_files_may_be_said_in_words(tmp_path: Path) -> None:
         ("v2: {}", "v2: {address: localhost}", "harness.yaml:12: services.reviews.versions.v2.address: expected host:port, found 'localhost'"),
         ("v2: {}", "v2: [x]", "harness.yaml:12: services.reviews.versions.v2: expected keys with values, found ['x']"),
         ("v2: {}", "v2: {}\n      v2: {}", "harness.yaml:13: expected valid YAML, found: the key 'v2' twice"),
-        ("v2: {}", "1.0: {}", "harness.yaml:12: expected valid YAML, found: a key that is no text: 1.0; put it into quotes"),
+        ("v2: {}", "1.0: {}", "harness.yaml:12: expected valid YAML, found: a key that is not text: 1.0; put it into quotes"),
         ("v2: {}", "v2: {]", "harness.yaml:12: expected valid YAML, found: "),
     ],
 )  # fmt: skip

@@ -10,12 +10,12 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
-import yaml
-
-from harness.errors import JudgeInputError
+from harness.errors import JudgeInputError, located
 from harness.model.json import JsonValue
+from harness.yaml_files import parse_documents
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SPECIAL = {"NaN": "nan", "Infinity": "inf", "INF": "inf", "-Infinity": "-inf", "-INF": "-inf"}
@@ -29,12 +29,23 @@ def parse_document(text: str, *, file: str, not_a_number: bool = False) -> JsonV
     try:
         document: JsonValue
         if file.endswith((".yaml", ".yml")):
-            document = yaml.safe_load(text)
+            document = _yaml(text, file)
         else:
             document = json.loads(text, parse_constant=float if not_a_number else _no_constant)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError) as error:
         raise JudgeInputError(f"{file}: expected {_format(file)}: {error}") from error
     return document
+
+
+def _yaml(text: str, file: str) -> JsonValue:
+    documents = parse_documents(text, file=Path(file), error=_refusal)
+    if len(documents) > 1:
+        raise JudgeInputError(f"{file}: expected one YAML document, found {len(documents)}")
+    return documents[0].value if documents else None
+
+
+def _refusal(message: str, *, file: Path, line: int | None) -> JudgeInputError:
+    return JudgeInputError(located(message, file=file, line=line, path=None))
 
 
 def _format(file: str) -> str:
