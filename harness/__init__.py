@@ -3,8 +3,8 @@
 Importing this package loads none of scipy, kubernetes, locust or gevent.
 """
 
-from harness.model.fault import Abort, Delay, abort, delay
+from harness.faults import Abort, Delay, Timeout, abort, delay, timeout
 from harness.model.verdict import Analysis, Verdict
 
-__all__ = ["Abort", "Analysis", "Delay", "Verdict", "abort", "delay"]
+__all__ = ["Abort", "Analysis", "Delay", "Timeout", "Verdict", "abort", "delay", "timeout"]
 __version__ = "0.1.0"

@@ -16,13 +16,13 @@ from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
 from harness.model.record import Record
-from harness.model.scenario import Scenario
 from harness.model.verdict import Analysis
 from harness.report import page
 from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
 from harness.runner.manifest import manifest, started_by
 from harness.runner.planning import plan_run
+from harness.runner.scenario import Scenario
 from harness.runner.server_side import with_server_side
 from harness.runner.settings import Notify
 
@@ -80,7 +80,7 @@ def judge_scenario(
 
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
     """Raise UsageError for a scenario that cannot be run, before anything is started."""
-    mesh_kind(target).check(scenario, config)
+    mesh_kind(target).check([fault.declared("") for fault in scenario.faults], config)
     settings = wiring.settings(config, scenario, target=target, manifest={})
     plan_run(scenario, settings, target=target)
     require_sent(scenario.objectives, settings.profile)

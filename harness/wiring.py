@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 from harness.clients.clock import steady_clock
 from harness.config import Config, resolved
 from harness.errors import JudgeInputError, UsageError
+from harness.faults import Fault
 from harness.judge.port import Judge
 from harness.load.parent.locust import LocustLoad
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
-from harness.model.fault import Fault
 from harness.model.json import JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
-from harness.model.scenario import Scenario
 from harness.runner.guard_thread import AbortCondition
+from harness.runner.scenario import Scenario
 from harness.runner.settings import Parts, Settings
 
 if TYPE_CHECKING:
     from harness.judge.calibration import Calibration
+    from harness.runner.steps import Arrangement
 
 JUDGES = ("sequential", "kayenta", "limits")
 _LOOK_EVERY_S = 5.0
@@ -123,6 +124,32 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
         workload_labels=workload_labels(config),
         real_users=mesh_kind(target).real_users,
         only_test_traffic=config.cluster.only_test_traffic,
+    )
+
+
+def arrangement(config: Config, *, target: str, owner: str, gateway: str, by_hand: bool = False) -> Arrangement:
+    """Who a run of the configuration would be, and whose requests it may touch.
+
+    gateway: that load comes through, as the mesh or the cluster's settings name it. by_hand: one fault that a person injects.
+    """
+    from harness.runner.steps import Arrangement
+
+    baseline, canary = (config.workload(config.service, arm).labels for arm in (config.baseline, config.canary))
+    real_users = mesh_kind(target).real_users
+    only_test_traffic = real_users and config.cluster.only_test_traffic
+    return Arrangement(
+        owner=owner,
+        service=config.service,
+        namespace=config.namespace,
+        baseline=baseline,
+        canary=canary,
+        canary_share=config.canary_share,
+        split_by=config.split_by,
+        gateway=gateway,
+        workload_labels=workload_labels(config),
+        only_test_traffic=only_test_traffic,
+        arm_in_baggage=not real_users or only_test_traffic,
+        by_hand=by_hand,
     )
 
 

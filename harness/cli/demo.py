@@ -21,8 +21,8 @@ from harness.console import watcher
 from harness.demo import PROJECT
 from harness.demo.kinds import Kind
 from harness.errors import UsageError
+from harness.faults import Fault, abort, delay
 from harness.model import formatting
-from harness.model.fault import Fault, abort, delay
 from harness.report import terminal
 from harness.runner.manifest import runnable
 
@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
     config = _config(args.canary, out=args.out.absolute())
     fault = _FAULTS[args.fault]
-    scenario = wiring.scenario(config, name=f"demo: {args.canary} canary, {fault}", seed=seed, faults=[fault])
+    scenario = wiring.scenario(
+        config, name=f"demo: {args.canary} canary, {fault.words().text}", seed=seed, faults=[fault]
+    )
     folder = config.out / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
     again = f"{runnable('harness')} demo --canary {args.canary} --fault {args.fault} --seed {seed}"
     tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)

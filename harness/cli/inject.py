@@ -12,12 +12,12 @@ from pathlib import Path
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
-from harness.faults import fault_edits
+from harness.faults import Arguments, Fault, known_faults
 from harness.mesh.port import LiveChange, Mesh
 from harness.mesh.targets import TARGETS, mesh_kind
-from harness.model.fault import Fault, abort, delay
+from harness.model.record import Rollback
 from harness.model.units import format_duration, parse_duration
-from harness.routing.istio.routes import traffic_match
+from harness.runner.steps import Arrangement, StepMaker
 
 HELP = (
     "Inject one fault by hand. It is proven live, and undone and verified after its time, on Ctrl-C and on any error."
@@ -31,15 +31,17 @@ _LOOK_EVERY_S, _SLACK_S = 0.2, 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which fault, whose calls, how long, where."""
-    parser.add_argument("kind", choices=("delay", "abort"), help="what happens to requests")
+    known = known_faults()
+    values = "; ".join(f"of {kind} {fault.usage.value}: {fault.usage.help}" for kind, fault in known.items())
+    parser.add_argument("kind", choices=tuple(known), help="what happens to requests")
     parser.add_argument("host", help="the service whose requests are hit")
-    parser.add_argument("value", help="of a delay its duration (2s), of an abort the HTTP status (503)")
-    parser.add_argument("--percent", default="100", help="share of the requests that is hit (default: 100)")
+    parser.add_argument("value", help=values.replace("%", "%%"))
+    parser.add_argument("--percent", help="share of the requests that is hit (default: 100)")
     parser.add_argument("--from", dest="caller", metavar="SERVICE", help="hit the calls of this service only")
     parser.add_argument(
         "--inbound",
         action="store_true",
-        help="in the host's own proxies, for every caller: beside whoever owns its routes (cluster only)",
+        help="in the host's own proxies, for every caller, without an edit of its routes (cluster only)",
     )
     parser.add_argument("--for", dest="time", default="60s", metavar="TIME", help="how long (default: 60s)")
     parser.add_argument("--target", choices=TARGETS, default="cluster", help="which mesh (default: cluster)")
@@ -47,49 +49,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when the fault was live for its time and is gone."""
+    """0 when the fault was in force for its time and is gone."""
     from harness import wiring
 
     fault, time_s = fault_of(args), parse_duration(args.time, "--for")
     config = config_of(args)
-    mesh_kind(args.target).check(wiring.scenario(config, name="inject", seed=0, faults=[fault]), config)
+    mesh_kind(args.target).check([fault.declared("")], config)
     if args.target == "cluster" and time_s > config.cluster.limits.duration_s:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
     config = _with_time_to_live(config, time_s)
     owner = f"hand-{secrets.token_hex(4)}"
-    if fault.inbound and args.target == "local":
-        raise UsageError("--inbound: the local mesh has no proxies of the called services' own; leave it out there")
-    only_tests = args.target == "cluster" and config.cluster.only_test_traffic
-    tests = traffic_match(owner) if only_tests else None
-    labels = None if fault.caller is None else {"app": fault.caller}
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
         folder = config.out / owner if args.target == "cluster" else Path(scratch)
         with wiring.mesh(config, target=args.target, folder=folder) as mesh:
-            resources = mesh.resources()
-            edits = fault_edits(
-                fault,
-                resources,
-                namespace=config.namespace,
-                caller_labels=labels,
-                owner=owner,
-                index=0,
-                workload_labels=wiring.workload_labels(config).get(fault.host),
-                test_headers=tests,
-            )
-            with mesh.changed(edits, name=str(fault)) as change:
-                print(
-                    f"{fault} is live (run {owner}); undone in {format_duration(time_s)}, or now with Ctrl-C",
-                    flush=True,
-                )
-                if only_tests:
-                    print(f"only requests with the header 'baggage: harness.run={owner}' are hit", flush=True)
-                if args.target == "local":
-                    print(f"the service is at {mesh.entry().url}", flush=True)
-                _hold(mesh, change, config, time_s)
-    if change.rollback is not None:
-        print(f"{fault} is undone and verified, in {format_duration(change.rollback.seconds)}")
+            by_hand = wiring.arrangement(config, target=args.target, owner=owner, gateway=mesh.gateway, by_hand=True)
+            rollback = _inject(fault, mesh, by_hand, config, time_s)
+    if rollback is not None:
+        print(f"{fault.words().text} is undone and verified, in {format_duration(rollback.seconds)}")
     return 0
+
+
+def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time_s: float) -> Rollback | None:
+    text = fault.words().text
+    steps = StepMaker(by_hand, mesh).fault(fault, mesh.resources(), 0)
+    with mesh.changed(steps, name=text) as change:
+        until = f"undone in {format_duration(time_s)}, or now with Ctrl-C"
+        print(f"{text} is live (run {by_hand.owner}); {until}", flush=True)
+        if by_hand.only_test_traffic:
+            print(f"only requests with the header 'baggage: harness.run={by_hand.owner}' are hit", flush=True)
+        if mesh.target == "local":
+            print(f"the service is at {mesh.entry().url}", flush=True)
+        _hold(mesh, change, config, time_s)
+    return change.rollback
 
 
 def _with_time_to_live(config: Config, time_s: float) -> Config:
@@ -100,12 +92,11 @@ def _with_time_to_live(config: Config, time_s: float) -> Config:
 
 
 def fault_of(args: argparse.Namespace) -> Fault:
-    """The fault that the words mean. Raises UsageError for a status that is no number."""
-    if args.kind == "delay":
-        return delay(args.host, args.value, percent=args.percent, caller=args.caller, inbound=args.inbound)
-    if not args.value.isdigit():
-        raise UsageError(f"abort: expected an HTTP status such as 503, found {args.value!r}")
-    return abort(args.host, int(args.value), percent=args.percent, caller=args.caller, inbound=args.inbound)
+    """The fault that the words mean. Raises UsageError for words that mean none."""
+    arguments = Arguments(
+        host=args.host, value=args.value, percent=args.percent, caller=args.caller, inbound=args.inbound
+    )
+    return known_faults()[args.kind].parse(arguments)
 
 
 def _hold(mesh: Mesh, change: LiveChange, config: Config, time_s: float) -> None:

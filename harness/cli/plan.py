@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from harness import gate, wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
@@ -12,7 +13,7 @@ from harness.cli.power import planned, power_lines
 from harness.clients.kubernetes.api import Kubernetes
 from harness.config import Config
 from harness.errors import MeshError, UsageError
-from harness.faults import faults_edits
+from harness.faults import Arguments, Fault, known_faults
 from harness.mesh.cluster.arms import fresh_arm_edits, runs
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.mesh import plain_resources
@@ -21,13 +22,13 @@ from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.targets import TARGETS
-from harness.model.fault import Fault, abort, delay
 from harness.model.json import Json
+from harness.model.step import Edit
 from harness.model.units import format_duration, format_percent
-from harness.routing.istio import governing
-from harness.routing.istio.edits import Edit, applied_all, key
-from harness.routing.istio.routes import traffic_match
-from harness.routing.istio.routing import split_edits
+from harness.routing import routing_api
+from harness.routing.edits import key
+from harness.routing.port import RoutingApi
+from harness.runner.steps import StepMaker
 
 HELP = (
     "Say what a run would send and could see and, on a cluster, what it would change: differences, whom it hits, "
@@ -39,15 +40,20 @@ EXAMPLES = """\
   harness plan --target local
   harness plan --effect "latency_p99 < +10%" --effect "error_rate < +0.2pp"
 """
-_OWNER = "plan"
+OWNER = "plan"
+"""The mark that stands for the run's own in what is printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which faults beside the split, where."""
-    parser.add_argument("--delay", action="append", default=[], metavar="HOST=TIME[@PERCENT]", help="a delay to plan")
-    parser.add_argument(
-        "--abort", action="append", default=[], metavar="HOST=STATUS[@PERCENT]", help="an abort to plan"
-    )
+    """Which faults to plan besides the split, where."""
+    for kind, fault in known_faults().items():
+        parser.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar=f"HOST={fault.usage.value}[@PERCENT]",
+            help=f"plan a fault: {fault.usage.help.replace('%', '%%')}",
+        )
     parser.add_argument(
         "--effect",
         action="append",
@@ -61,21 +67,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 when a run could start; 12 when something is in the way."""
-    faults = [_fault(text, "delay") for text in args.delay] + [_fault(text, "abort") for text in args.abort]
+    faults = [_fault(text, kind, fault) for kind, fault in known_faults().items() for text in vars(args)[kind]]
     config = wiring.for_target(config_of(args), args.target)
-    gate.check_scenario(wiring.scenario(config, name=_OWNER, seed=0, faults=faults), config, target=args.target)
+    gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=args.target)
     if args.target == "local":
         _print_rows(_rows(config, faults, target="local"))
         print("\n".join(power_lines(planned(config, faults, target="local"), args.effect)))
         return 0
+    routing = routing_api()
     with closing(connected(config.cluster, None)) as kube:
         limits.require_meant(kube.context, config.namespace, config.cluster)
-        require_basics(kube, config.namespace, config.cluster)
-        resources = plain_resources(kube, config.namespace)
-        changes = [*_copies(config, kube), *_changes(config, resources, faults)]
+        require_basics(kube, config.namespace, config.cluster, routing.kinds)
+        world = _World(routing=routing, kube=kube, namespace=config.namespace)
+        steps = StepMaker(
+            wiring.arrangement(config, target="cluster", owner=OWNER, gateway=config.cluster.gateway), world
+        )
+        changes = [*_copies(config, kube), *steps.everything(faults, world.resources())]
         plan = plan_changes(kube, config.namespace, config.cluster, changes)
         print(f"context {kube.context}, namespace {config.namespace}")
-        for line in _found(config, kube, resources):
+        for line in _found(config, kube, world):
             print(line)
     _print(plan, config, faults)
     print("\n".join(power_lines(planned(config, faults, target="cluster"), args.effect)))
@@ -84,16 +94,32 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _found(config: Config, kube: Kubernetes, resources: tuple[Json, ...]) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _World:
+    """A namespace as faults see it."""
+
+    routing: RoutingApi
+    kube: Kubernetes
+    namespace: str
+
+    def resources(self, kind: str = "") -> tuple[Json, ...]:
+        return (
+            self.kube.list(kind, self.namespace)
+            if kind
+            else plain_resources(self.kube, self.namespace, self.routing.kinds)
+        )
+
+
+def _found(config: Config, kube: Kubernetes, world: _World) -> list[str]:
     """What governs the service, and what runs it."""
     service, namespace = config.service, config.namespace
-    route = governing.virtual_service(resources, host=service, namespace=namespace, gateway=config.cluster.gateway)
-    rule = governing.destination_rule(resources, host=service, namespace=namespace)
+    found = world.routing.governing(
+        world.resources(), host=service, namespace=namespace, gateway=config.cluster.gateway
+    )
+    route, rule = found.route, found.policy
     lines = [
-        f"routes of {service}".ljust(22)
-        + ("none, one would be made" if route is None else governing.label(route, namespace)),
-        f"subsets of {service}".ljust(22)
-        + ("none, one would be made" if rule is None else governing.label(rule, namespace)),
+        f"routes of {service}".ljust(22) + ("none, one would be made" if route is None else _label(route, namespace)),
+        f"subsets of {service}".ljust(22) + ("none, one would be made" if rule is None else _label(rule, namespace)),
     ]
     deployments = kube.list("Deployment", namespace)
     for arm, version in (("baseline", config.baseline), ("canary", config.canary)):
@@ -111,40 +137,16 @@ def _copies(config: Config, kube: Kubernetes) -> list[tuple[Edit, ...]]:
         return []
     baseline, canary = (config.workload(config.service, version).labels for version in config.cluster.copied)
     deployments = kube.list("Deployment", config.namespace)
-    where = {"service": config.service, "namespace": config.namespace, "owner": _OWNER}
+    where = {"service": config.service, "namespace": config.namespace, "owner": OWNER}
     return [fresh_arm_edits(deployments, baseline=baseline, canary=canary, **where)]
 
 
-def _changes(config: Config, resources: tuple[Json, ...], faults: list[Fault]) -> list[tuple[Edit, ...]]:
-    baseline, canary = (config.workload(config.service, arm).labels for arm in (config.baseline, config.canary))
-    tests = traffic_match(_OWNER) if config.cluster.only_test_traffic else None
-    split = split_edits(
-        resources,
-        host=config.service,
-        namespace=config.namespace,
-        baseline=baseline,
-        canary=canary,
-        canary_share=config.canary_share,
-        by=config.split_by,
-        owner=_OWNER,
-        gateway=config.cluster.gateway,
-        test_headers=tests,
-    )
-    common = {key: value for key, value in baseline.items() if canary.get(key) == value}
-    return [
-        split,
-        faults_edits(
-            faults,
-            applied_all(split, resources, namespace=config.namespace),
-            namespace=config.namespace,
-            callers=[None if fault.host == config.service else common for fault in faults],
-            owner=_OWNER,
-            test_headers=tests,
-        ),
-    ]
+def _label(resource: Json, namespace: str) -> str:
+    kind, where, name = key(resource, namespace)
+    return f"{kind} {where}/{name}"
 
 
-def _print(plan: Plan, config: Config, faults: list[Fault]) -> None:
+def _print(plan: Plan, config: Config, faults: Sequence[Fault]) -> None:
     for diff in plan.diffs:
         print(f"{diff}\n")
     rows = _rows(config, faults, target="cluster")
@@ -158,12 +160,12 @@ def _print(plan: Plan, config: Config, faults: list[Fault]) -> None:
         print("nothing is in the way")
 
 
-def _rows(config: Config, faults: list[Fault], *, target: str) -> dict[str, str]:
+def _rows(config: Config, faults: Sequence[Fault], *, target: str) -> dict[str, str]:
     run_plan = planned(config, faults, target=target)
     requests = run_plan.rate_rps * run_plan.duration_s
     return {
         "canary's share": f"{format_percent(config.canary_share)}, by {config.split_by}",
-        "faults": ", ".join(str(fault) for fault in faults) or "none",
+        "faults": ", ".join(fault.words().text for fault in faults) or "none",
         "phases": ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in run_plan.phases),
         "requests": f"{requests:.0f}, {requests * config.canary_share:.0f} of them to the canary",
     }
@@ -174,10 +176,9 @@ def _print_rows(rows: Mapping[str, str]) -> None:
         print(f"{name.ljust(22)}{text}")
 
 
-def _fault(text: str, kind: str) -> Fault:
+def _fault(text: str, kind: str, fault: type[Fault]) -> Fault:
     host, found, rest = text.partition("=")
     value, _, percent = rest.partition("@")
-    if not found or not value or (kind == "abort" and not value.isdigit()):
-        raise UsageError(f"--{kind}: expected HOST={'TIME' if kind == 'delay' else 'STATUS'}[@PERCENT], found {text!r}")
-    share = percent or 100
-    return delay(host, value, percent=share) if kind == "delay" else abort(host, int(value), percent=share)
+    if not found or not value:
+        raise UsageError(f"--{kind}: expected HOST={fault.usage.value}[@PERCENT], found {text!r}")
+    return fault.parse(Arguments(host=host, value=value, percent=percent or None))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from harness.config import Config
 from harness.errors import UsageError
+from harness.faults import Fault
 from harness.judge.objectives import parse_objective
 from harness.judge.power import needed, visible_effects
 from harness.judge.prediction import Assumed
-from harness.model.fault import Fault
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan

@@ -1,5 +1,53 @@
-"""Faults: from a value to the edits of Istio resources that inject it, one small file a fault."""
+"""Faults, one file each. A built-in is a line in ``BUILT_IN``; other packages offer theirs by an entry point."""
 
-from harness.faults.injection import FAULT_HEADER, fault_edits, faults_edits, http_fault
+from __future__ import annotations
 
-__all__ = ["FAULT_HEADER", "fault_edits", "faults_edits", "http_fault"]
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from harness.errors import UsageError
+from harness.faults.abort import Abort, abort
+from harness.faults.delay import Delay, delay
+from harness.faults.port import Arguments, Fault
+from harness.faults.timeout import Timeout, timeout
+from harness.model.declared import ARRANGEMENTS
+
+__all__ = [
+    "BUILT_IN",
+    "ENTRY_POINTS",
+    "Abort",
+    "Arguments",
+    "Delay",
+    "Fault",
+    "Timeout",
+    "abort",
+    "delay",
+    "known_faults",
+    "timeout",
+]
+
+BUILT_IN: tuple[type[Fault], ...] = (
+    Delay,
+    Abort,
+    Timeout,
+)
+ENTRY_POINTS = "canary_harness.faults"
+"""The group of entry points in which other packages name the classes of their faults."""
+
+
+def known_faults() -> Mapping[str, type[Fault]]:
+    """Every fault by its kind: ours, and those of installed packages.
+
+    Raises UsageError for a package whose fault has a name that is taken, or cannot be loaded.
+    """
+    known = {fault.kind: fault for fault in BUILT_IN}
+    for found in entry_points(group=ENTRY_POINTS):
+        try:
+            fault: type[Fault] = found.load()
+            kind = fault.kind
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"entry point {found.name} = {found.value}: expected a fault, found: {error}") from error
+        if kind in known or kind in ARRANGEMENTS:
+            raise UsageError(f"entry point {found.name} = {found.value}: the name {kind!r} of its fault is taken")
+        known[kind] = fault
+    return known

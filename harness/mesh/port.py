@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.model.counts import RequestCount
 from harness.model.json import Json
 from harness.model.record import Rollback
-from harness.routing.istio.edits import Edit
+from harness.model.step import Step
+from harness.routing.port import RoutingApi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,23 +20,6 @@ class Entry:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestCount:
-    """One row of the proxies' ``istio_requests_total``: labels and a running total.
-
-    reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any.
-    """
-
-    source_workload: str
-    source_version: str
-    destination_service: str
-    destination_version: str
-    response_code: str
-    response_flags: str
-    total: int
-    reporter: str = "source"
 
 
 class LiveChange(Protocol):
@@ -55,18 +40,20 @@ class Mesh(Protocol):
     """Routing and faults of a running mesh, spoken in Istio resources."""
 
     target: str
+    routing: RoutingApi
     gateway: str
     """The Istio gateway that load comes through, as VirtualServices name it; ``mesh`` between sidecars."""
 
-    def resources(self) -> tuple[Json, ...]:
-        """The Istio resources as they are now, as dictionaries."""
+    def resources(self, kind: str = "") -> tuple[Json, ...]:
+        """The objects of a kind as they are now; by default those of the routing API."""
         ...
 
-    def changed(self, edits: Sequence[Edit], *, name: str) -> AbstractContextManager[LiveChange]:
-        """Make the edits and prove them live in every affected proxy; undo them on leaving, and prove that too.
+    def changed(self, steps: Sequence[Step], *, name: str) -> AbstractContextManager[LiveChange]:
+        """Carry out the steps and prove them in every affected proxy; revert them on leaving, and prove that too.
 
-        The undo is journalled before the first edit is sent. Raises MeshError when the edits are
-        not taken or not live in time, RollbackError when the world could not be put back.
+        The undo is journalled before the first step is carried out. Raises UsageError for a step that declares
+        nothing or that this mesh does not know, MeshError when the steps are not taken or not in force in time, and
+        RollbackError when the world could not be put back.
         """
         ...
 

@@ -61,6 +61,7 @@ class ServiceSet:
         self._config, self._folder = config, folder
         self.workloads = tuple(workloads)
         self.processes: dict[str, Process] = {}
+        self._outbound: Callable[[Workload, str], str] | None = None
         for workload in self.workloads:
             _require_runnable(config, workload)
         require_commands(config, self.workloads)
@@ -77,6 +78,7 @@ class ServiceSet:
         Raises ServiceError with the last log lines for a service that dies or does not become healthy in time.
         Raises PortError for a port that is taken.
         """
+        self._outbound = outbound
         waiting = list(self.workloads)
         while waiting:
             blocked = {workload.service for workload in waiting}
@@ -92,6 +94,18 @@ class ServiceSet:
         """Raise an error that explains it if a process has ended."""
         for process in self.processes.values():
             process.check()
+
+    def stop_one(self, name: str) -> None:
+        """End the process of one workload on purpose, so that ``check`` does not miss it."""
+        self.processes.pop(name).stop()
+
+    def start_one(self, name: str) -> None:
+        """Start the process of one workload again and wait until it is healthy. Raises as ``start`` does."""
+        workload = next(one for one in self.workloads if one.name == name)
+        if self._outbound is None:
+            raise ServiceError(f"{name}: expected the services to have been started before one is started again")
+        self._start(workload, self._outbound)
+        self._await_health(workload)
 
     def stop(self) -> None:
         """Stop every process."""

@@ -6,7 +6,7 @@ every pytest run needs the names for its options.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,7 +18,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.mesh.port import Mesh
     from harness.model.config import Config
-    from harness.model.scenario import Scenario
+    from harness.model.declared import Declared
 
 PACKAGES: Mapping[str, str] = {
     "local": "harness.mesh.local",
@@ -31,8 +31,8 @@ def _unchanged(config: Config) -> Config:
     return config
 
 
-def _accept(scenario: Scenario, config: Config) -> None:
-    """Accept every scenario."""
+def _accept(faults: Sequence[Declared], config: Config) -> None:
+    """Accept every fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,14 @@ class MeshKind:
     """What the package of a mesh offers.
 
     open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
-    adapt: returns the configuration as this mesh needs it. check: raises UsageError for a scenario that this mesh
-    cannot carry out, before anything is started. real_users: whether requests of others pass through the mesh too.
+    adapt: returns the configuration as this mesh needs it. check: raises UsageError for a fault that this mesh
+    cannot inject, by what it declares, before anything is started. real_users: whether requests of others pass through
+    the mesh too.
     """
 
     open: Callable[[Config, Path], AbstractContextManager[Mesh]]
     adapt: Callable[[Config], Config] = _unchanged
-    check: Callable[[Scenario, Config], None] = _accept
+    check: Callable[[Sequence[Declared], Config], None] = _accept
     real_users: bool = True
 
 

@@ -25,6 +25,7 @@ class Scope:
     caller: the workload whose calls are meant, or None for the callers that the run chooses. labels: the pod labels
     of the callers; None means every caller. namespace: of the callers; None means any. headers: a request is changed
     only when it carries these (name to a string match); None means every request. side: whose proxies carry it out.
+    every_caller: the step cannot spare some callers, whatever the run would choose.
     """
 
     caller: str | None = None
@@ -32,6 +33,7 @@ class Scope:
     namespace: str | None = None
     headers: Mapping[str, StringMatch] | None = None
     side: Literal["caller", "host"] = "caller"
+    every_caller: bool = False
 
     @property
     def narrow(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.declared import Declared
+from harness.model.hit import HitState
 from harness.model.json import Json, JsonScalar, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
@@ -64,7 +65,8 @@ class FaultCount:
     requests to the fault's host, and how many of them carried the fault's response flag. test_share: the part
     of the caller's work that is the run's own, in (0, 1], where a fault hits test traffic only; ``requests`` is then that
     part of all that were counted, for proxies do not tell whose a call is. declared: what the fault does; None in
-    records of the first format. dose: the share of requests to hit; None for a condition.
+    records of the first format. dose: the share of requests to hit; None for a condition. state, why: what the fault
+    said of its hits.
     """
 
     phase: str
@@ -77,6 +79,8 @@ class FaultCount:
     dose: float | None
     test_share: float = 1.0
     declared: Declared | None = None
+    state: HitState = HitState.COUNTED
+    why: str = ""
 
     @property
     def fault_id(self) -> str:

@@ -14,18 +14,18 @@ from harness.clients.processes.signals import signals_as_interrupts
 from harness.config import Config
 from harness.config.gauges import require_known
 from harness.errors import UsageError
+from harness.faults import Fault
 from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
 from harness.mesh.port import Mesh
-from harness.model.fault import Fault
 from harness.model.objective import Objective
-from harness.model.scenario import Scenario
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
 from harness.runner.interactive_run import InteractiveRun
 from harness.runner.manifest import manifest, started_by
+from harness.runner.scenario import Scenario
 from harness.runner.server_side import with_server_side
 from harness.runner.settings import Notify
 

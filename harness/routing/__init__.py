@@ -1,1 +1,21 @@
-"""Routing APIs: how a split, an arm mark and a fault become edits of the resources that govern a host."""
+"""Routing APIs: how requests are split and changed in the words of one API. A new one is a package and a line here."""
+
+from __future__ import annotations
+
+from harness.model.json import Json
+from harness.model.step import Edit
+from harness.routing.istio.api import IstioRouting
+from harness.routing.port import Footprint, RoutingApi
+
+APIS: tuple[RoutingApi, ...] = (IstioRouting(),)
+
+
+def routing_api(name: str = "istio") -> RoutingApi:
+    """The routing API called ``name``."""
+    return next(api for api in APIS if api.name == name)
+
+
+def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
+    """How an edit of any API's resource shows in the proxies; without traces where no API knows its kind."""
+    known = (api.footprint(edit, resource, namespace=namespace) for api in APIS)
+    return next((shown for shown in known if shown.traces), Footprint())

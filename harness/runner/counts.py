@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.mesh.port import RequestCount
+from harness.faults.port import Fault, Signals
+from harness.model.counts import RequestCount
 from harness.model.declared import Declared
+from harness.model.hit import HitState
 from harness.model.record import FaultCount
 from harness.model.samples import ARMS, UNKNOWN_ARM, Samples
 
@@ -23,7 +25,8 @@ def service_name(host: str) -> str:
 
 
 def fault_counts(
-    fault: Declared,
+    fault: Fault,
+    declared: Declared,
     *,
     phase: str,
     live: Counts,
@@ -32,27 +35,34 @@ def fault_counts(
     arms: Mapping[str, str],
     own_shares: Mapping[str, float] | None = None,
 ) -> tuple[FaultCount, ...]:
-    """Calls to the fault's host while it was live, one row a caller; one empty row when there was no call.
+    """What the fault says that it hit while it was live, one row a caller; one empty row when there was no call.
 
-    A request is counted when it ends, so a delayed one may be counted long after it came. All flagged
-    requests belong to the window, whenever they ended; unflagged ones are counted over the window itself.
-    ``arms`` maps a version of the service under test to its arm. own_shares: of the work of each arm that is the run's
-    own (``own_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do not count.
+    live, before_removal, end: counted when the fault was in force, just before it was removed, and after the run's last
+    answer. ``arms`` maps a version of the service under test to its arm. own_shares: of the work of each arm that is
+    the run's own (``own_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do
+    not count.
     """
     nothing = FaultCount(
-        phase=phase, fault=fault.text, host=fault.host, caller="", arm="", requests=0, hit=0, dose=fault.dose,
-        declared=fault,
+        phase=phase, fault=declared.text, host=declared.host, caller="", arm="", requests=0, hit=0, dose=declared.dose,
+        declared=declared,
     )  # fmt: skip
     found = []
-    for workload, version in sorted({(row.source_workload, row.source_version) for row in _rows(end, fault)}):
+    for workload, version in sorted({(row.source_workload, row.source_version) for row in _rows(end, declared)}):
         caller = (workload, version)
-        hit = _flagged(end, fault, caller) - _flagged(live, fault, caller)
-        passed = _unflagged(before_removal, fault, caller) - _unflagged(live, fault, caller)
+        first = _of(caller, live, declared)
+        before = Signals(rows=first, settled=first)
+        after = Signals(rows=_of(caller, before_removal, declared), settled=_of(caller, end, declared))
+        hit = fault.hit(before, after)
         arm = arms.get(version, "")
         share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
-        if hit + passed:
-            requests = max(hit, round((hit + passed) * share))
-            found.append(replace(nothing, caller=workload, arm=arm, requests=requests, hit=hit, test_share=share))
+        if hit.requests or hit.state is HitState.UNMEASURED:
+            requests = max(hit.hit, round(hit.requests * share))
+            found.append(
+                replace(
+                    nothing, caller=workload, arm=arm, requests=requests, hit=hit.hit, test_share=share,
+                    state=hit.state, why=hit.why,
+                )
+            )  # fmt: skip
     return tuple(found) or (nothing,)
 
 
@@ -110,20 +120,8 @@ def _rows(rows: Iterable[RequestCount], fault: Declared) -> list[RequestCount]:
     ]
 
 
-def _flagged(rows: Counts, fault: Declared, caller: tuple[str, str]) -> int:
-    return sum(row.total for row in _of(caller, rows, fault) if _carries(row, fault))
-
-
-def _unflagged(rows: Counts, fault: Declared, caller: tuple[str, str]) -> int:
-    return sum(row.total for row in _of(caller, rows, fault) if not _carries(row, fault))
-
-
-def _carries(row: RequestCount, fault: Declared) -> bool:
-    return bool(fault.flag) and fault.flag in row.response_flags.split(",")
-
-
-def _of(caller: tuple[str, str], rows: Counts, fault: Declared) -> list[RequestCount]:
-    return [row for row in _rows(rows, fault) if (row.source_workload, row.source_version) == caller]
+def _of(caller: tuple[str, str], rows: Counts, fault: Declared) -> Counts:
+    return tuple(row for row in _rows(rows, fault) if (row.source_workload, row.source_version) == caller)
 
 
 def attributed(samples: Samples, proxy_requests: Mapping[str, int]) -> Samples:

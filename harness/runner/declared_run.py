@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.model.record import Record
-from harness.model.scenario import Scenario
 from harness.runner.engine import Engine
 from harness.runner.judge_looks import JudgeLooks
 from harness.runner.planning import plan_run
+from harness.runner.scenario import Scenario
 from harness.runner.settings import Notify, Parts, Settings
 
 

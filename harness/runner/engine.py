@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import MeshGuard
+from harness.faults import Fault
 from harness.load.port import RunningLoad
-from harness.mesh.port import RequestCount
-from harness.model.fault import Fault
+from harness.model.counts import RequestCount
 from harness.model.json import Json
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Record

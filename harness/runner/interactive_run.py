@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import MeshGuard, UsageError
-from harness.model.fault import Fault
+from harness.faults import Fault
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan, Record
-from harness.model.scenario import Scenario
 from harness.runner.engine import Engine
 from harness.runner.planning import plan_run
+from harness.runner.scenario import Scenario
 from harness.runner.settings import Notify, Parts, Settings
 
 
@@ -77,7 +77,7 @@ class InteractiveRun:
     def _under_live_faults(self, phase: PhasePlan) -> PhasePlan:
         if phase.kind is PhaseKind.WARM_UP or not self._live:
             return phase
-        faults = tuple(map(str, self._live))
+        faults = tuple(fault.words().text for fault in self._live)
         return replace(phase, name=_phase_name(self._live), kind=PhaseKind.FAULT, faults=faults)
 
     def record(self, objectives: tuple[Objective, ...], *, name: str) -> Record:
@@ -101,7 +101,7 @@ class InteractiveRun:
 
     def _require_every_fault_met(self, name: str) -> None:
         met = {text for load in self._engine.loads for phase in load.planned for text in phase.faults}
-        unmet = [str(fault) for fault in self._injected if str(fault) not in met]
+        unmet = [text for fault in self._injected if (text := fault.words().text) not in met]
         if unmet and not self._engine.ended():
             raise UsageError(
                 f"{name}: no load was sent while {unmet[0]} was live: call load.run(...) inside the chaos.inject block"
@@ -116,4 +116,4 @@ class InteractiveRun:
 
 
 def _phase_name(faults: list[Fault]) -> str:
-    return " + ".join(map(str, faults)) or PhaseKind.STEADY.value
+    return " + ".join(fault.words().text for fault in faults) or PhaseKind.STEADY.value

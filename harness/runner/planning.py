@@ -13,8 +13,8 @@ from harness.model.load import LoadPlan, Stage
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
-from harness.model.scenario import Scenario
 from harness.model.split import SplitBy
+from harness.runner.scenario import Scenario
 from harness.runner.settings import Settings
 
 OWNER_HEADER = "x-harness-run"
@@ -28,7 +28,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     if not 0 < settings.canary_share < 1 and not (mirror and settings.canary_share == 1):
         raise UsageError(f"{scenario.name}: expected a split between 0 % and 100 %, found {settings.canary_share:.0%}")
     require_seen(scenario.objectives, settings.split_by)
-    faults = tuple(map(str, scenario.faults))
+    faults = tuple(fault.words().text for fault in scenario.faults)
     lengths = [
         (PhaseKind.WARM_UP, scenario.warm_up_s),
         (PhaseKind.STEADY, scenario.steady_s),

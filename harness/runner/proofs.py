@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.model.hit import HitState
 from harness.model.json import Json
 from harness.model.phase import PhaseKind
 from harness.model.record import Event, FaultCount, Record
@@ -92,11 +93,46 @@ def _faults(record: Record) -> Iterator[Proof]:
 
 
 def _doses(name: str, counts: list[FaultCount]) -> Iterator[Proof]:
+    counted = [count for count in counts if not _empty(count)]
+    unknown = sorted({count.why for count in counted if count.state is HitState.UNMEASURED})
+    if unknown:
+        yield _unmeasured(name, "; ".join(unknown))
+        return
+    if any(count.dose is None for count in counts):
+        yield _condition(name, counted)
+        return
     arms = {count.arm for count in counts if count.arm} or {""}
     for arm in sorted(arms):
-        yield _dose(name, [count for count in counts if count.arm == arm and not _empty(count)], arm)
+        yield _dose(name, [count for count in counted if count.arm == arm], arm)
     if arms in ({"baseline"}, {"canary"}):
         yield _dose(name, [], "canary" if arms == {"baseline"} else "baseline")
+
+
+def _unmeasured(name: str, why: str) -> Proof:
+    return Proof(
+        name=f"hit of {name}",
+        held=False,
+        expected="a count of the calls that it hit",
+        observed=f"{HitState.UNMEASURED}: {why}",
+        remedy="choose a fault whose hits can be counted here; without a count nobody knows what the canary withstood",
+    )
+
+
+def _condition(name: str, counts: list[FaultCount]) -> Proof:
+    """A condition has no dose: it is proven when calls met it. How many do in each arm is for the judge to compare."""
+    hit, requests = sum(count.hit for count in counts), sum(count.requests for count in counts)
+    why = "; ".join(sorted({count.why for count in counts if count.state is HitState.NO_OCCASION}))
+    silent = {"baseline", "canary"} - {count.arm for count in counts} if any(count.arm for count in counts) else set()
+    observed = f"{hit} of {requests}" if hit or not requests else f"{HitState.NO_OCCASION}: {why} ({requests} calls)"
+    return Proof(
+        name=f"hit of {name}",
+        held=hit > 0 and not silent,
+        expected="calls that it hit, and calls of both arms",
+        observed=observed + "".join(f"; no call of the {arm}" for arm in sorted(silent)),
+        remedy="a condition that no call meets proves nothing: choose one that this load meets"
+        if requests
+        else "no call to the fault's host was counted while it was live: does the service call it on this load?",
+    )
 
 
 def _empty(count: FaultCount) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from fake_kubernetes import Call, FakeKubernetes
+from faulting import fault_edits
 from shop import Open, pod, route_to
 
 from harness.errors import (
@@ -23,11 +24,10 @@ from harness.errors import (
     RollbackError,
     UsageError,
 )
-from harness.faults import fault_edits
+from harness.faults import Fault, abort, delay
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.cluster import Limits, Proxy
-from harness.model.fault import Fault, abort, delay
-from harness.routing.istio.edits import Edit
+from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
 
 VERBS = {

@@ -16,13 +16,13 @@ from harness import wiring
 from harness.clients.http import response_headers
 from harness.config import Config, read_config
 from harness.console import silent
+from harness.faults import abort
 from harness.gate import Outcome, judge_scenario, open_mesh
 from harness.mesh.cluster.proof import proxies
 from harness.mesh.local import LocalMesh, start_local_mesh
 from harness.mesh.local.starting import open_local_mesh, topology_of
 from harness.mesh.services import ServiceSet, needed_workloads
 from harness.model.cluster import ClusterSettings, Proxy
-from harness.model.fault import abort
 from harness.model.verdict import Verdict
 from harness.routing.istio.reading import read_resources
 

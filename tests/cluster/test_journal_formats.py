@@ -15,7 +15,8 @@ from harness.cli import main
 from harness.errors import MeshError
 from harness.mesh.cluster.recovery.journal import FORMAT, JOURNAL_LABEL, JournalEntry, change_from_json, left_on_disk
 from harness.model.declared import Declared
-from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, applied_all
+from harness.model.step import Edit
+from harness.routing.edits import MANAGED_BY, OWNER_LABEL, applied_all
 from harness.routing.istio.routing import split_edits
 
 RECORDED = json.loads((Path(__file__).parent / "journals" / "format-1.json").read_text())
@@ -133,7 +134,7 @@ def test_a_local_journal_of_the_previous_format_is_read(tmp_path: Path) -> None:
     file = tmp_path / "journal.jsonl"
     ours = JournalEntry(
         owner="new", number=1, name="x", expires_at=2.0,
-        edits=(Edit(kind="VirtualService", namespace="shop", name="a", owner="new",
+        steps=(Edit(kind="VirtualService", namespace="shop", name="a", owner="new",
                     declared=Declared(id="split", kind="split", host="a", text="split")),),
     )  # fmt: skip
     entries = [RECORDED["entries"][0], ours.to_json()]

@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 from fake_kubernetes import FakeKubernetes
+from faulting import fault_edits
 from shop import Open
 
 from harness.clients.kubernetes.api import connect, ignore
-from harness.faults import fault_edits
+from harness.faults import abort
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
-from harness.model.fault import abort
-from harness.routing.istio.edits import Edit
+from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -46,7 +46,9 @@ def work(open_mesh: Open, token: str) -> None:
     """A split of a host with resources and of one without, a fault, a look, counts, and everything back."""
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     with open_mesh(user={"token": token}) as mesh:
-        arms_edits = fresh_arm_edits(mesh.deployments(), service="reviews", namespace="shop", owner="r0", **arms)
+        arms_edits = fresh_arm_edits(
+            mesh.resources("Deployment"), service="reviews", namespace="shop", owner="r0", **arms
+        )
         with mesh.changed(arms_edits, name="arms"):
             pass
         for host in ("reviews", "details"):
@@ -104,7 +106,9 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     with ExitStack() as stack:
         mesh = stack.enter_context(open_mesh())
-        arms_edits = fresh_arm_edits(mesh.deployments(), service="reviews", namespace="shop", owner="dead-arms", **arms)
+        arms_edits = fresh_arm_edits(
+            mesh.resources("Deployment"), service="reviews", namespace="shop", owner="dead-arms", **arms
+        )
         stack.enter_context(mesh.changed(arms_edits, name="arms"))
         for host in ("reviews", "details"):
             owner = f"dead-{host}"

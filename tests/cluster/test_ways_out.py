@@ -22,11 +22,11 @@ import time
 from pathlib import Path
 
 import pytest
-from harness.faults import fault_edits
+from faulting import fault_edits
 from harness.routing.istio.routing import split_edits
 from harness.mesh.cluster.factory import opened
 from harness.model.cluster import ClusterSettings
-from harness.model.fault import abort
+from harness.faults import abort
 
 SETTINGS = ClusterSettings(kubeconfig=Path("kubeconfig"), heartbeat_s=0.5, patience_s=30, live_within_s=20)
 
@@ -47,6 +47,9 @@ def held():
 def test_hold(held):
     time.sleep(240)
 '''
+
+
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
 
 
 def ours(fake: FakeKubernetes) -> list[str]:
@@ -83,7 +86,10 @@ def session(fake: FakeKubernetes, tmp_path: Path) -> Callable[..., subprocess.Po
             *only_the_test,
             *options,
         ]
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        environment = {**os.environ, "PYTHONPATH": str(FAKES)}
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         assert within(120, (tmp_path / "live").exists)
         return process
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 from fake_kubernetes import fake_kubernetes
+from faulting import fault_edits
 from shop import QUICK, RULE, pod, route_to, service
 
 from harness.errors import HarnessError, UsageError
-from harness.faults import fault_edits
+from harness.faults import abort
 from harness.mesh.cluster.factory import opened
 from harness.mesh.local import open_local_mesh
 from harness.mesh.local.topology import Caller, Service, Topology
 from harness.mesh.port import Mesh
-from harness.model.fault import abort
-from harness.routing.istio.edits import Edit
+from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
 
 WORKLOADS = {"productpage": ("v1",), "reviews": ("v1", "v3"), "ratings": ("v1",)}

@@ -24,6 +24,8 @@ from aiohttp import WSMsgType, web
 from fake_store import PLURALS, Place, Refused, Store, status_of
 from multidict import CIMultiDict
 
+from harness.routing.istio import policies
+
 ADMIN, ADMIN_TOKEN = "admin", "admin-token"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 Rule = tuple[str, str, str, str]
@@ -54,6 +56,7 @@ class FakeKubernetes:
     calls: list[Call] = field(default_factory=list)
     lag_s: float = 0.0
     deaf_pods: set[str] = field(default_factory=set)
+    stale_policies: bool = False
     request_totals: dict[str, str] = field(default_factory=dict)
     before: Callable[[Call], str | None] = lambda call: None
     after: Callable[[Call], str | None] = lambda call: None
@@ -146,14 +149,18 @@ class FakeKubernetes:
 
     def clusters_dump(self) -> Any:
         """Envoy's clusters: one a service, and one a subset of every DestinationRule."""
-        hosts = [("", service["metadata"]["name"]) for service in self.objects("Service")] + [
-            (subset["name"], rule["spec"]["host"])
-            for rule in self.objects("DestinationRule")
-            for subset in rule["spec"].get("subsets", ())
-        ]
-        names = [f"outbound|9080|{subset}|{host}.shop.svc.cluster.local" for subset, host in hosts]
+        rules = {rule["spec"]["host"]: rule["spec"] for rule in self.objects("DestinationRule")}
+        clusters = []
+        for host in dict.fromkeys([*(item["metadata"]["name"] for item in self.objects("Service")), *rules]):
+            spec = {} if self.stale_policies else rules.get(host, {})
+            policy = policies.for_port(spec.get("trafficPolicy"), 9080)
+            subsets = [("", None), *((item["name"], item) for item in rules.get(host, {}).get("subsets", ()))]
+            for name, subset in subsets:
+                own = None if subset is None or self.stale_policies else subset.get("trafficPolicy")
+                fields = policies.cluster_fields(policies.for_subset(policy, own, 9080))
+                clusters.append({"name": f"outbound|9080|{name}|{host}.shop.svc.cluster.local", **fields})
         kind = "type.googleapis.com/envoy.admin.v3.ClustersConfigDump.DynamicCluster"
-        return {"configs": [{"@type": kind, "cluster": {"name": name}} for name in names]}
+        return {"configs": [{"@type": kind, "cluster": cluster} for cluster in clusters]}
 
     def listeners_dump(self, namespace: str, pod: str) -> Any:
         """Envoy's inbound listener in a pod: the filters that EnvoyFilters put into it."""
@@ -315,7 +322,7 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
         return await _watch(fake, request, place)
     body = await request.json() if request.can_read_body else {}
     await _disturbed(fake.before(call), request)
-    answer = _carry_out(fake, request, place, body)
+    answer = _evict(fake, place, body) if subresource == "eviction" else _carry_out(fake, request, place, body)
     await _disturbed(fake.after(call), request)
     return answer
 
@@ -332,6 +339,12 @@ async def _disturbed(how: str | None, request: web.Request) -> None:
     if how == "hang":
         await asyncio.sleep(30)
     raise Refused(int(how), "Disturbed", f"disturbed with {how}", headers={"Retry-After": "1"} if how == "429" else {})
+
+
+def _evict(fake: FakeKubernetes, place: Place, body: Any) -> web.Response:
+    options = body.get("deleteOptions") or {}
+    fake.store.delete(place, options, dry_run=options.get("dryRun") == ["All"])
+    return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success"}, status=201)
 
 
 def _carry_out(fake: FakeKubernetes, request: web.Request, place: Place, body: Any) -> web.Response:

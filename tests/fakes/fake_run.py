@@ -12,13 +12,15 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.judge.objectives import parse_objective
-from harness.mesh.port import Entry, RequestCount
+from harness.mesh.port import Entry
+from harness.model.counts import RequestCount
 from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals, LoadPlan, LoadReport
 from harness.model.record import Rollback
 from harness.model.samples import Samples
-from harness.model.scenario import Scenario
 from harness.model.verdict import Analysis, Verdict
+from harness.routing import routing_api
+from harness.runner.scenario import Scenario
 from harness.runner.settings import Parts, Settings
 
 ZERO = 1_700_000_000.0
@@ -59,6 +61,7 @@ class FakeMesh:
     """Takes every change and writes a diary of it. ``trouble`` is raised by ``check``."""
 
     target, gateway = "local", "mesh"
+    routing = routing_api()
 
     def __init__(self, clock: Clock, *, takes_s: float = 0.0) -> None:
         """takes_s: seconds that each change takes until it is live."""
@@ -67,12 +70,12 @@ class FakeMesh:
         self.refusal: HarnessError | None = None
         self._clock, self._takes_s = clock, takes_s
 
-    def resources(self) -> tuple[Any, ...]:
-        """Two services with their routes."""
-        return tuple(_routes("reviews")) + tuple(_routes("ratings"))
+    def resources(self, kind: str = "") -> tuple[Any, ...]:
+        """Two services with their routes, and nothing of another kind."""
+        return () if kind else tuple(_routes("reviews")) + tuple(_routes("ratings"))
 
     @contextmanager
-    def changed(self, edits: Sequence[Any], *, name: str) -> Iterator[LiveEdit]:
+    def changed(self, steps: Sequence[Any], *, name: str) -> Iterator[LiveEdit]:
         """Make a change; ``refusal`` is raised instead if it is set."""
         if self.refusal is not None:
             raise self.refusal

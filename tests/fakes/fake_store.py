@@ -26,6 +26,7 @@ PLURALS = {
     (ISTIO, "serviceentries"): "ServiceEntry",
     (ISTIO, "sidecars"): "Sidecar",
     (ISTIO, "envoyfilters"): "EnvoyFilter",
+    ("networking.k8s.io", "networkpolicies"): "NetworkPolicy",
 }
 
 

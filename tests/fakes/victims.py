@@ -18,14 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from faulting import fault_edits
 from shop import QUICK
 
 from harness.clients.kubernetes.api import ignore
-from harness.faults import fault_edits
+from harness.faults import abort
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.factory import opened
 from harness.mesh.cluster.recovery.reaping import reap
-from harness.model.fault import abort
 from harness.routing.istio.routing import split_edits
 
 

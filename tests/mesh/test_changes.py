@@ -10,17 +10,17 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
+from faulting import fault_edits
 from mesh_world import SUBSETS, Answer, World, routes
 
 from harness.clients.processes.child import wait_until
 from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
-from harness.faults import fault_edits
+from harness.faults import abort
 from harness.mesh.local import AppliedFiles, LocalMesh
 from harness.mesh.local import mesh as mesh_module
 from harness.model.declared import Declared
-from harness.model.fault import abort
 from harness.model.split import SplitBy
-from harness.routing.istio.edits import Edit, Insertion
+from harness.model.step import Edit, Insertion
 from harness.routing.istio.routing import split_edits
 
 OWNER = "test"
@@ -62,7 +62,13 @@ def _broken(mesh: LocalMesh) -> tuple[Edit, ...]:
     insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
     return (
         Edit(
-            kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,), declared=SAID
+            kind="VirtualService",
+            namespace="default",
+            name="reviews",
+            owner=OWNER,
+            list_at=("spec", "http"),
+            insert=(insertion,),
+            declared=SAID,
         ),
     )
 
@@ -201,7 +207,7 @@ def test_the_journal_knows_the_edits_before_and_the_undo_after(world: World) -> 
     journal = world.folder / "changes.jsonl"
     with world.mesh.changed(_abort(world.mesh, "reviews"), name="journalled"):
         line = json.loads(journal.read_text().splitlines()[-1])
-        assert (line["change"], line["edits"][0]["kind"]) == ("journalled", "VirtualService")
+        assert (line["change"], line["steps"][0]["edit"]["kind"]) == ("journalled", "VirtualService")
     assert json.loads(journal.read_text().splitlines()[-1]) == {"undone": "journalled", "verified": True}
 
 
@@ -234,7 +240,13 @@ def test_an_edit_to_an_unknown_subset_is_refused(world: World) -> None:
     entry = {"name": "harness-test-0", "route": [{"destination": {"host": "reviews", "subset": "v9"}}]}
     insertion = Insertion(entry=entry, before=before["spec"]["http"][0])
     edit = Edit(
-        kind="VirtualService", namespace="default", name="reviews", owner=OWNER, insert=(insertion,), declared=SAID
+        kind="VirtualService",
+        namespace="default",
+        name="reviews",
+        owner=OWNER,
+        list_at=("spec", "http"),
+        insert=(insertion,),
+        declared=SAID,
     )
     with pytest.raises(ResourceError, match="unknown subset 'v9'"), world.mesh.changed((edit,), name="wrong"):
         pytest.fail("an invalid edit must not be entered")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from faulting import declared
 from mesh_world import SUBSETS, World, routes
 
+from harness.faults import abort, delay
 from harness.mesh.cluster.proof.envoy_counters import COUNTERS, Caller, EnvoyCounters, subset_versions
-from harness.mesh.port import RequestCount
-from harness.model.fault import abort, declared, delay
-from harness.routing.istio.edits import Edit
+from harness.model.counts import RequestCount
+from harness.model.step import Edit
 
 LOAD = Caller(proxy="load", workload="loadgenerator", version="")
 SPLIT = """

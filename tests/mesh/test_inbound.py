@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulting import fault_edits
 from mesh_world import request
 
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.processes.ports import free_ports
 from harness.errors import ResourceError
-from harness.faults import fault_edits
-from harness.model.fault import Fault, abort, delay
-from harness.routing.istio.routes import traffic_match as of_run
+from harness.faults import Fault, abort, delay
+from harness.runner.steps import traffic_match as of_run
 
 TYPES = "type.googleapis.com/envoy.extensions.filters"
 

@@ -7,10 +7,10 @@ import signal
 import threading
 import time
 
+from faulting import fault_edits
 from mesh_world import SUBSETS, World, routes
 
-from harness.faults import fault_edits
-from harness.model.fault import abort
+from harness.faults import abort
 
 
 def test_ctrl_c_at_any_moment_leaves_the_mesh_as_before(world: World) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 from mesh_world import SUBSETS, World, routes, topology
 
 from harness.clients.processes.child import wait_until
-from harness.mesh.local import policies
 from harness.mesh.local.clusters import clusters
+from harness.routing.istio import policies
 from harness.routing.istio.reading import read_resources
 
 V1_ONLY = "- retries: {attempts: 0}\n  route: [{destination: {host: reviews, subset: v1}}]"

@@ -9,7 +9,7 @@ import pytest
 from mesh_world import SUBSETS, World, request, routes
 
 from harness.clients.prometheus_text import parse_samples
-from harness.mesh.port import RequestCount
+from harness.model.counts import RequestCount
 
 ISTIO_LABELS = {
     "reporter", "source_workload", "source_workload_namespace", "source_principal", "source_app", "source_version",

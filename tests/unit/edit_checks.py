@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.faults import fault_edits
-from harness.model.fault import Fault, delay
-from harness.routing.istio.edits import applied_all, undone_all
+from faulting import fault_edits
+
+from harness.faults import Fault, delay
+from harness.routing.edits import applied_all, undone_all
 from harness.routing.istio.routing import split_edits
 
 

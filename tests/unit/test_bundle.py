@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faulting import declared
 from recorded import plan, record
 
 from harness import bundle
 from harness.errors import RecordError
+from harness.faults import delay
 from harness.model.declared import Scope
-from harness.model.fault import declared, delay
 from harness.model.judge import JudgeSettings
 from harness.model.record import Series
 from harness.model.samples import COLUMNS

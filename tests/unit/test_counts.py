@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from recorded import samples
 
-from harness.mesh.port import RequestCount
-from harness.model.fault import abort, declared, delay
+from harness.faults import abort, delay
+from harness.model.counts import RequestCount
 from harness.model.samples import CANARY
 from harness.runner.counts import arm_requests, attributed, fault_counts, service_name
 from harness.runner.counts import own_shares as shares_of
@@ -21,13 +21,18 @@ def row(total, *, version="v2", to="ratings.default.svc.cluster.local", flags="-
     )  # fmt: skip
 
 
+def counted(fault, **given):
+    """What a fault says that it hit."""
+    return fault_counts(fault, fault.declared(f"{fault.kind}-0"), **given)
+
+
 def test_hits_are_counted_whenever_they_end_and_misses_within_the_window():
     """A delayed request that ends after the fault was removed still was one of the window's requests."""
     live = (row(100), row(3, flags="DI"))
     before_removal = (row(170), row(20, flags="DI"))
     end = (row(500), row(30, flags="DI"), row(3, flags="DC,DI"))
-    (count,) = fault_counts(
-        declared(delay("ratings", "2s", percent=30), "delay-0"),
+    (count,) = counted(
+        delay("ratings", "2s", percent=30),
         phase="fault",
         live=live,
         before_removal=before_removal,
@@ -46,9 +51,7 @@ def test_each_caller_has_its_own_row_and_others_hosts_do_not_count():
         row(7, version="v3", flags="FI"),
         row(99, to="details.default"),
     )
-    counts = fault_counts(
-        declared(abort("ratings", 503), "abort-0"), phase="fault", live=(), before_removal=end, end=end, arms=ARMS
-    )
+    counts = counted(abort("ratings", 503), phase="fault", live=(), before_removal=end, end=end, arms=ARMS)
     assert {("baseline", 15, 5), ("canary", 15, 7)} == {(c.arm, c.requests, c.hit) for c in counts}
 
 
@@ -58,8 +61,8 @@ def test_a_fault_in_the_called_sides_proxies_is_counted_by_them():
     end = (
         row(20), row(12), replace(row(26), **arrived), replace(row(6, flags="FI"), **arrived)
     )  # fmt: skip
-    (count,) = fault_counts(
-        declared(abort("ratings", 503, percent=20, inbound=True), "abort-0"),
+    (count,) = counted(
+        abort("ratings", 503, percent=20, inbound=True),
         phase="fault",
         live=(),
         before_removal=end,
@@ -119,8 +122,7 @@ def test_calls_of_others_do_not_thin_the_dose_of_test_traffic():
     )
     shares = shares_of({"baseline": 100, "canary": 99}, live, before_removal, service="reviews", arms=ARMS)
     assert {"baseline": 0.25, "canary": 1.0, "": 199 / 500} == shares
-    counts = fault_counts(
-        declared(abort("ratings", 503, percent=50), "abort-0"), phase="fault", live=live, before_removal=before_removal,
+    counts = counted(abort("ratings", 503, percent=50), phase="fault", live=live, before_removal=before_removal,
         end=before_removal, arms=ARMS, own_shares=shares,
     )  # fmt: skip
     assert [("baseline", 100, 50, 0.25), ("canary", 100, 48, 1.0)] == [

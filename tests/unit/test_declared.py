@@ -6,18 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from faulting import declared, fault_edits
 from recorded import plan, record
 
 from harness.errors import UsageError
-from harness.faults import fault_edits
+from harness.faults import Delay, abort, delay, timeout
 from harness.mesh.cluster.safety.blast_radius import calls_from
 from harness.mesh.cluster.safety.limits import require_within
 from harness.model.cluster import Limits
 from harness.model.declared import ARRANGEMENTS, Declared, Scope
-from harness.model.fault import Delay, abort, declared, delay
+from harness.model.hit import HitState
 from harness.model.phase import PhaseKind
 from harness.model.record import FaultCount
-from harness.routing.istio.edits import Edit, Insertion
+from harness.model.step import Edit, Insertion
+from harness.model.verdict import Proof
 from harness.routing.istio.routing import split_edits
 from harness.runner.proofs import proofs
 
@@ -28,7 +30,15 @@ ROUTE = {"name": "harness-r1-x", "timeout": "1ms", "route": [{"destination": {"h
 def edit(said: Declared | None) -> Edit:
     """A route with a timeout of a millisecond, which breaks every request, under some declaration."""
     insert = (Insertion(entry=ROUTE),)
-    return Edit(kind="VirtualService", namespace="shop", name="ratings", owner="r1", insert=insert, declared=said)
+    return Edit(
+        kind="VirtualService",
+        namespace="shop",
+        name="ratings",
+        owner="r1",
+        list_at=("spec", "http"),
+        insert=insert,
+        declared=said,
+    )
 
 
 def within(*edits: Edit, live: int = 0, limits: Limits = SMALL) -> None:
@@ -157,3 +167,48 @@ def test_a_fault_that_no_call_met_has_no_dose() -> None:
     """Its empty row says that it was live; nothing more."""
     fault = delay("ratings", "2s", percent=50)
     assert {f"dose of {fault}": False} == doses([counted(fault, "delay-0", hit=0, arm="", requests=0)], str(fault))
+
+
+def condition(
+    *, hit: int, arm: str, requests: int = 400, state: HitState = HitState.COUNTED, why: str = ""
+) -> FaultCount:
+    """Calls of one arm under a timeout."""
+    said = timeout("ratings", "500ms").declared("timeout-0")
+    return FaultCount(
+        phase="fault", fault=said.text, host=said.host, caller=f"reviews-{arm}", arm=arm, requests=requests, hit=hit,
+        dose=None, declared=said, state=state, why=why,
+    )  # fmt: skip
+
+
+def hit_proof(*counts: FaultCount) -> Proof:
+    """The one proof about the timeout."""
+    text = timeout("ratings", "500ms").words().text
+    phases = tuple(replace(phase, faults=(text,) if phase.kind is PhaseKind.FAULT else ()) for phase in plan().phases)
+    made = record(plan=replace(plan(), phases=phases), fault_counts=counts)
+    (proof,) = [proof for proof in proofs(made) if text in proof.name]
+    return proof
+
+
+def test_a_condition_that_no_call_met_is_said_as_such_and_proves_nothing() -> None:
+    """It was in force, and what the canary would have done is not known."""
+    idle = {"hit": 0, "state": HitState.NO_OCCASION, "why": "in force, but no call took longer than 500 ms"}
+    proof = hit_proof(condition(arm="baseline", **idle), condition(arm="canary", **idle))
+    assert not proof.held
+    assert "no occasion: in force, but no call took longer than 500 ms (800 calls)" == proof.observed
+    assert "choose one that this load meets" in proof.remedy
+
+
+def test_a_condition_is_proven_by_calls_that_met_it_in_either_arm() -> None:
+    """Only a slow canary is cut off; that the baseline never is makes the fault no less real."""
+    idle = {"hit": 0, "state": HitState.NO_OCCASION, "why": "in force, but no call took longer than 500 ms"}
+    assert hit_proof(condition(arm="baseline", **idle), condition(arm="canary", hit=30)).held
+    alone = hit_proof(condition(arm="canary", hit=30))
+    assert not alone.held
+    assert "no call of the baseline" in alone.observed
+
+
+def test_a_fault_that_cannot_be_measured_proves_nothing() -> None:
+    """Whatever else was counted."""
+    proof = hit_proof(condition(arm="canary", hit=0, state=HitState.UNMEASURED, why="no counter for it"))
+    assert not proof.held
+    assert "cannot be measured: no counter for it" == proof.observed

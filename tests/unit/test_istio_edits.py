@@ -8,27 +8,16 @@ from typing import Any
 
 import pytest
 from edit_checks import check_restored
+from faulting import fault_edits
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_services import foreign_edits, sample_files, sample_resources, virtual_services
 
 from harness.errors import MeshError, UsageError
-from harness.faults import fault_edits
-from harness.model.fault import abort, delay
+from harness.faults import abort, delay
 from harness.model.split import SplitBy
-from harness.routing.istio.edits import (
-    Edit,
-    Insertion,
-    applied,
-    applied_all,
-    edit_from_json,
-    edit_to_json,
-    prefix,
-    setting,
-    traces,
-    undone,
-    undone_all,
-)
+from harness.model.step import Edit, Insertion, step_from_json, step_to_json
+from harness.routing.edits import applied, applied_all, prefix, setting, traces, undone, undone_all
 from harness.routing.istio.routing import split_edits
 
 SPLIT = {"host": "reviews", "namespace": "shop", "baseline": {"version": "v1"}, "canary": {"version": "v2"}}
@@ -130,7 +119,7 @@ def test_traces_name_what_is_left(resource: Any) -> None:
 def test_an_edit_survives_json(resource: Any) -> None:
     """What a journal holds is the whole edit."""
     for edit in split_edits([resource], canary_share=0.25, owner="r1", **SPLIT):
-        assert edit == edit_from_json(json.loads(json.dumps(edit_to_json(edit))))
+        assert edit == step_from_json(json.loads(json.dumps(step_to_json(edit))))
 
 
 def test_a_created_resource_is_deleted_by_the_undo() -> None:
@@ -174,7 +163,12 @@ def test_a_created_rule_that_others_use_keeps_their_subsets() -> None:
 def test_an_edit_of_a_deleted_resource_is_refused() -> None:
     """A resource that was deleted after planning cannot be edited."""
     edit = Edit(
-        kind="VirtualService", namespace="shop", name="reviews", owner="r1", insert=(Insertion(entry={"name": "x"}),)
+        kind="VirtualService",
+        namespace="shop",
+        name="reviews",
+        owner="r1",
+        list_at=("spec", "http"),
+        insert=(Insertion(entry={"name": "x"}),),
     )
     with pytest.raises(MeshError, match="deleted"):
         applied(edit, None)

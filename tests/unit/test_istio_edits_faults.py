@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from edit_checks import check_faulted
+from faulting import fault_edits, faults_edits
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_services import labels, reachable, sample_files, sample_resources, virtual_services
 
 from harness.errors import ResourceError
-from harness.faults import fault_edits, faults_edits, http_fault
-from harness.model.fault import Abort, Delay, Fault, abort, delay
-from harness.routing.istio.edits import Edit, applied, applied_all
+from harness.faults import Abort, Delay, Fault, abort, delay
+from harness.model.step import Edit
+from harness.routing.edits import applied, applied_all
 from harness.routing.istio.routing import split_edits
 
 CALLER = {"app": "reviews"}
@@ -208,7 +210,8 @@ def test_empty_caller_labels_are_refused() -> None:
 @given(st.integers(1, 1_000_000), st.integers(1, 3_600_000))
 def test_dose_and_duration_are_written_exactly(millionths: int, milliseconds: int) -> None:
     """Istio's text says the very dose and duration of the fault."""
-    text = http_fault(Delay(host="a", duration_s=milliseconds / 1000, dose=millionths / 1e6))["delay"]
+    fault = Delay(host="ratings", duration_s=milliseconds / 1000, dose=millionths / 1e6)
+    text = inject(service(to()), fault=fault).insert[0].entry["fault"]["delay"]
     assert round(float(text["fixedDelay"].removesuffix("s")) * 1000) == milliseconds
     assert round(text["percentage"]["value"] * 10_000) == millionths
 
@@ -225,10 +228,10 @@ def test_dose_and_duration_are_written_exactly(millionths: int, milliseconds: in
     ],
     ids=str,
 )
-def test_what_istio_would_round_drop_or_choke_on_is_refused(fault: Fault) -> None:
+def test_what_istio_would_round_drop_or_choke_on_is_refused(fault: Delay | Abort) -> None:
     """Values that Istio admits and then ignores, or hands to an Envoy that refuses them, never leave the harness."""
     with pytest.raises(ResourceError, match="expected"):
-        http_fault(fault)
+        inject(service(to()), fault=replace(fault, host="ratings"))
 
 
 @pytest.mark.parametrize("file", sample_files("route-*.yaml"))

@@ -13,7 +13,7 @@ from virtual_services import reachable, sample_files, sample_resources, virtual_
 
 from harness.errors import ResourceError, UsageError
 from harness.model.split import SplitBy
-from harness.routing.istio.edits import Edit
+from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
 
 BASELINE, CANARY = {"version": "v1"}, {"version": "v3"}

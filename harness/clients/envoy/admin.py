@@ -53,6 +53,11 @@ class Admin:
         tables = (item["route_config"] for item in dump.get("configs", []))
         return {table["name"]: table for table in tables}
 
+    def clusters(self) -> dict[str, JsonObject]:
+        """Return every active cluster that was loaded from a file, by name."""
+        dump = json.loads(self.get("/config_dump?resource=dynamic_active_clusters"))
+        return {item["cluster"]["name"]: item["cluster"] for item in dump.get("configs", [])}
+
     def stats(self, pattern: str) -> dict[str, int | str]:
         """Return every counter, gauge and text readout whose name matches the regular expression."""
         text = self.get(f"/stats?format=json&filter={quote(pattern)}")

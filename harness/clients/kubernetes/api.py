@@ -137,6 +137,26 @@ class Kubernetes:
         """
         self._write("DELETE", resource, dry_run=dry_run)
 
+    def evict(self, pod: Json, *, dry_run: bool = False) -> None:
+        """Ask for the eviction of the pod as it was read, which a PodDisruptionBudget may refuse.
+
+        Raises ClusterConflict when it is another pod by now, ClusterUnreachable when a budget refuses for now.
+        """
+        metadata = pod["metadata"]
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+            "deleteOptions": {
+                "preconditions": {"uid": metadata["uid"]},
+                **({"dryRun": ["All"]} if dry_run else {}),
+            },
+        }
+        kind, name = kind_of("Pod"), str(metadata["name"])
+        status, body, _ = self._send("POST", kind, metadata["namespace"], f"{name}/eviction", body=eviction)
+        if status != 404:
+            _object(status, body, verb="evict", kind=kind, namespace=metadata["namespace"], name=name)
+
     def change(
         self,
         kind: str,

@@ -15,7 +15,8 @@ from harness.errors import ResourceError
 from harness.model.config import Config, Workload
 from harness.model.declared import COPIES, Declared
 from harness.model.json import Json
-from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit, prefix
+from harness.model.step import Edit
+from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
 
 ARMS = ("baseline", "canary")
 

@@ -23,6 +23,7 @@ from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.cluster.safety.rollouts import REAPER
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
+from harness.routing import routing_api
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
             return
         baseline, canary = (config.workload(config.service, version).labels for version in config.cluster.copied)
         edits = fresh_arm_edits(
-            mesh.deployments(),
+            mesh.resources("Deployment"),
             service=config.service,
             namespace=config.namespace,
             baseline=baseline,
@@ -55,7 +56,7 @@ def opened(
     """As ``open_cluster_mesh``, from the settings themselves. tell: told of what a person should know meanwhile."""
     with closing(connected(settings, folder)) as kube:
         limits.require_meant(kube.context, namespace, settings)
-        require_basics(kube, namespace, settings)
+        require_basics(kube, namespace, settings, routing_api().kinds)
         limits.require_cluster(kube, namespace, settings)
         require_no_leftovers(kube, namespace)
         warn_without_reaper(kube, namespace, tell)
@@ -70,6 +71,7 @@ def _mesh(
     context = None if kube.context == IN_CLUSTER else kube.context
     mesh = ClusterMesh(
         kube,
+        routing_api(),
         namespace=namespace,
         settings=settings,
         journal_file=folder / "journal.jsonl",

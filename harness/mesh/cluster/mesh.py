@@ -18,8 +18,9 @@ from harness.clients.kubernetes.api import Kubernetes, Written
 from harness.clients.kubernetes.retry import retry
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
+from harness.mesh.cluster.acting import carry_out, require_done, rights_for_action
 from harness.mesh.cluster.events import note_on
-from harness.mesh.cluster.proof.probing import probe_of, splits
+from harness.mesh.cluster.proof.probing import ARM_MARK, probe_of
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.recovery.heartbeat import Heartbeat
 from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
@@ -32,14 +33,17 @@ from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.restarts import Restarts
 from harness.mesh.cluster.safety.rights import Right, require_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_ready, require_settled
-from harness.mesh.cluster.safety.targets import in_mesh, require_targets
-from harness.mesh.port import Entry, RequestCount
+from harness.mesh.cluster.safety.targets import require_targets
+from harness.mesh.port import Entry
 from harness.model.cluster import ClusterSettings
+from harness.model.counts import RequestCount
 from harness.model.json import Json
 from harness.model.record import Rollback
-from harness.routing.istio.edits import Edit, applied
+from harness.model.step import Action, Edit, Step
+from harness.routing import footprint
+from harness.routing.edits import applied
+from harness.routing.port import Footprint, RoutingApi
 
-KINDS = ("VirtualService", "DestinationRule")
 _NOISE = ("managedFields", "resourceVersion", "generation")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -67,6 +71,7 @@ class ClusterMesh:
     def __init__(
         self,
         kube: Kubernetes,
+        routing: RoutingApi,
         *,
         namespace: str,
         settings: ClusterSettings,
@@ -75,12 +80,13 @@ class ClusterMesh:
         tell: Callable[[str], None],
         watchdog: Watchdog | None = None,
     ) -> None:
-        """Use ``open_cluster_mesh``. made_by: who and where, for the journal. tell: told of what takes long.
+        """Use ``open_cluster_mesh``. routing: the API that routes requests there. made_by: who and where, for the journal. tell: told of what takes long.
 
         watchdog: puts things back when this process dies.
         """
         self._kube, self._namespace, self._settings, self._watchdog = kube, namespace, settings, watchdog
         self._made_by, self._tell = made_by, tell
+        self.routing = routing
         self._journal = Journal(kube, namespace=namespace, file=journal_file)
         self._proxies = Proxies(kube, namespace, settings)
         self.gateway = settings.gateway
@@ -94,23 +100,21 @@ class ClusterMesh:
         self._probed: set[tuple[str, str, str]] = set()
         self._number = 0
 
-    def resources(self) -> tuple[Json, ...]:
-        """The Istio resources of the namespace as they are now, without bookkeeping."""
-        return plain_resources(self._kube, self._namespace)
-
-    def deployments(self) -> tuple[Json, ...]:
-        """The Deployments of the namespace."""
-        return self._kube.list("Deployment", self._namespace)
+    def resources(self, kind: str = "") -> tuple[Json, ...]:
+        """The objects of a kind in the namespace as they are now; by default those that route requests, without bookkeeping."""
+        if kind:
+            return self._kube.list(kind, self._namespace)
+        return plain_resources(self._kube, self._namespace, self.routing.kinds)
 
     @contextmanager
-    def changed(self, edits: Sequence[Edit], *, name: str) -> Iterator[ClusterChange]:
-        """Make the edits and prove them live in every sidecar they concern; undo them on leaving, and prove that too.
+    def changed(self, steps: Sequence[Step], *, name: str) -> Iterator[ClusterChange]:
+        """Carry out the steps and prove them in every sidecar they concern; revert them on leaving, and prove that too.
 
         Raises UsageError beyond the limits, ClusterError when the API server refuses (before anything is
-        changed, as far as dry runs can tell), MeshError when the edits are not live in time, and
-        RollbackError with the commands to mend it when the world could not be put back.
+        changed, as far as dry runs can tell), MeshError when the steps are not in force in time, and
+        RollbackError with the commands to revert by hand what could not be reverted.
         """
-        live = self._planned(edits, name)
+        live = self._planned(steps, name)
         live.undo = partial(self._end, live)
         try:
             try:
@@ -133,7 +137,7 @@ class ClusterMesh:
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """What the sidecars have counted as callers since they started."""
-        return self._proxies.request_counts([edit for live in self._live for edit in live.change.edits])
+        return self._proxies.request_counts([step for live in self._live for step in live.change.steps])
 
     def check(self) -> None:
         """Raise MeshGuard when time is over or somebody stops it, MeshDrift when a change drifted or the run counts as dead."""
@@ -164,39 +168,45 @@ class ClusterMesh:
             if self._watchdog is not None:
                 self._watchdog.end()
 
-    def _planned(self, edits: Sequence[Edit], name: str) -> ClusterChange:
+    def _planned(self, steps: Sequence[Step], name: str) -> ClusterChange:
         """Everything that can be known to go wrong goes wrong here, with nothing changed."""
-        if not edits:
-            raise UsageError(f"{name}: expected at least one edit, found none")
+        if not steps:
+            raise UsageError(f"{name}: expected at least one step, found none")
         limits.require_no_kill_switch(self._kube, self._namespace)
-        faults = sum(len(limits.faults_of(live.change.edits)) for live in self._live)
-        limits.require_within(edits, live=faults, namespace=self._namespace, limits=self._settings.limits)
-        self._require_possible(edits)
+        faults = sum(len(limits.faults_of(live.change.steps)) for live in self._live)
+        limits.require_within(steps, live=faults, namespace=self._namespace, limits=self._settings.limits)
+        self._require_possible(steps)
         self._number += 1
         change = JournalEntry(
-            owner=edits[0].owner,
+            owner=steps[0].owner,
             number=self._number,
             name=name,
-            edits=tuple(edits),
+            steps=tuple(steps),
             expires_at=self._kube.now() + self._settings.limits.duration_s,
             made_by=self._made_by,
         )
         return ClusterChange(change=change)
 
-    def _require_possible(self, edits: Sequence[Edit]) -> None:
-        """Rights for deed and undo, nobody who fights it, and dry runs without warnings."""
-        needed = set(rights_for(edits, self._settings)) - self._granted
+    def _require_possible(self, steps: Sequence[Step]) -> None:
+        """Check that we may carry out and revert the steps, that no controller overwrites them, and that dry runs pass."""
+        edits = [step for step in steps if isinstance(step, Edit)]
+        acting = {right for step in steps if isinstance(step, Action) for right in rights_for_action(step)}
+        needed = {*rights_for(edits, self._settings), *acting} - self._granted
         require_rights(self._kube, self._namespace, needed)
         self._granted |= needed
         require_settled(self._kube, self._namespace)
         if self._settings.prove:
-            require_targets(self._kube, self._proxies, edits, self._namespace)
-        self._locks.require_free(edits[0].owner, edits, self.resources())
-        for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
+            shown = {edit.label: self._footprint(edit) for edit in edits}
+            require_targets(self._proxies, shown, self._namespace)
+        self._locks.require_free(steps[0].owner, steps, self.resources())
+        self._require_dry_runs(edits)
+
+    def _require_dry_runs(self, edits: Sequence[Edit]) -> None:
+        for place in dict.fromkeys(edit.place for edit in edits):
             found = self._kube.get(*place)
             if found is not None:
                 require_unowned(found, allowed=self._settings.owners)
-            mine = [edit for edit in edits if (edit.kind, edit.namespace, edit.name) == place]
+            mine = [edit for edit in edits if edit.place == place]
             written, _ = self._kube.change(
                 *place, partial(_all_applied, mine), patience_s=self._settings.live_within_s, dry_run=True
             )
@@ -215,21 +225,30 @@ class ClusterMesh:
     def _make(self, live: ClusterChange) -> None:
         change = live.change
         self._start_beating(change.owner)
-        self._locks.take(change.owner, change.edits, self.resources())
+        self._locks.take(change.owner, change.steps, self.resources())
         self._live.append(live)
         self._journal.will_make(change)
-        for edit in change.edits:
+        for step in change.steps:
             # A run that counts as dead by now must not change anything more.
             self._beats[change.owner].require()
-            written = self._write(live, edit)
-            if written is not None:
-                note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
-            said = self._prove(edit, still=partial(self._require_going_on, change.owner))
+            said = self._carry_out(live, step)
             live.proof = "; ".join(part for part in (live.proof, said) if part)
         if not self._journal.still_there(change):
             raise MeshError(
                 f"{change.name}: its journal {change.config_map} is gone: somebody undid the change meanwhile"
             )
+
+    def _carry_out(self, live: ClusterChange, step: Step) -> str:
+        """Carry out one step, and say how it was seen to be in force."""
+        change, still = live.change, partial(self._require_going_on, live.change.owner)
+        if isinstance(step, Action):
+            still()
+            carry_out(self._kube, step.act, patience_s=self._settings.live_within_s)
+            return require_done(self._kube, step.act, within_s=self._settings.live_within_s, still=still)
+        written = self._write(live, step)
+        if written is not None:
+            note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
+        return self._prove(step, still=still)
 
     def _write(self, live: ClusterChange, edit: Edit) -> Written | None:
         """Make one edit, unless the change has been ended meanwhile; nobody looks for drift in between."""
@@ -303,7 +322,7 @@ class ClusterMesh:
     def _note_restored(self, change: JournalEntry) -> None:
         for edit in change.edits:
             with suppress(ClusterError):  # a courtesy, as every note is
-                found = self._kube.get(edit.kind, edit.namespace, edit.name)
+                found = self._kube.get(*edit.place)
                 if found is not None:
                     note_on(self._kube, found, reason="Restored", message=f"{change.name} (run {change.owner})")
 
@@ -320,30 +339,38 @@ class ClusterMesh:
             return "its pods are ready"
         if not self._settings.prove:
             return "not proven: cluster.prove is false"
-        if in_mesh(self._kube, edit):
-            asked = self._proxies.require(edit, there=there, within_s=within_s, still=still)
-            behaved = "" if edit.kind != "VirtualService" else self._behaves(edit, there=there)
+        shown = self._footprint(edit)
+        if not shown.traces:
+            return f"{edit.label}: the API server has it; no proxy shows objects of this kind"
+        if shown.in_sidecars:
+            asked = self._proxies.require(edit.label, shown, there=there, within_s=within_s, still=still)
+            behaved = self._behaves(edit, shown, there=there) if shown.has_routes else ""
             return f"{edit.label}: in {asked} proxies" + (f", {behaved}" if behaved else "")
         self.entry()  # without it the settings are wrong
         probe = probe_of(self._settings, edit.owner)
-        return "" if probe is None else probe.require(edit, there=there, within_s=within_s, still=still)
+        if probe is None:
+            return ""
+        return probe.require(edit.label, shown.marks, there=there, within_s=within_s, still=still)
 
-    def _behaves(self, edit: Edit, *, there: bool) -> str:
+    def _footprint(self, edit: Edit) -> Footprint:
+        return footprint(edit, self._kube.get(*edit.place), namespace=self._namespace)
+
+    def _behaves(self, edit: Edit, shown: Footprint, *, there: bool) -> str:
         """What answers at the entry say of an edit that the sidecars have, or have lost."""
-        place = (edit.kind, edit.namespace, edit.name)
+        place = edit.place
         probe = probe_of(self._settings, edit.owner)
-        if not splits(edit):
+        if ARM_MARK not in shown.marks:
             return "not probed: what it changes is called inside the mesh"
         if probe is None:
             return "not probed: cluster.url is not set"
         if there:
-            seen, said = probe.look(edit)
+            seen, said = probe.look(edit.label, shown.marks)
             (self._probed.add if seen else self._probed.discard)(place)
             return said
         if place not in self._probed:
             return ""
         self._probed.discard(place)
-        return probe.require(edit, there=False, within_s=self._settings.live_within_s)
+        return probe.require(edit.label, shown.marks, there=False, within_s=self._settings.live_within_s)
 
     def _start_beating(self, owner: str) -> None:
         if owner in self._beats:
@@ -359,9 +386,9 @@ class ClusterMesh:
             self._beats[owner] = beat
 
 
-def plain_resources(kube: Kubernetes, namespace: str) -> tuple[Json, ...]:
-    """The Istio resources of a namespace without bookkeeping."""
-    return tuple(_plain(item) for kind in KINDS for item in kube.list(kind, namespace))
+def plain_resources(kube: Kubernetes, namespace: str, kinds: Sequence[str]) -> tuple[Json, ...]:
+    """The resources of some kinds in a namespace, without bookkeeping."""
+    return tuple(_plain(item) for kind in kinds for item in kube.list(kind, namespace))
 
 
 def _all_applied(edits: Sequence[Edit], resource: Json | None) -> Json | None:

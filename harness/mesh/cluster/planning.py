@@ -10,7 +10,8 @@ import yaml
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import HarnessError
-from harness.mesh.cluster.proof.proxies import Proxies, names_for
+from harness.mesh.cluster.acting import rights_for_action
+from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.blast_radius import reach
 from harness.mesh.cluster.safety.ownership import require_unowned
@@ -19,7 +20,10 @@ from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.mesh.cluster.safety.targets import require_targets
 from harness.model.cluster import ClusterSettings
 from harness.model.json import Json
-from harness.routing.istio.edits import Edit, applied
+from harness.model.step import Action, Edit, Step
+from harness.routing import footprint
+from harness.routing.edits import applied
+from harness.routing.port import Footprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +42,17 @@ class Plan:
 
 
 def plan_changes(
-    kube: Kubernetes, namespace: str, settings: ClusterSettings, changes: Sequence[Sequence[Edit]]
+    kube: Kubernetes, namespace: str, settings: ClusterSettings, changes: Sequence[Sequence[Step]]
 ) -> Plan:
     """What making the changes one after the other would do; each was planned on top of the ones before.
 
     Sends reads, access reviews and dry runs. A resource that an earlier change makes cannot be tried out for
     a later one beyond its own dry run, so all edits of a resource are tried together.
     """
-    edits = [edit for change in changes for edit in change]
-    needed = rights_for(edits, settings)
+    steps = [step for change in changes for step in change]
+    edits = [step for step in steps if isinstance(step, Edit)]
+    actions = [step for step in steps if isinstance(step, Action)]
+    needed = (*rights_for(edits, settings), *(right for action in actions for right in rights_for_action(action)))
     missing = set(missing_rights(kube, namespace, needed))
     trouble = [f"right missing: {right}" for right in needed if right in missing]
     diffs = []
@@ -57,8 +63,8 @@ def plan_changes(
         *(lambda change=change: _within(change, namespace, settings) for change in changes),
     ):
         trouble += _trouble(step)
-    for place in dict.fromkeys((edit.kind, edit.namespace, edit.name) for edit in edits):
-        mine = [edit for edit in edits if (edit.kind, edit.namespace, edit.name) == place]
+    for place in dict.fromkeys(edit.place for edit in edits):
+        mine = [edit for edit in edits if edit.place == place]
         before = kube.get(*place)
         if before is not None:
             trouble += _trouble(lambda before=before: require_unowned(before, allowed=settings.owners))
@@ -71,23 +77,26 @@ def plan_changes(
         except HarnessError as error:
             trouble.append(str(error))
     proxies = Proxies(kube, namespace, settings)
-    pods = [
-        pod["metadata"]["name"]
-        for pod in proxies.pods()
-        if any(names_for(edit, pod, namespace) for edit in edits if edit.kind == "VirtualService")
-    ]
+    shown = {edit.label: footprint(edit, kube.get(*edit.place), namespace=namespace) for edit in edits}
+    pods = _concerned(proxies, [each for each in shown.values() if each.has_routes])
     if settings.prove:
-        trouble += _trouble(lambda: require_targets(kube, proxies, edits, namespace))
+        trouble += _trouble(lambda: require_targets(proxies, shown, namespace))
     return Plan(
-        diffs=tuple(diffs),
+        diffs=(*diffs, *(action.label for action in actions)),
         pods=tuple(pods),
-        hit=reach(proxies, edits, namespace),
+        hit=reach(proxies, steps, namespace),
         rights=tuple((right, right not in missing) for right in needed),
         trouble=tuple(trouble),
     )
 
 
-def _within(change: Sequence[Edit], namespace: str, settings: ClusterSettings) -> None:
+def _concerned(proxies: Proxies, shown: Sequence[Footprint]) -> list[str]:
+    """Names of the pods whose proxies get other routes."""
+    names = [pod["metadata"]["name"] for each in shown for pod in proxies.concerned(each)]
+    return list(dict.fromkeys(names))
+
+
+def _within(change: Sequence[Step], namespace: str, settings: ClusterSettings) -> None:
     limits.require_within(change, live=0, namespace=namespace, limits=settings.limits)
 
 

@@ -8,6 +8,7 @@ from harness.mesh.local.matches import string_match
 from harness.model.json import JsonObject, JsonValue
 from harness.model.units import parse_duration
 from harness.routing.istio.fields import GRPC_STATUS, HTTP_REASONS
+from harness.routing.istio.policies import duration
 from harness.routing.istio.types import (
     CorsPolicy,
     Destination,
@@ -33,11 +34,6 @@ _REDIRECTS = {
     307: "TEMPORARY_REDIRECT",
     308: "PERMANENT_REDIRECT",
 }
-
-
-def duration(text: str | float) -> str:
-    """Return a duration in protobuf's JSON format: ``7s``, ``0.25s``."""
-    return f"{parse_duration(text):.9f}".rstrip("0").rstrip(".") + "s"
 
 
 def fraction(percentage: Percent) -> JsonObject:

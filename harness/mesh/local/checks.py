@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
+from harness.routing.edits import key
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import check_resources, raise_problems
-from harness.routing.istio.edits import key
 from harness.routing.istio.governing import MESH, namespace_of
+from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import (
     DestinationRuleSpec,
@@ -21,7 +22,7 @@ from harness.routing.istio.types import (
     as_virtual_service,
 )
 
-_KINDS = ("VirtualService", "DestinationRule")
+_KINDS = (VIRTUAL_SERVICE, DESTINATION_RULE)
 _UNSUPPORTED = "is not supported by the local mesh"
 _POLICY = {
     "tunnel": f"{_UNSUPPORTED}, which speaks plain HTTP",
@@ -47,7 +48,7 @@ def check_for_local_mesh(resources: Sequence[JsonObject], topology: Topology) ->
     check_resources(resources, namespace=namespace, services=services)
     found: list[Found] = []
     for resource in resources:
-        if resource["kind"] == "VirtualService":
+        if resource["kind"] == VIRTUAL_SERVICE:
             problems = _route_problems(as_virtual_service(resource)["spec"], namespace)
         else:
             problems = _rule_problems(as_destination_rule(resource)["spec"], namespace)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 
-from harness.mesh.local import policies
 from harness.mesh.local.topology import Endpoint, Service
 from harness.model.json import JsonObject
+from harness.routing.istio import policies
 from harness.routing.istio.governing import destination_rule, wildcard_rule
 from harness.routing.istio.types import DestinationRule, PolicyParts, as_destination_rule
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from harness.clients.prometheus_text import parse_samples
 from harness.mesh.local.telemetry import REQUESTS
-from harness.mesh.port import RequestCount
+from harness.model.counts import RequestCount
 
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
 

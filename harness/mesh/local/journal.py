@@ -10,21 +10,21 @@ from pathlib import Path
 
 from harness.errors import MeshError
 from harness.model.json import JsonObject
-from harness.routing.istio.edits import Edit, edit_to_json
+from harness.model.step import Step, step_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """A file of JSON lines: one line before a change is made, with its edits, and one line when it has been undone."""
+    """A file of JSON lines: one line before a change is made, with its steps, and one line when it has been undone."""
 
     file: Path
 
-    def will_make(self, change: str, edits: Sequence[Edit]) -> None:
-        """Record the edits of a change; they are on disk when this returns.
+    def will_make(self, change: str, steps: Sequence[Step]) -> None:
+        """Record the steps of a change; they are on disk when this returns.
 
         Raises MeshError when the file cannot be written.
         """
-        self._append({"change": change, "edits": [edit_to_json(edit) for edit in edits]})
+        self._append({"change": change, "steps": [step_to_json(step) for step in steps]})
 
     def was_undone(self, change: str, *, verified: bool) -> None:
         """Record that a change has been undone; ``verified`` says whether a check found nothing left of it."""

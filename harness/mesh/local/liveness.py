@@ -1,18 +1,35 @@
-"""Prove that Envoy serves its configuration: compare the routes and faults in Envoy's own dump."""
+"""Prove that Envoy serves its configuration: compare routes, faults and traffic policies with Envoy's own dump."""
 
 from __future__ import annotations
 
 from typing import TypedDict, cast
 
+from harness.clients.envoy.dumps import contains
 from harness.clients.envoy.process import Envoy, Snapshot
 from harness.errors import MeshError
 from harness.mesh.local.actions import FAULT_FILTER
 from harness.model.json import JsonObject
+from harness.model.units import parse_duration
+
+
+class _Action(TypedDict, total=False):
+    timeout: str
 
 
 class _Route(TypedDict, total=False):
     name: str
+    route: _Action
     typed_per_filter_config: dict[str, JsonObject]
+
+
+_POLICY = (
+    "connect_timeout",
+    "circuit_breakers",
+    "lb_policy",
+    "outlier_detection",
+    "upstream_connection_options",
+    "common_lb_config",
+)
 
 
 class _VirtualHost(TypedDict):
@@ -27,19 +44,39 @@ class _RouteTable(TypedDict):
 
 
 def require_live(envoy: Envoy, snapshot: Snapshot) -> None:
-    """Raise MeshError unless Envoy serves every route table of ``snapshot`` with the same routes and faults."""
+    """Raise MeshError unless Envoy serves ``snapshot``: its routes with their faults and timeouts, its clusters' policies."""
     live = envoy.admin.route_tables()
     for name, table in snapshot.tables.items():
         found = _outline(live[name]) if name in live else []
         if found != _outline(table):
             raise MeshError(f"expected Envoy to serve the routes {_outline(table)} for {name}, found {found}")
+    _require_clusters(envoy, snapshot)
 
 
-def _outline(table: JsonObject) -> list[tuple[str, str, bool]]:
-    """Return host name, route name and whether the route has a fault, for every route."""
+def _require_clusters(envoy: Envoy, snapshot: Snapshot) -> None:
+    live = envoy.admin.clusters()
+    for cluster in snapshot.clusters:
+        name = str(cluster["name"])
+        policy = {field: cluster[field] for field in _POLICY if field in cluster}
+        if not contains(live.get(name), policy):
+            found = {field: live.get(name, {}).get(field) for field in policy}
+            raise MeshError(f"expected Envoy to serve the policy {policy} for {name}, found {found}")
+
+
+def _outline(table: JsonObject) -> list[tuple[str, str, bool, float]]:
+    """Return host name, route name, whether the route has a fault, and its timeout in seconds, for every route."""
     known = cast("_RouteTable", table)
     return [
-        (host["name"], route.get("name", ""), FAULT_FILTER in route.get("typed_per_filter_config", {}))
+        (
+            host["name"],
+            route.get("name", ""),
+            FAULT_FILTER in route.get("typed_per_filter_config", {}),
+            _timeout_s(route),
+        )
         for host in known["virtual_hosts"]
         for route in host["routes"]
     ]
+
+
+def _timeout_s(route: _Route) -> float:
+    return parse_duration(route.get("route", {}).get("timeout") or "0s")

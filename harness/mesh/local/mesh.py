@@ -16,14 +16,19 @@ from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import request_counts
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
+from harness.mesh.local.process_actions import ProcessActions, Services
 from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
-from harness.mesh.port import Entry, RequestCount
+from harness.mesh.port import Entry
+from harness.model.counts import RequestCount
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
-from harness.routing.istio.edits import Edit, applied_all, key, require_declared, traces, undone_all
+from harness.model.step import PROCESS, Action, Edit, Step, require_declared
+from harness.routing.edits import applied_all, key, traces, undone_all
+from harness.routing.istio.api import IstioRouting
 from harness.routing.istio.warnings import warnings
+from harness.routing.port import MESH, RoutingApi
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -35,7 +40,7 @@ class LocalChange:
     """
 
     name: str
-    edits: tuple[Edit, ...]
+    steps: tuple[Step, ...]
     before: tuple[JsonObject, ...]
     below: tuple[LocalChange, ...]
     undo: Callable[[], None] = lambda: None
@@ -43,12 +48,23 @@ class LocalChange:
     proof: str = "served by every proxy"
     trouble: str = ""
 
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The steps that are edits."""
+        return tuple(step for step in self.steps if isinstance(step, Edit))
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The steps that are no edit."""
+        return tuple(step for step in self.steps if isinstance(step, Action))
+
 
 class LocalMesh:
     """Implements ``harness.mesh.port.Mesh`` on one machine."""
 
     target = "local"
-    gateway = "mesh"
+    gateway = MESH
+    routing: RoutingApi = IstioRouting()
 
     def __init__(
         self,
@@ -59,14 +75,19 @@ class LocalMesh:
         *,
         entry: str,
         check_services: Callable[[], None],
+        services: Services | None = None,
     ) -> None:
-        """Call ``start_local_mesh`` instead. ``entry``: the service that receives the load."""
+        """Call ``start_local_mesh`` instead.
+
+        entry: the service that receives the load. services: whose processes actions can act on.
+        """
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
         self._unchanged = self._resources
         self._lock = threading.RLock()
+        self._acting = ProcessActions(services, topology.namespace)
 
     @property
     def namespace(self) -> str:
@@ -77,22 +98,28 @@ class LocalMesh:
         """Return a line for each setting that is valid but is hardly intended."""
         return warnings(self._resources, namespace=self.namespace)
 
-    def resources(self) -> tuple[JsonObject, ...]:
-        """Return the Istio resources as they are now."""
-        return self._resources
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
+        """Return the objects of a kind as they are now: by default the Istio resources, else the services' processes."""
+        if not kind:
+            return self._resources
+        if kind == PROCESS:
+            return self._acting.resources()
+        return tuple(item for item in self._resources if item["kind"] == kind)
 
     @contextmanager
-    def changed(self, edits: Sequence[Edit], *, name: str) -> Iterator[LocalChange]:
-        """Make the edits and prove that they are live; on exit, undo them and prove that too.
+    def changed(self, steps: Sequence[Step], *, name: str) -> Iterator[LocalChange]:
+        """Carry out the steps and prove that they are in force; on exit, revert them and prove that too.
 
-        Raises MeshError, EnvoyError or ResourceError when the edits cannot be made; nothing has changed then.
-        Raises RollbackError when they could not be undone.
+        Raises UsageError for a step that this mesh does not take, MeshError, EnvoyError or ResourceError when the
+        steps cannot be carried out; nothing has changed then. Raises RollbackError when they could not be reverted.
         """
-        for edit in edits:
-            require_declared(edit)
-        change = LocalChange(name=name, edits=tuple(edits), before=self._resources, below=tuple(self._changes))
+        for step in steps:
+            require_declared(step)
+            if isinstance(step, Action):
+                self._acting.require_possible(step)
+        change = LocalChange(name=name, steps=tuple(steps), before=self._resources, below=tuple(self._changes))
         change.undo = partial(self._undo, change)
-        self._journal.will_make(name, change.edits)
+        self._journal.will_make(name, change.steps)
         try:
             try:
                 self._make(change)
@@ -152,6 +179,8 @@ class LocalMesh:
                 self._unchanged = self._resources
             self._changes.append(change)
             self._serve(wanted)
+            done = [self._acting.carry_out(action.act) for action in change.actions]
+            change.proof = "; ".join([*([change.proof] if change.edits else []), *done])
 
     def _serve(self, resources: Sequence[JsonObject]) -> None:
         check_for_local_mesh(resources, self._topology)
@@ -192,6 +221,7 @@ class LocalMesh:
         """Restore resources and proxies; return what is left of the change, or an empty string."""
         if change not in self._changes:
             return ""
+        stuck = self._actions_left(change)
         expected = self._expected_without(change)
         wanted = undone_all(change.edits, self._resources, namespace=self.namespace)
         try:
@@ -199,13 +229,25 @@ class LocalMesh:
             self._make_live(wanted)
         except HarnessError as error:
             return f"expected to restore the mesh, but the undo failed: {error}"
-        left = [trace for edit in change.edits for trace in traces(edit, self._find(edit))]
+        left = [*stuck, *(trace for edit in change.edits for trace in traces(edit, self._find(edit)))]
         if left:
             return f"expected the undo to remove the whole change, but found {'; '.join(left)}"
         if expected is not None and self._resources != expected:
             return "expected the undo to restore the resources, but they differ from those before the change"
         self._resources = self._resources if expected is None else expected
         return ""
+
+    def _actions_left(self, change: LocalChange) -> list[str]:
+        """Revert the actions of a change, the last one first; return what is left of them."""
+        left = []
+        for action in reversed(change.actions):
+            try:
+                if action.undo is not None:
+                    self._acting.carry_out(action.undo)
+                left.append(self._acting.left(action))
+            except HarnessError as error:
+                left.append(str(error))
+        return [text for text in left if text]
 
     def _expected_without(self, change: LocalChange) -> tuple[JsonObject, ...] | None:
         """Return the resources that undoing ``change`` must leave, or None if later changes are still live."""
@@ -214,8 +256,7 @@ class LocalMesh:
         return change.before if self._changes == [*change.below, change] else None
 
     def _find(self, edit: Edit) -> JsonObject | None:
-        place = (edit.kind, edit.namespace, edit.name)
-        return next((item for item in self._resources if key(item, self.namespace) == place), None)
+        return next((item for item in self._resources if key(item, self.namespace) == edit.place), None)
 
     def _port(self, listener: str) -> int:
         if listener not in self._ports:

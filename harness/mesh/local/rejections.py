@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from harness.errors import EnvoyRejection
 from harness.model.json import JsonObject, JsonValue
+from harness.routing.edits import key
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import raise_problems
-from harness.routing.istio.edits import key
 from harness.routing.istio.reading import sources_of
 from harness.routing.istio.shapes import At, Problem
 

@@ -1,38 +1,39 @@
-"""Reject scenarios that the local mesh cannot carry out, before anything is started."""
+"""Reject faults that the local mesh cannot inject, before anything is started."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from harness.errors import UsageError
 from harness.mesh.command_checks import require_commands
 from harness.mesh.local.topology import LOAD_GENERATOR
 from harness.mesh.services import needed_workloads
 from harness.model.config import Config
-from harness.model.fault import Fault
+from harness.model.declared import Declared
 from harness.model.names import did_you_mean
-from harness.model.scenario import Scenario
 
 
-def require_possible(scenario: Scenario, config: Config) -> None:
+def require_possible(faults: Sequence[Declared], config: Config) -> None:
     """Raise UsageError for faults that cannot be injected here, and ConfigError for commands that do not exist."""
-    for fault in scenario.faults:
+    for fault in faults:
         require_known_services(fault, config)
     require_commands(config, needed_workloads(config))
 
 
-def require_known_services(fault: Fault, config: Config) -> None:
+def require_known_services(fault: Declared, config: Config) -> None:
     """Raise UsageError for a fault on or from something that is not a service, and for inbound faults."""
-    if fault.inbound:
+    if fault.scope.side == "host":
         raise UsageError(
-            f"{fault}: the local mesh has one proxy for all callers and no proxies of the called services: "
+            f"{fault.text}: the local mesh has one proxy for all callers and no proxies of the called services: "
             "leave inbound out here, or run the scenario with --harness-target=cluster"
         )
     apps = {
         workload.labels.get("app") for service in config.services.values() for workload in service.versions.values()
     }
     callers = {*config.services, *apps, LOAD_GENERATOR}
-    for name, known in ((fault.host.split(".")[0], config.services), (fault.caller, callers)):
+    for name, known in ((fault.host.split(".")[0], config.services), (fault.scope.caller, callers)):
         if name is not None and name not in known:
             raise UsageError(
-                f"{fault}: expected a service of {config.file.name}, found {name!r}"
+                f"{fault.text}: expected a service of {config.file.name}, found {name!r}"
                 f"{did_you_mean(name, config.services)}; known: {', '.join(config.services)}"
             )

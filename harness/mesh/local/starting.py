@@ -15,6 +15,7 @@ from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
 from harness.mesh.local.mesh import LocalMesh
+from harness.mesh.local.process_actions import Services
 from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Endpoint, Service, Topology
 from harness.mesh.local.translation import translated
@@ -44,19 +45,27 @@ def start_local_mesh(
     folder = folder.resolve()
     with ServiceSet(config, chosen, folder / "services") as services:
         topology = topology_of(config, services)
-        with open_local_mesh(topology, resources, folder, entry=config.entry, check=services.check) as mesh:
+        with open_local_mesh(
+            topology, resources, folder, entry=config.entry, check=services.check, services=services
+        ) as mesh:
             services.start(lambda workload, callee: mesh.url(workload.name, callee))
             yield mesh
 
 
 @contextmanager
 def open_local_mesh(
-    topology: Topology, resources: Sequence[JsonObject], folder: Path, *, entry: str, check: Callable[[], None]
+    topology: Topology,
+    resources: Sequence[JsonObject],
+    folder: Path,
+    *,
+    entry: str,
+    check: Callable[[], None],
+    services: Services | None = None,
 ) -> Iterator[LocalMesh]:
     """Start the proxies of a mesh; its services run, or will run, at the endpoints of ``topology``.
 
     folder: where configurations, logs and the journal are written. entry: the service that receives the load.
-    check: called to raise an error when a service has died. Raises ResourceError, EnvoyError or PortError.
+    check: called to raise an error when a service has died. services: whose processes faults may act on. Raises ResourceError, EnvoyError or PortError.
     """
     check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"
@@ -69,7 +78,7 @@ def open_local_mesh(
         )
     with started as envoy:
         journal = Journal(file=folder / "changes.jsonl")
-        yield LocalMesh(envoy, topology, resources, journal, entry=entry, check_services=check)
+        yield LocalMesh(envoy, topology, resources, journal, entry=entry, check_services=check, services=services)
 
 
 def topology_of(config: Config, services: ServiceSet) -> Topology:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import ResourceError, located
 from harness.model.json import Json
+from harness.routing.edits import key
 from harness.routing.istio.check_references import Found, Services, reference_problems
 from harness.routing.istio.check_routes import virtual_service_problems
 from harness.routing.istio.check_rules import destination_rule_problems
-from harness.routing.istio.edits import key
 from harness.routing.istio.reading import DEFAULT_NAMESPACE, sources_of
 from harness.routing.istio.schema import RESOURCES
 from harness.routing.istio.shapes import problems, written

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from harness.errors import ResourceError
 from harness.model.json import Json
-from harness.routing.istio.edits import key as key_of
+from harness.routing.edits import key as key_of
 from harness.yaml_files import Document, Place, read_documents
 
 DEFAULT_NAMESPACE = "default"

@@ -57,11 +57,6 @@ def places(virtual_service: Json, namespace: str) -> list[Place]:
     return found
 
 
-def traffic_match(owner: str) -> dict[str, Json]:
-    """The header match that a run's own requests fulfil: their W3C baggage names the run."""
-    return {"baggage": {"regex": f"(.*,\\s*)?harness\\.run={owner}(\\s*[,;].*)?"}}
-
-
 def answered_here(route: Json) -> bool:
     """Whether the proxy answers itself, so that no service is called."""
     return bool(route.get("redirect") or route.get("directResponse"))

@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError, UsageError
 from harness.model.declared import SPLIT, Declared, Scope
-from harness.model.json import Json
+from harness.model.json import Json, JsonObject
 from harness.model.split import CHOICE_HEADER, SplitBy
+from harness.model.step import Edit, Insertion
+from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.istio import governing
-from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, Insertion, prefix
+from harness.routing.istio.kinds import DESTINATION_RULE, LISTS, ROUTES, SUBSETS, VIRTUAL_SERVICE
 from harness.routing.istio.routes import (
     Place,
     answered_here,
@@ -164,7 +166,7 @@ def split_edits(
 def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[Json]) -> Edit:
     """The edit that creates a VirtualService for a host that has none: ``routes``, then what was before."""
     rest = {"name": f"{prefix(owner)}default", "route": [{"destination": {"host": host}}]}
-    return _creation("VirtualService", host, namespace, owner, {"hosts": [host], "http": [*routes, rest]})
+    return _creation(VIRTUAL_SERVICE, host, namespace, owner, {"hosts": [host], "http": [*routes, rest]})
 
 
 def _split_existing(split: _Split, found: Json) -> Edit:
@@ -185,10 +187,11 @@ def _split_existing(split: _Split, found: Json) -> Edit:
             f"{governing.label(found, split.namespace)}: governs {split.host} but has no route to {service}; add one"
         )
     return Edit(
-        kind="VirtualService",
+        kind=VIRTUAL_SERVICE,
         namespace=governing.namespace_of(found, split.namespace),
         name=found["metadata"]["name"],
         owner=split.owner,
+        list_at=ROUTES,
         insert=tuple(insert),
     )
 
@@ -218,7 +221,7 @@ def _subset_edit(
         if there is None:
             missing.append({"name": names[arm], "labels": dict(labels)})
     if rule is None:
-        return _new_rule(resources, host, namespace, missing, owner), names
+        return new_rule(resources, host, namespace, missing, owner), names
     if not missing:
         return None, names
     if governing.namespace_of(rule, namespace) != namespace:
@@ -228,30 +231,56 @@ def _subset_edit(
         )
     insert = tuple(Insertion(entry=item) for item in missing)
     edit = Edit(
-        kind="DestinationRule",
+        kind=DESTINATION_RULE,
         namespace=namespace,
         name=rule["metadata"]["name"],
         owner=owner,
+        list_at=SUBSETS,
         insert=insert,
         bare="subsets" not in spec,
     )
     return edit, names
 
 
-def _new_rule(resources: Sequence[Json], host: str, namespace: str, subsets: list[Json], owner: str) -> Edit:
-    """A DestinationRule for the host; it keeps the policy of the wildcard rule whose place it takes."""
+def new_rule(  # noqa: PLR0917 - what it makes has as many parts
+    resources: Sequence[Json],
+    host: str,
+    namespace: str,
+    subsets: list[Json],
+    owner: str,
+    policy: JsonObject | None = None,
+) -> Edit:
+    """The edit that creates a DestinationRule for the host; it keeps the policy of the wildcard rule that it replaces.
+
+    policy: values to set on top of that.
+    """
     wildcard = governing.wildcard_rule(resources, host=host, namespace=namespace)
     spec: Json = {"host": host, "subsets": subsets}
-    if wildcard is not None and wildcard["spec"].get("trafficPolicy"):
-        spec["trafficPolicy"] = deepcopy(wildcard["spec"]["trafficPolicy"])
-    return _creation("DestinationRule", host, namespace, owner, spec)
+    kept = {} if wildcard is None else deepcopy(wildcard["spec"].get("trafficPolicy") or {})
+    merged = _merged(kept, policy or {})
+    if merged:
+        spec["trafficPolicy"] = merged
+    return _creation(DESTINATION_RULE, host, namespace, owner, spec)
+
+
+def _merged(old: JsonObject, new: JsonObject) -> JsonObject:
+    both = {
+        name: _merged(held, value)
+        for name, value in new.items()
+        if isinstance(value, dict) and isinstance(held := old.get(name), dict)
+    }
+    return {**old, **deepcopy(new), **both}
 
 
 def _creation(kind: str, host: str, namespace: str, owner: str, spec: Json) -> Edit:
     name = f"{prefix(owner)}{host.split('.', maxsplit=1)[0]}"
     metadata = {"name": name, "namespace": namespace, "labels": {**MANAGED_BY, OWNER_LABEL: owner}}
     resource = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
-    return Edit(kind=kind, namespace=namespace, name=name, owner=owner, create=resource)
+    entries = spec[LISTS[kind][-1]]
+    keeps = str(entries[-1]["name"]) if kind == VIRTUAL_SERVICE else ""
+    return Edit(
+        kind=kind, namespace=namespace, name=name, owner=owner, create=resource, list_at=LISTS[kind], keeps=keeps
+    )
 
 
 def _weights(canary_share: float, by: SplitBy) -> tuple[float, float]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.errors import located
 from harness.model.json import Json
+from harness.routing.edits import key
 from harness.routing.istio.check_references import Found
-from harness.routing.istio.edits import key
 from harness.routing.istio.governing import label
 from harness.routing.istio.reading import sources_of
 from harness.routing.istio.shapes import At, Problem, written

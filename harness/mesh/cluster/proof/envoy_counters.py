@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from harness.mesh.port import RequestCount
+from harness.model.counts import RequestCount
 from harness.model.json import Json
-from harness.routing.istio.edits import Edit
+from harness.model.step import Step
 from harness.routing.istio.governing import full_name, full_name_in
 
 COUNTERS = r"^(cluster\.outbound\|.*\.upstream_rq_completed|http\.outbound.*\.fault\.(aborts_injected|delays_injected|active_faults))$"
@@ -48,10 +48,10 @@ class EnvoyCounters:
         self._hit: Counter[tuple[str, str, str]] = Counter()
         self._under: dict[str, str] = {}
 
-    def look(self, edits: Sequence[Edit], namespace: str) -> None:
-        """The edits that are live now. What is counted until the next look is meant for the hosts they fault."""
+    def look(self, steps: Sequence[Step], namespace: str) -> None:
+        """The steps that are live now. What is counted until the next look is meant for the hosts they fault."""
         for flag in FLAGS:
-            hosts = {host for host, kind in _faulted(edits, namespace) if kind == flag}
+            hosts = {host for host, kind in _faulted(steps, namespace) if kind == flag}
             if hosts:  # what ends after a fault is gone was still hit by it
                 self._under[flag] = hosts.pop() if len(hosts) == 1 else ""
 
@@ -95,10 +95,10 @@ def subset_versions(rules: Sequence[Json], namespace: str) -> dict[tuple[str, st
     }
 
 
-def _faulted(edits: Sequence[Edit], namespace: str) -> Iterator[tuple[str, str]]:
+def _faulted(steps: Sequence[Step], namespace: str) -> Iterator[tuple[str, str]]:
     """The full host and the response flag of each fault that callers' proxies carry out."""
-    for edit in edits:
-        said = edit.declared
+    for step in steps:
+        said = step.declared
         if said is not None and said.is_fault and said.flag and said.scope.side == "caller":
             yield full_name(said.host, namespace), said.flag
 

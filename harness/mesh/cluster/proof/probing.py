@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from harness.clients.http import response_headers
 from harness.errors import MeshError
 from harness.model.cluster import ClusterSettings
-from harness.routing.istio.edits import Edit
 
 IN_A_ROW = 10
 ARM_MARK = "x-harness-arm"
@@ -27,17 +27,26 @@ class Probe:
     url: str
     headers: Mapping[str, str]
 
-    def require(self, edit: Edit, *, there: bool, within_s: float, still: Callable[[], None] | None = None) -> str:
-        """Wait until ten answers in a row carry a mark of the edit (or none does), and say so.
+    def require(
+        self,
+        label: str,
+        marks: AbstractSet[str],
+        *,
+        there: bool,
+        within_s: float,
+        still: Callable[[], None] | None = None,
+    ) -> str:
+        """Wait until ten answers in a row carry a mark of an edit (or none does), and say so.
 
-        still: raises when that is no longer wanted. Raises MeshError after ``within_s`` seconds.
+        label, marks: of the edit. still: raises when that is no longer wanted. Raises MeshError after ``within_s``
+        seconds.
         """
-        marks, give_up, agreeing, found = _marks(edit), time.monotonic() + within_s, 0, "no answer"
+        give_up, agreeing, found = time.monotonic() + within_s, 0, "no answer"
         while agreeing < IN_A_ROW:
             if time.monotonic() > give_up:
                 state = "carry" if there else "no longer carry"
                 raise MeshError(
-                    f"{edit.label}: expected {IN_A_ROW} answers of {self.url} in a row to {state} {' or '.join(sorted(marks))} "
+                    f"{label}: expected {IN_A_ROW} answers of {self.url} in a row to {state} {' or '.join(sorted(marks))} "
                     f"within {within_s:g} s; the last one: {found}; does this URL pass the route (cluster.url, cluster.probe)?"
                 )
             if still is not None:
@@ -54,15 +63,15 @@ class Probe:
                 time.sleep(_PAUSE_S)
         return f"{IN_A_ROW} answers of {self.url} in a row {'carry' if there else 'no longer carry'} its mark"
 
-    def look(self, edit: Edit) -> tuple[bool, str]:
-        """Whether ten answers in a row carry a mark of the edit, and that in words; where not, it was not probed, and why.
+    def look(self, label: str, marks: AbstractSet[str]) -> tuple[bool, str]:
+        """Whether ten answers in a row carry a mark of an edit, and that in words; where not, it was not probed, and why.
 
         The sidecars have been asked before, so an entry that cannot be reached from here, or not through
         a proxy of the mesh, is no failure.
         """
         try:
             response_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)
-            return True, self.require(edit, there=True, within_s=_LOOK_WITHIN_S)
+            return True, self.require(label, marks, there=True, within_s=_LOOK_WITHIN_S)
         except MeshError as error:
             return False, f"not probed: {error}"
 
@@ -74,20 +83,3 @@ def probe_of(settings: ClusterSettings, owner: str) -> Probe | None:
     # Where only test traffic is touched, it is told by the run's baggage.
     headers = {**settings.headers, "baggage": f"harness.run={owner}"}
     return Probe(url=f"{settings.url.rstrip('/')}{settings.probe}", headers=headers)
-
-
-def splits(edit: Edit) -> bool:
-    """Whether answers to load carry a mark of the edit, in every sidecar that load passes."""
-    return ARM_MARK in _marks(edit)
-
-
-def _marks(edit: Edit) -> set[str]:
-    """Names of the response headers that the edit's routes set, in small letters."""
-    routes = edit.create["spec"].get("http", ()) if edit.create is not None else [item.entry for item in edit.insert]
-    places = [part for route in routes for part in (route, *(route.get("route") or ()))]
-    return {
-        name.lower()
-        for part in places
-        for name in (((part.get("headers") or {}).get("response") or {}).get("set") or {})
-        if name.lower().startswith("x-harness-")
-    }

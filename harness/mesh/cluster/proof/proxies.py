@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 from harness.clients.http import http_get
@@ -18,17 +18,17 @@ from harness.clients.prometheus_text import Sample, parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
 from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
 from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, subset_versions
-from harness.mesh.port import RequestCount
+from harness.mesh.cluster.proof.envoy_dump import PATHS, cluster_hosts, is_shown
 from harness.model.cluster import ClusterSettings
+from harness.model.counts import RequestCount
 from harness.model.json import Json
-from harness.routing.istio.edits import Edit, routes_in
+from harness.model.step import Step
+from harness.routing.istio.kinds import DESTINATION_RULE
+from harness.routing.port import Footprint, Trace
 
 ADMIN_PORT = 15000
 LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
-_ROUTES = "/config_dump?resource=dynamic_route_configs"
-_CLUSTERS = "/config_dump?resource=dynamic_active_clusters"
-_LISTENERS = "/config_dump?resource=dynamic_listeners"
 _COUNTS = "/stats/prometheus?filter=istio.*requests_total"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
@@ -56,30 +56,37 @@ class Proxies:
             and PROXY in _containers(pod)
         )
 
-    def require(self, edit: Edit, *, there: bool, within_s: float, still: Callable[[], None] | None = None) -> int:
-        """Wait until the edit is in every proxy it concerns (or in none). still: raises when that is no longer wanted.
+    def require(
+        self, label: str, shown: Footprint, *, there: bool, within_s: float, still: Callable[[], None] | None = None
+    ) -> int:
+        """Wait until the traces of an edit are in every proxy that they concern, or in none.
 
-        Returns how many proxies were asked. Raises MeshError naming the pods that lag.
+        label: of the edit. still: raises when that is no longer wanted. Returns how many proxies were asked. Raises
+        MeshError naming the pods that lag.
         """
         give_up = time.monotonic() + within_s
-        while lagging := list(self._lagging(edit, there=there)):
+        while lagging := list(self._lagging(shown, there=there)):
             if time.monotonic() > give_up:
                 state = "live" if there else "gone"
                 raise MeshError(
-                    f"{edit.label}: expected the edit to be {state} in every proxy within {within_s:g} s, "
+                    f"{label}: expected the edit to be {state} in every proxy within {within_s:g} s, "
                     f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource? Where pods cannot be "
                     "asked, name their admin ports (cluster.proxies) or istiod's debug port (cluster.istiod)"
                 )
             if still is not None:
                 still()
             time.sleep(_PAUSE_S)
-        return sum(1 for pod in self.pods() if names_for(edit, pod, self._namespace))
+        return len(self.concerned(shown))
+
+    def concerned(self, shown: Footprint) -> list[Json]:
+        """The pods whose proxies show an edit."""
+        return [pod for pod in self.pods() if self._traces(shown, pod)]
 
     def hosts(self, pod: Json) -> set[str]:
         """Full names of the hosts that a proxy has clusters for; empty where it names its clusters in its own way."""
-        return _cluster_hosts(json.loads(self._ask(pod, _CLUSTERS)))
+        return cluster_hosts(json.loads(self._ask(pod, PATHS["clusters"])))
 
-    def request_counts(self, live: Sequence[Edit] = ()) -> tuple[RequestCount, ...]:
+    def request_counts(self, live: Sequence[Step] = ()) -> tuple[RequestCount, ...]:
         """What all sidecars have counted, summed over pods: calls as their callers saw them, and as the called side did.
 
         live: the edits that are live now; they tell whom a fault was meant for where a proxy keeps only Envoy's
@@ -127,24 +134,27 @@ class Proxies:
             workload=LOAD_WORKLOAD if self._load_workload in (name, workload) else workload,
             version=labels.get("version", ""),
         )
-        versions = subset_versions(self._kube.list("DestinationRule", self._namespace), self._namespace)
+        versions = subset_versions(self._kube.list(DESTINATION_RULE, self._namespace), self._namespace)
         return self._own.rows(self._ask(pod, OWN_COUNTS).decode(), caller, versions)
 
-    def _lagging(self, edit: Edit, *, there: bool) -> Iterator[str]:
-        concerned = [(pod, wanted) for pod in self.pods() if (wanted := names_for(edit, pod, self._namespace))]
+    def _traces(self, shown: Footprint, pod: Json) -> tuple[Trace, ...]:
+        labels = pod["metadata"].get("labels") or {}
+        return tuple(trace for trace in shown.traces if trace.concerns(labels, self._namespace))
+
+    def _lagging(self, shown: Footprint, *, there: bool) -> Iterator[str]:
+        concerned = [(pod, traces) for pod in self.pods() if (traces := self._traces(shown, pod))]
         if not concerned and there:
             yield f"no running pod with a sidecar in {self._namespace} is concerned: the change would hit nothing"
-        path, found_in = _WHERE[edit.kind]
-        for pod, wanted in concerned:
+        for pod, traces in concerned:
             name = pod["metadata"]["name"]
             try:
-                found = wanted & found_in(json.loads(self._ask(pod, path)))
+                dumps = {part: json.loads(self._ask(pod, PATHS[part])) for part in {trace.part for trace in traces}}
             except (ClusterUnreachable, MeshError, ValueError) as error:
                 yield f"pod {name} does not answer ({error})"
                 continue
-            odd = wanted - found if there else found
+            odd = [trace for trace in traces if is_shown(trace, dumps[trace.part]) is not there]
             if odd:
-                yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(odd))}"
+                yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(map(_described, odd)))}"
 
     def _address(self, pod: Json) -> str:
         """What tells one proxy from the others: several names may be listed for one."""
@@ -165,83 +175,10 @@ class Proxies:
             raise ClusterForbidden(f"{error}\nor switch the proof off with cluster.prove: false") from error
 
 
-def names_for(edit: Edit, pod: Json, namespace: str) -> set[str]:
-    """Names of the edit's routes or subsets that belong into the pod's proxy.
-
-    The last route of a VirtualService that we create does what was before, and concerns nobody.
-    """
-    labels = pod["metadata"].get("labels") or {}
-    if edit.kind == "EnvoyFilter":
-        selected = {} if edit.create is None else edit.create["spec"]["workloadSelector"]["labels"]
-        return {edit.name} if selected.items() <= labels.items() else set()
-    if edit.kind == "DestinationRule":
-        entries = edit.create["spec"]["subsets"] if edit.create is not None else [item.entry for item in edit.insert]
-        return {entry["name"] for entry in entries}
-    return {
-        route["name"]
-        for route in routes_in(edit)
-        if route.get("match")
-        and any(
-            (block.get("sourceLabels") or {}).items() <= labels.items()
-            and block.get("sourceNamespace", namespace) == namespace
-            for block in route["match"]
-        )
-    }
+def _described(trace: Trace) -> str:
+    return f"{trace.name} with {json.dumps(trace.fields)}" if trace.fields else trace.name
 
 
 def _containers(pod: Json) -> set[str]:
     spec = pod.get("spec") or {}
     return {container["name"] for part in ("containers", "initContainers") for container in spec.get(part) or ()}
-
-
-def _route_names(dump: Json) -> set[str]:
-    """Names of all routes in a dump of Envoy's route tables; the name of a match is added to them with a dot."""
-    return {
-        str(route.get("name", "")).partition(".")[0]
-        for config in dump.get("configs") or ()
-        for table in (_field(config, "dynamic_route_configs") or [config])
-        for host in _field(_field(table, "route_config") or {}, "virtual_hosts") or ()
-        for route in host.get("routes") or ()
-    }
-
-
-def _subset_names(dump: Json) -> set[str]:
-    return {parts[2] for parts in _cluster_names(dump)}
-
-
-def _cluster_hosts(dump: Json) -> set[str]:
-    return {parts[3] for parts in _cluster_names(dump)}
-
-
-def _cluster_names(dump: Json) -> list[list[str]]:
-    """Names of all outbound clusters in a dump, in parts: ``outbound|9080|v1|reviews.shop.svc.cluster.local``."""
-    names = [
-        str((cluster.get("cluster") or {}).get("name", ""))
-        for config in dump.get("configs") or ()
-        for cluster in (_field(config, "dynamic_active_clusters") or [config])
-    ]
-    return [parts for name in names if len(parts := name.split("|")) == 4 and parts[0] == "outbound"]
-
-
-def _field(message: Json, name: str) -> Json | None:
-    """A field of a message: Envoy writes its name as the protocol has it, istiod in camel case."""
-    first, *rest = name.split("_")
-    return message.get(name, message.get(first + "".join(word.title() for word in rest)))
-
-
-def _filter_names(dump: Json) -> set[str]:
-    """Names of all filters, wherever they stand in a dump of listeners."""
-    if isinstance(dump, list):
-        return {name for item in dump for name in _filter_names(item)}
-    if not isinstance(dump, dict):
-        return set()
-    own = {dump["name"]} if isinstance(dump.get("name"), str) else set()
-    return own | {name for value in dump.values() for name in _filter_names(value)}
-
-
-_WHERE: Mapping[str, tuple[str, Callable[[Json], set[str]]]] = {
-    "VirtualService": (_ROUTES, _route_names),
-    "DestinationRule": (_CLUSTERS, _subset_names),
-    "EnvoyFilter": (_LISTENERS, _filter_names),
-}
-"""Where a proxy shows what it made of a resource of a kind, and the names in there."""

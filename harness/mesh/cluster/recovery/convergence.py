@@ -9,7 +9,8 @@ from harness.errors import ClusterError, MeshError
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.safety.rights import missing_rights, rights_to_ask
 from harness.model.cluster import ClusterSettings
-from harness.routing.istio.edits import Edit
+from harness.model.step import Edit
+from harness.routing import footprint
 
 _SETTLE_S = 1.0
 
@@ -29,14 +30,19 @@ class Convergence:
 
     def __call__(self, edit: Edit) -> None:
         """Wait; what lags is told in ``lagging``, and undoing goes on."""
-        if edit.kind not in ("VirtualService", "DestinationRule", "EnvoyFilter"):
+        try:
+            shown = footprint(edit, self._kube.get(*edit.place), namespace=self._namespace)
+        except ClusterError as error:
+            self.lagging.append(str(error))
+            return
+        if not shown.traces:
             return
         if self._why_not():
-            time.sleep(_SETTLE_S if edit.kind == "VirtualService" else 0)
+            time.sleep(_SETTLE_S if shown.has_routes else 0)
             return
         proxies = Proxies(self._kube, self._namespace, self._settings)
         try:
-            proxies.require(edit, there=False, within_s=self._settings.live_within_s)
+            proxies.require(edit.label, shown, there=False, within_s=self._settings.live_within_s)
             self._seen += 1
         except (MeshError, ClusterError) as error:
             self.lagging.append(str(error))

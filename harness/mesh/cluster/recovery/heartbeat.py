@@ -13,7 +13,7 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable, MeshDrift
 from harness.model.json import Json
-from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 
 MISSED = 4
 """So many renewals missed, and the run counts as dead."""

@@ -16,11 +16,13 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import MeshError
 from harness.model.json import Json
-from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit, edit_from_json, edit_to_json, prefix
+from harness.model.step import Edit, Step, step_from_json, step_to_json
+from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.istio.format_1 import edit_of_format_1
 
 JOURNAL_LABEL = "canary-harness/journal"
 FORMAT = "2"
-"""Since 2 every edit carries its declaration. A reader of format 1 refuses such an entry and leaves it alone."""
+"""Since 2 there are actions, and every step carries its declaration. A reader of format 1 leaves such entries alone."""
 READ_FORMATS = ("1", FORMAT)
 
 
@@ -31,9 +33,14 @@ class JournalEntry:
     owner: str
     number: int
     name: str
-    edits: tuple[Edit, ...]
+    steps: tuple[Step, ...]
     expires_at: float
     made_by: str = ""
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The steps that are edits."""
+        return tuple(step for step in self.steps if isinstance(step, Edit))
 
     @property
     def config_map(self) -> str:
@@ -47,7 +54,7 @@ class JournalEntry:
             "owner": self.owner,
             "number": self.number,
             "name": self.name,
-            "edits": [edit_to_json(edit) for edit in self.edits],
+            "steps": [step_to_json(step) for step in self.steps],
             "expires_at": self.expires_at,
             "made_by": self.made_by,
         }
@@ -60,11 +67,15 @@ def change_from_json(value: Json) -> JournalEntry:
             f"journal: expected format {' or '.join(READ_FORMATS)}, found {value.get('format')!r}: it is left alone; "
             "undo it with the version of the harness that wrote it"
         )
+    if value["format"] == FORMAT:
+        steps = [step_from_json(step) for step in value["steps"]]
+    else:
+        steps = [edit_of_format_1(edit) for edit in value["edits"]]
     return JournalEntry(
         owner=value["owner"],
         number=value["number"],
         name=value["name"],
-        edits=tuple(edit_from_json(edit) for edit in value["edits"]),
+        steps=tuple(steps),
         expires_at=value["expires_at"],
         made_by=value["made_by"],
     )

@@ -8,7 +8,8 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterConflict, MeshError
 from harness.model.json import Json
-from harness.routing.istio.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, Edit
+from harness.model.step import Action, Step, require_declared
+from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL
 
 LOCK_LABEL = "canary-harness/lock"
 
@@ -20,14 +21,14 @@ class Locks:
         """Nothing is locked yet."""
         self._kube, self._namespace = kube, namespace
 
-    def take(self, owner: str, edits: Sequence[Edit], resources: Sequence[Json]) -> None:
-        """Lock every host that the edits concern. Raises MeshError naming the run that has one already."""
-        for host in sorted({_host(edit, resources) for edit in edits}):
+    def take(self, owner: str, steps: Sequence[Step], resources: Sequence[Json]) -> None:
+        """Lock every host that the steps concern. Raises MeshError naming the run that has one already."""
+        for host in sorted({_host(step, resources) for step in steps}):
             self._take(owner, host)
 
-    def require_free(self, owner: str, edits: Sequence[Edit], resources: Sequence[Json]) -> None:
-        """Raise MeshError when another run has a host that the edits concern. Locks nothing."""
-        for host in sorted({_host(edit, resources) for edit in edits}):
+    def require_free(self, owner: str, steps: Sequence[Step], resources: Sequence[Json]) -> None:
+        """Raise MeshError when another run has a host that the steps concern. Locks nothing."""
+        for host in sorted({_host(step, resources) for step in steps}):
             found = self._kube.get("Lease", self._namespace, f"harness-host-{host}")
             if found is not None:
                 _require_ours(owner, host, found["spec"].get("holderIdentity"))
@@ -68,14 +69,16 @@ def _require_ours(owner: str, host: str, holder: str | None) -> None:
         )
 
 
-def _host(edit: Edit, resources: Sequence[Json]) -> str:
-    """The first label of the host that an edit's resource is about."""
-    found = edit.create or next(
-        (item for item in resources if (item["kind"], item["metadata"]["name"]) == (edit.kind, edit.name)), None
+def _host(step: Step, resources: Sequence[Json]) -> str:
+    """The first label of the host that an edit's resource is about, or that an action declares."""
+    if isinstance(step, Action):
+        return require_declared(step).host.split(".", maxsplit=1)[0]
+    found = step.create or next(
+        (item for item in resources if (item["kind"], item["metadata"]["name"]) == (step.kind, step.name)), None
     )
     spec = {} if found is None else found["spec"]
     named = {} if found is None else found["metadata"].get("labels") or {}
     if HOST_LABEL in named:
         return str(named[HOST_LABEL])
-    host = spec.get("host") or next(iter(spec.get("hosts") or ()), edit.name)
+    host = spec.get("host") or next(iter(spec.get("hosts") or ()), step.name)
     return str(host).split(".", maxsplit=1)[0].replace("*", "any")

@@ -17,7 +17,9 @@ from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journal
 from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.recovery.rollback import undo
 from harness.model.json import Json
-from harness.routing.istio.edits import MANAGED_BY, OWNER_LABEL, Edit
+from harness.model.step import Edit
+from harness.routing import footprint
+from harness.routing.edits import MANAGED_BY, OWNER_LABEL
 
 REAPER = "reaper"
 _SETTLE_S = 1.0
@@ -136,7 +138,7 @@ def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None)
 
 
 def _settle(edit: Edit) -> None:
-    if edit.kind == "VirtualService":
+    if footprint(edit, None, namespace=edit.namespace).has_routes:
         time.sleep(_SETTLE_S)
 
 

@@ -1,14 +1,17 @@
-"""Undo a journalled change: surgically, again and again if need be, and verified in the end."""
+"""Revert a journalled change surgically; try again where needed, and verify the result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.retry import retry
-from harness.errors import ClusterError, RollbackError
+from harness.errors import ClusterError, MeshError, RollbackError
+from harness.mesh.cluster.acting import carry_out, left_of_action, require_healed
 from harness.mesh.cluster.recovery.journal import JournalEntry
-from harness.routing.istio.edits import Edit, traces, undone
+from harness.model.step import Action, Edit, Step, Verb
+from harness.routing.edits import traces, undone
 
 
 def undo(
@@ -19,28 +22,22 @@ def undo(
     settle: Callable[[Edit], None] = ignore,
     tell: Callable[[str], None] = ignore,
 ) -> None:
-    """Remove everything of the change from the resources, last edit first, and look whether it is gone.
+    """Revert every step of the change, the last one first, and look whether anything of it is left.
 
-    Every edit is tried, also when another one failed. settle: called after each edit, whoever
-    undid it, to wait until the proxies have it: routes must be gone before the subsets they lead to. tell: told of each
-    failed try. Raises RollbackError with the commands to mend by hand what is left.
+    Every step is tried, also when another one failed. settle: called after each edit that was undone, to wait until the
+    proxies have it: routes must be gone before the subsets they lead to. tell: told of each failed try. Raises
+    RollbackError with the commands that revert by hand what is left.
     """
     trouble = []
-    for edit in reversed(change.edits):
+    for step in reversed(change.steps):
         try:
-            kube.change(
-                edit.kind,
-                edit.namespace,
-                edit.name,
-                lambda found, edit=edit: undone(edit, found),  # type: ignore[misc]
-                patience_s=patience_s,
-                tell=tell,
-            )
-        except ClusterError as error:
+            _revert(kube, step, patience_s=patience_s, tell=tell)
+        except (ClusterError, MeshError) as error:
             trouble.append(str(error))
         else:
-            settle(edit)
-    left = [] if trouble else retry(lambda: left_of(kube, change.edits), patience_s=patience_s, tell=tell)
+            if isinstance(step, Edit):
+                settle(step)
+    left = [] if trouble else retry(lambda: left_of(kube, change.steps), patience_s=patience_s, tell=tell)
     if trouble or left:
         raise RollbackError(
             f"{change.name}: expected nothing of run {change.owner} to be left, "
@@ -48,22 +45,59 @@ def undo(
         )
 
 
-def left_of(kube: Kubernetes, edits: Sequence[Edit]) -> list[str]:
-    """What of the edits is still in the cluster's resources."""
-    return [trace for edit in edits for trace in traces(edit, kube.get(edit.kind, edit.namespace, edit.name))]
+def _revert(kube: Kubernetes, step: Step, *, patience_s: float, tell: Callable[[str], None]) -> None:
+    """Revert one step. An action without an undo heals by itself."""
+    if isinstance(step, Edit):
+        kube.change(*step.place, partial(undone, step), patience_s=patience_s, tell=tell)
+    elif step.undo is not None:
+        carry_out(kube, step.undo, patience_s=patience_s)
+    else:
+        require_healed(kube, step, step.act.target.namespace)
+
+
+def left_of(kube: Kubernetes, steps: Sequence[Step]) -> list[str]:
+    """What of the steps is still in the cluster."""
+    found: list[str] = []
+    for step in steps:
+        if isinstance(step, Edit):
+            found += traces(step, kube.get(*step.place))
+        else:
+            found += [left] if (left := left_of_action(kube, step)) else []
+    return found
 
 
 def by_hand(change: JournalEntry) -> str:
     """The commands that undo a change without the harness."""
     lines = [f"try again: harness restore --run {change.owner}", "or by hand:"]
-    for edit in reversed(change.edits):
+    for step in reversed(change.steps):
+        if isinstance(step, Action):
+            lines.append(f"  {_command(step)}")
+            continue
+        edit = step
         where = f"{edit.kind.lower()} {edit.name} -n {edit.namespace}"
         if edit.create is not None:
             lines.append(f"  kubectl delete {where}")
         else:
-            names = ", ".join(item.entry["name"] for item in edit.insert)
-            lines.append(f"  kubectl edit {where}   # remove the entries named {names}")
-    lines.append(
-        f"  kubectl delete configmap {change.config_map} -n {change.edits[0].namespace if change.edits else ''}"
-    )
+            lines.append(f"  kubectl edit {where}   # {_by_hand(edit)}")
+    namespaces = [edit.namespace for edit in change.edits] or [
+        step.act.target.namespace for step in change.steps if isinstance(step, Action)
+    ]
+    lines.append(f"  kubectl delete configmap {change.config_map} -n {namespaces[0] if namespaces else ''}")
     return "\n".join(lines)
+
+
+def _by_hand(edit: Edit) -> str:
+    names = ", ".join(item.entry["name"] for item in edit.insert)
+    values = ", ".join(
+        f"remove {'.'.join(item.path)}" if item.before is None else f"set {'.'.join(item.path)} to {item.before!r}"
+        for item in edit.settings
+    )
+    return "; ".join(filter(None, [names and f"remove the entries named {names}", values]))
+
+
+def _command(action: Action) -> str:
+    target = action.act.target
+    where = f"{target.kind.lower()} {target.name} -n {target.namespace}"
+    if action.undo is not None and action.undo.verb is Verb.SCALE:
+        return f"kubectl scale {where} --replicas={action.undo.args['replicas']}"
+    return f"kubectl get {where}   # {action.label} heals by itself"

@@ -9,17 +9,17 @@ from harness.errors import ClusterError, MeshError
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.model.declared import Scope
 from harness.model.json import Json
+from harness.model.step import Step
 from harness.model.units import format_percent
-from harness.routing.istio.edits import Edit
 from harness.routing.istio.governing import full_name
 
 
-def reach(proxies: Proxies, edits: Sequence[Edit], namespace: str) -> tuple[str, ...]:
+def reach(proxies: Proxies, steps: Sequence[Step], namespace: str) -> tuple[str, ...]:
     """A line for each host that gets a fault: its callers that are hit, and their part of the calls counted so far."""
     pods = proxies.pods()
     hit: dict[str, dict[str, Json]] = {}
-    for edit in edits:
-        fault = edit.declared
+    for step in steps:
+        fault = step.declared
         if fault is not None and fault.is_fault:
             concerned = {pod["metadata"]["name"]: pod for pod in pods if calls_from(pod, fault.scope, namespace)}
             hit.setdefault(full_name(fault.host, namespace), {}).update(concerned)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import MeshDrift
 from harness.model.json import Json
-from harness.routing.istio.edits import Edit, undone
+from harness.model.step import Edit
+from harness.routing.edits import undone
 
 
 class Drift:

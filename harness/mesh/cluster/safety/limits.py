@@ -9,8 +9,8 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterError, MeshGuard, UsageError
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.declared import Declared
+from harness.model.step import Edit, Step, require_declared
 from harness.model.units import format_percent
-from harness.routing.istio.edits import Edit, require_declared
 
 _ROUTE = re.compile(r'#\d+|"[^"]*"')
 KILL_SWITCH = "harness-kill-switch"
@@ -51,15 +51,16 @@ def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
         )
 
 
-def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: Limits) -> None:
-    """Refuse edits beyond the limits, by what they declare.
+def require_within(steps: Sequence[Step], *, live: int, namespace: str, limits: Limits) -> None:
+    """Refuse steps beyond the limits, by what they declare.
 
-    live: how many faults are live already. Raises UsageError, also for an edit that declares nothing.
+    live: how many faults are live already. Raises UsageError, also for a step that declares nothing.
     """
-    faults = [(edit.label, said) for edit in edits if (said := require_declared(edit)).is_fault]
-    for edit in edits:
-        if edit.namespace != namespace:
-            raise UsageError(f"{edit.label}: expected a resource of namespace {namespace}; others are not edited")
+    faults = [(step.label, said) for step in steps if (said := require_declared(step)).is_fault]
+    for step in steps:
+        found = step.namespace if isinstance(step, Edit) else step.act.target.namespace
+        if found != namespace:
+            raise UsageError(f"{step.label}: expected a resource of namespace {namespace}; others are not changed")
     for where, fault in faults:
         _require_small(where, fault, limits)
     at_once = live + len({fault.id for _, fault in faults})
@@ -67,9 +68,9 @@ def require_within(edits: Sequence[Edit], *, live: int, namespace: str, limits: 
         raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {at_once}")
 
 
-def faults_of(edits: Iterable[Edit]) -> set[str]:
-    """The ids of the faults that some edits declare."""
-    return {edit.declared.id for edit in edits if edit.declared is not None and edit.declared.is_fault}
+def faults_of(steps: Iterable[Step]) -> set[str]:
+    """The ids of the faults that some steps declare."""
+    return {step.declared.id for step in steps if step.declared is not None and step.declared.is_fault}
 
 
 def _require_small(where: str, fault: Declared, limits: Limits) -> None:

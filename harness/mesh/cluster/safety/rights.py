@@ -9,7 +9,7 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.kinds import kind_of
 from harness.errors import ClusterForbidden
 from harness.model.cluster import ClusterSettings
-from harness.routing.istio.edits import LISTS, Edit
+from harness.model.step import Edit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -34,7 +34,6 @@ JOURNAL = tuple(
     for verb in verbs
 )
 LOOK = (Right(verb="get", kind="Namespace"), Right(verb="list", kind="Deployment"))
-READ = tuple(Right(verb=verb, kind=kind) for kind in ("VirtualService", "DestinationRule") for verb in ("get", "list"))
 PODS = (Right(verb="list", kind="Pod"),)
 PROOF = (Right(verb="create", kind="Pod", subresource="portforward"),)
 
@@ -44,9 +43,9 @@ def rights_for(edits: Iterable[Edit], settings: ClusterSettings) -> tuple[Right,
     needed: dict[Right, None] = dict.fromkeys((*JOURNAL, *LOOK))
     for edit in edits:
         verbs: tuple[str, ...] = ("create", "delete") if edit.create is not None else ()
-        if edit.kind in LISTS:
+        if edit.list_at or edit.settings:
             verbs = (*verbs, "update")
-        looks = ("get",) if edit.kind == "EnvoyFilter" else ("get", "list")
+        looks = ("get", "list") if edit.list_at or edit.settings else ("get",)
         needed.update(dict.fromkeys(Right(verb=verb, kind=edit.kind) for verb in (*looks, *verbs)))
     return (*needed, *(rights_to_ask(settings) if settings.prove or settings.proxies else PODS))
 
@@ -58,9 +57,13 @@ def rights_to_ask(settings: ClusterSettings) -> tuple[Right, ...]:
     return PODS if settings.istiod is not None else (*PODS, *PROOF)
 
 
-def require_basics(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
-    """Raise ClusterForbidden with every rule that is missing of those that each change needs, whatever it edits."""
-    require_rights(kube, namespace, (*rights_for((), settings), *READ))
+def require_basics(kube: Kubernetes, namespace: str, settings: ClusterSettings, kinds: Iterable[str]) -> None:
+    """Raise ClusterForbidden with every rule that is missing of those that each change needs, whatever it edits.
+
+    kinds: of the resources that route requests.
+    """
+    read = (Right(verb=verb, kind=kind) for kind in kinds for verb in ("get", "list"))
+    require_rights(kube, namespace, (*rights_for((), settings), *read))
 
 
 def missing_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> tuple[Right, ...]:

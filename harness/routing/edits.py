@@ -1,80 +1,27 @@
-"""Edits of Istio resources, each with its surgical undo.
+"""Make edits of resources and undo them, surgically: pure functions, the same for every routing API.
 
-An edit is a plain value, known whole before anything is sent, so that it can be journalled first. The
-undo removes what carries the edit's names and restores a value only while it is still the edit's; what
-others changed meanwhile stays theirs. Applying twice and undoing twice are the same as once.
+The undo removes what carries the edit's names and restores a value only while it is still the edit's. What
+others changed meanwhile stays theirs. Applying twice and undoing twice have the same result as once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
 
 from harness.errors import MeshError, UsageError
-from harness.model.declared import Declared, Scope
 from harness.model.json import Json
+from harness.model.step import Edit, Insertion, Setting
 
 OWNER_LABEL = "canary-harness/owner"
 HOST_LABEL = "canary-harness/host"
 """On what is made for a host that the object itself does not name."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "canary-harness"}
-LISTS: Mapping[str, str] = {"VirtualService": "http", "DestinationRule": "subsets"}
-"""The list under ``spec`` that insertions go into, by kind; its entries are told apart by ``name``. Resources of other kinds are created as a whole or have values set."""
 
 _OWNER = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Insertion:
-    """An entry with a name of ours, and the entry it stands before, as that was when it was planned.
-
-    ``before`` None means at the end.
-    """
-
-    entry: Json
-    before: Json | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A value at ``path`` (keys of mappings): from ``before`` to ``after``; None means that the key is absent.
-
-    ``existing``: how many of the path's keys led to mappings that were there, so that the undo drops those it made.
-    """
-
-    path: tuple[str, ...]
-    before: Json | None
-    after: Json | None
-    existing: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One change of one resource.
-
-    kind, namespace, name: the resource. owner: the run's mark, part of the name of all that is inserted.
-    create: the whole resource where none is, else None (then nothing else is set).
-    insert: entries of the kind's list. bare: the list was absent, so the undo drops it when it is left empty.
-    settings: single values. declared: what the edit does to requests; None is refused when the edit is to be made, and
-    is found only in journals of the format before this field.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    owner: str
-    create: Json | None = None
-    insert: tuple[Insertion, ...] = ()
-    bare: bool = False
-    settings: tuple[Setting, ...] = ()
-    declared: Declared | None = None
-
-    @property
-    def label(self) -> str:
-        """The resource as people write it: ``VirtualService shop/reviews``."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+_ENTRY = re.compile(r"(?P<key>[^\[\]]+)\[(?P<name>[^\[\]]+)\]")
+"""A part of a path that leads to a named entry of a list: ``subsets[v3]``."""
 
 
 def prefix(owner: str) -> str:
@@ -85,12 +32,20 @@ def prefix(owner: str) -> str:
 
 
 def setting(resource: Json, path: Sequence[str], after: Json | None) -> Setting:
-    """The setting that brings ``path`` of ``resource`` to ``after``."""
+    """The setting that brings ``path`` of ``resource`` to ``after``.
+
+    Raises UsageError for a path that ends at a list entry, or leads through one that is not there: entries are
+    inserted, never set.
+    """
     node, existing = resource, 0
-    for key in path[:-1]:
-        if not isinstance(node.get(key), dict):
+    for part in path[:-1]:
+        inner = _follow(node, part)
+        if not isinstance(inner, dict):
             break
-        node, existing = node[key], existing + 1
+        node, existing = inner, existing + 1
+    missing = [part for part in path[existing:] if _ENTRY.fullmatch(part)]
+    if missing:
+        raise UsageError(f"{'.'.join(path)}: expected the entry {missing[0]} to be there, found none")
     before = node.get(path[-1]) if existing == len(path) - 1 else None
     return Setting(path=tuple(path), before=deepcopy(before), after=deepcopy(after), existing=existing)
 
@@ -145,8 +100,7 @@ def applied_all(edits: Iterable[Edit], resources: Sequence[Json], *, namespace: 
     """All resources with the edits made one after the other; ``namespace`` is that of resources that name none."""
     changed = {key(resource, namespace): resource for resource in resources}
     for edit in edits:
-        place = (edit.kind, edit.namespace, edit.name)
-        changed[place] = applied(edit, changed.get(place))
+        changed[edit.place] = applied(edit, changed.get(edit.place))
     return tuple(changed.values())
 
 
@@ -154,9 +108,8 @@ def undone_all(edits: Sequence[Edit], resources: Sequence[Json], *, namespace: s
     """All resources with the edits undone, the last one first."""
     changed: dict[tuple[str, str, str], Json | None] = {key(resource, namespace): resource for resource in resources}
     for edit in reversed(edits):
-        place = (edit.kind, edit.namespace, edit.name)
-        if place in changed:
-            changed[place] = undone(edit, changed[place])
+        if edit.place in changed:
+            changed[edit.place] = undone(edit, changed[edit.place])
     return tuple(resource for resource in changed.values() if resource is not None)
 
 
@@ -164,30 +117,6 @@ def key(resource: Json, namespace: str) -> tuple[str, str, str]:
     """Kind, namespace and name of a resource; ``namespace`` where it names none."""
     metadata = resource["metadata"]
     return resource["kind"], metadata.get("namespace") or namespace, metadata["name"]
-
-
-def edit_to_json(edit: Edit) -> Json:
-    """The edit as a mapping that JSON can hold."""
-    return asdict(edit)
-
-
-def edit_from_json(value: Json) -> Edit:
-    """The edit that ``edit_to_json`` made ``value`` of, in this format or the one before, which declared nothing."""
-    insert = tuple(Insertion(**item) for item in value["insert"])
-    settings = tuple(Setting(**{**item, "path": tuple(item["path"])}) for item in value["settings"])
-    said = value.get("declared")
-    declared = None if said is None else Declared(**{**said, "scope": Scope(**said["scope"])})
-    return Edit(**{**value, "insert": insert, "settings": settings, "declared": declared})
-
-
-def require_declared(edit: Edit) -> Declared:
-    """What the edit does. Raises UsageError when it does not say, because no limit could be checked."""
-    if edit.declared is None:
-        raise UsageError(
-            f"{edit.label}: expected an edit that declares what it does to requests, found none: no limit could be checked; "
-            "give it declared=Declared(...)"
-        )
-    return edit.declared
 
 
 def _created(edit: Edit, resource: Json | None) -> Json:
@@ -201,22 +130,18 @@ def _created(edit: Edit, resource: Json | None) -> Json:
 def _uncreated(edit: Edit, resource: Json) -> Json | None:
     """None, unless others put entries of theirs into what we made: then it becomes theirs, without our entries.
 
-    The last entry that we made answers whatever no other entry matches; without it those requests would
-    get 404, so it stays, without our name.
+    The entry that ``keeps`` names stays, without its name: it answers whatever no other entry matches.
     """
     if _owner_of(resource) != edit.owner:
         return resource
-    if edit.kind not in LISTS:
-        return None
     entries, ours = _entries(edit, resource), prefix(edit.owner)
-    made = [entry["name"] for entry in _entries(edit, edit.create)]
     if all(_name(entry).startswith(ours) for entry in entries):
         return None
-    kept = [entry for entry in entries if not _name(entry).startswith(ours) or _name(entry) == made[-1]]
-    if edit.kind != "VirtualService":
-        kept = [entry for entry in kept if not _name(entry).startswith(ours)]
-    resource["spec"][LISTS[edit.kind]] = [
-        {field: value for field, value in entry.items() if field != "name"} if _name(entry) in made else entry
+    kept = [
+        entry for entry in entries if not _name(entry).startswith(ours) or (edit.keeps and _name(entry) == edit.keeps)
+    ]
+    _parent(edit, resource)[edit.list_at[-1]] = [
+        {field: value for field, value in entry.items() if field != "name"} if _name(entry) == edit.keeps else entry
         for entry in kept
     ]
     for label in (OWNER_LABEL, *MANAGED_BY):
@@ -227,8 +152,10 @@ def _uncreated(edit: Edit, resource: Json) -> Json | None:
 def _insert(edit: Edit, resource: Json, insertion: Insertion) -> None:
     if insertion.entry["name"] in _names(edit, resource):
         return
-    spec = resource.setdefault("spec", {})
-    entries = spec.setdefault(LISTS[edit.kind], [])
+    node = resource
+    for part in edit.list_at[:-1]:
+        node = node.setdefault(part, {})
+    entries = node.setdefault(edit.list_at[-1], [])
     if insertion.before is None:
         entries.append(deepcopy(insertion.entry))
         return
@@ -248,9 +175,9 @@ def _remove(edit: Edit, resource: Json, names: set[str]) -> None:
     if len(kept) == len(entries):
         return
     if kept or not edit.bare:
-        resource["spec"][LISTS[edit.kind]] = kept
+        _parent(edit, resource)[edit.list_at[-1]] = kept
     else:
-        del resource["spec"][LISTS[edit.kind]]
+        del _parent(edit, resource)[edit.list_at[-1]]
 
 
 def _set(edit: Edit, resource: Json, item: Setting) -> None:
@@ -265,7 +192,10 @@ def _set(edit: Edit, resource: Json, item: Setting) -> None:
         return
     node = resource
     for part in item.path[:-1]:
-        node = node.setdefault(part, {})
+        inner = _follow(node, part)
+        if inner is None and _ENTRY.fullmatch(part):
+            raise MeshError(f"{edit.label}: expected the entry {part}, found none: it was deleted; plan again")
+        node = node.setdefault(part, {}) if inner is None else inner
     node[item.path[-1]] = deepcopy(item.after)
 
 
@@ -277,7 +207,7 @@ def _restore(resource: Json, item: Setting) -> None:
         return
     node = resource
     for part in item.path[:-1]:
-        node = node.get(part)
+        node = _follow(node, part)
         if not isinstance(node, dict):
             return
     node[item.path[-1]] = deepcopy(item.before)
@@ -287,9 +217,10 @@ def _drop(resource: Json, path: tuple[str, ...], *, keep: int) -> None:
     """Remove the key at ``path``, and the mappings on the way that are empty then, but for the first ``keep``."""
     nodes = [resource]
     for part in path[:-1]:
-        if not isinstance(nodes[-1].get(part), dict):
+        inner = _follow(nodes[-1], part)
+        if not isinstance(inner, dict):
             return
-        nodes.append(nodes[-1][part])
+        nodes.append(inner)
     nodes[-1].pop(path[-1], None)
     for depth in range(len(path) - 1, keep, -1):
         if nodes[depth]:
@@ -300,19 +231,33 @@ def _drop(resource: Json, path: tuple[str, ...], *, keep: int) -> None:
 def _value(resource: Json, path: tuple[str, ...]) -> Json | None:
     node = resource
     for part in path:
-        if not isinstance(node, dict):
-            return None
-        node = node.get(part)
+        node = _follow(node, part)
     return node
 
 
+def _follow(node: Json, part: str) -> Json | None:
+    """What one part of a path leads to, or None when it is not there."""
+    if not isinstance(node, dict):
+        return None
+    found = _ENTRY.fullmatch(part)
+    if found is None:
+        return node.get(part)
+    entries = node.get(found["key"])
+    named = entries if isinstance(entries, list) else ()
+    return next((entry for entry in named if _name(entry) == found["name"]), None)
+
+
+def _parent(edit: Edit, resource: Json) -> Json:
+    return _value(resource, edit.list_at[:-1])
+
+
 def _entries(edit: Edit, resource: Json) -> list[Json]:
-    entries = (resource.get("spec") or {}).get(LISTS[edit.kind])
+    entries = _value(resource, edit.list_at) if edit.list_at else None
     return entries if isinstance(entries, list) else []
 
 
 def _names(edit: Edit, resource: Json) -> list[str]:
-    return [_name(entry) for entry in _entries(edit, resource)] if edit.kind in LISTS else []
+    return [_name(entry) for entry in _entries(edit, resource)]
 
 
 def _name(entry: Json) -> str:
@@ -323,9 +268,3 @@ def _owner_of(resource: Json) -> str | None:
     labels = resource.get("metadata", {}).get("labels") or {}
     owner = labels.get(OWNER_LABEL)
     return owner if isinstance(owner, str) else None
-
-
-def routes_in(edit: Edit) -> Iterator[Json]:
-    """The HTTP routes that an edit brings in."""
-    if edit.kind == "VirtualService":
-        yield from edit.create["spec"]["http"] if edit.create is not None else (item.entry for item in edit.insert)

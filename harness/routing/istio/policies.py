@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.mesh.local.actions import duration
 from harness.model.json import JsonObject, JsonValue
+from harness.model.units import parse_duration
 from harness.routing.istio.types import (
     ConnectionPool,
     HTTPSettings,
@@ -24,6 +24,11 @@ _BALANCERS = {
     "RANDOM": "RANDOM",
     "ROUND_ROBIN": "ROUND_ROBIN",
 }
+
+
+def duration(text: str | float) -> str:
+    """Return a duration in protobuf's JSON format: ``7s``, ``0.25s``."""
+    return f"{parse_duration(text):.9f}".rstrip("0").rstrip(".") + "s"
 
 
 def for_port(policy: TrafficPolicy | None, port: int) -> PolicyParts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.fault import Fault
+from harness.faults import Fault
 from harness.model.objective import Objective
 
 

@@ -1,0 +1,133 @@
+"""Actions on the processes of a local mesh: pause and resume, stop and start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Protocol
+
+import psutil
+
+from harness.clients.processes.child import Process, wait_until
+from harness.errors import MeshError, UsageError
+from harness.model.json import JsonObject
+from harness.model.step import PROCESS, Act, Action, Verb
+
+VERBS = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START)
+_WITHIN_S = 5.0
+
+
+class Services(Protocol):
+    """The processes that can be acted on."""
+
+    @property
+    def processes(self) -> Mapping[str, Process]:
+        """Those that run, by workload."""
+        ...
+
+    def stop_one(self, name: str) -> None:
+        """End the process of a workload; its death is no news then."""
+        ...
+
+    def start_one(self, name: str) -> None:
+        """Start the process of a workload again, and wait until it is healthy."""
+        ...
+
+
+class ProcessActions:
+    """Carries out actions on the processes of some services; without services there is nothing to act on."""
+
+    def __init__(self, services: Services | None, namespace: str) -> None:
+        """namespace: of the mesh, which its processes count as part of."""
+        self._services, self._namespace = services, namespace
+
+    def resources(self) -> tuple[JsonObject, ...]:
+        """The processes as objects; their uid is the process id with its start time."""
+        found = {} if self._services is None else dict(self._services.processes)
+        return tuple(
+            {
+                "kind": PROCESS,
+                "metadata": {"name": name, "namespace": self._namespace, "uid": _uid(process)},
+            }
+            for name, process in found.items()
+        )
+
+    def require_possible(self, action: Action) -> None:
+        """Raise UsageError, by name, for a verb or a target that this mesh does not have."""
+        for act in (action.act, *([] if action.undo is None else [action.undo])):
+            if act.verb not in VERBS or act.target.kind != PROCESS:
+                known = ", ".join(VERBS)
+                raise UsageError(f"{act.label}: the local mesh does not support this; it takes {known} of a {PROCESS}")
+        if action.undo is None:
+            raise UsageError(f"{action.label}: nothing restarts a process here: expected an action with an undo")
+        self._process(action.act)
+
+    def carry_out(self, act: Act) -> str:
+        """Do it, and say what was seen. Raises MeshError when the target is gone or does not follow."""
+        services = self._known()
+        if act.verb is Verb.START:
+            if act.target.name not in services.processes:
+                services.start_one(act.target.name)
+            return f"{act.target.name} runs and is healthy"
+        process = self._process(act)
+        if act.verb is Verb.STOP:
+            services.stop_one(act.target.name)
+            return f"{act.target.name} has ended"
+        if not _is_alive(process):
+            raise MeshError(f"{act.label}: expected a process that runs, it has ended")
+        _signal(process, signal.SIGSTOP if act.verb is Verb.PAUSE else signal.SIGCONT)
+        if not wait_until(lambda: _is_paused(process) is (act.verb is Verb.PAUSE), timeout_s=_WITHIN_S):
+            raise MeshError(f"{act.label}: expected it to be done within {_WITHIN_S:g} s, it is not")
+        return f"{act.target.name} is {'paused' if act.verb is Verb.PAUSE else 'running'}"
+
+    def left(self, action: Action) -> str:
+        """What of an action is not reverted, in words; empty when nothing is."""
+        name = action.act.target.name
+        process = self._known().processes.get(name)
+        if process is None or not _is_alive(process):
+            return f"{name} does not run"
+        return f"{name} is still paused" if _is_paused(process) else ""
+
+    def _known(self) -> Services:
+        if self._services is None:
+            raise MeshError("expected processes to act on, found none: the services of this mesh run elsewhere")
+        return self._services
+
+    def _process(self, act: Act) -> Process:
+        process = self._known().processes.get(act.target.name)
+        if process is None:
+            known = ", ".join(sorted(self._known().processes)) or "none"
+            raise UsageError(f"{act.label}: expected a process of this mesh, found none of that name; known: {known}")
+        if act.target.uid and act.target.uid != _uid(process):
+            raise MeshError(f"{act.label}: expected process {act.target.uid}, found {_uid(process)}: it was restarted")
+        return process
+
+
+def _uid(process: Process) -> str:
+    try:
+        return f"{process.pid}@{psutil.Process(process.pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return f"{process.pid}@ended"
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """To the process and all that it started: a command is the leader of a group of its own."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError) as error:
+        raise MeshError(f"{process.name}: cannot be signalled: {error}") from error
+
+
+def _is_alive(process: Process) -> bool:
+    try:
+        return psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_paused(process: Process) -> bool:
+    try:
+        return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False

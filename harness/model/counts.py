@@ -1,0 +1,22 @@
+"""What proxies count of requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount:
+    """One row of the proxies' ``istio_requests_total``: labels and a running total.
+
+    reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any.
+    """
+
+    source_workload: str
+    source_version: str
+    destination_service: str
+    destination_version: str
+    response_code: str
+    response_flags: str
+    total: int
+    reporter: str = "source"

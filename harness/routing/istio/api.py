@@ -1,0 +1,48 @@
+"""Istio as a routing API: VirtualServices route requests, DestinationRules say how to connect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from harness.model.json import Json
+from harness.model.step import Edit
+from harness.routing.istio import governing
+from harness.routing.istio.footprint import footprint
+from harness.routing.istio.inbound import inbound_edit
+from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVICE
+from harness.routing.istio.policy_changes import policy_edit
+from harness.routing.istio.route_changes import route_edit
+from harness.routing.istio.routing import split_edits
+from harness.routing.port import MESH, Aim, Change, Footprint, Governing, NotExpressible, PolicyChange, Split
+
+
+class IstioRouting:
+    """Implements ``harness.routing.port.RoutingApi``."""
+
+    name = "istio"
+    kinds = (VIRTUAL_SERVICE, DESTINATION_RULE)
+    objects = OBJECTS
+
+    def governing(self, resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Governing:
+        """The VirtualService and the DestinationRule of a host."""
+        return Governing(
+            route=governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway),
+            policy=governing.destination_rule(resources, host=host, namespace=namespace),
+        )
+
+    def split(self, resources: Sequence[Json], split: Split) -> tuple[Edit, ...]:
+        """The edits that send requests to both arms; the DestinationRule's comes first."""
+        return split_edits(resources, **{field.name: getattr(split, field.name) for field in fields(Split)})
+
+    def change(self, resources: Sequence[Json], change: Change, aim: Aim) -> Edit | NotExpressible:
+        """The edit of a VirtualService or a DestinationRule, or an EnvoyFilter for the called side's proxies."""
+        if isinstance(change, PolicyChange):
+            return policy_edit(resources, change, aim)
+        if aim.declared.scope.side == "host":
+            return inbound_edit(change, aim)
+        return route_edit(resources, change, aim)
+
+    def footprint(self, edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
+        """Routes, clusters and filters that Envoy has while the edit is in force."""
+        return footprint(edit, resource, namespace=namespace)

@@ -1,0 +1,77 @@
+"""Change requests in the called service's own proxies: an EnvoyFilter, an object of its own that nobody else writes.
+
+This works also where a controller owns the VirtualService. Unlike a fault in the caller's proxy it can be retried by
+the caller and counts for outlier detection, and it is counted by the called side with the right version. It hits every
+caller: proxies cannot tell callers apart there, only headers. A deletion passes no webhook.
+"""
+
+from __future__ import annotations
+
+from harness.errors import ResourceError
+from harness.model.json import Json, JsonObject, JsonValue
+from harness.model.step import Edit
+from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.istio.kinds import ENVOY_FILTER
+from harness.routing.istio.route_changes import fault_of
+from harness.routing.port import Aim, NotExpressible, RouteChange
+
+_HTTP = "envoy.filters.network.http_connection_manager"
+_FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+
+
+def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
+    """The edit that creates the EnvoyFilter.
+
+    Raises ResourceError for a change that is to hit some callers only, which a called proxy cannot tell.
+    """
+    said = aim.declared
+    if said.scope.caller:
+        raise ResourceError(
+            f"{said.text}: a fault in the called side's proxies hits every caller, not only {said.scope.caller}: leave the "
+            "caller out, narrow it to test traffic (cluster.only-test-traffic), or inject it in the callers' proxies"
+        )
+    if change.timeout_s is not None:
+        return NotExpressible(
+            why=f"{said.text}: a timeout in the called side's proxies is not supported: leave inbound out"
+        )
+    short = said.host.split(".", maxsplit=1)[0]
+    name, labels = f"{prefix(aim.owner)}fault-{aim.index}", aim.workload_labels or {"app": short}
+    metadata = {
+        "name": name,
+        "namespace": aim.namespace,
+        "labels": {**MANAGED_BY, OWNER_LABEL: aim.owner, HOST_LABEL: short},
+    }
+    match = {
+        "context": "SIDECAR_INBOUND",
+        "listener": {"filterChain": {"filter": {"name": _HTTP, "subFilter": {"name": "envoy.filters.http.router"}}}},
+    }
+    value = {"name": name, "typed_config": {"@type": _FAULT, **_config(change, aim)}}
+    patch = {"applyTo": "HTTP_FILTER", "match": match, "patch": {"operation": "INSERT_BEFORE", "value": value}}
+    resource = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": ENVOY_FILTER,
+        "metadata": metadata,
+        "spec": {"workloadSelector": {"labels": dict(labels)}, "configPatches": [patch]},
+    }
+    return Edit(kind=ENVOY_FILTER, namespace=aim.namespace, name=name, owner=aim.owner, create=resource, declared=said)
+
+
+def _config(change: RouteChange, aim: Aim) -> JsonObject:
+    """Envoy's HTTPFault, from what Istio would make of the same change."""
+    fault = fault_of(change, aim.declared.text)
+    gates: list[JsonValue] = [
+        {"name": name, "string_match": {"safe_regex": {"regex": match["regex"]}}}
+        for name, match in (aim.declared.scope.headers or {}).items()
+    ]
+    config: JsonObject = {}
+    if "delay" in fault:
+        delay = fault["delay"]
+        config["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": _fraction(delay)}
+    if "abort" in fault:
+        abort = fault["abort"]
+        config["abort"] = {"http_status": abort["httpStatus"], "percentage": _fraction(abort)}
+    return {**config, "headers": gates} if gates else config
+
+
+def _fraction(istio: Json) -> JsonObject:
+    return {"numerator": round(istio["percentage"]["value"] * 10_000), "denominator": "MILLION"}

@@ -1,0 +1,58 @@
+"""Change how proxies connect to a host: values in the traffic policy of its DestinationRule, or of one subset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from harness.model.json import Json, JsonObject, JsonValue
+from harness.model.step import Edit
+from harness.routing.edits import setting
+from harness.routing.istio import governing
+from harness.routing.istio.kinds import DESTINATION_RULE
+from harness.routing.istio.routing import new_rule
+from harness.routing.port import Aim, NotExpressible, PolicyChange
+
+
+def policy_edit(resources: Sequence[Json], change: PolicyChange, aim: Aim) -> Edit | NotExpressible:
+    """The edit that sets the values of ``change``; every other value of the policy stays."""
+    said = aim.declared
+    if said.scope.narrow:
+        return NotExpressible(
+            why=f"{said.text}: a traffic policy holds for every caller and every request: it cannot be narrowed to "
+            "callers or to test traffic"
+        )
+    rule = governing.destination_rule(resources, host=said.host, namespace=aim.namespace)
+    if rule is None:
+        if change.pods is not None:
+            return NotExpressible(why=_no_subset(aim, change.pods))
+        made = new_rule(resources, said.host, aim.namespace, [], aim.owner, policy=change.policy)
+        return replace(made, declared=said)
+    where: tuple[str, ...] = ("spec",)
+    if change.pods is not None:
+        subsets = (rule.get("spec") or {}).get("subsets") or []
+        name = next((item["name"] for item in subsets if (item.get("labels") or {}) == dict(change.pods)), None)
+        if name is None:
+            return NotExpressible(why=_no_subset(aim, change.pods))
+        where = ("spec", f"subsets[{name}]")
+    leaves = _leaves(change.policy, (*where, "trafficPolicy"))
+    return Edit(
+        kind=DESTINATION_RULE,
+        namespace=governing.namespace_of(rule, aim.namespace),
+        name=rule["metadata"]["name"],
+        owner=aim.owner,
+        declared=said,
+        settings=tuple(setting(rule, path, value) for path, value in leaves),
+    )
+
+
+def _no_subset(aim: Aim, pods: Mapping[str, str]) -> str:
+    return f"{aim.declared.text}: expected a subset of {aim.declared.host} with the labels {dict(pods)!r}, found none"
+
+
+def _leaves(policy: JsonObject, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], JsonValue]]:
+    for name, value in policy.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value

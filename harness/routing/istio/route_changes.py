@@ -1,0 +1,191 @@
+"""Put a change of requests into a VirtualService: every route that can reach the host gets a changed clone before it.
+
+A fault belongs to a route, not to a destination, and is carried out by the caller's proxy. So the clone is narrowed
+by the caller's labels, and both arms of a split get it at the same dose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+from harness.errors import ResourceError
+from harness.model.declared import Scope
+from harness.model.json import Json
+from harness.model.step import Edit, Insertion
+from harness.model.units import format_duration, parse_duration
+from harness.routing.edits import prefix
+from harness.routing.istio import governing
+from harness.routing.istio.kinds import ROUTES, VIRTUAL_SERVICE
+from harness.routing.istio.routes import (
+    Place,
+    answered_here,
+    clone,
+    hosts_of,
+    marked,
+    narrowed_to_callers,
+    narrowed_to_headers,
+    places,
+    unnarrowed,
+)
+from harness.routing.istio.routing import new_virtual_service
+from harness.routing.port import Aim, NotExpressible, RouteChange
+
+FAULT_HEADER = "x-harness-fault"
+"""On every answer of a changed route, hit or spared: ``<owner>/<index>``."""
+
+
+def route_edit(resources: Sequence[Json], change: RouteChange, aim: Aim) -> Edit | NotExpressible:
+    """The edit that makes ``change`` in the callers' proxies.
+
+    Raises ResourceError for resources in which the change would hit nothing, others, or be ignored.
+    """
+    scope, host = aim.declared.scope, aim.declared.host
+    if scope.labels is not None and not scope.labels:
+        raise ResourceError(
+            f"{aim.declared.text}: expected labels of the caller, found none: every caller would be hit"
+        )
+    injection = _Injection(change=change, aim=aim, fault=fault_of(change, aim.declared.text))
+    found = governing.virtual_service(resources, host=host, namespace=aim.namespace)
+    if found is not None:
+        return replace(_existing(injection, found, aim.namespace), declared=aim.declared)
+    route = {"route": [{"destination": {"host": host}}]}
+    entry = injection.changed(Place(route=route, where=host, path="spec.http"), number=0)
+    routes = [] if entry is None else [entry]
+    made = new_virtual_service(host=host, namespace=aim.namespace, owner=aim.owner, routes=routes)
+    return replace(made, declared=aim.declared)
+
+
+def fault_of(change: RouteChange, text: str) -> dict[str, Json]:
+    """Istio's ``fault`` of an HTTP route; empty when the change is none of requests on their way.
+
+    Raises ResourceError for what Istio would drop, round or choke on.
+    """
+    fault: dict[str, Json] = {}
+    if change.delay_s is not None:
+        delay = duration(change.delay_s, text)
+        fault["delay"] = {"fixedDelay": delay, "percentage": _percentage(change.share, text)}
+    if change.abort_status is not None:
+        if not 200 <= change.abort_status <= 599:
+            # Istio admits 600, and Envoy then refuses the whole route table, which blocks every later change of
+            # every service on that port.
+            raise ResourceError(f"{text}: expected an HTTP status from 200 to 599, found {change.abort_status}")
+        fault["abort"] = {"httpStatus": change.abort_status, "percentage": _percentage(change.share, text)}
+    return fault
+
+
+def duration(seconds: float, text: str) -> str:
+    """A duration as Istio writes it. Raises ResourceError for one that Istio would round."""
+    milliseconds = seconds * 1e3
+    if abs(milliseconds - round(milliseconds)) > 1e-6 or round(milliseconds) < 1:
+        raise ResourceError(
+            f"{text}: expected a whole number of milliseconds, found {milliseconds:g} ms: Istio knows no finer ones"
+        )
+    return f"{round(milliseconds) / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def _percentage(dose: float, text: str) -> Json:
+    """Istio's ``percentage`` for a dose in (0, 1], always written: without one Istio injects nothing.
+
+    Raises ResourceError below Istio's resolution of 0.0001 percent, where it would also inject nothing.
+    """
+    value = round(dose * 100, 4)
+    if not 0.0001 <= value <= 100:
+        raise ResourceError(f"{text}: expected a percentage from 0.0001 to 100, found {dose * 100:g}")
+    return {"value": int(value) if value == int(value) else value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Injection:
+    """A change for some callers. fault: Istio's words for the part of it that is a fault."""
+
+    change: RouteChange
+    aim: Aim
+    fault: Mapping[str, Json]
+
+    @property
+    def scope(self) -> Scope:
+        return self.aim.declared.scope
+
+    def changed(self, place: Place, *, number: int) -> Json | None:
+        """The route's clone with the change, or None when none of the callers can take the route."""
+        name = f"{prefix(self.aim.owner)}fault-{self.aim.index}-{number}"
+        match = self._match(place, name)
+        if not match:
+            return None
+        theirs = place.route.get("fault") or {}
+        both = sorted(set(self.fault) & set(theirs))
+        if both:
+            raise ResourceError(
+                f"{place.where}: already injects {both[0]} {theirs[both[0]]!r}, and a route has room for one: remove it first",
+                path=f"{place.path}.fault",
+            )
+        entry = clone(place.route, name=name, match=match)
+        if self.fault:
+            entry["fault"] = {**deepcopy(theirs), **self.fault}
+        if self.change.timeout_s is not None:
+            entry["timeout"] = self._timeout(place, self.change.timeout_s)
+        entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.aim.owner}/{self.aim.index}")
+        return entry
+
+    def _timeout(self, place: Place, seconds: float) -> str:
+        own = place.route.get("timeout")
+        if own and parse_duration(own) <= seconds:
+            raise ResourceError(
+                f"{place.where}: already has a timeout of {own}, which {format_duration(seconds)} would not shorten: "
+                "expected a shorter one",
+                path=f"{place.path}.timeout",
+            )
+        return duration(seconds, self.aim.declared.text)
+
+    def _match(self, place: Place, name: str) -> list[Json]:
+        labels, headers = self.scope.labels, self.scope.headers
+        if labels is None and headers is None:
+            return unnarrowed(place.route, name=name)
+        if labels is not None:
+            blocks = narrowed_to_callers(place, labels=labels, namespace=self.scope.namespace)
+            if headers is None or not blocks:
+                return blocks
+            place = replace(place, route={**place.route, "match": blocks})
+        return narrowed_to_headers(place, headers=headers or {})
+
+
+def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:
+    said = injection.aim.declared
+    service, hosts = governing.full_name(said.host, namespace), found["spec"]["hosts"]
+    shared = len(hosts) > 1 or "*" in hosts[0]
+    insert: list[Insertion] = []
+    for place in places(found, namespace):
+        if answered_here(place.route) or (shared and not _routes_to(place, service, found, namespace)):
+            continue
+        entry = injection.changed(place, number=len(insert))
+        if entry is not None:
+            insert.append(Insertion(entry=entry, before=deepcopy(place.route)))
+    if not insert:
+        labels = injection.scope.labels
+        callers = "any caller" if labels is None else f"callers with labels {dict(labels)!r}"
+        raise ResourceError(
+            f"{governing.label(found, namespace)}: {said.text} would hit nothing: "
+            f"expected a route to {service} that {callers} can take, found none"
+        )
+    return Edit(
+        kind=VIRTUAL_SERVICE,
+        namespace=governing.namespace_of(found, namespace),
+        name=found["metadata"]["name"],
+        owner=injection.aim.owner,
+        list_at=ROUTES,
+        insert=tuple(insert),
+    )
+
+
+def _routes_to(place: Place, service: str, found: Json, namespace: str) -> bool:
+    """Whether a route that several hosts share leads to the service; refuses one that leads to others as well."""
+    hosts = hosts_of(place.route, found, namespace)
+    if service in hosts and hosts != {service}:
+        raise ResourceError(
+            f"{place.where}: leads to {', '.join(sorted(hosts))} for several hosts; "
+            f"a fault on {service} would hit the others",
+            path=f"{place.path}.route",
+        )
+    return service in hosts

@@ -1,0 +1,164 @@
+"""The one place that makes the steps of a run: a run, ``harness plan`` and ``harness inject`` all get theirs here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness.errors import UsageError
+from harness.faults.port import Fault, World
+from harness.model.declared import ARRANGEMENTS, Declared, Scope, StringMatch
+from harness.model.json import Json
+from harness.model.split import SplitBy
+from harness.model.step import Edit, Step
+from harness.routing.edits import applied_all
+from harness.routing.port import MESH, Aim, RoutingApi, Split
+from harness.runner.counts import service_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """Who a run is, and whose requests it may touch.
+
+    owner: the run's mark. baseline, canary: pod labels of the arms. gateway: that load comes through, or ``mesh``.
+    workload_labels: by service, the pod labels that all of its versions share. only_test_traffic: touch only requests
+    that carry the run's W3C baggage. arm_in_baggage: add the arm to the baggage of requests. by_hand: a person injects
+    one fault, which hits every caller unless they name one; a run's faults hit the calls of the service under test.
+    """
+
+    owner: str
+    service: str
+    namespace: str
+    baseline: Mapping[str, str]
+    canary: Mapping[str, str]
+    canary_share: float
+    split_by: SplitBy
+    gateway: str = MESH
+    workload_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    only_test_traffic: bool = False
+    arm_in_baggage: bool = False
+    by_hand: bool = False
+
+    @property
+    def test_headers(self) -> Mapping[str, StringMatch] | None:
+        """What tells the run's requests from those of real users, where only the run's are to be touched."""
+        return traffic_match(self.owner) if self.only_test_traffic else None
+
+    @property
+    def common_labels(self) -> dict[str, str]:
+        """Labels that both arms carry: they select the calls of the service under test."""
+        return {key: value for key, value in self.baseline.items() if self.canary.get(key) == value}
+
+
+def traffic_match(owner: str) -> dict[str, StringMatch]:
+    """The header match that a run's own requests fulfil: their W3C baggage names the run."""
+    return {"baggage": {"regex": f"(.*,\\s*)?harness\\.run={owner}(\\s*[,;].*)?"}}
+
+
+class StepMaker:
+    """Makes the steps of one run, on top of whatever the resources are when it is asked."""
+
+    def __init__(self, arrangement: Arrangement, world: World) -> None:
+        """``world``: what the faults see of the mesh."""
+        self._arrangement, self._world = arrangement, world
+
+    def split(self, resources: Sequence[Json]) -> tuple[Edit, ...]:
+        """The edits that share out the requests for the service under test, and mark which arm answered."""
+        run = self._arrangement
+        split = Split(
+            host=run.service,
+            namespace=run.namespace,
+            baseline=run.baseline,
+            canary=run.canary,
+            canary_share=run.canary_share,
+            owner=run.owner,
+            by=run.split_by,
+            test_headers=run.test_headers,
+            arm_in_baggage=run.arm_in_baggage,
+            gateway=run.gateway,
+        )
+        return self._world.routing.split(resources, split)
+
+    def fault(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Step, ...]:
+        """The steps that inject ``fault`` on top of ``resources``. index: tells the run's injections apart.
+
+        Raises UsageError for a fault that cannot be injected as asked, ResourceError where it would hit nothing.
+        """
+        run = self._arrangement
+        aim = Aim(
+            declared=self.declared(fault, index),
+            namespace=run.namespace,
+            owner=run.owner,
+            index=index,
+            workload_labels=run.workload_labels.get(service_name(fault.declared("").host), {}),
+        )
+        steps = fault.steps(_Seen(self._world, resources), aim)
+        if not steps or any(step.declared != aim.declared or step.owner != run.owner for step in steps):
+            raise UsageError(
+                f"{aim.declared.text}: expected steps that carry aim.declared and aim.owner unchanged, found "
+                f"{'none' if not steps else 'others'}: this is a mistake of the fault {fault.kind!r}"
+            )
+        return steps
+
+    def declared(self, fault: Fault, index: int) -> Declared:
+        """What the fault does, with the callers and headers that the run has chosen."""
+        said = fault.declared(f"{fault.kind}-{index}")
+        if not said.is_fault or said.kind != fault.kind:
+            taken = ", ".join(sorted(ARRANGEMENTS))
+            raise UsageError(
+                f"{said.text}: expected a declaration of the kind {fault.kind!r} (not {taken}), found {said.kind!r}"
+            )
+        on_itself = service_name(said.host) == service_name(self._arrangement.service)
+        if (
+            on_itself
+            and said.scope.side == "caller"
+            and self._arrangement.gateway != MESH
+            and not self._arrangement.by_hand
+        ):
+            raise UsageError(
+                f"{said.text}: load reaches {self._arrangement.service} through the gateway {self._arrangement.gateway}, whose "
+                "own proxy would carry the fault out and cannot be asked what it hit: put it into the service's proxies "
+                "(inbound=True), or on a dependency"
+            )
+        return replace(said, scope=self._aimed(said.scope, on_itself=on_itself))
+
+    def _aimed(self, scope: Scope, *, on_itself: bool) -> Scope:
+        """Whose calls are hit: the named caller's, else the service under test's, else (a fault on itself) everybody's."""
+        headers = self._arrangement.test_headers
+        if scope.side == "host" or scope.every_caller:
+            return replace(scope, headers=headers)
+        if scope.caller:
+            return replace(scope, labels={"app": scope.caller}, headers=headers)
+        if on_itself or self._arrangement.by_hand:
+            return replace(scope, headers=headers)
+        return replace(scope, labels=self._arrangement.common_labels, headers=headers)
+
+    def everything(self, faults: Sequence[Fault], resources: Sequence[Json]) -> tuple[tuple[Step, ...], ...]:
+        """The split and then each fault, every one on top of the ones before it."""
+        namespace = self._arrangement.namespace
+        changes: list[tuple[Step, ...]] = [self.split(resources)]
+        for index, fault in enumerate(faults):
+            resources = applied_all(_edits(changes[-1]), resources, namespace=namespace)
+            changes.append(self.fault(fault, resources, index))
+        if faults:
+            applied_all(_edits(changes[-1]), resources, namespace=namespace)
+        return tuple(changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A world whose routes are as planned so far."""
+
+    world: World
+    planned: Sequence[Json]
+
+    @property
+    def routing(self) -> RoutingApi:
+        return self.world.routing
+
+    def resources(self, kind: str = "") -> tuple[Json, ...]:
+        return self.world.resources(kind) if kind else tuple(self.planned)
+
+
+def _edits(steps: Sequence[Step]) -> tuple[Edit, ...]:
+    return tuple(step for step in steps if isinstance(step, Edit))

@@ -1,0 +1,151 @@
+"""Every fault keeps the port's promises, and the suite notices when a member of one is missing."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from fault_contract import check_fault
+
+from harness.errors import UsageError
+from harness.faults import BUILT_IN, Arguments, known_faults
+from harness.faults import timeout as timeout_function
+from harness.faults.port import Fault
+
+ARGUMENTS = {
+    "delay": Arguments(host="ratings", value="2s", percent="30"),
+    "abort": Arguments(host="ratings", value="503", percent="30"),
+    "timeout": Arguments(host="ratings", value="500ms"),
+}
+SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
+
+
+@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
+def test_every_built_in_fault_keeps_the_contract(kind: type[Fault]) -> None:
+    """Parser, declaration, steps, hits and words."""
+    check_fault(kind, ARGUMENTS[kind.kind])
+
+
+def members(source: str) -> list[str]:
+    """Names of everything that the class of a fault has, in order."""
+    return [name for node in _class_of(ast.parse(source)).body if (name := _name(node))]
+
+
+def _class_of(tree: ast.Module) -> ast.ClassDef:
+    return next(node for node in tree.body if isinstance(node, ast.ClassDef))
+
+
+def _name(node: ast.stmt) -> str:
+    if isinstance(node, ast.FunctionDef):
+        return node.name
+    return node.target.id if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else ""
+
+
+@contextmanager
+def without(member: str, folder: Path) -> Iterator[ModuleType]:
+    """The module of the fault, with one member of its class deleted."""
+    tree = ast.parse(SOURCE.read_text())
+    found = _class_of(tree)
+    found.body = [node for node in found.body if _name(node) != member]
+    file = folder / f"without_{member.strip('_')}.py"
+    file.write_text(ast.unparse(tree))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        del sys.modules[file.stem]
+
+
+def test_the_copy_with_everything_passes(tmp_path: Path) -> None:
+    """So that what fails below fails for the missing member alone."""
+    with without("nothing", tmp_path) as module:
+        check_fault(module.Timeout, ARGUMENTS["timeout"])
+
+
+@pytest.mark.parametrize("member", members(SOURCE.read_text()))
+def test_a_fault_that_lacks_a_member_fails_the_contract(member: str, tmp_path: Path) -> None:
+    """Whoever writes a fault learns of each thing that is forgotten."""
+    with without(member, tmp_path) as module, pytest.raises((AssertionError, AttributeError, TypeError)):
+        check_fault(module.Timeout, ARGUMENTS["timeout"])
+
+
+def test_the_page_about_faults_shows_the_code_as_it_is() -> None:
+    """Each method in docs/writing-a-fault.md is the one that runs, but for its docstring."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "writing-a-fault.md").read_text()
+    shown = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+    written = {_name(node): node for node in _class_of(ast.parse(SOURCE.read_text())).body}
+    for name in ("parse", "declared", "steps", "hit", "words"):
+        lines = [line.strip() for line in ast.unparse(_plain(written[name])).splitlines()]
+        (found,) = re.findall(rf"    def {name}\(.*?(?=\n\n|\n```|\Z)", shown, flags=re.DOTALL)
+        page_lines = [line.strip() for line in ast.unparse(ast.parse(textwrap.dedent(found))).splitlines()]
+        assert [line for line in lines if line != "@classmethod"] == page_lines
+
+
+def _plain(node: ast.stmt) -> ast.stmt:
+    """A function without its docstring, with the flag written out."""
+    assert isinstance(node, ast.FunctionDef)
+    node.body = [one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    return ast.parse(ast.unparse(node).replace("_FLAG", "'UT'")).body[0]
+
+
+PACKAGE = """
+from harness.faults.timeout import Timeout
+
+class Fault(Timeout):
+    kind = {kind!r}
+"""
+
+
+def install(folder: Path, *, kind: str = "blink", value: str = "blinking:Fault") -> None:
+    """A distribution with one fault, as pip would leave it."""
+    (folder / "blinking.py").write_text(PACKAGE.format(kind=kind))
+    facts = folder / "blinking-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: blinking\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(f"[canary_harness.faults]\nblink = {value}\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that Python finds packages in."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("blinking", None)
+
+
+def test_a_fault_of_another_package_is_found_by_its_entry_point(site: Path) -> None:
+    """Its kind is known next to ours, so the command line takes it too."""
+    assert "blink" not in known_faults()
+    install(site)
+    known = known_faults()
+    assert [*[kind.kind for kind in BUILT_IN], "blink"] == list(known)
+    assert "blink(" not in str(known["timeout"].parse(ARGUMENTS["timeout"]))
+
+
+@pytest.mark.parametrize("kind", ["delay", "split"])
+def test_a_name_that_is_taken_is_refused(site: Path, kind: str) -> None:
+    """Neither ours nor an arrangement's may be used again: limits and proofs go by it."""
+    install(site, kind=kind)
+    with pytest.raises(UsageError, match=f"the name '{kind}' of its fault is taken"):
+        known_faults()
+
+
+@pytest.mark.parametrize("value", ["nowhere:Fault", "blinking:Nothing"])
+def test_a_package_that_cannot_be_loaded_is_named(site: Path, value: str) -> None:
+    """With its entry point and the reason."""
+    install(site, value=value)
+    with pytest.raises(UsageError, match=f"blink = {value}: expected a fault"):
+        known_faults()

@@ -1,0 +1,137 @@
+"""What every fault keeps, ours and those of other packages: run ``check_fault`` on each in a test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from faulting import SeenWorld
+
+from harness.errors import UsageError
+from harness.faults.port import Arguments, Fault, Signals, Usage, Words
+from harness.model.counts import RequestCount
+from harness.model.declared import ARRANGEMENTS, Declared
+from harness.model.hit import Hit, HitState
+from harness.model.step import Edit, require_declared, step_from_json, step_to_json
+from harness.routing.edits import applied_all, undone_all
+from harness.routing.port import Aim
+from harness.runner.counts import fault_counts
+
+SHOP: tuple[Any, ...] = (
+    {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "ratings", "namespace": "shop"},
+        "spec": {"hosts": ["ratings"], "http": [{"route": [{"destination": {"host": "ratings"}}]}]},
+    },
+)
+CALLER = {"app": "reviews"}
+
+
+def check_fault(kind: type[Fault], arguments: Arguments) -> None:
+    """Raise AssertionError, or whatever breaks, when a fault does not keep what the port promises.
+
+    arguments: for a fault on ratings, called by reviews.
+    """
+    fault = kind.parse(arguments)
+    check_parser(kind, arguments)
+    check_declaration(fault)
+    check_steps(fault)
+    check_hits(fault)
+    check_words(fault)
+
+
+def check_parser(kind: type[Fault], arguments: Arguments) -> None:
+    """The name and the help are texts, the same words give equal faults, and nonsense is wrong usage."""
+    assert kind.kind.islower()
+    assert kind.kind not in ARRANGEMENTS
+    assert isinstance(kind.usage, Usage)
+    assert kind.usage.value.isupper()
+    assert kind.usage.help
+    fault = kind.parse(arguments)
+    assert type(fault) is kind
+    assert fault == kind.parse(arguments)
+    assert fault != kind.parse(replace(arguments, host="details"))
+    assert hash(fault) == hash(kind.parse(arguments))
+    for wrong in (replace(arguments, host=" "), replace(arguments, value="nonsense")):
+        with pytest.raises(UsageError):
+            kind.parse(wrong)
+    assert "details" == kind.parse(replace(arguments, caller="details")).declared("x").scope.caller
+
+
+def check_declaration(fault: Fault) -> None:
+    """It has the id that was given, the fault's kind and words, and a dose in (0, 1] or none; JSON can hold it."""
+    said = fault.declared("some-7")
+    assert isinstance(said, Declared)
+    assert ("some-7", fault.kind, "ratings", fault.words().text) == (said.id, said.kind, said.host, said.text)
+    assert said.is_fault
+    assert said.dose is None or 0 < said.dose <= 1
+    assert said.scope.labels is None
+    assert said.scope.headers is None
+    assert json.loads(json.dumps(dict(said.params))) == said.params
+
+
+def check_steps(fault: Fault) -> None:
+    """Each step is the run's own and declares what the run was told; all are undone to the last key."""
+    said = fault.declared("some-7")
+    labels = None if said.scope.side == "host" or said.scope.every_caller else CALLER
+    said = replace(said, scope=replace(said.scope, labels=labels))
+    aim = Aim(declared=said, namespace="shop", owner="r1", index=7, workload_labels={"app": "ratings"})
+    steps = fault.steps(SeenWorld(SHOP), aim)
+    assert steps
+    assert {"r1"} == {step.owner for step in steps}
+    assert all(require_declared(step) == said for step in steps)
+    assert list(steps) == [step_from_json(json.loads(json.dumps(step_to_json(step)))) for step in steps]
+    edits = [step for step in steps if isinstance(step, Edit)]
+    during = applied_all(edits, SHOP, namespace="shop")
+    assert not edits or during != SHOP
+    assert undone_all(edits, during, namespace="shop") == SHOP
+
+
+def check_hits(fault: Fault) -> None:
+    """Calls before it was live do not count, flagged ones count whenever they end, and unhit ones are no hits."""
+    said = fault.declared("some-7")
+    nothing = fault.hit(Signals(), Signals())
+    assert isinstance(nothing, Hit)
+    assert 0 == nothing.hit
+    unhit = fault.hit(signals(("-", 40)), signals(("-", 100)))
+    assert 0 == unhit.hit
+    assert unhit.requests in (0, 60)
+    if unhit.state is not HitState.COUNTED:
+        assert unhit.why
+    if said.flag:
+        before = signals(("-", 10), (said.flag, 5))
+        after = Signals(rows=rows(("-", 40), (said.flag, 15)), settled=rows(("-", 90), (said.flag, 25)))
+        assert Hit(hit=20, requests=50) == fault.hit(before, after)
+        (row,) = fault_counts(
+            fault, said, phase="fault", live=(), before_removal=after.rows, end=after.rows, arms={"v1": "baseline"}
+        )
+        assert (15, 55, "baseline", said) == (row.hit, row.requests, row.arm, row.declared)
+
+
+def check_words(fault: Fault) -> None:
+    """The short text names kind and host; it is also what pytest shows; the sentence tells what happens."""
+    words = fault.words()
+    assert isinstance(words, Words)
+    assert words.text.startswith(f"{fault.kind}(ratings")
+    assert words.text == str(fault)
+    assert "ratings" in words.effect
+    assert words.effect != words.text
+
+
+def signals(*counted: tuple[str, int]) -> Signals:
+    """What proxies have counted, by response flag."""
+    return Signals(rows=rows(*counted), settled=rows(*counted))
+
+
+def rows(*counted: tuple[str, int]) -> tuple[RequestCount, ...]:
+    """Calls of reviews to ratings."""
+    return tuple(
+        RequestCount(
+            source_workload="reviews-v1", source_version="v1", destination_service="ratings.shop.svc.cluster.local",
+            destination_version="v1", response_code="200", response_flags=flag, total=total,
+        )
+        for flag, total in counted
+    )  # fmt: skip
