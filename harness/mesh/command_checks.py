@@ -7,7 +7,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 from harness.model.config import Config, Workload
@@ -74,12 +76,9 @@ def _module_trouble(module: str, root: Path) -> str:
     """Return what is wrong with a module that Python is to run, without importing any part of it."""
     places: Sequence[str] | None = [str(root), *sys.path]
     parts = module.split(".")
-    for depth, part in enumerate(parts, start=1):
-        name = ".".join(parts[:depth])
-        found = PathFinder.find_spec(name, places)
+    for depth, name in enumerate(accumulate(parts, "{}.{}".format), start=1):
+        found = PathFinder.find_spec(name, places) or (_installed(name) if depth == 1 else None)
         if found is None:
-            if depth == 1 and part in sys.builtin_module_names:
-                return ""
             known = [".".join([*parts[: depth - 1], one]) for one in _modules(places or ())]
             near = did_you_mean(module, known) or did_you_mean(name, known)
             return f"expected a module that Python can run, found no module {module!r}{near}"
@@ -87,6 +86,14 @@ def _module_trouble(module: str, root: Path) -> str:
         if places is None:
             return ""
     return ""
+
+
+def _installed(name: str) -> ModuleSpec | None:
+    """Return where a package or module is that is not in a folder of ``sys.path``, such as an editable installation."""
+    try:
+        return find_spec(name)
+    except (ImportError, ValueError):
+        return None
 
 
 def _modules(places: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -209,3 +210,11 @@ def test_the_interpreter_of_the_harness_is_a_program(tmp_path: Path) -> None:
     assert command is not None
     assert sys.executable == command[0]
     gate.check_scenario(wiring.scenario(config, name="typo", seed=1), config, target="local")
+
+
+def test_modules_of_an_editable_installation_are_found(tmp_path: Path) -> None:
+    """Such packages are in no folder of sys.path, as when the command harness runs from a checkout."""
+    file = project(tmp_path, services=SERVICES.replace('ratings.py, "{port}"', '-m, harness.demo.ratings, "{port}"'))
+    command = [Path(sys.executable).with_name("harness"), "plan", "--target", "local", "--config", file]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
