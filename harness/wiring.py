@@ -17,6 +17,7 @@ from harness.errors import JudgeInputError, UsageError
 from harness.faults import Fault
 from harness.judge.port import Judge
 from harness.load.parent.locust import LocustLoad
+from harness.load.planning.profile_settings import read_settings
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
@@ -98,11 +99,13 @@ def judge_settings(config: Config) -> JudgeSettings:
         marginal_score=config.marginal_score,
         noise={} if learned is None else learned.excess,
         noise_from="" if learned is None else str(learned),
+        baseline_error_ceiling=config.baseline_error_ceiling,
     )
 
 
 def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mapping[str, JsonValue]) -> Settings:
     """Return the settings for running ``scenario`` on the mesh called ``target``. Raises LoadProfileError for an unknown profile."""
+    profile = find_profile(scenario.load, config.load.folders)
     return Settings(
         service=config.service,
         namespace=config.namespace,
@@ -110,7 +113,8 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
         canary=config.workload(config.service, config.canary).labels,
         canary_share=config.canary_share,
         split_by=config.split_by,
-        profile=find_profile(scenario.load, config.load.folders),
+        profile=profile,
+        expected_statuses=read_settings(profile).expected_statuses,
         arrivals=config.load.arrivals,
         processes=1,
         judge=judge_settings(config),

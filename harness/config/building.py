@@ -37,6 +37,7 @@ def build(keys: Keys, document: Document) -> Config:
         alpha=judge.alpha,
         pass_score=judge.pass_score,
         marginal_score=judge.marginal_score,
+        baseline_error_ceiling=judge.baseline_error_ceiling,
         prometheus=keys.prometheus,
         gauges=gauges_of(keys.gauges),
         guards=GuardSettings(**dict(keys.guards)),

@@ -33,11 +33,13 @@ from harness.config.values import (
 from harness.errors import ObjectiveError
 from harness.judge.objectives import DEFAULT_OBJECTIVES, parse_objective
 from harness.model.config import GuardSettings
+from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
 from harness.model.split import SplitBy
 
 _GUARDS = GuardSettings()
+_JUDGE = JudgeSettings()
 
 
 class ArmKeys(Section):
@@ -167,6 +169,9 @@ class JudgeKeys(Section):
 
     marginal_score: Annotated[float, Between(0, 100)] = Field(default=75.0, alias="marginal")
     """The lowest score of a marginal verdict."""
+
+    baseline_error_ceiling: Percent = _JUDGE.baseline_error_ceiling
+    """The error rate of the baseline in the steady phase above which it is no reference and the run is inconclusive."""
 
     calibration: Text | None = None
     """A file that harness calibrate wrote: the noise of this environment. Default: none."""

@@ -131,6 +131,7 @@ class SequentialJudge:
             start_s=look.phase.start_s,
             end_s=look.phase.end_s,
             excess=excess_of(plan, objective),
+            samples=evidence.samples if len(evidence.samples) else None,
         )
         return PhaseView(
             look=look,

@@ -99,6 +99,7 @@ def _requests(samples: Samples, objective: Objective, arm: int, spans: Sequence[
             failed=failed[rows[start:end]],
             readings=np.empty(0),
             seconds=span.end_s - span.start_s,
+            status=samples.status[rows[start:end]],
         )
         for span, start, end in zip(spans, first, last, strict=True)
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model.cluster import ClusterSettings
+from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
 from harness.model.split import SplitBy
@@ -105,7 +106,8 @@ class Config:
     service: the service under test. baseline, canary: versions of it. canary_share: the share of requests for the
     canary, in (0, 1); of copies, in (0, 1]. split_by: how requests are divided. entry: the service that load is sent
     to. services: in the order of the file. calibration: the noise of equal builds, from ``harness calibrate``.
-    cluster: used on a cluster only. lines: the line of each key by its path, for errors that are found later.
+    baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
+    path, for errors that are found later.
     """
 
     file: Path
@@ -129,6 +131,7 @@ class Config:
     split_by: SplitBy = SplitBy.WEIGHT
     gauges: tuple[Gauge, ...] = ()
     guards: GuardSettings = field(default_factory=GuardSettings)
+    baseline_error_ceiling: float = JudgeSettings().baseline_error_ceiling
     calibration: Path | None = None
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)

@@ -57,6 +57,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         rate_rps=scenario.rate_rps,
         seed=scenario.seed,
         judge=settings.judge,
+        expected_statuses=settings.expected_statuses,
     )
 
 

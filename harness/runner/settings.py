@@ -35,6 +35,7 @@ class Settings:
     conditions: additional abort conditions. misses: how many times in a row a condition may fail to be checked.
     real_users: whether requests of others pass through this mesh too. only_test_traffic: touch only requests that carry
     the W3C baggage of the run, if there are others.
+    expected_statuses: as in ``Plan``.
     """
 
     service: str
@@ -57,6 +58,7 @@ class Settings:
     conditions: tuple[AbortCondition, ...] = ()
     misses: int = 3
     split_by: SplitBy = SplitBy.WEIGHT
+    expected_statuses: tuple[int, ...] = ()
 
     @property
     def common_labels(self) -> dict[str, str]:

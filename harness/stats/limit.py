@@ -36,13 +36,13 @@ def latency_limit_root(window: Window, quantile: float, limit_s: float) -> Root:
     requests is above it, so this tests that share.
     """
     slower = column_at(window.above[CANARY], position_of(limit_s) - window.first_bin)
-    return _share_root(slower, window.above[CANARY, :, 0], 1 - quantile)
+    return share_limit_root(slower, window.above[CANARY, :, 0], 1 - quantile)
 
 
 def rate_limit_root(window: Window, limit: float, *, errors: bool) -> Root:
     """Test the canary's error rate against ``limit`` (in [0, 1]), or its requests per second when not ``errors``."""
     if errors:
-        return _share_root(window.failed[CANARY], window.requests[CANARY], limit)
+        return share_limit_root(window.failed[CANARY], window.requests[CANARY], limit)
     requests, exposure = window.requests[CANARY], window.exposure
     seconds = float(exposure.sum())
     expected, observed = limit * seconds, float(requests.sum())
@@ -52,7 +52,8 @@ def rate_limit_root(window: Window, limit: float, *, errors: bool) -> Root:
     return Root(value=(observed - expected) / math.sqrt(expected * noise.factor), degrees=noise.degrees)
 
 
-def _share_root(events: Floats, trials: Floats, share: float) -> Root:
+def share_limit_root(events: Floats, trials: Floats, share: float) -> Root:
+    """Test the share of ``events`` among ``trials`` of one arm, by block (shape (b,)), against ``share``."""
     total = float(trials.sum())
     if total <= 0:
         return Root(value=0.0, degrees=1.0)

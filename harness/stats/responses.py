@@ -82,6 +82,25 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
     return ResponseMix(kinds=kinds, status=statuses, counts=counts.reshape(len(kinds), len(ARMS), blocks))
 
 
+def status_events(
+    samples: Samples, statuses: range, blocks: NDArray[np.int64], *, block_s: float, span_s: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Count the answers with one of ``statuses``, and all requests, by arm and block: two arrays of shape (2, b).
+
+    blocks: block numbers in order, shape (b,); block k covers the run from k to k + 1 times ``block_s`` seconds.
+    span_s: start and end in seconds; only requests due in [start, end) are counted. Requests of no known arm are not.
+    """
+    number = np.floor(samples.due_s * (1 / block_s)).astype(np.int64)
+    inside = (samples.due_s >= span_s[0]) & (samples.due_s < span_s[1]) & (samples.arm >= 0)
+    inside &= (samples.arm < len(ARMS)) & np.isin(number, blocks)
+    slot = samples.arm[inside].astype(np.int64) * len(blocks) + np.searchsorted(blocks, number[inside])
+    status = samples.status[inside]
+    hit = (status >= statuses.start) & (status < statuses.stop)
+    size = len(ARMS) * len(blocks)
+    events, trials = (np.bincount(each, minlength=size).astype(np.float64) for each in (slot[hit], slot))
+    return events.reshape(len(ARMS), -1), trials.reshape(len(ARMS), -1)
+
+
 def shifts(mix: ResponseMix, *, block_s: float) -> tuple[Shift, ...]:
     """Compare every kind except the baseline's most frequent one between the arms; the least likely by chance first.
 

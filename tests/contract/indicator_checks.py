@@ -31,7 +31,7 @@ class Worse:
 
     factor: float = 1.0
 
-    def window(self, name: str, *, seed: int = 1, without: str = "") -> Window:
+    def samples(self, *, seed: int = 1, without: str = "") -> Samples:
         """Requests of a phase: latencies, errors, missing requests and a slow return after the fault get worse."""
         rng = np.random.default_rng(seed)
         count = int(PHASE_S * RATE_RPS)
@@ -46,7 +46,11 @@ class Worse:
             "status": np.where(failed, 503, 200).astype(np.int16), "operation": np.zeros(count, np.int16),
             "error": np.zeros(count, np.int16), "size": np.zeros(count, np.int32),
         }  # fmt: skip
-        samples = Samples(**{key: value[kept] for key, value in columns.items()}, operations=("/",), errors=("",))
+        return Samples(**{key: value[kept] for key, value in columns.items()}, operations=("/",), errors=("",))
+
+    def window(self, name: str, *, seed: int = 1, without: str = "") -> Window:
+        """The same requests, reduced."""
+        samples = self.samples(seed=seed, without=without)
         phase = Phase(name=name, kind=PhaseKind.STEADY, start_s=0.0, end_s=PHASE_S)
         return window_of(reduce_samples(samples, (phase,), block_s=0.5), name, span_s=(0.0, PHASE_S))
 
@@ -67,7 +71,7 @@ class Worse:
         """A phase, after a steady one with equal arms."""
         return Scene(
             window=self.window("fault"), share=0.5, steady=Worse().window("steady", seed=3),
-            series=self.series(indicator, objective), end_s=PHASE_S,
+            series=self.series(indicator, objective), end_s=PHASE_S, samples=self.samples(),
         )  # fmt: skip
 
 
@@ -142,6 +146,7 @@ def check_missing_arm(indicator: Indicator) -> None:
         one = replace(
             whole,
             window=Worse().window("fault", without="canary"),
+            samples=Worse().samples(without="canary"),
             series=tuple(series for series in whole.series if series.arm == "baseline"),
         )
         evidence = indicator.contrast(objective, one)
@@ -167,8 +172,9 @@ def check_in_interval(indicator: Indicator) -> None:
     if indicator.in_interval is None:
         return
     some = Interval(
-        latency_s=np.array([0.1, 2.0]), failed=np.array([False, True]), readings=np.array([3.0, 4.0]), seconds=5.0
-    )
+        latency_s=np.array([0.1, 2.0]), failed=np.array([False, True]), readings=np.array([3.0, 4.0]), seconds=5.0,
+        status=np.array([200, 503], np.int16),
+    )  # fmt: skip
     none = Interval(latency_s=np.empty(0), failed=np.empty(0, bool), readings=np.empty(0), seconds=5.0)
     for objective in objectives(indicator):
         assert math.isfinite(indicator.in_interval(objective, some))

@@ -53,7 +53,8 @@ def test_all_keys_are_read(tmp_path):
     """Durations may be texts; stages with two numbers are constant, stages with three are linear."""
     text = (
         '{"rate": [["1m", 50], [5, 50, 100.5]], "arrivals": "poisson", "seed": 3, "users": 4, "processes": 2,'
-        ' "warm_up": "500ms", "drain": 3, "trace_share": 0.5, "arm_header": "X-Version"}'
+        ' "warm_up": "500ms", "drain": 3, "trace_share": 0.5, "arm_header": "X-Version",'
+        ' "expected_statuses": [404, 301]}'
     )
     assert read_settings(written(tmp_path, text)) == ProfileSettings(
         stages=(
@@ -68,6 +69,7 @@ def test_all_keys_are_read(tmp_path):
         drain_s=3,
         trace_share=0.5,
         arm_header="x-version",
+        expected_statuses=(301, 404),
     )
 
 
@@ -82,6 +84,10 @@ def test_all_keys_are_read(tmp_path):
         ('{"rate": "fast"}', r"profile\.py:3: .*requests per second or a list"),
         ('{"arrivals": "uniform"}', r"profile\.py:3: .*even, poisson, found 'uniform'"),
         ('{"seed": True}', r"profile\.py:3: .*whole number"),
+        ('{"expected_statuses": 404}', r"profile\.py:3: .*list of statuses .* such as \[404\], found 404"),
+        ('{"expected_statuses": [200]}', r"profile\.py:3: .*1xx, 3xx or 4xx.*found \[200\]"),
+        ('{"expected_statuses": [503]}', r"profile\.py:3: .*1xx, 3xx or 4xx.*found \[503\]"),
+        ('{"expected_statuses": ["404"]}', r"profile\.py:3: .*found \['404'\]"),
         ('{"trace_share": 2}', r"profile\.py:3: .*share from 0 to 1"),
         ('{"duration": "5 minutes"}', r"profile\.py:3: .*duration such as"),
         ('{"rate": 5 * 10}', r"profile\.py:3: .*found an expression"),

@@ -133,3 +133,41 @@ def test_a_tolerance_that_hardly_excludes_anything_is_named(text):
 def test_an_ordinary_tolerance_is_not_named():
     """Doubling a latency may be meant."""
     assert list(wide_tolerances(plan_of("latency_p99 < +100%", "error_rate < +1pp"))) == []
+
+
+def test_a_declared_client_error_is_judged_by_its_objective():
+    """A tolerance for a status replaces the comparison of the mix: within it a canary passes, beyond it fails."""
+    plan = plan_of("latency_p50 < +50%", "status_404 < +5pp")
+    for share, verdict in ((0.02, Verdict.PASS), (0.2, Verdict.FAIL)):
+        samples = answering(samples_of(10, count=20000), status=404, arm=CANARY, share=share)
+        analysis = judged(samples, plan)
+        assert verdict is analysis.verdict
+    failed = next(one for one in analysis.findings if one.verdict is Verdict.FAIL)
+    assert failed.objective.name == "status_404"
+    assert failed.canary is not None
+    assert int(((samples.arm == CANARY) & (samples.status == 404)).sum()) == round(
+        failed.canary.value * failed.canary.n
+    )
+
+
+def test_a_class_of_statuses_counts_all_of_them_of_one_endpoint():
+    """``status_4xx`` is 400 to 499, and a label restricts it to its endpoint."""
+    samples = answering(samples_of(11, count=8000), status=429, arm=CANARY, share=0.5)
+    half = replace(samples, operation=(np.arange(8000) % 2).astype(np.int16), operations=("/a", "/b"))
+    half = replace(half, status=np.where(half.operation == 1, half.status, np.int16(200)))
+    texts = (
+        "status_4xx < +5pp",
+        "status_4xx{endpoint=/a} < +5pp",
+        "status_4xx{endpoint=/b} < 20%",
+        "status_404 < +5pp",
+    )
+    verdicts = [finding.verdict for finding in judged(half, plan_of(*texts)).findings]
+    assert [Verdict.FAIL, Verdict.PASS, Verdict.FAIL, Verdict.PASS] == verdicts
+
+
+def test_an_objective_about_server_errors_does_not_excuse_missing_answers():
+    """A request without an answer has no status, so ``status_5xx`` says nothing about it."""
+    samples = answering(samples_of(12, count=8000), status=0, arm=CANARY, share=0.05)
+    analysis = judged(samples, plan_of("status_5xx < +50pp"))
+    assert analysis.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
+    assert "no answer: 0 % against" in " ".join((analysis.reason, *analysis.warnings))

@@ -13,6 +13,7 @@ from harness.judge.indicators.latency import LATENCY
 from harness.judge.indicators.port import Indicator
 from harness.judge.indicators.recovery_time import RECOVERY_TIME
 from harness.judge.indicators.split import SPLIT
+from harness.judge.indicators.status import STATUS
 from harness.judge.indicators.throughput import THROUGHPUT
 from harness.model.formatting import Style, in_unit
 from harness.model.indicator import Source
@@ -26,6 +27,7 @@ BUILT_IN: tuple[Indicator, ...] = (
     SPLIT,
     RECOVERY_TIME,
     GAUGE,
+    STATUS,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from harness.judge.prediction import Expected, Prediction
 from harness.model.indicator import IndicatorSpec
 from harness.model.objective import Objective
 from harness.model.record import Series
+from harness.model.samples import Samples
 from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,8 @@ class Scene:
 
     window: the requests of a phase. share: the planned share of requests to the canary. steady: the requests of the
     steady phase, if there was one. series: readings of both arms. start_s, end_s: the phase's time. excess: noise
-    learned from equal builds (``harness.judge.calibration``).
+    learned from equal builds (``harness.judge.calibration``). samples: single requests, for indicators that need more
+    than the window counts; only those in the window's blocks are over. None if only counts are known.
     """
 
     window: Window
@@ -40,16 +42,21 @@ class Scene:
     start_s: float = 0.0
     end_s: float = math.inf
     excess: float = 0.0
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """What one arm did in a short interval: its requests (shape (n,)), or the readings of its series (shape (n,))."""
+    """What one arm did in a short interval: its requests (shape (n,)), or the readings of its series (shape (n,)).
+
+    status: of the requests, 0 without an answer.
+    """
 
     latency_s: Floats
     failed: NDArray[np.bool_]
     readings: Floats
     seconds: float
+    status: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
             more = f"; and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
             yield Objection(
                 text=f"the arms answer differently in the {phase.name} phase: {listed}{more}; if this is intended, "
-                f"declare it with an objective such as status_{_family(moved[0])} < +0.5pp, otherwise find out why"
+                f"declare it with {_declaration(moved[0])}, otherwise find out why"
             )
 
 
@@ -58,13 +58,18 @@ def _suspicious(shift: Shift) -> bool:
 
 
 def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
-    """Whether an unmuted objective without labels is about exactly this status or its class."""
-    names = {f"status_{shift.status}", f"status_{_family(shift)}"}
+    """Whether an unmuted objective without labels is about exactly this status or its class.
+
+    Requests without an answer have no status, so no such objective is about them.
+    """
+    names = {f"status_{shift.status}", f"status_{shift.status // 100}xx"} if shift.status else set()
     return any(each.name in names and not each.muted and not each.labels for each in objectives)
 
 
-def _family(shift: Shift) -> str:
-    return f"{shift.status // 100}xx" if shift.status else "5xx"
+def _declaration(shift: Shift) -> str:
+    if not shift.status:
+        return "an objective such as error_rate < +0.5pp and repair what does not answer"
+    return f"an objective such as status_{shift.status // 100}xx < +0.5pp"
 
 
 def _text(shift: Shift) -> str:

@@ -27,7 +27,7 @@ class ProfileSettings:
 
     stages: from a ``rate`` that is a list of ``[seconds, rps]`` and ``[seconds, from_rps, to_rps]``. rate_rps,
     duration_s: from a ``rate`` that is a number of requests per second. warm_up_s: time at the start that summaries
-    exclude. users: number of users of the closed model.
+    exclude. users: number of users of the closed model. expected_statuses: as in ``harness.model.record.Plan``.
     """
 
     rate_rps: float | None = None
@@ -41,6 +41,7 @@ class ProfileSettings:
     drain_s: float | None = None
     trace_share: float | None = None
     arm_header: str | None = None
+    expected_statuses: tuple[int, ...] = ()
 
 
 def read_settings(profile: Path) -> ProfileSettings:
@@ -171,6 +172,17 @@ def _header(value: object) -> str:
     return value.lower()
 
 
+def _statuses(value: object) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)) or not all(map(_may_be_expected, value)):
+        raise UsageError(f"expected a list of statuses of 1xx, 3xx or 4xx, such as [404], found {value!r}")
+    return tuple(sorted(set(value)))
+
+
+def _may_be_expected(status: object) -> bool:
+    known = isinstance(status, int) and not isinstance(status, bool)
+    return known and status in {*range(100, 200), *range(300, 500)}
+
+
 def _field(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], Mapping[str, Any]]:
     return lambda value: {name: parse(value)}
 
@@ -186,4 +198,5 @@ _PARSERS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
     "drain": _field("drain_s", parse_duration),
     "trace_share": _field("trace_share", _share),
     "arm_header": _field("arm_header", _header),
+    "expected_statuses": _field("expected_statuses", _statuses),
 }

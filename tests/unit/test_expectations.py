@@ -1,0 +1,30 @@
+"""What a profile and harness.yaml say about expected answers reaches the plan of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import wiring
+from harness.config import read_config
+from harness.runner.planning import plan_run
+
+CONFIG = """\
+service: shop
+arms: {baseline: v1, canary: v2}
+services: {shop: {versions: {v1: {command: [serve, "{port}"]}, v2: {command: [serve2, "{port}"]}}}}
+load: {profile: missing, rate: 20}
+judge: {baseline-error-ceiling: 25%}
+"""
+PROFILE = 'LOADPROFILE = {"expected_statuses": [404]}\n'
+
+
+def test_expected_statuses_and_the_ceiling_of_the_baseline_are_planned(tmp_path: Path) -> None:
+    """The safeguards read both from the plan, so the record holds them."""
+    (tmp_path / "loadprofiles").mkdir()
+    (tmp_path / "loadprofiles" / "missing.py").write_text(PROFILE)
+    (tmp_path / "harness.yaml").write_text(CONFIG)
+    config = read_config(tmp_path / "harness.yaml")
+    scenario = wiring.scenario(config, name="s", seed=1)
+    plan = plan_run(scenario, wiring.settings(config, scenario, target="local", manifest={}), target="local")
+    assert (404,) == plan.expected_statuses
+    assert plan.judge.baseline_error_ceiling == 0.25
