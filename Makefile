@@ -22,7 +22,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/harness demo
+	@$(BIN)/harness demo || { code=$$?; case $$code in \
+	  1) echo "make demo: the canary failed, exit code 1";; \
+	  10|11) echo "make demo: the run decided nothing; the line that begins with next says what to do, exit code $$code";; \
+	  *) echo "make demo: no verdict; the message above says why, exit code $$code";; esac; exit $$code; }
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import gate, wiring
+from harness.cli.demo_size import Machine, described, longer, measure, sized
 from harness.cli.options import add_seed
 from harness.config import Config, read_config, with_environment
 from harness.config.schema import EDITOR_FILE, EDITOR_LINE, schema_text
@@ -23,12 +24,15 @@ from harness.demo.kinds import Kind
 from harness.errors import UsageError
 from harness.faults import Fault, abort, delay
 from harness.model import formatting
+from harness.model.units import parse_duration
+from harness.model.verdict import Verdict
 from harness.report import terminal
 from harness.runner.manifest import runnable
 
 HELP = (
     "Start the demo application with a good or a bad canary, send load to canary and baseline, make their dependency "
-    "ratings slow or broken, compare them, and write a report. This takes less than a minute."
+    "ratings slow or broken, compare them, and write a report. This takes less than a minute; on a busy machine, which a "
+    "short measurement recognises, up to three times as long."
 )
 EXAMPLES = """\
   harness demo                       a good canary: pass
@@ -46,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--canary", choices=kinds, default="good", help="what is wrong with the new build")
     parser.add_argument("--fault", choices=sorted(_FAULTS), default="delay", help="what happens to ratings")
     add_seed(parser)
+    parser.add_argument(
+        "--rate", type=float, metavar="RPS", help="requests per second (default: what suits this machine)"
+    )
+    parser.add_argument(
+        "--length",
+        metavar="TIME",
+        help="length of the steady phase and of the fault (default: what suits this machine)",
+    )
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder for recorded runs")
     parser.add_argument(
         "--copy",
@@ -61,15 +73,18 @@ def run(args: argparse.Namespace) -> int:
         return _copy(args.copy)
     importlib.import_module("harness.demo.web")  # raises MissingExtra now, not later in the log of a service
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
-    config = _config(args.canary, out=args.out.absolute())
     fault = _FAULTS[args.fault]
+    machine = measure()
+    config = _sized(args, _config(args.canary, out=args.out.absolute()), fault, machine)
     scenario = wiring.scenario(
         config, name=f"demo: {args.canary} canary, {fault.words().text}", seed=seed, faults=[fault]
     )
     folder = config.out / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
-    again = f"{runnable('harness')} demo --canary {args.canary} --fault {args.fault} --seed {seed}"
+    again = repeated(runnable("harness"), Kind(args.canary), args.fault, seed, config)
     tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
-    print(f"{scenario.name}; {scenario.rate_rps:g} requests per second, seed {seed}", file=sys.stderr)
+    if machine.busy:
+        print(f"{machine}: results will be less certain", file=sys.stderr)
+    print(f"{scenario.name}; {described(config)}, seed {seed}", file=sys.stderr, flush=True)
     with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
         outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     color = sys.stdout.isatty()
@@ -78,7 +93,49 @@ def run(args: argparse.Namespace) -> int:
     print(f"reason   {outcome.analysis.reason}")
     print(f"report   {outcome.report}")
     print(f"rerun    {again}")
+    kind, verdict = Kind(args.canary), outcome.analysis.verdict
+    print(f"next     {next_step(kind, verdict, again=again, config=config, machine=machine)}")
     return outcome.analysis.verdict.exit_code
+
+
+def repeated(program: str, kind: Kind, fault: str, seed: int, config: Config) -> str:
+    """Return the command that repeats a run, with its rate and length unless they are those of a quiet machine."""
+    usual = read_config(PROJECT / "harness.yaml")
+    words = [program, "demo", "--canary", kind, "--fault", fault, "--seed", str(seed)]
+    if (config.load, config.phases) != (usual.load, usual.phases):
+        words += ["--rate", f"{config.load.rate_rps:g}", "--length", f"{config.phases.steady_s:g}s"]
+    return " ".join(words)
+
+
+def next_step(kind: Kind, verdict: Verdict, *, again: str, config: Config, machine: Machine) -> str:
+    """Return what to do after the demo has ended with ``verdict``. again: the command that repeats the run."""
+    first = again.partition(" --")[0]
+    match verdict:
+        case Verdict.PASS if kind is Kind.GOOD:
+            return f"{first} --canary fragile   fails only while ratings is in trouble"
+        case Verdict.PASS:
+            return f"this canary has a defect, which this run missed; look longer: {_longer(again, config)}"
+        case Verdict.FAIL if kind is Kind.GOOD:
+            return f"this canary has no defect; 1 of 100 runs fails such a canary; repeat it: {first}"
+        case Verdict.FAIL:
+            return f"{first} --copy shop   makes a project of your own from the demo"
+        case _:
+            cause = f"{machine}: close other programs, or " if machine.busy else ""
+            return f"{cause}run it for longer: {_longer(again, config)}"
+
+
+def _longer(again: str, config: Config) -> str:
+    return f"{again.partition(' --rate')[0]} --length {2 * config.phases.steady_s:g}s"
+
+
+def _sized(args: argparse.Namespace, config: Config, fault: Fault, machine: Machine) -> Config:
+    """Return the configuration with the rate and length of the options or, without them, those that suit the machine."""
+    if args.rate is None and args.length is None:
+        return sized(config, [fault], machine)
+    if args.rate is not None:
+        config = dataclasses.replace(config, load=dataclasses.replace(config.load, rate_rps=args.rate))
+    length_s = config.phases.steady_s if args.length is None else parse_duration(args.length, "--length")
+    return longer(config, length_s / config.phases.steady_s)
 
 
 def _config(kind: str, *, out: Path) -> Config:

@@ -1,0 +1,132 @@
+"""The demo chooses its rate and its length by what the machine can do, and every end has a next step."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import delay
+from harness.cli.demo import next_step, repeated
+from harness.cli.demo_size import Machine, described, longer, measure, sized
+from harness.config import read_config
+from harness.demo import PROJECT
+from harness.demo.kinds import Kind
+from harness.model.verdict import Verdict
+
+CONFIG = read_config(PROJECT / "harness.yaml")
+FAULTS = [delay("ratings", "2s", percent=30)]
+QUIET = Machine(load=0.3, cpus=2, share=0.99, late_s=0.0002)
+
+
+def busy(*, share: float = 0.1, late_s: float = 0.01) -> Machine:
+    """A machine with a load of 17."""
+    return Machine(load=17.2, cpus=2, share=share, late_s=late_s)
+
+
+def seconds(config) -> float:
+    """The duration of a run with all phases."""
+    phases = config.phases
+    return phases.warm_up_s + phases.steady_s + phases.fault_s + phases.recovery_s
+
+
+def test_a_quiet_machine_gets_the_demo_as_it_is():
+    """It takes less than a minute."""
+    assert CONFIG == sized(CONFIG, FAULTS, QUIET)
+    assert 60 > seconds(CONFIG)
+    assert f"200 requests per second for {seconds(CONFIG):g} s" == described(CONFIG)
+
+
+def test_a_machine_that_disturbs_latencies_gets_a_longer_run():
+    """The more it disturbs them, the longer the run, up to three times."""
+    found = [seconds(sized(CONFIG, FAULTS, busy(late_s=late_s))) for late_s in (0.001, 0.03, 0.05, 1.0)]
+    assert sorted(found) == found
+    assert len(set(found)) >= 3
+    assert seconds(longer(CONFIG, 3)) == found[-1]
+
+
+def test_a_machine_without_cpu_gets_a_lower_rate():
+    """The load generator must get what it needs for its rate; the run is longer for it."""
+    slow = sized(CONFIG, FAULTS, busy(share=0.04))
+    assert 80 == slow.load.rate_rps
+    assert seconds(slow) > seconds(CONFIG)
+    assert 67 == sized(CONFIG, FAULTS, busy(share=0.01)).load.rate_rps
+    for machine in (busy(share=0.01), busy(share=0.04), busy(share=0.07), QUIET):
+        config = sized(CONFIG, FAULTS, machine)
+        warm_up_s = CONFIG.phases.warm_up_s
+        planned = CONFIG.load.rate_rps * (seconds(CONFIG) - warm_up_s)
+        assert planned <= config.load.rate_rps * (seconds(config) - warm_up_s)
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        (QUIET, "this machine is quiet (load 0 on 2 CPUs)"),
+        (busy(), "this machine is busy (load 17 on 2 CPUs)"),
+        (Machine(load=0.1, cpus=2, share=0.5, late_s=0.0), "this machine is busy (load 0 on 2 CPUs)"),
+        (Machine(load=0.1, cpus=2, share=1.0, late_s=0.02), "this machine is busy (load 0 on 2 CPUs)"),
+    ],
+)
+def test_a_busy_machine_is_called_busy(machine, expected):
+    """The load average follows slowly, so the measurement of this moment counts too."""
+    assert expected == str(machine)
+
+
+def test_the_measurement_sees_late_wakeups_and_a_shared_cpu():
+    """Each sleep is 3 ms late, and the process gets a third of a CPU."""
+    clock = {"now": 0.0}
+
+    def now():
+        clock["now"] += 1e-4
+        return clock["now"]
+
+    def sleep(time_s):
+        clock["now"] += time_s + 0.003
+
+    found = measure(now=now, sleep=sleep, cpu_s=lambda: clock["now"] / 3, load=lambda: (4.0, 0.0, 0.0))
+    assert (4.0, pytest.approx(0.333, abs=0.01), pytest.approx(0.003, abs=0.001)) == (
+        found.load,
+        found.share,
+        found.late_s,
+    )
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_end_of_the_demo_has_a_next_step(verdict, kind):
+    """It is a command to run."""
+    assert "harness demo" in next_step(kind, verdict, again="harness demo --seed 1", config=CONFIG, machine=QUIET)
+
+
+def test_a_run_that_decided_nothing_is_repeated_for_longer():
+    """The command has the length; a busy machine is named as a cause."""
+    text = next_step(Kind.GOOD, Verdict.INCONCLUSIVE, again="harness demo --seed 1", config=CONFIG, machine=busy())
+    assert "harness demo --seed 1 --length 30s" in text
+    assert "load 17" in text
+
+
+def test_a_run_is_repeated_with_its_rate_and_length():
+    """They are left out where they are those of a quiet machine."""
+    assert "x demo --canary good --fault delay --seed 7" == repeated("x", Kind.GOOD, "delay", 7, CONFIG)
+    slow = sized(CONFIG, FAULTS, busy(share=0.04))
+    assert repeated("x", Kind.GOOD, "delay", 7, slow).endswith(f"--rate 80 --length {slow.phases.steady_s:g}s")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(11, "decided nothing; the line that begins with next"), (1, "failed"), (12, "no verdict"), (0, "")],
+)
+def test_make_demo_explains_its_exit_code(tmp_path: Path, code: int, said: str):
+    """A bare error of make says nothing to a newcomer."""
+    harness = tmp_path / "harness"
+    harness.write_text(f"#!/bin/sh\nexit {code}\n")
+    harness.chmod(harness.stat().st_mode | stat.S_IXUSR)
+    root = Path(__file__).parents[2]
+    command = ["make", "-C", str(root), "demo", f"BIN={tmp_path}", "STAMP=Makefile"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (2 if code else 0) == done.returncode
+    lines = [line for line in done.stdout.splitlines() if line.startswith("make demo")]
+    assert bool(said) == bool(lines)
+    assert said in "".join(lines)
