@@ -104,7 +104,10 @@ def judge_settings(config: Config) -> JudgeSettings:
 
 
 def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mapping[str, JsonValue]) -> Settings:
-    """Return the settings for running ``scenario`` on the mesh called ``target``. Raises LoadProfileError for an unknown profile."""
+    """Return the settings for running ``scenario`` on the mesh called ``target``.
+
+    Raises LoadProfileError for an unknown profile.
+    """
     profile = find_profile(scenario.load, config.load.folders)
     return Settings(
         service=config.service,

@@ -70,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
     faults = [_fault(text, kind, fault) for kind, fault in known_faults().items() for text in vars(args)[kind]]
     config = wiring.for_target(config_of(args), args.target)
     gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=args.target)
-    if args.target == "local":
-        _print_rows(_rows(config, faults, target="local"))
-        print("\n".join(power_lines(planned(config, faults, target="local"), args.effect)))
+    if args.target != "cluster":  # only a cluster is asked for what it would do
+        _print_rows(_rows(config, faults, target=args.target))
+        print("\n".join(power_lines(planned(config, faults, target=args.target), args.effect)))
         return 0
     routing = routing_api()
     with closing(connected(config.cluster, None)) as kube:

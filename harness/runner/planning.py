@@ -67,7 +67,8 @@ def require_seen(objectives: Sequence[Objective], split_by: SplitBy) -> None:
         if indicator_of(objective).spec.source is not Source.SERIES:
             raise UsageError(
                 f"{objective.text}: split by mirror: Envoy discards the canary's answers, "
-                "so expected objectives about gauges only: give harness.yaml a prometheus and gauges with PromQL over what the arms' own proxies count "
+                "so expected objectives about gauges only: give harness.yaml a prometheus and gauges with PromQL "
+                "over what the arms' own proxies count "
                 '(reporter="destination"), such as "gauge:server_errors < +1"; or split by weight or header'
             )
 
