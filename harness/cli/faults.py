@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"{change.name}")
             print(f"  run    {change.owner}, by {change.made_by}: {dead or 'alive'}")
             print(f"  until  {stamp(change.expires_at)[:19]}Z")
-            for edit in change.edits:
-                print(f"  in     {edit.label}")
+            for step in change.steps:
+                print(f"  in     {step.label}")
             if dead:
                 print(f"  undo   harness restore --run {change.owner} --namespace {namespace}")
     if not changes:

@@ -1,4 +1,4 @@
-"""``harness inject``: one fault by hand, undone after its time or on Ctrl-C."""
+"""``harness inject``: inject one fault by hand; it is reverted after its time or on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOOK_EVERY_S, _SLACK_S = 0.2, 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which fault, whose calls, how long, where."""
+    """Add the options of the command."""
     known = known_faults()
     values = "; ".join(f"of {kind} {fault.usage.value}: {fault.usage.help}" for kind, fault in known.items())
     parser.add_argument("kind", choices=tuple(known), help="what happens to requests")
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when the fault was in force for its time and is gone."""
+    """Return 0 if the fault was in force for its time and is gone."""
     from harness import wiring
 
     fault, time_s = fault_of(args), parse_duration(args.time, "--for")
@@ -85,14 +85,17 @@ def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time
 
 
 def _with_time_to_live(config: Config, time_s: float) -> Config:
-    """With a time to live in the cluster that ends soon after the fault's own: what outlives it is the reaper's."""
+    """Return the configuration with a time to live that ends soon after the fault's time.
+
+    If this process dies, the reaper reverts the fault then.
+    """
     ttl_s = time_s + 2 * config.cluster.live_within_s + _SLACK_S
     limits = dataclasses.replace(config.cluster.limits, duration_s=ttl_s)
     return dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, limits=limits))
 
 
 def fault_of(args: argparse.Namespace) -> Fault:
-    """The fault that the words mean. Raises UsageError for words that mean none."""
+    """Return the fault that the arguments describe. Raises UsageError for invalid ones."""
     arguments = Arguments(
         host=args.host, value=args.value, percent=args.percent, caller=args.caller, inbound=args.inbound
     )
@@ -100,7 +103,7 @@ def fault_of(args: argparse.Namespace) -> Fault:
 
 
 def _hold(mesh: Mesh, change: LiveChange, config: Config, time_s: float) -> None:
-    """Until its time is over. Raises MeshError when a guard ends it before."""
+    """Wait until the time is over. Raises MeshError if an abort condition ends the fault before."""
     from harness import wiring
     from harness.runner.abort_conditions import switched_off
     from harness.runner.guard_thread import AbortCondition, GuardThread

@@ -1,4 +1,4 @@
-"""``harness plan``: what a run would change in a cluster, found out with reads and dry runs alone."""
+"""``harness plan``: show what a run would change in a cluster, with reads and dry runs only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OWNER = "plan"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which faults to plan besides the split, where."""
+    """Add the options of the command."""
     for kind, fault in known_faults().items():
         parser.add_argument(
             f"--{kind}",
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when a run could start; 12 when something is in the way."""
+    """Return 0 if a run could start; raises MeshError if something prevents it."""
     faults = [_fault(text, kind, fault) for kind, fault in known_faults().items() for text in vars(args)[kind]]
     config = wiring.for_target(config_of(args), args.target)
     gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=args.target)
@@ -111,7 +111,7 @@ class _World:
 
 
 def _found(config: Config, kube: Kubernetes, world: _World) -> list[str]:
-    """What governs the service, and what runs it."""
+    """Return lines that say what governs the service, and what runs it."""
     service, namespace = config.service, config.namespace
     found = world.routing.governing(
         world.resources(), host=service, namespace=namespace, gateway=config.cluster.gateway

@@ -1,4 +1,4 @@
-"""Faults, one file each. A built-in is a line in ``BUILT_IN``; other packages offer theirs by an entry point."""
+"""Faults, one file each. A built-in is a line in ``BUILT_IN``; other packages add theirs with an entry point."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ ENTRY_POINTS = "canary_harness.faults"
 
 
 def known_faults() -> Mapping[str, type[Fault]]:
-    """Every fault by its kind: ours, and those of installed packages.
+    """Return every fault by its kind: the built-in ones, and those of installed packages.
 
-    Raises UsageError for a package whose fault has a name that is taken, or cannot be loaded.
+    Raises UsageError for an entry point whose fault has a name that is taken, or that cannot be loaded.
     """
     known = {fault.kind: fault for fault in BUILT_IN}
     for found in entry_points(group=ENTRY_POINTS):

@@ -10,9 +10,10 @@ from harness.model.hit import Hit
 
 
 def flagged(before: Signals, after: Signals, flag: str) -> Hit:
-    """Requests with ``flag`` out of all requests of the window.
+    """Count the requests with ``flag``, and all requests of the window.
 
-    Requests with the flag belong to the window whenever they ended; requests without it are counted over the window.
+    Requests with the flag belong to the window whenever they end; requests without it are counted over the window
+    itself.
     """
     hit = _total(after.settled, flag, carried=True) - _total(before.rows, flag, carried=True)
     passed = _total(after.rows, flag, carried=False) - _total(before.rows, flag, carried=False)

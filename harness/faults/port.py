@@ -19,9 +19,9 @@ from harness.routing.port import Aim, NotExpressible, RoutingApi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """What a person writes on the command line: ``harness inject KIND HOST VALUE --percent P --from CALLER --inbound``.
+    """The words of ``harness inject KIND HOST VALUE --percent P --from CALLER --inbound``.
 
-    percent, caller: None when not given.
+    percent, caller: None if not given.
     """
 
     host: str
@@ -33,7 +33,10 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How the command line explains a fault. value: the name of its value, such as TIME; help: what the fault does."""
+    """How the command line explains a fault.
+
+    value: the name of its value, such as TIME. help: what the fault does.
+    """
 
     value: str
     help: str
@@ -41,7 +44,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """A fault for people. text: what reports call it, such as ``delay(ratings, 2 s, 30 %)``. effect: a sentence."""
+    """The texts of a fault.
+
+    text: what reports call it, such as ``delay(ratings, 2 s, 30 %)``. effect: what it does, as a sentence.
+    """
 
     text: str
     effect: str
@@ -49,10 +55,11 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """What proxies have counted of the calls of one caller to the fault's host, up to a moment.
+    """What proxies have counted of one caller's calls to the fault's host, up to a moment.
 
     The proxies are those that carry the fault out. rows: counted by that moment. settled: counted when the last answer
-    of the run had come; a request is counted when it ends, so one that was hit may be counted long after it was sent.
+    of the run had arrived. A request is counted when it ends, so a request that was hit may be counted long after it
+    was sent.
     """
 
     rows: tuple[RequestCount, ...] = ()
@@ -60,7 +67,7 @@ class Signals:
 
 
 class World(Protocol):
-    """What a fault sees of a mesh. routing: the API that its requests are routed by."""
+    """What a fault sees of a mesh."""
 
     @property
     def routing(self) -> RoutingApi:
@@ -68,29 +75,35 @@ class World(Protocol):
         ...
 
     def resources(self, kind: str = "") -> tuple[Json, ...]:
-        """The objects of a kind as they are now; by default those of the routing API."""
+        """Return the objects of a kind as they are now; by default those of the routing API."""
         ...
 
 
 class Fault(Protocol):
-    """A fault as a value. kind: its name, on the command line too. usage: how the command line explains it."""
+    """A fault as a value.
+
+    kind: its name, also on the command line. usage: how the command line explains it.
+    """
 
     kind: ClassVar[str]
     usage: ClassVar[Usage]
 
     @classmethod
     def parse(cls, arguments: Arguments) -> Self:
-        """The fault that the words of a command line mean. Raises UsageError for words that mean none."""
+        """Return the fault that command line words describe. Raises UsageError for invalid ones."""
         ...
 
     def declared(self, fault_id: str) -> Declared:
-        """What the fault does to requests. The run then puts the callers and headers that it chooses into the scope."""
+        """Return what the fault does to requests.
+
+        The run then adds the callers and headers that it chooses to the scope.
+        """
         ...
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
-        """The steps that inject the fault, each with ``aim.declared``.
+        """Return the steps that inject the fault, each with ``aim.declared``.
 
-        Raises UsageError where the mesh cannot express it, ResourceError where it would hit nothing or others.
+        Raises UsageError if the mesh cannot express it, ResourceError if it would hit nothing or others.
         """
         ...
 
@@ -99,12 +112,12 @@ class Fault(Protocol):
         ...
 
     def words(self) -> Words:
-        """The fault for people."""
+        """Return the texts for people."""
         ...
 
 
 def expressed(found: Edit | NotExpressible) -> tuple[Edit, ...]:
-    """The edit as the steps of a fault. Raises UsageError where the routing API has no field for it."""
+    """Return the edit as the steps of a fault. Raises UsageError if the routing API cannot express it."""
     if isinstance(found, NotExpressible):
         raise UsageError(found.why)
     return (found,)

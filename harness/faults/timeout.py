@@ -20,7 +20,7 @@ _FLAG = "UT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Answers of ``host`` that take longer than ``after_s`` seconds, tries again included, are cut off by the caller's proxy.
+    """The caller's proxy cuts off answers of ``host`` that take longer than ``after_s`` seconds, retries included.
 
     caller: the workload whose calls are cut off; None means the callers that the run chooses.
     """
@@ -62,7 +62,7 @@ class Timeout:
         return expressed(world.routing.change(world.resources(), RouteChange(timeout_s=self.after_s), aim))
 
     def hit(self, before: Signals, after: Signals) -> Hit:
-        """Envoy flags the requests that it cut off; where it cut off none, no answer took that long."""
+        """Envoy flags the requests that it cut off. If it cut off none, no answer took that long."""
         found = flagged(before, after, _FLAG)
         if found.hit or not found.requests:
             return found
@@ -81,8 +81,8 @@ class Timeout:
 def timeout(host: str, after: str | float, *, caller: str | None = None) -> Timeout:
     """Cut off requests to ``host`` that take longer than ``after`` ("500ms", "2s" or seconds).
 
-    A shorter timeout that a route already has stays, and is an error. Raises UsageError for an empty host or a
-    duration under 1 ms (Istio's resolution).
+    A route that already has a shorter timeout is an error. Raises UsageError for an empty host or a duration under 1 ms
+    (Istio's resolution).
     """
     seconds = parse_duration(after, f"timeout({host})")
     if seconds < 1e-3:

@@ -7,14 +7,14 @@ from harness.model.units import parse_percent
 
 
 def host_name(host: str) -> str:
-    """The name of a service, without blanks around it. Raises UsageError for anything else."""
+    """Return the name of a service, without blanks around it. Raises UsageError for anything else."""
     if not isinstance(host, str) or not host.strip():
         raise UsageError(f"fault: expected the name of a service, found {host!r}")
     return host.strip()
 
 
 def share(percent: str | float, what: str) -> float:
-    """The share that a percentage from 0.0001 to 100 means. Raises UsageError for another one."""
+    """Return the share for a percentage from 0.0001 to 100. Raises UsageError for any other."""
     dose = parse_percent(percent, f"{what}: percent")
     if dose < 1e-6:
         raise UsageError(

@@ -16,28 +16,28 @@ from harness.routing.port import RoutingApi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Where load is sent: a base URL, and headers each request needs (such as the Host)."""
+    """Where load is sent: a base URL, and headers that each request needs, such as Host."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class LiveChange(Protocol):
-    """A change of the mesh that is live. ``rollback`` is None until it has been undone.
+    """A change of the mesh that is live. ``rollback`` is None until it has been reverted.
 
-    proof: how it was seen to be live, and what could not be seen.
+    proof: how it was seen to be in force, and what could not be seen.
     """
 
     rollback: Rollback | None
     proof: str
 
     def undo(self) -> None:
-        """Undo it now, from any thread; leaving then only raises what went wrong. Raises nothing itself."""
+        """Revert it now, from any thread. Raises nothing; leaving the block raises what went wrong."""
         ...
 
 
 class Mesh(Protocol):
-    """Routing and faults of a running mesh, spoken in Istio resources."""
+    """Routing and faults of a running mesh, which is also the world that faults see."""
 
     target: str
     routing: RoutingApi
@@ -45,29 +45,29 @@ class Mesh(Protocol):
     """The Istio gateway that load comes through, as VirtualServices name it; ``mesh`` between sidecars."""
 
     def resources(self, kind: str = "") -> tuple[Json, ...]:
-        """The objects of a kind as they are now; by default those of the routing API."""
+        """Return the objects of a kind as they are now; by default those of the routing API."""
         ...
 
     def changed(self, steps: Sequence[Step], *, name: str) -> AbstractContextManager[LiveChange]:
-        """Carry out the steps and prove them in every affected proxy; revert them on leaving, and prove that too.
+        """Carry out the steps and prove them in every affected proxy; on exit, revert them and prove that too.
 
-        The undo is journalled before the first step is carried out. Raises UsageError for a step that declares
-        nothing or that this mesh does not know, MeshError when the steps are not taken or not in force in time, and
-        RollbackError when the world could not be put back.
+        The undo is journalled before the first step. Raises UsageError for a step that declares nothing or that this
+        mesh does not know, MeshError if the steps are not accepted or not in force in time, and RollbackError if the
+        undo failed.
         """
         ...
 
     def entry(self) -> Entry:
-        """Where load for the service under test goes."""
+        """Return where load for the service under test is sent."""
         ...
 
     def request_counts(self) -> tuple[RequestCount, ...]:
-        """What the proxies have counted since they started."""
+        """Return what the proxies have counted since they started."""
         ...
 
     def check(self) -> None:
-        """Raise the error that explains it when a part of the mesh has died or drifted, or a limit is reached.
+        """Raise the error that explains why the run must end: a part of the mesh died or drifted, or a limit was hit.
 
-        Called from another thread than the one that makes changes.
+        It is called from another thread than the one that makes changes.
         """
         ...

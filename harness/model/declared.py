@@ -1,7 +1,7 @@
 """What a step does to requests, as its creator declares it.
 
-Limits, proofs, the blast radius and counts read the declaration and nothing else. A declaration travels on every
-step, on every journal entry and into the record, so that it is still known when the code that made it is not.
+Limits, proofs, the blast radius and counts read only the declaration. It is part of every step, every journal entry and
+the record, so that it is still known if the code that made it is not installed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ARRANGEMENTS = frozenset({SPLIT, COPIES})
 class Scope:
     """Whose requests a step changes.
 
-    caller: the workload whose calls are meant, or None for the callers that the run chooses. labels: the pod labels
-    of the callers; None means every caller. namespace: of the callers; None means any. headers: a request is changed
-    only when it carries these (name to a string match); None means every request. side: whose proxies carry it out.
+    caller: the workload whose calls are meant, or None for the callers that the run chooses. labels: the pod labels of
+    the callers; None means every caller. namespace: of the callers; None means any. headers: only requests with these
+    headers are changed (name to string match); None means every request. side: whose proxies carry it out.
     every_caller: the step cannot spare some callers, whatever the run would choose.
     """
 
@@ -43,12 +43,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What a step does. Two steps are the same fault when they have the same id; ``text`` is for people only.
+    """What a step does. Steps with the same id are one fault; ``text`` is for people only.
 
     id: unique within a run. kind: the name of the fault, or one of ``ARRANGEMENTS``. host: the service whose requests
-    are changed. dose: the share of requests that are hit, in (0, 1]; None for a condition that requests may or may
-    not meet, such as a shorter timeout. flag: the response flag that Envoy gives to the requests that are hit; empty
-    when there is none. arms: ``canary`` only in a positive control, which proves that a worse canary is noticed.
+    are changed. dose: the share of requests that are hit, in (0, 1]; None for a condition that requests may or may not
+    meet, such as a shorter timeout. flag: the response flag that Envoy gives to the requests that are hit; empty if
+    there is none. arms: ``canary`` only in a positive control, which proves that a worse canary is noticed.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""The steps of a change as values: edits of resources, and actions that are no edit.
+"""The steps of a change as values: edits of resources, and actions.
 
-A step is known whole before anything is sent, so that it can be journalled first. An edit holds what its undo needs;
-an action names its undo, or says within what time the world heals by itself.
+A step is known completely before anything is sent, so that it can be journalled first. An edit contains what its undo
+needs; an action names its undo, or the time after which it has reverted itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.model.json import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insertion:
-    """An entry with a name of ours, and the entry it stands before, as that was when it was planned.
+    """An entry with a name of ours, and the entry that it is placed before, as that was when the edit was planned.
 
     ``before`` None means at the end.
     """
@@ -100,7 +100,10 @@ PROCESS = "Process"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ref:
-    """What an action acts on. uid: of the object, or the process id with its start time; empty when it may be any."""
+    """The target of an action.
+
+    uid: of the object, or the process id with its start time; empty if it may be any.
+    """
 
     kind: str
     namespace: str
@@ -124,9 +127,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A step that is no edit. undo: what reverts it; heals_within_s: seconds after which it has reverted itself.
+    """A step that is no edit.
 
-    Raises UsageError unless exactly one of the two is given: a change that nothing reverts is never made.
+    undo: what reverts it. heals_within_s: seconds after which it has reverted itself. Raises UsageError unless exactly
+    one of the two is given, because every change must be reverted.
     """
 
     owner: str
@@ -149,7 +153,7 @@ Step: TypeAlias = Edit | Action
 
 
 def require_declared(step: Step) -> Declared:
-    """What the step does. Raises UsageError when it does not say, because no limit could be checked."""
+    """Return what the step does. Raises UsageError if it does not declare that, because no limit could be checked."""
     if step.declared is None:
         raise UsageError(
             f"{step.label}: expected a step that declares what it does to requests, found none: no limit could be "
@@ -159,17 +163,17 @@ def require_declared(step: Step) -> Declared:
 
 
 def step_to_json(step: Step) -> Json:
-    """The step as a mapping that JSON can hold."""
+    """Return the step as a JSON mapping."""
     return {"edit" if isinstance(step, Edit) else "action": asdict(step)}
 
 
 def step_from_json(value: Json) -> Step:
-    """The step that ``step_to_json`` made ``value`` of."""
+    """Return the step that ``step_to_json`` stored."""
     return edit_from_json(value["edit"]) if "edit" in value else _action_from_json(value["action"])
 
 
 def edit_from_json(value: Json) -> Edit:
-    """The edit of a mapping that JSON held."""
+    """Return the edit of a JSON mapping."""
     known = {
         "insert": tuple(Insertion(**item) for item in value["insert"]),
         "settings": tuple(Setting(**{**item, "path": tuple(item["path"])}) for item in value["settings"]),

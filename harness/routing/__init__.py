@@ -1,4 +1,4 @@
-"""Routing APIs: how requests are split and changed in the words of one API. A new one is a package and a line here."""
+"""Routing APIs: each splits and changes requests with its own resources. A new one is a package, and a line here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ APIS: tuple[RoutingApi, ...] = (IstioRouting(),)
 
 
 def routing_api(name: str = "istio") -> RoutingApi:
-    """The routing API called ``name``."""
+    """Return the routing API called ``name``."""
     return next(api for api in APIS if api.name == name)
 
 
 def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
-    """How an edit of any API's resource shows in the proxies; without traces where no API knows its kind."""
+    """Return how an edit of any API's resource shows in the proxies; without traces if no API knows its kind."""
     known = (api.footprint(edit, resource, namespace=namespace) for api in APIS)
     return next((shown for shown in known if shown.traces), Footprint())

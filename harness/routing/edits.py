@@ -1,7 +1,7 @@
-"""Make edits of resources and undo them, surgically: pure functions, the same for every routing API.
+"""Make edits of resources and undo them: pure functions, the same for every routing API.
 
-The undo removes what carries the edit's names and restores a value only while it is still the edit's. What
-others changed meanwhile stays theirs. Applying twice and undoing twice have the same result as once.
+The undo removes what has the edit's names. It restores a value only while that is still the edit's value, so that what
+others changed meanwhile stays. Applying twice has the same result as applying once, and so has undoing.
 """
 
 from __future__ import annotations
@@ -25,17 +25,20 @@ _ENTRY = re.compile(r"(?P<key>[^\[\]]+)\[(?P<name>[^\[\]]+)\]")
 
 
 def prefix(owner: str) -> str:
-    """What every name made by ``owner`` starts with. Raises UsageError unless it can be part of a resource's name."""
+    """Return what every name made by ``owner`` starts with.
+
+    Raises UsageError unless it can be part of a resource's name.
+    """
     if not _OWNER.fullmatch(owner):
         raise UsageError(f"owner: expected up to 40 small letters, digits and inner dashes, found {owner!r}")
     return f"harness-{owner}-"
 
 
 def setting(resource: Json, path: Sequence[str], after: Json | None) -> Setting:
-    """The setting that brings ``path`` of ``resource`` to ``after``.
+    """Return the setting that changes ``path`` of ``resource`` to ``after``.
 
-    Raises UsageError for a path that ends at a list entry, or leads through one that is not there: entries are
-    inserted, never set.
+    Raises UsageError for a path that ends at a list entry, or that leads through a missing one: entries are inserted,
+    never set.
     """
     node, existing = resource, 0
     for part in path[:-1]:
@@ -51,9 +54,9 @@ def setting(resource: Json, path: Sequence[str], after: Json | None) -> Setting:
 
 
 def applied(edit: Edit, resource: Json | None) -> Json:
-    """``resource`` (None where there is none) with the edit made; the argument is left as it was.
+    """Return ``resource`` (None if it does not exist) with the edit made; the argument is not changed.
 
-    Raises MeshError when the resource is not as it was when the edit was planned.
+    Raises MeshError if the resource is not as it was when the edit was planned.
     """
     if edit.create is not None:
         return _created(edit, resource)
@@ -68,7 +71,7 @@ def applied(edit: Edit, resource: Json | None) -> Json:
 
 
 def undone(edit: Edit, resource: Json | None) -> Json | None:
-    """``resource`` without anything of the edit; None says that it is to be deleted, or is not there."""
+    """Return ``resource`` without anything of the edit; None means that it is to be deleted or does not exist."""
     if resource is None:
         return None
     changed = deepcopy(resource)
@@ -81,7 +84,7 @@ def undone(edit: Edit, resource: Json | None) -> Json | None:
 
 
 def traces(edit: Edit, resource: Json | None) -> tuple[str, ...]:
-    """What of the edit is still in ``resource``, in words; empty when it is undone."""
+    """Return what of the edit is still in ``resource``, in words; empty when it is undone."""
     if resource is None:
         return ()
     if edit.create is not None:
@@ -97,7 +100,10 @@ def traces(edit: Edit, resource: Json | None) -> tuple[str, ...]:
 
 
 def applied_all(edits: Iterable[Edit], resources: Sequence[Json], *, namespace: str) -> tuple[Json, ...]:
-    """All resources with the edits made one after the other; ``namespace`` is that of resources that name none."""
+    """Return all resources with the edits made one after the other.
+
+    namespace: of resources that name none.
+    """
     changed = {key(resource, namespace): resource for resource in resources}
     for edit in edits:
         changed[edit.place] = applied(edit, changed.get(edit.place))
@@ -105,7 +111,7 @@ def applied_all(edits: Iterable[Edit], resources: Sequence[Json], *, namespace: 
 
 
 def undone_all(edits: Sequence[Edit], resources: Sequence[Json], *, namespace: str) -> tuple[Json, ...]:
-    """All resources with the edits undone, the last one first."""
+    """Return all resources with the edits undone, the last one first."""
     changed: dict[tuple[str, str, str], Json | None] = {key(resource, namespace): resource for resource in resources}
     for edit in reversed(edits):
         if edit.place in changed:
@@ -114,7 +120,7 @@ def undone_all(edits: Sequence[Edit], resources: Sequence[Json], *, namespace: s
 
 
 def key(resource: Json, namespace: str) -> tuple[str, str, str]:
-    """Kind, namespace and name of a resource; ``namespace`` where it names none."""
+    """Return kind, namespace and name of a resource; ``namespace`` if it names none."""
     metadata = resource["metadata"]
     return resource["kind"], metadata.get("namespace") or namespace, metadata["name"]
 
@@ -128,9 +134,9 @@ def _created(edit: Edit, resource: Json | None) -> Json:
 
 
 def _uncreated(edit: Edit, resource: Json) -> Json | None:
-    """None, unless others put entries of theirs into what we made: then it becomes theirs, without our entries.
+    """Return None, unless others put entries into the resource that we made: it becomes theirs, without our entries.
 
-    The entry that ``keeps`` names stays, without its name: it answers whatever no other entry matches.
+    The entry that ``keeps`` names stays, without its name, because it answers whatever no other entry matches.
     """
     if _owner_of(resource) != edit.owner:
         return resource
@@ -214,7 +220,7 @@ def _restore(resource: Json, item: Setting) -> None:
 
 
 def _drop(resource: Json, path: tuple[str, ...], *, keep: int) -> None:
-    """Remove the key at ``path``, and the mappings on the way that are empty then, but for the first ``keep``."""
+    """Remove the key at ``path``, and the mappings on the way that are empty then, except the first ``keep``."""
     nodes = [resource]
     for part in path[:-1]:
         inner = _follow(nodes[-1], part)
@@ -236,7 +242,7 @@ def _value(resource: Json, path: tuple[str, ...]) -> Json | None:
 
 
 def _follow(node: Json, part: str) -> Json | None:
-    """What one part of a path leads to, or None when it is not there."""
+    """Return what one part of a path leads to, or None."""
     if not isinstance(node, dict):
         return None
     found = _ENTRY.fullmatch(part)

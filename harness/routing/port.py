@@ -1,7 +1,7 @@
-"""What every routing API offers: find what governs a host, split its requests, put a fault into them, and see it.
+"""What every routing API offers: find what governs a host, split its requests, change them, and see the change.
 
-Requests are routed by Istio's VirtualServices here, and by HTTPRoutes or others elsewhere. Nobody outside a routing
-API's own package knows its kinds or fields. An undo needs no API: an edit holds all that it takes
+Istio routes requests with VirtualServices; other APIs use HTTPRoutes, for example. Only the package of a routing API
+knows its kinds and fields. An undo needs no API, because an edit contains all that the undo takes
 (``harness.routing.edits``).
 """
 
@@ -23,7 +23,10 @@ MESH = "mesh"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Governing:
-    """The resources that decide about requests for a host: which route they take, and by which policy. None: none does."""
+    """The resources that decide about requests for a host. None: there is no such resource.
+
+    route: decides where requests go. policy: decides how proxies connect.
+    """
 
     route: Json | None
     policy: Json | None
@@ -31,11 +34,11 @@ class Governing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How the requests for a host are shared out to two arms.
+    """How the requests for a host are distributed to two arms.
 
-    host: of a service of ``namespace``. baseline, canary: the pod labels of the arms. canary_share: in (0, 1), or of
-    copies in (0, 1]. by: how requests are shared out. owner: the run's mark. arm_header: the response header that
-    tells which arm answered. test_headers: split only requests that carry these. arm_in_baggage: add ``harness.arm``
+    host: a service of ``namespace``. baseline, canary: the pod labels of the arms. canary_share: in (0, 1), or of
+    copies in (0, 1]. by: how requests are distributed. owner: the run's mark. arm_header: the response header that
+    tells which arm answered. test_headers: split only requests with these headers. arm_in_baggage: add ``harness.arm``
     to the W3C baggage of requests, all of which must carry some. gateway: that requests come through.
     """
 
@@ -54,9 +57,9 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteChange:
-    """What happens to requests on their way to a host. None: that stays as it is.
+    """What happens to requests on their way to a host. None leaves that part as it is.
 
-    delay_s: they wait so long. abort_status: they are answered with this status and not sent on. share: of the
+    delay_s: they wait for this time. abort_status: they are answered with this status and not forwarded. share: of the
     requests that wait or are answered, in (0, 1]. timeout_s: an answer that takes longer is cut off.
     """
 
@@ -68,10 +71,10 @@ class RouteChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChange:
-    """Other connections to a host: pools, outlier detection, balancing; they hold for every caller.
+    """A change of connections to a host: pools, outlier detection, balancing. It applies to every caller.
 
-    policy: the values to set, in the words of Istio's ``trafficPolicy``; the rest stays. pods: only connections to
-    the host's pods with exactly these labels; None means all of them.
+    policy: the values to set, in the terms of Istio's ``trafficPolicy``; other values stay. pods: only connections to
+    pods of the host with exactly these labels; None means all of them.
     """
 
     policy: JsonObject
@@ -83,10 +86,11 @@ Change: TypeAlias = RouteChange | PolicyChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """Where one injection goes. declared: what it does, with the callers and headers that the run has chosen.
+    """Where one injection goes.
 
-    namespace: of the host. owner: the run's mark. index: tells the run's injections apart. workload_labels: of the
-    host's pods, for a change in their own proxies.
+    declared: what it does, with the callers and headers that the run has chosen. namespace: of the host. owner: the
+    run's mark. index: identifies the injection within the run. workload_labels: of the host's pods, for a change in
+    their own proxies.
     """
 
     declared: Declared
@@ -98,30 +102,30 @@ class Aim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotExpressible:
-    """A routing API has no field for a change. why: in words, with what to do instead."""
+    """The answer of a routing API that has no field for a change. why: the reason, and what to do instead."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSelector:
-    """Pods with these labels; of one namespace, or of any where it is None."""
+    """Pods with these labels, of one namespace, or of any namespace if it is None."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     namespace: str | None = None
 
     def selects(self, labels: Mapping[str, str], namespace: str) -> bool:
-        """Whether a pod of ``namespace`` with these labels is one of them."""
+        """Return whether a pod of ``namespace`` with these labels is selected."""
         return self.labels.items() <= labels.items() and self.namespace in (None, namespace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Something that Envoy's configuration shows while an edit is in force, and not otherwise.
+    """Something that Envoy's configuration shows while an edit is in force, and only then.
 
-    part: of the configuration. name: of a route, of a filter, or ``subset|host`` of a cluster. pods: whose proxies
-    show it; empty means every pod's. fields: what the thing of that name contains, as Envoy writes it; empty
-    where its name alone is proof.
+    part: of the configuration. name: of a route, of a filter, or ``subset|host`` of a cluster. pods: whose proxies show
+    it; empty means every pod. fields: what the named thing contains, as Envoy writes it; empty if its name alone is
+    proof.
     """
 
     part: Literal["routes", "clusters", "listeners"]
@@ -130,7 +134,7 @@ class Trace:
     fields: JsonObject = field(default_factory=dict)
 
     def concerns(self, labels: Mapping[str, str], namespace: str) -> bool:
-        """Whether the proxy of a pod of ``namespace`` with these labels shows it."""
+        """Return whether the proxy of a pod of ``namespace`` with these labels shows it."""
         return not self.pods or any(pods.selects(labels, namespace) for pods in self.pods)
 
 
@@ -150,12 +154,12 @@ class Footprint:
 
     @property
     def has_routes(self) -> bool:
-        """Whether it is about routes, which must be gone before the subsets that they lead to."""
+        """Whether it contains routes, which must be gone before the subsets that they lead to."""
         return any(trace.part == "routes" for trace in self.traces)
 
 
 class RoutingApi(Protocol):
-    """One API that routes requests. A run reads the resources of its kinds, and must leave them as they were."""
+    """One API that routes requests. A run reads the resources of its kinds and must leave them as they were."""
 
     @property
     def name(self) -> str:
@@ -173,20 +177,23 @@ class RoutingApi(Protocol):
         ...
 
     def governing(self, resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Governing:
-        """What decides about requests for ``host``. Raises ResourceError where that is not certain."""
+        """Return what decides about requests for ``host``. Raises ResourceError if that is not certain."""
         ...
 
     def split(self, resources: Sequence[Json], split: Split) -> tuple[Edit, ...]:
-        """The edits that share out requests: make in order, undo in reverse.
+        """Return the edits that distribute requests; make them in this order and undo them in reverse.
 
-        Raises ResourceError for resources that cannot be split, naming what is in the way.
+        Raises ResourceError for resources that cannot be split, with the reason.
         """
         ...
 
     def change(self, resources: Sequence[Json], change: Change, aim: Aim) -> Edit | NotExpressible:
-        """The edit that makes ``change``. Raises ResourceError where it would hit nothing, others, or be ignored."""
+        """Return the edit that makes ``change``.
+
+        Raises ResourceError if it would hit nothing, hit others, or be ignored.
+        """
         ...
 
     def footprint(self, edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
-        """How the edit shows while it is in force. resource: as it is now, with or without the edit."""
+        """Return how the edit shows while it is in force. resource: as it is now, with or without the edit."""
         ...

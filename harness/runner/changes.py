@@ -1,4 +1,4 @@
-"""What a run changes in the mesh, and what it has seen of each change: in force, counted, reverted."""
+"""Make the changes of a run in the mesh, and record what was seen of each: in force, counted, reverted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Counted(NamedTuple):
 
 
 class Changes:
-    """Splits and faults of one run. Each change is a context manager, which reverts it on leaving and verifies that."""
+    """The split and the faults of one run. Each change is a context manager that reverts it and verifies that."""
 
     def __init__(self, mesh: Mesh, settings: Settings, timeline: Timeline, *, owner: str) -> None:
         """``owner`` is the run's mark, part of the name of everything that is inserted."""
@@ -52,7 +52,7 @@ class Changes:
 
     @contextmanager
     def split(self) -> Iterator[None]:
-        """Requests to the service under test are shared out to both arms, and answers are marked."""
+        """Distribute the requests for the service under test to both arms, and mark the answers, inside the block."""
         edits = self._steps.split(self._mesh.resources())
         what = "copies of {} for the canary" if self._settings.split_by is SplitBy.MIRROR else "{} to the canary"
         with self._changed(
@@ -62,7 +62,7 @@ class Changes:
 
     @contextmanager
     def inject(self, fault: Fault, *, phase: str) -> Iterator[None]:
-        """The fault is in force inside, and what it hit is counted."""
+        """Keep the fault in force inside the block, and count what it hits."""
         index = self._injected
         steps = self._steps.fault(fault, self._mesh.resources(), index)
         declared = self._steps.declared(fault, index)
@@ -74,7 +74,10 @@ class Changes:
             self._counted.append(_Counted(fault, declared, phase, live, before_removal, start, end))
 
     def fault_counts(self, end: Counts, samples: Samples) -> tuple[FaultCount, ...]:
-        """What each fault hit; ``end`` are the counts after the last answer, ``samples`` those of the whole run."""
+        """Return what each fault hit.
+
+        end: the counts after the last answer. samples: of the whole run.
+        """
         return tuple(
             row
             for counted in self._counted
@@ -91,7 +94,7 @@ class Changes:
         )
 
     def _own_shares(self, counted: _Counted, samples: Samples) -> dict[str, float] | None:
-        """Only where others are spared is a call that was not hit perhaps none of ours."""
+        """Return the run's part of the requests, if the requests of others are spared: those cannot be hit."""
         if self._arrangement.test_headers is None:
             return None
         start_s, end_s = (at - self._timeline.zero for at in (counted.start, counted.end))
@@ -106,7 +109,7 @@ class Changes:
             change.undo()
 
     def arms_by_version(self) -> dict[str, str]:
-        """The arm of each version label of the service under test."""
+        """Return the arm of each version label of the service under test."""
         versions = (self._settings.baseline.get("version", ""), self._settings.canary.get("version", ""))
         return dict(zip(versions, ARMS, strict=True))
 
@@ -127,7 +130,7 @@ class Changes:
 
 
 def arrangement_of(settings: Settings, mesh: Mesh, owner: str) -> Arrangement:
-    """Who the run is, and whose requests it may touch. Without real users every request is the run's own."""
+    """Return who the run is, and whose requests it may change; without real users every request is its own."""
     only_test_traffic = settings.real_users and settings.only_test_traffic
     return Arrangement(
         owner=owner,

@@ -1,4 +1,4 @@
-"""What the proxies counted: who called whom, and how many calls the fault hit."""
+"""Count with the proxies' counters: who called whom, and how many calls a fault hit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_VERSION = frozenset({"", "unknown", "latest"})
 
 
 def service_name(host: str) -> str:
-    """The short name of a service: ``ratings`` for ``ratings.shop.svc.cluster.local``."""
+    """Return the short name of a service: ``ratings`` for ``ratings.shop.svc.cluster.local``."""
     return host.split(".", maxsplit=1)[0].split(":", maxsplit=1)[0]
 
 
@@ -35,12 +35,11 @@ def fault_counts(
     arms: Mapping[str, str],
     own_shares: Mapping[str, float] | None = None,
 ) -> tuple[FaultCount, ...]:
-    """What the fault says that it hit while it was live, one row a caller; one empty row when there was no call.
+    """Return what the fault says that it hit, one row for each caller; one empty row if there was no call.
 
-    live, before_removal, end: counted when the fault was in force, just before it was removed, and after the run's last
-    answer. ``arms`` maps a version of the service under test to its arm. own_shares: of the work of each arm that is
-    the run's own (``own_shares``), where the fault hits test traffic only: calls of others cannot be hit, so they do
-    not count.
+    live, before_removal, end: counts when the fault was in force, just before it was removed, and after the run's last
+    answer. arms: the arm of each version of the service under test. own_shares: the run's own part of the work of each
+    arm (``own_shares``), if the fault hits test traffic only; calls of others cannot be hit, so they do not count.
     """
     nothing = FaultCount(
         phase=phase, fault=declared.text, host=declared.host, caller="", arm="", requests=0, hit=0, dose=declared.dose,
@@ -69,9 +68,9 @@ def fault_counts(
 def own_shares(
     sent: Mapping[str, int], live: Counts, before_removal: Counts, *, service: str, arms: Mapping[str, str]
 ) -> dict[str, float]:
-    """Which part of each arm's requests between two counts were the run's own; under the empty name, of all together.
+    """Return which part of each arm's requests between two counts were the run's own; the empty name is the total.
 
-    sent: the run's own, by arm. Calls that the arm made are taken to be the run's in the same part.
+    sent: the run's own requests, by arm. The same part of the calls that an arm made is attributed to the run.
     """
     arrived = dict.fromkeys(ARMS, 0)
     total = 0
@@ -87,15 +86,15 @@ def own_shares(
 
 
 def _part(own: int, arrived: int) -> float:
-    """A part of one within what the edges of the window explain counts as all."""
+    """Return the part; a difference that the edges of the window explain counts as all."""
     return 1.0 if own + max(2.0, 0.01 * arrived) >= arrived else own / arrived
 
 
 def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms: Mapping[str, str]) -> dict[str, int]:
-    """Requests from the load generator to each arm of the service, by arm.
+    """Return the requests from the load generator to each arm of the service, by arm.
 
-    Aborted ones, which proxies count without a version, go under the empty name; those that other
-    versions answered under ``other``.
+    Proxies count aborted requests without a version; they have the empty name. Requests that other versions answered
+    are counted as ``other``.
     """
     totals = dict.fromkeys((*ARMS, "", OTHER), 0)
     for sign, rows in ((1, end), (-1, start)):
@@ -111,7 +110,7 @@ def _arm(version: str, arms: Mapping[str, str]) -> str:
 
 
 def _rows(rows: Iterable[RequestCount], fault: Declared) -> list[RequestCount]:
-    """The calls to the fault's host, as those proxies counted them that carry the fault out."""
+    """Return the calls to the fault's host, as counted by the proxies that carry the fault out."""
     reporter = "destination" if fault.scope.side == "host" else "source"
     return [
         row
@@ -125,9 +124,9 @@ def _of(caller: tuple[str, str], rows: Counts, fault: Declared) -> Counts:
 
 
 def attributed(samples: Samples, proxy_requests: Mapping[str, int]) -> Samples:
-    """Requests without an answer carry no mark; give them to the arm at which the proxies counted just as many more.
+    """Attribute requests without an answer to the arm at which the proxies counted as many more.
 
-    Only where that is certain: one arm lacks exactly the unmarked requests, the other lacks none.
+    This is done only if it is certain: one arm lacks exactly the unmarked requests, and the other lacks none.
     """
     unmarked = samples.arm == UNKNOWN_ARM
     lacking = [proxy_requests.get(name, 0) - int((samples.arm == arm).sum()) for arm, name in enumerate(ARMS)]

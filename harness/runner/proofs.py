@@ -1,4 +1,4 @@
-"""Proofs: whether what a verdict rests on really happened. Pure functions of the record."""
+"""Proofs: check that what a verdict relies on really happened. Pure functions of the record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BLIND_S = 5.0
 
 
 def proofs(record: Record) -> tuple[Proof, ...]:
-    """Every proof of a run, those of the load generator excepted."""
+    """Return every proof of a run, except those of the load generator."""
     return (
         *_split(record),
         *_faults(record),
@@ -79,7 +79,10 @@ def _unknown_remedy(total: int, silent: int) -> str:
 
 
 def _faults(record: Record) -> Iterator[Proof]:
-    """The dose of each fault of the plan in each arm. Faults are told apart by their ids, never by their texts."""
+    """Yield the dose of each fault of the plan in each arm.
+
+    Faults are identified by their ids, never by their texts.
+    """
     planned = [phase.faults for phase in record.plan.phases if phase.kind is PhaseKind.FAULT]
     for text in sorted({text for texts in planned for text in texts}):
         counts = [count for count in record.fault_counts if count.fault == text]
@@ -119,7 +122,7 @@ def _unmeasured(name: str, why: str) -> Proof:
 
 
 def _condition(name: str, counts: list[FaultCount]) -> Proof:
-    """A condition has no dose: it is proven when calls met it. How many do in each arm is for the judge to compare."""
+    """Prove a condition, which has no dose: some call must have met it. The judge compares how many in each arm."""
     hit, requests = sum(count.hit for count in counts), sum(count.requests for count in counts)
     why = "; ".join(sorted({count.why for count in counts if count.state is HitState.NO_OCCASION}))
     silent = {"baseline", "canary"} - {count.arm for count in counts} if any(count.arm for count in counts) else set()
@@ -136,7 +139,7 @@ def _condition(name: str, counts: list[FaultCount]) -> Proof:
 
 
 def _empty(count: FaultCount) -> bool:
-    """Whether it only says that the fault was live and no call was counted."""
+    """Return whether the row only says that the fault was in force and no call was counted."""
     return count.declared is not None and not count.caller
 
 
@@ -161,7 +164,7 @@ def _dose(fault: str, counts: list[FaultCount], arm: str) -> Proof:
 
 
 def _undisturbed(record: Record) -> Iterator[Proof]:
-    """Only where somebody was seen to change the routes: what was measured then is of no known route."""
+    """Fail only if somebody else changed the routes: later measurements belong to an unknown route."""
     for event in record.events:
         if event.kind == "drift":
             yield Proof(
@@ -193,7 +196,7 @@ def _stall_s(event: Event) -> float:
 
 
 def _counted_alike(record: Record) -> Iterator[Proof]:
-    """Each sample was a request that the proxies saw, and the other way round."""
+    """Check that each sample was a request that the proxies saw, and the other way round."""
     if not record.proxy_requests:
         return
     proxies, total = record.proxy_requests, sum(record.proxy_requests.values())
@@ -221,7 +224,7 @@ def _touches_tests_only(record: Record) -> bool:
 
 
 def _server_side(record: Record) -> Iterator[Proof]:
-    """A Prometheus that the configuration names has series of both arms."""
+    """Check that a Prometheus in the configuration has series of both arms."""
     url = record.config.get("prometheus")
     if not url:
         return
@@ -239,14 +242,15 @@ def _rollback(record: Record) -> Iterator[Proof]:
     unverified = [rollback for rollback in record.rollbacks if not rollback.verified]
     before, after = (_by_identity(record.resources.get(stage, ())) for stage in ("before", "after"))
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    left = [*(f"{item.change}: {item.detail}" for item in unverified), *(f"{name} differs" for name in changed)]
     yield Proof(
         name="rollback",
         held=bool(record.rollbacks) and not unverified and not changed,
         expected=f"{len(record.rollbacks)} changes undone and seen to be gone, resources as before",
-        observed="; ".join([*(f"{item.change}: {item.detail}" for item in unverified), *(f"{name} differs" for name in changed)])
-        or ("all verified" if record.rollbacks else "no rollback was recorded"),
-        remedy="compare resources/before.yaml with resources/after.yaml in the bundle; harness restore undoes what is left",
-    )  # fmt: skip
+        observed="; ".join(left) or ("all verified" if record.rollbacks else "no rollback was recorded"),
+        remedy="compare resources/before.yaml with resources/after.yaml in the bundle; "
+        "harness restore undoes what is left",
+    )
 
 
 def _by_arm(counts: Mapping[str, int]) -> str:

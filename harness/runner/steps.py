@@ -1,4 +1,4 @@
-"""The one place that makes the steps of a run: a run, ``harness plan`` and ``harness inject`` all get theirs here."""
+"""Make the steps of a run, in one place for the run itself, ``harness plan`` and ``harness inject``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from harness.runner.counts import service_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:
-    """Who a run is, and whose requests it may touch.
+    """Who a run is, and whose requests it may change.
 
     owner: the run's mark. baseline, canary: pod labels of the arms. gateway: that load comes through, or ``mesh``.
-    workload_labels: by service, the pod labels that all of its versions share. only_test_traffic: touch only requests
-    that carry the run's W3C baggage. arm_in_baggage: add the arm to the baggage of requests. by_hand: a person injects
-    one fault, which hits every caller unless they name one; a run's faults hit the calls of the service under test.
+    workload_labels: by service, the pod labels that all of its versions share. only_test_traffic: change only requests
+    with the run's W3C baggage. arm_in_baggage: add the arm to the baggage of requests. by_hand: a person injects one
+    fault, which hits every caller unless they name one; a run's faults hit the calls of the service under test.
     """
 
     owner: str
@@ -41,29 +41,29 @@ class Arrangement:
 
     @property
     def test_headers(self) -> Mapping[str, StringMatch] | None:
-        """What tells the run's requests from those of real users, where only the run's are to be touched."""
+        """What identifies the run's requests, if only those may be changed."""
         return traffic_match(self.owner) if self.only_test_traffic else None
 
     @property
     def common_labels(self) -> dict[str, str]:
-        """Labels that both arms carry: they select the calls of the service under test."""
+        """The labels that both arms carry: they select the calls of the service under test."""
         return {key: value for key, value in self.baseline.items() if self.canary.get(key) == value}
 
 
 def traffic_match(owner: str) -> dict[str, StringMatch]:
-    """The header match that a run's own requests fulfil: their W3C baggage names the run."""
+    """Return the header match for the run's own requests: their W3C baggage names the run."""
     return {"baggage": {"regex": f"(.*,\\s*)?harness\\.run={owner}(\\s*[,;].*)?"}}
 
 
 class StepMaker:
-    """Makes the steps of one run, on top of whatever the resources are when it is asked."""
+    """Makes the steps of one run for the resources as they are when it is called."""
 
     def __init__(self, arrangement: Arrangement, world: World) -> None:
         """``world``: what the faults see of the mesh."""
         self._arrangement, self._world = arrangement, world
 
     def split(self, resources: Sequence[Json]) -> tuple[Edit, ...]:
-        """The edits that share out the requests for the service under test, and mark which arm answered."""
+        """Return the edits that distribute the requests for the service under test, and mark the answers."""
         run = self._arrangement
         split = Split(
             host=run.service,
@@ -80,9 +80,9 @@ class StepMaker:
         return self._world.routing.split(resources, split)
 
     def fault(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Step, ...]:
-        """The steps that inject ``fault`` on top of ``resources``. index: tells the run's injections apart.
+        """Return the steps that inject ``fault`` on top of ``resources``. index: identifies the injection in the run.
 
-        Raises UsageError for a fault that cannot be injected as asked, ResourceError where it would hit nothing.
+        Raises UsageError for a fault that cannot be injected as asked, ResourceError if it would hit nothing.
         """
         run = self._arrangement
         aim = Aim(
@@ -101,7 +101,7 @@ class StepMaker:
         return steps
 
     def declared(self, fault: Fault, index: int) -> Declared:
-        """What the fault does, with the callers and headers that the run has chosen."""
+        """Return what the fault does, with the callers and headers that the run has chosen."""
         said = fault.declared(f"{fault.kind}-{index}")
         if not said.is_fault or said.kind != fault.kind:
             taken = ", ".join(sorted(ARRANGEMENTS))
@@ -116,14 +116,19 @@ class StepMaker:
             and not self._arrangement.by_hand
         ):
             raise UsageError(
-                f"{said.text}: load reaches {self._arrangement.service} through the gateway {self._arrangement.gateway}, whose "
-                "own proxy would carry the fault out and cannot be asked what it hit: put it into the service's proxies "
+                f"{said.text}: load reaches {self._arrangement.service} through the gateway "
+                f"{self._arrangement.gateway}, whose "
+                "own proxy would carry the fault out and cannot be asked what it hit: put it into the service's "
+                "proxies "
                 "(inbound=True), or on a dependency"
             )
         return replace(said, scope=self._aimed(said.scope, on_itself=on_itself))
 
     def _aimed(self, scope: Scope, *, on_itself: bool) -> Scope:
-        """Whose calls are hit: the named caller's, else the service under test's, else (a fault on itself) everybody's."""
+        """Return the scope with the callers: the named one, else the service under test.
+
+        A fault on the service under test itself hits every caller.
+        """
         headers = self._arrangement.test_headers
         if scope.side == "host" or scope.every_caller:
             return replace(scope, headers=headers)
@@ -134,7 +139,7 @@ class StepMaker:
         return replace(scope, labels=self._arrangement.common_labels, headers=headers)
 
     def everything(self, faults: Sequence[Fault], resources: Sequence[Json]) -> tuple[tuple[Step, ...], ...]:
-        """The split and then each fault, every one on top of the ones before it."""
+        """Return the split and then each fault, every one on top of the ones before it."""
         namespace = self._arrangement.namespace
         changes: list[tuple[Step, ...]] = [self.split(resources)]
         for index, fault in enumerate(faults):
@@ -147,7 +152,7 @@ class StepMaker:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A world whose routes are as planned so far."""
+    """A world with the routes that have been planned so far."""
 
     world: World
     planned: Sequence[Json]

@@ -514,7 +514,7 @@ def test_without_a_controller_there_is_no_rollout(fake: FakeKubernetes, open_mes
     unseen = {**deployment("reviews-v3"), "status": {"replicas": 0}}
     fake.put(unseen)
     with open_mesh() as mesh:
-        _refusal(mesh, split(mesh), "no controller has seen", MeshError)
+        _refusal(mesh, split(mesh), "no controller has processed", MeshError)
         fake.object("Deployment", "reviews-v3")["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
         with mesh.changed(split(mesh), name="split"):
             pass

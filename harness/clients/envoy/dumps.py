@@ -11,7 +11,10 @@ _FIRST_VALUES = frozenset({"ROUND_ROBIN", "STATIC"})
 
 
 def contains(found: Json, wanted: JsonValue) -> bool:
-    """Whether ``found`` has all that is wanted. Envoy leaves out fields that are zero, and writes durations its way."""
+    """Return whether ``found`` has all that is wanted.
+
+    Envoy omits fields that are zero, and writes durations in its own form.
+    """
     if isinstance(wanted, dict):
         return all(contains(message_field(found or {}, name), value) for name, value in wanted.items())
     if isinstance(wanted, list):
@@ -23,7 +26,7 @@ def contains(found: Json, wanted: JsonValue) -> bool:
 
 
 def message_field(message: Json, name: str) -> Json | None:
-    """A field of a message: Envoy writes its name as the protocol has it, istiod in camel case."""
+    """Return a field of a message: Envoy writes its name as the protocol does, istiod in camel case."""
     first, *rest = name.split("_")
     return message.get(name, message.get(first + "".join(word.title() for word in rest)))
 

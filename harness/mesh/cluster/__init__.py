@@ -1,4 +1,4 @@
-"""The cluster mesh: the same Istio resources as on the local one, given to the Kubernetes API."""
+"""The cluster mesh sends edits of Istio resources to the Kubernetes API; the local mesh accepts the same edits."""
 
 from harness.mesh.cluster.arms import with_fresh_arms
 from harness.mesh.cluster.factory import open_cluster_mesh

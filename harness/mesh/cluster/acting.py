@@ -1,4 +1,4 @@
-"""Actions on a cluster's objects that are no edit: what each verb needs, how it is done, seen, and reverted."""
+"""Carry out actions on objects of a cluster, verify them and revert them; each verb needs its own rights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ _PAUSE_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Doer:
-    """One verb. rights: that it needs. do: carries it out; idempotent. is_done: whether the cluster shows it."""
+    """One verb.
+
+    rights: what it needs. do: carries it out, and may be repeated. is_done: returns whether the cluster shows the
+    result.
+    """
 
     rights: tuple[Right, ...]
     do: Callable[[Kubernetes, Act, float], None]
@@ -28,18 +32,21 @@ class _Doer:
 
 
 def rights_for_action(action: Action) -> tuple[Right, ...]:
-    """What the action and its undo take. Raises UsageError for a verb or target that a cluster does not have."""
+    """Return the rights that the action and its undo need.
+
+    Raises UsageError for a verb or a target that a cluster does not have.
+    """
     acts = [action.act, *([] if action.undo is None else [action.undo])]
     return tuple(right for act in acts for right in _doer(act).rights)
 
 
 def carry_out(kube: Kubernetes, act: Act, *, patience_s: float) -> None:
-    """Do it; doing it twice is the same as once. Raises MeshError when the target is another object by now."""
+    """Carry out an act; repeating it changes nothing. Raises MeshError if the target has become another object."""
     _doer(act).do(kube, act, patience_s)
 
 
 def require_done(kube: Kubernetes, act: Act, *, within_s: float, still: Callable[[], None] | None = None) -> str:
-    """Wait until the cluster shows it, and say so. Raises MeshError after ``within_s`` seconds."""
+    """Wait until the cluster shows the result, and say so. Raises MeshError after ``within_s`` seconds."""
     give_up = time.monotonic() + within_s
     while not _doer(act).is_done(kube, act):
         if time.monotonic() > give_up:
@@ -51,7 +58,7 @@ def require_done(kube: Kubernetes, act: Act, *, within_s: float, still: Callable
 
 
 def require_healed(kube: Kubernetes, action: Action, namespace: str) -> None:
-    """Wait until every Deployment is settled again. Raises MeshError when the time that healing may take is over."""
+    """Wait until every Deployment is settled again. Raises MeshError if healing takes longer than the action allows."""
     give_up = time.monotonic() + (action.heals_within_s or 0.0)
     while True:
         try:
@@ -67,7 +74,7 @@ def require_healed(kube: Kubernetes, action: Action, namespace: str) -> None:
 
 
 def left_of_action(kube: Kubernetes, action: Action) -> str:
-    """What of an action is not reverted, in words; empty when nothing is."""
+    """Return what of an action has not been reverted, or an empty string."""
     if action.undo is None or _doer(action.undo).is_done(kube, action.undo):
         return ""
     return f"{action.label}: not reverted"
@@ -86,7 +93,7 @@ def _scale(kube: Kubernetes, act: Act, patience_s: float) -> None:
 
 
 def _scaled(act: Act, found: Json | None) -> Json | None:
-    """The Deployment with the replicas asked for, but only where it has those that were expected: else it is another's."""
+    """Return the Deployment with the new number of replicas, unless somebody else has changed that number."""
     if found is None:
         return None
     if found["spec"].get("replicas", 1) != act.args["from"]:
@@ -95,7 +102,7 @@ def _scaled(act: Act, found: Json | None) -> Json | None:
 
 
 def _is_scaled(kube: Kubernetes, act: Act) -> bool:
-    """Done, or somebody else scales it meanwhile, whose affair it is then."""
+    """Return whether the replicas are set, or somebody else has set other ones, which we leave alone."""
     found = kube.get(act.target.kind, act.target.namespace, act.target.name)
     if found is None or found["spec"].get("replicas", 1) not in (act.args["replicas"], act.args["from"]):
         return True

@@ -1,8 +1,8 @@
-"""A fresh baseline beside a fresh canary: two Deployments alike in everything but the build.
+"""Create a fresh baseline next to a fresh canary: two Deployments that differ only in the build.
 
-The running build has warm caches and old pods; comparing a new Deployment with it would find differences
-that are none of the build's. Both arms are copies with the canary's replicas and resources, made at the same
-time. They differ from what they copy by their ``version``, so that no existing subset leads to them.
+The running build has warm caches and old pods, so a comparison with a new Deployment would show differences that the
+build does not cause. Both arms are copies with the canary's replicas and resources, created at the same time. Their
+``version`` label differs from that of the originals, so that no existing subset selects them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ ARMS = ("baseline", "canary")
 
 
 def fresh_version(arm: str) -> str:
-    """The ``version`` label of a fresh arm."""
+    """Return the ``version`` label of a fresh arm."""
     return f"harness-{arm}"
 
 
 def with_fresh_arms(config: Config) -> Config:
-    """The configuration with the fresh arms as the versions that are compared; what they copy stays known."""
+    """Return the configuration with the fresh arms as the versions to compare; it keeps what they are copied from."""
     if config.cluster.copied:
         return config
     service = config.services[config.service]
@@ -58,9 +58,9 @@ def fresh_arm_edits(
     canary: Mapping[str, str],
     owner: str,
 ) -> tuple[Edit, ...]:
-    """The edits that create both arms. baseline, canary: pod labels of the builds that are copied.
+    """Return the edits that create both arms.
 
-    Raises ResourceError unless exactly one Deployment has each.
+    baseline, canary: pod labels of the builds to copy. Raises ResourceError unless exactly one Deployment has each.
     """
     model = _deployment(deployments, canary, "canary")
     sources = zip(ARMS, (_deployment(deployments, baseline, "baseline"), model), strict=True)
@@ -85,7 +85,7 @@ def _edit(arm: str, source: Json, model: Json, service: str, namespace: str, own
 
 
 def _copy_resources(spec: Json, model: Json) -> None:
-    """Each container gets the resources of the canary's container of the same name."""
+    """Give each container the resources of the canary's container of the same name."""
     wanted = {item["name"]: item.get("resources", {}) for item in model["template"]["spec"].get("containers", ())}
     for container in spec["template"]["spec"].get("containers", ()):
         if container["name"] in wanted:
@@ -93,7 +93,7 @@ def _copy_resources(spec: Json, model: Json) -> None:
 
 
 def runs(deployment: Json, labels: Mapping[str, str]) -> bool:
-    """Whether a Deployment that is no copy of ours makes pods with these labels."""
+    """Return whether a Deployment that is not one of our copies creates pods with these labels."""
     theirs = deployment["spec"]["template"]["metadata"].get("labels") or {}
     return labels.items() <= theirs.items() and OWNER_LABEL not in (deployment["metadata"].get("labels") or {})
 

@@ -15,7 +15,10 @@ from harness.model.cluster import ClusterSettings
 
 
 def connected(settings: ClusterSettings, folder: Path | None, *, tell: Callable[[str], None] = ignore) -> Kubernetes:
-    """The API server of the settings; every change is written to ``audit.jsonl`` in ``folder``, and told in a line."""
+    """Return the API server of the settings.
+
+    Every change is written to ``audit.jsonl`` in ``folder``, and passed to ``tell`` as one line.
+    """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -31,7 +34,7 @@ def connected(settings: ClusterSettings, folder: Path | None, *, tell: Callable[
 
 
 def made_by() -> str:
-    """Who runs this, and where."""
+    """Return the user and the host that run this process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Kubernetes Events on the objects that are changed, for whoever wonders with ``kubectl describe``."""
+"""Write Kubernetes Events on the objects that are changed, which ``kubectl describe`` shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from harness.model.json import Json
 
 
 def note_on(kube: Kubernetes, resource: Json, *, reason: str, message: str) -> None:
-    """Write an Event on ``resource``. It is a courtesy: one that cannot be written stops nothing, the audit log has it."""
+    """Write an Event on ``resource``.
+
+    A failure to write it is ignored, because the audit log has the change.
+    """
     metadata, at = resource["metadata"], kube.now()
     event = {
         "apiVersion": "v1",

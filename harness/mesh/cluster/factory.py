@@ -28,9 +28,9 @@ from harness.routing import routing_api
 
 @contextmanager
 def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
-    """The mesh of the configuration's namespace; ``folder`` takes the journal and the audit log.
+    """Open the mesh of the configuration's namespace; ``folder`` receives the journal and the audit log.
 
-    Raises UsageError for a cluster or namespace that may not be used, MeshError for what a dead run left.
+    Raises UsageError for a cluster or a namespace that must not be used, and MeshError if a dead run has left changes.
     """
     with opened(config.cluster, config.namespace, folder=folder, tell=_tell) as mesh:
         if not config.cluster.copied:
@@ -53,7 +53,7 @@ def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
 def opened(
     settings: ClusterSettings, namespace: str, *, folder: Path, tell: Callable[[str], None]
 ) -> Iterator[ClusterMesh]:
-    """As ``open_cluster_mesh``, from the settings themselves. tell: told of what a person should know meanwhile."""
+    """Open the mesh as ``open_cluster_mesh`` does, from settings. tell: receives messages for people."""
     with closing(connected(settings, folder)) as kube:
         limits.require_meant(kube.context, namespace, settings)
         require_basics(kube, namespace, settings, routing_api().kinds)
@@ -87,7 +87,7 @@ def _mesh(
 
 
 def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
-    """Raise MeshError while the namespace holds changes of a run that is dead."""
+    """Raise MeshError while the namespace contains changes of a dead run."""
     dead = [
         (change, reason)
         for change in journalled(kube, namespace)
@@ -104,14 +104,15 @@ def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
 
 
 def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], None]) -> None:
-    """Say so when nobody in the cluster would put things back should this process be killed."""
+    """Say so if no reaper would revert the changes after this process is killed."""
     try:
         reapers = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] == REAPER]
     except ClusterForbidden:
-        return  # the rights are asked for, all at once, before anything is changed
+        return  # all missing rights are reported together before anything is changed
     if not any((item.get("status") or {}).get("availableReplicas") for item in reapers):
         tell(
-            f"no reaper runs in namespace {namespace}: what a killed run leaves stays until harness restore; "
+            f"no reaper runs in namespace {namespace}: changes of a killed run stay until harness restore reverts "
+            f"them; "
             f"install it with kubectl apply -k deploy/reaper -n {namespace}"
         )
 

@@ -1,7 +1,8 @@
-"""The cluster mesh: edits sent to the Kubernetes API, proven in the sidecars, undone whatever happens.
+"""The cluster mesh: it sends edits to the Kubernetes API, proves them in the sidecars and always reverts them.
 
-The order is what makes it safe: limits and dry runs, journal (disk, then cluster), sign of life, edit, proof;
-and backwards: undo, proof, journal closed. A change is undone from the journal by whoever comes next.
+The order makes it safe. First it checks limits and sends dry runs, then it writes the journal (to disk, then to the
+cluster), starts the heartbeat, makes the edits and proves them. An undo proves that the edits are gone before it closes
+the journal. If this process dies, the watchdog, the reaper or ``harness restore`` reverts the change from the journal.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ClusterChange:
-    """A change that is live in the cluster; ``rollback`` is None until it has been undone.
+    """A change that is live in the cluster; ``rollback`` is None until it has been reverted.
 
-    trouble: of the undo, until it has been raised. lock: held while it is undone.
+    trouble: what went wrong in the undo, until it has been raised. lock: held during the undo.
     """
 
     change: JournalEntry
@@ -80,9 +81,10 @@ class ClusterMesh:
         tell: Callable[[str], None],
         watchdog: Watchdog | None = None,
     ) -> None:
-        """Use ``open_cluster_mesh``. routing: the API that routes requests there. made_by: who and where, for the journal. tell: told of what takes long.
+        """Call ``open_cluster_mesh`` instead.
 
-        watchdog: puts things back when this process dies.
+        routing: the API that routes requests. made_by: user and host, for the journal. tell: receives messages about
+        slow steps. watchdog: reverts everything if this process dies.
         """
         self._kube, self._namespace, self._settings, self._watchdog = kube, namespace, settings, watchdog
         self._made_by, self._tell = made_by, tell
@@ -101,18 +103,18 @@ class ClusterMesh:
         self._number = 0
 
     def resources(self, kind: str = "") -> tuple[Json, ...]:
-        """The objects of a kind in the namespace as they are now; by default those that route requests, without bookkeeping."""
+        """Return the objects of a kind in the namespace; by default those that route requests, without bookkeeping."""
         if kind:
             return self._kube.list(kind, self._namespace)
         return plain_resources(self._kube, self._namespace, self.routing.kinds)
 
     @contextmanager
     def changed(self, steps: Sequence[Step], *, name: str) -> Iterator[ClusterChange]:
-        """Carry out the steps and prove them in every sidecar they concern; revert them on leaving, and prove that too.
+        """Carry out the steps and prove them in every sidecar that they concern; on exit, revert and prove that.
 
-        Raises UsageError beyond the limits, ClusterError when the API server refuses (before anything is
-        changed, as far as dry runs can tell), MeshError when the steps are not in force in time, and
-        RollbackError with the commands to revert by hand what could not be reverted.
+        Raises UsageError beyond the limits; ClusterError if the API server rejects a step, if possible before anything
+        is changed, because dry runs are sent first; MeshError if the steps are not in force in time; and RollbackError,
+        with the commands that revert what is left, if the undo fails.
         """
         live = self._planned(steps, name)
         live.undo = partial(self._end, live)
@@ -123,11 +125,11 @@ class ClusterMesh:
             finally:
                 self._leave(live)
         finally:
-            # Reached with the undo still to do only when Ctrl-C came in the instant before it was kept waiting.
+            # The undo is still to do here only if Ctrl-C came in the instant before interrupts were deferred.
             self._leave(live)
 
     def entry(self) -> Entry:
-        """Where load goes, as ``cluster.url`` says. Raises UsageError without it."""
+        """Return where load is sent: ``cluster.url``. Raises UsageError if it is not set."""
         if self._settings.url is None:
             raise UsageError(
                 "cluster.url in harness.yaml: expected the URL at which load reaches the entry service, found nothing; "
@@ -136,11 +138,14 @@ class ClusterMesh:
         return Entry(url=self._settings.url, headers=dict(self._settings.headers))
 
     def request_counts(self) -> tuple[RequestCount, ...]:
-        """What the sidecars have counted as callers since they started."""
+        """Return what the sidecars have counted since they started."""
         return self._proxies.request_counts([step for live in self._live for step in live.change.steps])
 
     def check(self) -> None:
-        """Raise MeshGuard when time is over or somebody stops it, MeshDrift when a change drifted or the run counts as dead."""
+        """Raise MeshGuard if the time is over or the kill switch is engaged, MeshDrift if a change drifted.
+
+        A run that counts as dead has drifted too, because its changes are being reverted.
+        """
         limits.require_no_kill_switch(self._kube, self._namespace)
         for beat in list(self._beats.values()):
             beat.check()
@@ -156,7 +161,7 @@ class ClusterMesh:
             self._restarts.check()
 
     def close(self) -> None:
-        """End the signs of life. Every change has been left by then."""
+        """Stop the heartbeats. Every change has been reverted by then."""
         with deferred_interrupts():
             for owner, beat in self._beats.items():
                 try:
@@ -169,7 +174,7 @@ class ClusterMesh:
                 self._watchdog.end()
 
     def _planned(self, steps: Sequence[Step], name: str) -> ClusterChange:
-        """Everything that can be known to go wrong goes wrong here, with nothing changed."""
+        """Make every check that can fail before anything is changed."""
         if not steps:
             raise UsageError(f"{name}: expected at least one step, found none")
         limits.require_no_kill_switch(self._kube, self._namespace)
@@ -188,7 +193,7 @@ class ClusterMesh:
         return ClusterChange(change=change)
 
     def _require_possible(self, steps: Sequence[Step]) -> None:
-        """Check that we may carry out and revert the steps, that no controller overwrites them, and that dry runs pass."""
+        """Check rights, controllers that would overwrite the steps, and dry runs, before anything is changed."""
         edits = [step for step in steps if isinstance(step, Edit)]
         acting = {right for step in steps if isinstance(step, Action) for right in rights_for_action(step)}
         needed = {*rights_for(edits, self._settings), *acting} - self._granted
@@ -212,7 +217,7 @@ class ClusterMesh:
             )
             new = () if written is None else self._new_warnings(found, written.warnings)
             if new and place[0] == "Deployment":
-                # A copy is warned of as its original is, for instance for its pod security.
+                # A copy causes the warnings of its original, for instance about pod security.
                 self._tell(f"{mine[0].label}: {'; '.join(new)}")
             elif new:
                 raise MeshError(f"{mine[0].label}: the API server warns, so nothing is changed: {'; '.join(new)}")
@@ -229,7 +234,7 @@ class ClusterMesh:
         self._live.append(live)
         self._journal.will_make(change)
         for step in change.steps:
-            # A run that counts as dead by now must not change anything more.
+            # A run that counts as dead by now must not change anything else.
             self._beats[change.owner].require()
             said = self._carry_out(live, step)
             live.proof = "; ".join(part for part in (live.proof, said) if part)
@@ -239,7 +244,7 @@ class ClusterMesh:
             )
 
     def _carry_out(self, live: ClusterChange, step: Step) -> str:
-        """Carry out one step, and say how it was seen to be in force."""
+        """Carry out one step, and return how it was seen to be in force."""
         change, still = live.change, partial(self._require_going_on, live.change.owner)
         if isinstance(step, Action):
             still()
@@ -251,7 +256,7 @@ class ClusterMesh:
         return self._prove(step, still=still)
 
     def _write(self, live: ClusterChange, edit: Edit) -> Written | None:
-        """Make one edit, unless the change has been ended meanwhile; nobody looks for drift in between."""
+        """Make one edit, unless the change has ended meanwhile. The lock keeps the drift check out in between."""
         with self._writing:
             self._require_going_on(live.change.owner)
             written, before = self._kube.change(
@@ -267,7 +272,7 @@ class ClusterMesh:
             return written
 
     def _leave(self, live: ClusterChange) -> None:
-        """Undo what has not been undone. Raises RollbackError, once, when that did not do."""
+        """Revert what has not been reverted. Raises RollbackError, once, if that failed."""
         with deferred_interrupts():
             self._undo(live)
             trouble, live.trouble = live.trouble, ""
@@ -275,7 +280,7 @@ class ClusterMesh:
                 raise RollbackError(trouble)
 
     def _end(self, live: ClusterChange) -> None:
-        """Undo from outside of the block: the run is over, so what another thread is making or waiting for is given up."""
+        """Revert the change from outside of its block; another thread that is still making the change gives up."""
         self._over.add(live.change.owner)
         self._undo(live)
 
@@ -284,7 +289,7 @@ class ClusterMesh:
             raise MeshGuard(f"run {owner}: was ended while a change was being made")
 
     def _undo(self, live: ClusterChange) -> None:
-        """From any thread; the second one waits for the first."""
+        """Revert the change from any thread; a second caller waits for the first."""
         with live.lock:
             if live.rollback is not None or live not in self._live:
                 return
@@ -300,7 +305,7 @@ class ClusterMesh:
                 self._drift.undone(change.edits, others=others)
 
     def _trouble_undoing(self, change: JournalEntry) -> str:
-        """Undo, and say what is left of the change, or nothing."""
+        """Revert the change, and return what is left of it, or an empty string."""
         slow: list[str] = []
 
         def settle(edit: Edit) -> None:
@@ -321,15 +326,16 @@ class ClusterMesh:
 
     def _note_restored(self, change: JournalEntry) -> None:
         for edit in change.edits:
-            with suppress(ClusterError):  # a courtesy, as every note is
+            with suppress(ClusterError):  # an Event is optional
                 found = self._kube.get(*edit.place)
                 if found is not None:
                     note_on(self._kube, found, reason="Restored", message=f"{change.name} (run {change.owner})")
 
     def _prove(self, edit: Edit, *, still: Callable[[], None] | None = None) -> str:
-        """The edit is in every proxy it concerns (still: raises when that is no longer wanted), or without it gone from them.
+        """Wait until the edit is in every proxy that it concerns or, without ``still``, until it is gone from them.
 
-        Returns how that was seen. A gateway's proxy is asked by its behaviour.
+        still: raises when the change is no longer wanted. Returns how it was seen. The proxy of a gateway cannot be
+        asked, so its answers are checked.
         """
         there, within_s = still is not None, self._settings.live_within_s
         if edit.kind == "Deployment":
@@ -346,7 +352,7 @@ class ClusterMesh:
             asked = self._proxies.require(edit.label, shown, there=there, within_s=within_s, still=still)
             behaved = self._behaves(edit, shown, there=there) if shown.has_routes else ""
             return f"{edit.label}: in {asked} proxies" + (f", {behaved}" if behaved else "")
-        self.entry()  # without it the settings are wrong
+        self.entry()  # raises if the settings name no entry
         probe = probe_of(self._settings, edit.owner)
         if probe is None:
             return ""
@@ -356,7 +362,7 @@ class ClusterMesh:
         return footprint(edit, self._kube.get(*edit.place), namespace=self._namespace)
 
     def _behaves(self, edit: Edit, shown: Footprint, *, there: bool) -> str:
-        """What answers at the entry say of an edit that the sidecars have, or have lost."""
+        """Return what answers at the entry show of an edit that the sidecars have, or no longer have."""
         place = edit.place
         probe = probe_of(self._settings, edit.owner)
         if ARM_MARK not in shown.marks:
@@ -387,7 +393,7 @@ class ClusterMesh:
 
 
 def plain_resources(kube: Kubernetes, namespace: str, kinds: Sequence[str]) -> tuple[Json, ...]:
-    """The resources of some kinds in a namespace, without bookkeeping."""
+    """Return the resources of some kinds in a namespace, without bookkeeping."""
     return tuple(_plain(item) for kind in kinds for item in kube.list(kind, namespace))
 
 

@@ -1,4 +1,4 @@
-"""What a run would change, sent as dry runs only: differences, whom it hits, missing rights, warnings."""
+"""Find out with dry runs what a run would change: differences, whom faults hit, missing rights, warnings."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from harness.routing.port import Footprint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What making some changes would do.
+    """What some changes would do.
 
-    diffs: unified. pods: whose proxies change. hit: whom faults hit, a line a host. rights: with whether we have each.
-    trouble: what is in the way.
+    diffs: unified diffs. pods: whose proxies change. hit: whom the faults hit, one line for each host. rights: each
+    with whether we have it. trouble: what prevents the run.
     """
 
     diffs: tuple[str, ...]
@@ -44,10 +44,10 @@ class Plan:
 def plan_changes(
     kube: Kubernetes, namespace: str, settings: ClusterSettings, changes: Sequence[Sequence[Step]]
 ) -> Plan:
-    """What making the changes one after the other would do; each was planned on top of the ones before.
+    """Find out what the changes would do one after the other; each was made on top of the ones before.
 
-    Sends reads, access reviews and dry runs. A resource that an earlier change makes cannot be tried out for
-    a later one beyond its own dry run, so all edits of a resource are tried together.
+    Sends reads, access reviews and dry runs. A dry run does not create a resource, so a later edit of it cannot be
+    tried alone; all edits of a resource are tried together.
     """
     steps = [step for change in changes for step in change]
     edits = [step for step in steps if isinstance(step, Edit)]
@@ -55,7 +55,7 @@ def plan_changes(
     needed = (*rights_for(edits, settings), *(right for action in actions for right in rights_for_action(action)))
     missing = set(missing_rights(kube, namespace, needed))
     trouble = [f"right missing: {right}" for right in needed if right in missing]
-    diffs = []
+    diffs: list[str] = []
     for step in (
         lambda: limits.require_cluster(kube, namespace, settings),
         lambda: limits.require_no_kill_switch(kube, namespace),
@@ -64,18 +64,9 @@ def plan_changes(
     ):
         trouble += _trouble(step)
     for place in dict.fromkeys(edit.place for edit in edits):
-        mine = [edit for edit in edits if edit.place == place]
-        before = kube.get(*place)
-        if before is not None:
-            trouble += _trouble(lambda before=before: require_unowned(before, allowed=settings.owners))
-        try:
-            after = _all(mine, before)
-            diffs.append(_diff(mine[0].label, before, after))
-            written = kube.create(after, dry_run=True) if before is None else kube.replace(after, dry_run=True)
-            old = () if before is None else kube.replace(before, dry_run=True).warnings
-            trouble += [f"{mine[0].label}: warning: {text}" for text in limits.new_warnings(old, written.warnings)]
-        except HarnessError as error:
-            trouble.append(str(error))
+        diff, found = _tried(kube, [edit for edit in edits if edit.place == place], settings)
+        diffs += diff
+        trouble += found
     proxies = Proxies(kube, namespace, settings)
     shown = {edit.label: footprint(edit, kube.get(*edit.place), namespace=namespace) for edit in edits}
     pods = _concerned(proxies, [each for each in shown.values() if each.has_routes])
@@ -90,8 +81,25 @@ def plan_changes(
     )
 
 
+def _tried(kube: Kubernetes, edits: Sequence[Edit], settings: ClusterSettings) -> tuple[list[str], list[str]]:
+    """Return the diff of one resource with its edits, and what prevents them."""
+    label, before = edits[0].label, kube.get(*edits[0].place)
+    diffs, trouble = [], []
+    if before is not None:
+        trouble += _trouble(lambda: require_unowned(before, allowed=settings.owners))
+    try:
+        after = _all(edits, before)
+        diffs.append(_diff(label, before, after))
+        written = kube.create(after, dry_run=True) if before is None else kube.replace(after, dry_run=True)
+        old = () if before is None else kube.replace(before, dry_run=True).warnings
+        trouble += [f"{label}: warning: {text}" for text in limits.new_warnings(old, written.warnings)]
+    except HarnessError as error:
+        trouble.append(str(error))
+    return diffs, trouble
+
+
 def _concerned(proxies: Proxies, shown: Sequence[Footprint]) -> list[str]:
-    """Names of the pods whose proxies get other routes."""
+    """Return the names of the pods whose proxies get other routes."""
     names = [pod["metadata"]["name"] for each in shown for pod in proxies.concerned(each)]
     return list(dict.fromkeys(names))
 

@@ -44,7 +44,7 @@ class _RouteTable(TypedDict):
 
 
 def require_live(envoy: Envoy, snapshot: Snapshot) -> None:
-    """Raise MeshError unless Envoy serves ``snapshot``: its routes with their faults and timeouts, its clusters' policies."""
+    """Raise MeshError unless Envoy serves ``snapshot``: routes with their faults and timeouts, and clusters."""
     live = envoy.admin.route_tables()
     for name, table in snapshot.tables.items():
         found = _outline(live[name]) if name in live else []

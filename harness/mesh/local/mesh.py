@@ -99,7 +99,7 @@ class LocalMesh:
         return warnings(self._resources, namespace=self.namespace)
 
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
-        """Return the objects of a kind as they are now: by default the Istio resources, else the services' processes."""
+        """Return the objects of a kind as they are now: by default the Istio resources; also the processes."""
         if not kind:
             return self._resources
         if kind == PROCESS:

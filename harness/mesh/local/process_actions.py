@@ -1,4 +1,4 @@
-"""Actions on the processes of a local mesh: pause and resume, stop and start."""
+"""Act on the processes of a local mesh: pause and resume, stop and start."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Services(Protocol):
 
     @property
     def processes(self) -> Mapping[str, Process]:
-        """Those that run, by workload."""
+        """The running processes, by workload."""
         ...
 
     def stop_one(self, name: str) -> None:
-        """End the process of a workload; its death is no news then."""
+        """End the process of a workload on purpose; it is not missed then."""
         ...
 
     def start_one(self, name: str) -> None:
@@ -36,14 +36,14 @@ class Services(Protocol):
 
 
 class ProcessActions:
-    """Carries out actions on the processes of some services; without services there is nothing to act on."""
+    """Carries out actions on the processes of some services."""
 
     def __init__(self, services: Services | None, namespace: str) -> None:
-        """namespace: of the mesh, which its processes count as part of."""
+        """services: whose processes can be acted on; None: there are none. namespace: of the mesh."""
         self._services, self._namespace = services, namespace
 
     def resources(self) -> tuple[JsonObject, ...]:
-        """The processes as objects; their uid is the process id with its start time."""
+        """Return the processes as objects; the uid is the process id with its start time."""
         found = {} if self._services is None else dict(self._services.processes)
         return tuple(
             {
@@ -64,7 +64,7 @@ class ProcessActions:
         self._process(action.act)
 
     def carry_out(self, act: Act) -> str:
-        """Do it, and say what was seen. Raises MeshError when the target is gone or does not follow."""
+        """Carry out an act, and return what was seen. Raises MeshError if the target is gone or does not react."""
         services = self._known()
         if act.verb is Verb.START:
             if act.target.name not in services.processes:
@@ -82,7 +82,7 @@ class ProcessActions:
         return f"{act.target.name} is {'paused' if act.verb is Verb.PAUSE else 'running'}"
 
     def left(self, action: Action) -> str:
-        """What of an action is not reverted, in words; empty when nothing is."""
+        """Return what of an action is not reverted, or an empty string."""
         name = action.act.target.name
         process = self._known().processes.get(name)
         if process is None or not _is_alive(process):
@@ -112,7 +112,7 @@ def _uid(process: Process) -> str:
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
-    """To the process and all that it started: a command is the leader of a group of its own."""
+    """Send a signal to the process and all that it started, which form a process group."""
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError) as error:

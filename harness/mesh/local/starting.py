@@ -65,7 +65,8 @@ def open_local_mesh(
     """Start the proxies of a mesh; its services run, or will run, at the endpoints of ``topology``.
 
     folder: where configurations, logs and the journal are written. entry: the service that receives the load.
-    check: called to raise an error when a service has died. services: whose processes faults may act on. Raises ResourceError, EnvoyError or PortError.
+    check: called to raise an error when a service has died. services: whose processes actions may act on.
+    Raises ResourceError, EnvoyError or PortError.
     """
     check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"

@@ -1,4 +1,4 @@
-"""Istio as a routing API: VirtualServices route requests, DestinationRules say how to connect."""
+"""Istio as a routing API: VirtualServices route requests, and DestinationRules define how proxies connect."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class IstioRouting:
     objects = OBJECTS
 
     def governing(self, resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Governing:
-        """The VirtualService and the DestinationRule of a host."""
+        """Return the VirtualService and the DestinationRule of a host."""
         return Governing(
             route=governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway),
             policy=governing.destination_rule(resources, host=host, namespace=namespace),
         )
 
     def split(self, resources: Sequence[Json], split: Split) -> tuple[Edit, ...]:
-        """The edits that send requests to both arms; the DestinationRule's comes first."""
+        """Return the edits that send requests to both arms; the edit of the DestinationRule comes first."""
         return split_edits(resources, **{field.name: getattr(split, field.name) for field in fields(Split)})
 
     def change(self, resources: Sequence[Json], change: Change, aim: Aim) -> Edit | NotExpressible:
-        """The edit of a VirtualService or a DestinationRule, or an EnvoyFilter for the called side's proxies."""
+        """Return the edit of a VirtualService or DestinationRule, or an EnvoyFilter for the called side's proxies."""
         if isinstance(change, PolicyChange):
             return policy_edit(resources, change, aim)
         if aim.declared.scope.side == "host":
@@ -44,5 +44,5 @@ class IstioRouting:
         return route_edit(resources, change, aim)
 
     def footprint(self, edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
-        """Routes, clusters and filters that Envoy has while the edit is in force."""
+        """Return the routes, clusters and filters that Envoy has while the edit is in force."""
         return footprint(edit, resource, namespace=namespace)

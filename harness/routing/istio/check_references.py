@@ -1,4 +1,4 @@
-"""What does not fit together in several resources: unknown hosts, subsets and ports, and two owners of one host."""
+"""Find contradictions between resources: unknown hosts, subsets and ports, and two owners of one host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Found: TypeAlias = tuple[Json, Problem]
 
 
 def reference_problems(resources: Sequence[Json], *, namespace: str, services: Services | None) -> Iterator[Found]:
-    """Problems between resources. ``services`` None: the services are not known, so any host is taken for one."""
+    """Yield problems between resources. ``services`` None: the services are not known, so every host is accepted."""
     routes = [item for item in resources if item["kind"] == "VirtualService"]
     rules = [item for item in resources if item["kind"] == "DestinationRule"]
     subsets = _Subsets(rules, namespace)
@@ -44,7 +44,7 @@ def reference_problems(resources: Sequence[Json], *, namespace: str, services: S
 
 
 def destinations(resource: Json) -> Iterator[tuple[At, Json]]:
-    """Every destination of a VirtualService, mirrors too, with its place."""
+    """Yield every destination of a VirtualService, including mirrors, with its place."""
     for index, http in enumerate(resource["spec"].get("http") or ()):
         at: At = ("spec", "http", index)
         for number, item in enumerate(http.get("route") or ()):
@@ -56,7 +56,7 @@ def destinations(resource: Json) -> Iterator[tuple[At, Json]]:
 
 
 class _Subsets:
-    """Names of subsets by host; the rule of the longest matching host counts."""
+    """Names of subsets by host; the rule with the longest matching host applies."""
 
     def __init__(self, rules: Sequence[Json], namespace: str) -> None:
         self._by_host = {
@@ -103,7 +103,11 @@ def _unknown_host(host: str, services: Services) -> str:
 
 
 def _twice(routes: Sequence[Json], rules: Sequence[Json], namespace: str) -> Iterator[Found]:
-    """Istio merges neither for sidecars' routes: the oldest takes all. Rules it merges in part: refused as well."""
+    """Yield hosts with two owners.
+
+    Istio does not merge VirtualServices for sidecars: the oldest one applies. It merges DestinationRules in part; they
+    are rejected as well.
+    """
     seen: list[tuple[str, Json]] = []
     for resource in routes:
         if MESH not in (resource["spec"].get("gateways") or (MESH,)):

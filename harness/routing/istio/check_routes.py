@@ -1,4 +1,4 @@
-"""What makes no sense in a VirtualService: what Istio refuses, and what it takes and silently ignores."""
+"""Find mistakes in a VirtualService: what Istio rejects, and what it accepts and ignores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMAT = re.compile(r"%%|%[A-Z0-9_]+(?:\([^)]*\))?(?::\d+)?%")
 
 
 def virtual_service_problems(spec: Json) -> Iterator[Problem]:
-    """What is wrong with the ``spec`` of a VirtualService whose fields have the right shapes."""
+    """Yield what is wrong with the ``spec`` of a VirtualService whose fields have the right shapes."""
     hosts, mesh = spec.get("hosts") or [], MESH in (spec.get("gateways") or [MESH])
     if not any(spec.get(kind) for kind in ("http", "tls", "tcp")):
         yield Problem(at=("spec",), message="expected routes in http, tls or tcp, found none")
@@ -63,7 +63,7 @@ def _http_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
 
 
 def _action_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
-    """One of route, redirect and directResponse; the latter two exclude faults and rewrites."""
+    """Require exactly one of route, redirect and directResponse; the latter two exclude faults and rewrites."""
     if http.get("delegate"):
         for name in ("route", "redirect", "directResponse"):
             if name in http:
@@ -105,7 +105,7 @@ def _match_problems(match: Json, at: At) -> Iterator[Problem]:
 
 
 def _is_any(text: Json) -> bool:
-    """Whether a header or parameter only has to be there."""
+    """Return whether a header or parameter only has to be present."""
     return text in ({}, {"regex": "*"})
 
 

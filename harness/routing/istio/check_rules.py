@@ -1,4 +1,4 @@
-"""What makes no sense in a DestinationRule."""
+"""Find mistakes in a DestinationRule."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from harness.model.json import Json
 from harness.routing.istio.shapes import At, Problem
 
 _LABEL_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PARTS = ("connectionPool", "loadBalancer", "outlierDetection", "tls", "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget")  # fmt: skip
+_PARTS = (
+    "connectionPool",
+    "loadBalancer",
+    "outlierDetection",
+    "tls",
+    "portLevelSettings",
+    "tunnel",
+    "proxyProtocol",
+    "retryBudget",
+)
 
 
 def destination_rule_problems(spec: Json) -> Iterator[Problem]:
-    """What is wrong with the ``spec`` of a DestinationRule whose fields have the right shapes."""
+    """Yield what is wrong with the ``spec`` of a DestinationRule whose fields have the right shapes."""
     if not spec["host"]:
         yield Problem(at=("spec", "host"), message="expected the name of a host, found an empty text")
     if "trafficPolicy" in spec:

@@ -1,7 +1,7 @@
-"""Whether Istio resources are valid and mean something, before they are sent or served.
+"""Check Istio resources before they are sent or served.
 
-Istio and its proxies let much through that does nothing, or breaks every service on a port. All of
-it is refused here, with file, line and path where the resources were read by ``harness.routing.istio.reading``.
+Istio and its proxies accept much that has no effect, or that breaks every service on a port. All of it is rejected
+here, with file, line and path if the resources were read by ``harness.routing.istio.reading``.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _MOST = 10
 def check_resources(
     resources: Sequence[Json], *, namespace: str = DEFAULT_NAMESPACE, services: Services | None = None
 ) -> None:
-    """Raise ResourceError for what is wrong with VirtualServices and DestinationRules; other kinds are not looked at.
+    """Raise ResourceError for mistakes in VirtualServices and DestinationRules; other kinds are not checked.
 
-    resources: all that belong together, since a route needs the rule that names its subset.
-    namespace: meant where a resource names none. services: ports by full host name; None where they are not known.
+    resources: all that belong together, because a route needs the rule that defines its subset. namespace: of resources
+    that name none. services: ports by full host name; None if they are not known.
     """
     known = [item for item in resources if item.get("kind") in RESOURCES]
     found = [pair for item in known for pair in _own_problems(item)]
@@ -38,7 +38,7 @@ def check_resources(
 
 
 def raise_problems(resources: Iterable[Json], found: Sequence[Found], *, namespace: str) -> None:
-    """Raise one ResourceError that names the place of the first problem, and then the others; none raises nothing."""
+    """Raise one ResourceError with the place of the first problem, and then the others; without problems, nothing."""
     if not found:
         return
     first, *others = [_place(resources, resource, namespace, problem.at) for resource, problem in found[:_MOST]]

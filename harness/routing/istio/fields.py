@@ -1,4 +1,4 @@
-"""Names and numbers that Istio's fields may hold."""
+"""Names and numbers that are valid in Istio's fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an edit of an Istio resource shows in Envoy's configuration while it is in force."""
+"""Find how an edit of an Istio resource shows in Envoy's configuration while it is in force."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.routing.port import MESH, Footprint, PodSelector, Trace
 
 
 def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
-    """The traces of an edit. resource: as it is now, with or without the edit. namespace: of the run."""
+    """Return the traces of an edit. resource: as it is now, with or without the edit. namespace: of the run."""
     if edit.kind == VIRTUAL_SERVICE:
         return _of_routes(edit, resource, namespace)
     if edit.kind == DESTINATION_RULE:
@@ -26,7 +26,10 @@ def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint
 
 
 def _of_routes(edit: Edit, resource: Json | None, namespace: str) -> Footprint:
-    """The last route of a VirtualService that we create does what was before, and leaves no trace."""
+    """Return the traces of routes.
+
+    The last route of a VirtualService that we create changes nothing, so it has no trace.
+    """
     routes = edit.create["spec"]["http"] if edit.create is not None else [item.entry for item in edit.insert]
     spec = {} if edit.create is not None or resource is None else resource["spec"]
     traces = tuple(
@@ -66,7 +69,7 @@ def _marks(routes: Sequence[Json]) -> Iterator[str]:
 
 
 def _of_policies(edit: Edit, resource: Json | None, namespace: str) -> Iterator[Trace]:
-    """The clusters that the edit makes, and those whose fields it changes, with these fields as they are then."""
+    """Yield the clusters that the edit makes, and those whose fields it changes, with these fields."""
     before = undone(edit, resource)
     try:
         after = applied(edit, before)
@@ -81,7 +84,7 @@ def _of_policies(edit: Edit, resource: Json | None, namespace: str) -> Iterator[
 
 
 def _clusters(rule: Json | None, namespace: str) -> dict[str, JsonObject]:
-    """Envoy's fields by the name ``subset|host`` of each cluster of a rule."""
+    """Return Envoy's fields of each cluster of a rule, by ``subset|host``."""
     if rule is None:
         return {}
     host, spec = full_name_in(rule, namespace), rule["spec"]
@@ -93,7 +96,7 @@ def _clusters(rule: Json | None, namespace: str) -> dict[str, JsonObject]:
 
 
 def _difference(old: JsonObject, new: JsonObject) -> JsonObject:
-    """What of ``new`` is not in ``old``; lists are compared item by item where both have as many."""
+    """Return what of ``new`` is not in ``old``; lists of equal length are compared item by item."""
     found: JsonObject = {}
     for name, value in new.items():
         changed = _changed(old.get(name), value)
@@ -113,7 +116,7 @@ def _changed(old: JsonValue, new: JsonValue) -> JsonValue:
 
 
 def _of_object(resource: Json, edit: Edit) -> Iterator[Trace]:
-    """The filter that an EnvoyFilter adds, or the rules of an AuthorizationPolicy, in the proxies of its workloads."""
+    """Yield the filter of an EnvoyFilter, or the rules of an AuthorizationPolicy, in the proxies of its workloads."""
     spec = resource["spec"]
     selected = (spec.get("workloadSelector") or {}).get("labels") or (spec.get("selector") or {}).get("matchLabels")
     pods = (PodSelector(labels=selected),) if selected else ()

@@ -1,6 +1,6 @@
 """Find the one resource that governs a host, as Istio resolves hosts, scopes and precedence.
 
-Where Istio's own behaviour is undefined (two owners of one host) the answer is an error, never a guess.
+If Istio's own behaviour is undefined (two owners of one host), the result is an error, never a guess.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ CLUSTER_DOMAIN = "svc.cluster.local"
 
 
 def fqdn(host: str, namespace: str) -> str:
-    """The full name of ``host`` as written in a resource of ``namespace``; wildcards and dotted names stay."""
+    """Return the full name of ``host`` in a resource of ``namespace``; wildcards and dotted names stay."""
     return host if "." in host or "*" in host else f"{host}.{namespace}.{CLUSTER_DOMAIN}"
 
 
 def full_name(host: str, namespace: str) -> str:
-    """The full name of a service that a person wrote as ``ratings``, ``ratings.shop`` or in full."""
+    """Return the full name of a service that a person wrote as ``ratings``, ``ratings.shop`` or in full."""
     parts = host.split(".")
     if len(parts) == 1:
         return f"{host}.{namespace}.{CLUSTER_DOMAIN}"
@@ -28,26 +28,27 @@ def full_name(host: str, namespace: str) -> str:
 
 
 def covers(pattern: str, host: str) -> bool:
-    """Whether a host in a resource, resolved to its full name, means the full name ``host``."""
+    """Return whether a host in a resource, resolved to its full name, includes the full name ``host``."""
     if pattern in (host, "*"):
         return True
     return pattern.startswith("*.") and host.endswith(pattern[1:])
 
 
 def namespace_of(resource: Json, namespace: str) -> str:
-    """The resource's namespace, or ``namespace`` where it names none."""
+    """Return the resource's namespace, or ``namespace`` if it names none."""
     return str(resource["metadata"].get("namespace") or namespace)
 
 
 def label(resource: Json, namespace: str) -> str:
-    """The resource as people write it."""
+    """Return the resource as people write it."""
     return f"{resource['kind']} {namespace_of(resource, namespace)}/{resource['metadata']['name']}"
 
 
 def virtual_service(resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Json | None:
-    """The VirtualService that routes requests for ``host`` behind ``gateway`` (``mesh``: between sidecars), if any.
+    """Return the VirtualService that routes requests for ``host`` behind ``gateway``, or None.
 
-    Raises ResourceError when there are two: sidecars would take the older one and ignore the other.
+    gateway: ``mesh`` for calls between sidecars. Raises ResourceError if there are two, because sidecars would use the
+    older one and ignore the other.
     """
     name = full_name(host, namespace)
     found = [
@@ -63,10 +64,10 @@ def virtual_service(resources: Sequence[Json], *, host: str, namespace: str, gat
 
 
 def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Json | None:
-    """The DestinationRule for exactly ``host``, if any.
+    """Return the DestinationRule for exactly ``host``, or None.
 
-    Raises ResourceError when there are two, when it holds for some workloads only, or when it stands in
-    another namespace, where a rule of ours beside the service would take its place.
+    Raises ResourceError if there are two, if it applies to some workloads only, or if it is in another namespace,
+    because a rule of ours next to the service would replace it.
     """
     name = full_name(host, namespace)
     found = [
@@ -87,7 +88,7 @@ def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) ->
 
 
 def wildcard_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Json | None:
-    """The DestinationRule of the longest wildcard over ``host``: a new rule for the host takes its place."""
+    """Return the DestinationRule with the longest wildcard for ``host``, which a new rule for the host replaces."""
     name = full_name(host, namespace)
     found = [
         resource
@@ -101,12 +102,12 @@ def wildcard_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Js
 
 
 def full_name_in(resource: Json, namespace: str) -> str:
-    """The full name of the host of a DestinationRule."""
+    """Return the full name of the host of a DestinationRule."""
     return fqdn(str((resource.get("spec") or {}).get("host") or ""), namespace_of(resource, namespace))
 
 
 def destination_name(destination: Json, resource: Json, namespace: str) -> str:
-    """The full name of the host that a route's destination in ``resource`` means."""
+    """Return the full name of the host of a route's destination in ``resource``."""
     return fqdn(destination["host"], namespace_of(resource, namespace))
 
 

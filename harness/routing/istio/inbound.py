@@ -1,8 +1,8 @@
-"""Change requests in the called service's own proxies: an EnvoyFilter, an object of its own that nobody else writes.
+"""Change requests in the called service's own proxies with an EnvoyFilter, an object that nobody else writes.
 
-This works also where a controller owns the VirtualService. Unlike a fault in the caller's proxy it can be retried by
-the caller and counts for outlier detection, and it is counted by the called side with the right version. It hits every
-caller: proxies cannot tell callers apart there, only headers. A deletion passes no webhook.
+This also works if a controller owns the VirtualService. The caller can retry such a fault, it counts for outlier
+detection, and the called side counts it with the right version. It hits every caller, because proxies there cannot tell
+callers apart; they can only match headers. Deleting the object passes no webhook.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ _FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
 
 
 def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
-    """The edit that creates the EnvoyFilter.
+    """Return the edit that creates the EnvoyFilter.
 
-    Raises ResourceError for a change that is to hit some callers only, which a called proxy cannot tell.
+    Raises ResourceError for a change that is to hit some callers only, which a called proxy cannot do.
     """
     said = aim.declared
     if said.scope.caller:
         raise ResourceError(
-            f"{said.text}: a fault in the called side's proxies hits every caller, not only {said.scope.caller}: leave the "
+            f"{said.text}: a fault in the called side's proxies hits every caller, not only {said.scope.caller}: "
+            f"leave the "
             "caller out, narrow it to test traffic (cluster.only-test-traffic), or inject it in the callers' proxies"
         )
     if change.timeout_s is not None:
@@ -57,7 +58,7 @@ def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
 
 
 def _config(change: RouteChange, aim: Aim) -> JsonObject:
-    """Envoy's HTTPFault, from what Istio would make of the same change."""
+    """Return Envoy's HTTPFault, made from Istio's form of the same change."""
     fault = fault_of(change, aim.declared.text)
     gates: list[JsonValue] = [
         {"name": name, "string_match": {"safe_regex": {"regex": match["regex"]}}}

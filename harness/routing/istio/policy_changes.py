@@ -1,4 +1,4 @@
-"""Change how proxies connect to a host: values in the traffic policy of its DestinationRule, or of one subset."""
+"""Change how proxies connect to a host: set values in the traffic policy of its DestinationRule or a subset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.routing.port import Aim, NotExpressible, PolicyChange
 
 
 def policy_edit(resources: Sequence[Json], change: PolicyChange, aim: Aim) -> Edit | NotExpressible:
-    """The edit that sets the values of ``change``; every other value of the policy stays."""
+    """Return the edit that sets the values of ``change``; every other value of the policy stays."""
     said = aim.declared
     if said.scope.narrow:
         return NotExpressible(

@@ -1,4 +1,4 @@
-"""Istio YAML in, plain dictionaries out, with the file and line of every key kept beside them."""
+"""Read Istio's YAML files into dictionaries, and remember the file and line of every key."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ Key: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a resource was read: ``top`` leads to it inside the document."""
+    """Where a resource was read. top: the path to it inside the document."""
 
     document: Document
     top: Place = ()
 
     def line(self, place: Place) -> int:
-        """The line of a value of the resource, or of the nearest one around it."""
+        """Return the line of a value of the resource, or of the nearest value around it."""
         return self.document.line((*self.top, *place))
 
 
 class Resources(tuple[Json, ...]):
-    """Resources as plain dictionaries; ``sources`` says where each was read."""
+    """Resources as dictionaries; ``sources`` tells where each was read."""
 
     sources: Mapping[Key, Source]
 
     @classmethod
     def of(cls, resources: Iterable[Json], sources: Mapping[Key, Source]) -> Resources:
-        """Resources with their sources."""
+        """Return resources with their sources."""
         made = cls(resources)
         made.sources = sources
         return made
 
 
 def read_resources(paths: Iterable[Path | str], *, namespace: str = DEFAULT_NAMESPACE) -> Resources:
-    """All resources of some YAML files; ``namespace`` is meant where a resource names none.
+    """Return all resources of some YAML files; ``namespace`` is used for a resource that names none.
 
-    A resource of a later file replaces the same one of an earlier file, as ``kubectl apply`` would.
-    Raises ResourceError, with file and line, for a file that is missing or no valid YAML, for a
-    document that is no resource, and for one that stands twice in a file.
+    A resource of a later file replaces the same one of an earlier file, as with ``kubectl apply``. Raises
+    ResourceError, with file and line, for a missing file, invalid YAML, a document that is no resource, and a resource
+    that occurs twice in a file.
     """
     groups = [_read_file(Path(path), namespace) for path in paths]
     return replaced((), *groups, namespace=namespace)
 
 
 def replaced(resources: Iterable[Json], *newer: Iterable[Json], namespace: str = DEFAULT_NAMESPACE) -> Resources:
-    """``resources`` with those of ``newer`` added, or put in the place of the same ones."""
+    """Return ``resources`` with those of ``newer`` added or replaced."""
     found: dict[Key, Json] = {}
     sources: dict[Key, Source] = {}
     for group in (resources, *newer):
@@ -69,7 +69,7 @@ def replaced(resources: Iterable[Json], *newer: Iterable[Json], namespace: str =
 
 
 def sources_of(resources: Iterable[Json]) -> Mapping[Key, Source]:
-    """Where resources were read, as far as that is known."""
+    """Return where resources were read, if that is known."""
     return resources.sources if isinstance(resources, Resources) else {}
 
 
@@ -92,7 +92,7 @@ def _read_file(path: Path, namespace: str) -> Resources:
 
 
 def _items(document: Document) -> Iterator[tuple[Json, Place]]:
-    """The document itself, or what a ``List`` (``kubectl get -o yaml``) or ``VirtualServiceList`` holds."""
+    """Return the document itself, or the items of a ``List`` (``kubectl get -o yaml``)."""
     value = document.value
     if not (isinstance(value, dict) and str(value.get("kind")).endswith("List")):
         yield value, ()

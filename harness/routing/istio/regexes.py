@@ -1,4 +1,4 @@
-"""Regular expressions as Istio's proxies read them (RE2), checked as far as that is certain."""
+"""Check regular expressions as Istio's proxies read them (RE2), as far as that is certain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WRONG_IN_BOTH = (
 
 
 def regex_problem(pattern: str) -> str:
-    """What makes ``pattern`` no expression of RE2, or nothing. What only the proxy can tell passes here."""
+    """Return why ``pattern`` is no expression of RE2, or an empty string. Only the proxy can check the rest."""
     if not pattern:
         return "expected a regular expression, found an empty text"
     foreign = _NOT_RE2.search(pattern)

@@ -1,7 +1,7 @@
-"""Put a change of requests into a VirtualService: every route that can reach the host gets a changed clone before it.
+"""Put a change of requests into a VirtualService: each route that can reach the host gets a changed clone before it.
 
-A fault belongs to a route, not to a destination, and is carried out by the caller's proxy. So the clone is narrowed
-by the caller's labels, and both arms of a split get it at the same dose.
+A fault belongs to a route, not to a destination, and the caller's proxy carries it out. The clone is therefore narrowed
+by the caller's labels, and both arms of a split get the fault at the same dose.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ FAULT_HEADER = "x-harness-fault"
 
 
 def route_edit(resources: Sequence[Json], change: RouteChange, aim: Aim) -> Edit | NotExpressible:
-    """The edit that makes ``change`` in the callers' proxies.
+    """Return the edit that makes ``change`` in the callers' proxies.
 
-    Raises ResourceError for resources in which the change would hit nothing, others, or be ignored.
+    Raises ResourceError if the change would hit nothing, hit others, or be ignored.
     """
     scope, host = aim.declared.scope, aim.declared.host
     if scope.labels is not None and not scope.labels:
@@ -58,9 +58,9 @@ def route_edit(resources: Sequence[Json], change: RouteChange, aim: Aim) -> Edit
 
 
 def fault_of(change: RouteChange, text: str) -> dict[str, Json]:
-    """Istio's ``fault`` of an HTTP route; empty when the change is none of requests on their way.
+    """Return Istio's ``fault`` of an HTTP route; empty if the change has no delay and no abort.
 
-    Raises ResourceError for what Istio would drop, round or choke on.
+    Raises ResourceError for values that Istio would drop, round, or pass on to an Envoy that rejects them.
     """
     fault: dict[str, Json] = {}
     if change.delay_s is not None:
@@ -76,7 +76,7 @@ def fault_of(change: RouteChange, text: str) -> dict[str, Json]:
 
 
 def duration(seconds: float, text: str) -> str:
-    """A duration as Istio writes it. Raises ResourceError for one that Istio would round."""
+    """Return a duration as Istio writes it. Raises ResourceError for one that Istio would round."""
     milliseconds = seconds * 1e3
     if abs(milliseconds - round(milliseconds)) > 1e-6 or round(milliseconds) < 1:
         raise ResourceError(
@@ -86,9 +86,9 @@ def duration(seconds: float, text: str) -> str:
 
 
 def _percentage(dose: float, text: str) -> Json:
-    """Istio's ``percentage`` for a dose in (0, 1], always written: without one Istio injects nothing.
+    """Return Istio's ``percentage`` for a dose in (0, 1]; Istio injects nothing if it is missing.
 
-    Raises ResourceError below Istio's resolution of 0.0001 percent, where it would also inject nothing.
+    Raises ResourceError below Istio's resolution of 0.0001 percent, where Istio would inject nothing either.
     """
     value = round(dose * 100, 4)
     if not 0.0001 <= value <= 100:
@@ -98,7 +98,7 @@ def _percentage(dose: float, text: str) -> Json:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Injection:
-    """A change for some callers. fault: Istio's words for the part of it that is a fault."""
+    """A change for some callers. fault: the part of the change that Istio calls a fault."""
 
     change: RouteChange
     aim: Aim
@@ -109,7 +109,7 @@ class _Injection:
         return self.aim.declared.scope
 
     def changed(self, place: Place, *, number: int) -> Json | None:
-        """The route's clone with the change, or None when none of the callers can take the route."""
+        """Return the route's clone with the change, or None if none of the callers can take the route."""
         name = f"{prefix(self.aim.owner)}fault-{self.aim.index}-{number}"
         match = self._match(place, name)
         if not match:
@@ -118,7 +118,8 @@ class _Injection:
         both = sorted(set(self.fault) & set(theirs))
         if both:
             raise ResourceError(
-                f"{place.where}: already injects {both[0]} {theirs[both[0]]!r}, and a route has room for one: remove it first",
+                f"{place.where}: already injects {both[0]} {theirs[both[0]]!r}, and a route has room for one: "
+                f"remove it first",
                 path=f"{place.path}.fault",
             )
         entry = clone(place.route, name=name, match=match)
@@ -180,7 +181,10 @@ def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:
 
 
 def _routes_to(place: Place, service: str, found: Json, namespace: str) -> bool:
-    """Whether a route that several hosts share leads to the service; refuses one that leads to others as well."""
+    """Return whether a route that several hosts share leads to the service.
+
+    Raises ResourceError if it leads to other services too.
+    """
     hosts = hosts_of(place.route, found, namespace)
     if service in hosts and hosts != {service}:
         raise ResourceError(

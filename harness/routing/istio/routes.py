@@ -1,7 +1,7 @@
-"""HTTP routes of a VirtualService: clone one under a name of ours, narrow it, tell what it routes to.
+"""Clone HTTP routes of a VirtualService under a name of ours, narrow them, and tell where they lead.
 
-A clone keeps everything of its original (match, rewrite, headers, timeout, ...), so that nothing but the
-difference under test is tested. It stands directly before its original: the first match wins.
+A clone keeps everything of its original (match, rewrite, headers, timeout, ...), so that only the difference under test
+is tested. It is placed directly before its original, because the first match applies.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Place:
 
 
 def places(virtual_service: Json, namespace: str) -> list[Place]:
-    """The HTTP routes that requests can take: up to the first without match, behind which Istio generates none.
+    """Return the HTTP routes that requests can take, up to the first without a match; Istio ignores those behind it.
 
-    Raises ResourceError where there are none, or one is left to a delegate.
+    Raises ResourceError if there are none, or if a route has a delegate.
     """
     resource, routes = label(virtual_service, namespace), (virtual_service.get("spec") or {}).get("http")
     if not isinstance(routes, list) or not routes:
@@ -58,17 +58,17 @@ def places(virtual_service: Json, namespace: str) -> list[Place]:
 
 
 def answered_here(route: Json) -> bool:
-    """Whether the proxy answers itself, so that no service is called."""
+    """Return whether the proxy answers itself, so that no service is called."""
     return bool(route.get("redirect") or route.get("directResponse"))
 
 
 def hosts_of(route: Json, virtual_service: Json, namespace: str) -> set[str]:
-    """Full names of the services that the route sends requests to."""
+    """Return the full names of the services that the route sends requests to."""
     return {destination_name(item["destination"], virtual_service, namespace) for item in route.get("route") or ()}
 
 
 def clone(route: Json, *, name: str, match: Sequence[Json]) -> Json:
-    """A copy of ``route`` named ``name`` for requests that ``match`` selects, with its retries written out."""
+    """Return a copy of ``route`` named ``name`` for requests that ``match`` selects, with explicit retries."""
     copy = deepcopy(route)
     copy.pop("name", None)
     copy.pop("match", None)
@@ -77,16 +77,16 @@ def clone(route: Json, *, name: str, match: Sequence[Json]) -> Json:
 
 
 def marked(headers: Json | None, name: str, value: str) -> Json:
-    """``headers`` (of a route or destination) that also set ``name`` on every answer."""
+    """Return ``headers`` (of a route or destination) that also set ``name`` on every answer."""
     changed = deepcopy(headers) if headers else {}
     changed.setdefault("response", {}).setdefault("set", {})[name] = value
     return changed
 
 
 def with_baggage(headers: Json, member: str) -> Json:
-    """``headers`` that also add a member to the W3C baggage that requests carry, in the one header it came in.
+    """Return ``headers`` that also add a member to the existing W3C baggage header of requests.
 
-    A second header of the name would be lawful, but many services read, or hand on, only one.
+    A second header of that name would be allowed, but many services read or forward only one.
     """
     changed = deepcopy(headers)
     ours = changed.setdefault("request", {}).setdefault("set", {})
@@ -95,10 +95,10 @@ def with_baggage(headers: Json, member: str) -> Json:
 
 
 def unnarrowed(route: Json, *, name: str) -> list[Json]:
-    """Match blocks for a clone called ``name`` that takes all requests of ``route``.
+    """Return match blocks for a clone called ``name`` that takes all requests of ``route``.
 
-    Istio warns of a block that equals another route's (and dry runs are to be free of warnings), so each
-    block has a condition more that always holds and holds the name.
+    Istio warns about a block that equals another route's, and dry runs must not cause warnings. Each block therefore
+    has one more condition, which is always true and contains the name.
     """
     always = {"regex": f"{_ANY}{name}"}
     return [block if _limits_method(block) else {**block, "method": always} for block in route.get("match") or [{}]]
@@ -109,10 +109,10 @@ def _limits_method(block: Json) -> bool:
 
 
 def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: str | None) -> list[Json]:
-    """Match blocks for a clone that takes the route's requests of callers with ``labels``; empty if there can be none.
+    """Return match blocks for a clone that takes the requests of callers with ``labels``; empty if there are none.
 
-    namespace: of the callers, or None to leave it open. Raises ResourceError for a block that names
-    gateways: Istio ignores source labels there.
+    namespace: of the callers, or None for any. Raises ResourceError for a block that names gateways, because Istio
+    ignores source labels there.
     """
     narrowed = []
     for index, block in enumerate(place.route.get("match") or [{}]):
@@ -133,7 +133,7 @@ def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: s
 
 
 def narrowed_to_headers(place: Place, *, headers: Mapping[str, Json]) -> list[Json]:
-    """Match blocks for a clone that takes the route's requests that carry ``headers`` (name to Istio's string match)."""
+    """Return match blocks for a clone that takes the route's requests with ``headers`` (name to string match)."""
     narrowed = []
     for index, block in enumerate(place.route.get("match") or [{}]):
         own = block.get("headers") or {}

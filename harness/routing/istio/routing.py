@@ -1,9 +1,9 @@
-"""Split the requests for a host between two arms, each marked on its answers.
+"""Split the requests for a host between two arms, and mark the answers of each.
 
-Every route to the host gets a clone before it that sends the same requests to both arms by weight; or one clone
-for each arm, for requests whose header chooses it; or one to the baseline that sends copies to the canary. The
-mark is a response header set per destination, so that services need not know, and an injected abort
-carries it too: Envoy chooses the destination before the fault answers.
+Every route to the host gets a clone before it that sends the same requests to both arms by weight; or one clone for
+each arm, for requests whose header chooses it; or one clone to the baseline that sends copies to the canary. The mark
+is a response header set per destination, so that services need not know about it. An injected abort carries it too,
+because Envoy chooses the destination before the fault answers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Split:
     by: SplitBy
 
     def clones(self, place: Place, number: int) -> list[Json]:
-        """The route's clones, the first of them numbered ``number``."""
+        """Return the route's clones, the first of them numbered ``number``."""
         if self.by is SplitBy.HEADER:
             return [
                 self._clone(place, number + index, [arm], choice={CHOICE_HEADER: {"exact": arm.name}})
@@ -78,7 +78,7 @@ class _Split:
         return entry
 
     def _destination(self, arm: _Arm, place: Place, *, alone: bool) -> Json:
-        """The arm's marked destination, weighted unless it is alone."""
+        """Return the arm's marked destination, with a weight unless it is alone."""
         found = self._to(arm, place)
         headers = marked(found["headers"], self.header, arm.name)
         if self.arm_in_baggage and self.by is not SplitBy.MIRROR:  # a copy is sent as it went to the baseline
@@ -87,7 +87,7 @@ class _Split:
         return {"destination": found["destination"], **weight, "headers": headers}
 
     def _to(self, arm: _Arm, place: Place) -> Json:
-        """Destination and headers of an arm: as the original for its subset, else as all the originals are."""
+        """Return destination and headers of an arm: those of its subset's original, or those that all share."""
         originals = place.route["route"]
         own = [item for item in originals if item["destination"].get("subset") == arm.subset]
         base = (own or originals)[0]
@@ -102,7 +102,7 @@ class _Split:
 
 
 def _mirrors_of(entry: Json) -> list[Json]:
-    """The entry's own mirrors, taken out of it, in the form that allows several."""
+    """Remove the entry's own mirrors, and return them in the form that allows several."""
     one, share = entry.pop("mirror", None), entry.pop("mirrorPercentage", None)
     if one is None:
         return list(entry.pop("mirrors", None) or ())
@@ -124,22 +124,13 @@ def split_edits(
     gateway: str = governing.MESH,
     by: SplitBy = SplitBy.WEIGHT,
 ) -> tuple[Edit, ...]:
-    """The edits that send ``canary_share`` of the requests for ``host`` to the canary.
+    """Return the edits that send ``canary_share`` of the requests for ``host`` to the canary.
 
-    canary_share: in (0, 1), or with copies in (0, 1]; by header the load keeps to it. by: how requests are shared out.
-
-    host: of a service of ``namespace``. baseline, canary: the pod labels of the arms; subsets with
-    exactly these labels are used where they exist and made where not. test_headers: split only requests
-    that carry these (name to Istio's string match). arm_in_baggage: add ``harness.arm`` to the W3C baggage
-    of requests, all of which must carry some. gateway: the gateway that requests come through,
-    or ``mesh``. The DestinationRule's edit comes first: make in order, undo in reverse.
-    Raises ResourceError for resources that cannot be split, naming what is in the way.
+    The arguments are the fields of ``harness.routing.port.Split``. Subsets with exactly the labels of an arm are used
+    if they exist, and made if not. The edit of the DestinationRule comes first: make in order, undo in reverse. Raises
+    ResourceError for resources that cannot be split, with the reason.
     """
-    if baseline == canary or not baseline or not canary:
-        raise UsageError(
-            f"split of {host}: expected different labels for the arms, found {dict(baseline)!r} for the baseline "
-            f"and {dict(canary)!r} for the canary"
-        )
+    _require_different(host, baseline, canary)
     rule, subsets = _subset_edit(resources, host, namespace, {"baseline": baseline, "canary": canary}, owner)
     arms = tuple(
         _Arm(name=name, subset=subset, weight=weight)
@@ -157,14 +148,21 @@ def split_edits(
     )
     found = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
     edit = _split_nothing(split, gateway) if found is None else _split_existing(split, found)
-    declared = Declared(
-        id="split", kind=SPLIT, host=host, text=f"split of {host} by {by}", scope=Scope(headers=test_headers)
-    )
+    text, scope = f"split of {host} by {by}", Scope(headers=test_headers)
+    declared = Declared(id="split", kind=SPLIT, host=host, text=text, scope=scope)
     return tuple(replace(each, declared=declared) for each in (rule, edit) if each is not None)
 
 
+def _require_different(host: str, baseline: Mapping[str, str], canary: Mapping[str, str]) -> None:
+    if baseline == canary or not baseline or not canary:
+        raise UsageError(
+            f"split of {host}: expected different labels for the arms, found {dict(baseline)!r} for the baseline "
+            f"and {dict(canary)!r} for the canary"
+        )
+
+
 def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[Json]) -> Edit:
-    """The edit that creates a VirtualService for a host that has none: ``routes``, then what was before."""
+    """Return the edit that creates a VirtualService for a host without one: ``routes``, then the default route."""
     rest = {"name": f"{prefix(owner)}default", "route": [{"destination": {"host": host}}]}
     return _creation(VIRTUAL_SERVICE, host, namespace, owner, {"hosts": [host], "http": [*routes, rest]})
 
@@ -210,7 +208,7 @@ def _split_nothing(split: _Split, gateway: str) -> Edit:
 def _subset_edit(
     resources: Sequence[Json], host: str, namespace: str, arms: Mapping[str, Mapping[str, str]], owner: str
 ) -> tuple[Edit | None, dict[str, str]]:
-    """The edit that makes the missing subsets (None when none is missing), and the subset of each arm."""
+    """Return the edit that makes the missing subsets (None if none is missing), and the subset of each arm."""
     rule = governing.destination_rule(resources, host=host, namespace=namespace)
     spec = {} if rule is None else rule.get("spec") or {}
     known = spec.get("subsets") or []
@@ -250,9 +248,9 @@ def new_rule(  # noqa: PLR0917 - what it makes has as many parts
     owner: str,
     policy: JsonObject | None = None,
 ) -> Edit:
-    """The edit that creates a DestinationRule for the host; it keeps the policy of the wildcard rule that it replaces.
+    """Return the edit that creates a DestinationRule for the host.
 
-    policy: values to set on top of that.
+    It keeps the policy of the wildcard rule that it replaces. policy: values to set on top of that.
     """
     wildcard = governing.wildcard_rule(resources, host=host, namespace=namespace)
     spec: Json = {"host": host, "subsets": subsets}
@@ -284,7 +282,7 @@ def _creation(kind: str, host: str, namespace: str, owner: str, spec: Json) -> E
 
 
 def _weights(canary_share: float, by: SplitBy) -> tuple[float, float]:
-    """Whole weights of baseline and canary, exact for shares with up to six digits; of copies, the percentage."""
+    """Return the weights of baseline and canary, exact for shares with up to six digits; for copies, the percentage."""
     if by is SplitBy.MIRROR:
         percent = round(canary_share * 100, 4)
         if not 0.0001 <= percent <= 100:

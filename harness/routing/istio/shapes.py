@@ -1,7 +1,7 @@
-"""Shapes of resources: which fields there are, and what each may hold.
+"""Shapes of resources: which fields exist, and what each may contain.
 
-A shape is a plain value; ``problems`` walks a resource along it. Unknown fields and wrong types are
-found here, what only makes no sense in ``harness.routing.istio.checks``.
+A shape is a plain value; ``problems`` compares a resource with it. Unknown fields and wrong types are found here;
+fields that contradict each other are found in ``harness.routing.istio.checks``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A plain value: ``found`` says what is wrong with one, or nothing. ``what``: what is expected, for messages."""
+    """A plain value. what: what is expected, for messages. accepts: whether a value is valid."""
 
     what: str
     accepts: Callable[[Json], bool]
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A mapping with known keys. ``required`` must be there."""
+    """A mapping with known keys; those in ``required`` must be present."""
 
     fields: Mapping[str, Shape]
     required: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ Shape: TypeAlias = Leaf | Listed | Table | Fields
 
 
 def problems(shape: Shape, value: Json, at: At = ()) -> Iterator[Problem]:
-    """Everything in ``value`` that does not fit its shape, in the order of the file."""
+    """Yield everything in ``value`` that does not fit its shape, in the order of the file."""
     match shape:
         case Leaf(what=what, accepts=accepts):
             if not accepts(value):
@@ -109,7 +109,7 @@ def _kind(value: Json) -> str:
 
 
 def written(at: At) -> str:
-    """A path as people write it: ``spec.http[0].route``."""
+    """Return a path as people write it: ``spec.http[0].route``."""
     text = ""
     for part in at:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if _is_plain(part) else f"[{part!r}]"

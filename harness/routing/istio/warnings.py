@@ -1,4 +1,4 @@
-"""What is valid in Istio resources but surely not meant: routes that no request reaches, fields without effect."""
+"""Find what is valid in Istio resources but hardly intended: unreachable routes, fields without effect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SENDING = ("timeout", "retries", "mirror", "mirrors")
 
 
 def warnings(resources: Sequence[Json], *, namespace: str) -> tuple[str, ...]:
-    """A line, with file and line where they are known, for each field that does nothing."""
+    """Return a line for each field without effect, with file and line if they are known."""
     lines = []
     for resource, problem in (*_unreachable(resources), *_without_effect(resources)):
         source = sources_of(resources).get(key(resource, namespace))
@@ -65,7 +65,7 @@ def _unreachable(resources: Sequence[Json]) -> Iterator[Found]:
 
 
 def _takes_all(http: Json) -> bool:
-    """Whether a route has no condition, or one that every request meets."""
+    """Return whether a route has no condition, or one that every request meets."""
     blocks = http.get("match") or [{}]
     return any(
         not {name for name, value in block.items() if value not in ({}, [], "")}

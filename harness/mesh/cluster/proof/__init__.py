@@ -1,1 +1,1 @@
-"""Proof that a change is in force on a cluster: proxies, their counters, and probes."""
+"""Prove that a change is in force on a cluster, with the proxies, their counters, and probes."""

@@ -1,8 +1,8 @@
-"""Requests by Envoy's own counters, for proxies that keep none of Istio's metrics (telemetry switched off).
+"""Count requests with Envoy's own counters, for proxies without Istio's metrics (telemetry switched off).
 
-Envoy counts answers by cluster, whose name tells destination and subset, and injected faults by
-outbound listener, which does not tell whom they were meant for. They are taken for the calls to the host that was
-under such a fault when they were counted; with several such hosts at once that is unknown, and they are left out.
+Envoy counts answers by cluster, whose name contains destination and subset. It counts injected faults by outbound
+listener, which does not tell the destination. They are attributed to the host that was under such a fault at that time.
+With several such hosts at once the destination is unknown, so the counts are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from harness.model.json import Json
 from harness.model.step import Step
 from harness.routing.istio.governing import full_name, full_name_in
 
-COUNTERS = r"^(cluster\.outbound\|.*\.upstream_rq_completed|http\.outbound.*\.fault\.(aborts_injected|delays_injected|active_faults))$"
+COUNTERS = (
+    r"^(cluster\.outbound\|.*\.upstream_rq_completed"
+    r"|http\.outbound.*\.fault\.(aborts_injected|delays_injected|active_faults))$"
+)
 PATH = f"/stats?filter={quote(COUNTERS)}"
 FLAGS = ("FI", "DI")
 """The response flags that Envoy's fault filter gives, which its own counters tell apart."""
@@ -32,7 +35,7 @@ _FAULTS = re.compile(r"http\.outbound.*\.fault\.(?P<name>\w+): (?P<total>\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whose proxy it is: a name that no other proxy has, its workload and its version."""
+    """The owner of a proxy: a name that no other proxy has, its workload and its version."""
 
     proxy: str
     workload: str
@@ -40,26 +43,26 @@ class Caller:
 
 
 class EnvoyCounters:
-    """Remembers whom injected faults were meant for, so that totals only grow."""
+    """Remembers the hosts that injected faults were meant for, so that totals only grow."""
 
     def __init__(self) -> None:
-        """Nothing has been seen yet."""
+        """Start without any counts."""
         self._seen: Counter[tuple[str, str]] = Counter()
         self._hit: Counter[tuple[str, str, str]] = Counter()
         self._under: dict[str, str] = {}
 
     def look(self, steps: Sequence[Step], namespace: str) -> None:
-        """The steps that are live now. What is counted until the next look is meant for the hosts they fault."""
+        """Tell which steps are live; faults counted until the next call are attributed to the hosts of these steps."""
         for flag in FLAGS:
             hosts = {host for host, kind in _faulted(steps, namespace) if kind == flag}
-            if hosts:  # what ends after a fault is gone was still hit by it
+            if hosts:  # requests that end after the fault is gone were still hit by it
                 self._under[flag] = hosts.pop() if len(hosts) == 1 else ""
 
     def rows(self, text: str, caller: Caller, versions: Mapping[tuple[str, str], str]) -> Iterator[RequestCount]:
-        """What the proxy of ``caller`` says at ``PATH``. versions: the version label of each (host, subset).
+        """Yield what the proxy of ``caller`` shows at ``PATH``. versions: the version label of each (host, subset).
 
-        A delayed call is counted among its cluster's answers, with its version, and once more as delayed;
-        a row of negative total without a version takes that back.
+        Envoy counts a delayed call among the answers of its cluster, with its version, and once more as delayed. A row
+        with a negative total and no version corrects that.
         """
         for match in _ANSWERS.finditer(text):
             host = match["host"]
@@ -69,7 +72,7 @@ class EnvoyCounters:
         injected: Counter[str] = Counter()
         for match in _FAULTS.finditer(text):
             injected[match["name"]] += int(match["total"])
-        delayed = injected["delays_injected"] - injected["active_faults"]  # those still waiting have no answer yet
+        delayed = injected["delays_injected"] - injected["active_faults"]  # requests that still wait have no answer yet
         for flag, total in (("FI", injected["aborts_injected"]), ("DI", delayed)):
             self._attribute(caller.proxy, flag, total)
             for (proxy, host, kind), hit in self._hit.items():
@@ -79,7 +82,7 @@ class EnvoyCounters:
                         yield _row(caller, host, -hit)
 
     def _attribute(self, proxy: str, flag: str, total: int) -> None:
-        """Of a first look nothing is attributed: it was before us."""
+        """Attribute new faults to a host; the first total of a proxy counts faults from before our run."""
         first = (proxy, flag) not in self._seen
         new, self._seen[proxy, flag] = total - self._seen[proxy, flag], total
         if not first and new and (host := self._under.get(flag)):
@@ -87,7 +90,7 @@ class EnvoyCounters:
 
 
 def subset_versions(rules: Sequence[Json], namespace: str) -> dict[tuple[str, str], str]:
-    """The version label of each (full host name, subset) of some DestinationRules."""
+    """Return the version label of each (full host name, subset) of some DestinationRules."""
     return {
         (full_name_in(rule, namespace), subset["name"]): (subset.get("labels") or {}).get("version", "")
         for rule in rules
@@ -96,7 +99,7 @@ def subset_versions(rules: Sequence[Json], namespace: str) -> dict[tuple[str, st
 
 
 def _faulted(steps: Sequence[Step], namespace: str) -> Iterator[tuple[str, str]]:
-    """The full host and the response flag of each fault that callers' proxies carry out."""
+    """Yield the full host and the response flag of each fault that the callers' proxies carry out."""
     for step in steps:
         said = step.declared
         if said is not None and said.is_fault and said.flag and said.scope.side == "caller":

@@ -19,7 +19,7 @@ PATHS: Mapping[Part, str] = {
 
 
 def is_shown(trace: Trace, dump: Json) -> bool:
-    """Whether a dump of the trace's part shows it."""
+    """Return whether a dump of the trace's part of the configuration shows it."""
     if trace.part == "clusters":
         found = [cluster for name, cluster in _clusters(dump) if name == trace.name]
         return bool(found) and all(contains(cluster, trace.fields) for cluster in found)
@@ -27,12 +27,15 @@ def is_shown(trace: Trace, dump: Json) -> bool:
 
 
 def cluster_hosts(dump: Json) -> set[str]:
-    """Full names of the hosts that a dump of clusters has outbound clusters for."""
+    """Return the full names of the hosts that have outbound clusters in a dump."""
     return {name.partition("|")[2] for name, _ in _clusters(dump)}
 
 
 def _clusters(dump: Json) -> Iterator[tuple[str, Json]]:
-    """Outbound clusters by ``subset|host``; their names are ``outbound|9080|v1|reviews.shop.svc.cluster.local``."""
+    """Yield outbound clusters by ``subset|host``.
+
+    Envoy names them ``outbound|9080|v1|reviews.shop.svc.cluster.local``.
+    """
     for config in dump.get("configs") or ():
         for item in message_field(config, "dynamic_active_clusters") or [config]:
             cluster = item.get("cluster") or {}
@@ -42,7 +45,7 @@ def _clusters(dump: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _route_names(dump: Json) -> set[str]:
-    """Names of all routes in a dump of route tables; the name of a match is added to them with a dot."""
+    """Return the names of all routes in a dump of route tables; Istio appends the name of a match after a dot."""
     return {
         str(route.get("name", "")).partition(".")[0]
         for config in dump.get("configs") or ()
@@ -53,7 +56,7 @@ def _route_names(dump: Json) -> set[str]:
 
 
 def _names(dump: Json) -> set[str]:
-    """Names of all filters, and of the rules of all RBAC filters, in a dump of listeners."""
+    """Return the names of all filters, and of the rules of all RBAC filters, in a dump of listeners."""
     if isinstance(dump, list):
         return {name for item in dump for name in _names(item)}
     if not isinstance(dump, dict):

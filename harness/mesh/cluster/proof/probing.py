@@ -1,7 +1,7 @@
-"""Proof by behaviour: requests to the entry whose answers carry our marks, or no longer do.
+"""Prove a change by behaviour: answers of the entry carry our marks, or no longer do.
 
-For routes bound to a gateway, whose proxy lives in another namespace and cannot be asked, it is the only
-proof. Replicas get a change at different times, so several answers in a row must agree.
+This is the only proof for routes bound to a gateway, because its proxy is in another namespace and cannot be asked.
+Replicas receive a change at different times, so several answers in a row must agree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PAUSE_S, _ASK_WITHIN_S, _LOOK_WITHIN_S = 0.05, 5.0, 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Requests to ``url`` as the run sends them."""
+    """Requests to ``url``, sent as the run sends them."""
 
     url: str
     headers: Mapping[str, str]
@@ -38,16 +38,18 @@ class Probe:
     ) -> str:
         """Wait until ten answers in a row carry a mark of an edit (or none does), and say so.
 
-        label, marks: of the edit. still: raises when that is no longer wanted. Raises MeshError after ``within_s``
-        seconds.
+        label, marks: of the edit. still: raises when the change is no longer wanted. Raises MeshError after
+        ``within_s`` seconds.
         """
         give_up, agreeing, found = time.monotonic() + within_s, 0, "no answer"
         while agreeing < IN_A_ROW:
             if time.monotonic() > give_up:
                 state = "carry" if there else "no longer carry"
                 raise MeshError(
-                    f"{label}: expected {IN_A_ROW} answers of {self.url} in a row to {state} {' or '.join(sorted(marks))} "
-                    f"within {within_s:g} s; the last one: {found}; does this URL pass the route (cluster.url, cluster.probe)?"
+                    f"{label}: expected {IN_A_ROW} answers of {self.url} in a row to {state} "
+                    f"{' or '.join(sorted(marks))} "
+                    f"within {within_s:g} s; the last one: {found}; does this URL pass the route (cluster.url, "
+                    f"cluster.probe)?"
                 )
             if still is not None:
                 still()
@@ -64,10 +66,10 @@ class Probe:
         return f"{IN_A_ROW} answers of {self.url} in a row {'carry' if there else 'no longer carry'} its mark"
 
     def look(self, label: str, marks: AbstractSet[str]) -> tuple[bool, str]:
-        """Whether ten answers in a row carry a mark of an edit, and that in words; where not, it was not probed, and why.
+        """Return whether ten answers in a row carry a mark of an edit, and what was seen, in words.
 
-        The sidecars have been asked before, so an entry that cannot be reached from here, or not through
-        a proxy of the mesh, is no failure.
+        The sidecars have been asked before. It is therefore no failure if the entry cannot be reached from here, or is
+        reached without passing a proxy of the mesh; the text then says why it was not probed.
         """
         try:
             response_headers(self.url, self.headers, timeout_s=_ASK_WITHIN_S)
@@ -77,9 +79,9 @@ class Probe:
 
 
 def probe_of(settings: ClusterSettings, owner: str) -> Probe | None:
-    """Requests that pass the routes of a run of ``owner``; None where the settings name no entry."""
+    """Return the probe of a run of ``owner``, or None if the settings name no entry."""
     if settings.url is None:
         return None
-    # Where only test traffic is touched, it is told by the run's baggage.
+    # If only test traffic is changed, the run's baggage identifies it.
     headers = {**settings.headers, "baggage": f"harness.run={owner}"}
     return Probe(url=f"{settings.url.rstrip('/')}{settings.probe}", headers=headers)

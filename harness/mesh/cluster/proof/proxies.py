@@ -1,7 +1,7 @@
-"""The sidecars: whether a change has reached every one it concerns, and what they have counted.
+"""Ask the sidecars whether a change has reached all of them, and what they have counted.
 
-Istio tells nobody when a configuration has arrived, so Envoy itself is asked, in each pod, on its admin
-port through the API server's port-forward.
+Istio does not report when a configuration has arrived. Envoy itself is asked, in each pod, at its admin port through
+the API server's port-forward.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Proxies:
     """The sidecars of a namespace."""
 
     def __init__(self, kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
-        """settings: which proxies to ask, and how."""
+        """settings: which proxies to ask, and how to reach them."""
         self._kube, self._namespace = kube, namespace
         self._listed = {proxy.name: proxy for proxy in settings.proxies}
         self._load_workload, self._istiod = settings.load_workload, settings.istiod
         self._own = EnvoyCounters()
 
     def pods(self) -> tuple[Json, ...]:
-        """Running pods with a sidecar, or what the settings list instead."""
+        """Return the running pods with a sidecar, or the proxies that the settings list instead."""
         if self._listed:
             return tuple({"metadata": {"name": item.name, "labels": item.labels}} for item in self._listed.values())
         return tuple(
@@ -59,10 +59,10 @@ class Proxies:
     def require(
         self, label: str, shown: Footprint, *, there: bool, within_s: float, still: Callable[[], None] | None = None
     ) -> int:
-        """Wait until the traces of an edit are in every proxy that they concern, or in none.
+        """Wait until the traces of an edit are in every proxy that they concern, or in none of them.
 
-        label: of the edit. still: raises when that is no longer wanted. Returns how many proxies were asked. Raises
-        MeshError naming the pods that lag.
+        label: of the edit. still: raises when the change is no longer wanted. Returns how many proxies were asked.
+        Raises MeshError that names the pods that lag.
         """
         give_up = time.monotonic() + within_s
         while lagging := list(self._lagging(shown, there=there)):
@@ -70,7 +70,8 @@ class Proxies:
                 state = "live" if there else "gone"
                 raise MeshError(
                     f"{label}: expected the edit to be {state} in every proxy within {within_s:g} s, "
-                    f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource? Where pods cannot be "
+                    f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource? Where "
+                    f"pods cannot be "
                     "asked, name their admin ports (cluster.proxies) or istiod's debug port (cluster.istiod)"
                 )
             if still is not None:
@@ -79,18 +80,21 @@ class Proxies:
         return len(self.concerned(shown))
 
     def concerned(self, shown: Footprint) -> list[Json]:
-        """The pods whose proxies show an edit."""
+        """Return the pods whose proxies show an edit."""
         return [pod for pod in self.pods() if self._traces(shown, pod)]
 
     def hosts(self, pod: Json) -> set[str]:
-        """Full names of the hosts that a proxy has clusters for; empty where it names its clusters in its own way."""
+        """Return the full names of the hosts that a proxy has clusters for.
+
+        The result is empty if the proxy names its clusters in another way.
+        """
         return cluster_hosts(json.loads(self._ask(pod, PATHS["clusters"])))
 
     def request_counts(self, live: Sequence[Step] = ()) -> tuple[RequestCount, ...]:
-        """What all sidecars have counted, summed over pods: calls as their callers saw them, and as the called side did.
+        """Return what all sidecars have counted, summed over pods, as callers and as the called side.
 
-        live: the edits that are live now; they tell whom a fault was meant for where a proxy keeps only Envoy's
-        own counters. Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
+        live: the steps that are live now; if a proxy has only Envoy's own counters, they tell which host a fault was
+        meant for. Load from a gateway, whose proxy is not in the namespace, is counted where it arrives.
         """
         asked = {self._address(pod): pod for pod in self.pods()}
         self._own.look(live, self._namespace)
@@ -115,7 +119,7 @@ class Proxies:
         return tuple(RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
 
     def calls(self, pod: Json) -> Counter[str]:
-        """How many calls a proxy has counted for its workload, by the full name of the host that was called."""
+        """Return how many calls a proxy has counted for its workload, by the full name of the called host."""
         said = parse_samples(self._ask(pod, _COUNTS).decode())
         counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
         found: Counter[str] = Counter()
@@ -157,7 +161,7 @@ class Proxies:
                 yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(map(_described, odd)))}"
 
     def _address(self, pod: Json) -> str:
-        """What tells one proxy from the others: several names may be listed for one."""
+        """Return what identifies a proxy; several names may be listed for one."""
         name: str = pod["metadata"]["name"]
         return self._listed[name].url if name in self._listed else name
 

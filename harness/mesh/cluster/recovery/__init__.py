@@ -1,1 +1,1 @@
-"""Undo on a cluster: journal, signs of life, rollback, reaper and watchdog."""
+"""Revert changes on a cluster: journal, heartbeat, rollback, reaper and watchdog."""

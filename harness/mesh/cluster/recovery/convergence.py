@@ -1,4 +1,4 @@
-"""After an undo: whether the proxies have lost it, for whoever has the right to ask them, and who says so when not."""
+"""Wait after an undo until the proxies have lost the edit, or say why the proxies could not be asked."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _SETTLE_S = 1.0
 
 
 class Convergence:
-    """Called after each edit that was undone: waits until every proxy has lost it.
+    """Called after each edit that was undone; waits until every proxy has lost it.
 
-    Routes must be gone before the subsets that they lead to, so somebody without the right to ask waits a second instead.
+    Routes must be gone before the subsets that they lead to. Without the right to ask the proxies, it waits one second.
     """
 
     def __init__(self, kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
-        """settings: which proxies to ask, and how long they may take. Asks for rights when it is first needed."""
+        """settings: which proxies to ask, and how long to wait. The rights are checked on first use."""
         self._kube, self._namespace, self._settings = kube, namespace, settings
         self._unasked: str | None = None
         self._seen = 0
         self.lagging: list[str] = []
 
     def __call__(self, edit: Edit) -> None:
-        """Wait; what lags is told in ``lagging``, and undoing goes on."""
+        """Wait; ``lagging`` records proxies that lag, and the undo continues."""
         try:
             shown = footprint(edit, self._kube.get(*edit.place), namespace=self._namespace)
         except ClusterError as error:
@@ -49,11 +49,11 @@ class Convergence:
 
     @property
     def said(self) -> str:
-        """What has been seen, in words."""
+        """Return what has been seen."""
         if self.lagging:
-            return f"the resources are as before, but not every proxy was seen to be: {'; '.join(self.lagging)}"
+            return f"the resources are as before, but some proxies still lag: {'; '.join(self.lagging)}"
         if self._unasked:
-            return f"undone; the resources are verified, the proxies were not asked: {self._unasked}"
+            return f"undone; the resources are verified, but the proxies were not asked: {self._unasked}"
         return "undone and verified, in the proxies too" if self._seen else "undone and verified"
 
     def _why_not(self) -> str:

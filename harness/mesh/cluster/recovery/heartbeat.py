@@ -1,7 +1,7 @@
-"""Signs of life: a Lease that the run renews, and that whoever undoes its changes takes away first.
+"""The heartbeat of a run: a Lease that the run renews. Whoever reverts its changes takes the Lease away first.
 
-The Lease is a fence: a run that finds another holder knows that its changes are being undone, and stops.
-Times are the API server's, as every answer tells it, so that clocks need not agree.
+The Lease is a fence: a run that finds another holder knows that its changes are being reverted, and stops. Times are
+those of the API server, which every answer contains, so that clocks need not agree.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ MISSED = 4
 
 
 def lease_name(owner: str) -> str:
-    """The Lease of a run."""
+    """Return the name of a run's Lease."""
     return f"{prefix(owner)}alive"
 
 
 class Heartbeat:
-    """The run's Lease, renewed by a thread until it is stopped."""
+    """A run's Lease, which a thread renews until it is stopped."""
 
     def __init__(self, kube: Kubernetes, *, namespace: str, owner: str, interval_s: float) -> None:
         """interval_s: seconds between two renewals."""
@@ -36,7 +36,7 @@ class Heartbeat:
         self._lost = ""
 
     def start(self) -> None:
-        """Create the Lease and begin to renew it. Raises ClusterConflict when a run of that name lives already."""
+        """Create the Lease and begin to renew it. Raises ClusterConflict if a run of that name is alive."""
         self._lease = self._kube.create(
             {
                 "apiVersion": "coordination.k8s.io/v1",
@@ -57,18 +57,18 @@ class Heartbeat:
         self._thread.start()
 
     def require(self) -> None:
-        """Renew now. Raises MeshDrift when the Lease is no longer ours, ClusterUnreachable without an answer."""
+        """Renew now. Raises MeshDrift if the Lease is no longer ours, ClusterUnreachable without an answer."""
         self._renew()
         if self._lost:
             raise MeshDrift(self._lost)
 
     def check(self) -> None:
-        """Raise MeshDrift when the Lease has been lost."""
+        """Raise MeshDrift if the Lease has been lost."""
         if self._lost:
             raise MeshDrift(self._lost)
 
     def stop(self) -> None:
-        """End the renewals and delete the Lease, unless it is somebody else's by now."""
+        """Stop renewing and delete the Lease, unless another holder has taken it."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -86,7 +86,8 @@ class Heartbeat:
             try:
                 self._renew()
             except (ClusterForbidden, ClusterUnreachable):
-                continue  # it may be starting again; the next beat tries again; the reaper counts the missed ones
+                # The server may be restarting: the next beat tries again, and the reaper counts the missed ones.
+                continue
             except ClusterError as error:
                 self._lost = f"the sign of life of run {self._owner} cannot be renewed: {error}"
 

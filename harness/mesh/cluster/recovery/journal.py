@@ -1,7 +1,7 @@
-"""What has been changed and how to undo it, written down before it happens: in a local file and in the cluster.
+"""The journal: every change and its undo are written down before the change is made, on disk and in the cluster.
 
-A change's ConfigMap is created before its first edit is sent and deleted after its undo has been seen to
-hold. So a ConfigMap that is there is a change that has to be undone, whatever became of who made it.
+The ConfigMap of a change is created before its first step and deleted after its undo has been verified. A ConfigMap
+that exists therefore stands for a change that has to be reverted, whatever happened to the run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ READ_FORMATS = ("1", FORMAT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """A change as journalled. number: in the order they were made. expires_at: epoch seconds of the API server's clock."""
+    """A change in the journal.
+
+    number: the order in which the changes were made. expires_at: epoch seconds of the API server's clock.
+    """
 
     owner: str
     number: int
@@ -44,11 +47,11 @@ class JournalEntry:
 
     @property
     def config_map(self) -> str:
-        """Name of its ConfigMap."""
+        """The name of its ConfigMap."""
         return f"{prefix(self.owner)}journal-{self.number}"
 
     def to_json(self) -> Json:
-        """As the journal keeps it."""
+        """Return the change as the journal stores it."""
         return {
             "format": FORMAT,
             "owner": self.owner,
@@ -61,7 +64,10 @@ class JournalEntry:
 
 
 def change_from_json(value: Json) -> JournalEntry:
-    """The change that ``to_json`` made ``value`` of, in this format or the one before. Raises MeshError for another."""
+    """Return the change that ``to_json`` stored, in this format or the one before.
+
+    Raises MeshError for any other format.
+    """
     if value.get("format") not in READ_FORMATS:
         raise MeshError(
             f"journal: expected format {' or '.join(READ_FORMATS)}, found {value.get('format')!r}: it is left alone; "
@@ -82,14 +88,17 @@ def change_from_json(value: Json) -> JournalEntry:
 
 
 class Journal:
-    """Both copies: a line on disk, then a ConfigMap in the cluster."""
+    """Both copies of the journal: a line on disk, then a ConfigMap in the cluster."""
 
     def __init__(self, kube: Kubernetes, *, namespace: str, file: Path | None) -> None:
-        """file: JSON lines, appended; None keeps no local copy (the reaper has none)."""
+        """file: JSON lines are appended to it; None keeps no local copy, as in the reaper."""
         self._kube, self._namespace, self._file = kube, namespace, file
 
     def will_make(self, change: JournalEntry) -> None:
-        """On disk and in the cluster when this returns. Raises MeshError or ClusterError when it cannot be."""
+        """Record a change; it is on disk and in the cluster when this returns.
+
+        Raises MeshError or ClusterError if it cannot be recorded.
+        """
         self._append({"will_make": change.to_json(), "namespace": self._namespace, "context": self._kube.context})
         self._kube.create(
             {
@@ -106,11 +115,11 @@ class Journal:
         )
 
     def still_there(self, change: JournalEntry) -> bool:
-        """Whether nobody has undone the change meanwhile."""
+        """Return whether nobody has reverted the change meanwhile."""
         return self._kube.get("ConfigMap", self._namespace, change.config_map) is not None
 
     def was_undone(self, change: JournalEntry, *, patience_s: float) -> None:
-        """Nothing of the change is left."""
+        """Record that nothing of the change is left."""
         self._kube.change("ConfigMap", self._namespace, change.config_map, _none, patience_s=patience_s)
         self._append({"was_undone": change.config_map})
 
@@ -134,10 +143,10 @@ def _none(_: Json | None) -> None:
 def journalled(
     kube: Kubernetes, namespace: str, *, unreadable: Callable[[str], None] | None = None
 ) -> tuple[JournalEntry, ...]:
-    """Changes of all runs in the namespace that have not been undone, in the order to undo them: last first.
+    """Return the changes of all runs in the namespace that have not been reverted, the last one first.
 
-    unreadable: told of a journal that cannot be read, so that it does not keep the others from being undone;
-    without it such a one raises MeshError.
+    unreadable: receives a message about each journal that cannot be read, so that the others can be reverted; without
+    it such a journal raises MeshError.
     """
     changes = []
     for item in kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"}):
@@ -151,7 +160,7 @@ def journalled(
 
 
 def owners_left(kube: Kubernetes, namespace: str) -> set[str]:
-    """The runs that have a journal in the namespace, also where it cannot be read."""
+    """Return the runs that have a journal in the namespace, including journals that cannot be read."""
     items = kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"})
     return {(item["metadata"].get("labels") or {}).get(OWNER_LABEL, "") for item in items}
 
@@ -164,13 +173,17 @@ def _read(config_map: Json) -> JournalEntry:
         raise MeshError(f"ConfigMap {name}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise MeshError(
-            f"ConfigMap {name}: expected the journal of a change, found something else ({type(error).__name__}: {error}); "
-            "look at it, mend by hand what it describes, and delete it"
+            f"ConfigMap {name}: expected the journal of a change, found something else ({type(error).__name__}: "
+            f"{error}); "
+            "look at it, revert by hand what it describes, and delete it"
         ) from error
 
 
 def left_on_disk(file: Path) -> tuple[tuple[str, JournalEntry], ...]:
-    """Changes of a journal file that were not undone, with their namespaces, last first; a torn last line counts as none."""
+    """Return the changes of a journal file that were not reverted, with their namespaces, the last one first.
+
+    An incomplete last line is ignored.
+    """
     left: dict[str, tuple[str, JournalEntry]] = {}
     for text in file.read_text(encoding="utf-8").splitlines():
         try:

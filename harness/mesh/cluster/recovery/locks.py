@@ -1,4 +1,4 @@
-"""One run a host: a Lease per host, created by the first run and held until it ends."""
+"""Allow one run for each host: a Lease for the host, which the first run creates and holds until it ends."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Locks:
         self._kube, self._namespace = kube, namespace
 
     def take(self, owner: str, steps: Sequence[Step], resources: Sequence[Json]) -> None:
-        """Lock every host that the steps concern. Raises MeshError naming the run that has one already."""
+        """Lock every host that the steps concern. Raises MeshError that names the run that holds a lock."""
         for host in sorted({_host(step, resources) for step in steps}):
             self._take(owner, host)
 
     def require_free(self, owner: str, steps: Sequence[Step], resources: Sequence[Json]) -> None:
-        """Raise MeshError when another run has a host that the steps concern. Locks nothing."""
+        """Raise MeshError if another run holds a host that the steps concern. Locks nothing."""
         for host in sorted({_host(step, resources) for step in steps}):
             found = self._kube.get("Lease", self._namespace, f"harness-host-{host}")
             if found is not None:
                 _require_ours(owner, host, found["spec"].get("holderIdentity"))
 
     def release(self, owner: str) -> None:
-        """Give back all locks of a run."""
+        """Release all locks of a run."""
         for lease in self._kube.list("Lease", self._namespace, labels={OWNER_LABEL: owner, LOCK_LABEL: "true"}):
             self._kube.delete(lease)
 
@@ -70,7 +70,7 @@ def _require_ours(owner: str, host: str, holder: str | None) -> None:
 
 
 def _host(step: Step, resources: Sequence[Json]) -> str:
-    """The first label of the host that an edit's resource is about, or that an action declares."""
+    """Return the first label of the host that an edit's resource is about, or that an action declares."""
     if isinstance(step, Action):
         return require_declared(step).host.split(".", maxsplit=1)[0]
     found = step.create or next(

@@ -1,4 +1,4 @@
-"""Undo what dead runs left: of every journalled change whose run shows no sign of life, or whose time is over."""
+"""Revert what dead runs left: every journalled change whose run is silent, or whose time to live is over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETTLE_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
-    """A change that was undone, or what was in the way."""
+    """A change that was reverted, or why it could not be reverted."""
 
     change: JournalEntry
     reason: str
@@ -44,11 +44,11 @@ def reap(
     owner: str | None = None,
     settle: Callable[[Edit], None] | None = None,
 ) -> tuple[Reaped, ...]:
-    """Undo the changes of dead and overdue runs. One that resists does not keep the others from being undone.
+    """Revert the changes of dead and overdue runs. A failure does not keep other changes from being reverted.
 
-    living: also of runs that show signs of life, because somebody says so. owner: of this run only.
-    settle: called after each edit that was undone, to wait until the proxies have it; by default a second
-    after routes, because whoever reaps may have no right to ask the proxies.
+    living: also revert changes of runs that are alive. owner: only those of this run. settle: called after each edit
+    that was undone, to wait until the proxies have lost it; by default it waits one second after routes, because a
+    reaper may lack the right to ask the proxies.
     """
     done = []
     for change in journalled(kube, namespace, unreadable=tell):
@@ -71,7 +71,7 @@ def restore(
     tell: Callable[[str], None] = ignore,
     settle: Callable[[Edit], None] | None = None,
 ) -> Reaped:
-    """Undo one change, whether its run lives or not: the run's Lease is taken first, so that it stops."""
+    """Revert one change, whether its run is alive or not; taking the run's Lease first stops the run."""
     tell(f"{change.name} of run {change.owner}: {reason}: undoing")
     try:
         _take_over(kube, namespace, change.owner, patience_s=patience_s)
@@ -86,7 +86,7 @@ def restore(
 
 
 def reason_to_undo(kube: Kubernetes, namespace: str, change: JournalEntry) -> str:
-    """Why a journalled change is to be undone now, or nothing."""
+    """Return why a journalled change is to be reverted now, or an empty string."""
     if kube.now() > change.expires_at:
         return "its time to live is over"
     lease = kube.get("Lease", namespace, lease_name(change.owner))
@@ -115,7 +115,7 @@ def _take_over(kube: Kubernetes, namespace: str, owner: str, *, patience_s: floa
 
 
 def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
-    """Give back the locks and the Lease of a run that has nothing left to undo."""
+    """Release the locks and the Lease of a run that has nothing left to revert."""
     if owner in owners_left(kube, namespace):
         return
     Locks(kube, namespace).release(owner)
@@ -125,7 +125,7 @@ def _end(kube: Kubernetes, namespace: str, owner: str) -> None:
 
 
 def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None) -> None:
-    """Leases of dead runs that changed nothing, or nothing any more."""
+    """Delete the Leases of dead runs that have nothing left to revert."""
     busy = owners_left(kube, namespace)
     leases = kube.list("Lease", namespace, labels=MANAGED_BY)
     alive = {item["metadata"]["name"]: item for item in leases}
@@ -133,7 +133,7 @@ def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None)
         holder = lease["metadata"]["labels"].get(OWNER_LABEL, "")
         wanted = owner in (None, holder) and holder not in busy
         if wanted and (living or _death(alive.get(lease_name(holder)), kube.now())):
-            with suppress(ClusterConflict):  # renewed this moment: somebody lives
+            with suppress(ClusterConflict):  # it was renewed meanwhile, so the run is alive
                 kube.delete(lease)
 
 

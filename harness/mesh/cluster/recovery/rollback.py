@@ -22,11 +22,11 @@ def undo(
     settle: Callable[[Edit], None] = ignore,
     tell: Callable[[str], None] = ignore,
 ) -> None:
-    """Revert every step of the change, the last one first, and look whether anything of it is left.
+    """Revert every step of the change, the last one first, and check that nothing of it is left.
 
-    Every step is tried, also when another one failed. settle: called after each edit that was undone, to wait until the
-    proxies have it: routes must be gone before the subsets they lead to. tell: told of each failed try. Raises
-    RollbackError with the commands that revert by hand what is left.
+    Every step is tried, even if another one failed. settle: called after each edit that was undone, to wait until the
+    proxies have lost it; routes must be gone before the subsets that they lead to. tell: receives a message about each
+    failed attempt. Raises RollbackError with the commands that revert what is left.
     """
     trouble = []
     for step in reversed(change.steps):
@@ -56,7 +56,7 @@ def _revert(kube: Kubernetes, step: Step, *, patience_s: float, tell: Callable[[
 
 
 def left_of(kube: Kubernetes, steps: Sequence[Step]) -> list[str]:
-    """What of the steps is still in the cluster."""
+    """Return what of the steps is still in the cluster."""
     found: list[str] = []
     for step in steps:
         if isinstance(step, Edit):
@@ -67,7 +67,7 @@ def left_of(kube: Kubernetes, steps: Sequence[Step]) -> list[str]:
 
 
 def by_hand(change: JournalEntry) -> str:
-    """The commands that undo a change without the harness."""
+    """Return the commands that revert a change without the harness."""
     lines = [f"try again: harness restore --run {change.owner}", "or by hand:"]
     for step in reversed(change.steps):
         if isinstance(step, Action):

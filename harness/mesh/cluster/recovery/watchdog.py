@@ -1,10 +1,10 @@
-"""A process beside each run on a cluster that puts everything back when the run dies without doing so.
+"""A process next to each run on a cluster that reverts everything if the run dies before it has done so.
 
-SIGKILL, ``os._exit`` (as pytest-timeout's thread method ends a session) and a killed xdist worker leave no
-time for an undo. The watchdog sees the end of its input, or another parent, and undoes what the run
-journalled. It dies with the machine; the reaper in the cluster does not.
+SIGKILL, ``os._exit`` (pytest-timeout's thread method ends a session with it) and a killed xdist worker leave no time
+for an undo. The watchdog notices the end of its input, or another parent process, and reverts what the run journalled.
+If the machine fails, the watchdog dies with it; the reaper in the cluster does not.
 
-Run as a script, with settings in its first line. Until it is needed it loads nothing but the standard library.
+It runs as a script, with settings in its first line of input. Until it is needed it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ _LOOK_EVERY_S = 1.0
 
 
 class Watchdog:
-    """The run's side of it."""
+    """The run's side of the watchdog."""
 
     def __init__(self, settings: ClusterSettings, namespace: str, *, context: str | None, folder: Path) -> None:
-        """Nothing runs yet. context: of the kubeconfig, by name, for the current one may be another by then.
+        """Nothing runs yet.
 
-        folder: takes the watchdog's log, ``watchdog.log``.
+        context: the name of the context in the kubeconfig, because the current context may change. folder: receives the
+        watchdog's log, ``watchdog.log``.
         """
         self._settings, self._namespace, self._context, self._folder = settings, namespace, context, folder
         self._process: DetachedProcess | None = None
 
     def watch(self, owner: str) -> bool:
-        """From now on everything of ``owner`` is put back when this process dies; False when nobody is there to do it."""
-        from harness.clients.processes.detached import DetachedProcess  # noqa: PLC0415 - the script itself must not need the package
+        """Revert everything of ``owner`` if this process dies from now on; return False if the watchdog has died."""
+        from harness.clients.processes.detached import DetachedProcess  # noqa: PLC0415 - not in the script
 
         if self._process is None:
             self._process = DetachedProcess(Path(__file__), log=self._folder / "watchdog.log")
@@ -49,14 +50,14 @@ class Watchdog:
         return self._process.send(owner)
 
     def end(self) -> None:
-        """All is put back, or what was not has been said."""
+        """Tell the watchdog that every change has been reverted or reported, and stop it."""
         if self._process is not None:
             self._process.end()
             self._process = None
 
 
 def main() -> None:
-    """Wait for the end of the run; undo what it left when it did not say that it was done."""
+    """Wait for the end of the run; revert what it left, unless it said that it was done."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     parent, heard, ended = os.getppid(), b"", False
@@ -103,7 +104,7 @@ def _put_back(order: dict[str, Any], owners: list[str]) -> None:
 def _reaped(
     kube: Kubernetes, namespace: str, owner: str, settle: Convergence, *, patience_s: float
 ) -> tuple[Reaped, ...]:
-    """What was undone of a run; tries again while the API server is in trouble."""
+    """Revert what a run left; try again while the API server is in trouble."""
     from harness.errors import ClusterError  # noqa: PLC0415 - only needed when the run has died
     from harness.mesh.cluster.recovery.reaping import reap  # noqa: PLC0415 - as above
 

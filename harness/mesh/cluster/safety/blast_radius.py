@@ -1,4 +1,4 @@
-"""Whom the faults of a plan would hit: which callers, and what part of all calls to the host they make."""
+"""Find whom the faults of a plan would hit: which callers, and their part of all calls to the host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.routing.istio.governing import full_name
 
 
 def reach(proxies: Proxies, steps: Sequence[Step], namespace: str) -> tuple[str, ...]:
-    """A line for each host that gets a fault: its callers that are hit, and their part of the calls counted so far."""
+    """Return a line for each host that gets a fault: the callers that are hit, and their part of the calls so far."""
     pods = proxies.pods()
     hit: dict[str, dict[str, Json]] = {}
     for step in steps:
@@ -30,7 +30,7 @@ def reach(proxies: Proxies, steps: Sequence[Step], namespace: str) -> tuple[str,
 
 
 def calls_from(pod: Json, scope: Scope, namespace: str) -> bool:
-    """Whether calls of a pod of ``namespace`` are in the scope of a fault."""
+    """Return whether calls of a pod of ``namespace`` are in the scope of a fault."""
     labels = pod["metadata"].get("labels") or {}
     return (scope.labels or {}).items() <= labels.items() and scope.namespace in (None, namespace)
 
@@ -47,7 +47,7 @@ def _share(proxies: Proxies, pods: Sequence[Json], concerned: dict[str, Json], h
     try:
         calls = {pod["metadata"]["name"]: proxies.calls(pod)[host] for pod in pods}
     except (ClusterError, MeshError) as error:
-        return f"what part of all calls these are is not known: {error}"
+        return f"their part of all calls is not known: {error}"
     total, theirs = sum(calls.values()), sum(calls[name] for name in concerned)
     if not total:
         return "no call to it has been counted so far"

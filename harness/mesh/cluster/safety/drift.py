@@ -1,4 +1,4 @@
-"""Whether anybody changed a resource while changes of ours were live in it."""
+"""Detect that somebody else changed a resource while our changes were live in it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.routing.edits import undone
 
 
 class Drift:
-    """The resources under change, as they were after our last write."""
+    """Remembers the resources that we changed, as they were after our last write."""
 
     def __init__(self) -> None:
         self._expected: dict[tuple[str, str, str], Json | None] = {}
         self._moving: set[tuple[str, str, str]] = set()
 
     def made(self, edit: Edit, *, before: Json | None, after: Json) -> None:
-        """An edit was made on ``before``. Raises MeshDrift when that is not what our last edit left."""
+        """Record an edit that was made on ``before``. Raises MeshDrift if that is not what our last edit left."""
         place = _place(edit)
         drifted = place in self._expected and _spec(before) != _spec(self._expected[place])
         self._expected[place] = after
@@ -27,11 +27,11 @@ class Drift:
             raise MeshDrift(_message(edit.label))
 
     def leave(self, edits: Sequence[Edit]) -> None:
-        """The edits are about to be undone: until they are, their resources may be either way."""
+        """Record that the edits are about to be undone; until they are, their resources may be in either state."""
         self._moving |= {_place(edit) for edit in edits}
 
     def undone(self, edits: Sequence[Edit], *, others: Sequence[Edit]) -> None:
-        """The edits are undone. others: those of ours that are still in some resource."""
+        """Record that the edits are undone. others: our edits that are still in some resource."""
         kept = {_place(edit) for edit in others}
         for edit in edits:
             place = _place(edit)
@@ -42,7 +42,7 @@ class Drift:
                 self._expected[place] = undone(edit, self._expected[place])
 
     def check(self, kube: Kubernetes) -> None:
-        """Raise MeshDrift when a resource is not as we left it: what was measured since may be of another route."""
+        """Raise MeshDrift if a resource is not as we left it: measurements since then may belong to another route."""
         for (kind, namespace, name), expected in self._expected.items():
             if (kind, namespace, name) not in self._moving and _spec(kube.get(kind, namespace, name)) != _spec(
                 expected
@@ -52,7 +52,7 @@ class Drift:
 
 def _message(what: str) -> str:
     return (
-        f"{what}: somebody changed it while our change was live (drift): what was measured is not valid; "
+        f"{what}: somebody changed it while our change was live (drift): the measurements are not valid; "
         "see who with kubectl get -o yaml --show-managed-fields, and end or allow that writer (cluster.owners)"
     )
 

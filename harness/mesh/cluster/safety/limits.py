@@ -1,4 +1,4 @@
-"""Limits of what may be done to a cluster, checked before anything is sent."""
+"""Check the limits of what may be done to a cluster, before anything is sent."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ KILL_SWITCH = "harness-kill-switch"
 
 
 def require_meant(context: str, namespace: str, settings: ClusterSettings) -> None:
-    """Refuse contexts and namespaces that are not meant for this, without asking anybody. Raises UsageError with the remedy."""
+    """Reject contexts and namespaces that must not be used, without asking the server.
+
+    Raises UsageError with the remedy.
+    """
     if settings.contexts and context not in settings.contexts:
         raise UsageError(
             f"expected one of the contexts {', '.join(settings.contexts)}, found {context}; "
             "choose one with --context, or add it to cluster.contexts in harness.yaml"
         )
     if namespace in REFUSED_NAMESPACES:
-        raise UsageError(f"namespace {namespace}: the cluster itself lives there; nothing is changed in it")
+        raise UsageError(f"namespace {namespace}: the cluster itself lives there; it must not be changed")
 
 
 def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
-    """Refuse contexts, clusters and namespaces that are not meant for this. Raises UsageError with the remedy."""
+    """Reject contexts, clusters and namespaces that must not be used. Raises UsageError with the remedy."""
     require_meant(kube.context, namespace, settings)
     if settings.uid:
         found = kube.get("Namespace", None, "kube-system")
@@ -41,7 +44,7 @@ def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings)
 
 
 def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
-    """Raise MeshGuard while somebody has engaged the kill switch."""
+    """Raise MeshGuard while the kill switch is engaged."""
     found = kube.get("ConfigMap", namespace, KILL_SWITCH)
     if found is not None and (found.get("data") or {}).get("engaged") == "true":
         reason = (found.get("data") or {}).get("reason", "no reason given")
@@ -52,7 +55,7 @@ def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
 
 
 def require_within(steps: Sequence[Step], *, live: int, namespace: str, limits: Limits) -> None:
-    """Refuse steps beyond the limits, by what they declare.
+    """Reject steps beyond the limits, by what they declare.
 
     live: how many faults are live already. Raises UsageError, also for a step that declares nothing.
     """
@@ -69,7 +72,7 @@ def require_within(steps: Sequence[Step], *, live: int, namespace: str, limits: 
 
 
 def faults_of(steps: Iterable[Step]) -> set[str]:
-    """The ids of the faults that some steps declare."""
+    """Return the ids of the faults that some steps declare."""
     return {step.declared.id for step in steps if step.declared is not None and step.declared.is_fault}
 
 
@@ -88,9 +91,10 @@ def _require_small(where: str, fault: Declared, limits: Limits) -> None:
 
 
 def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """Warnings of a kind that a resource did not raise before our edit.
+    """Return the warnings of kinds that a resource did not cause before our edit.
 
-    They name routes by number or name, which our entries move: a clone of a dead route is as dead as the route.
+    Warnings contain numbers or names of routes, which our entries shift: a clone of an unreachable route is unreachable
+    too.
     """
     old = {_ROUTE.sub("#", text) for text in before}
     return tuple(text for text in after if _ROUTE.sub("#", text) not in old)
@@ -103,6 +107,6 @@ def _require_opt_in(kube: Kubernetes, namespace: str, label: str) -> None:
     key, _, value = label.partition("=")
     if label and (found["metadata"].get("labels") or {}).get(key) != value:
         raise UsageError(
-            f"namespace {namespace}: has not been opened for experiments; its owner does so with: "
+            f"namespace {namespace}: is not open for experiments; its owner can open it with: "
             f"kubectl label namespace {namespace} {label}"
         )

@@ -1,4 +1,4 @@
-"""Who else writes a resource: controllers that would overwrite our edits, or whose work ours would disturb."""
+"""Find the controllers that write a resource: they would overwrite our edits, or our edits would disturb them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.model.json import Json
 class Owner:
     """A controller: how it marks what it owns, and what to do about it.
 
-    label_prefixes: of keys of labels and annotations. managers: names in managedFields. reverts: whether it
-    writes the resource again by itself.
+    label_prefixes: of keys of labels and annotations. managers: names in managedFields. reverts: whether it rewrites
+    the resource on its own.
     """
 
     name: str
@@ -32,9 +32,12 @@ OWNERS = (
         owner_kinds=("Canary",),
         managers=("flagger",),
         released={},
-        remedy="it rebuilds the whole spec at its next look: put faults on the route of a dependency, for calls of the canary, "
-        "or into the called side's proxies (inbound), which both leave this VirtualService alone; or let Flagger own a delegate "
-        "(spec.service.delegation) and route to the service in a root VirtualService of yours; or suspend the Canary (spec.suspend)",
+        remedy=(
+            "it rebuilds the whole spec when it next runs: put faults on the route of a dependency, for calls of the "
+            "canary, or into the called side's proxies (inbound), which both leave this VirtualService alone; or let "
+            "Flagger own a delegate (spec.service.delegation) and route to the service in a root VirtualService of "
+            "yours; or suspend the Canary (spec.suspend)"
+        ),
     ),
     Owner(
         name="argo-rollouts",
@@ -42,48 +45,58 @@ OWNERS = (
         label_prefixes=("argo-rollouts.argoproj.io/", "rollouts.argoproj.io/"),
         managers=("rollouts-controller", "argo-rollouts"),
         released={},
-        remedy="it sets weights, puts managed routes first, and refuses a second route unless the Rollout lists its routes by "
-        "name: list them and pause the Rollout; or put faults on the route of a dependency, for calls of the canary, or into the "
-        "called side's proxies (inbound)",
+        remedy=(
+            "it sets weights, puts managed routes first, and rejects a second route unless the Rollout lists its "
+            "routes by name: list them and pause the Rollout; or put faults on the route of a dependency, for calls of the "
+            "canary, or into the called side's proxies (inbound)"
+        ),
     ),
     Owner(
         name="argocd",
         label_prefixes=("argocd.argoproj.io/",),
         managers=("argocd-controller", "argocd-application-controller"),
         released={},
-        remedy="self-heal reverts edits: give the Application ignoreDifferences for /spec/http (and /spec/subsets) with the "
-        "sync option RespectIgnoreDifferences=true, or put faults into the called side's proxies (inbound)",
+        remedy=(
+            "self-heal reverts edits: give the Application ignoreDifferences for /spec/http (and /spec/subsets) with "
+            "the sync option RespectIgnoreDifferences=true, or put faults into the called side's proxies (inbound)"
+        ),
     ),
     Owner(
         name="flux",
         label_prefixes=("kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"),
         managers=("kustomize-controller", "helm-controller"),
         released={"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
-        remedy="annotate the resource with kustomize.toolkit.fluxcd.io/reconcile=disabled, or suspend the Kustomization",
+        remedy=(
+            "annotate the resource with kustomize.toolkit.fluxcd.io/reconcile=disabled, or suspend the Kustomization"
+        ),
     ),
     Owner(
         name="helm",
         label_prefixes=("meta.helm.sh/",),
         managers=("helm", "Helm"),
         released={},
-        remedy="it writes only on an upgrade: do none during a run",
+        remedy="it writes only on an upgrade: do not upgrade during a run",
         reverts=False,
     ),
 )
 
 
 def owners_of(resource: Json) -> tuple[Owner, ...]:
-    """The controllers that own ``resource``, by its marks."""
+    """Return the controllers that own ``resource``, by its marks."""
     return tuple(owner for owner in OWNERS if _owns(owner, resource["metadata"]))
 
 
 def require_unowned(resource: Json, *, allowed: Collection[str]) -> None:
-    """Raise UsageError when a controller would revert an edit of ``resource``; ``allowed`` ones are told to leave it alone."""
+    """Raise UsageError if a controller would revert an edit of ``resource``.
+
+    allowed: controllers that have been told to leave it alone.
+    """
     metadata = resource["metadata"]
     for owner in owners_of(resource):
         if owner.reverts and owner.name not in allowed:
             raise UsageError(
-                f"{resource['kind']} {metadata.get('namespace')}/{metadata['name']}: is owned by {owner.name}, which would fight "
+                f"{resource['kind']} {metadata.get('namespace')}/{metadata['name']}: is owned by {owner.name}, "
+                f"which would revert "
                 f"our edits: {owner.remedy}; then say so with cluster.owners: [{owner.name}]"
             )
         if owner.name == "argo-rollouts":
@@ -91,13 +104,15 @@ def require_unowned(resource: Json, *, allowed: Collection[str]) -> None:
 
 
 def _require_names(resource: Json) -> None:
-    """Argo Rollouts calls a Rollout invalid when a route is added to one that it does not know by name."""
+    """Argo Rollouts marks a Rollout as invalid if a route is added to one that it does not know by name."""
     routes = (resource.get("spec") or {}).get("http") or ()
     nameless = [index for index, route in enumerate(routes) if not route.get("name")]
     if nameless:
         raise UsageError(
-            f"{resource['kind']} {resource['metadata'].get('namespace')}/{resource['metadata']['name']}: route #{nameless[0]} has no "
-            "name, so argo-rollouts would refuse our routes beside it: name it here and in the Rollout's trafficRouting.istio"
+            f"{resource['kind']} {resource['metadata'].get('namespace')}/{resource['metadata']['name']}: route "
+            f"#{nameless[0]} has no "
+            "name, so argo-rollouts would reject our routes next to it: name it here and in the Rollout's "
+            "trafficRouting.istio"
         )
 
 

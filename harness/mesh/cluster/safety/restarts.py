@@ -1,4 +1,4 @@
-"""Restarts of containers during a run: a sign that it does more harm than was meant."""
+"""Count restarts of containers during a run: they show that it does more harm than intended."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from harness.errors import MeshGuard
 
 
 class Restarts:
-    """Counts restarts in a namespace since the first look."""
+    """Counts restarts in a namespace since the first check."""
 
     def __init__(self, kube: Kubernetes, namespace: str, *, ceiling: int) -> None:
-        """ceiling: so many are borne."""
+        """ceiling: how many restarts are tolerated."""
         self._kube, self._namespace, self._ceiling = kube, namespace, ceiling
         self._first: dict[str, int] | None = None
 
     def check(self) -> None:
-        """Raise MeshGuard when containers were restarted more often than may be."""
+        """Raise MeshGuard if containers were restarted more often than that."""
         now = self._counts()
         if self._first is None:
             self._first = now

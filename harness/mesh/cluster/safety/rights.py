@@ -1,4 +1,4 @@
-"""The rights a run needs, the verbs of its undo included; asked for before anything is changed."""
+"""Check the rights that a run needs, including those of its undo, before anything is changed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PROOF = (Right(verb="create", kind="Pod", subresource="portforward"),)
 
 
 def rights_for(edits: Iterable[Edit], settings: ClusterSettings) -> tuple[Right, ...]:
-    """What making, proving and undoing the edits takes; pods are left alone where other proxies are listed."""
+    """Return the rights to make, prove and undo the edits; if other proxies are listed, pods are not needed."""
     needed: dict[Right, None] = dict.fromkeys((*JOURNAL, *LOOK))
     for edit in edits:
         verbs: tuple[str, ...] = ("create", "delete") if edit.create is not None else ()
@@ -51,14 +51,14 @@ def rights_for(edits: Iterable[Edit], settings: ClusterSettings) -> tuple[Right,
 
 
 def rights_to_ask(settings: ClusterSettings) -> tuple[Right, ...]:
-    """What it takes to ask the proxies what they have."""
+    """Return the rights to ask the proxies for their configuration."""
     if settings.proxies:
         return ()
     return PODS if settings.istiod is not None else (*PODS, *PROOF)
 
 
 def require_basics(kube: Kubernetes, namespace: str, settings: ClusterSettings, kinds: Iterable[str]) -> None:
-    """Raise ClusterForbidden with every rule that is missing of those that each change needs, whatever it edits.
+    """Raise ClusterForbidden with every missing rule that each change needs, whatever it edits.
 
     kinds: of the resources that route requests.
     """
@@ -67,25 +67,25 @@ def require_basics(kube: Kubernetes, namespace: str, settings: ClusterSettings, 
 
 
 def missing_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> tuple[Right, ...]:
-    """Those of the rights that we do not have in the namespace."""
+    """Return those of the rights that we do not have in the namespace."""
     return tuple(
         right for right in needed if not kube.allowed(right.verb, right.kind, namespace, subresource=right.subresource)
     )
 
 
 def require_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) -> None:
-    """Raise ClusterForbidden with the rules that are missing."""
+    """Raise ClusterForbidden with the missing rules."""
     missing = missing_rights(kube, namespace, needed)
     if missing:
         raise ClusterForbidden(
             f"namespace {namespace}: rights are missing that the change or its undo needs: "
-            f"{', '.join(str(right) for right in missing)}; is it the namespace that is meant? Then grant them with "
-            f"kubectl apply -k deploy/runner -n {namespace}, bound to who runs this, or:\n{rules_for(missing)}"
+            f"{', '.join(str(right) for right in missing)}; if this is the right namespace, grant them with "
+            f"kubectl apply -k deploy/runner -n {namespace}, bound to the user of this run, or:\n{rules_for(missing)}"
         )
 
 
 def rules_for(rights: Iterable[Right]) -> str:
-    """The rules of a Role that grant the rights."""
+    """Return the rules of a Role that grant the rights."""
     verbs: dict[tuple[str, str], list[str]] = {}
     for right in rights:
         kind = kind_of(right.kind)

@@ -1,4 +1,4 @@
-"""Whether the namespace stands still: what is measured during a rollout is of no version."""
+"""Check that no Deployment is being rolled out: measurements during a rollout belong to no version."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAUSE_S, _UNSEEN_S = 0.2, 60.0
 
 
 def require_settled(kube: Kubernetes, namespace: str) -> None:
-    """Raise MeshError while a Deployment of the namespace is being rolled out or lacks ready pods; the reaper's may."""
+    """Raise MeshError while a Deployment is being rolled out or lacks ready pods; the reaper's is not checked."""
     found = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] != REAPER]
     if found and all(_unseen_for_long(item, kube.now()) for item in found):
-        return  # nobody rolls anything out where no controller works
+        return  # no controller works here, so nothing is being rolled out
     moving = ["; ".join((text, *_reasons(kube, namespace, item))) for item in found if (text := _moving(item))]
     if moving:
         raise MeshError(
@@ -32,7 +32,7 @@ def require_settled(kube: Kubernetes, namespace: str) -> None:
 def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: float, still: Callable[[], None]) -> None:
     """Wait until all pods of a Deployment are ready. still: raises when that is no longer wanted.
 
-    Raises MeshError with what keeps them from it.
+    Raises MeshError that says why they are not ready.
     """
     give_up = time.monotonic() + within_s
     while True:
@@ -44,14 +44,15 @@ def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: floa
         if time.monotonic() > give_up:
             reasons = "; ".join(_reasons(kube, namespace, found)) or "no reason is given"
             raise MeshError(
-                f"Deployment {namespace}/{name}: expected its pods to be ready within {within_s:g} s, found {missing}: {reasons}; "
+                f"Deployment {namespace}/{name}: expected its pods to be ready within {within_s:g} s, found "
+                f"{missing}: {reasons}; "
                 f"see kubectl describe deployment {name} -n {namespace}"
             )
         time.sleep(_PAUSE_S)
 
 
 def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Iterator[str]:
-    """What the Deployment and its pods say: quota, images that do not pull, crashes."""
+    """Yield what the Deployment and its pods report: quota, images that cannot be pulled, crashes."""
     if deployment is None:
         return
     for condition in (deployment.get("status") or {}).get("conditions") or ():
@@ -62,11 +63,12 @@ def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Itera
         for status in (pod.get("status") or {}).get("containerStatuses") or ():
             waiting = (status.get("state") or {}).get("waiting")
             if waiting:
-                yield f"pod {pod['metadata']['name']}: {status['name']}: {waiting.get('reason')} {waiting.get('message', '')}".rstrip()
+                why = f"{waiting.get('reason')} {waiting.get('message', '')}".rstrip()
+                yield f"pod {pod['metadata']['name']}: {status['name']}: {why}"
 
 
 def _unseen_for_long(deployment: Json, now: float) -> bool:
-    """Whether no controller has looked at it since it was made, long ago."""
+    """Return whether no controller has processed the Deployment although it was created long ago."""
     seen = (deployment.get("status") or {}).get("observedGeneration")
     return not seen and now - epoch(deployment["metadata"]["creationTimestamp"]) > _UNSEEN_S
 
@@ -75,9 +77,9 @@ def _moving(deployment: Json) -> str:
     name, spec, status = deployment["metadata"]["name"], deployment.get("spec") or {}, deployment.get("status") or {}
     wanted = spec.get("replicas", 1)
     if spec.get("paused") and not status.get("updatedReplicas") and status.get("availableReplicas", 0) >= wanted:
-        return ""  # it waits with a change that has not begun
+        return ""  # it is paused before a change that has not begun
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
-        return f"{name}: a change that no controller has seen yet"
+        return f"{name}: no controller has processed its latest change yet"
     if status.get("updatedReplicas", 0) < wanted:
         return f"{name}: {status.get('updatedReplicas', 0)} of {wanted} pods are of the new version"
     if status.get("replicas", 0) > status.get("updatedReplicas", 0):

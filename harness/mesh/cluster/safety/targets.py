@@ -1,4 +1,4 @@
-"""Check, before a change is made, that it would hit anything: callers with a sidecar, and hosts that their proxies know."""
+"""Check that a change would hit something: callers with a sidecar, and hosts that their proxies know."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.routing.port import Footprint
 
 
 def require_targets(proxies: Proxies, shown: Mapping[str, Footprint], namespace: str) -> None:
-    """Raise MeshError when routes concern no pod, or lead to a host that no proxy concerned knows.
+    """Raise MeshError if routes concern no pod, or lead to a host that no proxy concerned knows.
 
-    shown: how each edit shows, by its label.
+    shown: the footprint of each edit, by its label.
     """
     for label, each in shown.items():
         if each.has_routes and each.in_sidecars:
@@ -21,7 +21,8 @@ def require_targets(proxies: Proxies, shown: Mapping[str, Footprint], namespace:
             if not concerned:
                 apps = sorted({str(_labels(pod).get("app")) for pod in proxies.pods() if _labels(pod).get("app")})
                 raise MeshError(
-                    f"{label}: no running pod with a sidecar in {namespace} is concerned: the change would hit nothing; "
+                    f"{label}: no running pod with a sidecar in {namespace} is concerned: the change would hit "
+                    f"nothing; "
                     f"expected the labels of one that calls, found pods of {', '.join(apps) or 'no app'}"
                 )
             _require_known(proxies, concerned, label, each, namespace)
