@@ -20,9 +20,10 @@ from harness.load.parent.locust import LocustLoad
 from harness.load.planning.profile_settings import read_settings
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
-from harness.mesh.targets import mesh_kind
+from harness.mesh.targets import TARGETS, mesh_kind
 from harness.model.json import JsonValue
 from harness.model.judge import JudgeSettings
+from harness.model.names import did_you_mean
 from harness.model.objective import Objective
 from harness.runner.guard_thread import AbortCondition
 from harness.runner.scenario import Scenario
@@ -54,6 +55,22 @@ def judge(name: str) -> Judge:
             return LimitsJudge()
         case _:
             raise UsageError(f"unknown judge {name!r}; known: {', '.join(JUDGES)}")
+
+
+def target(config: Config, given: str | None) -> str:
+    """Return where to run: what an option gave or, without one, what harness.yaml says. Raises ConfigError."""
+    if given is None and config.target not in TARGETS:
+        near = did_you_mean(config.target, TARGETS)
+        raise config.error("target", f"expected one of {', '.join(TARGETS)}, found {config.target!r}{near}")
+    return config.target if given is None else given
+
+
+def described(config: Config, target: str) -> str:
+    """Return the line that says where a command runs."""
+    if target != "cluster":
+        return f"target {target} (processes on this machine)"
+    context = config.cluster.context or "the current context"
+    return f"target {target} ({context}, namespace {config.namespace})"
 
 
 def for_target(config: Config, target: str) -> Config:

@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     folder = config.out / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
     again = repeated(runnable("harness"), Kind(args.canary), args.fault, seed, config)
     tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
+    print(wiring.described(config, "local"), file=sys.stderr)
     if machine.busy:
         print(f"{machine}: results will be less certain", file=sys.stderr)
     print(f"{scenario.name}; {described(config)}, seed {seed}", file=sys.stderr, flush=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import secrets
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, config_of
+from harness.cli.options import add_target
 from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import Arguments, Fault, known_faults
 from harness.mesh.port import LiveChange, Mesh
-from harness.mesh.targets import TARGETS, mesh_kind
+from harness.mesh.targets import mesh_kind
 from harness.model.record import Rollback
 from harness.model.units import format_duration, parse_duration
 from harness.runner.steps import Arrangement, StepMaker
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in the host's own proxies, for every caller, without an edit of its routes (cluster only)",
     )
     parser.add_argument("--for", dest="time", default="60s", metavar="TIME", help="how long (default: 60s)")
-    parser.add_argument("--target", choices=TARGETS, default="cluster", help="which mesh (default: cluster)")
+    add_target(parser)
     add_cluster_arguments(parser)
 
 
@@ -54,16 +56,18 @@ def run(args: argparse.Namespace) -> int:
 
     fault, time_s = fault_of(args), parse_duration(args.time, "--for")
     config = config_of(args)
-    mesh_kind(args.target).check([fault.declared("")], config)
-    if args.target == "cluster" and time_s > config.cluster.limits.duration_s:
+    target = wiring.target(config, args.target)
+    mesh_kind(target).check([fault.declared("")], config)
+    if target == "cluster" and time_s > config.cluster.limits.duration_s:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
     config = _with_time_to_live(config, time_s)
+    print(wiring.described(config, target), file=sys.stderr)
     owner = f"hand-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
-        folder = config.out / owner if args.target == "cluster" else Path(scratch)
-        with wiring.mesh(config, target=args.target, folder=folder) as mesh:
-            by_hand = wiring.arrangement(config, target=args.target, owner=owner, gateway=mesh.gateway, by_hand=True)
+        folder = config.out / owner if target == "cluster" else Path(scratch)
+        with wiring.mesh(config, target=target, folder=folder) as mesh:
+            by_hand = wiring.arrangement(config, target=target, owner=owner, gateway=mesh.gateway, by_hand=True)
             rollback = _inject(fault, mesh, by_hand, config, time_s)
     if rollback is not None:
         print(f"{fault.words().text} is undone and verified, in {format_duration(rollback.seconds)}")

@@ -6,6 +6,8 @@ import argparse
 import textwrap
 from pathlib import Path
 
+from harness.mesh.targets import TARGETS
+
 
 class HelpFormatter(argparse.HelpFormatter):
     """Wrap prose, keep indented lines such as examples as they are, and add the default of each option."""
@@ -36,6 +38,13 @@ def add_runs_folder(parser: argparse.ArgumentParser) -> None:
     """Add ``--out``: where ``latest`` looks for recorded runs."""
     parser.add_argument(
         "--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder of recorded runs, for latest"
+    )
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add ``--target``: where the service runs. Without it, harness.yaml says so; see ``wiring.target``."""
+    parser.add_argument(
+        "--target", choices=TARGETS, help="where the service runs (default: the configuration's target, else local)"
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness import gate, wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
+from harness.cli.options import add_target
 from harness.cli.power import planned, power_lines
 from harness.clients.kubernetes.api import Kubernetes
 from harness.config import Config
@@ -21,7 +22,6 @@ from harness.mesh.cluster.planning import Plan, plan_changes
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
-from harness.mesh.targets import TARGETS
 from harness.model.json import Json
 from harness.model.step import Edit
 from harness.model.units import format_duration, format_percent
@@ -61,18 +61,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OBJECTIVE",
         help='requests and seconds that it takes to see an effect, such as "latency_p99 < +10%%"',
     )
-    parser.add_argument("--target", choices=TARGETS, default="cluster", help="which mesh (default: cluster)")
+    add_target(parser)
     add_cluster_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 if a run could start; raises MeshError if something prevents it."""
     faults = [_fault(text, kind, fault) for kind, fault in known_faults().items() for text in vars(args)[kind]]
-    config = wiring.for_target(config_of(args), args.target)
-    gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=args.target)
-    if args.target != "cluster":  # only a cluster is asked for what it would do
-        _print_rows(_rows(config, faults, target=args.target))
-        print("\n".join(power_lines(planned(config, faults, target=args.target), args.effect)))
+    config = config_of(args)
+    target = wiring.target(config, args.target)
+    config = wiring.for_target(config, target)
+    gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=target)
+    print(wiring.described(config, target))
+    if target != "cluster":  # only a cluster is asked for what it would do
+        _print_rows(_rows(config, faults, target=target))
+        print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
         return 0
     routing = routing_api()
     with closing(connected(config.cluster, None)) as kube:

@@ -6,8 +6,7 @@ import argparse
 
 import pytest
 
-from harness.cli.options import add_seed
-from harness.mesh.targets import TARGETS
+from harness.cli.options import add_seed, add_target
 
 HELP = "Run scenarios with pytest and decide by their verdicts. Words after -- are passed to pytest unchanged."
 EXAMPLES = """\
@@ -20,13 +19,15 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("scenarios", nargs="*", default=["scenarios"], help="files, folders or node ids of pytest")
-    parser.add_argument("--target", choices=TARGETS, default="local", help="where the service runs")
+    add_target(parser)
     add_seed(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run pytest and return its exit code, which the plugin sets to that of the verdicts."""
-    words = ["-p", "no:locust", f"--harness-target={args.target}", *args.scenarios]
+    words = ["-p", "no:locust", *args.scenarios]
+    if args.target is not None:
+        words.append(f"--harness-target={args.target}")
     if args.seed is not None:
         words.append(f"--harness-seed={args.seed}")
     return int(pytest.main(words))

@@ -22,6 +22,7 @@ def build(keys: Keys, document: Document) -> Config:
     config = Config(
         file=document.file,
         service=keys.service,
+        target=keys.target,
         namespace=keys.namespace,
         baseline=keys.arms.baseline,
         canary=keys.arms.canary,

@@ -212,6 +212,9 @@ class Keys(Section):
     entry: Text | None = None
     """The service that load is sent to. Default: the service under test."""
 
+    target: Text = "local"
+    """Where scenarios run unless an option says otherwise: local (this machine) or cluster."""
+
     namespace: Text = "default"
     """The Kubernetes namespace."""
 

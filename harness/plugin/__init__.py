@@ -10,6 +10,7 @@ from harness.plugin.fixtures import _harness_test, canary, chaos, harness_config
 from harness.plugin.hooks import (
     pytest_addoption,
     pytest_configure,
+    pytest_report_collectionfinish,
     pytest_report_header,
     pytest_report_teststatus,
     pytest_runtest_makereport,
@@ -26,6 +27,7 @@ __all__ = [
     "mesh",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_report_teststatus",
     "pytest_runtest_makereport",

@@ -85,7 +85,8 @@ def _again(request: pytest.FixtureRequest, session: Session) -> str:
 
     _, *names = request.node.nodeid.split("@")[0].split("::")
     node_id = "::".join([os.path.relpath(request.node.path), *names])  # pytest's own id starts at its root folder
-    target = "" if session.target == "local" else f" --harness-target={session.target}"
+    is_default = session.target == "local" and request.config.getoption("--harness-target") is None
+    target = "" if is_default else f" --harness-target={session.target}"
     given = request.config.getoption("--harness-config")
     config = f" --harness-config={given}" if given else ""
     return f'{runnable("pytest")} "{node_id}" --harness-seed={session.seed}{target}{config}'

@@ -47,11 +47,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Return one line that says where scenarios run, if any option of ours was given."""
-    given = config.getoption("--harness-config"), config.getoption("--harness-seed")
-    session = config.stash[SESSION]
-    if session.target == "local" and given == (None, None):
+    target, *others = (config.getoption(f"--harness-{name}") for name in ("target", "config", "seed"))
+    if target is None and others == [None, None]:
         return None
-    return f"harness: target {session.target}, seed {session.seed}"
+    return f"harness: target {target or 'as configured'}, seed {config.stash[SESSION].seed}"
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+    """Return one line that says where scenarios will run, if there are any among the tests."""
+    if not any("_harness_test" in getattr(item, "fixturenames", ()) for item in items):
+        return None
+    try:
+        return f"harness: {config.stash[SESSION].described}"
+    except HarnessError as error:
+        return f"harness: {error}"  # each scenario fails with it
 
 
 @pytest.hookimpl(wrapper=True)

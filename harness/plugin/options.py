@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +26,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--harness-target",
         choices=TARGETS,
-        default="local",
-        help="where the service runs: processes on this machine (default), or the current Kubernetes context",
+        default=None,
+        help="where the service runs: on this machine or in a cluster (default: the configuration's target, else local)",
     )
     group.addoption(
         "--harness-config",
@@ -60,9 +61,18 @@ class Session:
 
     @property
     def target(self) -> str:
-        """``local`` or ``cluster``."""
-        target: str = self._pytest.getoption("--harness-target")
-        return target
+        """``local`` or ``cluster``: what the option says or, without it, the configuration. Raises ConfigError."""
+        from harness import wiring
+
+        given: str | None = self._pytest.getoption("--harness-target")
+        return wiring.target(self._read, given) if given is None else given
+
+    @property
+    def described(self) -> str:
+        """The line that says where scenarios run, and by which configuration and seed."""
+        from harness import wiring
+
+        return f"{wiring.described(self._read, self.target)}, {os.path.relpath(self._read.file)}, seed {self.seed}"
 
     @cached_property
     def seed(self) -> int:
@@ -77,11 +87,15 @@ class Session:
     def config(self) -> Config:
         """The configuration. Raises ConfigError naming file, line and key."""
         from harness import wiring
+
+        return wiring.for_target(self._read, self.target)
+
+    @cached_property
+    def _read(self) -> Config:
         from harness.config import read_config
 
         given: Path | None = self._pytest.getoption("--harness-config")
-        read = read_config((given or self._nearest()).absolute())
-        return wiring.for_target(read, self.target)
+        return read_config((given or self._nearest()).absolute())
 
     def _nearest(self) -> Path:
         """Return the harness.yaml that is nearest to the folder in which pytest was started.

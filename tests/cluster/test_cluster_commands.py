@@ -26,6 +26,7 @@ CONFIG = """\
 service: reviews
 arms: {{baseline: v1, canary: v3}}
 namespace: shop
+target: cluster
 services:
   ratings: {{versions: {{v1: {{}}}}}}
   reviews:

@@ -59,7 +59,7 @@ def project(fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A folder that commands for the fake cluster run in."""
     fake.kubeconfig(tmp_path / "kubeconfig")
     (tmp_path / "harness.yaml").write_text(
-        "service: reviews\narms: {baseline: v1, canary: v3}\nnamespace: shop\n"
+        "service: reviews\narms: {baseline: v1, canary: v3}\nnamespace: shop\ntarget: cluster\n"
         "services: {reviews: {versions: {v1: {}, v3: {}}}}\n"
         "cluster: {kubeconfig: kubeconfig, heartbeat: 0.2s, live-within: 5s, patience: 3s}\n"
     )
