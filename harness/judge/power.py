@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, alpha_parts, applies
+from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies
+from harness.judge.implied import shares_of_alpha
 from harness.judge.indicators import indicator_of, style_of
 from harness.judge.objectives import default_objectives
 from harness.judge.prediction import Assumed, Expected
@@ -65,7 +66,7 @@ class Need:
 def visible_effects(plan: Plan, assumed: Assumed | None = None) -> tuple[Visible, ...]:
     """Return the smallest visible effect of every objective in every judged phase of ``plan``."""
     objectives = plan.objectives or default_objectives()
-    parts = alpha_parts(plan, objectives)
+    parts, _ = shares_of_alpha(plan, objectives)
     return tuple(
         _visible(plan, objective, phase, parts.get((number, phase.name), plan.judge.alpha), assumed or Assumed())
         for number, objective in enumerate(objectives)

@@ -13,7 +13,9 @@ FAIL_CAP = 49.0
 
 def weighted(findings: Sequence[Finding], seconds: Sequence[float]) -> list[Finding]:
     """Return the findings with their weights in the score: an objective's weight, divided by the length of phases."""
-    live = [index for index, finding in enumerate(findings) if not finding.objective.muted]
+    live = [
+        index for index, finding in enumerate(findings) if not finding.objective.muted and finding.objective.weight > 0
+    ]
     weights = {_key(findings[index]): findings[index].objective.weight for index in live}
     shares = [0.0] * len(findings)
     for key, weight in weights.items():
@@ -48,15 +50,20 @@ def scored(findings: Sequence[Finding], verdict: Verdict, settings: JudgeSetting
     for index, finding in enumerate(findings):
         lost = finding.weight * (100 - finding.score) * kept
         if index in culprits and total < raw:
-            lost += (raw - total) * finding.weight / blame
+            lost += (raw - total) * (finding.weight / blame if blame > 0 else 1 / len(culprits))
         charged.append(replace(finding, points_lost=lost))
     return total, tuple(charged)
 
 
 def _culprits(findings: Sequence[Finding], verdict: Verdict, *, critical: bool) -> list[int]:
-    """Numbers of the findings that made the verdict: the critical ones only, if one of those failed the run."""
+    """Numbers of the findings that made the verdict: the critical ones only, if one of those failed the run.
+
+    A failed finding of an objective without weight (``judge.implied``) is charged only if no other one made the verdict.
+    """
     live = [index for index, finding in enumerate(findings) if finding.weight > 0]
-    made = [index for index in live if findings[index].verdict is verdict]
+    made = [index for index in live if findings[index].verdict is verdict] or [
+        index for index, finding in enumerate(findings) if finding.verdict is verdict and not finding.objective.muted
+    ]
     worst = [index for index in made if critical and findings[index].objective.critical]
     return worst or made or live
 

@@ -9,11 +9,12 @@ judge is called at every look with everything observed so far; the same evidence
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from harness.judge.alpha_spending import Look, alpha_parts, applies, looks, stretches
+from harness.judge.alpha_spending import Look, applies, looks, stretches
 from harness.judge.findings import PhaseView, finding_of
+from harness.judge.implied import implied_objective, is_implied, shares_of_alpha
 from harness.judge.indicators.port import Scene
 from harness.judge.missing_findings import in_no_phase, not_begun
 from harness.judge.objectives import default_objectives
@@ -53,9 +54,9 @@ class SequentialJudge:
         objectives = plan.objectives or default_objectives()
         table = evidence.table or reduce_samples(evidence.samples, evidence.phases, block_s=block_seconds(plan))
         begun = looks(plan, evidence.phases, now_s=now_s, final=final)
-        findings, seconds = self._findings(
-            evidence, plan, objectives, table, begun, until_s=math.inf if final else now_s
-        )
+        windows = _Windows(table, until_s=math.inf if final else now_s)
+        views = _Views(evidence=evidence, plan=plan, begun=begun, windows=windows, fail_on=self.fail_on)
+        findings, seconds = _findings(objectives, views, known=table.operations)
         verdict = self._verdict(findings, begun, plan, now_s=now_s, final=final)
         doubted = doubts(table)
         if verdict is Verdict.PASS and doubted:
@@ -75,72 +76,6 @@ class SequentialJudge:
             decided_at_s=now_s,
             final=final,
             warnings=(*doubted, *_warnings(table, begun, plan)),
-        )
-
-    def _findings(
-        self,
-        evidence: Evidence,
-        plan: Plan,
-        objectives: tuple[Objective, ...],
-        table: Table,
-        begun: tuple[Look, ...],
-        *,
-        until_s: float,
-    ) -> tuple[list[Finding], list[float]]:
-        """Return a finding for each objective and judged phase, with the lengths of the phases in seconds."""
-        parts, windows = alpha_parts(plan, objectives), _Windows(table, until_s=until_s)
-        findings: list[Finding] = []
-        seconds: list[float] = []
-        for number, objective in enumerate(objectives):
-            for look in begun:
-                phase = look.phase
-                if not applies(objective, phase.kind, phase.name):
-                    continue
-                alpha = parts.get((number, phase.name), plan.judge.alpha / len(objectives) / len(begun))
-                view = self._view(
-                    objective, look, evidence=evidence, plan=plan, begun=begun, windows=windows, alpha=alpha
-                )
-                findings.append(finding_of(objective, view, known=table.operations))
-                seconds.append(look.planned_s)
-            for missing in _not_begun(plan, begun):
-                if applies(objective, missing.kind, missing.name):
-                    findings.append(not_begun(objective, missing.name))
-                    seconds.append(missing.duration_s)
-            if all(finding.objective is not objective for finding in findings):
-                findings.append(in_no_phase(objective, [*evidence.phases, *plan.phases]))
-                seconds.append(plan.duration_s)
-        return findings, seconds
-
-    def _view(
-        self,
-        objective: Objective,
-        look: Look,
-        *,
-        evidence: Evidence,
-        plan: Plan,
-        begun: tuple[Look, ...],
-        windows: _Windows,
-        alpha: float,
-    ) -> PhaseView:
-        """Return what an objective is measured on in one phase."""
-        scene = Scene(
-            window=windows.of(look, objective),
-            share=plan.canary_share,
-            steady=windows.steady(objective, begun),
-            series=evidence.series,
-            start_s=look.phase.start_s,
-            end_s=look.phase.end_s,
-            excess=excess_of(plan, objective),
-            samples=evidence.samples if len(evidence.samples) else None,
-        )
-        return PhaseView(
-            look=look,
-            scene=scene,
-            stretches=windows.stretches(look, objective),
-            pooled=windows.with_steady(look, objective, begun),
-            plan=plan,
-            alpha=alpha,
-            any_harm=self.fail_on is FailOn.ANY_HARM,
         )
 
     def _verdict(
@@ -189,6 +124,83 @@ class _Windows:
         """Return a short phase together with the steady one, or None for another phase."""
         steady = self.steady(objective, tuple(other for other in begun if not other.short))
         return joined(steady, self.of(look, objective)) if look.short and steady is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Views:
+    """Everything that one look measures the objectives on."""
+
+    evidence: Evidence
+    plan: Plan
+    begun: tuple[Look, ...]
+    windows: _Windows
+    fail_on: FailOn
+
+    def of(self, objective: Objective, look: Look, *, alpha: float) -> PhaseView:
+        """Return what an objective is measured on in one phase. alpha: its part of the run's alpha."""
+        scene = Scene(
+            window=self.windows.of(look, objective),
+            share=self.plan.canary_share,
+            steady=self.windows.steady(objective, self.begun),
+            series=self.evidence.series,
+            start_s=look.phase.start_s,
+            end_s=look.phase.end_s,
+            excess=excess_of(self.plan, objective),
+            samples=self.evidence.samples if len(self.evidence.samples) else None,
+        )
+        return PhaseView(
+            look=look,
+            scene=scene,
+            stretches=self.windows.stretches(look, objective),
+            pooled=self.windows.with_steady(look, objective, self.begun),
+            plan=self.plan,
+            alpha=alpha,
+            any_harm=self.fail_on is FailOn.ANY_HARM and not is_implied(objective),
+        )
+
+
+def _findings(
+    objectives: tuple[Objective, ...], views: _Views, *, known: tuple[str, ...]
+) -> tuple[list[Finding], list[float]]:
+    """Return a finding for each objective and judged phase, with the lengths of the phases in seconds.
+
+    The implied comparison of errors is among them where it fails.
+    """
+    plan, begun = views.plan, views.begun
+    parts, implied = shares_of_alpha(plan, objectives)
+    findings: list[Finding] = []
+    seconds: list[float] = []
+    for number, objective in enumerate(objectives):
+        for look in begun:
+            phase = look.phase
+            if not applies(objective, phase.kind, phase.name):
+                continue
+            alpha = parts.get((number, phase.name), plan.judge.alpha / len(objectives) / len(begun))
+            findings.append(finding_of(objective, views.of(objective, look, alpha=alpha), known=known))
+            seconds.append(look.planned_s)
+        for missing in _not_begun(plan, begun):
+            if applies(objective, missing.kind, missing.name):
+                findings.append(not_begun(objective, missing.name))
+                seconds.append(missing.duration_s)
+        if all(finding.objective is not objective for finding in findings):
+            findings.append(in_no_phase(objective, [*views.evidence.phases, *plan.phases]))
+            seconds.append(plan.duration_s)
+    for look in begun:
+        failed = _implied_failure(views, look, alpha=implied.get(look.phase.name), known=known)
+        if failed is not None:
+            findings.append(failed)
+            seconds.append(look.planned_s)
+    return findings, seconds
+
+
+def _implied_failure(views: _Views, look: Look, *, alpha: float | None, known: tuple[str, ...]) -> Finding | None:
+    if alpha is None:
+        return None
+    objective = implied_objective()
+    finding = finding_of(objective, views.of(objective, look, alpha=alpha), known=known)
+    if finding.verdict is not Verdict.FAIL:
+        return None
+    return replace(finding, reason=f"{finding.reason} (always compared, also without an objective)")
 
 
 def excess_of(plan: Plan, objective: Objective) -> float:

@@ -1,0 +1,89 @@
+"""Attempts to pass a canary that is worse, made as a person or a bug would make them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated import SECONDS, samples_of
+
+from harness.judge.implied import shares_of_alpha
+from harness.judge.objectives import parse_objective
+from harness.judge.port import Evidence
+from harness.judge.safeguards import guarded, objections
+from harness.judge.sequential import SequentialJudge
+from harness.model.phase import Phase, PhaseKind, PhasePlan
+from harness.model.record import Plan
+from harness.model.samples import Samples
+from harness.model.verdict import Analysis, Verdict
+
+STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
+
+
+def judged(
+    samples: Samples, *objectives: str, seconds: float = SECONDS, judge: SequentialJudge | None = None
+) -> Analysis:
+    """What the sequential judge and the safeguards say of one steady phase."""
+    phase = replace(STEADY, end_s=seconds)
+    plan = Plan(
+        scenario="attempt", service="shop", target="files", seed=1, canary_share=0.5, rate_rps=len(samples) / seconds,
+        phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=seconds),),
+        objectives=tuple(map(parse_objective, objectives)),
+    )  # fmt: skip
+    evidence = Evidence(samples=samples, phases=(phase,))
+    analysis = (judge or SequentialJudge()).judge(evidence, plan, now_s=seconds, final=True)
+    return guarded(analysis, objections(evidence, plan), plan)
+
+
+@pytest.mark.parametrize("objective", ["latency_p50 < +50%", "throughput > -50%", "split < 20pp"])
+@pytest.mark.parametrize("errors", [0.05, 0.5, 0.99])
+def test_errors_that_no_objective_names_fail_the_canary(objective: str, errors: float) -> None:
+    """A canary proven to fail more than one percentage point more of its requests fails, and the finding is shown."""
+    analysis = judged(samples_of(4, count=8000, errors=(0.0, errors)), objective)
+    assert analysis.verdict is Verdict.FAIL
+    failed = [finding for finding in analysis.findings if finding.verdict is Verdict.FAIL]
+    assert [("error_rate", 0.01)] == [(finding.objective.name, finding.margin) for finding in failed]
+    assert "always compared" in analysis.reason
+    assert sum(finding.points_lost for finding in analysis.findings) == pytest.approx(100 - analysis.score)
+
+
+@pytest.mark.parametrize("objective", ["error_rate < +30pp", "error_rate{phase=steady} < +30pp"])
+def test_an_objective_about_errors_replaces_the_implied_one(objective: str) -> None:
+    """A user who tolerates more errors is not failed at +5 pp."""
+    analysis = judged(samples_of(4, count=8000, errors=(0.0, 0.05)), objective)
+    assert [objective] == [finding.objective.text for finding in analysis.findings]
+
+
+def test_errors_of_one_endpoint_are_no_excuse_for_the_others() -> None:
+    """An objective about one endpoint leaves the rest to the implied comparison."""
+    samples = samples_of(4, count=8000, errors=(0.0, 0.2))
+    first = np.arange(len(samples)) % 2 == 0
+    samples = replace(
+        samples, operations=("/a", "/b"), operation=first.astype(np.int16),
+        status=np.where(first, np.int16(200), samples.status),
+    )  # fmt: skip
+    analysis = judged(samples, "error_rate{endpoint=/b} < +1pp")
+    assert analysis.verdict is Verdict.FAIL
+
+
+def test_equal_arms_do_not_fail_by_the_implied_comparison() -> None:
+    """Of 400 pairs of equal arms with 3 % errors at most 4 fail, over all objectives, at alpha = 1 %."""
+    failed = sum(
+        judged(samples_of(seed, count=3000, errors=(0.03, 0.03)), "latency_p50 < +10%").verdict is Verdict.FAIL
+        for seed in range(400)
+    )
+    assert failed <= 4
+
+
+def test_what_is_always_compared_costs_the_other_objectives_a_tenth_of_alpha() -> None:
+    """All parts together are the run's alpha."""
+    phases = tuple(PhasePlan(name=kind.value, kind=kind, duration_s=30.0) for kind in PhaseKind)
+    plan = Plan(
+        scenario="s", service="shop", target="files", seed=1, canary_share=0.5, rate_rps=10.0, phases=phases,
+        objectives=(parse_objective("latency_p50 < +10%"), parse_objective("error_rate{phase=steady} < +1pp")),
+    )  # fmt: skip
+    parts, implied = shares_of_alpha(plan, plan.objectives)
+    assert ["fault", "recovery"] == list(implied)
+    assert sum(implied.values()) == pytest.approx(0.001)
+    assert sum(parts.values()) + sum(implied.values()) == pytest.approx(plan.judge.alpha)
