@@ -34,7 +34,7 @@ class Look:
     """One phase at one look.
 
     planned_s: its planned length. complete: whether (nearly) all of it was observed. beside_long: whether the run also
-    has a judged phase that is long enough to show every objective.
+    has a judged phase that is long enough to show every objective. over: whether no more of it will be observed.
     """
 
     phase: Phase
@@ -42,6 +42,7 @@ class Look:
     seen_s: float
     complete: bool
     beside_long: bool = True
+    over: bool = False
 
     @property
     def short(self) -> bool:
@@ -82,11 +83,20 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
         length = planned.get(phase.name, 0.0) or seen
         over = final or phase.name != last
         complete = over and seen >= COMPLETE * length
-        result.append(Look(phase=phase, planned_s=max(length, seen, _SHORTEST_S), seen_s=seen, complete=complete))
+        planned_s = max(length, seen, _SHORTEST_S)
+        result.append(Look(phase=phase, planned_s=planned_s, seen_s=seen, complete=complete, over=over))
     lengths = [look.planned_s for look in result]
     lengths += [phase.duration_s for phase in plan.phases if phase.kind.judged]
     long = max(lengths, default=0.0) >= SHORT_PHASE_S
     return tuple(replace(look, beside_long=long) for look in result)
+
+
+def watched_phases(plan: Plan) -> frozenset[str]:
+    """The planned phases that are too short to show every objective, next to a judged one that is not."""
+    lengths = {phase.name: phase.duration_s for phase in plan.phases if phase.kind.judged}
+    if max(lengths.values(), default=0.0) < SHORT_PHASE_S:
+        return frozenset()
+    return frozenset(name for name, length_s in lengths.items() if length_s < SHORT_PHASE_S)
 
 
 def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
-from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look
-from harness.judge.indicators import indicator_of, style_of
-from harness.judge.indicators.port import Scene
+from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE
+from harness.judge.indicators import indicator_of
 from harness.judge.measure import Measurement, harmless, measure, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
-from harness.model import formatting
+from harness.judge.survivors import FailureRates, more_failures, ranked
+from harness.judge.view import PhaseView, Shown
+from harness.judge.wording import missing_of, place_of, reason_of
+from harness.model.indicator import Direction
 from harness.model.objective import Objective
-from harness.model.record import Plan
-from harness.model.units import format_duration
+from harness.model.units import format_percent
 from harness.model.verdict import Finding, Verdict
-from harness.stats.tails import t_quantile
 from harness.stats.window import Window
 
 REST_FACTOR = 3.0
-_POWER_SIGMAS = 1.0  # 84 of 100 runs with this many requests show it
+_NEARLY_ONE = 0.9999
+_NO_MORE_FAILURES = "a canary that fails no more of its requests than the baseline; more requests do not settle it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseView:
-    """One phase as one objective sees it.
+class _Proof:
+    """A stretch of a phase that proves something with probability ``tail``."""
 
-    alpha: the part of the run's alpha for this objective and phase. stretches: the parts of the phase in which harm is
-    looked for, the whole phase first, with their parts of alpha. pooled: a short phase's requests together with those
-    of the steady phase.
-    """
-
-    look: Look
-    scene: Scene
-    plan: Plan
-    alpha: float
-    any_harm: bool
-    stretches: tuple[tuple[Window, float], ...]
-    pooled: Window | None = None
+    window: Window
+    measured: Measurement
+    tail: float
 
 
 def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...]) -> Finding:
@@ -46,37 +37,46 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
     if measured is None:
         return _without_evidence(objective, view, known)
     harm, beyond = _proofs(objective, view, measured)
-    verdict = _verdict(objective, view, measured, harm=harm, beyond=beyond)
+    chance = _shown_chance(objective, view, measured)
+    verdict = _verdict(objective, view, chance, harm=harm, beyond=beyond)
+    hidden, ranked_chance = _hidden_failures(objective, view) if verdict is Verdict.PASS else (None, 0.0)
+    if hidden is not None:
+        verdict = Verdict.MARGINAL if harm is not None else Verdict.INCONCLUSIVE
+        chance = max(chance, ranked_chance)
+    proof = (beyond or harm) if verdict is Verdict.FAIL else harm
+    shown = _shown(objective, view, verdict, proof or _whole(objective, view, measured))
+    if hidden is not None:
+        shown = replace(shown, note=str(hidden))
     tail = view.look.interval_tail
-    limits = measured.interval(tail)
-    error = measured.error(limits, tail)
+    error = measured.error(measured.interval(tail), tail)
+    missing = _NO_MORE_FAILURES if hidden is not None else missing_of(objective, view, measured, error)
     return Finding(
         objective=objective,
         phase=view.look.phase.name,
-        baseline=measured.baseline,
-        canary=measured.canary,
-        difference=measured.difference,
-        low=limits[0],
-        high=limits[1],
-        relative=measured.relative,
-        confidence=1 - 2 * SHOWN,
-        margin=measured.margin,
+        baseline=shown.measured.baseline,
+        canary=shown.measured.canary,
+        difference=shown.measured.difference,
+        low=shown.limits[0],
+        high=shown.limits[1],
+        relative=shown.measured.relative,
+        confidence=shown.confidence,
+        margin=shown.measured.margin,
         verdict=verdict,
-        reason=_reason(objective, view, measured, verdict, limits),
-        score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, _shown_chance(objective, view, measured))),
-        missing=_missing(objective, view, measured, error) if verdict is Verdict.INCONCLUSIVE else "",
+        reason=reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN),
+        score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, chance)),
+        missing=missing if verdict is Verdict.INCONCLUSIVE else "",
         smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
-        method=measured.evidence.method,
+        method=shown.measured.evidence.method,
     )
 
 
-def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[bool, bool]:
-    """Whether this part of the run's alpha proves harm, and whether it proves harm beyond the tolerance.
+def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[_Proof | None, _Proof | None]:
+    """Return the first stretch that proves harm, and the first that proves harm beyond the tolerance.
 
-    Both use the same part: a canary exactly at its tolerance in many places must not fail more often than one that is
-    as good as the baseline.
+    Both use the same part of the run's alpha: a canary exactly at its tolerance in many places must not fail more
+    often than one that is as good as the baseline.
     """
-    harm = beyond = False
+    harm = beyond = None
     restarts = indicator_of(objective).restarts
     for stretch, part in view.stretches if restarts else ((view.scene.window, 1.0),):
         tail = view.look.proof_tail(view.alpha * part, stretch.seconds if restarts else view.look.seen_s)
@@ -87,17 +87,88 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
         measured = whole if whole_phase else measure(objective, scene)
         if measured is None:
             continue
-        harm = harm or measured.chances.harm <= tail
-        beyond = beyond or max(measured.chances.harm, measured.chances.beyond) <= tail
+        found = _Proof(window=stretch, measured=measured, tail=tail)
+        if harm is None and measured.chances.harm <= tail:
+            harm = found
+        if beyond is None and max(measured.chances.harm, measured.chances.beyond) <= tail:
+            beyond = found
     return harm, beyond
 
 
-def _verdict(objective: Objective, view: PhaseView, measured: Measurement, *, harm: bool, beyond: bool) -> Verdict:
-    if beyond or (harm and view.any_harm):
+def _whole(objective: Objective, view: PhaseView, measured: Measurement) -> _Proof:
+    """Return the whole phase with the probability that a proof in it needs."""
+    restarts = indicator_of(objective).restarts
+    seen_s, part = (view.scene.window.seconds, view.stretches[0][1]) if restarts else (view.look.seen_s, 1.0)
+    return _Proof(window=view.scene.window, measured=measured, tail=view.look.proof_tail(view.alpha * part, seen_s))
+
+
+def _verdict(
+    objective: Objective, view: PhaseView, chance: float, *, harm: _Proof | None, beyond: _Proof | None
+) -> Verdict:
+    if beyond is not None or (harm is not None and view.any_harm):
         return Verdict.FAIL
-    if _shown_chance(objective, view, measured) <= SHOWN and _settled(objective, view):
+    if chance <= SHOWN and _settled(objective, view):
         return Verdict.PASS
-    return Verdict.MARGINAL if harm else Verdict.INCONCLUSIVE
+    return Verdict.INCONCLUSIVE if harm is None else Verdict.MARGINAL
+
+
+def _hidden_failures(objective: Objective, view: PhaseView) -> tuple[FailureRates | None, float]:
+    """Return the failure rates that forbid a pass of latencies, and the chance of being beyond tolerance with them."""
+    failures = more_failures(objective, view.scene)
+    if failures is None:
+        return None, 0.0
+    pooled = None if view.pooled is None else view.pooled.ranked()
+    other = replace(view, scene=ranked(view.scene), pooled=pooled)
+    measured = measure(objective, other.scene)
+    chance = 1.0 if measured is None else _shown_chance(objective, other, measured)
+    return (None, chance) if chance <= SHOWN and _settled(objective, other) else (failures, chance)
+
+
+def _shown(objective: Objective, view: PhaseView, verdict: Verdict, proof: _Proof) -> Shown:
+    """Return the numbers that decided: of the stretch that proved something, with the confidence that was needed."""
+    measured, look = proof.measured, view.look
+    if verdict is Verdict.PASS and look.short:
+        return _shown_in_short_phase(objective, view, measured)
+    whole = proof.window is view.scene.window
+    tail = SHOWN if look.complete else look.anytime(SHOWN, look.seen_s if whole else proof.window.seconds)
+    since_s = 0.0
+    if not whole:
+        since_s = max(float(proof.window.blocks[0]) * proof.window.block_s - look.phase.start_s, 0.0)
+    limits = measured.interval(tail)
+    if verdict in {Verdict.MARGINAL, Verdict.INCONCLUSIVE} and _outside(objective, measured, limits):
+        confidence = 1 - 2 * proof.tail
+        note = f"{_percent(confidence)} interval, which a fail needs here"
+        limits = measured.interval(proof.tail)
+        return Shown(measured=measured, limits=limits, confidence=confidence, since_s=since_s, note=note)
+    return Shown(measured=measured, limits=limits, since_s=since_s)
+
+
+def _percent(confidence: float) -> str:
+    return f"{confidence * 100:.4g} %" if confidence < _NEARLY_ONE else f"over {_NEARLY_ONE * 100:g} %"
+
+
+def _shown_in_short_phase(objective: Objective, view: PhaseView, measured: Measurement) -> Shown:
+    """Return what a phase that is only watched was shown to be within tolerance with."""
+    pooled = _pooled(objective, view, measured)
+    if pooled is not None and pooled.chances.within < measured.chances.within * SHOWN / SHOWN_IN_SHORT_PHASE:
+        return Shown(measured=pooled, limits=pooled.interval(SHOWN), note="together with the steady phase")
+    confidence = 1 - 2 * SHOWN_IN_SHORT_PHASE
+    return Shown(
+        measured=measured,
+        limits=measured.interval(view.look.shown_tail),
+        confidence=confidence,
+        note=f"{format_percent(confidence)} interval: the phase is short and only watched",
+    )
+
+
+def _outside(objective: Objective, measured: Measurement, limits: tuple[float, float]) -> bool:
+    """Whether an interval excludes every difference that is tolerated."""
+    if measured.margin is None or not objective.tolerates:
+        return False
+    low, high = limits
+    if objective.direction is Direction.DECREASE:
+        return high < measured.margin
+    return low > measured.margin or (objective.direction is Direction.EITHER and high < -measured.margin)
 
 
 def _settled(objective: Objective, view: PhaseView) -> bool:
@@ -134,78 +205,18 @@ def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) 
     if not view.look.short:
         return own
     own *= SHOWN / SHOWN_IN_SHORT_PHASE
-    if view.pooled is None or measured.chances.harm <= 0.05 or not objective.tolerates:
-        return own
-    pooled = measure(objective, replace(view.scene, window=view.pooled))
+    pooled = _pooled(objective, view, measured)
     return own if pooled is None else min(own, pooled.chances.within)
 
 
-def _reason(
-    objective: Objective,
-    view: PhaseView,
-    measured: Measurement,
-    verdict: Verdict,
-    limits: tuple[float, float],
-) -> str:
-    place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
-    style = style_of(objective)
-    numbers = formatting.comparison(
-        measured.baseline, measured.canary, measured.difference, limits, style, relative=measured.relative
-    )
-    tolerance = _tolerance(objective, measured, style)
-    word = {
-        Verdict.FAIL: "is worse than tolerated" if not view.any_harm else "is proven worse",
-        Verdict.PASS: "is within tolerance",
-        Verdict.MARGINAL: "is worse, but not shown to be beyond tolerance",
-        Verdict.INCONCLUSIVE: "is not shown to be within tolerance",
-    }[verdict]
-    if verdict is Verdict.INCONCLUSIVE and _shown_chance(objective, view, measured) <= SHOWN:
-        word = "is within tolerance so far, and not so clearly that harm in the rest of the phase could not change it"
-    return f"{place} {word}: {numbers}; {tolerance}"
-
-
-def _tolerance(objective: Objective, measured: Measurement, style: formatting.Style) -> str:
-    """What is tolerated: the margin, the limit, or both."""
-    parts = []
-    if measured.margin is not None:
-        parts.append(f"tolerance {formatting.difference(measured.margin, style, relative=measured.relative)}")
-    if objective.limit is not None:
-        parts.append(f"limit {style.show(objective.limit)}")
-    return ", ".join(parts)
-
-
-def _labels(objective: Objective) -> str:
-    return f" of {objective.labels['endpoint']}" if "endpoint" in objective.labels else ""
-
-
-def _missing(objective: Objective, view: PhaseView, measured: Measurement, error: float | None) -> str:
-    """How many canary requests, and seconds at this rate, would settle the finding either way."""
-    difference, margin, have = measured.difference, measured.margin, measured.canary.n
-    if measured.relative and measured.baseline.value == 0 and margin is not None:
-        return "an absolute tolerance: the baseline is 0, and no difference is a share of that"
-    what = indicator_of(objective).counted
-    if error is None or difference is None or margin is None or have == 0:
-        return f"more than {have:,} {what}, which are too few to say"
-    if measured.relative:
-        difference, margin = math.log1p(max(difference, -0.99)), math.log1p(max(margin, -0.99))
-    towards_worse = difference * math.copysign(1.0, margin)
-    distance = abs(margin) - max(towards_worse, 0.0)
-    tail = SHOWN if distance > 0 else view.look.proof_tail(view.alpha, view.look.planned_s)
-    if abs(distance) <= 0.1 * abs(margin) or tail <= 0:
-        return "the estimate is at the edge of the tolerance: more requests alone may not settle it"
-    sigmas = t_quantile(tail, measured.evidence.degrees) + _POWER_SIGMAS
-    need = have * (sigmas * error / distance) ** 2
-    if need <= have:
-        return f"{have:,} {what} are enough, if the phase goes on like this to its end"
-    rate = have / max(view.scene.window.seconds, view.scene.window.block_s)
-    return (
-        f"{have:,} of about {formatting.rounded_count(need)} {what}; "
-        f"{format_duration((need - have) / rate)} more at {rate:.3g} a second"
-    )
+def _pooled(objective: Objective, view: PhaseView, measured: Measurement) -> Measurement | None:
+    """Return a complete short phase together with the steady one; None if something points to harm."""
+    if view.pooled is None or not view.look.complete or measured.chances.harm <= 0.05 or not objective.tolerates:
+        return None
+    return measure(objective, replace(view.scene, window=view.pooled))
 
 
 def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, ...]) -> Finding:
-    place = f"{objective.name}{_labels(objective)} in the {view.look.phase.name} phase"
     why, missing = nothing_to_compare(objective, view.scene, known)
     return Finding(
         objective=objective,
@@ -219,6 +230,6 @@ def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, .
         confidence=1 - 2 * SHOWN,
         margin=None,
         verdict=Verdict.INCONCLUSIVE,
-        reason=f"{place}: {why}",
+        reason=f"{place_of(objective, view.look.phase.name)}: {why}",
         missing=missing,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.judge.alpha_spending import Look, applies, looks, stretches
-from harness.judge.findings import PhaseView, finding_of
+from harness.judge.findings import finding_of
 from harness.judge.implied import implied_objective, is_implied, shares_of_alpha
 from harness.judge.indicators.port import Scene
 from harness.judge.missing_findings import in_no_phase, not_begun
@@ -21,6 +21,7 @@ from harness.judge.objectives import default_objectives
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
 from harness.judge.validity_checks import doubts
+from harness.judge.view import PhaseView
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
@@ -68,7 +69,7 @@ class SequentialJudge:
             verdict=verdict,
             reason=doubted[0]
             if verdict is Verdict.INCONCLUSIVE and doubted
-            else _reason(verdict, charged, score, plan, final=final),
+            else _reason(verdict, charged, score, plan, final=final, begun=begun),
             score=score,
             findings=charged,
             judge=self.name,
@@ -220,17 +221,21 @@ def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:
     return [phase for phase in plan.phases if phase.kind.judged and phase.name not in seen]
 
 
-def _reason(verdict: Verdict, findings: tuple[Finding, ...], score: float, plan: Plan, *, final: bool) -> str:
+def _reason(
+    verdict: Verdict, findings: tuple[Finding, ...], score: float, plan: Plan, *, final: bool, begun: tuple[Look, ...]
+) -> str:
     """Return one sentence for people: the worst finding that made the verdict, and how many others did."""
     live = [finding for finding in findings if not finding.objective.muted]
     if not live:
         return "no objective could be judged: every one of them is muted"
     if verdict is Verdict.PASS:
-        phases = len({finding.phase for finding in live})
+        watched = [look.phase.name for look in begun if look.short]
+        phases = len({finding.phase for finding in live} - set(watched))
         count = len({finding.objective.text for finding in live})
+        only = f"; {' and '.join(watched)} only watched (too short to judge)" if watched else ""
         return (
             f"{count} objective{'s' * (count != 1)} shown within tolerance in "
-            f"{phases} phase{'s' * (phases != 1)}; score {score:.1f}"
+            f"{phases} phase{'s' * (phases != 1)}{only}; score {score:.1f}"
         )
     made = [finding for finding in live if finding.verdict is verdict]
     if not made:

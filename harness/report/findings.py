@@ -10,6 +10,7 @@ from harness.model import formatting
 from harness.model.record import Record
 from harness.model.units import format_percent
 from harness.model.verdict import Analysis, Finding, Verdict
+from harness.report.labels import label_of
 
 _OPENED = 6
 """How many reasons are open at first; more would push the timeline too far down the page."""
@@ -20,11 +21,13 @@ _HYPHEN = re.compile(r"(?<!\w)-(?=[\d∞.])")
 class FindingRow:
     """One finding as text.
 
+    label: the verdict, or that the phase was only watched.
     lost_share: its lost points as a share of the most costly finding's, for the bar. opened: whether its reason is open
     at first.
     """
 
     verdict: Verdict
+    label: str
     sli: str
     objective: str
     phase: str
@@ -55,7 +58,11 @@ def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
     ordered = formatting.worst_first(analysis.findings)
     return tuple(
         _row(
-            finding, record, most, opened=place < _OPENED and finding.verdict is ordered[0].verdict is not Verdict.PASS
+            finding,
+            record,
+            most,
+            label=label_of(finding, record, analysis),
+            opened=place < _OPENED and finding.verdict is ordered[0].verdict is not Verdict.PASS,
         )
         for place, finding in enumerate(ordered)
     )
@@ -96,7 +103,7 @@ def _kept_together(text: str) -> str:
     return minus(text).replace(" ", "\xa0")
 
 
-def _row(finding: Finding, record: Record, most_lost: float, *, opened: bool) -> FindingRow:
+def _row(finding: Finding, record: Record, most_lost: float, *, label: str, opened: bool) -> FindingRow:
     style = cell_style_of(finding.objective, record.series)
     middle, low, high = formatting.differences(finding, style)
     has_interval = finding.difference is not None and not (finding.low is None and finding.high is None)
@@ -108,6 +115,7 @@ def _row(finding: Finding, record: Record, most_lost: float, *, opened: bool) ->
     )
     return FindingRow(
         verdict=finding.verdict,
+        label=label,
         sli=formatting.printable(formatting.indicator(finding.objective)),
         objective=formatting.printable(finding.objective.text),
         phase=formatting.printable(formatting.phase(finding)),

@@ -12,6 +12,7 @@ from harness.model.record import Record
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.report.facts import facts
+from harness.report.labels import WATCHED, label_of
 
 _COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
 _SHORT = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.MARGINAL: "MARGINAL", Verdict.INCONCLUSIVE: "INCONCL."}
@@ -79,7 +80,10 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
     for phase in dict.fromkeys(formatting.phase(finding) for finding in shown):
         lines.append(f"  {formatting.printable(phase)}")
         for finding in (f for f in shown if formatting.phase(f) == phase):
-            lines += _row(cells[id(finding)], widths, _painted(finding.verdict, _SHORT[finding.verdict], color=color))
+            label = label_of(finding, record, analysis)
+            short = label if label == WATCHED else _SHORT[finding.verdict]
+            painted = _painted(finding.verdict, short, color=color and label != WATCHED)
+            lines += _row(cells[id(finding)], widths, painted)
     hidden = len(ordered) - len(shown)
     return [*lines, *([f"  and {hidden} more passed"] if hidden else [])]
 

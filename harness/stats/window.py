@@ -65,6 +65,21 @@ class Window:
             unknown=self.unknown,
         )
 
+    def ranked(self) -> Window:
+        """Return the window with every failed request counted as slower than any success.
+
+        Shares of requests above a latency are then of all requests (a worst-rank comparison: Lachin 1999).
+        """
+        return _window(
+            self.blocks,
+            self.block_s,
+            self.requests,
+            self.failed,
+            (self.above + self.failed[:, :, None], self.first_bin),
+            exposure=self.exposure,
+            unknown=self.unknown,
+        )
+
 
 def _window(
     blocks: NDArray[np.int64],

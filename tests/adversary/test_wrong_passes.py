@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated import SECONDS, samples_of
+from simulated import SECONDS, samples_of, window_of_samples
 
 from harness.judge.implied import shares_of_alpha
 from harness.judge.objectives import parse_objective
@@ -15,7 +15,7 @@ from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import SequentialJudge
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
-from harness.model.samples import Samples
+from harness.model.samples import CANARY, Samples
 from harness.model.verdict import Analysis, Verdict
 
 STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
@@ -87,3 +87,52 @@ def test_what_is_always_compared_costs_the_other_objectives_a_tenth_of_alpha() -
     assert ["fault", "recovery"] == list(implied)
     assert sum(implied.values()) == pytest.approx(0.001)
     assert sum(parts.values()) + sum(implied.values()) == pytest.approx(plan.judge.alpha)
+
+
+def failing_slowest(seed: int, *, share: float, count: int = 12000) -> Samples:
+    """A canary that is three times slower, and fails its slowest requests at once instead of answering them."""
+    samples = samples_of(seed, count=count, canary_factor=3.0)
+    canary = samples.arm == CANARY
+    limit_s = np.quantile(samples.latency_s[canary], 1 - share)
+    failed = canary & (samples.latency_s > limit_s)
+    return replace(
+        samples,
+        status=np.where(failed, np.int16(503), samples.status),
+        latency_s=np.where(canary, samples.latency_s / 3.5, samples.latency_s),
+    )
+
+
+@pytest.mark.parametrize("objective", ["latency_p90 < +20%", "latency_p99 < +25%", "latency_p90 < 500ms"])
+def test_a_canary_that_fails_its_slowest_requests_is_not_faster(objective: str) -> None:
+    """The survivors' latencies fall; with the failures ranked as slowest, the objective is not passed and says so."""
+    analysis = judged(failing_slowest(1, share=0.25), objective, "error_rate < +50pp")
+    finding = analysis.findings[0]
+    assert finding.canary is not None
+    assert finding.baseline is not None
+    assert finding.canary.value < finding.baseline.value
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "only the requests that succeeded: the canary fails 25 % of its requests, the baseline 0 %" in finding.reason
+    assert "fails no more of its requests" in finding.missing
+
+
+def test_a_median_that_is_shown_even_with_failures_ranked_slowest_passes() -> None:
+    """If a few failures cannot hide enough slow requests to matter, the objective passes."""
+    samples = samples_of(2, count=20000, errors=(0.0, 0.02))
+    finding = judged(samples, "latency_p50 < +20%", "error_rate < +5pp").findings[0]
+    assert finding.verdict is Verdict.PASS
+
+
+def test_a_canary_that_repairs_errors_passes() -> None:
+    """A canary that fails fewer requests than the baseline has nothing to hide."""
+    samples = samples_of(3, count=20000, errors=(0.05, 0.0))
+    analysis = judged(samples, "latency_p50 < +20%", "latency_p99 < +50%", "error_rate < +1pp")
+    assert analysis.verdict is Verdict.PASS
+
+
+def test_failed_requests_rank_as_slower_than_every_success() -> None:
+    """Counts above every bin include the failures, also above the slowest success."""
+    window = window_of_samples(samples_of(4, count=4000, errors=(0.0, 0.3)))
+    ranked = window.ranked()
+    assert window.counts == ranked.answered
+    assert window.failed.tolist() == ranked.above[:, :, -1].tolist()
+    assert ranked.survival[CANARY, -1] == pytest.approx(0.3, abs=0.03)

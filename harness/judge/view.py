@@ -1,0 +1,44 @@
+"""One phase as one objective sees it, and the numbers that a finding about it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.judge.alpha_spending import SHOWN, Look
+from harness.judge.indicators.port import Scene
+from harness.judge.measure import Measurement
+from harness.model.record import Plan
+from harness.stats.window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseView:
+    """One phase as one objective sees it.
+
+    alpha: the part of the run's alpha for this objective and phase. stretches: the parts of the phase in which harm is
+    looked for, the whole phase first, with their parts of alpha. pooled: a short phase's requests together with those
+    of the steady phase.
+    """
+
+    look: Look
+    scene: Scene
+    plan: Plan
+    alpha: float
+    any_harm: bool
+    stretches: tuple[tuple[Window, float], ...]
+    pooled: Window | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The numbers that decided a finding.
+
+    limits: the ends of the interval. confidence: of the interval. since_s: where the stretch begins that decided, in
+    seconds after the phase's start. note: why these are not the numbers of the whole phase with 95 % confidence.
+    """
+
+    measured: Measurement
+    limits: tuple[float, float]
+    confidence: float = 1 - 2 * SHOWN
+    since_s: float = 0.0
+    note: str = ""
