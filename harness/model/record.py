@@ -110,6 +110,10 @@ class Series:
     values: tuple[float, ...]
 
 
+HARM_PROVEN = "harm is proven"
+"""How ``Record.aborted`` begins when a look of the judge ended the run; its reason at that look follows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A run as recorded. ``resources`` maps ``before``, ``during`` and ``after`` to lists of Istio resources.
@@ -132,3 +136,11 @@ class Record:
     manifest: Mapping[str, JsonValue] = field(default_factory=dict)
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     aborted: str = ""
+
+    @property
+    def ended(self) -> str:
+        """Why the run ended early, or empty.
+
+        Without the judge's reason at that look: the analysis of all requests has its own, with other numbers.
+        """
+        return HARM_PROVEN if self.aborted.startswith(HARM_PROVEN) else self.aborted

@@ -27,7 +27,7 @@ class Facts:
     run: str
     commit: str
     started: str
-    aborted: str
+    ended: str
     duration_s: float
     bundle: str
     again: str
@@ -50,7 +50,7 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
         commit=_commit(manifest),
         run=str(manifest.get("run") or ""),
         started=_started(manifest.get("started")),
-        aborted=record.aborted,
+        ended=record.ended,
         duration_s=duration_s(record),
         bundle=bundle,
         again=_again(manifest),

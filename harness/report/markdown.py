@@ -118,7 +118,8 @@ def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     lines = [f"- missing: {escaped(f.missing)} ({escaped(formatting.indicator(f.objective))}, {escaped(formatting.phase(f))})"
              for f in formatting.worst_first(analysis.findings) if f.missing]  # fmt: skip
     lines += [_failed(proof) for proof in analysis.proofs if not proof.held]
-    lines += [f"- ended early: {escaped(record.aborted)}"] if record.aborted else []
+    if record.ended and record.ended not in analysis.reason:
+        lines += [f"- ended early: {escaped(record.ended)}"]
     lines += [f"- note: {escaped(warning)}" for warning in analysis.warnings]
     lines += [f"- {held} of {len(analysis.proofs)} proofs held"] if analysis.proofs else []
     lines += [f"- run again: {code(run.again)}"] if run.again else []

@@ -116,7 +116,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
     open_findings = [f for f in formatting.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
-    sentences = [("why", analysis.reason)] + ([("ended", record.aborted)] if record.aborted else [])
+    sentences = [("why", analysis.reason), *_ended(record, analysis)]
     needs = [
         f"{formatting.indicator(f.objective)} in {formatting.phase(f)}: {f.missing}" for f in open_findings if f.missing
     ]
@@ -128,6 +128,11 @@ def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
     ]
     sentences += [("note", warning) for warning in analysis.warnings]
     return ["", *(wrapped for label, text in sentences for wrapped in _wrapped(label, text, width))]
+
+
+def _ended(record: Record, analysis: Analysis) -> list[tuple[str, str]]:
+    """Return why the run ended early, unless the reason of the verdict says it."""
+    return [("ended", record.ended)] if record.ended and record.ended not in analysis.reason else []
 
 
 def _wrapped(label: str, text: str, width: int) -> Sequence[str]:

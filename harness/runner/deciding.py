@@ -24,7 +24,7 @@ def decide(record: Record, judge: Judge) -> Analysis:
     analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = (*load_proofs(record.load), *proofs(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
-    return _with_proofs(warned, proven, record.aborted, cap=record.plan.judge.undecided_cap)
+    return _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
 
 
 def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str, *, cap: float) -> Analysis:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.judge.port import Evidence, Judge
 from harness.model.phase import Phase
-from harness.model.record import Plan
+from harness.model.record import HARM_PROVEN, Plan
 from harness.model.samples import Samples
 from harness.model.verdict import Verdict
 
@@ -29,4 +29,4 @@ class JudgeLooks:
         self._next_s = now_s + self._every_s
         evidence = Evidence(samples=samples, phases=tuple(phases))
         analysis = self._judge.judge(evidence, self._plan, now_s=now_s, final=False)
-        return f"harm is proven: {analysis.reason}" if analysis.verdict is Verdict.FAIL else ""
+        return f"{HARM_PROVEN}: {analysis.reason}" if analysis.verdict is Verdict.FAIL else ""
