@@ -113,13 +113,15 @@ def test_wrong_usage_names_what_was_expected(tmp_path, monkeypatch, capsys, word
 
 
 def test_nothing_to_compare_is_inconclusive():
-    """An arm without requests, or with errors only, is inconclusive; the reason says what was recorded."""
+    """An arm without requests is inconclusive; one with errors only fails, also when no objective names errors."""
     baseline, canary = two_arms()
     empty = {name: column[:0] for name, column in canary.items()}
     broken = {**canary, "status": np.full(len(canary["time_s"]), 503)}
     assert compare(baseline, empty, WIDE).verdict is Verdict.INCONCLUSIVE
     assert "0 of the canary" in compare(baseline, empty, WIDE).reason
-    assert compare(baseline, broken, ["latency_p50 < +10%"]).verdict is Verdict.INCONCLUSIVE
+    by_latency = compare(baseline, broken, ["latency_p50 < +10%"])
+    assert [Verdict.INCONCLUSIVE, Verdict.FAIL] == [finding.verdict for finding in by_latency.findings]
+    assert by_latency.verdict is Verdict.FAIL
     assert compare(baseline, broken, ["error_rate < +1pp"]).verdict is Verdict.FAIL
 
 
