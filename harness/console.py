@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TextIO
 
 from harness.model.record import Event
+from harness.printable import printable
 from harness.runner.progress import Progress
 from harness.runner.settings import Notify
 
@@ -23,10 +24,10 @@ def watcher(stream: TextIO, *, width: int) -> Notify:
 
     def tell(what: Event | Progress) -> None:
         if isinstance(what, Progress):
-            text = str(what)
+            text = printable(str(what))
             stream.write(f"\r{text[: width - 1]:<{width - 1}}" if live else f"{text}\n")
         elif what.kind not in _QUIET:
-            stream.write(f"{clear}{what.at_s:6.1f} s  {what.text}\n")
+            stream.write(f"{clear}{what.at_s:6.1f} s  {printable(what.text)}\n")
         stream.flush()
 
     clear = f"\r{'':<{width - 1}}\r" if live else ""

@@ -37,11 +37,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.printable import printable
+
 
 class HarnessError(Exception):
     """The harness or its environment is in trouble, so there is no verdict."""
 
     exit_code = 12
+
+    def __str__(self) -> str:
+        """Return the message without escape codes: it may quote a log, a proxy or a server."""
+        return printable(super().__str__())
 
 
 class UsageError(HarnessError):
@@ -173,6 +179,10 @@ class CanaryFinding(AssertionError):
     """A run's finding about the service under test, never about the harness."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the message without escape codes: it may quote the service."""
+        return printable(super().__str__())
 
 
 class CanaryRegression(CanaryFinding):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from harness import __version__
 from harness.cli.options import HelpFormatter
+from harness.cli.output import clean_print as print
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import HarnessError
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"harness: {error}", file=sys.stderr)
         return HarnessError.exit_code
     except Exception:  # noqa: BLE001 - Python's exit code 1 would say that the canary is worse
-        traceback.print_exc()
+        print(traceback.format_exc(), file=sys.stderr)
         print("harness: a bug in the harness, and no verdict; please report it with the lines above", file=sys.stderr)
         return HarnessError.exit_code
     return code

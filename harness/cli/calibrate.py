@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness import bundle, gate, wiring
 from harness.cli.options import add_config
+from harness.cli.output import clean_print as print
 from harness.config import Config, read_config
 from harness.errors import UsageError
 from harness.judge.calibration import Calibration, EqualRun, calibration_json, learn

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from harness.cli.options import add_config
+from harness.cli.output import clean_print as print
 from harness.config import read_config
 from harness.config.schema import reference, schema_text
 

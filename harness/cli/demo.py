@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import gate, wiring
 from harness.cli.demo_size import Machine, described, longer, measure, sized
 from harness.cli.options import add_seed
+from harness.cli.output import clean_print as print
 from harness.config import Config, read_config, with_environment
 from harness.config.schema import EDITOR_FILE, EDITOR_LINE, schema_text
 from harness.console import watcher
@@ -89,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
     with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
         outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     color = sys.stdout.isatty()
-    print(terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder)))
+    report = terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder))
+    sys.stdout.write(report + "\n")
     print(f"verdict  {outcome.analysis.verdict}, score {formatting.points(outcome.analysis.score)} of 100")
     print(f"reason   {outcome.analysis.reason}")
     print(f"report   {outcome.report}")

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.cli.options import add_config
+from harness.cli.output import clean_print as print
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.processes.ports import free_ports
 from harness.errors import HarnessError

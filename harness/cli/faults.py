@@ -6,6 +6,7 @@ import argparse
 from contextlib import closing
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
+from harness.cli.output import clean_print as print
 from harness.clients.kubernetes.times import stamp
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.journal import journalled

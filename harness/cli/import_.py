@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.cli.output import clean_print as print
 from harness.errors import UsageError
 from harness.judge.kayenta import parse_config
 from harness.judge.kayenta.importing import objectives_yaml

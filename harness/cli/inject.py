@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.options import add_target
+from harness.cli.output import clean_print as print
 from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import Arguments, Fault, known_faults

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(bundle.analysis_json(analysis).decode())
     else:
-        print(terminal.render(record, analysis, color=sys.stdout.isatty()))
+        sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty()) + "\n")
     return analysis.verdict.exit_code
 
 

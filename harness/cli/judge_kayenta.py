@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from harness.cli.output import clean_print as print
 from harness.errors import JudgeInputError
 from harness.judge.kayenta import (
     CanaryConfig,

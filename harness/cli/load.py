@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from harness.cli.output import clean_print as print
 from harness.clients.parquet import write_samples
 from harness.errors import LoadError, UsageError
 from harness.load.parent.jobs import JobSettings, as_kubectl_list, render_jobs
@@ -26,6 +27,7 @@ from harness.model.load import Arrivals, LoadPlan, LoadReport
 from harness.model.samples import Samples
 from harness.model.units import format_duration, format_percent, parse_duration
 from harness.model.verdict import Proof, Verdict
+from harness.printable import printable
 
 HELP = (
     "Send the load of one profile (an ordinary locustfile) to a URL in the open model, record every request, and "
@@ -254,7 +256,8 @@ def _watch(plan: LoadPlan, running: RunningLoad) -> None:
         time.sleep(1.0)
         elapsed_s = time.time() - running.started_at
         line = progress_line(running.samples(), elapsed_s=elapsed_s, duration_s=plan.duration_s)
-        print(f"\r\x1b[K{line}" if in_place else line, end="" if in_place else "\n", file=sys.stderr, flush=True)
+        sys.stderr.write(f"\r\x1b[K{printable(line)}" if in_place else f"{printable(line)}\n")
+        sys.stderr.flush()
     if in_place:
         print(file=sys.stderr)
 

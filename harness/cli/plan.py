@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness import gate, wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.options import add_target
+from harness.cli.output import clean_print as print
 from harness.cli.power import planned, power_lines
 from harness.clients.kubernetes.api import Kubernetes
 from harness.config import Config

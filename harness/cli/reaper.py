@@ -8,6 +8,7 @@ import time
 from contextlib import closing, suppress
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
+from harness.cli.output import clean_print as print
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import ClusterError, ClusterForbidden, RollbackError
 from harness.mesh.cluster.connection import connected

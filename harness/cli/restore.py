@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
+from harness.cli.output import clean_print as print
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import RollbackError
 from harness.mesh.cluster.connection import connected

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what was recorded and return the exit code of the verdict."""
     folder = bundle.find_bundle(args.bundle, args.out)
     record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
-    print(terminal.render(record, analysis, color=sys.stdout.isatty(), folder=folder))
+    sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty(), folder=folder) + "\n")
     report = (folder / bundle.REPORT).absolute()
     if args.open:
         webbrowser.open(report.as_uri())

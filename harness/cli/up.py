@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.options import add_config
+from harness.cli.output import clean_print as print
 from harness.config import read_config
 from harness.errors import EnvoyError, UsageError
 from harness.mesh.local import AppliedFiles, LocalMesh, start_local_mesh

@@ -10,6 +10,7 @@ from harness.model.indicator import Direction
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_duration, format_percent
 from harness.model.verdict import Estimate, Finding, Verdict
+from harness.printable import printable as printable_text
 
 WORST_FIRST = (Verdict.FAIL, Verdict.MARGINAL, Verdict.INCONCLUSIVE, Verdict.PASS)
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.MARGINAL: "▲", Verdict.INCONCLUSIVE: "?"}
@@ -25,8 +26,8 @@ class Style:
 
 
 def printable(text: str) -> str:
-    """``text`` without control characters: a service's name must not steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """``text`` in one line without control characters: a service's name must not steer a terminal."""
+    return printable_text(text).replace("\n", " ").replace("\t", " ")
 
 
 def count(number: int) -> str:

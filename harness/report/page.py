@@ -23,6 +23,7 @@ from harness.model.record import Record
 from harness.model.samples import CANARY
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
+from harness.printable import printable, without_controls
 from harness.report.buckets import buckets
 from harness.report.charts.score import meter
 from harness.report.facts import facts
@@ -85,11 +86,17 @@ def prefix(verdicts: Sequence[Verdict]) -> str:
     )  # fmt: skip
 
 
+def _printable(value: Any) -> Any:
+    """Return a value of a template as it is shown; our own markup stays as it is."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("harness.report"),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -151,4 +158,4 @@ def _part(template: str, **values: object) -> Markup:
 
 
 def _rendered(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(**values)
+    return without_controls(_environment().get_template(template).render(**values))

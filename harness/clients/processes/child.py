@@ -22,6 +22,7 @@ from typing import Self
 
 from harness.clients.processes import supervisor
 from harness.errors import ServiceError
+from harness.printable import printable
 
 ORPHAN_GRACE_S = 2.0
 """Time between SIGTERM and SIGKILL for the command after this process has died."""
@@ -148,5 +149,5 @@ def _tail(log: Path, lines: int) -> str:
     with contextlib.suppress(FileNotFoundError), log.open("rb") as text:
         size = text.seek(0, os.SEEK_END)
         text.seek(max(0, size - 400 * lines))
-        return "\n".join(text.read().decode(errors="replace").splitlines()[-lines:])
+        return "\n".join(printable(text.read().decode(errors="replace")).splitlines()[-lines:])
     return ""

@@ -23,6 +23,7 @@ from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.cluster.safety.rollouts import REAPER
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
+from harness.printable import printable
 from harness.routing import routing_api
 
 
@@ -118,4 +119,4 @@ def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], 
 
 
 def _tell(text: str) -> None:
-    print(f"harness: {text}", file=sys.stderr)  # noqa: T201 - whoever waits for an undo must know why
+    print(f"harness: {printable(text)}", file=sys.stderr)  # noqa: T201 - whoever waits for an undo must know why

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
+from harness.printable import printable
+
 
 def element(name: str, *children: Markup | str, **attributes: float | str | None) -> Markup:
     """Return an element; ``class_`` becomes ``class``, ``stroke_width`` ``stroke-width``; None omits an attribute."""
@@ -15,7 +17,7 @@ def element(name: str, *children: Markup | str, **attributes: float | str | None
         for key, value in attributes.items()
         if value is not None
     )
-    inside = "".join(escape(child) for child in children)
+    inside = "".join(_text(child) for child in children)
     markup = f"<{name}{text}>{inside}</{name}>" if inside else f"<{name}{text}/>"
     return Markup(markup)  # noqa: S704 - all parts are escaped above
 
@@ -86,7 +88,11 @@ def coordinate(value: float) -> str:
 
 
 def _attribute(value: float | str) -> str:
-    return coordinate(value) if isinstance(value, (int, float)) else str(escape(value))
+    return coordinate(value) if isinstance(value, (int, float)) else _text(value)
+
+
+def _text(value: Markup | str) -> str:
+    return str(escape(value if isinstance(value, Markup) else printable(value)))
 
 
 def _runs(xs: Sequence[float], ys: Sequence[float]) -> list[list[tuple[float, float]]]:
