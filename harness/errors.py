@@ -10,7 +10,9 @@
     ├── MissingExtra                an optional package is not installed
     ├── EnvoyError                  the proxy is missing, died or does not apply a configuration
     │   └── EnvoyRejection          Envoy rejected a configuration: reason
-    ├── ServiceError                a service process died or never became healthy
+    ├── ServiceError                a service process could not be started or never became healthy
+    │   └── WorkloadDeath           a workload died or stopped answering: labels, how, log
+    │       └── ArmDeath            it was one of the two arms of a run: arm
     ├── PortError                   a port that should be free is in use
     ├── LoadError                   the load generator failed: summary, log
     ├── RecordError                 a bundle cannot be written or read
@@ -35,6 +37,7 @@ the error instead. Errors of vendors' libraries are translated in ``harness.clie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.printable import printable
@@ -120,6 +123,25 @@ class EnvoyRejection(EnvoyError):
 
 class ServiceError(HarnessError):
     """A service process could not be started, died, or never became healthy."""
+
+
+class WorkloadDeath(ServiceError):
+    """A workload died, was killed or stopped answering.
+
+    name: of the workload. labels: of its pods. how: what ended it, such as ``exit code 3``. log: its last lines.
+    """
+
+    def __init__(self, *, name: str, labels: Mapping[str, str], how: str, log: str) -> None:
+        super().__init__(f"{name}: expected a workload that keeps running; {how}" + (f"\n{log}" if log else ""))
+        self.name, self.labels, self.how, self.log = name, dict(labels), how, log
+
+
+class ArmDeath(WorkloadDeath):
+    """One of the two arms of a run died. arm: ``baseline`` or ``canary``."""
+
+    def __init__(self, arm: str, death: WorkloadDeath) -> None:
+        super().__init__(name=death.name, labels=death.labels, how=death.how, log=death.log)
+        self.arm = arm
 
 
 class PortError(HarnessError):

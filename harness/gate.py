@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import bundle, wiring
 from harness.config import Config
+from harness.errors import WorkloadDeath
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
@@ -20,6 +21,7 @@ from harness.model.verdict import Analysis
 from harness.report import page
 from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
+from harness.runner.early_death import record_of_death
 from harness.runner.manifest import manifest, started_by
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
@@ -76,6 +78,17 @@ def judge_scenario(
     with bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
     return judge_record(with_server_side(record, config), folder, parts.judge.name)
+
+
+def judge_death(
+    scenario: Scenario, config: Config, death: WorkloadDeath, *, target: str, folder: Path, again: str
+) -> Outcome:
+    """Record, decide and report a run whose arm died before any load was sent. Raises ``death`` if it was no arm."""
+    owner = new_owner()
+    facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
+    settings = wiring.settings(config, scenario, manifest=facts)
+    record = record_of_death(plan_run(scenario, settings, target=target), settings, death)
+    return judge_record(record, folder, config.judge)
 
 
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:

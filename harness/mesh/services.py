@@ -17,8 +17,9 @@ from typing import Self
 
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports, is_free, port_holder
-from harness.errors import PortError, ServiceError
+from harness.errors import PortError, ServiceError, WorkloadDeath
 from harness.mesh.command_checks import require_commands
+from harness.mesh.heartbeats import MISSES, Heartbeats
 from harness.model.config import Config, Workload
 
 
@@ -62,6 +63,9 @@ class ServiceSet:
         self.workloads = tuple(workloads)
         self.processes: dict[str, Process] = {}
         self._outbound: Callable[[Workload, str], str] | None = None
+        self._heartbeats = Heartbeats()
+        self.silenced: set[str] = set()
+        """Workloads that an action stopped or paused on purpose: their silence is no death."""
         for workload in self.workloads:
             _require_runnable(config, workload)
         require_commands(config, self.workloads)
@@ -75,7 +79,8 @@ class ServiceSet:
         """Start every process and wait until all are healthy, callees before callers.
 
         outbound: returns the URL at which a workload reaches a service that it calls.
-        Raises ServiceError with the last log lines for a service that dies or does not become healthy in time.
+        Raises WorkloadDeath with the last log lines for a service that dies, and ServiceError for one that does not become
+        healthy in time.
         Raises PortError for a port that is taken.
         """
         self._outbound = outbound
@@ -91,12 +96,25 @@ class ServiceSet:
             waiting = [workload for workload in waiting if workload not in ready]
 
     def check(self) -> None:
-        """Raise an error that explains it if a process has ended."""
-        for process in self.processes.values():
-            process.check()
+        """Raise WorkloadDeath if a process has ended, or if one arm stopped answering while the other one answers."""
+        for workload in self.workloads:
+            process = self.processes.get(workload.name)
+            if process is not None and process.ended_how:
+                raise _death(workload, process.ended_how, process)
+        arms = [one for one in _arms(self._config) if one in self.workloads and one.name not in self.silenced]
+        silent = self._heartbeats.silent((one.name, self._answers(one)) for one in arms)
+        for workload in arms:
+            if workload.name == silent:
+                how = f"it missed {MISSES} health checks in a row while the other arm answered"
+                raise _death(workload, how, self.processes.get(workload.name))
+
+    def _answers(self, workload: Workload) -> bool:
+        host, port = self.endpoints[workload.name]
+        return _answer(host, port, self._config.services[workload.service].health).isdecimal()
 
     def stop_one(self, name: str) -> None:
         """End the process of one workload on purpose, so that ``check`` does not miss it."""
+        self.silenced.add(name)
         self.processes.pop(name).stop()
 
     def start_one(self, name: str) -> None:
@@ -106,6 +124,7 @@ class ServiceSet:
             raise ServiceError(f"{name}: expected the services to have been started before one is started again")
         self._start(workload, self._outbound)
         self._await_health(workload)
+        self.silenced.discard(name)
 
     def stop(self) -> None:
         """Stop every process."""
@@ -148,7 +167,7 @@ class ServiceSet:
             if process is not None and not process.running():
                 if not is_free(port):
                     raise PortError(_taken(workload, port))
-                process.check()
+                raise _death(workload, process.ended_how, process)
             return answers[0].isdecimal() and 200 <= int(answers[0]) < 400
 
         if not wait_until(healthy, timeout_s=service.ready_within_s):
@@ -156,6 +175,11 @@ class ServiceSet:
             expected = f"expected {url} to answer 2xx or 3xx within {service.ready_within_s:g} s"
             log = f"\n{process.last_lines()}" if process else "; is it running, and is its address correct?"
             raise ServiceError(f"{workload.name}: {expected}, found: {answers[0]}{log}")
+
+
+def _death(workload: Workload, how: str, process: Process | None) -> WorkloadDeath:
+    log = process.last_lines() if process is not None else ""
+    return WorkloadDeath(name=workload.name, labels=workload.labels, how=how, log=log)
 
 
 def _callees_first(config: Config, wanted: Iterable[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from harness import gate, wiring
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.config import Config
 from harness.config.gauges import require_known
-from harness.errors import UsageError
+from harness.errors import UsageError, WorkloadDeath
 from harness.faults import Fault
 from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
@@ -174,11 +174,15 @@ class Canary:
         )
         test = self._test
         gate.check_scenario(scenario, test.session.config, target=test.session.target)  # before anything is started
-        return self._told(
-            gate.judge_scenario(
-                scenario, test.session.config, test.mesh, folder=test.next_folder(), again=test.again, notify=test.tell
+        config, folder = test.session.config, test.next_folder()
+        try:
+            outcome = gate.judge_scenario(
+                scenario, config, test.mesh, folder=folder, again=test.again, notify=test.tell
             )
-        )
+        except WorkloadDeath as death:
+            target = test.session.target
+            outcome = gate.judge_death(scenario, config, death, target=target, folder=folder, again=test.again)
+        return self._told(outcome)
 
     def compare(self, *objectives: str | Objective) -> Analysis:
         """Judge what ``load`` and ``chaos`` did in this test, by these objectives or by those of the configuration."""

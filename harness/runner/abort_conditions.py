@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.errors import ArmDeath, WorkloadDeath
 from harness.load.port import RunningLoad
 from harness.mesh.port import Mesh
-from harness.model.samples import CANARY, Samples
+from harness.model.samples import ARMS, CANARY, Samples
 from harness.model.units import format_percent
 from harness.runner.guard_thread import AbortCondition
 from harness.runner.settings import Settings
@@ -47,7 +48,13 @@ def conditions(settings: Settings, mesh: Mesh, load: SharedLoad) -> tuple[AbortC
     """Return the conditions of a run: kill file, limits of the mesh, error ceiling, and those of the settings."""
 
     def mesh_holds() -> str:
-        mesh.check()
+        try:
+            mesh.check()
+        except WorkloadDeath as death:
+            arm = arm_of(death.labels, settings)
+            if arm is None:
+                raise
+            raise ArmDeath(arm, death) from death
         return ""
 
     def canary_answers() -> str:
@@ -60,6 +67,14 @@ def conditions(settings: Settings, mesh: Mesh, load: SharedLoad) -> tuple[AbortC
         AbortCondition(name="error ceiling", ask=canary_answers),
         *settings.conditions,
     )
+
+
+def arm_of(labels: Mapping[str, str], settings: Settings) -> str | None:
+    """Return the arm whose labels a workload carries, or None."""
+    for arm, own in zip(ARMS, (settings.baseline, settings.canary), strict=True):
+        if own and all(labels.get(key) == value for key, value in own.items()):
+            return arm
+    return None
 
 
 def switched_off(kill_file: Path) -> str:

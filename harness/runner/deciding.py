@@ -9,6 +9,7 @@ from harness.judge.safeguards import guarded, objections
 from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
+from harness.runner.ending import DEATH
 from harness.runner.proofs import proofs
 
 
@@ -24,7 +25,8 @@ def decide(record: Record, judge: Judge) -> Analysis:
     analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = (*load_proofs(record.load), *proofs(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
-    return _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
+    proved = _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
+    return _with_death(proved, record)
 
 
 def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str, *, cap: float) -> Analysis:
@@ -38,6 +40,21 @@ def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str, *,
     if aborted and analysis.verdict is not Verdict.FAIL:
         return _inconclusive(analysis, f"the run ended early: {aborted}", cap)
     return analysis
+
+
+def _with_death(analysis: Analysis, record: Record) -> Analysis:
+    """A canary that dies while its baseline lives is worse than it, whatever could be proven about the load.
+
+    Proofs about requests and load often fail because of the death, so they do not save the canary.
+    """
+    deaths = {str(event.fields.get("arm")): event for event in record.events if event.kind == DEATH}
+    if "baseline" in deaths:
+        return _inconclusive(analysis, f"{deaths['baseline'].text}: there is nothing to compare with", analysis.score)
+    if "canary" not in deaths:
+        return analysis
+    log = str(deaths["canary"].fields.get("log") or "")
+    reason = deaths["canary"].text + (f"; {log}" if log else "")
+    return replace(analysis, verdict=Verdict.FAIL, reason=reason, score=0.0)
 
 
 def _inconclusive(analysis: Analysis, reason: str, cap: float) -> Analysis:

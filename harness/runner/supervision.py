@@ -132,5 +132,5 @@ class Supervision:
         """Return whether the run must stop. The first reason is kept and put on the timeline."""
         if ending is not None and not self.reason:
             self.reason = ending.text
-            self._timeline.note(ending.kind, ending.text)
+            self._timeline.note(ending.kind, ending.text, **ending.fields)
         return bool(self.reason)

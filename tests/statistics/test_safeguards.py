@@ -15,7 +15,7 @@ from harness.judge.safeguards.coverage import not_judged, wide_tolerances
 from harness.judge.sequential import SequentialJudge
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
-from harness.model.samples import BASELINE, CANARY, Samples
+from harness.model.samples import BASELINE, CANARY, Samples, concatenated
 from harness.model.verdict import Verdict
 
 STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
@@ -171,3 +171,13 @@ def test_an_objective_about_server_errors_does_not_excuse_missing_answers():
     analysis = judged(samples, plan_of("status_5xx < +50pp"))
     assert analysis.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
     assert "no answer: 0 % against" in " ".join((analysis.reason, *analysis.warnings))
+
+
+def test_one_recording_under_two_names_is_no_comparison():
+    """The same file for both sides ends inconclusive, with any order of its rows."""
+    own = samples_of(9, count=3000).where(samples_of(9, count=3000).arm == BASELINE)
+    order = np.random.default_rng(1).permutation(len(own))
+    copy = replace(own.where(order), arm=np.full(len(own), CANARY, np.int8))
+    analysis = judged(concatenated([own, copy]), plan_of("error_rate < +1pp"))
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "one recording under two names" in analysis.reason

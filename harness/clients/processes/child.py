@@ -94,13 +94,18 @@ class Process:
         """None while the command runs; -N when signal N ended it."""
         return self._supervisor.poll()
 
+    @property
+    def ended_how(self) -> str:
+        """How the command ended, such as ``it ended with exit code 3``; an empty string while it runs."""
+        code = self.exit_code
+        if code is None:
+            return ""
+        return f"it ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+
     def check(self) -> None:
         """Raise ServiceError with the last lines of the log if the command has ended."""
-        if self.exit_code is not None:
-            how = f"by signal {-self.exit_code}" if self.exit_code < 0 else f"with exit code {self.exit_code}"
-            raise ServiceError(
-                f"{self.name}: expected a process that keeps running, it ended {how}\n{self.last_lines()}"
-            )
+        if how := self.ended_how:
+            raise ServiceError(f"{self.name}: expected a process that keeps running; {how}\n{self.last_lines()}")
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of the log."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.judge.port import Evidence
-from harness.judge.safeguards import baseline_health, coverage, status_mix, success
+from harness.judge.safeguards import baseline_health, coverage, identical_arms, status_mix, success
 from harness.judge.safeguards.objection import Objection
 from harness.model.record import Plan
 from harness.model.verdict import Analysis, Verdict
@@ -21,6 +21,7 @@ __all__ = ["Objection", "guarded", "objections"]
 def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
     """Every reason why these samples cannot end in a pass, the most basic first."""
     return (
+        *identical_arms.objections(evidence, plan),
         *baseline_health.objections(evidence, plan),
         *success.objections(evidence, plan),
         *status_mix.objections(evidence, plan),

@@ -26,6 +26,11 @@ class Services(Protocol):
         """The running processes, by workload."""
         ...
 
+    @property
+    def silenced(self) -> set[str]:
+        """Workloads that were stopped or paused on purpose: their silence is no death."""
+        ...
+
     def stop_one(self, name: str) -> None:
         """End the process of a workload on purpose; it is not missed then."""
         ...
@@ -76,9 +81,13 @@ class ProcessActions:
             return f"{act.target.name} has ended"
         if not _is_alive(process):
             raise MeshError(f"{act.label}: expected a process that runs, it has ended")
+        if act.verb is Verb.PAUSE:
+            services.silenced.add(act.target.name)
         _signal(process, signal.SIGSTOP if act.verb is Verb.PAUSE else signal.SIGCONT)
         if not wait_until(lambda: _is_paused(process) is (act.verb is Verb.PAUSE), timeout_s=_WITHIN_S):
             raise MeshError(f"{act.label}: expected it to be done within {_WITHIN_S:g} s, it is not")
+        if act.verb is Verb.RESUME:
+            services.silenced.discard(act.target.name)
         return f"{act.target.name} is {'paused' if act.verb is Verb.PAUSE else 'running'}"
 
     def left(self, action: Action) -> str:
