@@ -86,7 +86,7 @@ def judge_death(
     """Record, decide and report a run whose arm died before any load was sent. Raises ``death`` if it was no arm."""
     owner = new_owner()
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
-    settings = wiring.settings(config, scenario, manifest=facts)
+    settings = wiring.settings(config, scenario, target=target, manifest=facts)
     record = record_of_death(plan_run(scenario, settings, target=target), settings, death)
     return judge_record(record, folder, config.judge)
 
