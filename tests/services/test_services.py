@@ -161,7 +161,7 @@ def test_an_error_explains_a_service_that_dies_at_the_start(tmp_path: Path) -> N
     command = """command: ["sh", "-c", "echo no database on {port} >&2; exit 4"]"""
     with lone(tmp_path, command) as services, pytest.raises(ServiceError) as raised:
         services.start(outbound)
-    assert "lone-v1: expected a process that keeps running; it ended with exit code 4" in str(raised.value)
+    assert "lone-v1: expected a workload that keeps running; it ended with exit code 4" in str(raised.value)
     assert str(raised.value).endswith(f"no database on {services.endpoints['lone-v1'][1]}")
 
 
