@@ -51,8 +51,11 @@ _FACTS: Mapping[str, Any] = {
     "rollbacks": tuple[Rollback, ...],
     "series": tuple[Series, ...],
     "proxy_requests": dict[str, int],
+    "endpoint_requests": dict[str, dict[str, int]],
     "aborted": str,
 }
+_ADDED_FACTS = frozenset({"endpoint_requests"})
+"""Facts that older versions did not record; a bundle without them is read with the defaults of the record."""
 _Value = TypeVar("_Value")
 
 
@@ -133,7 +136,11 @@ def read_bundle(folder: Path) -> Record:
                 f"{folder / name}: missing or changed since it was recorded, so it cannot be the basis of a verdict"
             )
     facts = json.loads((folder / "facts.json").read_bytes())
-    known = {name: _valid(_adapter(kind), facts.get(name), folder / "facts.json") for name, kind in _FACTS.items()}
+    known = {
+        name: _valid(_adapter(kind), facts.get(name), folder / "facts.json")
+        for name, kind in _FACTS.items()
+        if name in facts or name not in _ADDED_FACTS
+    }
     events = (folder / "timeline.ndjson").read_bytes().splitlines()
     stages = sorted((folder / "resources").glob("*.yaml"))
     return Record(

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class RequestCount:
     """One row of the proxies' ``istio_requests_total``: labels and a running total.
 
-    reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any.
+    reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any, and
+    ``endpoint`` for the requests that callers' proxies sent to one address of the called workload. address: that
+    address, such as ``127.0.0.1:9080``; empty for other reporters.
     """
 
     source_workload: str
@@ -20,3 +22,4 @@ class RequestCount:
     response_flags: str
     total: int
     reporter: str = "source"
+    address: str = ""

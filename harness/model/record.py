@@ -119,6 +119,8 @@ class Record:
     """A run as recorded. ``resources`` maps ``before``, ``during`` and ``after`` to lists of Istio resources.
 
     proxy_requests: requests the proxies counted from the load generator to the service under test, by arm.
+    endpoint_requests: requests that the proxies sent to the endpoints of each arm, by arm and address; empty where the
+    mesh does not count them.
     manifest: versions, commit, argv, platform, start time and the command that runs it again.
     aborted: why the run ended early, or empty.
     """
@@ -133,6 +135,7 @@ class Record:
     series: tuple[Series, ...] = ()
     resources: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
     proxy_requests: Mapping[str, int] = field(default_factory=dict)
+    endpoint_requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     manifest: Mapping[str, JsonValue] = field(default_factory=dict)
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     aborted: str = ""

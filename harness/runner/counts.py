@@ -105,6 +105,20 @@ def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms:
     return totals
 
 
+def endpoint_requests(
+    start: Counts, end: Counts, *, service: str, arms: Mapping[str, str]
+) -> dict[str, dict[str, int]]:
+    """Requests that reached the endpoints of each arm between two counts, by arm and address."""
+    totals: dict[str, dict[str, int]] = {}
+    for sign, rows in ((1, end), (-1, start)):
+        for row in rows:
+            arm = arms.get(row.destination_version)
+            if row.reporter == "endpoint" and arm and service_name(row.destination_service) == service:
+                own = totals.setdefault(arm, {})
+                own[row.address] = own.get(row.address, 0) + sign * row.total
+    return totals
+
+
 def _arm(version: str, arms: Mapping[str, str]) -> str:
     return arms.get(version) or ("" if version in _NO_VERSION else OTHER)
 

@@ -22,7 +22,7 @@ from harness.model.json import Json
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Record
 from harness.runner.changes import Changes
-from harness.runner.counts import arm_requests, attributed
+from harness.runner.counts import arm_requests, attributed, endpoint_requests
 from harness.runner.judge_looks import JudgeLooks
 from harness.runner.planning import cut_short, plan_load
 from harness.runner.sent_load import SentLoad, all_samples, all_windows, combined
@@ -186,6 +186,9 @@ class Engine:
             fault_counts=changes.fault_counts(end, samples),
             rollbacks=tuple(changes.rollbacks),
             proxy_requests=proxy_requests,
+            endpoint_requests=endpoint_requests(
+                self._start, end, service=self._settings.service, arms=changes.arms_by_version()
+            ),
             resources={**self._resources, "after": mesh.resources()},
             manifest=self._settings.manifest,
             config=self._settings.config,

@@ -15,6 +15,7 @@ from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
+from harness.runner.arm_identity import arms_differ
 from harness.runner.counts import OTHER
 from harness.runner.stall_detector import BLIND
 from harness.stats.binomial import share_interval
@@ -32,6 +33,7 @@ def proofs(record: Record) -> tuple[Proof, ...]:
     """Return every proof of a run, except those of the load generator."""
     return (
         *_split(record),
+        *arms_differ(record),
         *_faults(record),
         *_undisturbed(record),
         *_watched(record),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -66,6 +67,16 @@ class Admin:
     def prometheus(self, pattern: str) -> str:
         """Return the metrics whose name matches the regular expression, in Prometheus's text format."""
         return self.get(f"/stats/prometheus?filter={quote(pattern)}")
+
+    def endpoint_requests(self) -> Counter[str]:
+        """Count the requests that Envoy sent to each ``address:port``, over all clusters."""
+        counted: Counter[str] = Counter()
+        for cluster in json.loads(self.get("/clusters?format=json")).get("cluster_statuses", []):
+            for host in cluster.get("host_statuses", []):
+                address = host.get("address", {}).get("socket_address", {})
+                sent = sum(int(stat.get("value", 0)) for stat in host.get("stats", []) if stat["name"] == "rq_total")
+                counted[f"{address.get('address')}:{address.get('port_value')}"] += sent
+        return counted
 
     def updates(self) -> dict[str, UpdateCounts]:
         """Count the updates so far, by the name of the route table; ``cds`` stands for the clusters."""

@@ -1,15 +1,17 @@
-"""Read ``istio_requests_total`` from Envoy's metrics."""
+"""Read ``istio_requests_total`` and the requests per endpoint from Envoy."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import fields
 
 from harness.clients.prometheus_text import parse_samples
 from harness.mesh.local.telemetry import REQUESTS
+from harness.mesh.local.topology import Service
 from harness.model.counts import RequestCount
 
-_LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
+_LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in {"total", "address"})
 
 
 def request_counts(text: str) -> tuple[RequestCount, ...]:
@@ -20,4 +22,27 @@ def request_counts(text: str) -> tuple[RequestCount, ...]:
             totals[tuple(sample.labels.get(name, "") for name in _LABELS)] += int(sample.value)
     return tuple(
         RequestCount(**dict(zip(_LABELS, key, strict=True)), total=total) for key, total in sorted(totals.items())
+    )
+
+
+def endpoint_counts(addresses: Counter[str], services: Iterable[Service]) -> tuple[RequestCount, ...]:
+    """Return the requests that Envoy sent to each endpoint of the services, one row per workload.
+
+    addresses: requests by address (``Admin.endpoint_requests``). Two workloads at one address get a row each, with the
+    same address and the same total.
+    """
+    return tuple(
+        RequestCount(
+            source_workload="",
+            source_version="",
+            destination_service=service.host,
+            destination_version=endpoint.version,
+            response_code="",
+            response_flags="",
+            total=addresses[f"{endpoint.host}:{endpoint.port}"],
+            reporter="endpoint",
+            address=f"{endpoint.host}:{endpoint.port}",
+        )
+        for service in services
+        for endpoint in service.endpoints
     )

@@ -13,7 +13,7 @@ from harness.clients.envoy.process import Envoy
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
-from harness.mesh.local.counting import request_counts
+from harness.mesh.local.counting import endpoint_counts, request_counts
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.process_actions import ProcessActions, Services
@@ -154,7 +154,8 @@ class LocalMesh:
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return the requests that the proxies have counted since they started."""
-        return request_counts(self._envoy.admin.prometheus(r"istio.*requests_total"))
+        sent = endpoint_counts(self._envoy.admin.endpoint_requests(), self._topology.services)
+        return (*request_counts(self._envoy.admin.prometheus(r"istio.*requests_total")), *sent)
 
     def check(self) -> None:
         """Raise an error that explains it if Envoy or a service has died."""
