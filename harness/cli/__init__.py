@@ -21,6 +21,7 @@ from harness.errors import HarnessError
 
 COMMANDS = MappingProxyType(
     {
+        "init": "write harness.yaml, a scenario, a load profile and a CI file for your service",
         "demo": "judge a canary of the demo application while a fault is injected",
         "doctor": "check that everything the harness needs is installed and works",
         "up": "run the mesh of harness.yaml on this machine until Ctrl-C",
