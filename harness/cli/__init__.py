@@ -36,6 +36,7 @@ COMMANDS = MappingProxyType(
         "faults": "list what is injected in a cluster now: by which run, and until when",
         "restore": "undo what dead runs left in a cluster",
         "reaper": "undo what dead runs leave in a cluster, again and again",
+        "completion": "print a script that completes commands and options in a shell",
         "show": "print the analysis of a recorded run, or open its report",
     }
 )
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str], *, lazy: bool = True) -> argparse.ArgumentParser:
     """Return the parser of ``harness``, with options for the command that ``arguments`` name."""
     parser = argparse.ArgumentParser(
         prog="harness",
@@ -89,11 +90,16 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = next((word for word in arguments if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        if name == asked:
+        if name == asked or not lazy:
             _add_command(commands, name, summary)
         else:
             commands.add_parser(name, help=summary, add_help=False)
     return parser
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``harness`` with the options of every command; this imports all of them."""
+    return _parser((), lazy=False)
 
 
 def _add_command(
