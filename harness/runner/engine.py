@@ -24,6 +24,7 @@ from harness.model.record import Plan, Record
 from harness.runner.changes import Changes
 from harness.runner.counts import arm_requests, attributed, endpoint_requests
 from harness.runner.judge_looks import JudgeLooks
+from harness.runner.phase_edges import before_faults
 from harness.runner.planning import cut_short, plan_load
 from harness.runner.sent_load import SentLoad, all_samples, all_windows, combined
 from harness.runner.settings import Notify, Parts, Settings
@@ -179,7 +180,7 @@ class Engine:
         self._world.close()
         return Record(
             plan=replace(plan, phases=tuple(phase for load in self._loads for phase in load.planned)),
-            phases=all_windows(self._loads),
+            phases=before_faults(all_windows(self._loads), samples),
             samples=attributed(samples, proxy_requests),
             load=combined([load.report for load in self._loads]),
             events=self._timeline.events(),

@@ -33,7 +33,9 @@ def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
 
     Raises UsageError for a cluster or a namespace that must not be used, and MeshError if a dead run has left changes.
     """
+    arms = [config.workload(config.service, version).labels for version in (config.baseline, config.canary)]
     with opened(config.cluster, config.namespace, folder=folder, tell=_tell) as mesh:
+        mesh.watch_arms(arms)
         if not config.cluster.copied:
             yield mesh
             return

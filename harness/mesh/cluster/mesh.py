@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +29,7 @@ from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.recovery.rollback import by_hand, undo
 from harness.mesh.cluster.recovery.watchdog import Watchdog
 from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.arm_health import ArmHealth
 from harness.mesh.cluster.safety.drift import Drift
 from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.restarts import Restarts
@@ -94,7 +95,8 @@ class ClusterMesh:
         self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
         self._drift, self._writing = Drift(), threading.RLock()
-        self._restarts = Restarts(kube, namespace, ceiling=settings.limits.restarts)
+        self._restarts = Restarts(namespace, ceiling=settings.limits.restarts)
+        self._arm_health = ArmHealth(namespace, ())
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
         self._granted: set[Right] = set()
@@ -158,7 +160,13 @@ class ClusterMesh:
         with self._writing:
             self._drift.check(self._kube)
         if not self._settings.proxies:
-            self._restarts.check()
+            pods = self._kube.list("Pod", self._namespace)
+            self._arm_health.check(pods)
+            self._restarts.check(pods)
+
+    def watch_arms(self, arms: Sequence[Mapping[str, str]]) -> None:
+        """From now on let ``check`` raise WorkloadDeath for an arm that died. arms: pod labels of baseline and canary."""
+        self._arm_health = ArmHealth(self._namespace, arms)
 
     def close(self) -> None:
         """Stop the heartbeats. Every change has been reverted by then."""

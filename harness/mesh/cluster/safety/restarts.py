@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from harness.clients.kubernetes.api import Kubernetes
+from collections.abc import Iterable
+
 from harness.errors import MeshGuard
+from harness.model.json import Json
 
 
 class Restarts:
     """Counts restarts in a namespace since the first check."""
 
-    def __init__(self, kube: Kubernetes, namespace: str, *, ceiling: int) -> None:
+    def __init__(self, namespace: str, *, ceiling: int) -> None:
         """ceiling: how many restarts are tolerated."""
-        self._kube, self._namespace, self._ceiling = kube, namespace, ceiling
+        self._namespace, self._ceiling = namespace, ceiling
         self._first: dict[str, int] | None = None
 
-    def check(self) -> None:
-        """Raise MeshGuard if containers were restarted more often than that."""
-        now = self._counts()
+    def check(self, pods: Iterable[Json]) -> None:
+        """Raise MeshGuard if containers were restarted more often than that. pods: those of the namespace."""
+        now = _counts(pods)
         if self._first is None:
             self._first = now
         more = {pod: count - self._first.get(pod, 0) for pod, count in now.items() if count > self._first.get(pod, 0)}
@@ -27,10 +29,11 @@ class Restarts:
                 f"(cluster.limits.restarts), found {found}; see kubectl logs --previous"
             )
 
-    def _counts(self) -> dict[str, int]:
-        return {
-            pod["metadata"]["name"]: sum(
-                status.get("restartCount", 0) for status in (pod.get("status") or {}).get("containerStatuses") or ()
-            )
-            for pod in self._kube.list("Pod", self._namespace)
-        }
+
+def _counts(pods: Iterable[Json]) -> dict[str, int]:
+    return {
+        pod["metadata"]["name"]: sum(
+            status.get("restartCount", 0) for status in (pod.get("status") or {}).get("containerStatuses") or ()
+        )
+        for pod in pods
+    }
