@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Protocol
 
 import pytest
 
 from harness.cli.options import add_seed, add_target
+from harness.errors import HarnessError, UsageError
 
 HELP = "Run scenarios with pytest and decide by their verdicts. Words after -- are passed to pytest unchanged."
 EXAMPLES = """\
@@ -23,11 +26,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seed(parser)
 
 
+class _Books(Protocol):
+    """What the plugin keeps of a session; ``code`` is None until the session has ended."""
+
+    code: int | None
+
+
+class _Witness:
+    """Finds the plugin's account of the session, so that a session without the plugin is noticed."""
+
+    def __init__(self) -> None:
+        self.books: _Books | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self.books = config.pluginmanager.getplugin("harness-account")
+
+
 def run(args: argparse.Namespace) -> int:
-    """Run pytest and return its exit code, which the plugin sets to that of the verdicts."""
-    words = ["-p", "no:locust", *args.scenarios]
+    """Run pytest and return the exit code of the verdicts. A session that judged nothing never returns 0."""
+    words = ["-p", "no:locust", "-p", "harness", "--harness-require-verdicts=1"]
     if args.target is not None:
         words.append(f"--harness-target={args.target}")
     if args.seed is not None:
         words.append(f"--harness-seed={args.seed}")
-    return int(pytest.main(words))
+    witness = _Witness()
+    status = int(pytest.main([*words, *args.scenarios], plugins=[witness]))
+    books = witness.books
+    if books is not None and books.code is not None:
+        return books.code
+    if status == pytest.ExitCode.USAGE_ERROR:
+        print("harness: pytest did not accept its arguments, so no scenario ran", file=sys.stderr)
+        return UsageError.exit_code
+    why = "the plugin of the harness is disabled" if books is None else "pytest ended before its session did"
+    print(f"harness: no verdict on the canary: {why} (pytest's exit code {status})", file=sys.stderr)
+    return HarnessError.exit_code

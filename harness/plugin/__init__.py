@@ -9,13 +9,13 @@ from __future__ import annotations
 from harness.plugin.fixtures import _harness_test, canary, chaos, harness_config, load, mesh
 from harness.plugin.hooks import (
     pytest_addoption,
+    pytest_collection_finish,
     pytest_configure,
+    pytest_deselected,
     pytest_report_collectionfinish,
     pytest_report_header,
     pytest_report_teststatus,
     pytest_runtest_makereport,
-    pytest_sessionfinish,
-    pytest_terminal_summary,
 )
 
 __all__ = [
@@ -26,11 +26,11 @@ __all__ = [
     "load",
     "mesh",
     "pytest_addoption",
+    "pytest_collection_finish",
     "pytest_configure",
+    "pytest_deselected",
     "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_report_teststatus",
     "pytest_runtest_makereport",
-    "pytest_sessionfinish",
-    "pytest_terminal_summary",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.plugin.options import OUTCOMES, SESSION, Session
+from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session
 
 if TYPE_CHECKING:
     from harness.config import Config
@@ -32,6 +32,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
     from harness.plugin.subjects import ScenarioContext
 
     session = request.config.stash[SESSION]
+    session.account.begin(request.node.nodeid)
     with ScenarioContext(
         session,
         name=request.node.nodeid,
@@ -40,6 +41,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
         tell=_teller(request.config),
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes
+        request.node.stash[ATTACHED] = 0
         yield test
 
 

@@ -5,28 +5,27 @@ The outcomes of a test are attached to its report as plain values, because xdist
 
 from __future__ import annotations
 
-import os
-import traceback
-from collections.abc import Generator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import CanaryFinding, CanaryInconclusive, CanaryMarginal, CanaryRegression, HarnessError
-from harness.model.verdict import Verdict
-from harness.plugin.options import OUTCOMES, SESSION, Session, add_options
+from harness.errors import CanaryFinding, HarnessError
+from harness.plugin import account
+from harness.plugin.account import Account, worst
+from harness.plugin.bookkeeping import WORKER_ACCOUNT, Bookkeeper
+from harness.plugin.kinds import kind_of, raised_by_harness
+from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session, add_options
 
-_KINDS: Mapping[type[BaseException], str] = {
-    CanaryRegression: "fail",
-    CanaryMarginal: "marginal",
-    CanaryInconclusive: "inconclusive",
-}
-_CODES = {"fail": 1, "trouble": 12, "usage": 2, "inconclusive": 11, "marginal": 10}
-"""Exit codes by kind of failure. If a session has several kinds, the first one in this order decides."""
-_PACKAGE = Path(__file__).parents[1]
+if TYPE_CHECKING:
+    from harness.gate import Outcome
+
 _WITH_TRACE = 2
 """From ``-vv`` on, our own errors are shown with a traceback; otherwise their message is enough."""
+_SCENARIO_FIXTURE = "_harness_test"
+"""Every fixture that a scenario works with requests this one."""
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether a report of the item's current attempt has failed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
+    config.pluginmanager.register(Bookkeeper(config, config.stash[SESSION].account), "harness-account")
     if config.pluginmanager.hasplugin("html"):
         from harness.plugin.html import HtmlReport
 
@@ -55,7 +55,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
     """Return one line that says where scenarios will run, if there are any among the tests."""
-    if not any("_harness_test" in getattr(item, "fixturenames", ()) for item in items):
+    if not any(map(_is_scenario, items)):
         return None
     try:
         return f"harness: {config.stash[SESSION].described}"
@@ -63,94 +63,99 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return f"harness: {error}"  # each scenario fails with it
 
 
-@pytest.hookimpl(wrapper=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note which of the selected tests are scenarios."""
+    _account(session.config).expect(item.nodeid for item in _scenarios(session.items))
+
+
+def pytest_deselected(items: Iterable[pytest.Item]) -> None:
+    """Count the scenarios that were deselected, for the message of a session that judged nothing."""
+    for item in _scenarios(items):
+        _account(item.config).deselected += 1
+
+
+def _scenarios(items: Iterable[pytest.Item]) -> Iterable[pytest.Item]:
+    return (item for item in items if _is_scenario(item))
+
+
+def _is_scenario(item: pytest.Item) -> bool:
+    return _SCENARIO_FIXTURE in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the verdicts, texts and fragments of a test's outcomes to its reports."""
+    """Attach the verdicts, texts and fragments of a test's outcomes to its reports.
+
+    This is the outermost wrapper, so that it sees what other plugins, such as xfail, have made of the report.
+    """
     report = yield
-    outcomes = item.stash.get(OUTCOMES, [])
     if call.excinfo is not None:
-        error = call.excinfo.value
-        report.harness_kind = _kind(error)  # type: ignore[attr-defined]
-        if isinstance(error, HarnessError | CanaryFinding) and item.config.get_verbosity() < _WITH_TRACE:
-            report.longrepr = f"{type(error).__name__}: {error}"
-    if report.when == "call" and outcomes:
+        _say_why(report, item, call.excinfo.value)
+    outcomes = item.stash.get(OUTCOMES, [])
+    fresh = outcomes[item.stash.get(ATTACHED, 0) :]
+    if _is_scenario(item) or outcomes:
+        report.harness_raised = True  # type: ignore[attr-defined]
+        report.harness_verdicts = _account(item.config).verdicts(item.nodeid)  # type: ignore[attr-defined]
+    if fresh:
         from harness.plugin.reporting import attach
 
-        attach(report, item, outcomes)
+        attach(report, item, fresh)
+        item.stash[ATTACHED] = len(outcomes)
+    _fail_unasked(report, item, outcomes)
     return report
 
 
-def _kind(error: BaseException) -> str:
-    if isinstance(error, CanaryFinding):
-        return _KINDS[type(error)]
-    if isinstance(error, HarnessError):
-        return "usage" if error.exit_code == 2 else "trouble"
-    return "fail" if isinstance(error, AssertionError) or not _ours(error) else "trouble"
+def _say_why(report: pytest.TestReport, item: pytest.Item, error: BaseException) -> None:
+    """Attach the kind of failure; shorten our own errors to their message."""
+    if not report.failed:
+        return
+    report.harness_kind = kind_of(error, in_call=report.when == "call")  # type: ignore[attr-defined]
+    report.harness_raised = raised_by_harness(error)  # type: ignore[attr-defined]
+    if isinstance(error, HarnessError | CanaryFinding) and item.config.get_verbosity() < _WITH_TRACE:
+        report.longrepr = f"{type(error).__name__}: {error}"
 
 
-def _ours(error: BaseException) -> bool:
-    """Return whether the harness raised it: a bug of ours says nothing about the canary."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(Path(frame.filename).is_relative_to(_PACKAGE) for frame in frames)
+def _fail_unasked(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]) -> None:
+    """Make the test fail for a verdict other than pass if it has not failed by itself.
+
+    That is so if the test does not call require_pass(), swallows the error, is skipped afterwards or expects to fail.
+    """
+    if report.when == "setup":
+        item.stash[_FAILED] = False
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    kind = worst(outcome.analysis.verdict.value for outcome in outcomes)
+    if report.when == "setup" or item.stash[_FAILED] or not kind or not _account(item.config).rules.unasked_fails:
+        return
+    reason = next(outcome.analysis.reason for outcome in outcomes if outcome.analysis.verdict.value == kind)
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+    report.outcome, item.stash[_FAILED] = "failed", True
+    report.harness_kind = kind  # type: ignore[attr-defined]
+    report.longrepr = (
+        f"{kind}: {reason}\nThe test did not fail, but its verdict counts: call require_pass(), or use "
+        "--harness-unasked=warn if verdicts are only to be shown."
+    )
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
-    """Show a marginal verdict as M and an inconclusive one as I: neither is a pass or a failure."""
+    """Show trouble as E, a marginal verdict as M and an inconclusive one as I: none of them is a failure of the canary."""
     if report.when != "call" or not report.failed:
         return None
     match getattr(report, "harness_kind", ""):
-        case "marginal":
+        case account.MARGINAL:
             return "marginal", "M", ("MARGINAL", {"yellow": True})
-        case "inconclusive":
+        case account.INCONCLUSIVE:
             return "inconclusive", "I", ("INCONCLUSIVE", {"yellow": True})
+        case account.TROUBLE | account.USAGE if getattr(report, "harness_raised", False):
+            return "error", "E", ("ERROR", {"red": True})
         case _:
             return None
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Write every analysis that is not a pass in full, and each pass in one line; the same for GitHub's job summary."""
-    reports = [
-        report for group in terminalreporter.stats.values() for report in group if hasattr(report, "harness_told")
-    ]
-    told = [one for report in reports for one in report.harness_told]
-    if not told:
-        return
-    terminalreporter.write_line("")
-    for one in sorted(told, key=lambda one: one["verdict"] == Verdict.PASS):
-        terminalreporter.write_line(one["text"])
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write("\n\n".join(one["markdown"] for one in told) + "\n")
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Replace pytest's exit code for failed tests with the code that says why they failed."""
-    if exitstatus != pytest.ExitCode.TESTS_FAILED and not _stopped_by_xdist(session.config):
-        return
-    reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    stats = reporter.stats if reporter is not None else {}
-    reports = [
-        report for category in ("failed", "error", "marginal", "inconclusive") for report in stats.get(category, [])
-    ]
-    tests = [report for report in reports if hasattr(report, "harness_kind")]
-    if exitstatus != pytest.ExitCode.TESTS_FAILED and not tests:
-        return
-    kinds = {getattr(report, "harness_kind", "fail") for report in reports}
-    for kind, code in _CODES.items():
-        if kind in kinds:
-            session.exitstatus = code
-            return
-
-
-def _stopped_by_xdist(config: pytest.Config) -> bool:
-    """Return whether xdist ended the run after ``-x`` or ``--maxfail``.
-
-    Its exit code is then the one for an interrupted run, while pytest without xdist uses the one for failed tests.
-    """
-    return bool(getattr(config.pluginmanager.getplugin("dsession"), "shouldstop", False))
+def _account(config: pytest.Config) -> Account:
+    return config.stash[SESSION].account
 
 
 class _XdistController:
@@ -161,3 +166,9 @@ class _XdistController:
         session = node.config.stash[SESSION]
         node.workerinput["harness_seed"] = session.seed
         node.workerinput["harness_run"] = session.run_name
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over the account of a worker that has ended; one that crashed has none."""
+        exported = getattr(node, "workeroutput", {}).get(WORKER_ACCOUNT)
+        if exported is not None:
+            _account(node.config).merge(node.gateway.id, exported)

@@ -12,6 +12,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.mesh.targets import TARGETS
+from harness.plugin.account import Account, Rules
 
 if TYPE_CHECKING:
     from harness.config import Config
@@ -50,6 +51,20 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="seed of arrivals (default: a new one each time; printed, so that a run can be repeated)",
     )
+    group.addoption(
+        "--harness-unasked",
+        choices=("fail", "warn"),
+        default="fail",
+        help="what a verdict does whose test neither asks for it nor fails: it counts as if the test had called "
+        "require_pass() (fail, the default), or it is only shown (warn)",
+    )
+    group.addoption(
+        "--harness-require-verdicts",
+        metavar="N",
+        type=int,
+        default=None,
+        help="refuse exit code 0 with fewer than N verdicts (default: 1 if any scenario was selected)",
+    )
 
 
 class Session:
@@ -58,6 +73,17 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         """Read nothing yet, so that a pytest run without scenarios costs nothing."""
         self._pytest = config
+
+    @cached_property
+    def account(self) -> Account:
+        """The verdicts and failures of this pytest run."""
+        option = self._pytest.getoption
+        rules = Rules(
+            unasked_fails=option("--harness-unasked") == "fail",
+            required=option("--harness-require-verdicts"),
+            only_collected=bool(option("collectonly")),
+        )
+        return Account(rules)
 
     @property
     def target(self) -> str:
@@ -133,3 +159,6 @@ SESSION: pytest.StashKey[Session] = pytest.StashKey()
 
 OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
 """Where the item of a test keeps the runs that it finished."""
+
+ATTACHED: pytest.StashKey[int] = pytest.StashKey()
+"""How many of these runs are attached to a report of the test."""

@@ -14,19 +14,20 @@ def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]
     for outcome in outcomes:
         item.user_properties += junit.properties(outcome.record, outcome.analysis, folder=outcome.folder)
     report.user_properties = list(item.user_properties)
-    report.harness_told = [_told(outcome, passed=report.passed) for outcome in outcomes]  # type: ignore[attr-defined]
+    report.harness_told = [_told(outcome, unasked=not report.failed) for outcome in outcomes]  # type: ignore[attr-defined]
 
 
-def _told(outcome: Outcome, *, passed: bool) -> dict[str, str]:
+def _told(outcome: Outcome, *, unasked: bool) -> dict[str, str]:
     """Return what to show of one outcome. Plain texts only, because xdist sends them between processes."""
     record, analysis = outcome.record, outcome.analysis
     if analysis.verdict is Verdict.PASS:
         text = f"{terminal.line(record, analysis)}\n  report {outcome.report}"
     else:
         text = f"{terminal.render(record, analysis, folder=outcome.folder)}  report {outcome.report}"
-        if passed:
+        if unasked:
             text += (
-                f"\n  note   the test passed although the verdict is {analysis.verdict}: it did not call require_pass()"
+                f"\n  note   the test itself did not fail although the verdict is {analysis.verdict}: it did not call "
+                "require_pass(), or ignored the error; --harness-unasked says whether that counts"
             )
     parts = page.fragments(record, analysis, folder=outcome.folder)
     return {

@@ -193,6 +193,7 @@ class Canary:
 
     def _told(self, outcome: Outcome) -> Analysis:
         self._test.outcomes.append(outcome)
+        self._test.session.account.judged(self._test.name, outcome.analysis.verdict.value)
         return outcome.analysis
 
 

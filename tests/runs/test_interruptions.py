@@ -34,13 +34,13 @@ def until(process, text, *, times=1):
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_ends_everything_in_every_phase(gate, moment):
-    """Pytest's own code for an interrupted run; no process left, no half a bundle read as whole."""
+    """The code for an interrupted run; no process left, no half a bundle read as whole."""
     gate.scenario(SCENARIO)
     process = gate.start()
     until(process, MOMENTS[moment], times=2 if moment == "fault" else 1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert 2 == process.returncode
+    assert 130 == process.returncode
     assert [] == gate.left_behind()
     assert [] == gate.bundles()
 
@@ -69,7 +69,7 @@ def test_sigterm_leaves_by_the_same_way(gate):
     until(process, "steady ")
     process.terminate()
     said, _ = process.communicate(timeout=60)
-    assert 2 == process.returncode, said
+    assert 130 == process.returncode, said
     assert [] == gate.left_behind()
 
 

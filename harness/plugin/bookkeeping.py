@@ -1,0 +1,83 @@
+"""Keep the session's account, and close it: the exit code, the lines that explain it, and GitHub's job summary.
+
+These hooks are methods because pytest calls most of them without its configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+
+import pytest
+
+from harness.model.verdict import Verdict
+from harness.plugin.account import TROUBLE, USAGE, Account
+
+WORKER_ACCOUNT = "harness_account"
+"""Where a worker of xdist puts its account for the controller."""
+
+
+class Bookkeeper:
+    """Writes down what happens in a session. Registered as a plugin of its own."""
+
+    def __init__(self, config: pytest.Config, account: Account) -> None:
+        """Begin with the account of a session in which nothing has happened."""
+        self._config, self._account = config, account
+        self._told: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self.code: int | None = None
+        """The exit code of the session; None until it has ended."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that cannot be collected: its scenarios are missing."""
+        if report.failed:
+            last = str(report.longrepr).strip().rpartition("\n")[2]
+            self._account.session_failed(USAGE, report.nodeid, last)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note the report of one part of a test. If a test is repeated, only its last attempt counts."""
+        self._account.report(report)
+        key = str(getattr(report, "node", "")), report.nodeid
+        if report.when == "setup":
+            self._told[key] = []
+        self._told.setdefault(key, []).extend(getattr(report, "harness_told", []))
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note a crash of pytest or of a plugin."""
+        self._account.session_failed(TROUBLE, "pytest", f"internal error: {excinfo.exconly()}")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note Ctrl-C and the signals that mean the same.
+
+        ``pytest.exit`` and the interruptions of pytest and xdist arrive here too, as classes of their own.
+        """
+        self._account.interrupted = excinfo.type is KeyboardInterrupt
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write every analysis that is not a pass in full, each pass in one line, and what explains the exit code."""
+        told = [one for group in self._told.values() for one in group]
+        if told:
+            terminalreporter.write_line("")
+        for one in sorted(told, key=lambda one: one["verdict"] == Verdict.PASS):
+            terminalreporter.write_line(one["text"])
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Replace pytest's exit code by the one that the account gives, after every other plugin has had its say."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[WORKER_ACCOUNT] = self._account.exported()
+            return (yield)
+        yield
+        status = int(session.exitstatus)
+        self.code = self._account.code(status)
+        if self._account.concerned:
+            session.exitstatus = self.code
+        self._explain(status)
+
+    def _explain(self, status: int) -> None:
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        for line in self._account.words(status):
+            if reporter is None:
+                print(line, file=sys.stderr)  # noqa: T201 - without a terminal reporter nobody else says it
+            else:
+                reporter.write_line(line)

@@ -1,0 +1,54 @@
+"""A canary whose verdicts a test chooses, for sessions of pytest that send no load. Used as ``-p stub_canary``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.gate import Outcome
+from harness.model.verdict import Analysis, Verdict
+from harness.plugin import (
+    html,  # noqa: F401 - sessions inside this process find it loaded; numpy can be loaded only once
+    reporting,
+    subjects,
+)
+
+PLUGIN = ("-p", "no:locust", "-p", "no:cacheprovider", "-p", "stub_canary")
+
+
+def analysis(verdict: str) -> Analysis:
+    """Return an analysis with this verdict and nothing else."""
+    return Analysis(
+        verdict=Verdict(verdict), reason=f"stubbed {verdict}", score=50.0, findings=(), judge="limits",
+        alpha=0.05, decided_at_s=1.0, final=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stubbed() -> Iterator[None]:
+    """Let ``canary.run(load=VERDICT)`` give that verdict at once, without a record."""
+
+    def run(canary: subjects.Canary, verdict: str) -> Analysis:
+        outcome = Outcome(record=None, analysis=analysis(verdict), folder=Path("nowhere"))
+        return canary._told(outcome)
+
+    def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]) -> None:
+        item.user_properties += [("harness.verdict", outcome.analysis.verdict.value) for outcome in outcomes]
+        report.user_properties = list(item.user_properties)
+        report.harness_told = [
+            {
+                "verdict": verdict,
+                "text": f"TEXT {verdict} {item.nodeid}",
+                "markdown": f"MARKDOWN {verdict} {item.nodeid}",
+            }
+            for verdict in (outcome.analysis.verdict.value for outcome in outcomes)
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subjects.Canary, "run", run)
+        patch.setattr(reporting, "attach", attach)
+        patch.setattr("harness.plugin.fixtures._again", lambda *_: "again")
+        patch.setattr("harness.plugin.fixtures._folder", lambda *_: Path("nowhere"))
+        yield
