@@ -13,10 +13,11 @@ from pathlib import Path
 from harness import bundle, wiring
 from harness.config import Config
 from harness.errors import WorkloadDeath
+from harness.judge.power import undecidable, visible_effects
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
-from harness.model.record import Record
+from harness.model.record import Event, Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import page
 from harness.runner.deciding import decide
@@ -75,6 +76,9 @@ def judge_scenario(
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
     settings = wiring.settings(config, scenario, target=mesh.target, manifest=facts)
     parts = wiring.parts(config, mesh)
+    warning = cannot_decide(plan_run(scenario, settings, target=mesh.target))
+    if warning:
+        notify(Event(at_s=0.0, kind="note", text=warning))
     with bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
     return judge_record(with_server_side(record, config), folder, parts.judge.name)
@@ -89,6 +93,13 @@ def judge_death(
     settings = wiring.settings(config, scenario, target=target, manifest=facts)
     record = record_of_death(plan_run(scenario, settings, target=target), settings, death)
     return judge_record(record, folder, config.judge)
+
+
+def cannot_decide(plan: Plan) -> str:
+    """Return a warning if the sequential judge could decide no objective of the plan, otherwise an empty string."""
+    if plan.judge.name != "sequential" or not undecidable(visible_effects(plan, lengths=False)):
+        return ""
+    return undecidable(visible_effects(plan))
 
 
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness import wiring
 from harness.config import Config
 from harness.errors import UsageError
 from harness.faults import Fault
 from harness.judge.objectives import parse_objective
-from harness.judge.power import needed, visible_effects
+from harness.judge.power import needed, undecidable, visible_effects
 from harness.judge.prediction import Assumed
-from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.runner.planning import require_seen
 
-ASSUMED = "for log-normal latencies with sigma 0.5 and an error rate of 0.5 %"
+ASSUMED = "in 95 of 100 runs, with log-normal latencies (sigma 0.5), 0.5 % errors and independent requests"
 
 
 def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
@@ -41,7 +41,7 @@ def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
         split_by=config.split_by,
         rate_rps=config.load.rate_rps,
         seed=0,
-        judge=JudgeSettings(alpha=config.alpha),
+        judge=wiring.judge_settings(config),
     )
 
 
@@ -51,7 +51,10 @@ def power_lines(plan: Plan, effects: Sequence[str] = (), assumed: Assumed | None
     effects: objectives whose tolerance is the effect to be seen. ``latency_p99 < +10%`` asks how much evidence it takes
     to see a canary that is 10 % slower. Raises UsageError for an effect that cannot be predicted.
     """
-    lines = [f"what it can see        {ASSUMED}", *(f"  {each}" for each in visible_effects(plan, assumed))]
+    effects_seen = visible_effects(plan, assumed)
+    lines = [f"what it can see        {ASSUMED}", *(f"  {each}" for each in effects_seen)]
+    warning = undecidable(effects_seen)
+    lines += [f"warning                {warning}"] if warning else []
     return [*lines, *(f"  {_need(plan, parse_objective(text), assumed)}" for text in effects)]
 
 

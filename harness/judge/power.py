@@ -1,16 +1,17 @@
-"""Predict the differences that a planned run will be able to show, before a request is sent."""
+"""Predict what a planned run will be able to decide, before a request is sent."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies
+from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies, looks, stretches
 from harness.judge.implied import shares_of_alpha
 from harness.judge.indicators import indicator_of, style_of
 from harness.judge.objectives import default_objectives
-from harness.judge.prediction import Assumed, Expected
-from harness.judge.sequential import block_seconds
+from harness.judge.prediction import Assumed, Expected, Prediction
+from harness.judge.sequential import FailOn, block_seconds, excess_of
 from harness.model import formatting
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
@@ -18,16 +19,21 @@ from harness.model.record import Plan
 from harness.model.units import format_duration
 
 POWER = 0.95
+_LONGEST_S = 7 * 86400.0
+_CLOSE = 1.04  # lengths are told to four per cent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visible:
     """What one objective can show in one phase.
 
-    smallest: the smallest difference that fails in 95 of 100 runs, in the unit of ``Finding.difference``; None if it
-    cannot be predicted. relative: whether differences are shares of the baseline. shown: the smallest tolerance that an
-    equal canary is shown to be within in 95 of 100 runs. requests: planned requests of the canary. resolution: see
-    ``harness.judge.prediction.Prediction``.
+    smallest: the smallest difference that fails in 95 of 100 runs under the rule in force, in the unit of
+    ``Finding.difference``; None if it cannot be predicted. relative: whether differences are shares of the baseline.
+    shown: the smallest tolerance that an equal canary is shown to be within in 95 of 100 runs. tolerance: the one that
+    the objective has, in the same unit; None if it has a limit only. requests: planned requests of the canary.
+    seconds: the phase's length. rate_rps: planned requests per second of both arms. resolution: see
+    ``harness.judge.prediction.Prediction``. needs_s: how long the phase would have to be to show the tolerance; None
+    if it is long enough, or if no length is. short: whether the phase is only watched.
     """
 
     objective: Objective
@@ -36,20 +42,38 @@ class Visible:
     shown: float | None
     relative: bool
     requests: float
+    seconds: float = 0.0
+    rate_rps: float = 0.0
+    tolerance: float | None = None
     resolution: float = 0.0
+    needs_s: float | None = None
+    short: bool = False
+
+    @property
+    def decidable(self) -> bool | None:
+        """Whether an equal canary passes in 95 of 100 runs; None if that cannot be predicted."""
+        if self.shown is None or self.tolerance is None:
+            return None
+        return self.shown <= self.tolerance
 
     def __str__(self) -> str:
-        place = f"{self.objective.name} in the {self.phase} phase"
+        place = f"{self.objective.text} in the {self.phase} phase"
         if self.smallest is None or self.shown is None:
-            return (
-                f"{place}: depends on the readings; {formatting.rounded_count(self.requests)} canary requests planned"
-            )
-        seen, shown = (
-            formatting.difference(size, style_of(self.objective), relative=self.relative)
-            for size in (self.smallest, self.shown)
-        )
-        requests = formatting.rounded_count(self.requests)
-        return f"{place}: fails from {seen} on, passes tolerances from {shown} on ({requests} requests)"
+            requests = formatting.rounded_count(self.requests)
+            return f"{place}: depends on the readings; {requests} canary requests planned"
+        seen, shown = self._difference(self.smallest), self._difference(self.shown)
+        fails = f"fails from {seen} on" if math.isfinite(self.smallest) else "no difference is certain to fail"
+        if self.decidable is None:
+            return f"{place}: {fails}, passes tolerances from {shown} on"
+        if self.decidable:
+            return f"{place}: {'is watched' if self.short else 'can be shown'}; {fails}"
+        where = f"in {format_duration(self.seconds)} at {self.rate_rps:.4g} requests/s"
+        needs = f"needs {format_duration(self.needs_s)}" if self.needs_s is not None else "no length is enough"
+        wider = f", or a tolerance of {shown}" if math.isfinite(self.shown) else ""
+        return f"{place}: cannot be shown {where}; {needs}{wider}; {fails}"
+
+    def _difference(self, size: float) -> str:
+        return formatting.difference(size, style_of(self.objective), relative=self.relative)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,61 +87,169 @@ class Need:
         return f"{formatting.rounded_count(self.requests)} canary requests, {format_duration(self.seconds)}"
 
 
-def visible_effects(plan: Plan, assumed: Assumed | None = None) -> tuple[Visible, ...]:
-    """Return the smallest visible effect of every objective in every judged phase of ``plan``."""
+def visible_effects(
+    plan: Plan,
+    assumed: Assumed | None = None,
+    *,
+    fail_on: FailOn = FailOn.BEYOND_TOLERANCE,
+    lengths: bool = True,
+) -> tuple[Visible, ...]:
+    """Return what every objective can show in every judged phase of ``plan``, under the rule ``fail_on``.
+
+    lengths: whether to find out how long phases would have to be, which takes most of the time.
+    """
     objectives = plan.objectives or default_objectives()
     parts, _ = shares_of_alpha(plan, objectives)
     return tuple(
-        _visible(plan, objective, phase, parts.get((number, phase.name), plan.judge.alpha), assumed or Assumed())
+        _Question(
+            plan=plan,
+            objective=objective,
+            phase=phase,
+            alpha=parts.get((number, phase.name), plan.judge.alpha),
+            assumed=assumed or Assumed(),
+            any_harm=fail_on is FailOn.ANY_HARM,
+        ).answer(lengths=lengths)
         for number, objective in enumerate(objectives)
         for phase in plan.phases
         if applies(objective, phase.kind, phase.name)
     )
 
 
+def undecidable(effects: tuple[Visible, ...]) -> str:
+    """Return a warning if no objective of the run can be shown within its tolerance, otherwise an empty string."""
+    predicted = [each for each in effects if each.decidable is not None and not each.objective.muted]
+    if not predicted or len(predicted) < len(effects) or any(each.decidable for each in predicted):
+        return ""
+    lengths = [each.needs_s for each in predicted if each.needs_s is not None]
+    needs = f"phases of {format_duration(min(lengths))} would show the first" if lengths else "use wider tolerances"
+    return f"this run can decide no objective: even an equal canary will probably be inconclusive; {needs}"
+
+
 def needed(plan: Plan, objective: Objective, effect: float, assumed: Assumed | None = None) -> Need | None:
-    """Return what one phase needs to fail ``effect`` in 95 of 100 runs, or None if that cannot be predicted.
+    """Return what one phase needs to prove that a canary is worse by ``effect``, in 95 of 100 runs.
 
-    ``effect`` is in the unit of ``Visible.smallest``; the phase is the longest one the objective is judged in.
+    ``effect`` is in the unit of ``Visible.smallest``; the phase is the longest one the objective is judged in. None if
+    that cannot be predicted.
     """
-    seen = [each for each in visible_effects(plan, assumed) if each.objective == objective and each.smallest]
-    if not seen or effect <= 0:
+    phases = [phase for phase in plan.phases if applies(objective, phase.kind, phase.name)]
+    if not phases or effect <= 0:
         return None
-    best = max(seen, key=lambda each: each.requests)
-    if best.smallest is None:
-        return None
-    sizes = (math.log1p(best.smallest), math.log1p(effect)) if best.relative else (best.smallest, effect)
-    if sizes[1] <= best.resolution:
-        return None
-    requests = best.requests * ((sizes[0] - best.resolution) / (sizes[1] - best.resolution)) ** 2
-    return Need(requests=requests, seconds=requests / (plan.rate_rps * plan.canary_share))
-
-
-def _visible(plan: Plan, objective: Objective, phase: PhasePlan, alpha: float, assumed: Assumed) -> Visible:
-    requests = plan.rate_rps * phase.duration_s
-    indicator, canary = indicator_of(objective), requests * plan.canary_share
-    expected = Expected(
-        weight=canary * (1 - plan.canary_share), blocks=phase.duration_s / block_seconds(plan), assumed=assumed
-    )
-    predicted = indicator.predict(objective, expected)
-    if predicted is None:
-        relative = objective.relative is not None or indicator.spec.relative
-        return Visible(
-            objective=objective, phase=phase.name, smallest=None, shown=None, relative=relative, requests=canary
-        )
-    look = _last_look(phase)
-    return Visible(
+    objectives = plan.objectives or default_objectives()
+    parts, _ = shares_of_alpha(plan, objectives)
+    longest = max(phases, key=lambda phase: phase.duration_s)
+    number = next((place for place, each in enumerate(objectives) if each == objective), -1)
+    question = _Question(
+        plan=plan,
         objective=objective,
-        phase=phase.name,
-        smallest=predicted.fails_from(look.proof_tail(alpha, phase.duration_s), power=POWER),
-        shown=predicted.passes_from(SHOWN_IN_SHORT_PHASE if look.short else SHOWN, power=POWER),
-        relative=predicted.relative,
-        requests=canary,
-        resolution=predicted.resolution,
+        phase=longest,
+        alpha=parts.get((number, longest.name), plan.judge.alpha),
+        assumed=assumed or Assumed(),
+        any_harm=True,
     )
+    seconds = question.shortest_s(lambda other: other.smallest() <= effect)
+    if seconds is None:
+        return None
+    return Need(requests=seconds * plan.rate_rps * plan.canary_share, seconds=seconds)
 
 
-def _last_look(phase: PhasePlan) -> Look:
-    seconds = phase.duration_s
-    window = Phase(name=phase.name, kind=phase.kind, start_s=0.0, end_s=seconds)
-    return Look(phase=window, planned_s=max(seconds, 1e-3), seen_s=seconds, complete=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """One objective in one planned phase.
+
+    alpha: its part of the run's alpha. any_harm: whether any proven harm fails, or only harm beyond the tolerance.
+    """
+
+    plan: Plan
+    objective: Objective
+    phase: PhasePlan
+    alpha: float
+    assumed: Assumed
+    any_harm: bool
+
+    def answer(self, *, lengths: bool) -> Visible:
+        """Return what can be shown. lengths: whether to find out how long the phase would have to be."""
+        prediction = self._prediction()
+        spec = indicator_of(self.objective).spec
+        relative = self.objective.relative is not None or spec.relative
+        tolerance = self.objective.relative if relative else self.objective.absolute
+        seen = Visible(
+            objective=self.objective,
+            phase=self.phase.name,
+            smallest=None,
+            shown=None,
+            relative=relative if prediction is None else prediction.relative,
+            requests=self.plan.rate_rps * self.phase.duration_s * self.plan.canary_share,
+            seconds=self.phase.duration_s,
+            rate_rps=self.plan.rate_rps,
+            tolerance=tolerance,
+            short=self._look().short,
+        )
+        if prediction is None:
+            return seen
+        seen = replace(seen, smallest=self.smallest(), shown=self.shown(), resolution=prediction.resolution)
+        if lengths and seen.decidable is False and tolerance is not None:
+            seen = replace(seen, needs_s=self.shortest_s(lambda other: other.shown() <= tolerance))
+        return seen
+
+    def smallest(self) -> float:
+        """Return the smallest difference that fails in 95 of 100 runs."""
+        prediction, look = self._prediction(), self._look()
+        if prediction is None:
+            return math.inf
+        margin = self.objective.relative if prediction.relative else self.objective.absolute
+        tail = look.proof_tail(self.alpha * self._first_part(), self.phase.duration_s)
+        return prediction.fails_from(tail, power=POWER, margin=0.0 if self.any_harm else margin or 0.0)
+
+    def shortest_s(self, enough: Callable[[_Question], bool]) -> float | None:
+        """Return the shortest length of the phase for which ``enough`` holds, to four per cent; None if none does."""
+        low = high = max(self.phase.duration_s, 1.0)
+        if enough(self._lasting(high)):
+            while high > 1.0 and enough(self._lasting(high / 2)):
+                high /= 2
+            low = high / 2
+        else:
+            while not enough(self._lasting(high)):
+                low, high = high, high * 2
+                if high > _LONGEST_S:
+                    return None
+        while high > low * _CLOSE:
+            middle = math.sqrt(low * high)
+            low, high = (low, middle) if enough(self._lasting(middle)) else (middle, high)
+        return high
+
+    def _lasting(self, seconds: float) -> _Question:
+        phase = replace(self.phase, duration_s=seconds)
+        phases = tuple(phase if each.name == phase.name else each for each in self.plan.phases)
+        return replace(self, phase=phase, plan=replace(self.plan, phases=phases))
+
+    def shown(self) -> float:
+        """Return the smallest tolerance that an equal canary is shown to be within, in 95 of 100 runs."""
+        prediction = self._prediction()
+        tail = SHOWN_IN_SHORT_PHASE if self._look().short else SHOWN
+        return math.inf if prediction is None else prediction.passes_from(tail, power=POWER)
+
+    def _prediction(self) -> Prediction | None:
+        seconds, share = self.phase.duration_s, self.plan.canary_share
+        weight = self.plan.rate_rps * seconds * share * (1 - share)
+        known = 1 + excess_of(self.plan, self.objective) * weight / seconds if seconds > 0 else 1.0
+        expected = Expected(
+            weight=weight,
+            blocks=seconds / block_seconds(self.plan),
+            share=share,
+            assumed=replace(self.assumed, overdispersion=max(self.assumed.overdispersion, known)),
+        )
+        return indicator_of(self.objective).predict(self.objective, expected)
+
+    def _look(self) -> Look:
+        """Return the look at the end of the run."""
+        seconds = max(self.phase.duration_s, 1e-3)
+        window = Phase(name=self.phase.name, kind=self.phase.kind, start_s=0.0, end_s=seconds)
+        return looks(self.plan, (window,), now_s=seconds, final=True)[0]
+
+    def _first_part(self) -> float:
+        """Return the part of alpha that goes to the whole phase; the rest goes to its later stretches."""
+        if not indicator_of(self.objective).restarts:
+            return 1.0
+        block_s = block_seconds(self.plan)
+        blocks = range(max(math.ceil(self.phase.duration_s / block_s), 1))
+        return stretches(blocks, block_s, self.phase.duration_s)[0][1]

@@ -1,17 +1,35 @@
-"""What a planned run will be able to see of one indicator, before a request is sent."""
+"""What a planned run will be able to see of one indicator, before a request is sent.
+
+A prediction applies the judge's own test to the counts that are expected under a true difference. The test divides by
+an estimate of the noise, which varies from run to run even when requests are independent; its distribution is found
+by simulation, once for each number of blocks.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
-from harness.stats.tails import t_quantile
-from harness.stats.variance import LEAST_FREQUENCIES, Caution
+import numpy as np
+from numpy.typing import NDArray
 
-TYPICAL_OVERDISPERSION = 1.6
-"""What the cautious estimate of independent noise comes to in the less lucky of simulated runs."""
+from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
+from harness.stats.tails import normal_quantile, normal_tail, poisson_quantiles, t_quantile
+from harness.stats.variance import Caution, Overdispersion, overdispersion
+
+Floats = NDArray[np.float64]
 _LARGEST = 20.0  # a factor of exp(20) between the arms is no answer
+_DRAWS = 160
+_STEPS = 30
+_CLOSE = 1e-3
+_FEWEST_BLOCKS, _MOST_BLOCKS = 3, 2000
+_POINTS = 233
+_FIRST: Floats = (np.arange(_POINTS) + 0.5) / _POINTS
+_SECOND: Floats = (np.arange(_POINTS) * 144 % _POINTS + 0.5) / _POINTS
+"""Two dimensions of a Fibonacci lattice, which covers the unit square evenly (Korobov 1963)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +37,12 @@ class Assumed:
     """What is not known before a run.
 
     error_rate: of the baseline. spread: standard deviation of the logarithm of its latencies.
-    overdispersion: how much noisier than independent requests the arms are.
+    overdispersion: how much noisier than independent requests the arms are; 1 is not at all.
     """
 
     error_rate: float = 0.005
     spread: float = 0.5
-    overdispersion: float = TYPICAL_OVERDISPERSION
+    overdispersion: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +50,18 @@ class Expected:
     """A phase of a planned run.
 
     weight: n_c n_b / (n_c + n_b) of the planned requests of canary and baseline. blocks: blocks of time in the phase.
+    share: the canary's share of the requests, in (0, 1).
     """
 
     weight: float
     blocks: float
+    share: float = 0.5
     assumed: Assumed = field(default_factory=Assumed)
+
+    @property
+    def trials(self) -> tuple[float, float]:
+        """The requests of baseline and canary."""
+        return self.weight / self.share, self.weight / (1 - self.share)
 
 
 class Prediction(Protocol):
@@ -52,8 +77,11 @@ class Prediction(Protocol):
         """The difference that no number of requests makes visible, on the scale that shrinks with their root."""
         ...
 
-    def fails_from(self, tail: float, *, power: float) -> float:
-        """The smallest difference that a test with probability ``tail`` proves with probability ``power``."""
+    def fails_from(self, tail: float, *, power: float, margin: float = 0.0) -> float:
+        """The smallest difference that a test with probability ``tail`` proves, with probability ``power``.
+
+        margin: the tolerance that the difference must be proven to exceed, at least 0.
+        """
         ...
 
     def passes_from(self, tail: float, *, power: float) -> float:
@@ -62,25 +90,213 @@ class Prediction(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NormalPrediction:
-    """For differences (logarithms of ratios when relative) that are nearly normal.
+class RootPrediction:
+    """For tests by signed roots: ``roots`` gives them for a true difference and a hypothetical one.
 
-    error: standard error of the difference. degrees: of freedom of the noise's estimate.
+    roots: takes both as ``Finding.difference`` has them, towards worse; returns equally likely roots of independent
+    requests, shape (k,). They rise with the first and fall with the second. noise: how noisy the blocks are, and how
+    that is estimated. largest: the largest difference that is possible. resolution: the smallest margin of harm, in the
+    same unit.
     """
 
-    error: float
-    degrees: float
+    roots: Callable[[float, float], Floats]
+    noise: EstimatedNoise
     relative: bool
+    largest: float
     resolution: float = 0.0
 
-    def fails_from(self, tail: float, *, power: float) -> float:
+    def fails_from(self, tail: float, *, power: float, margin: float = 0.0) -> float:
         """See ``Prediction``."""
-        sigmas = t_quantile(tail, self.degrees) + t_quantile(1 - power, self.degrees)
-        return self._difference(self.error * sigmas + self.resolution)
+        least = max(margin, self.resolution)
+        return _first(lambda true: self.noise.power(self.roots(true, least), tail) >= power, least, self.largest)
 
     def passes_from(self, tail: float, *, power: float) -> float:
         """See ``Prediction``."""
-        return self._difference(self.error * (t_quantile(tail, self.degrees) + t_quantile(1 - power, self.degrees)))
+        return _first(lambda margin: self.noise.power(-self.roots(0.0, margin), tail) >= power, 0.0, self.largest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatedNoise:
+    """How a test's noise is estimated from ``blocks`` of equal variance, of which ``overdispersion`` is the truth."""
+
+    blocks: float
+    caution: Caution
+    overdispersion: float = 1.0
+
+    def power(self, roots: Floats, tail: float) -> float:
+        """Return the chance that a test with probability ``tail`` rejects.
+
+        roots: equally likely signed roots if the requests were independent. They are taken as independent of the
+        estimate of the noise.
+        """
+        mean = float(roots.mean())
+        seen = np.sort(roots - mean * (1 - 1 / math.sqrt(self.overdispersion)))
+        needed = [math.sqrt(one.factor) * t_quantile(tail, one.degrees) for one in self._estimates]
+        return float(1 - np.searchsorted(seen, needed).mean() / len(seen))
+
+    @property
+    def _estimates(self) -> tuple[Overdispersion, ...]:
+        steps = round(math.log2(max(self.blocks, _FEWEST_BLOCKS)) * 2)  # a grid of factors of the root of two
+        return _estimates(min(max(round(2 ** (steps / 2)), _FEWEST_BLOCKS), _MOST_BLOCKS), self.caution)
+
+
+@cache
+def _estimates(blocks: int, caution: Caution) -> tuple[Overdispersion, ...]:
+    """Return estimates of the noise of independent blocks, of simulated runs with a fixed seed."""
+    rng = np.random.default_rng(blocks)
+    variance = np.ones(blocks)
+    found = []
+    for _ in range(_DRAWS):
+        excess = rng.standard_normal(blocks)
+        found.append(overdispersion(excess - excess.mean(), variance, caution=caution))
+    return tuple(found)
+
+
+def rate_prediction(expected: Expected, *, rate: float, relative: bool, caution: Caution) -> RootPrediction | None:
+    """Return the prediction for the difference of two shares of requests, of which the baseline's is ``rate``.
+
+    None without requests.
+    """
+    if expected.weight <= 0:
+        return None
+    baseline_trials, canary_trials = expected.trials
+
+    def roots(true: float, hypothesis: float) -> Floats:
+        canary = min(rate * (1 + true) if relative else rate + true, 1.0)
+        draws = zip(_events(_FIRST, canary, canary_trials), _events(_SECOND, rate, baseline_trials), strict=True)
+        return np.array([_root(own, other, hypothesis) for own, other in draws])
+
+    def _root(canary: float, baseline: float, hypothesis: float) -> float:
+        counts = Counts(canary=canary, canary_trials=canary_trials, baseline=baseline, baseline_trials=baseline_trials)
+        return root_of_ratio(counts, 1 + hypothesis) if relative else root_of_difference(counts, hypothesis)
+
+    return RootPrediction(
+        roots=roots,
+        noise=_noise(expected, caution),
+        relative=relative,
+        largest=math.expm1(_LARGEST) if relative else 1 - rate,
+    )
+
+
+def quantile_prediction(
+    expected: Expected, *, quantile: float, resolution: float, caution: Caution
+) -> RootPrediction | None:
+    """Return the prediction for the ratio of a quantile in (0, 1) of lognormal latencies; None without requests.
+
+    resolution: the smallest share that is harm.
+    """
+    if expected.weight <= 0:
+        return None
+    baseline_trials, canary_trials = expected.trials
+    spread = expected.assumed.spread
+
+    def roots(true: float, hypothesis: float) -> Floats:
+        slower, moved = math.log1p(true) / spread, math.log1p(hypothesis) / spread
+        place = _pooled_place(slower, moved, share=expected.share, level=1 - quantile)
+        canary, baseline = normal_tail(place - slower) * canary_trials, normal_tail(place - moved) * baseline_trials
+        parts = _parts(canary, baseline, canary_trials + baseline_trials)
+        return np.array([_root(own, canary + baseline) for own in parts])
+
+    def _root(canary: float, total: float) -> float:
+        counts = Counts(
+            canary=min(canary, canary_trials),
+            canary_trials=canary_trials,
+            baseline=min(total - canary, baseline_trials),
+            baseline_trials=baseline_trials,
+        )
+        return root_of_difference(counts, 0.0)
+
+    return RootPrediction(
+        roots=roots,
+        noise=_noise(expected, caution),
+        relative=True,
+        largest=math.expm1(_LARGEST),
+        resolution=resolution,
+    )
+
+
+def _noise(expected: Expected, caution: Caution) -> EstimatedNoise:
+    return EstimatedNoise(blocks=expected.blocks, caution=caution, overdispersion=expected.assumed.overdispersion)
+
+
+def _events(shares: Floats, rate: float, trials: float) -> Floats:
+    """Return quantiles of the number of events in independent trials."""
+    return np.minimum(_binomial(shares, rate * trials, rate).round(), trials)
+
+
+def _parts(own: float, other: float, trials: float) -> Floats:
+    """Return equally likely numbers of events of one arm, if ``own`` are expected and both arms have a fixed total.
+
+    The place at which latencies are counted is chosen so that a fixed share of all ``trials`` is above it, so the
+    count is hypergeometric.
+    """
+    total = own + other
+    left = 1 - total / trials
+    if own <= other:
+        return _binomial(_FIRST, own, own / total, left=left)
+    return total - _binomial(_FIRST, other, other / total, left=left)
+
+
+def _binomial(shares: Floats, mean: float, probability: float, *, left: float = 1.0) -> Floats:
+    """Return quantiles of a binomial count, as a Poisson count whose spread is reduced to that of the binomial.
+
+    left: the share of trials that are not drawn, for a hypergeometric count.
+    """
+    spread = math.sqrt(max((1 - probability) * left, 0.0))
+    found: Floats = np.maximum(mean + spread * (poisson_quantiles(shares, mean) - mean), 0.0)
+    return found
+
+
+def _pooled_place(first: float, second: float, *, share: float, level: float) -> float:
+    """Return where a mixture of two standard normals, moved to ``first`` and ``second``, has ``level`` above it."""
+    start = normal_quantile(level)
+    low, high = start + min(first, second), start + max(first, second)
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        above = share * normal_tail(middle - first) + (1 - share) * normal_tail(middle - second)
+        low, high = (middle, high) if above > level else (low, middle)
+    return (low + high) / 2
+
+
+def _first(holds: Callable[[float], bool], least: float, largest: float) -> float:
+    """Return the smallest number above ``least`` for which ``holds``, to a thousandth; infinite above ``largest``."""
+    step = max(least, 0.01)
+    low, high = least, min(least + step, largest)
+    while not holds(high):
+        if high >= largest:
+            return math.inf
+        step *= 2
+        low, high = high, min(high + step, largest)
+    while high - low > _CLOSE * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalPrediction:
+    """For differences (logarithms of ratios when relative) that are nearly normal.
+
+    error: standard error of the difference if the noise is known.
+    """
+
+    error: float
+    noise: EstimatedNoise
+    relative: bool
+    resolution: float = 0.0
+
+    def fails_from(self, tail: float, *, power: float, margin: float = 0.0) -> float:
+        """See ``Prediction``."""
+        least = max(math.log1p(margin) if self.relative else margin, self.resolution)
+        return self._difference(least + self.error * self._sigmas(tail, power))
+
+    def passes_from(self, tail: float, *, power: float) -> float:
+        """See ``Prediction``."""
+        return self._difference(self.error * self._sigmas(tail, power))
+
+    def _sigmas(self, tail: float, power: float) -> float:
+        normal = np.array([normal_quantile(1 - share) for share in _FIRST])
+        return _first(lambda sigmas: self.noise.power(normal + sigmas, tail) >= power, 0.0, 1e6)
 
     def _difference(self, size: float) -> float:
         return math.expm1(min(size, _LARGEST)) if self.relative else size
@@ -95,10 +311,9 @@ def predicted(
     """
     if expected.weight <= 0:
         return None
-    blocks = max(expected.blocks, 1.0)
     return NormalPrediction(
-        error=sigma * math.sqrt(expected.assumed.overdispersion / expected.weight),
-        degrees=caution.degrees + max(LEAST_FREQUENCIES, caution.bandwidths[0] * blocks ** (2 / 3)),
+        error=sigma / math.sqrt(expected.weight),
+        noise=_noise(expected, caution),
         relative=relative,
         resolution=resolution,
     )

@@ -7,6 +7,9 @@ from functools import cache
 from types import ModuleType
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @cache
 def _special() -> ModuleType:
@@ -39,6 +42,15 @@ def normal_quantile(tail: float) -> float:
 def normal_density(z: float) -> float:
     """Return the density of the standard normal distribution at ``z``."""
     return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+def poisson_quantiles(shares: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
+    """Return the quantiles of a Poisson count with this mean at ``shares`` in (0, 1), interpolated between integers."""
+    if mean <= 0:
+        return np.zeros(len(shares))
+    found = np.nan_to_num(_special().pdtrik(shares, mean)) + 0.5
+    found[shares <= math.exp(-mean)] = 0.0
+    return np.asarray(found, np.float64)
 
 
 def anytime_tail(alpha: float, seen: float, tuned_at: float) -> float:

@@ -79,7 +79,8 @@ def test_a_new_indicator_is_judged_planned_recorded_and_reported(tmp_path: Path,
     assert "exact binomial" in analysis.findings[0].method
     assert re.match(r"slow_requests in the steady phase is .* [\d.]+ % against [\d.]+ %: ", analysis.findings[0].reason)
     seen = visible_effects(record.plan)[0]
-    assert "slow_requests in the steady phase: fails from +" in str(seen)
+    assert "slow_requests < +150% in the steady phase: " in str(seen)
+    assert "fails from +" in str(seen)
     assert needed(record.plan, record.plan.objectives[0], 1.0) is not None
     for text in (page.render(record, analysis), markdown.render(record, analysis), terminal.render(record, analysis)):
         assert "slow_requests" in text.replace("\\", "")

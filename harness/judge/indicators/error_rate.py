@@ -6,7 +6,7 @@ import math
 
 from harness.judge.evidence import RootEvidence, TailEvidence
 from harness.judge.indicators.port import Indicator, Interval, Needs, Scene
-from harness.judge.prediction import Expected, Prediction, predicted
+from harness.judge.prediction import Expected, Prediction, rate_prediction
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_percent
@@ -51,10 +51,9 @@ class ErrorRate:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The standard error of the difference of two binomial rates."""
+        """The test of two rates, on the counts that are expected."""
         rate, relative = expected.assumed.error_rate, objective.relative is not None
-        sigma = math.sqrt(rate * (1 - rate)) / (rate if relative else 1)
-        return predicted(sigma, expected, relative=relative, caution=CALM)
+        return rate_prediction(expected, rate=rate, relative=relative, caution=CALM)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:  # noqa: ARG002 - the port's signature
         """The share of the interval's requests that failed."""

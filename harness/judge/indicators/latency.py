@@ -8,13 +8,12 @@ import numpy as np
 
 from harness.judge.evidence import RESOLUTION, Blur, RootEvidence, TailEvidence
 from harness.judge.indicators.port import Indicator, Interval, Needs, Scene
-from harness.judge.prediction import Expected, Prediction, predicted
+from harness.judge.prediction import Expected, Prediction, quantile_prediction
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_duration
 from harness.stats.contrast import quantile_contrast
 from harness.stats.limit import latency_limit_root
-from harness.stats.tails import normal_density, normal_quantile
 from harness.stats.variance import WARY
 
 _MEDIAN = 0.5
@@ -60,11 +59,9 @@ class Latency:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The error of the share above the quantile over the density there (Bahadur 1966), for lognormal latencies."""
+        """The test of the share above the quantile, on the counts that are expected of lognormal latencies."""
         quantile = objective.quantile or _MEDIAN
-        density = normal_density(normal_quantile(1 - quantile)) / expected.assumed.spread
-        sigma = math.sqrt(quantile * (1 - quantile)) / density
-        return predicted(sigma, expected, relative=True, caution=WARY, resolution=math.log1p(RESOLUTION))
+        return quantile_prediction(expected, quantile=quantile, resolution=RESOLUTION, caution=WARY)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
         """The quantile of the interval's latencies."""

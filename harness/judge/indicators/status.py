@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.judge.evidence import RootEvidence, TailEvidence
 from harness.judge.indicators.port import Floats, Indicator, Interval, Needs, Scene
-from harness.judge.prediction import Expected, Prediction, predicted
+from harness.judge.prediction import Expected, Prediction, rate_prediction
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.objective import Objective
 from harness.model.samples import Samples
@@ -64,10 +64,9 @@ class Status:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The standard error of the difference of two binomial rates, as large as the assumed error rate."""
+        """The test of two rates, on the counts that are expected if the status is as frequent as assumed errors."""
         rate, relative = expected.assumed.error_rate, objective.relative is not None
-        sigma = math.sqrt(rate * (1 - rate)) / (rate if relative else 1)
-        return predicted(sigma, expected, relative=relative, caution=CALM)
+        return rate_prediction(expected, rate=rate, relative=relative, caution=CALM)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
         """The share of the interval's requests that got the status."""
