@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE
+from harness.judge.blame import endpoint_of
 from harness.judge.indicators import indicator_of
 from harness.judge.measure import Measurement, harmless, measure, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
@@ -47,6 +48,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
     shown = _shown(objective, view, verdict, proof or _whole(objective, view, measured))
     if hidden is not None:
         shown = replace(shown, note=str(hidden))
+    where = endpoint_of(objective, view, proof.window, known) if proof is not None and verdict is Verdict.FAIL else ""
     tail = view.look.interval_tail
     error = measured.error(measured.interval(tail), tail)
     missing = _NO_MORE_FAILURES if hidden is not None else missing_of(objective, view, measured, error)
@@ -62,7 +64,8 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         confidence=shown.confidence,
         margin=shown.measured.margin,
         verdict=verdict,
-        reason=reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN),
+        reason=reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN)
+        + (f"; {where}" if where else ""),
         score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, chance)),
         missing=missing if verdict is Verdict.INCONCLUSIVE else "",
         smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),

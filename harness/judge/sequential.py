@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from harness.judge.alpha_spending import Look, applies, looks, stretches
+from harness.judge.blame import harm_of
 from harness.judge.findings import finding_of
 from harness.judge.implied import implied_objective, is_implied, shares_of_alpha
 from harness.judge.indicators.port import Scene
@@ -116,6 +118,13 @@ class _Windows:
             self._parts[key] = tuple((whole.since(index) if index else whole, part) for index, part in starts)
         return self._parts[key]
 
+    def part(self, look: Look, endpoint: str, *, others: bool) -> Window:
+        """Return the requests of a phase to an endpoint, or those to all others."""
+        span_s = look.phase.start_s, look.phase.end_s
+        return window_of(
+            self._table, look.phase.name, operation=endpoint, others=others, before_s=self._until_s, span_s=span_s
+        )
+
     def steady(self, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
         """Return the steady phase, or None if there is none."""
         found = next((other for other in begun if other.phase.kind is PhaseKind.STEADY), None)
@@ -154,6 +163,8 @@ class _Views:
             scene=scene,
             stretches=self.windows.stretches(look, objective),
             pooled=self.windows.with_steady(look, objective, self.begun),
+            endpoint=partial(self.windows.part, look, others=False),
+            others=partial(self.windows.part, look, others=True),
             plan=self.plan,
             alpha=alpha,
             any_harm=self.fail_on is FailOn.ANY_HARM and not is_implied(objective),
@@ -245,7 +256,8 @@ def _reason(
             if early
             else f"score {score:.1f} is below the {plan.judge.pass_score:g} that a pass needs"
         )
-    worst = max(made, key=lambda finding: (finding.objective.critical, finding.points_lost))
+    decided = verdict in {Verdict.FAIL, Verdict.MARGINAL}
+    worst = max(made, key=lambda each: (each.objective.critical, harm_of(each) if decided else 0.0, each.points_lost))
     others = len(made) - 1
     return worst.reason + (f"; and {others} more like it" if others else "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.judge.alpha_spending import SHOWN, Look
@@ -17,7 +18,8 @@ class PhaseView:
 
     alpha: the part of the run's alpha for this objective and phase. stretches: the parts of the phase in which harm is
     looked for, the whole phase first, with their parts of alpha. pooled: a short phase's requests together with those
-    of the steady phase.
+    of the steady phase. endpoint, others: return the phase's requests to an endpoint, and
+    those to all others.
     """
 
     look: Look
@@ -27,6 +29,8 @@ class PhaseView:
     any_harm: bool
     stretches: tuple[tuple[Window, float], ...]
     pooled: Window | None = None
+    endpoint: Callable[[str], Window] | None = None
+    others: Callable[[str], Window] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,15 +117,16 @@ def window_of(
     phase: str,
     *,
     operation: str | None = None,
+    others: bool = False,
     before_s: float = np.inf,
     span_s: tuple[float, float] | None = None,
 ) -> Window:
     """Return the blocks of ``phase`` that end no later than ``before_s`` seconds.
 
-    operation: only this operation; None takes all operations together. span_s: the phase's start and end in seconds;
+    operation: only this operation; None takes all operations together. others: all operations but this one. span_s: the phase's start and end in seconds;
     it adds the blocks without any request, which the table does not hold.
     """
-    chosen = _chosen(table, phase, operation, before_s)
+    chosen = _chosen(table, phase, operation, before_s, others=others)
     cells, counts = table.cells[chosen], table.counts[chosen]
     known = cells[:, 3] <= CANARY
     blocks = np.union1d(cells[known, 1], _blocks_of(span_s, table.block_s, before_s))
@@ -147,14 +148,14 @@ def window_of(
     )
 
 
-def _chosen(table: Table, phase: str, operation: str | None, before_s: float) -> NDArray[np.bool_]:
+def _chosen(table: Table, phase: str, operation: str | None, before_s: float, *, others: bool) -> NDArray[np.bool_]:
     """Return which cells belong to a phase, an operation (None: any) and blocks that end by ``before_s`` seconds."""
     if phase not in table.phases or (operation is not None and operation not in table.operations):
         return np.zeros(len(table.cells), np.bool_)
     chosen: NDArray[np.bool_] = table.cells[:, 0] == table.phases.index(phase)
     chosen &= (table.cells[:, 1] + 1) * table.block_s <= before_s + 1e-9
     if operation is not None:
-        chosen &= table.cells[:, 2] == table.operations.index(operation)
+        chosen &= (table.cells[:, 2] == table.operations.index(operation)) != others
     return chosen
 
 
