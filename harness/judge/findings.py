@@ -50,7 +50,8 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         shown = replace(shown, note=str(hidden))
     where = endpoint_of(objective, view, proof.window, known) if proof is not None and verdict is Verdict.FAIL else ""
     tail = view.look.interval_tail
-    error = measured.error(measured.interval(tail), tail)
+    plain = shown.measured is measured and shown.confidence == 1 - 2 * SHOWN
+    error = measured.error(shown.limits if plain else measured.interval(tail), tail)
     missing = _NO_MORE_FAILURES if hidden is not None else missing_of(objective, view, measured, error)
     return Finding(
         objective=objective,

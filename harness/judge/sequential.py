@@ -99,6 +99,7 @@ class _Windows:
     def __init__(self, table: Table, *, until_s: float) -> None:
         self._table, self._until_s = table, until_s
         self._made: dict[tuple[str, str | None], Window] = {}
+        self._endpoints: dict[tuple[str, str, bool], Window] = {}
         self._parts: dict[tuple[str, str | None], tuple[tuple[Window, float], ...]] = {}
 
     def of(self, look: Look, objective: Objective) -> Window:
@@ -120,10 +121,13 @@ class _Windows:
 
     def part(self, look: Look, endpoint: str, *, others: bool) -> Window:
         """Return the requests of a phase to an endpoint, or those to all others."""
-        span_s = look.phase.start_s, look.phase.end_s
-        return window_of(
-            self._table, look.phase.name, operation=endpoint, others=others, before_s=self._until_s, span_s=span_s
-        )
+        key = look.phase.name, endpoint, others
+        if key not in self._endpoints:
+            span_s = look.phase.start_s, look.phase.end_s
+            self._endpoints[key] = window_of(
+                self._table, key[0], operation=endpoint, others=others, before_s=self._until_s, span_s=span_s
+            )
+        return self._endpoints[key]
 
     def steady(self, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
         """Return the steady phase, or None if there is none."""

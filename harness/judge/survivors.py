@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
 from harness.model.objective import Objective
+from harness.model.samples import CANARY
 from harness.model.units import format_percent
 from harness.stats.contrast import rate_contrast
-from harness.stats.tails import t_tail
+from harness.stats.tails import normal_tail, t_tail
 
 ALPHA = 1e-3
 """The chance that arms with equal failure rates are ranked in one phase."""
@@ -41,11 +42,15 @@ def more_failures(objective: Objective, scene: Scene) -> FailureRates | None:
     if not indicator_of(objective).spec.answered_only:
         return None
     window = scene.window
+    if not window.failed[CANARY].any():
+        return None
     contrast = rate_contrast(window.failed, window.requests, seconds=window.seconds)
     if contrast is None or contrast.canary <= contrast.baseline:
         return None
-    root = contrast.root(0.0, relative=False) / math.sqrt(contrast.noise.factor)
-    if t_tail(root, contrast.noise.degrees) > ALPHA:
+    root = contrast.root(0.0, relative=False)
+    if normal_tail(root) > ALPHA:
+        return None  # noise only weakens the evidence, and its estimate takes most of the time
+    if t_tail(root / math.sqrt(contrast.noise.factor), contrast.noise.degrees) > ALPHA:
         return None
     return FailureRates(baseline=contrast.baseline, canary=contrast.canary)
 
