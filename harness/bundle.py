@@ -1,16 +1,18 @@
 """The bundle of a run: a folder that is written atomically and read by its format version.
 
-    manifest.json      format version, environment, and size and SHA-256 of the other files; written last
+    manifest.json      format version, environment, and size and SHA-256 of the recorded files; written last
     plan.json          the resolved scenario        config.json    the resolved configuration
     facts.json         phases, load report, fault counts, rollbacks, proxy counts, series
     timeline.ndjson    events, one on each line
     samples.parquet    requests, one in each row
     resources/*.yaml   Istio resources before, during and after
     analysis.json, report.html   derived from the files above; can be made again at any time
+    hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html
     logs/              the logs of Envoy, the services and the load generator
 
 Each file is written under another name, synced and renamed. The manifest is written last: a folder without a manifest,
-or with a file that differs from it, is refused and never read as a complete run.
+or with a file that differs from it or is not listed, is refused and never read as a complete run. The hashes detect
+edits; they are no signature, so whoever can rewrite all of them can forge a bundle.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,10 +43,13 @@ from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Seri
 from harness.model.verdict import Analysis
 from harness.yaml_files import read_documents
 
-FORMAT_VERSION = 2
-"""Format 2 added to the count of a fault what the fault declares."""
-READ_VERSIONS = (1, FORMAT_VERSION)
-MANIFEST, ANALYSIS, REPORT = "manifest.json", "analysis.json", "report.html"
+FORMAT_VERSION = 3
+"""Format 2 added to the count of a fault what the fault declares. Format 3 added ``hashes.json``."""
+READ_VERSIONS = (1, 2, FORMAT_VERSION)
+_HASHED_SINCE = 3
+MANIFEST, ANALYSIS, REPORT, HASHES = "manifest.json", "analysis.json", "report.html", "hashes.json"
+_REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
+"""The files that every format records and lists in the manifest."""
 _FACTS: Mapping[str, Any] = {
     "phases": tuple[Phase, ...],
     "load": LoadReport | None,
@@ -74,7 +80,9 @@ def write_bundle(record: Record, folder: Path) -> None:
     """
     with recording(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
+        stale = [folder / name for name in (MANIFEST, HASHES, ANALYSIS, REPORT)]
+        for path in (*stale, *(folder / "resources").glob("*.yaml")):
+            path.unlink(missing_ok=True)
         files = {
             "plan.json": _json(_plan_document(record.plan)),
             "config.json": _json(record.config),
@@ -87,8 +95,9 @@ def write_bundle(record: Record, folder: Path) -> None:
             write_atomically(folder / name, content)
         write_samples(folder / "samples.parquet", record.samples)
         described = {name: _described(folder / name) for name in (*files, "samples.parquet")}
-        manifest = {"format_version": FORMAT_VERSION, **record.manifest, "files": described}
-        write_atomically(folder / MANIFEST, _json(manifest))
+        manifest = _json({"format_version": FORMAT_VERSION, **record.manifest, "files": described})
+        write_atomically(folder / HASHES, _json({"files": {MANIFEST: _description(manifest)}}))
+        write_atomically(folder / MANIFEST, manifest)
 
 
 @contextmanager
@@ -104,15 +113,21 @@ def recording(folder: Path) -> Iterator[None]:
 
 
 def write_analysis(analysis: Analysis, folder: Path) -> None:
-    """Write ``analysis.json`` to a bundle."""
-    with recording(folder):
-        write_atomically(folder / ANALYSIS, analysis_json(analysis))
+    """Write ``analysis.json`` to a bundle, and its hash to ``hashes.json``."""
+    _write_derived(ANALYSIS, analysis_json(analysis), folder)
 
 
 def write_report(page: str, folder: Path) -> None:
-    """Write ``report.html`` to a bundle."""
+    """Write ``report.html`` to a bundle, and its hash to ``hashes.json``."""
+    _write_derived(REPORT, page.encode(), folder)
+
+
+def _write_derived(name: str, content: bytes, folder: Path) -> None:
     with recording(folder):
-        write_atomically(folder / REPORT, page.encode())
+        write_atomically(folder / name, content)
+        if _format_of(_manifest(folder)) >= _HASHED_SINCE:
+            files = {**_hashes(folder), name: _description(content)}
+            write_atomically(folder / HASHES, _json({"files": files}))
 
 
 def analysis_json(analysis: Analysis) -> bytes:
@@ -121,20 +136,57 @@ def analysis_json(analysis: Analysis) -> bytes:
 
 
 def read_analysis(folder: Path) -> Analysis:
-    """Return the analysis that was recorded with the run."""
+    """Return the analysis that was recorded with the run. Raises RecordError if it was changed since."""
+    _check_derived(folder, ANALYSIS)
     analysis: Analysis = _read(_adapter(Analysis), folder / ANALYSIS)
     return analysis
+
+
+def check_report(folder: Path) -> None:
+    """Raise RecordError if the report is missing or was changed since it was written."""
+    _check_derived(folder, REPORT)
+
+
+def not_promised(folder: Path) -> str:
+    """Return what the format of a bundle leaves unchecked, as a sentence; an empty text for the current format."""
+    version = _format_of(_manifest(folder))
+    if version >= _HASHED_SINCE:
+        return ""
+    return (
+        f"a bundle of format {version} does not list {ANALYSIS} and {REPORT}, so it cannot be told whether they were "
+        f"changed; to compute the verdict from the record: harness judge {shlex.quote(str(folder))}"
+    )
+
+
+def _check_derived(folder: Path, name: str) -> None:
+    if _format_of(_manifest(folder)) < _HASHED_SINCE:
+        return
+    listed = _hashes(folder).get(name)
+    if listed is not None and (folder / name).is_file() and _described(folder / name) == listed:
+        return
+    found = "a changed one" if listed is not None and (folder / name).is_file() else "none that was written completely"
+    raise RecordError(
+        f"{folder / name}: expected the file that was written after the run, found {found}; "
+        f"to compute the verdict from the record: harness judge {shlex.quote(str(folder))}"
+    )
+
+
+def _hashes(folder: Path) -> dict[str, _Description]:
+    return _listed(_load(folder / HASHES), folder / HASHES)
+
+
+def _listed(document: JsonValue, path: Path) -> dict[str, _Description]:
+    files = document.get("files") if isinstance(document, dict) else None
+    listed: dict[str, _Description] = _valid(_adapter(dict[str, _Description]), files, path)
+    return listed
 
 
 def read_bundle(folder: Path) -> Record:
     """Return the record in ``folder``. Raises RecordError if it is incomplete or changed, or has an unknown format."""
     manifest = _manifest(folder)
-    files = _valid(_adapter(dict[str, _Description]), manifest.pop("files", None), folder / MANIFEST)
-    for name, description in files.items():
-        if not (folder / name).is_file() or _described(folder / name) != description:
-            raise RecordError(
-                f"{folder / name}: missing or changed since it was recorded, so it cannot be the basis of a verdict"
-            )
+    files = _listed(manifest, folder / MANIFEST)
+    del manifest["files"]
+    _check_files(folder, files)
     facts = json.loads((folder / "facts.json").read_bytes())
     known = {
         name: _valid(_adapter(kind), facts.get(name), folder / "facts.json")
@@ -142,7 +194,7 @@ def read_bundle(folder: Path) -> Record:
         if name in facts or name not in _ADDED_FACTS
     }
     events = (folder / "timeline.ndjson").read_bytes().splitlines()
-    stages = sorted((folder / "resources").glob("*.yaml"))
+    stages = sorted(folder / name for name in files if name.startswith("resources/"))
     return Record(
         plan=_read_plan(folder / "plan.json"),
         config=json.loads((folder / "config.json").read_bytes()),
@@ -161,6 +213,21 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
     documents: list[JsonValue] = [document.value for document in read_documents(path, error, recorded=True)]
     resources: tuple[JsonObject, ...] = _valid(_adapter(tuple[dict[str, Any], ...]), documents, path)
     return resources
+
+
+def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
+    """Raise RecordError unless the manifest lists every file that is read, and each is as it was recorded."""
+    resources = sorted(path.relative_to(folder).as_posix() for path in (folder / "resources").glob("*"))
+    for name in (*_REQUIRED, *resources):
+        if name not in files:
+            raise RecordError(
+                f"{folder / MANIFEST}: expected an entry for {name}, found none, so it cannot be the basis of a verdict"
+            )
+    for name, description in files.items():
+        if not (folder / name).is_file() or _described(folder / name) != description:
+            raise RecordError(
+                f"{folder / name}: missing or changed since it was recorded, so it cannot be the basis of a verdict"
+            )
 
 
 def find_bundle(text: str, out: Path = Path("reports")) -> Path:
@@ -210,7 +277,13 @@ def _manifest(folder: Path) -> JsonObject:
             f"{path}: expected format version {' or '.join(map(str, READ_VERSIONS))}, found {version!r}; "
             "use the version of the harness that wrote it"
         )
+    if _format_of(manifest) >= _HASHED_SINCE and _hashes(folder).get(MANIFEST) != _described(path):
+        raise RecordError(f"{path}: changed since it was recorded, so it cannot be the basis of a verdict")
     return manifest
+
+
+def _format_of(manifest: JsonObject) -> int:
+    return cast("int", manifest["format_version"])
 
 
 @cache
@@ -260,6 +333,10 @@ def _valid(adapter: TypeAdapter[_Value], value: JsonValue, path: Path) -> _Value
         raise RecordError(
             f"{path}: {place}: {first['msg']}, found {first['input']!r:.200} ({error.error_count()} values do not fit)"
         ) from error
+
+
+def _description(content: bytes) -> _Description:
+    return _Description(size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def _described(path: Path) -> _Description:

@@ -22,7 +22,7 @@ from harness.model.objective import Objective
 from harness.model.record import Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import terminal
-from harness.runner.deciding import decide
+from harness.runner.deciding import JUDGED_BY, decide
 
 HELP = "Judge again what was recorded. The same evidence gives the same analysis. Nothing is sent."
 EXAMPLES = """\
@@ -127,7 +127,7 @@ def _files(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[R
     _check_labels(plan, case.evidence.samples.operations)
     judged = SequentialJudge(fail_on=_rule(args)).judge(case.evidence, plan, now_s=case.now_s, final=case.final)
     analysis = guarded(judged, objections(case.evidence, plan), plan)
-    analysis = replace(analysis, warnings=(*analysis.warnings, *case.warnings))
+    analysis = replace(analysis, warnings=(*analysis.warnings, *case.warnings), judged_by=JUDGED_BY)
     samples, phases = case.evidence.samples, case.evidence.phases
     return Record(plan=plan, phases=phases, samples=samples, load=None), analysis
 

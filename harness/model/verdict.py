@@ -83,7 +83,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """A judge's answer, ``decided_at_s`` seconds into the run. Warnings are for people."""
+    """A judge's answer, ``decided_at_s`` seconds into the run. Warnings are for people.
+
+    judged_by: the version of the harness and of its judges; empty in records of formats 1 and 2.
+    """
 
     verdict: Verdict
     reason: str
@@ -95,6 +98,7 @@ class Analysis:
     final: bool
     proofs: tuple[Proof, ...] = ()
     warnings: tuple[str, ...] = ()
+    judged_by: str = ""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("an analysis has no truth value; compare analysis.verdict or call require_pass()")

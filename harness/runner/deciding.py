@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness import __version__
 from harness.judge.port import Evidence, Judge
+from harness.judge.revision import REVISION
 from harness.judge.safeguards import guarded, objections
 from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.ending import DEATH
 from harness.runner.proofs import proofs
+
+JUDGED_BY = f"canary-harness {__version__}, judge revision {REVISION}"
+"""The version that an analysis records."""
 
 
 def decide(record: Record, judge: Judge) -> Analysis:
@@ -24,7 +29,7 @@ def decide(record: Record, judge: Judge) -> Analysis:
     judged = judge.judge(evidence, record.plan, now_s=end_s, final=True)
     analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = (*load_proofs(record.load), *proofs(record))
-    warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)))
+    warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)), judged_by=JUDGED_BY)
     proved = _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
     return _with_death(proved, record)
 

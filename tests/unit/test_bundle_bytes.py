@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from recorded import parse_objective, plan, record
+from recorded import listed_again, parse_objective, plan, record
 
 from harness import bundle
 from harness.model.judge import JudgeSettings
@@ -73,5 +73,7 @@ def test_a_file_is_laid_out_as_recorded_bundles_are(tmp_path, name):
 
 def test_the_stored_analysis_is_read(tmp_path):
     """A recorded analysis gives the value that was written, whatever has been added since."""
+    written(tmp_path)
     (tmp_path / "analysis.json").write_bytes((STORED / "analysis.json").read_bytes())
+    listed_again(tmp_path, "analysis.json")
     assert analysis() == bundle.read_analysis(tmp_path)

@@ -1,0 +1,136 @@
+"""Attempts to get a verdict from a bundle whose files were edited, swapped, added or removed after the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from recorded import listed_again, record
+
+from harness import bundle, gate
+from harness.cli import main
+from harness.cli import show as show_command
+
+RECORDED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet", "resources/after.yaml")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A finished run: recorded, judged, with its report."""
+    gate.judge_record(record(), tmp_path / "run" / "test", "sequential")
+    return tmp_path / "run" / "test"
+
+
+def edited(path: Path, **changes: object) -> None:
+    """Change keys of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def files_of(folder: Path) -> dict[str, dict[str, object]]:
+    """What the manifest lists."""
+    listed: dict[str, dict[str, object]] = json.loads((folder / "manifest.json").read_text())["files"]
+    return listed
+
+
+@pytest.mark.parametrize("command", ["judge", "show"])
+@pytest.mark.parametrize("relist", [False, True], ids=["manifest edited", "and its hash too"])
+def test_a_manifest_that_lists_no_files_is_no_evidence(folder, command, relist, capsys):
+    """Without entries nothing would be checked, so the required files are those of the format."""
+    edited(folder / "manifest.json", files={})
+    if relist:
+        listed_again(folder, "manifest.json")
+    assert 12 == main([command, str(folder)])
+    assert "manifest.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["judge", "show"])
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_manifest_that_lacks_one_file_is_no_evidence(folder, command, name, capsys):
+    """Neither a required file nor a resource may be there unlisted, even if the manifest's own hash was adapted."""
+    edited(folder / "manifest.json", files={file: entry for file, entry in files_of(folder).items() if file != name})
+    listed_again(folder, "manifest.json")
+    assert 12 == main([command, str(folder)])
+    assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["judge", "show"])
+@pytest.mark.parametrize("name", RECORDED)
+def test_an_edited_file_is_no_evidence_when_its_entry_was_adapted_too(folder, command, name):
+    """The manifest's own hash is listed in hashes.json."""
+    (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
+    listed_again(folder, name)
+    assert 12 == main([command, str(folder)])
+
+
+def test_an_added_resource_is_no_evidence(folder):
+    """A stage that was not recorded cannot be read as one that was."""
+    (folder / "resources" / "zzz.yaml").write_text("{}\n")
+    assert 12 == main(["judge", str(folder)])
+
+
+@pytest.mark.parametrize("name", ["hashes.json", "analysis.json", "report.html"])
+def test_show_needs_every_derived_file(folder, name, capsys):
+    """A removed file is named."""
+    (folder / name).unlink()
+    assert 12 == main(["show", str(folder)])
+    assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [("analysis.json", '"score"', '"score" '), ("report.html", "<title>", "<title>PASS ")]
+)
+def test_an_edited_analysis_or_report_is_not_shown(folder, name, old, new, capsys):
+    """The message says that the verdict can be computed again from the record."""
+    path = folder / name
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert 12 == main(["show", str(folder)])
+    said = capsys.readouterr().err
+    assert name in said
+    assert f"harness judge {folder}" in said
+
+
+def test_the_analysis_of_another_run_is_not_shown(folder, tmp_path):
+    """A pass cannot be copied into the folder of a fail."""
+    other = gate.judge_record(record(aborted="drift"), tmp_path / "run" / "other", "sequential").folder
+    (folder / "analysis.json").write_bytes((other / "analysis.json").read_bytes())
+    assert 12 == main(["show", str(folder)])
+
+
+def test_a_rewritten_bundle_keeps_nothing_of_the_old_one(folder):
+    """Resources and verdicts of an earlier record in the same folder are gone."""
+    bundle.write_bundle(record(resources={}), folder)
+    assert not (folder / "analysis.json").exists()
+    assert {} == bundle.read_bundle(folder).resources
+
+
+def old_format(folder: Path, version: int) -> None:
+    """Make the bundle one that an older version of the harness wrote."""
+    edited(folder / "manifest.json", format_version=version)
+    (folder / "hashes.json").unlink()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_bundle_is_shown_with_what_it_cannot_promise(folder, version, capsys):
+    """Its analysis and report were not hashed, so an edit of them cannot be seen."""
+    code = bundle.read_analysis(folder).verdict.exit_code
+    old_format(folder, version)
+    assert code == main(["show", str(folder)])
+    assert f"format {version} does not list analysis.json and report.html" in capsys.readouterr().out
+
+
+def test_an_older_bundle_needs_its_entries_as_well(folder):
+    """Formats 1 and 2 listed every recorded file, so a manifest without them was edited."""
+    old_format(folder, 2)
+    edited(folder / "manifest.json", files={})
+    assert 12 == main(["judge", str(folder)])
+
+
+def test_a_bundle_of_an_older_judge_is_old_and_not_edited(folder, capsys, monkeypatch):
+    """Show prints its verdict, and says that today's judge may decide otherwise."""
+    code = bundle.read_analysis(folder).verdict.exit_code
+    monkeypatch.setattr(show_command, "JUDGED_BY", "canary-harness 9.9, judge revision 99")
+    assert code == main(["show", str(folder)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "judged by canary-harness" in said
+    assert f"harness judge {folder}" in said
