@@ -19,6 +19,7 @@ from harness.judge.sequential import FailOn, SequentialJudge, block_seconds
 from harness.model.record import Record
 from harness.model.verdict import Verdict
 from harness.report import terminal
+from harness.run_folder import begin_run, finish_run
 from harness.runner.deciding import decide
 from harness.runner.manifest import runnable
 
@@ -74,15 +75,17 @@ def _made(config: Config, count: int) -> list[Record]:
     if count < 1:
         raise UsageError(f"--runs: expected at least 1, found {count}")
     equal = equal_builds(config)
-    run_name, records = gate.new_run_name(), []
+    run, records = config.out.absolute() / gate.new_run_name(), []
+    begin_run(run)
     for number in range(1, count + 1):
-        folder = config.out.absolute() / run_name / f"equal-{number}"
+        folder = run / f"equal-{number}"
         scenario = wiring.scenario(equal, name=f"equal builds, run {number}", seed=secrets.randbelow(2**31))
         with wiring.mesh(equal, target="local", folder=folder / "logs") as mesh:
             again = f"{runnable('harness')} calibrate"
             outcome = gate.judge_scenario(scenario, equal, mesh, folder=folder, again=again, notify=_quiet)
         print(terminal.line(outcome.record, outcome.analysis), file=sys.stderr)
         records.append(outcome.record)
+    finish_run(run, 0)
     return records
 
 

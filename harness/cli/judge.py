@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from harness import bundle, wiring
 from harness.cli import judge_kayenta
 from harness.cli.options import add_runs_folder
+from harness.cli.recorded import told_code
 from harness.clients.request_files import read_requests
 from harness.errors import UsageError
 from harness.judge.arrays import prepared
@@ -22,6 +24,7 @@ from harness.model.objective import Objective
 from harness.model.record import Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import terminal
+from harness.run_folder import find_run
 from harness.runner.deciding import JUDGED_BY, decide
 
 HELP = "Judge again what was recorded. The same evidence gives the same analysis. Nothing is sent."
@@ -35,7 +38,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("bundle", nargs="?", help="folder of a recorded run, or latest")
+    parser.add_argument("bundle", nargs="?", help="folder of a recorded run or of one of its scenarios, or latest")
     add_runs_folder(parser)
     parser.add_argument(
         "--objective",
@@ -81,19 +84,30 @@ def run(args: argparse.Namespace) -> int:
     objectives = tuple(parse_objective(text) for text in args.objective)
     if args.baseline is not None or args.canary is not None:
         record, analysis = _files(args, objectives)
-    elif args.bundle is not None:
-        record, analysis = _recorded(args, objectives)
-    else:
+        _print_all([(record, analysis)], as_json=args.json)
+        return analysis.verdict.exit_code
+    if args.bundle is None:
         raise UsageError("judge: expected a bundle, --baseline and --canary, or --kayenta; found none of them")
-    if args.json:
-        sys.stdout.write(bundle.analysis_json(analysis).decode())
+    found = find_run(args.bundle, args.out)
+    judged = [_recorded(args, objectives, folder) for folder in found.bundles]
+    _print_all(judged, as_json=args.json)
+    return told_code(found, [analysis.verdict for _, analysis in judged], quiet=args.json)
+
+
+def _print_all(judged: Sequence[tuple[Record, Analysis]], *, as_json: bool) -> None:
+    """Print the analyses; as JSON one analysis, or a list when there are several or none."""
+    if not as_json:
+        for record, analysis in judged:
+            sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty()) + "\n")
+    elif len(judged) == 1:
+        sys.stdout.write(bundle.analysis_json(judged[0][1]).decode())
     else:
-        sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty()) + "\n")
-    return analysis.verdict.exit_code
+        documents = [json.loads(bundle.analysis_json(analysis)) for _, analysis in judged]
+        sys.stdout.write(json.dumps(documents, indent=1, ensure_ascii=False) + "\n")
 
 
-def _recorded(args: argparse.Namespace, objectives: Sequence[Objective]) -> tuple[Record, Analysis]:
-    record = bundle.read_bundle(bundle.find_bundle(args.bundle, args.out))
+def _recorded(args: argparse.Namespace, objectives: Sequence[Objective], folder: Path) -> tuple[Record, Analysis]:
+    record = bundle.read_bundle(folder)
     name = args.judge or record.plan.judge.name
     plan = replace(
         record.plan, judge=replace(record.plan.judge, name=name), objectives=tuple(objectives) or record.plan.objectives

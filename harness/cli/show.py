@@ -1,4 +1,4 @@
-"""``harness show``: print the analysis of a recorded run, or open its report in the browser."""
+"""``harness show``: print the analyses of a recorded run, or open its report in the browser."""
 
 from __future__ import annotations
 
@@ -10,35 +10,57 @@ from pathlib import Path
 
 from harness import bundle
 from harness.cli.options import add_runs_folder
-from harness.model.verdict import Analysis
+from harness.cli.recorded import told_code
+from harness.model import formatting
+from harness.model.verdict import Analysis, Verdict
 from harness.report import terminal
+from harness.run_folder import RecordedRun, find_run, worst_code
 from harness.runner.deciding import JUDGED_BY
 
-HELP = "Print the analysis of a recorded run and the path of its HTML report. --open shows the report in the browser."
+HELP = (
+    "Print the analyses of a recorded run and the paths of its HTML reports. The exit code is that of the worst verdict, "
+    "or 12 if a scenario has none. --open shows the report of the worst verdict in the browser."
+)
 EXAMPLES = """\
-  harness show latest
+  harness show latest                               every scenario of the newest run
+  harness show reports/20261123-0942-a1f3
   harness show reports/20261123-0942-a1f3/test-slow-ratings --open
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("bundle", help="folder of a recorded run, or latest")
+    parser.add_argument("bundle", help="folder of a recorded run or of one of its scenarios, or latest")
     add_runs_folder(parser)
     parser.add_argument("--open", action="store_true", help="open the HTML report in the browser")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was recorded and return the exit code of the verdict."""
-    folder = bundle.find_bundle(args.bundle, args.out)
+    """Print what was recorded and return the exit code of the worst verdict."""
+    found = find_run(args.bundle, args.out)
+    shown = [(_shown(folder), folder) for folder in found.bundles]
+    if args.open and shown:
+        worst = min(shown, key=lambda one: formatting.WORST_FIRST.index(one[0]))
+        webbrowser.open((worst[1] / bundle.REPORT).absolute().as_uri())
+    code = told_code(found, [verdict for verdict, _ in shown])
+    return code if found.trouble else _with_session(found, code)
+
+
+def _shown(folder: Path) -> Verdict:
     record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
     bundle.check_report(folder)
     sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty(), folder=folder) + "\n")
     for note in _notes(analysis, folder):
         print(f"  note   {note}")
-    if args.open:
-        webbrowser.open((folder / bundle.REPORT).absolute().as_uri())
-    return analysis.verdict.exit_code
+    return analysis.verdict
+
+
+def _with_session(run: RecordedRun, code: int) -> int:
+    """Return the exit code with that of the session, in which a test can fail by an assertion of its own."""
+    worst = worst_code([code, run.exit_code or 0])
+    if worst != code:
+        print(f"the run ended with exit code {run.exit_code}, which its verdicts do not explain")
+    return worst
 
 
 def _notes(analysis: Analysis, folder: Path) -> list[str]:

@@ -16,6 +16,7 @@ from harness.plugin.account import Account, worst
 from harness.plugin.bookkeeping import WORKER_ACCOUNT, Bookkeeper
 from harness.plugin.kinds import kind_of, raised_by_harness
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session, add_options
+from harness.plugin.run_mark import RunMark
 
 if TYPE_CHECKING:
     from harness.gate import Outcome
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
     config.pluginmanager.register(Bookkeeper(config, config.stash[SESSION].account), "harness-account")
+    config.pluginmanager.register(RunMark(), "harness-run-mark")
     if config.pluginmanager.hasplugin("html"):
         from harness.plugin.html import HtmlReport
 

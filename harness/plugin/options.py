@@ -73,6 +73,8 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         """Read nothing yet, so that a pytest run without scenarios costs nothing."""
         self._pytest = config
+        self.begun: Path | None = None
+        """The folder of this pytest run, once a scenario of this process has begun."""
 
     @cached_property
     def account(self) -> Account:
@@ -152,6 +154,13 @@ class Session:
         """The folder of this pytest run; it has one bundle for each test."""
         given: Path | None = self._pytest.getoption("--harness-out")
         return (given or self.config.out).absolute() / self.run_name
+
+    def begin(self) -> None:
+        """Create the folder of the run with the mark of its start, before a scenario does anything else."""
+        from harness.run_folder import begin_run
+
+        begin_run(self.folder)
+        self.begun = self.folder
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()

@@ -44,6 +44,7 @@ class ScenarioContext:
 
     def __enter__(self) -> Self:
         self._world.enter_context(signals_as_interrupts())
+        self.session.begin()
         return self
 
     def __exit__(self, *_: object) -> None:

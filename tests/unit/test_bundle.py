@@ -145,10 +145,3 @@ def test_what_a_fault_declares_is_in_the_bundle(tmp_path):
     counts = tuple(replace(count, declared=said) for count in record().fault_counts)
     bundle.write_bundle(record(fault_counts=counts), tmp_path)
     assert counts == bundle.read_bundle(tmp_path).fault_counts
-
-
-def test_latest_names_the_newest_bundle(folder):
-    """An empty folder has no latest."""
-    assert folder == bundle.find_bundle("latest", folder.parent.parent)
-    with pytest.raises(RecordError, match="found none"):
-        bundle.find_bundle("latest", folder / "nothing")

@@ -1,0 +1,48 @@
+"""Note in the folder of the run that the pytest session has ended, and with which exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.plugin.options import SESSION
+
+_OUTPUT = "harness_run_folder"
+"""Where an xdist worker puts the folder for the controller."""
+_INTERRUPTED_CODES = (2, 130)
+
+
+class RunMark:
+    """The hooks that write the end of a run. Its start is written by the first scenario."""
+
+    def __init__(self) -> None:
+        """No scenario has begun."""
+        self._folders: set[Path] = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the run's folder from an xdist worker in which a scenario began."""
+        folder = getattr(node, "workeroutput", {}).get(_OUTPUT)
+        if folder:
+            self._folders.add(Path(folder))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
+        """Write the end once every other plugin has set the exit code. An interrupted run stays unfinished."""
+        begun = session.config.stash[SESSION].begun
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[_OUTPUT] = str(begun or "")
+            return (yield)
+        yield
+        code = int(session.exitstatus)
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and code in _INTERRUPTED_CODES
+        for folder in {*self._folders, *([begun] if begun else [])}:
+            if not interrupted:
+                from harness.run_folder import finish_run
+
+                finish_run(folder, code)
+        return None

@@ -1,0 +1,164 @@
+"""The folder of a run: a bundle for each scenario, and ``run.json``, which tells whether the run has ended.
+
+    run.json           started, and once the run has ended: finished and exit_code
+    <scenario>/        a bundle, or what is left of a scenario that has no verdict
+
+``run.json`` is written before anything else, so that a killed run is found as the newest one. It would otherwise be
+invisible, and the verdict of an older run would be taken for its verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import bundle
+from harness.errors import RecordError
+from harness.model.json import JsonObject
+from harness.model.verdict import Verdict
+
+RUN = "run.json"
+_RUN_NAME = re.compile(r"\d{8}-\d{4,6}-[0-9a-f]{4}")
+_TROUBLE = 12
+_DECIDED = tuple(verdict.exit_code for verdict in Verdict)
+_WORST_FIRST = (1, _TROUBLE, 11, 10, 0)
+"""Exit codes in the order in which they decide about several scenarios, as in a pytest run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """A run as its folder shows it, or one bundle that was asked for.
+
+    started_s: epoch seconds. bundles: folders of the scenarios with a record, oldest first. trouble: why the run has no
+    verdict of all its scenarios, or an empty text. exit_code: that of the session which made it; None for a bundle, for
+    an unfinished run and for a run of a version that did not record it.
+    """
+
+    folder: Path
+    started_s: float
+    bundles: tuple[Path, ...]
+    trouble: str = ""
+    exit_code: int | None = None
+    finished: bool = True
+
+
+def begin_run(folder: Path) -> None:
+    """Create the folder of a run, for this user only, with the mark of a run that has not ended."""
+    with bundle.recording(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        if not (folder / RUN).exists():
+            _write(folder, {"format_version": 1, "started": _now()})
+
+
+def finish_run(folder: Path, exit_code: int) -> None:
+    """Note that the run has ended, and with which exit code."""
+    with bundle.recording(folder):
+        _write(folder, {**_mark(folder), "finished": _now(), "exit_code": exit_code})
+
+
+def find_run(text: str, out: Path) -> RecordedRun:
+    """Return what ``text`` names: a run, a bundle, or ``latest`` for the newest run in ``out``, finished or not.
+
+    Raises RecordError if there is none.
+    """
+    if text == "latest":
+        runs = all_runs(out)
+        if not runs:
+            raise RecordError(f"{out}: expected recorded runs, found none; run a scenario first")
+        return runs[-1]
+    folder = Path(text)
+    folder = folder.parent if folder.is_file() else folder
+    if _is_run(folder) and not (folder / bundle.MANIFEST).is_file():
+        return _read_run(folder)
+    return RecordedRun(folder=folder, started_s=0.0, bundles=(folder,))
+
+
+def all_runs(out: Path) -> tuple[RecordedRun, ...]:
+    """Return every run in ``out``, oldest first, unfinished ones included."""
+    found = [_read_run(folder) for folder in (out.iterdir() if out.is_dir() else ()) if _is_run(folder)]
+    return tuple(sorted(found, key=lambda run: (run.started_s, run.folder.name)))
+
+
+def worst_code(codes: Sequence[int]) -> int:
+    """Return the exit code that decides. A code that is no verdict counts as trouble, and no code at all as well."""
+    known = {code if code in _DECIDED else _TROUBLE for code in codes} or {_TROUBLE}
+    return next(code for code in _WORST_FIRST if code in known)
+
+
+def _is_run(folder: Path) -> bool:
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    named = (folder / RUN).is_file() or _RUN_NAME.fullmatch(folder.name) is not None
+    return named or next(folder.glob(f"*/{bundle.MANIFEST}"), None) is not None
+
+
+def _read_run(folder: Path) -> RecordedRun:
+    scenarios = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    recorded = [path for path in scenarios if (path / bundle.MANIFEST).is_file()]
+    recorded.sort(key=lambda path: (path / bundle.MANIFEST).stat().st_mtime)
+    unrecorded = [path.name for path in scenarios if path not in recorded]
+    try:
+        mark, trouble = _mark(folder), ""
+    except RecordError as error:
+        mark, trouble = {}, str(error)
+    code = mark.get("exit_code")
+    return RecordedRun(
+        folder=folder,
+        started_s=_started_s(folder, mark, recorded),
+        bundles=tuple(recorded),
+        trouble=trouble or _trouble(folder, mark, recorded, unrecorded),
+        exit_code=code if type(code) is int else None,
+        finished=not trouble and (not mark or code is not None),
+    )
+
+
+def _trouble(folder: Path, mark: JsonObject, recorded: Sequence[Path], unrecorded: Sequence[str]) -> str:
+    code = mark.get("exit_code")
+    without = f"without a verdict: {', '.join(unrecorded)}" if unrecorded else ""
+    if mark and code is None:
+        left = f" ({without})" if without else ""
+        return f"{folder}: an unfinished run: it was interrupted or killed, or it is still running{left}"
+    if mark and (type(code) is not int or code not in _DECIDED):
+        left = f" ({without})" if without else ""
+        return f"{folder}: the run ended with exit code {code}, so not every scenario has a verdict{left}"
+    if not recorded:
+        return f"{folder}: expected recorded scenarios, found none"
+    if not mark and unrecorded:
+        return f"{folder}: scenarios {without}; they were interrupted or killed, or are still running"
+    return ""
+
+
+def _started_s(folder: Path, mark: JsonObject, recorded: Sequence[Path]) -> float:
+    """Return when the run started; for a run of an older version, when its first scenario was recorded."""
+    try:
+        return datetime.fromisoformat(str(mark["started"])).timestamp()
+    except (KeyError, ValueError):
+        first = recorded[0] / bundle.MANIFEST if recorded else folder
+        return first.stat().st_mtime
+
+
+def _mark(folder: Path) -> JsonObject:
+    """Return the content of ``run.json``; an empty mapping for a run of a version that wrote none."""
+    path = folder / RUN
+    if not path.is_file():
+        return {}
+    try:
+        mark = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
+    if not isinstance(mark, dict) or not mark:
+        raise RecordError(f"{path}: expected a mapping that tells when the run started, found {mark!r:.100}")
+    return mark
+
+
+def _write(folder: Path, mark: JsonObject) -> None:
+    bundle.write_atomically(folder / RUN, json.dumps(mark, indent=1).encode() + b"\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
