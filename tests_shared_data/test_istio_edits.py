@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from edit_checks import check_faulted, check_restored, check_split
-from harness.model.fault import abort, delay
 from shared_data import ISTIO
 from virtual_services import resources_of
+
+from harness.faults import abort, delay
 
 FILES = sorted(path.name for path in ISTIO.glob("virtual-service-*.yaml"))
 
