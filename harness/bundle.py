@@ -24,7 +24,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -38,9 +38,12 @@ from harness.errors import RecordError, located
 from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
+from harness.model.masking import masked, scrubbed
 from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
+from harness.model.samples import Samples
 from harness.model.verdict import Analysis
+from harness.userinfo import without_userinfo
 from harness.yaml_files import read_documents
 
 FORMAT_VERSION = 3
@@ -80,6 +83,7 @@ def write_bundle(record: Record, folder: Path) -> None:
     """
     with recording(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _keep_private(folder)
         stale = [folder / name for name in (MANIFEST, HASHES, ANALYSIS, REPORT)]
         for path in (*stale, *(folder / "resources").glob("*.yaml")):
             path.unlink(missing_ok=True)
@@ -90,14 +94,32 @@ def write_bundle(record: Record, folder: Path) -> None:
             "timeline.ndjson": b"".join(event_line(event) for event in record.events),
         }
         for stage, documents in record.resources.items():
-            files[f"resources/{stage}.yaml"] = yaml.safe_dump_all(documents, sort_keys=False).encode()
+            shown = [masked(document) for document in documents]
+            files[f"resources/{stage}.yaml"] = yaml.safe_dump_all(shown, sort_keys=False).encode()
         for name, content in files.items():
             write_atomically(folder / name, content)
-        write_samples(folder / "samples.parquet", record.samples)
+        write_samples(folder / "samples.parquet", _without_secrets(record.samples))
         described = {name: _described(folder / name) for name in (*files, "samples.parquet")}
         manifest = _json({"format_version": FORMAT_VERSION, **record.manifest, "files": described})
         write_atomically(folder / HASHES, _json({"files": {MANIFEST: _description(manifest)}}))
+        _keep_private(folder)
         write_atomically(folder / MANIFEST, manifest)
+
+
+def _keep_private(folder: Path) -> None:
+    """Let only this user read the folder and all that is in it, logs included."""
+    folder.chmod(0o700)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def _without_secrets(samples: Samples) -> Samples:
+    return replace(
+        samples,
+        operations=tuple(map(without_userinfo, samples.operations)),
+        errors=tuple(map(without_userinfo, samples.errors)),
+    )
 
 
 @contextmanager
@@ -230,24 +252,13 @@ def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
             )
 
 
-def find_bundle(text: str, out: Path = Path("reports")) -> Path:
-    """Return the folder that ``text`` names: a path, or ``latest`` for the newest bundle in ``out``."""
-    if text == "latest":
-        found = sorted(out.glob(f"*/*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
-        if not found:
-            raise RecordError(f"{out}: expected recorded runs, found none; run a scenario first")
-        return found[-1].parent
-    folder = Path(text)
-    return folder.parent if folder.is_file() else folder
-
-
 def event_line(event: Event) -> bytes:
     """Return an event as one line of the timeline."""
-    return to_json(event, inf_nan_mode="strings") + b"\n"
+    return to_json(scrubbed(json.loads(to_json(event, inf_nan_mode="strings")))) + b"\n"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it exists either completely or not at all."""
+    """Write a file so that it exists either completely or not at all. Only this user can read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -255,7 +266,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(partial).chmod(0o644)
         Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
@@ -292,7 +302,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _json(value: object) -> bytes:
-    plain = json.loads(to_json(value, inf_nan_mode="strings"))
+    plain = scrubbed(json.loads(to_json(value, inf_nan_mode="strings")))
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 

@@ -41,6 +41,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.printable import printable
+from harness.userinfo import without_userinfo
 
 
 class HarnessError(Exception):
@@ -49,8 +50,8 @@ class HarnessError(Exception):
     exit_code = 12
 
     def __str__(self) -> str:
-        """Return the message without escape codes: it may quote a log, a proxy or a server."""
-        return printable(super().__str__())
+        """Return the message without escape codes, which it may quote, and with URLs without user and password."""
+        return printable(without_userinfo(super().__str__()))
 
 
 class UsageError(HarnessError):
@@ -203,8 +204,8 @@ class CanaryFinding(AssertionError):
     exit_code = 1
 
     def __str__(self) -> str:
-        """Return the message without escape codes: it may quote the service."""
-        return printable(super().__str__())
+        """Return the message without escape codes, which it may quote, and with URLs without user and password."""
+        return printable(without_userinfo(super().__str__()))
 
 
 class CanaryRegression(CanaryFinding):

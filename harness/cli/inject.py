@@ -21,6 +21,7 @@ from harness.mesh.targets import mesh_kind
 from harness.model.record import Rollback
 from harness.model.units import format_duration, parse_duration
 from harness.runner.steps import Arrangement, StepMaker
+from harness.userinfo import without_userinfo
 
 HELP = (
     "Inject one fault by hand. It is proven live, and undone and verified after its time, on Ctrl-C and on any error."
@@ -84,7 +85,7 @@ def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time
         if by_hand.only_test_traffic:
             print(f"only requests with the header 'baggage: harness.run={by_hand.owner}' are hit", flush=True)
         if mesh.target == "local":
-            print(f"the service is at {mesh.entry().url}", flush=True)
+            print(f"the service is at {without_userinfo(mesh.entry().url)}", flush=True)
         _hold(mesh, change, config, time_s)
     return change.rollback
 

@@ -28,6 +28,7 @@ from harness.model.samples import Samples
 from harness.model.units import format_duration, format_percent, parse_duration
 from harness.model.verdict import Proof, Verdict
 from harness.printable import printable
+from harness.userinfo import without_userinfo
 
 HELP = (
     "Send the load of one profile (an ordinary locustfile) to a URL in the open model, record every request, and "
@@ -264,7 +265,7 @@ def _watch(plan: LoadPlan, running: RunningLoad) -> None:
 
 def _print(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> None:
     model = f"closed model, {plan.users} users" if report.closed else f"open model, {plan.arrivals} arrivals"
-    print(f"{plan.profile.stem} -> {plan.url}   {model}, {plan.duration_s:g} s, seed {plan.seed}")
+    print(f"{plan.profile.stem} -> {without_userinfo(plan.url)}   {model}, {plan.duration_s:g} s, seed {plan.seed}")
     if summary.from_s:
         print(f"the first {summary.from_s:g} s are left out")
     print(f"\n{'':<32}{'requests':>9}{'errors':>9}{'rate':>9}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import urllib3
 
 from harness.errors import MeshError
+from harness.userinfo import without_userinfo
 
 
 def http_get(url: str, *, timeout_s: float) -> bytes:
@@ -23,8 +24,12 @@ def response_headers(url: str, headers: Mapping[str, str], *, timeout_s: float) 
 
 
 def _get(url: str, headers: Mapping[str, str], timeout_s: float) -> urllib3.BaseHTTPResponse:
+    user = urllib3.util.parse_url(url).auth
+    sent = {**(urllib3.make_headers(basic_auth=user) if user else {}), **headers}
     try:
-        return urllib3.request("GET", url, headers=headers, timeout=timeout_s, retries=False, redirect=False)
+        return urllib3.request(
+            "GET", without_userinfo(url), headers=sent, timeout=timeout_s, retries=False, redirect=False
+        )
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise MeshError(
             f"GET {url}: expected an answer within {timeout_s:g} s, found {type(error).__name__}"

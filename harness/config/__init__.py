@@ -19,7 +19,7 @@ from harness.config.mistakes import refusal
 from harness.errors import ConfigError
 from harness.model.config import Config, LoadSettings, PhaseSettings, Service, Workload
 from harness.model.json import JsonObject, JsonValue
-from harness.model.masking import masked
+from harness.model.masking import SAFE_HEADERS, command_shape, masked, names_only
 from harness.yaml_files import Document, read_documents
 
 __all__ = [
@@ -62,10 +62,30 @@ def with_environment(config: Config, service: str, version: str, env: Mapping[st
 
 
 def resolved(config: Config) -> JsonObject:
-    """Return the settings as JSON values for the record. Values whose name says that they are secret are hidden."""
+    """Return the settings as JSON values for the record, without secrets.
+
+    Of environment variables, headers and commands only the names are kept, except for what is known to be harmless and
+    the variables that ``recorded-env`` lists. URLs lose user and password.
+    """
     values: JsonObject = to_jsonable_python(config)
     del values["lines"]
+    for service in _mappings(values["services"]):
+        for workload in _mappings(service["versions"]):
+            workload["env"] = names_only(_mapping(workload["env"]), config.recorded_env)
+            if isinstance(workload["command"], list):
+                workload["command"] = command_shape([str(word) for word in workload["command"]])
+    cluster = _mapping(values["cluster"])
+    safe = [name for name in config.cluster.headers if name.lower() in SAFE_HEADERS]
+    cluster["headers"] = names_only(_mapping(cluster["headers"]), safe)
     return masked(values)
+
+
+def _mapping(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(value: JsonValue) -> list[JsonObject]:
+    return [_mapping(item) for item in _mapping(value).values()]
 
 
 def _override(document: Document, keys: list[str], value: JsonValue) -> None:

@@ -45,6 +45,7 @@ def build(keys: Keys, document: Document) -> Config:
         calibration=_calibration(keys, document),
         out=root / keys.out,
         cluster=cluster_settings(keys.cluster, root),
+        recorded_env=tuple(keys.recorded_env),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
     _check_arms(config)

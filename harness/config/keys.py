@@ -249,5 +249,8 @@ class Keys(Section):
     out: Text = "reports"
     """The folder for recorded runs."""
 
+    recorded_env: list[Text] = Field(default_factory=list)
+    """Environment variables whose values may be recorded and shown. Of all others only the names are recorded."""
+
     cluster: ClusterKeys = Field(default_factory=ClusterKeys)
     """How a cluster is reached and what may be done to it. Used with --target cluster only."""

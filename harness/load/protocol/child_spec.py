@@ -31,7 +31,11 @@ def decode_spec(text: str) -> LoadPlan:
 
 
 def write_spec(plan: LoadPlan, folder: Path) -> Path:
-    """Write the specification into the run's folder, with an absolute path of the profile. Returns the file's path."""
+    """Write the specification into the run's folder, with an absolute path of the profile. Returns the file's path.
+
+    Only this user can read it, because headers and URL may carry credentials.
+    """
     path = folder / SPEC_FILE
+    path.touch(mode=0o600)
     path.write_text(encode_spec(replace(plan, profile=plan.profile.absolute())))
     return path
