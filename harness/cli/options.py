@@ -49,5 +49,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
-    """Add ``--seed``: what makes a run's random choices repeatable."""
-    parser.add_argument("--seed", type=int, help="seed of random arrivals (default: a new one for each run)")
+    """Add ``--seed``: what makes the random choices of the load generator repeatable."""
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of arrival times and of the load profile's random choices, not of latencies and Envoy's draws "
+        "(default: a new one for each run)",
+    )

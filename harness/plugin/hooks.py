@@ -52,7 +52,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     target, *others = (config.getoption(f"--harness-{name}") for name in ("target", "config", "seed"))
     if target is None and others == [None, None]:
         return None
-    return f"harness: target {target or 'as configured'}, seed {config.stash[SESSION].seed}"
+    from harness.model.seed_scope import SHORT
+
+    return f"harness: target {target or 'as configured'}, seed {config.stash[SESSION].seed} ({SHORT})"
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:

@@ -49,7 +49,8 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="N",
         type=int,
         default=None,
-        help="seed of arrivals (default: a new one each time; printed, so that a run can be repeated)",
+        help="seed of arrival times and of the load profile's random choices, not of latencies and Envoy's draws "
+        "(default: a new one each time; printed, so that a run can be repeated)",
     )
     group.addoption(
         "--harness-unasked",

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.judge.indicators import cell_style_of
 from harness.model import formatting
 from harness.model.record import Record
+from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Finding, Proof, Verdict
 from harness.report.facts import facts
@@ -122,6 +123,7 @@ def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
         lines += [f"- ended early: {escaped(record.ended)}"]
     lines += [f"- note: {escaped(warning)}" for warning in analysis.warnings]
     lines += [f"- {held} of {len(analysis.proofs)} proofs held"] if analysis.proofs else []
+    lines += [f"- {escaped(seed_scope(record.plan))}"] if record.load else []
     lines += [f"- run again: {code(run.again)}"] if run.again else []
     lines += [f"- judge again: {code(run.judge_again)}"] if run.judge_again else []
     return ["", *lines, ""]

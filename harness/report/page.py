@@ -21,6 +21,7 @@ from markupsafe import Markup
 from harness.model import formatting
 from harness.model.record import Record
 from harness.model.samples import CANARY
+from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
 from harness.printable import printable, without_controls
@@ -126,6 +127,7 @@ def _context(scene: Scene) -> dict[str, Any]:
         "analysis": scene.analysis,
         "plan": scene.plan,
         "run": scene.run,
+        "seed_scope": seed_scope(scene.plan) if scene.record.load else "",
     }
 
 

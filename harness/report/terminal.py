@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.judge.indicators import cell_style_of
 from harness.model import formatting
 from harness.model.record import Record
+from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.report.facts import facts
@@ -127,6 +128,7 @@ def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
         if not proof.held
     ]
     sentences += [("note", warning) for warning in analysis.warnings]
+    sentences += [("seed", seed_scope(record.plan))] if record.load else []
     return ["", *(wrapped for label, text in sentences for wrapped in _wrapped(label, text, width))]
 
 
