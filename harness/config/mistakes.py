@@ -97,11 +97,12 @@ def _message(model: type[Section], place: Place, details: ErrorDetails) -> str:
     if kind == "refused":
         return str(context["sentence"])
     expected = context["what"] if kind == "expected" else _EXPECTED.get(kind)
-    return (
-        f"{details['msg']}; found {_shown(found)}"
-        if expected is None
-        else f"expected {expected}, found {_shown(found)}"
-    )
+    shown = _shown(found) if isinstance(found, bool) or not _may_be_secret(place) else "a value that is not shown here"
+    return f"{details['msg']}; found {shown}" if expected is None else f"expected {expected}, found {shown}"
+
+
+def _may_be_secret(place: Place) -> bool:
+    return not {"env", "headers", "command"}.isdisjoint(place)
 
 
 def _unknown_name(name: object, known: Collection[str]) -> str:

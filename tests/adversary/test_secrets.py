@@ -21,7 +21,7 @@ from recorded import record, samples
 from harness import bundle, gate
 from harness.cli import main
 from harness.config import read_config, resolved
-from harness.errors import CanaryFinding, HarnessError, MetricsError
+from harness.errors import CanaryFinding, ConfigError, HarnessError, MetricsError
 from harness.model.masking import command_line
 from harness.model.record import Event
 from harness.report import junit, markdown, terminal
@@ -103,6 +103,20 @@ def test_a_command_line_keeps_what_is_harmless(tmp_path):
     (tmp_path / "test_x.py").touch()
     words = ["pytest", "test_x.py::test_a[1]", "-vv", "-k", "slow", "--junitxml=x.xml", "--harness-seed=1", "-n2"]
     assert words == command_line(words, tmp_path)
+
+
+MISTAKES = ("env: {DSN: [SECRET]}", "env: SECRET", "env: [SECRET]", "command: [[SECRET]]", "command: {a: SECRET}")
+
+
+@pytest.mark.parametrize("key", MISTAKES)
+def test_a_mistake_next_to_a_secret_does_not_show_it(tmp_path, key):
+    """A value of the wrong type is named by its place only."""
+    version = "versions: {v1: {" + key.replace("SECRET", token("mistake")) + "}"
+    (tmp_path / "harness.yaml").write_text(SECRET_CONFIG.replace("versions: {v1: {}", version))
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "harness.yaml")
+    assert [] == tokens_of(str(caught.value))
+    assert "services.api.versions.v1." in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [HarnessError, MetricsError, CanaryFinding])
