@@ -65,4 +65,5 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(pytester, given, message):
     pytester.makepyfile(f"from harness import abort\ndef test_it(canary): canary.run({given})")
     result = pytester.runpytest_subprocess("-p", "no:locust")
     result.stdout.fnmatch_lines([f"UsageError: {message}" if "load" not in given else f"LoadProfileError: {message}"])
-    assert (2, False) == (result.ret, (pytester.path / "reports").exists())
+    left = [path.name for path in pytester.path.glob("reports/*/*")]
+    assert (2, ["run.json"]) == (result.ret, left)
