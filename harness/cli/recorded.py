@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from harness.cli.output import clean_print as print
 from harness.model import formatting
 from harness.model.verdict import Verdict
 from harness.run_folder import RecordedRun, worst_code

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.cli.output import clean_print as print
 from harness import bundle
 from harness.cli.options import add_runs_folder
 from harness.cli.recorded import counted

@@ -8,6 +8,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from harness.cli.output import clean_print as print
 from harness import bundle
 from harness.cli.options import add_runs_folder
 from harness.cli.recorded import told_code
