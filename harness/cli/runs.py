@@ -7,9 +7,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cli.output import clean_print as print
 from harness import bundle
 from harness.cli.options import add_runs_folder
+from harness.cli.output import clean_print as print
 from harness.cli.recorded import counted
 from harness.errors import RecordError
 from harness.model import formatting

@@ -8,9 +8,9 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from harness.cli.output import clean_print as print
 from harness import bundle
 from harness.cli.options import add_runs_folder
+from harness.cli.output import clean_print as print
 from harness.cli.recorded import told_code
 from harness.model import formatting
 from harness.model.verdict import Analysis, Verdict
