@@ -34,7 +34,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
-from harness.errors import RecordError, located
+from harness.errors import RecordError, UsageError, located
 from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
@@ -275,7 +275,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 def _manifest(folder: Path) -> JsonObject:
     path = folder / MANIFEST
     if not path.is_file():
-        found = "an unfinished run, which has no manifest.json" if folder.is_dir() else "no such folder"
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: expected the folder of a recorded run, or latest, found no such folder")
+        found = "an unfinished run, which has no manifest.json"
         raise RecordError(f"{folder}: expected the folder of a recorded run, or latest, found {found}")
     try:
         manifest: JsonObject = json.loads(path.read_bytes())

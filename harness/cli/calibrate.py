@@ -29,7 +29,7 @@ HELP = (
 )
 EXAMPLES = """\
   harness calibrate --runs 5                                run the baseline's build in both arms, on this machine
-  harness calibrate reports/*/aa-* --out calibration.json   learn from recorded runs of equal builds
+  harness calibrate reports/*/aa-* --save calibration.json   learn from recorded runs of equal builds
   harness calibrate --control reports/20261123-0942-a1f3/demo-slow-delay
 """
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--control", type=Path, metavar="BUNDLE", help="a recorded run whose canary was made worse on purpose"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("calibration.json"), metavar="FILE", help="file to write the noise to"
+        "--save", type=Path, default=Path("calibration.json"), metavar="FILE", help="file to write the noise to"
     )
 
 
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     records = [bundle.read_bundle(path) for path in args.bundles] or _made(read_config(args.config), args.runs)
     control = None if args.control is None else _failed(bundle.read_bundle(args.control))
     calibration = _learned(records, control)
-    bundle.write_atomically(args.out, calibration_json(calibration).encode())
-    print(f"{calibration}\nwritten to {args.out}")
+    bundle.write_atomically(args.save, calibration_json(calibration).encode())
+    print(f"{calibration}\nwritten to {args.save}")
     for name, excess in sorted(calibration.excess.items()):
         print(f"  {name:<16} variance beyond independent requests: {excess:.3g} per unit of weight and second")
     return 1 if control is False else 0

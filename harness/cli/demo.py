@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness import gate, wiring
 from harness.cli.demo_size import Machine, described, longer, measure, sized
-from harness.cli.options import add_seed
+from harness.cli.options import add_runs_folder, add_seed
 from harness.cli.output import clean_print as print
 from harness.config import Config, read_config, with_environment
 from harness.config.schema import EDITOR_FILE, EDITOR_LINE, schema_text
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="length of the steady phase and of the fault (default: what suits this machine)",
     )
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder for recorded runs")
+    add_runs_folder(parser)
     parser.add_argument(
         "--copy",
         type=Path,

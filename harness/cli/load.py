@@ -36,7 +36,7 @@ HELP = (
 )
 _LOG_LINES = 20
 EXAMPLES = """\
-  harness load browse --url http://127.0.0.1:8080 --rate 50 --duration 30s --out samples.parquet
+  harness load browse --url http://127.0.0.1:8080 --rate 50 --duration 30s --save samples.parquet
   harness load ramp --url http://127.0.0.1:8080 --json
   harness load my/locustfile.py --url http://127.0.0.1:8080 --rate 200 --processes 2
   harness load shop --url http://127.0.0.1:8080 --users 20 --duration 1m     closed model, with think times
@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profiles", type=Path, default=Path("loadprofiles"), metavar="FOLDER", help="folder of load profiles"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="Parquet file to write, with a row for every request")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="Parquet file to write, with a row for every request")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     _add_cluster_arguments(parser)
 
@@ -120,8 +120,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"expected a warm-up shorter than the load of {plan.duration_s:g} s, found {warm_up_s:g} s: nothing is left"
         )
-    if args.out is not None:
-        _check_out(args.out)
+    if args.save is not None:
+        _check_save(args.save)
     if args.namespace is None and (args.render or args.remove_leftovers or args.image):
         raise UsageError("--render, --remove-leftovers and --image are for load from inside a cluster: add --namespace")
     check_plan(plan)
@@ -141,20 +141,20 @@ def run(args: argparse.Namespace) -> int:
         _print(plan, report, summary, proofs)
     if not held and ended.log:
         print(f"last lines of the load generator's log:\n{ended.log}", file=sys.stderr)
-    if args.out is not None:  # last, so that a full disk does not cost the summary
-        write_samples(args.out, samples)
-        print(f"samples in {args.out}", file=sys.stderr)
+    if args.save is not None:  # last, so that a full disk does not cost the summary
+        write_samples(args.save, samples)
+        print(f"samples in {args.save}", file=sys.stderr)
     if ended.interrupted:
         raise KeyboardInterrupt
     return 0 if held else Verdict.INCONCLUSIVE.exit_code
 
 
-def _check_out(out: Path) -> None:
+def _check_save(out: Path) -> None:
     folder = out.absolute().parent
     if not folder.is_dir() or out.is_dir():
-        raise UsageError(f"--out: expected a file in an existing folder, found {out}")
+        raise UsageError(f"--save: expected a file in an existing folder, found {out}")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"--out: expected a folder that can be written, found {folder}")
+        raise UsageError(f"--save: expected a folder that can be written, found {folder}")
 
 
 def _plan(args: argparse.Namespace, profile: Path) -> LoadPlan:

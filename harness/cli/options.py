@@ -35,10 +35,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_runs_folder(parser: argparse.ArgumentParser) -> None:
-    """Add ``--out``: where ``latest`` looks for recorded runs."""
-    parser.add_argument(
-        "--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder of recorded runs, for latest"
-    )
+    """Add ``--out``: where runs are recorded, and where ``latest`` looks for them."""
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder of recorded runs")
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

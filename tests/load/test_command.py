@@ -31,7 +31,7 @@ def harness(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
 def test_a_profile_runs_without_a_scenario_and_every_request_is_recorded(tmp_path, target):
     """Progress goes to standard error, the summary to standard output and the samples to the file; exit code 0."""
     out = tmp_path / "samples.parquet"
-    ran = harness("browse", "--url", target.url, "--rate", "50", "--duration", "2s", "--out", str(out))
+    ran = harness("browse", "--url", target.url, "--rate", "50", "--duration", "2s", "--save", str(out))
     failed = re.findall(r"FAILED +([^:]+):", ran.stdout)
     assert ran.returncode == (11 if failed else 0), ran.stdout
     assert set(failed) <= {ON_TIME}
@@ -71,7 +71,7 @@ def test_a_load_that_was_not_sent_as_planned_is_inconclusive(target, profile):
 def test_ctrl_c_keeps_the_recorded_samples(tmp_path, target, profile):
     """The run stops, the samples so far are written, and the exit code is 130."""
     out, path = tmp_path / "samples.parquet", profile(READ)
-    words = ["--url", target.url, "--rate", "50", "--duration", "60s", "--out", str(out)]
+    words = ["--url", target.url, "--rate", "50", "--duration", "60s", "--save", str(out)]
     command = [sys.executable, "-m", "harness", "load", str(path), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as ran:
         assert ran.stderr is not None
@@ -97,8 +97,8 @@ def test_ctrl_c_keeps_the_recorded_samples(tmp_path, target, profile):
         (["browse", "--header", "nonsense"], "NAME:VALUE"),
         (["browse", "--processes", "0"], "at least one process"),
         (["browse", "--users", "0"], "one user"),
-        (["browse", "--out", "/nowhere/samples.parquet"], "existing folder"),
-        (["browse", "--out", "/tmp"], "a file in an existing folder"),
+        (["browse", "--save", "/nowhere/samples.parquet"], "existing folder"),
+        (["browse", "--save", "/tmp"], "a file in an existing folder"),
         (["browse", "--render"], "--namespace"),
         (["browse", "--namespace", "shop", "--render"], "--image"),
         (["browse", "--url", "reviews:9080"], "starts with http://"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -91,6 +93,43 @@ def test_defaults_are_shown_as_they_are(capsys):
     assert "number of runs to make when no bundles are given (default: 5)" in help_of("calibrate", capsys)
     assert "files, folders or node ids of pytest (default: scenarios)" in help_of("run", capsys)
     assert "print the manifests and send nothing --remove-leftovers" in help_of("load", capsys)
+
+
+def test_an_option_means_the_same_everywhere():
+    """--out is the folder of recorded runs, --save the file that a command writes, --config the configuration."""
+    meanings = {"--out": ("FOLDER", "reports"), "--save": ("FILE", None), "--target": (None, None)}
+    for command in COMMANDS:
+        for option in options_of(command):
+            for name in meanings.keys() & set(option.option_strings):
+                metavar, default = meanings[name]
+                assert metavar == option.metavar, (command, name)
+                assert default is None or default == str(option.default), (command, name)
+
+
+MISTAKES = {
+    "an unknown command": ["plann"],
+    "an unknown option": ["plan", "--nosuch"],
+    "no configuration": ["plan"],
+    "no configuration to run": ["up"],
+    "a configuration that is missing": ["plan", "--config", "nosuch.yaml"],
+    "a configuration to check that is missing": ["config", "check", "--config", "nosuch.yaml"],
+    "a configuration to calibrate with that is missing": ["calibrate", "--config", "nosuch.yaml"],
+    "a bundle to judge that is missing": ["judge", "nosuch"],
+    "a bundle to show that is missing": ["show", "nosuch"],
+    "bundles to learn from that are missing": ["calibrate", "nosuch"],
+    "requests that are missing": ["judge", "--baseline", "nosuch.csv", "--canary", "nosuch.csv"],
+    "metric pairs that are missing": ["judge", "--kayenta", "nosuch.json", "--metrics", "nosuch.json"],
+    "a configuration to import that is missing": ["import", "kayenta", "nosuch.json"],
+    "a load profile that is missing": ["load", "nosuch", "--url", "http://127.0.0.1:1"],
+    "scenarios that are missing": ["run", "nosuch"],
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES.values(), ids=list(MISTAKES))
+def test_the_same_mistake_has_the_same_exit_code(words, tmp_path):
+    """What is named and does not exist is wrong usage in every command."""
+    done = subprocess.run([sys.executable, "-m", "harness", *words], cwd=tmp_path, capture_output=True, check=False)
+    assert 2 == done.returncode, done.stderr.decode()
 
 
 def test_a_summary_is_a_phrase():
