@@ -32,7 +32,7 @@ from harness.runner.settings import Notify
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A finished run: its record, its analysis, and the folder of its bundle."""
+    """Holds a finished run: its record, its analysis, and the folder of its bundle."""
 
     record: Record
     analysis: Analysis
@@ -45,18 +45,18 @@ class Outcome:
 
 
 def new_owner() -> str:
-    """Return a mark that no other run has; it can be part of a Kubernetes name."""
+    """Return a unique mark for a run. It is valid as part of a Kubernetes name."""
     return secrets.token_hex(4)
 
 
 def new_run_name() -> str:
-    """Return a name for a session of runs that no other session has: ``<UTC time>-<random>``."""
+    """Return a unique name for a session of runs: ``<UTC time>-<random>``."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @contextmanager
 def open_mesh(config: Config, *, target: str, folder: Path) -> Iterator[Mesh]:
-    """Open the mesh called ``target``, with its logs in ``folder``; on leaving, end everything that it started."""
+    """Open the mesh called ``target``, with its logs in ``folder``; on exit, stop everything that it started."""
     with ExitStack() as world:
         with bundle.recording(folder):
             mesh = world.enter_context(wiring.mesh(config, target=target, folder=folder))
@@ -66,10 +66,10 @@ def open_mesh(config: Config, *, target: str, folder: Path) -> Iterator[Mesh]:
 def judge_scenario(
     scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, again: str, notify: Notify
 ) -> Outcome:
-    """Run the scenario, record it, decide and report; ``folder`` becomes the bundle.
+    """Run the scenario, record it, decide and write the report; ``folder`` becomes the bundle.
 
     again: the command that repeats the run. notify: called with events and progress. Raises HarnessError when there is
-    no verdict; every verdict, a fail included, is returned.
+    no verdict. A fail is a verdict too, so it is returned.
     """
     check_scenario(scenario, config, target=mesh.target)
     owner = new_owner()
@@ -87,7 +87,7 @@ def judge_scenario(
 def judge_death(
     scenario: Scenario, config: Config, death: WorkloadDeath, *, target: str, folder: Path, again: str
 ) -> Outcome:
-    """Record, decide and report a run whose arm died before any load was sent. Raises ``death`` if it was no arm."""
+    """Record and judge a run whose arm died before any load was sent. Raises ``death`` if no arm died."""
     owner = new_owner()
     facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
     settings = wiring.settings(config, scenario, target=target, manifest=facts)
@@ -119,7 +119,7 @@ def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:
 
 
 def report_on(folder: Path, judge_name: str) -> Outcome:
-    """Decide about a bundle from what it recorded, and write its analysis and its report again."""
+    """Judge a bundle from its record, and write its analysis and its report again."""
     record = bundle.read_bundle(folder)
     analysis = decide(record, wiring.judge(judge_name))
     bundle.write_analysis(analysis, folder)

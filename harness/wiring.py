@@ -152,9 +152,10 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
 
 
 def arrangement(config: Config, *, target: str, owner: str, gateway: str, by_hand: bool = False) -> Arrangement:
-    """Who a run of the configuration would be, and whose requests it may touch.
+    """Return what a run of this configuration is called, and which requests it may affect.
 
-    gateway: that load comes through, as the mesh or the cluster's settings name it. by_hand: one fault that a person injects.
+    gateway: the gateway that load comes through, as the mesh or the cluster's settings name it. by_hand: whether a
+    person injects a single fault.
     """
     from harness.runner.steps import Arrangement
 

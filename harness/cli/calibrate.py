@@ -1,4 +1,4 @@
-"""``harness calibrate``: learn how much equal builds differ in this environment, for later judgements."""
+"""``harness calibrate``: measure how much equal builds differ in this environment, for later judgements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harness.runner.deciding import decide
 from harness.runner.manifest import runnable
 
 HELP = (
-    "Learn the noise of this environment from runs of the same build in both arms, and write it to a file. "
+    "Measure the noise of this environment from runs of the same build in both arms, and write it to a file. "
     "Name the file in harness.yaml as judge: {calibration: FILE}, or pass it to harness judge --calibration."
 )
 EXAMPLES = """\
@@ -36,8 +36,8 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("bundles", nargs="*", type=Path, help="recorded runs of equal builds (default: make new ones)")
-    parser.add_argument("--runs", type=int, default=5, help="number of runs to make when no bundles are given")
+    parser.add_argument("bundles", nargs="*", type=Path, help="recorded runs of equal builds (default: run new ones)")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs if no bundles are given")
     add_config(parser)
     parser.add_argument(
         "--control", type=Path, metavar="BUNDLE", help="a recorded run whose canary was made worse on purpose"
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Learn and store the noise. Return 0, or 1 when the judge does not fail the control run."""
+    """Measure and store the noise. Return 0, or 1 when the judge does not fail the control run."""
     records = [bundle.read_bundle(path) for path in args.bundles] or _made(read_config(args.config), args.runs)
     control = None if args.control is None else _failed(bundle.read_bundle(args.control))
     calibration = _learned(records, control)
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if control is False else 0
 
 
-def _learned(records: list[Record], control: bool | None) -> Calibration:  # noqa: FBT001 - a fact and not a switch
+def _learned(records: list[Record], control: bool | None) -> Calibration:  # noqa: FBT001 - a result, not a switch
     first = records[0].plan
     runs = [EqualRun(samples=each.samples, phases=each.phases, failed=_failed(each)) for each in records]
     environment = f"{first.service} on {first.target} ({platform.node()})"
@@ -71,7 +71,7 @@ def _failed(record: Record) -> bool:
 
 
 def _made(config: Config, count: int) -> list[Record]:
-    """Make runs with the baseline's build in both arms, on the local mesh and without faults."""
+    """Run the baseline's build in both arms, on the local mesh and without faults."""
     if count < 1:
         raise UsageError(f"--runs: expected at least 1, found {count}")
     equal = equal_builds(config)
@@ -90,7 +90,7 @@ def _made(config: Config, count: int) -> list[Record]:
 
 
 def equal_builds(config: Config) -> Config:
-    """Return the settings with the baseline's build in the place of the canary."""
+    """Return the configuration with the baseline's build as the canary."""
     service = config.services[config.service]
     baseline, canary = service.versions[config.baseline], service.versions[config.canary]
     same = dataclasses.replace(canary, command=baseline.command, env=baseline.env, address=baseline.address)
@@ -99,4 +99,4 @@ def equal_builds(config: Config) -> Config:
 
 
 def _quiet(_: object) -> None:
-    """Show no progress: a line with its verdict is printed after each run."""
+    """Show no progress, because the command prints a line with the verdict after each run."""

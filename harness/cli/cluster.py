@@ -1,4 +1,4 @@
-"""Options that every command for a cluster has: the cluster and the namespace."""
+"""Define the options that all cluster commands share: the cluster and the namespace."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
         "--kubeconfig",
         type=Path,
         metavar="FILE",
-        help="as for kubectl (default: the configuration's, else $KUBECONFIG)",
+        help="kubeconfig file, as for kubectl (default: the configuration's, else $KUBECONFIG)",
     )
     parser.add_argument("--context", help="kube context (default: the configuration's, else the current one)")
     parser.add_argument("-n", "--namespace", help="namespace (default: the configuration's)")
 
 
 def config_of(args: argparse.Namespace) -> Config:
-    """Read the configuration, with the cluster and namespace of the options. Raises UsageError if there is no file."""
+    """Read the configuration, with the cluster and namespace of the options. Raises UsageError without a file."""
     file = args.config or DEFAULT_CONFIG
     if not file.is_file():
         raise UsageError(f"expected the configuration {file}, found no such file; name one with --config")
@@ -39,7 +39,7 @@ def config_of(args: argparse.Namespace) -> Config:
 
 
 def settings_of(args: argparse.Namespace) -> tuple[ClusterSettings, str]:
-    """Return the cluster and the namespace. No configuration is needed, so that any machine can undo changes."""
+    """Return the cluster and the namespace. It works without a configuration, so any machine can revert changes."""
     if args.config is not None or DEFAULT_CONFIG.is_file():
         config = config_of(args)
         return config.cluster, config.namespace

@@ -1,4 +1,4 @@
-"""``harness config``: print the keys of harness.yaml for people and for editors, or check the file."""
+"""``harness config``: document the keys of harness.yaml for people and for editors, or check the file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.config import read_config
 from harness.config.schema import reference, schema_text
 
 HELP = (
-    "Print every key of harness.yaml on an example, print a JSON Schema with which an editor checks the file while it "
-    "is written, or check a file."
+    "Print an example of harness.yaml with every key, print a JSON Schema that lets an editor check the file while you "
+    "write it, or check a file."
 )
 EXAMPLES = """\
   harness config reference                     every key with its meaning and its default
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the reference or the schema, or check the file. Return 0. Raises ConfigError for a mistake in the file."""
+    """Print the reference or the schema, or check the file. Return 0. Raises ConfigError if the file has a mistake."""
     if args.what == "check":
         config = read_config(args.config)
         print(f"{args.config}: no mistakes; {config.service}, baseline {config.baseline}, canary {config.canary}")

@@ -33,8 +33,8 @@ from harness.runner.manifest import runnable
 
 HELP = (
     "Start the demo application with a good or a bad canary, send load to canary and baseline, make their dependency "
-    "ratings slow or broken, compare them, and write a report. This takes less than a minute; on a busy machine, which a "
-    "short measurement recognises, up to three times as long."
+    "ratings slow or broken, compare them, and write a report. This takes less than a minute. On a slow or busy "
+    "machine, which a short measurement detects, it takes up to three times as long."
 )
 EXAMPLES = """\
   harness demo                       a good canary: pass
@@ -135,7 +135,7 @@ def _longer(again: str, config: Config) -> str:
 
 
 def _sized(args: argparse.Namespace, config: Config, fault: Fault, machine: Machine) -> Config:
-    """Return the configuration with the rate and length of the options or, without them, those that suit the machine."""
+    """Return the configuration with the rate and length from the options or, without them, what suits the machine."""
     if args.rate is None and args.length is None:
         return sized(config, [fault], machine)
     if args.rate is not None:

@@ -30,8 +30,8 @@ _LENGTHS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 _OVERDISPERSION = 1.1
 """How much noisier than independent requests the demo's arms are."""
 _CERTAINTY = 1.4
-"""The judge's prediction is for 95 of 100 runs and for one objective. This many times its size, a difference is shown in
-99 of 100 runs for all twelve findings: (2.0 + 3.1) / (2.0 + 1.64) standard errors."""
+"""The judge predicts the difference that it detects in 95 of 100 runs for one objective. A difference this many times
+larger is detected in 99 of 100 runs for all twelve findings: (2.0 + 3.1) / (2.0 + 1.64) standard errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

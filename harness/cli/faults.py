@@ -13,8 +13,8 @@ from harness.mesh.cluster.recovery.journal import journalled
 from harness.mesh.cluster.recovery.reaping import reason_to_undo
 
 HELP = (
-    "List what is injected in a cluster now: by which run, into which resource, until when, and whether the run is "
-    "alive."
+    "List the faults that are injected in a cluster now, with the run and the resource of each, when it expires, and "
+    "whether the run is still alive."
 )
 EXAMPLES = """\
   harness faults
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the journalled changes. Return 0, whatever is found."""
+    """Print the changes in the journal. Return 0, even if there are some."""
     settings, namespace = settings_of(args)
     with closing(connected(settings, None)) as kube:
         changes = journalled(kube, namespace)

@@ -16,13 +16,15 @@ from harness.mesh.command_checks import require_commands
 from harness.mesh.services import needed_workloads
 
 HELP = (
-    "Write harness.yaml, a first scenario, a load profile and a CI file for your service. Answers come from the options, "
-    "from the Deployments of a cluster or, on a terminal, from questions. No file is overwritten without --force."
+    "Write harness.yaml, a first scenario, a load profile and a CI file for your service. Answers come from the "
+    "options, from the Deployments of a cluster or, on a terminal, from questions. No file is overwritten without "
+    "--force."
 )
 EXAMPLES = """\
   harness init                      ask for everything
   harness init shop --service shop --baseline "python app.py --port {port}" --canary "python new/app.py --port {port}"
-  harness init --service reviews --baseline "./reviews {port}" --dependency "ratings=./ratings {port}" --calls RATINGS_URL=ratings
+  harness init --service reviews --baseline "./reviews {port}" --dependency "ratings=./ratings {port}" \\
+               --calls RATINGS_URL=ratings
   harness init --from-cluster --service reviews --namespace shop --context staging
 """
 _SETTINGS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")

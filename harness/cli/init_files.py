@@ -51,7 +51,8 @@ def files_of(project: Project, *, ci: str, with_pytest: bool) -> dict[str, str]:
     }
     if with_pytest:
         files[PYTEST] = (
-            "[pytest]\ntestpaths = scenarios\n# Locust's own plugin adds an option --host and fixtures that nothing here uses.\naddopts = -p no:locust\n"
+            "[pytest]\ntestpaths = scenarios\n"
+            "# Locust's own plugin adds an option --host and fixtures that nothing here uses.\naddopts = -p no:locust\n"
         )
     return files | ({GITHUB: _GITHUB} if ci == "github" else {GITLAB: _GITLAB} if ci == "gitlab" else {})
 
@@ -124,8 +125,8 @@ load: {{profile: {profile}, rate: 100, arrivals: poisson, folders: [loadprofiles
 # At 100 requests per second, 30 s give each arm 1500 requests. harness plan says what that can show.
 phases: {{warm-up: 3s, steady: 30s, fault: 30s, recovery: 15s}}
 
-# What is compared. A tolerance with a sign is relative to the baseline, one without is an absolute limit. These are wide
-# enough for a first run; make them narrower, then ask harness plan if the run can still show them.
+# What is compared. A tolerance with a sign is relative to the baseline; one without a sign is an absolute limit. These
+# are wide enough for a first run. Make them narrower, then use harness plan to check that a run can still show them.
 objectives:
   - error_rate < +1pp
   - latency_p50 < +20% or +10ms
@@ -162,7 +163,7 @@ def test_canary_is_no_worse_in_steady_state(canary):
     if not project.dependencies:
         return f'"""Is the new build of {project.service} as good as the running one?"""\n' + steady
     hosts: Sequence[str] = list(project.dependencies)
-    return f'''"""Is the new build of {project.service} as good as the running one, also when a service that it calls is not?"""
+    return f'''"""Is the new build of {project.service} as good as the running one when a service it calls fails?"""
 
 import pytest
 

@@ -190,9 +190,11 @@ def _check_labels(plan: Plan, operations: Sequence[str]) -> None:
         if endpoint is not None and endpoint not in named:
             known = ", ".join(named) or "none: the requests carry no endpoint"
             raise UsageError(
-                f"{objective.text}: expected an endpoint of the requests, found {endpoint!r}{did_you_mean(endpoint, named)}; known: {known}"
+                f"{objective.text}: expected an endpoint of the requests, "
+                f"found {endpoint!r}{did_you_mean(endpoint, named)}; known: {known}"
             )
         if phase is not None and phase not in {*phases, *kinds}:
             raise UsageError(
-                f"{objective.text}: expected a phase of the run, found {phase!r}{did_you_mean(phase, phases)}; known: {', '.join(phases) or 'none'}"
+                f"{objective.text}: expected a phase of the run, "
+                f"found {phase!r}{did_you_mean(phase, phases)}; known: {', '.join(phases) or 'none'}"
             )

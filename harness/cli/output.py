@@ -1,7 +1,7 @@
 """Print text that may come from outside: a cluster, a log, a bundle.
 
-Command modules import the function as ``print``, so that no line of theirs reaches the terminal without it. Reports that
-have colours write to the stream directly; they clean each of their parts.
+Command modules import ``clean_print`` as ``print``, so everything they print is cleaned. Coloured reports write to the
+stream directly and clean each part themselves.
 """
 
 from __future__ import annotations

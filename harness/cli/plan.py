@@ -32,8 +32,8 @@ from harness.routing.port import RoutingApi
 from harness.runner.steps import StepMaker
 
 HELP = (
-    "Say what a run would send and could see and, on a cluster, what it would change: differences, whom it hits, "
-    "rights, warnings. Sends reads and dry runs only; for --target local, nothing at all."
+    "Show what a run would send and what it could detect. On a cluster, also show what it would change: diffs, "
+    "affected callers, permissions and warnings. Sends only reads and dry runs; with --target local, it sends nothing."
 )
 EXAMPLES = """\
   harness plan
@@ -42,7 +42,7 @@ EXAMPLES = """\
   harness plan --effect "latency_p99 < +10%" --effect "error_rate < +0.2pp"
 """
 OWNER = "plan"
-"""The mark that stands for the run's own in what is printed."""
+"""A placeholder for the run's mark in the output."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="OBJECTIVE",
-        help='requests and seconds that it takes to see an effect, such as "latency_p99 < +10%%"',
+        help='show how many requests and seconds it takes to detect an effect, such as "latency_p99 < +10%%"',
     )
     add_target(parser)
     add_cluster_arguments(parser)
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     config = wiring.for_target(config, target)
     gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=target)
     print(wiring.described(config, target))
-    if target != "cluster":  # only a cluster is asked for what it would do
+    if target != "cluster":  # only a cluster supports dry runs
         _print_rows(_rows(config, faults, target=target))
         print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
         return 0
@@ -94,13 +94,13 @@ def run(args: argparse.Namespace) -> int:
     _print(plan, config, faults)
     print("\n".join(power_lines(planned(config, faults, target="cluster"), args.effect)))
     if plan.trouble:
-        raise MeshError(f"{len(plan.trouble)} things are in the way of a run; they stand above")
+        raise MeshError(f"{len(plan.trouble)} problems prevent a run; they are listed above")
     return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _World:
-    """A namespace as faults see it."""
+    """Shows a namespace to faults."""
 
     routing: RoutingApi
     kube: Kubernetes
@@ -115,25 +115,27 @@ class _World:
 
 
 def _found(config: Config, kube: Kubernetes, world: _World) -> list[str]:
-    """Return lines that say what governs the service, and what runs it."""
+    """Return lines that name the resources that route the service, and the Deployments that run it."""
     service, namespace = config.service, config.namespace
     found = world.routing.governing(
         world.resources(), host=service, namespace=namespace, gateway=config.cluster.gateway
     )
     route, rule = found.route, found.policy
     lines = [
-        f"routes of {service}".ljust(22) + ("none, one would be made" if route is None else _label(route, namespace)),
-        f"subsets of {service}".ljust(22) + ("none, one would be made" if rule is None else _label(rule, namespace)),
+        f"routes of {service}".ljust(22)
+        + ("none; the run would create one" if route is None else _label(route, namespace)),
+        f"subsets of {service}".ljust(22)
+        + ("none; the run would create one" if rule is None else _label(rule, namespace)),
     ]
     deployments = kube.list("Deployment", namespace)
     for arm, version in (("baseline", config.baseline), ("canary", config.canary)):
         labels = config.workload(service, version).labels
         names = [item["metadata"]["name"] for item in deployments if runs(item, labels)]
-        made = "a copy, which would be made" if config.cluster.copied else "no Deployment has its labels"
+        made = "a copy that the run would create" if config.cluster.copied else "no Deployment has its labels"
         lines.append(arm.ljust(22) + (", ".join(names) or made))
     whole = [kube.get(*key(item, namespace)) for item in (route, rule) if item is not None]
     owners = {owner.name for item in whole if item is not None for owner in owners_of(item)}
-    return [*lines, f"{'owners'.ljust(22)}{', '.join(sorted(owners)) or 'nobody but people'}", ""]
+    return [*lines, f"{'owners'.ljust(22)}{', '.join(sorted(owners)) or 'no controller'}", ""]
 
 
 def _copies(config: Config, kube: Kubernetes) -> list[tuple[Edit, ...]]:
@@ -155,7 +157,7 @@ def _print(plan: Plan, config: Config, faults: Sequence[Fault]) -> None:
         print(f"{diff}\n")
     rows = _rows(config, faults, target="cluster")
     rights = ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights)
-    _print_rows({"proxies that change": ", ".join(plan.pods) or "none", **rows, "rights": rights})
+    _print_rows({"affected proxies": ", ".join(plan.pods) or "none", **rows, "rights": rights})
     for text in plan.hit:
         print(f"{'faults hit'.ljust(22)}{text}")
     for text in plan.trouble:

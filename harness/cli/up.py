@@ -22,7 +22,7 @@ from harness.routing.istio.reading import read_resources
 HELP = (
     "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and run until Ctrl-C. "
     "--apply adds Istio YAML. A resource of the same kind and name replaces the configured one. A file is applied "
-    "again when it changes; if it has a mistake, the last good state stays live."
+    "again when it changes; if it has a mistake, the last valid state stays live."
 )
 EXAMPLES = """\
   harness up
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             _follow(mesh, applied)
         except KeyboardInterrupt:
-            print("ending services and proxies", file=sys.stderr)
+            print("stopping services and proxies", file=sys.stderr)
     if args.logs is None:
         shutil.rmtree(folder)
     return 0
@@ -80,7 +80,7 @@ def _follow(mesh: LocalMesh, applied: AppliedFiles) -> None:
                 print("applied again", flush=True)
                 _warn(mesh)
         except (UsageError, EnvoyError) as error:
-            print(f"not applied, the last good state stays live: {error}", file=sys.stderr, flush=True)
+            print(f"not applied; the last valid state stays live: {error}", file=sys.stderr, flush=True)
 
 
 def _warn(mesh: LocalMesh) -> None:
@@ -95,13 +95,13 @@ def _left_out(config: Config) -> list[Workload]:
 
 def _say(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
     width = max(map(len, config.services))
-    print("services, as the load generator reaches them through its proxy:")
+    print("URLs of the services, through the load generator's proxy:")
     for name in config.services:
         print(f"  {name:<{width}}  {mesh.url('loadgenerator', name)}")
-    print(f"every service by its Host header:  {mesh.outbound('loadgenerator')}")
+    print(f"all services, by Host header:      {mesh.outbound('loadgenerator')}")
     print(f"metrics for Prometheus:            {mesh.metrics_url}")
     for workload in _left_out(config):
         print(f"not started:                       {workload.name} (it has neither a command nor an address)")
     for file in files:
-        print(f"applied:                           {file} (a change is applied again)")
-    print("Ctrl-C ends everything", flush=True)
+        print(f"applied:                           {file} (applied again when the file changes)")
+    print("press Ctrl-C to stop everything", flush=True)

@@ -1,8 +1,8 @@
-"""How much evidence one look at one objective in one phase needs, so that all looks together keep the run's alpha.
+"""Compute the evidence that one look at one objective in one phase needs, so that all looks keep the run's alpha.
 
 The run's ``alpha`` is divided between objectives, phases and stretches of a phase. Each part is split again: some of
-it pays for bounds that hold at every look (a normal mixture), the rest for one look when the phase is complete. The
-parts add up to at most ``alpha``, however the objectives depend on each other.
+it is spent on bounds that hold at every look (a normal mixture), the rest on one look when the phase is complete. The
+parts add up to at most ``alpha``, so they may depend on each other in any way.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHORTEST_S = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One phase at one look.
+    """Describes one phase at one look.
 
     planned_s: its planned length. complete: whether (nearly) all of it was observed. beside_long: whether the run also
     has a judged phase that is long enough to show every objective. over: whether no more of it will be observed.
@@ -46,12 +46,12 @@ class Look:
 
     @property
     def short(self) -> bool:
-        """Whether the phase is too short to show every objective, and another one is not; it needs less confidence."""
+        """True if the phase is too short to show every objective but another is not; it needs less confidence."""
         return self.beside_long and self.planned_s < SHORT_PHASE_S
 
     @property
     def shown_tail(self) -> float:
-        """The probability that the chance of being beyond tolerance must fall below."""
+        """The limit that the chance of being beyond tolerance must fall below for a pass."""
         tail = SHOWN_IN_SHORT_PHASE if self.short else SHOWN
         return tail if self.complete else self.anytime(tail, self.seen_s)
 
@@ -61,17 +61,17 @@ class Look:
         return SHOWN if self.complete else self.anytime(SHOWN, self.seen_s)
 
     def anytime(self, alpha: float, seen_s: float) -> float:
-        """The tail for any look after ``seen_s`` seconds of a stretch."""
+        """Return the tail for a look after ``seen_s`` seconds of a stretch, valid at every look."""
         return anytime_tail(alpha, seen_s, self.planned_s * TUNED_AT)
 
     def proof_tail(self, alpha: float, seen_s: float) -> float:
-        """The probability that the chance of no harm must fall below to prove harm. alpha: for the whole stretch."""
+        """Return the limit that the chance of no harm must fall below to prove harm. alpha: for the whole stretch."""
         every = self.anytime(alpha * (1 - FINAL_PART), seen_s)
         return max(every, alpha * FINAL_PART) if self.complete else every
 
 
 def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> tuple[Look, ...]:
-    """The judged phases that have begun, in order of time."""
+    """Return the judged phases that have begun, in order of time."""
     planned = {phase.name: phase.duration_s for phase in plan.phases}
     begun = sorted(phases, key=lambda phase: (phase.start_s, phase.name))
     last = begun[-1].name if begun else ""
@@ -92,7 +92,7 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
 
 
 def watched_phases(plan: Plan) -> frozenset[str]:
-    """The planned phases that are too short to show every objective, next to a judged one that is not."""
+    """Return the phases that are too short to show every objective, if another judged phase is long enough."""
     lengths = {phase.name: phase.duration_s for phase in plan.phases if phase.kind.judged}
     if max(lengths.values(), default=0.0) < SHORT_PHASE_S:
         return frozenset()
@@ -100,14 +100,14 @@ def watched_phases(plan: Plan) -> frozenset[str]:
 
 
 def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:
-    """Whether an objective is judged in a phase of this kind and name."""
+    """Return whether an objective is judged in a phase of this kind and name."""
     if not kind.judged or objective.labels.get("phase", name) not in {name, kind.value}:
         return False
     return indicator_of(objective).spec.phase in {None, kind}
 
 
 def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, str], float]:
-    """Each objective's (by number) and phase's part of the plan's alpha; muted objectives have none."""
+    """Return the part of the plan's alpha by objective number and phase name; muted objectives get none."""
     weights = {
         (number, phase.name): indicator_of(objective).alpha_weight * math.sqrt(max(phase.duration_s, 1.0))
         for number, objective in enumerate(objectives)
@@ -119,10 +119,10 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
 
 
 def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:
-    """The stretches in which evidence is added up: the index of the first block, and the part of alpha.
+    """Return the stretches in which evidence is accumulated: the index of the first block, and the part of alpha.
 
     The first stretch is the whole phase. In a long phase another one starts every minute (less often in a phase of more
-    than a quarter of an hour), because the time before late harm would hide it.
+    than 15 minutes), because the time before the harm began would dilute it.
     """
     every_s = max(RESTART_EVERY_S, planned_s / (MOST_RESTARTS + 1))
     restarts = max(int(planned_s / every_s - 0.25), 0)

@@ -25,7 +25,7 @@ _NO_MORE_FAILURES = "a canary that fails no more of its requests than the baseli
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Proof:
-    """A stretch of a phase that proves something with probability ``tail``."""
+    """Holds a stretch of a phase, and the ``tail`` probability that a proof in it needs."""
 
     window: Window
     measured: Measurement
@@ -33,7 +33,7 @@ class _Proof:
 
 
 def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...]) -> Finding:
-    """Return the objective's finding in one phase. ``known``: names of the endpoints of all requests, for messages."""
+    """Return the objective's finding in one phase. known: all endpoint names, for messages."""
     measured = measure(objective, view.scene)
     if measured is None:
         return _without_evidence(objective, view, known)
@@ -129,7 +129,7 @@ def _hidden_failures(objective: Objective, view: PhaseView) -> tuple[FailureRate
 
 
 def _shown(objective: Objective, view: PhaseView, verdict: Verdict, proof: _Proof) -> Shown:
-    """Return the numbers that decided: of the stretch that proved something, with the confidence that was needed."""
+    """Return the numbers behind the verdict: those of the stretch with the proof, at the confidence it needed."""
     measured, look = proof.measured, view.look
     if verdict is Verdict.PASS and look.short:
         return _shown_in_short_phase(objective, view, measured)
@@ -152,7 +152,7 @@ def _percent(confidence: float) -> str:
 
 
 def _shown_in_short_phase(objective: Objective, view: PhaseView, measured: Measurement) -> Shown:
-    """Return what a phase that is only watched was shown to be within tolerance with."""
+    """Return the numbers that showed a short, only watched phase to be within tolerance."""
     pooled = _pooled(objective, view, measured)
     if pooled is not None and pooled.chances.within < measured.chances.within * SHOWN / SHOWN_IN_SHORT_PHASE:
         return Shown(measured=pooled, limits=pooled.interval(SHOWN), note="together with the steady phase")
@@ -166,7 +166,7 @@ def _shown_in_short_phase(objective: Objective, view: PhaseView, measured: Measu
 
 
 def _outside(objective: Objective, measured: Measurement, limits: tuple[float, float]) -> bool:
-    """Whether an interval excludes every difference that is tolerated."""
+    """Return whether an interval excludes every difference that is tolerated."""
     if measured.margin is None or not objective.tolerates:
         return False
     low, high = limits
@@ -176,10 +176,10 @@ def _outside(objective: Objective, measured: Measurement, limits: tuple[float, f
 
 
 def _settled(objective: Objective, view: PhaseView) -> bool:
-    """Whether the phase would end within tolerance even if the rest of it went badly.
+    """Return whether the phase would end within tolerance even if the rest of it went badly.
 
-    Harm may begin late. So a phase passes before its end only if it stays within tolerance with a rest that is
-    ``REST_FACTOR`` times worse than tolerated: what was observed must be within a smaller tolerance.
+    Harm may begin late. Therefore, a phase passes before its end only if it would stay within tolerance even if the
+    rest were ``REST_FACTOR`` times worse than tolerated. So the observed part must be within a smaller tolerance.
     """
     seen = min(view.look.seen_s / view.look.planned_s, 1.0)
     if view.look.complete or not objective.tolerates:
@@ -197,10 +197,10 @@ def _settled(objective: Objective, view: PhaseView) -> bool:
 
 
 def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) -> float:
-    """The chance of being beyond tolerance, on a scale where ``SHOWN`` is enough for a pass.
+    """Return the chance of being beyond tolerance, on a scale where ``SHOWN`` is enough for a pass.
 
-    A phase that is not complete needs a bound that holds at every look. A short phase needs less confidence, or is
-    judged together with the steady phase as long as nothing points to harm.
+    A phase that is not complete needs a bound that holds at every look. A short phase needs less confidence; it
+    is also judged together with the steady phase unless something points to harm.
     """
     own = measured.chances.within
     if not view.look.complete:

@@ -58,7 +58,8 @@ def scored(findings: Sequence[Finding], verdict: Verdict, settings: JudgeSetting
 def _culprits(findings: Sequence[Finding], verdict: Verdict, *, critical: bool) -> list[int]:
     """Numbers of the findings that made the verdict: the critical ones only, if one of those failed the run.
 
-    A failed finding of an objective without weight (``judge.implied``) is charged only if no other one made the verdict.
+    A failed finding of an objective without weight (``judge.implied``) is charged only if no other finding made the
+    verdict.
     """
     live = [index for index, finding in enumerate(findings) if finding.weight > 0]
     made = [index for index in live if findings[index].verdict is verdict] or [

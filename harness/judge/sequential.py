@@ -1,4 +1,4 @@
-"""The default judge: it fails on proof, passes on proof, and otherwise says what is missing.
+"""Implement the default judge, which passes or fails a canary only on proof and otherwise says what is missing.
 
 Every objective is compared in every judged phase, block by block of time (``harness.stats.contrast``), with the
 long-run variance of the blocks. A canary fails if harm beyond its tolerance is proven at the run's ``alpha``, which
@@ -39,7 +39,7 @@ EARLY_PASS_AFTER = 0.5
 
 
 class FailOn(StrEnum):
-    """What fails a canary: proven harm beyond the tolerance, or any proven harm."""
+    """Selects what fails a canary: proven harm beyond the tolerance, or any proven harm."""
 
     BEYOND_TOLERANCE = "beyond-tolerance"
     ANY_HARM = "any-harm"
@@ -47,7 +47,7 @@ class FailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialJudge:
-    """See the module. Implements ``harness.judge.port.Judge``."""
+    """Implements ``harness.judge.port.Judge`` as the module describes."""
 
     fail_on: FailOn = FailOn.BEYOND_TOLERANCE
     name: str = "sequential"
@@ -94,7 +94,7 @@ class SequentialJudge:
 
 
 class _Windows:
-    """The windows of one look; each one is made once."""
+    """Builds the windows of one look, each of them once."""
 
     def __init__(self, table: Table, *, until_s: float) -> None:
         self._table, self._until_s = table, until_s
@@ -103,7 +103,7 @@ class _Windows:
         self._parts: dict[tuple[str, str | None], tuple[tuple[Window, float], ...]] = {}
 
     def of(self, look: Look, objective: Objective) -> Window:
-        """Return the requests of a phase that an objective is about, without blocks that are not over."""
+        """Return the requests of a phase that an objective covers, without unfinished blocks."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._made:
             span_s = look.phase.start_s, look.phase.end_s
@@ -111,7 +111,7 @@ class _Windows:
         return self._made[key]
 
     def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, float], ...]:
-        """Return the whole phase and its later stretches, with their parts of alpha."""
+        """Return the whole phase and the stretches that start later in it, each with its part of alpha."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._parts:
             whole = self.of(look, objective)
@@ -135,14 +135,14 @@ class _Windows:
         return None if found is None else self.of(found, objective)
 
     def with_steady(self, look: Look, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
-        """Return a short phase together with the steady one, or None for another phase."""
+        """Return a short phase joined with the steady phase, or None if the phase is not short."""
         steady = self.steady(objective, tuple(other for other in begun if not other.short))
         return joined(steady, self.of(look, objective)) if look.short and steady is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Views:
-    """Everything that one look measures the objectives on."""
+    """Holds everything that one look measures objectives on."""
 
     evidence: Evidence
     plan: Plan
@@ -180,7 +180,7 @@ def _findings(
 ) -> tuple[list[Finding], list[float]]:
     """Return a finding for each objective and judged phase, with the lengths of the phases in seconds.
 
-    The implied comparison of errors is among them where it fails.
+    The implied comparison of errors is included only if it fails.
     """
     plan, begun = views.plan, views.begun
     parts, implied = shares_of_alpha(plan, objectives)
@@ -220,7 +220,7 @@ def _implied_failure(views: _Views, look: Look, *, alpha: float | None, known: t
 
 
 def excess_of(plan: Plan, objective: Objective) -> float:
-    """Return the noise to assume for an objective. An objective about one endpoint gets that of its indicator."""
+    """Return the noise to assume for an objective. An objective about one endpoint gets the noise of its indicator."""
     return plan.judge.noise.get(objective.plain_name, 0.0)
 
 
@@ -239,7 +239,7 @@ def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:
 def _reason(
     verdict: Verdict, findings: tuple[Finding, ...], score: float, plan: Plan, *, final: bool, begun: tuple[Look, ...]
 ) -> str:
-    """Return one sentence for people: the worst finding that made the verdict, and how many others did."""
+    """Return the reason in one sentence: the worst finding behind the verdict, and the number of others behind it."""
     live = [finding for finding in findings if not finding.objective.muted]
     if not live:
         return "no objective could be judged: every one of them is muted"

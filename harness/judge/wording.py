@@ -90,6 +90,7 @@ def _amount(view: PhaseView, *, need: float, have: int, what: str) -> str:
     wanted = f"{have:,} of about {formatting.rounded_count(need)} {what}; "
     if look.over:
         return wanted + (
-            f"in the next run, let the {look.phase.name} phase last {format_duration(need / rate)}, at {rate:.3g} a second"
+            f"in the next run, let the {look.phase.name} phase last {format_duration(need / rate)}, "
+            f"at {rate:.3g} a second"
         )
     return wanted + f"{format_duration((need - have) / rate)} more at {rate:.3g} a second"

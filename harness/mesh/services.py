@@ -79,9 +79,8 @@ class ServiceSet:
         """Start every process and wait until all are healthy, callees before callers.
 
         outbound: returns the URL at which a workload reaches a service that it calls.
-        Raises WorkloadDeath with the last log lines for a service that dies, and ServiceError for one that does not become
-        healthy in time.
-        Raises PortError for a port that is taken.
+        Raises WorkloadDeath with the last log lines if a service dies, ServiceError if one does not become healthy in
+        time, and PortError if a port is taken.
         """
         self._outbound = outbound
         waiting = list(self.workloads)

@@ -105,7 +105,8 @@ class Config:
 
     service: the service under test. baseline, canary: versions of it. canary_share: the share of requests for the
     canary, in (0, 1); of copies, in (0, 1]. split_by: how requests are divided. entry: the service that load is sent
-    to. target: where scenarios run unless an option says otherwise. services: in the order of the file. calibration: the noise of equal builds, from ``harness calibrate``.
+    to. target: where scenarios run unless an option says otherwise. services: in the order of the file. calibration:
+    the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
     path, for errors that are found later.
     """

@@ -35,8 +35,8 @@ class LoadPlan:
 
     profile: path of the locustfile. url: where it is sent (Locust's host).
     headers: added to every request (the run's mark and W3C baggage).
-    arm_header: the response header that carries the arm's name. canary_choice: None, or the share of the requests, in (0, 1),
-    that choose the canary by a header of theirs; the others choose the baseline.
+    arm_header: the response header that carries the arm's name. canary_choice: None, or the share of the requests, in
+    (0, 1), that choose the canary with a request header; the others choose the baseline.
     drain_s: how long to wait for answers after the last arrival.
     trace_share: share of the requests, in [0, 1], that carry a sampled W3C ``traceparent``.
     users: None, or the number of users of a closed model: each sends, waits for the answer and for its

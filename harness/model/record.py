@@ -20,7 +20,8 @@ from harness.model.split import SplitBy
 class Event:
     """Something that happened ``at_s`` seconds after the first due request (negative before it).
 
-    kind: a short word that reports may draw by (``phase``, ``fault``, ``proof``, ``guard``, ``drift``, ``rollback``, ``service``, ``note``).
+    kind: a short word by which reports may choose how to draw the event (``phase``, ``fault``, ``proof``, ``guard``,
+    ``drift``, ``rollback``, ``service``, ``note``).
     """
 
     at_s: float
@@ -62,11 +63,11 @@ class FaultCount:
     """What the proxies counted while a fault was live, for one caller.
 
     caller: workload and version, e.g. ``reviews-v3``; arm is baseline, canary or empty.
-    requests to the fault's host, and how many of them carried the fault's response flag. test_share: the part
-    of the caller's work that is the run's own, in (0, 1], where a fault hits test traffic only; ``requests`` is then that
-    part of all that were counted, for proxies do not tell whose a call is. declared: what the fault does; None in
-    records of the first format. dose: the share of requests to hit; None for a condition. state, why: what the fault
-    said of its hits.
+    requests: the calls to the fault's host; hit: how many of them carried the fault's response flag. test_share: the
+    share of the caller's requests that belong to the run, in (0, 1], if a fault hits test traffic only; ``requests`` is
+    then that share of all counted calls, because proxies do not tell test traffic from other traffic. declared: what
+    the fault does; None in records of the first format. dose: the share of requests to hit; None for a condition.
+    state, why: what the fault reported about its hits.
     """
 
     phase: str

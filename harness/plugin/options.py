@@ -1,4 +1,4 @@
-"""The options of the plugin, and the session that reads them."""
+"""Define the pytest options of the plugin, and the session that reads them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CONFIG_NAME = "harness.yaml"
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add the options. The name of each starts with ``--harness-``."""
+    """Add the options. Every name starts with ``--harness-``."""
     group = parser.getgroup("harness", "canary analysis under faults")
     group.addoption(
         "--harness-target",
         choices=TARGETS,
         default=None,
-        help="where the service runs: on this machine or in a cluster (default: the configuration's target, else local)",
+        help="where to run the service: on this machine or in a cluster (default: the configuration's, else local)",
     )
     group.addoption(
         "--harness-config",
@@ -42,34 +42,34 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         type=Path,
         default=None,
-        help="folder for recorded runs (default: what the configuration says, reports/)",
+        help="folder for recorded runs (default: the configuration's, else reports/)",
     )
     group.addoption(
         "--harness-seed",
         metavar="N",
         type=int,
         default=None,
-        help="seed of arrival times and of the load profile's random choices, not of latencies and Envoy's draws "
-        "(default: a new one each time; printed, so that a run can be repeated)",
+        help="seed of arrival times and of the load profile's random choices, but not of latencies and Envoy's choices "
+        "(default: a new one each time, printed so that you can repeat the run)",
     )
     group.addoption(
         "--harness-unasked",
         choices=("fail", "warn"),
         default="fail",
-        help="what a verdict does whose test neither asks for it nor fails: it counts as if the test had called "
-        "require_pass() (fail, the default), or it is only shown (warn)",
+        help="how to treat a verdict if its test neither asks for it nor fails: as if the test had called "
+        "require_pass() (fail, the default), or only show it (warn)",
     )
     group.addoption(
         "--harness-require-verdicts",
         metavar="N",
         type=int,
         default=None,
-        help="refuse exit code 0 with fewer than N verdicts (default: 1 if any scenario was selected)",
+        help="do not exit with code 0 after fewer than N verdicts (default: 1 if any scenario was selected)",
     )
 
 
 class Session:
-    """What all tests of one pytest run share. Everything is read once, when it is first needed."""
+    """Holds what all tests of one pytest run share. Each value is read once, when it is first needed."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Read nothing yet, so that a pytest run without scenarios costs nothing."""
@@ -90,7 +90,7 @@ class Session:
 
     @property
     def target(self) -> str:
-        """``local`` or ``cluster``: what the option says or, without it, the configuration. Raises ConfigError."""
+        """The target that the option or else the configuration names: ``local`` or ``cluster``. Raises ConfigError."""
         from harness import wiring
 
         given: str | None = self._pytest.getoption("--harness-target")
@@ -98,7 +98,7 @@ class Session:
 
     @property
     def described(self) -> str:
-        """The line that says where scenarios run, and by which configuration and seed."""
+        """The line that says where scenarios run, and with which configuration and seed."""
         from harness import wiring
 
         return f"{wiring.described(self._read, self.target)}, {os.path.relpath(self._read.file)}, seed {self.seed}"
@@ -114,7 +114,7 @@ class Session:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration. Raises ConfigError naming file, line and key."""
+        """The configuration. Raises ConfigError that names the file, the line and the key."""
         from harness import wiring
 
         return wiring.for_target(self._read, self.target)
@@ -129,7 +129,7 @@ class Session:
     def _nearest(self) -> Path:
         """Return the harness.yaml that is nearest to the folder in which pytest was started.
 
-        It is looked for in that folder and above it, then in the folder of the first tests and above that.
+        Search that folder and its parents, then the folder of the first tests and its parents.
         """
         start = self._pytest.invocation_params.dir
         tests = (start / self._pytest.args[0].split("::")[0]).absolute() if self._pytest.args else start
@@ -137,8 +137,8 @@ class Session:
         found = next((folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file()), None)
         if found is None:
             raise ConfigError(
-                f"expected {CONFIG_NAME} in {start} or a folder above it, or in one above the tests, found none: "
-                "write one, or name it with --harness-config"
+                f"expected {CONFIG_NAME} in {start}, in a folder above it or in one above the tests, found none: "
+                "run harness init to write one, or name one with --harness-config"
             )
         return found
 
@@ -152,7 +152,7 @@ class Session:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of this pytest run; it has one bundle for each test."""
+        """The folder of this pytest run, with one bundle for each test."""
         given: Path | None = self._pytest.getoption("--harness-out")
         return (given or self.config.out).absolute() / self.run_name
 
@@ -165,10 +165,10 @@ class Session:
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
-"""Where pytest's configuration keeps the session."""
+"""The key of the session in pytest's configuration."""
 
 OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
-"""Where the item of a test keeps the runs that it finished."""
+"""The key of a test item's finished runs."""
 
 ATTACHED: pytest.StashKey[int] = pytest.StashKey()
-"""How many of these runs are attached to a report of the test."""
+"""The key of the number of these runs that are attached to a report of the test."""

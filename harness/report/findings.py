@@ -89,7 +89,8 @@ def worst_deviation(record: Record, analysis: Analysis) -> str:
     finding = max(worst, key=formatting.severity)
     style = cell_style_of(finding.objective, record.series)
     return minus(
-        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)}: {formatting.interval(finding, style)}"
+        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)}: "
+        f"{formatting.interval(finding, style)}"
     )
 
 

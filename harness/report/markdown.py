@@ -105,7 +105,8 @@ def _row(record: Record, analysis: Analysis, finding: Finding) -> str:
     muted = " (muted)" if finding.objective.muted else ""
     label = label_of(finding, record, analysis)
     cells = [
-        f"{'' if label == WATCHED else _SIGNS[finding.verdict] + ' '}{label}{muted}", escaped(formatting.indicator(finding.objective)),
+        f"{'' if label == WATCHED else _SIGNS[finding.verdict] + ' '}{label}{muted}",
+        escaped(formatting.indicator(finding.objective)),
         escaped(formatting.phase(finding)), escaped(formatting.estimate(finding.baseline, style)),
         escaped(formatting.estimate(finding.canary, style)), escaped(formatting.interval(finding, style)),
         escaped(formatting.tolerance(finding, style)), " / ".join(sizes), formatting.points(finding.points_lost),
@@ -116,8 +117,12 @@ def _row(record: Record, analysis: Analysis, finding: Finding) -> str:
 def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     held = sum(proof.held for proof in analysis.proofs)
-    lines = [f"- missing: {escaped(f.missing)} ({escaped(formatting.indicator(f.objective))}, {escaped(formatting.phase(f))})"
-             for f in formatting.worst_first(analysis.findings) if f.missing]  # fmt: skip
+    lines = [
+        f"- missing: {escaped(f.missing)} "
+        f"({escaped(formatting.indicator(f.objective))}, {escaped(formatting.phase(f))})"
+        for f in formatting.worst_first(analysis.findings)
+        if f.missing
+    ]
     lines += [_failed(proof) for proof in analysis.proofs if not proof.held]
     if record.ended and record.ended not in analysis.reason:
         lines += [f"- ended early: {escaped(record.ended)}"]

@@ -187,8 +187,9 @@ def _operation_row(samples: Samples) -> OperationRow:
     )
     errors = [format_percent(float(arm.failed.mean())) if len(arm) else formatting.NO_VALUE for arm in arms]
     index = int(samples.operation[0])
+    name = formatting.printable(samples.operations[index]) if 0 <= index < len(samples.operations) else "unnamed"
     return OperationRow(
-        operation=formatting.printable(samples.operations[index]) if 0 <= index < len(samples.operations) else "unnamed",
+        operation=name,
         n=(formatting.count(len(arms[0])), formatting.count(len(arms[1]))),
         p50=(p50[0], p50[1]), p99=(p99[0], p99[1]), errors=(errors[0], errors[1]),
     )  # fmt: skip

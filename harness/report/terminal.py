@@ -44,7 +44,8 @@ def line(record: Record, analysis: Analysis, *, color: bool = False) -> str:
 def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
     run = facts(record)
     verdict, plan = analysis.verdict.upper(), record.plan
-    limits = f"pass from {formatting.points(plan.judge.pass_score)}, marginal from {formatting.points(plan.judge.marginal_score)}"
+    lowest = formatting.points(plan.judge.pass_score), formatting.points(plan.judge.marginal_score)
+    limits = f"pass from {lowest[0]}, marginal from {lowest[1]}"
     score = f"score {formatting.points(analysis.score)} of 100 ({limits})"
     canary = int((record.samples.arm == 1).sum())
     about = [

@@ -43,7 +43,9 @@ def arms_differ(record: Record) -> Iterator[Proof]:
             yield Proof(
                 name=f"{_NAME}, {arm}",
                 held=reached >= _REACHED * (answered - aborted),
-                expected=f"the {answered} answers of the {arm} from its own endpoints ({', '.join(own) or 'none known'})",
+                expected=(
+                    f"the {answered} answers of the {arm} from its own endpoints ({', '.join(own) or 'none known'})"
+                ),
                 observed=f"{reached} requests reached them",
                 remedy=_REMEDY,
             )

@@ -1,4 +1,4 @@
-"""What the loads of a run recorded, put on one time axis."""
+"""Put the samples and windows of all loads of a run on one time axis."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.model.samples import Samples, concatenated
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentLoad:
-    """One load that was sent through its phases.
+    """Holds one load that was sent through its phases.
 
-    Times of samples and windows are seconds since the first due request of this load. planned: the phases as far as
-    they were carried out. windows: when they really started and ended. shift_s: seconds from the first due request of
+    Times of samples and windows are seconds since the first due request of this load. planned: the phases that were
+    carried out. windows: when they really started and ended. shift_s: seconds from the first due request of
     the whole run to that of this load.
     """
 
@@ -51,7 +51,7 @@ def all_windows(loads: Iterable[SentLoad]) -> tuple[Phase, ...]:
 
 
 def combined(reports: Sequence[LoadReport]) -> LoadReport:
-    """Return one report of several loads: the sum of each count, and the worst value of everything else."""
+    """Return one report for several loads, with the sum of each count and the worst of every other value."""
     return replace(
         reports[0],
         planned=sum(report.planned for report in reports),
@@ -83,5 +83,5 @@ def _total(counts: Sequence[int | None]) -> int | None:
 
 
 def _worst_exit_code(codes: Sequence[int]) -> int:
-    """Return the first code other than 0; a process that a signal ended has a negative one."""
+    """Return the first code other than 0. The code is negative if a signal ended the process."""
     return next((code for code in codes if code), 0)

@@ -26,9 +26,10 @@ def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float,
 
 
 def binomial_tails(hits: int, trials: int, share: float) -> tuple[float, float]:
-    """Return the probabilities of at least, and of at most, ``hits`` successes in ``trials`` with probability ``share``.
+    """Return the probabilities of at least and of at most ``hits`` successes in ``trials`` trials.
 
-    Both are 1 without trials. Source: the binomial distribution as an incomplete beta function.
+    share: the probability of one success. Without trials, both are 1.
+    Source: the binomial distribution as an incomplete beta function.
     """
     at_least = 1.0 if hits == 0 else float(betainc(hits, trials - hits + 1, share))
     at_most = 1.0 if hits == trials else float(betaincc(hits + 1, trials - hits, share))

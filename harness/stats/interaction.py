@@ -23,7 +23,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionContrast:
-    """How much the difference between the arms changes under the fault; when relative, a ratio of ratios.
+    """Compares the difference between the arms under the fault with that in the steady phase.
+
+    When relative, the comparison is a ratio of ratios.
 
     Assumes that the errors of the two phases are independent. Their squares are added on the side that matters,
     because intervals of rates and quantiles are not symmetrical.
@@ -59,7 +61,7 @@ class InteractionContrast:
         return math.expm1(value) if self.relative else value
 
     def root(self, amount: float, *, relative: bool) -> float:
-        """Test the difference of differences: see ``Contrast``; 0 when a phase has no interval."""
+        """Return the signed root for ``amount``, as ``Contrast`` defines it; 0 when a phase has no interval."""
         fault, steady = _side(self.fault, relative=relative), _side(self.steady, relative=relative)
         if fault is None or steady is None:
             return 0.0

@@ -87,7 +87,7 @@ def test_plan_says_what_would_change_and_changes_nothing(
     assert f"faults hit            {hit}; 75 % of the 80 calls to it that were counted so far" in said
     assert "+  - name: harness-plan-split-0" in said
     assert "x-harness-fault: plan/0" in said
-    assert "proxies that change   productpage-1, ratings-1, reviews-1, reviews-3" in said
+    assert "affected proxies      productpage-1, ratings-1, reviews-1, reviews-3" in said
     assert "create pods/portforward" in said
     assert "routes of reviews     VirtualService shop/reviews" in said
     assert "what it can see" in said

@@ -48,9 +48,9 @@ def _check(folder: Path, *texts: str, local: bool = False) -> None:
         ("- fault: {abort: {httpStatus: 500, grpcStatus: INTERNAL, percentage: {value: 10}}}\n  ROUTE", 7, "expected either httpStatus or grpcStatus, found both"),
         ("- fault: {abort: {grpcStatus: '14', percentage: {value: 10}}}\n  ROUTE", 7, "fault.abort.grpcStatus: expected one of OK, CANCELLED"),
         ("- fault: {}\n  ROUTE", 7, "expected a delay or an abort, found neither"),
-        ("- fault: {abort: {httpStatus: 500, percentage: {value: 10}}}\n  redirect: {uri: /x}", 7, "expected no fault beside a redirect"),
-        ("- fault: {abort: {httpStatus: 500, percentage: {value: 10}}}\n  directResponse: {status: 200}", 7, "expected no fault beside a directResponse"),
-        ("- rewrite: {uri: /}\n  redirect: {uri: /x}", 7, "expected no rewrite beside a redirect"),
+        ("- fault: {abort: {httpStatus: 500, percentage: {value: 10}}}\n  redirect: {uri: /x}", 7, "expected no fault next to a redirect"),
+        ("- fault: {abort: {httpStatus: 500, percentage: {value: 10}}}\n  directResponse: {status: 200}", 7, "expected no fault next to a directResponse"),
+        ("- rewrite: {uri: /}\n  redirect: {uri: /x}", 7, "expected no rewrite next to a redirect"),
         ("- redirect: {uri: /x}\n  ROUTE", 7, "expected only one of route, redirect"),
         ("- name: nothing", 7, "expected a route, redirect or directResponse, found none"),
         ("- route: []", 7, "expected a route, redirect or directResponse, found none"),
@@ -72,7 +72,7 @@ def _check(folder: Path, *texts: str, local: bool = False) -> None:
         ("- match: [{headers: {a: {prefix: ''}}}]\n  ROUTE", 7, "expected a prefix, found an empty text"),
         ("- match: [{uri: {regex: '/a('}}]\n  ROUTE", 7, "expected a regular expression, found '/a('"),
         ("- match: [{uri: {regex: '/(?!a)'}}]\n  ROUTE", 7, "RE2, which has no '(?!'"),
-        ("- match: [{sourceLabels: {app: a}, gateways: [mesh]}]\n  ROUTE", 7, "expected no sourceLabels beside gateways: Istio ignores it there"),
+        ("- match: [{sourceLabels: {app: a}, gateways: [mesh]}]\n  ROUTE", 7, "expected no sourceLabels next to gateways: Istio ignores it there"),
         ("- timeout: 0s\n  ROUTE", 7, "timeout: expected a duration"),
         ("- timeout: 2562048h\n  ROUTE", 7, "timeout: expected a duration"),
         ('- redirect: {uri: "/a\\nb"}', 7, "redirect.uri: expected a value without control characters"),
@@ -135,7 +135,7 @@ def test_two_virtual_services_for_one_host_are_refused(tmp_path: Path) -> None:
 
 def test_two_rules_for_one_host_are_refused(tmp_path: Path) -> None:
     """Their subsets belong in one."""
-    with pytest.raises(ResourceError, match=r"DestinationRule default/reviews is for reviews\.default\S+ too"):
+    with pytest.raises(ResourceError, match=r"DestinationRule default/reviews has the host reviews\.default\S+ too"):
         _check(tmp_path, SUBSETS, dedent(SUBSETS).replace("{name: reviews}", "{name: other}"))
 
 

@@ -302,8 +302,8 @@ def test_unreachable_routes_are_warned_about(world: World) -> None:
 @pytest.mark.parametrize(
     ("http", "warning"),
     [
-        ("- redirect: {uri: /x}\n  timeout: 1s", "http[0].timeout: has no effect beside a redirect: nothing is sent on"),
-        ("- directResponse: {status: 200}\n  retries: {attempts: 1}", "http[0].retries: has no effect beside a directResponse"),
+        ("- redirect: {uri: /x}\n  timeout: 1s", "http[0].timeout: has no effect next to a redirect: no request is forwarded"),
+        ("- directResponse: {status: 200}\n  retries: {attempts: 1}", "http[0].retries: has no effect next to a directResponse"),
         ("- match: [{uri: {exact: '/a?b=1'}}]\n  redirect: {uri: /x}", "match[0].uri.exact: '/a?b=1' is never met"),
         ("- match: [{uri: {prefix: api}}]\n  redirect: {uri: /x}", "match[0].uri.prefix: 'api' is never met"),
         ("- match: [{uri: {prefix: ''}}]\n  redirect: {uri: /x}", ""),

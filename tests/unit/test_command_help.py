@@ -90,7 +90,7 @@ def test_every_option_says_what_it_does(command):
 
 def test_defaults_are_shown_as_they_are(capsys):
     """A default is written once, in the code."""
-    assert "number of runs to make when no bundles are given (default: 5)" in help_of("calibrate", capsys)
+    assert "number of runs if no bundles are given (default: 5)" in help_of("calibrate", capsys)
     assert "files, folders or node ids of pytest (default: scenarios)" in help_of("run", capsys)
     assert "print the manifests and send nothing --remove-leftovers" in help_of("load", capsys)
 

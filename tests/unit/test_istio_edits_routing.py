@@ -218,7 +218,7 @@ TWO = service(to())
 TWO["metadata"] = {"name": "older", "namespace": "shop"}
 REFUSED = {
     "two owners": ([service(to()), TWO], "VirtualService shop/reviews and VirtualService shop/older"),
-    "a wildcard beside it": ([service(to()), service(to(), name="all", hosts=["*"])], "one of them is ignored"),
+    "a wildcard beside it": ([service(to()), service(to(), name="all", hosts=["*"])], "Istio ignores one of them"),
     "two rules": ([rule("v1"), rule("v3")], "one DestinationRule"),
     "a delegate": ([service({"delegate": {"name": "d", "namespace": "n"}})], "delegate n/d"),
     "no http": ([service()], "has no HTTP routes"),

@@ -1,4 +1,4 @@
-"""The kinds of objects that the harness reads or writes. Those of routing APIs are listed by the APIs themselves."""
+"""List the kinds of objects that the harness reads or writes. Each routing API adds its own kinds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = {
 
 
 def kind_of(name: str) -> ObjectKind:
-    """Return the kind with this name. Raises ClusterError that lists the known ones."""
+    """Return the kind with this name. Raises ClusterError, which lists the known kinds."""
     if name not in KINDS:
         raise ClusterError(f"unknown kind {name!r}; known: {', '.join(KINDS)}")
     return KINDS[name]

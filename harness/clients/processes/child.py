@@ -1,6 +1,6 @@
 """Start child processes that end with this process, together with all their descendants, however this process ends.
 
-Each command runs under a supervisor (see ``supervisor.py``) in a session of its own, so Ctrl-C in the terminal reaches
+Each command runs under a supervisor (see ``supervisor.py``) in its own session, so Ctrl-C in the terminal reaches
 only the harness, which first reverts its changes and then stops the processes. The supervisor ends the whole process
 tree of the command when it is told to, or when the socket to this process closes: on a normal exit, an exception,
 SIGTERM and SIGKILL. A supervisor costs about 20 ms of CPU to start, none while it waits, and about 6 MB of memory.
@@ -91,7 +91,7 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """None while the command runs; -N when signal N ended it."""
+        """The exit code: None while the command runs, -N if signal N ended it."""
         return self._supervisor.poll()
 
     @property
@@ -100,7 +100,7 @@ class Process:
         code = self.exit_code
         if code is None:
             return ""
-        return f"it ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+        return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
     def check(self) -> None:
         """Raise ServiceError with the last lines of the log if the command has ended."""

@@ -1,4 +1,4 @@
-"""Parent process of one command. It ends with the harness and takes every descendant of the command with it.
+"""Runs one command as its parent process. When the harness ends, it ends every descendant of the command.
 
 ``child.py`` runs it as ``python -I -S supervisor.py SOCKET GRACE COMMAND...``, so it may import only the standard
 library. SOCKET is one end of a socket pair; only the harness holds the other end. The supervisor writes one line to it,
@@ -7,8 +7,8 @@ SIGKILL) when it receives a line with a number of seconds, when it reads end of 
 SIGTERM, SIGINT or SIGHUP. When the command ends by itself, the supervisor ends the processes that the command left
 behind in the same way. The supervisor exits with the command's exit code, or with the signal that ended the command.
 
-Linux: the supervisor is a *subreaper*, so orphans (daemons, ``setsid``, double forks) become its children and none is
-lost; when no child is left, all descendants are gone. A forked copy of the harness that still holds the socket would
+On Linux, the supervisor is a *subreaper*, so orphans (daemons, ``setsid``, double forks) become its children and none
+is lost; when no child is left, all descendants are gone. A forked copy of the harness that still holds the socket would
 hide the end of file. Therefore, on its parent-death signal, the supervisor checks whether its parent is still the same
 process. (The signal alone proves nothing: it is also sent when only the thread that started the supervisor ends.) If
 the supervisor itself is killed with SIGKILL, the command's own parent-death signal kills the command; the command's

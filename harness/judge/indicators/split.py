@@ -1,4 +1,4 @@
-"""``split``: the share of requests that the canary answers, compared with the planned one."""
+"""``split``: the share of requests that the canary answers, compared with the planned share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.stats.split import split_contrast
 
 
 class Split:
-    """See the module."""
+    """Compares the canary's actual share of the requests with the planned share."""
 
     spec = IndicatorSpec(
         kind="split",
@@ -33,11 +33,11 @@ class Split:
     in_interval = None
 
     def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
-        """The share to compare with."""
+        """Ask for the planned share, which the actual share is compared with."""
         return Needs(canary_share=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """The canary's part of all requests, as a binomial count."""
+        """Compare the canary's share with the plan: its requests are a binomial count of all requests."""
         contrast = split_contrast(scene.window, scene.share, excess=scene.excess)
         if contrast is None:
             return None
@@ -52,11 +52,11 @@ class Split:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> None:  # noqa: ARG002 - the port's signature
-        """How evenly a mesh splits is not known before the run."""
+        """Predict nothing: nobody knows before the run how evenly the mesh splits requests."""
         return
 
     def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
-        """As a percentage."""
+        """Return the share as a percentage."""
         return format_percent(value)
 
 

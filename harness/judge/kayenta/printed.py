@@ -13,7 +13,7 @@ from harness.model.json import JsonObject
 
 
 def as_json(judgement: Judgement) -> JsonObject:
-    """Return the judgement as JSON; NaN and infinities are text, as in Kayenta's files."""
+    """Return the judgement as JSON; NaN and infinities become strings, as in Kayenta's files."""
     return {
         "score": _number(judgement.score.total),
         "classification": judgement.classification,

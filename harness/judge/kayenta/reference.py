@@ -19,7 +19,7 @@ _OTHER_JUDGES = ("dredd-v1.0", "RemoteJudge-v1.0")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Kayenta's judgement. ``classification`` is Pass, Marginal or Fail; the harness adds the ``warnings``."""
+    """Holds Kayenta's judgement. ``classification`` is Pass, Marginal or Fail; the harness adds the ``warnings``."""
 
     score: Score
     classification: str
@@ -34,7 +34,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Judgements of several windows; the last one decides."""
+    """Holds the judgements of several windows; the last one decides."""
 
     windows: tuple[Window, ...]
     judgements: tuple[Judgement, ...]
@@ -120,7 +120,7 @@ def _judge_warnings(config: CanaryConfig, thresholds: Thresholds) -> Iterator[st
 
 
 def _per_metric(metrics: dict[str, Metric], pairs: Sequence[Pair], results: Sequence[Result]) -> Iterator[str]:
-    """Yield the warnings about metrics and their rules; name several pairs in one warning where it is the same."""
+    """Yield the warnings about metrics and their rules; merge equal warnings about several pairs into one."""
     named: dict[str, list[str]] = {}
     for name, metric in metrics.items():
         judged = [(pair, result) for pair, result in zip(pairs, results, strict=True) if pair.name == name]

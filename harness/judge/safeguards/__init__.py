@@ -31,8 +31,8 @@ def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
 def guarded(analysis: Analysis, found: Sequence[Objection], plan: Plan) -> Analysis:
     """The analysis with the objections applied: each becomes a warning, and the verdict is inconclusive.
 
-    A fail stays a fail unless an objection says that the comparison has no reference. What the plan leaves unjudged, and
-    tolerances that exclude nothing, are said too.
+    A fail stays a fail unless an objection says that the comparison has no reference. Warnings also name what the plan
+    does not judge, and tolerances that exclude nothing.
     """
     unjudged = coverage.not_judged(plan)
     said = (*coverage.wide_tolerances(plan), *unjudged, *(objection.text for objection in found))

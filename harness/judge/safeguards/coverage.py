@@ -36,7 +36,9 @@ def wide_tolerances(plan: Plan) -> Iterator[str]:
                 "is it in percent?"
             )
         if objective.name == "error_rate" and objective.absolute is not None and objective.absolute >= WIDE_SHARE:
-            yield f"{objective.text}: a canary may fail half of its requests and still pass; is it in percentage points?"
+            yield (
+                f"{objective.text}: a canary may fail half of its requests and still pass; is it in percentage points?"
+            )
 
 
 def _about(objective: Objective, phase: str) -> bool:

@@ -28,7 +28,7 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: 
         if not np.array_equal(first, second):
             return
     yield Objection(
-        text=f"both arms hold the same {count} requests with the same latencies: this is one recording under two names; "
-        "give the requests of the canary",
+        text=f"both arms hold the same {count} requests with the same latencies: this is one recording under two "
+        "names; give the requests of the canary",
         no_reference=True,
     )

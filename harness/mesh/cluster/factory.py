@@ -48,7 +48,7 @@ def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
             canary=canary,
             owner=f"arms-{secrets.token_hex(4)}",
         )
-        with mesh.changed(edits, name="fresh baseline beside a fresh canary"):
+        with mesh.changed(edits, name="fresh baseline and fresh canary"):
             yield mesh
 
 
@@ -115,10 +115,9 @@ def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], 
     if not any((item.get("status") or {}).get("availableReplicas") for item in reapers):
         tell(
             f"no reaper runs in namespace {namespace}: changes of a killed run stay until harness restore reverts "
-            f"them; "
-            f"install it with kubectl apply -k deploy/reaper -n {namespace}"
+            f"them; install it with kubectl apply -k deploy/reaper -n {namespace}"
         )
 
 
 def _tell(text: str) -> None:
-    print(f"harness: {printable(text)}", file=sys.stderr)  # noqa: T201 - whoever waits for an undo must know why
+    print(f"harness: {printable(text)}", file=sys.stderr)  # noqa: T201 - the user must see why an undo takes long

@@ -165,7 +165,7 @@ class ClusterMesh:
             self._restarts.check(pods)
 
     def watch_arms(self, arms: Sequence[Mapping[str, str]]) -> None:
-        """From now on let ``check`` raise WorkloadDeath for an arm that died. arms: pod labels of baseline and canary."""
+        """Make ``check`` raise WorkloadDeath when an arm dies. arms: pod labels of the baseline and of the canary."""
         self._arm_health = ArmHealth(self._namespace, arms)
 
     def close(self) -> None:

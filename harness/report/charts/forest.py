@@ -41,8 +41,8 @@ def forest(findings: Sequence[Finding], record: Record, *, narrow: bool = False)
 def _description(finding: Finding, record: Record) -> str:
     style = cell_style_of(finding.objective, record.series)
     return (
-        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)} {formatting.interval(finding, style)}, "
-        f"tolerance {formatting.tolerance(finding, style)}, {finding.verdict}"
+        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)} "
+        f"{formatting.interval(finding, style)}, tolerance {formatting.tolerance(finding, style)}, {finding.verdict}"
     )
 
 
@@ -89,7 +89,8 @@ def _row(
 ) -> Iterator[Markup]:
     style = cell_style_of(finding.objective, record.series)
     y = top + (34 if narrow else height / 2)
-    name = f"{formatting.printable(formatting.indicator(finding.objective))} in {formatting.printable(formatting.phase(finding))}"
+    indicator, phase = formatting.indicator(finding.objective), formatting.phase(finding)
+    name = f"{formatting.printable(indicator)} in {formatting.printable(phase)}"
     numbers = f"{formatting.interval(finding, style)} of {formatting.tolerance(finding, style)}"
     muted = " muted" if finding.objective.muted else ""
     yield svg.line(0, top, 1100, top, "grid")

@@ -91,7 +91,8 @@ def _bands(frame: _Frame, phases: Sequence[Phase], bottom: float) -> Iterator[Ma
 def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -> Markup:
     values = from_zero([seen.sent_rps, [plan.rate_rps]], top + height, top, at_least=1.0)
     panel = _Panel(
-        title="Rate, requests per second", top=top, values=values, labels=tuple(formatting.number(t) for t in values.ticks),
+        title="Rate, requests per second", top=top, values=values,
+        labels=tuple(formatting.number(t) for t in values.ticks),
         legend=(("planned", "planned"), ("sent", "sent")),
     )  # fmt: skip
     planned_end = min(plan.duration_s, seen.end_s) if plan.duration_s > 0 else seen.end_s

@@ -1,4 +1,4 @@
-"""Find contradictions between resources: unknown hosts, subsets and ports, and two owners of one host."""
+"""Find contradictions between resources: unknown hosts, subsets and ports, and hosts with two owners."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from harness.routing.istio.governing import (
 from harness.routing.istio.shapes import At, Problem
 
 Services: TypeAlias = Mapping[str, Collection[int]]
-"""Full host names of the services of a mesh, with their ports."""
+"""Maps the full host name of each service of a mesh to its ports."""
 Found: TypeAlias = tuple[Json, Problem]
 """A resource and what is wrong with it."""
 
 
 def reference_problems(resources: Sequence[Json], *, namespace: str, services: Services | None) -> Iterator[Found]:
-    """Yield problems between resources. ``services`` None: the services are not known, so every host is accepted."""
+    """Yield contradictions between resources. services: None if they are not known; every host is then accepted."""
     routes = [item for item in resources if item["kind"] == "VirtualService"]
     rules = [item for item in resources if item["kind"] == "DestinationRule"]
     subsets = _Subsets(rules, namespace)
@@ -44,7 +44,7 @@ def reference_problems(resources: Sequence[Json], *, namespace: str, services: S
 
 
 def destinations(resource: Json) -> Iterator[tuple[At, Json]]:
-    """Yield every destination of a VirtualService, including mirrors, with its place."""
+    """Yield every destination of a VirtualService, including mirrors, with its path."""
     for index, http in enumerate(resource["spec"].get("http") or ()):
         at: At = ("spec", "http", index)
         for number, item in enumerate(http.get("route") or ()):
@@ -83,7 +83,7 @@ def _destination_problems(
     known = subsets.of(host)
     if subset and subset not in known:
         names = f"its DestinationRule has {', '.join(known)}" if known else "no DestinationRule gives it subsets"
-        message = f"unknown subset {subset!r} of {host}: {names}; requests would be answered 503"
+        message = f"unknown subset {subset!r} of {host}: {names}; Istio would answer requests with 503"
         yield Problem(at=(*at, "subset"), message=message)
 
 
@@ -105,8 +105,8 @@ def _unknown_host(host: str, services: Services) -> str:
 def _twice(routes: Sequence[Json], rules: Sequence[Json], namespace: str) -> Iterator[Found]:
     """Yield hosts with two owners.
 
-    Istio does not merge VirtualServices for sidecars: the oldest one applies. It merges DestinationRules in part; they
-    are rejected as well.
+    Istio does not merge VirtualServices for sidecars; it uses only the oldest. It merges DestinationRules only partly,
+    so the harness rejects those too.
     """
     seen: list[tuple[str, Json]] = []
     for resource in routes:
@@ -124,6 +124,6 @@ def _twice(routes: Sequence[Json], rules: Sequence[Json], namespace: str) -> Ite
     for rule in rules:
         name = full_name_in(rule, namespace)
         if name in hosts and not rule["spec"].get("workloadSelector"):
-            message = f"{label(hosts[name], namespace)} is for {name} too: merge them into one"
+            message = f"{label(hosts[name], namespace)} has the host {name} too: merge them into one"
             yield rule, Problem(at=("spec", "host"), message=message)
         hosts.setdefault(name, rule)

@@ -67,7 +67,7 @@ def _action_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]
     if http.get("delegate"):
         for name in ("route", "redirect", "directResponse"):
             if name in http:
-                yield Problem(at=(*at, name), message=f"expected no {name} beside a delegate")
+                yield Problem(at=(*at, name), message=f"expected no {name} next to a delegate")
         if delegate:
             yield Problem(at=(*at, "delegate"), message="expected no delegate in a VirtualService without hosts")
         return
@@ -79,7 +79,7 @@ def _action_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]
     elif found[0] != "route":
         for name in ("fault", "rewrite"):
             if name in http:
-                message = f"expected no {name} beside a {found[0]}: Istio refuses both together"
+                message = f"expected no {name} next to a {found[0]}: Istio rejects the combination"
                 yield Problem(at=(*at, name), message=message)
 
 
@@ -100,7 +100,7 @@ def _match_problems(match: Json, at: At) -> Iterator[Problem]:
         ignored = "sourceLabels" if "sourceLabels" in match else "sourceNamespace"
         yield Problem(
             at=(*at, ignored),
-            message=f"expected no {ignored} beside gateways: Istio ignores it there; put it into a match of its own",
+            message=f"expected no {ignored} next to gateways: Istio ignores it there; put it in a separate match",
         )
 
 
@@ -230,7 +230,7 @@ def _redirect_problems(http: Json, at: At) -> Iterator[Problem]:
     if redirect.get("prefixRewrite"):
         uris = [match["uri"] for match in http.get("match") or () if match.get("uri")]
         if any("prefix" not in uri for uri in uris):
-            yield Problem(at=(*at, "prefixRewrite"), message="expected only prefix matches of the uri beside it")
+            yield Problem(at=(*at, "prefixRewrite"), message="expected only prefix matches of the uri together with it")
 
 
 def _answer_problems(answer: Json | None, at: At) -> Iterator[Problem]:

@@ -59,11 +59,11 @@ def _part_problems(policy: Json, at: At) -> Iterator[Problem]:
         http = pool.get("http") or {}
         if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol"):
             where = (*at, "connectionPool", "http", "useClientProtocol")
-            yield Problem(at=where, message="expected no useClientProtocol beside h2UpgradePolicy UPGRADE")
+            yield Problem(at=where, message="expected no useClientProtocol together with h2UpgradePolicy UPGRADE")
     outlier = policy.get("outlierDetection") or {}
     if outlier.get("consecutiveLocalOriginFailures") and not outlier.get("splitExternalLocalOriginErrors"):
         where = (*at, "outlierDetection", "consecutiveLocalOriginFailures")
-        yield Problem(at=where, message="expected splitExternalLocalOriginErrors to be true beside it")
+        yield Problem(at=where, message="expected splitExternalLocalOriginErrors to be true as well")
     if "consecutiveErrors" in outlier:
         where = (*at, "outlierDetection", "consecutiveErrors")
         yield Problem(

@@ -1,6 +1,6 @@
 """Find the one resource that governs a host, as Istio resolves hosts, scopes and precedence.
 
-If Istio's own behaviour is undefined (two owners of one host), the result is an error, never a guess.
+Where Istio's behaviour is undefined (two owners of one host), these functions raise an error and do not guess.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CLUSTER_DOMAIN = "svc.cluster.local"
 
 
 def fqdn(host: str, namespace: str) -> str:
-    """Return the full name of ``host`` in a resource of ``namespace``; wildcards and dotted names stay."""
+    """Return the full name of ``host`` in a resource of ``namespace``. Wildcards and names with a dot are kept."""
     return host if "." in host or "*" in host else f"{host}.{namespace}.{CLUSTER_DOMAIN}"
 
 
@@ -40,7 +40,7 @@ def namespace_of(resource: Json, namespace: str) -> str:
 
 
 def label(resource: Json, namespace: str) -> str:
-    """Return the resource as people write it."""
+    """Return the resource's kind, namespace and name, such as ``VirtualService shop/reviews``."""
     return f"{resource['kind']} {namespace_of(resource, namespace)}/{resource['metadata']['name']}"
 
 
@@ -67,7 +67,7 @@ def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) ->
     """Return the DestinationRule for exactly ``host``, or None.
 
     Raises ResourceError if there are two, if it applies to some workloads only, or if it is in another namespace,
-    because a rule of ours next to the service would replace it.
+    because a new rule in the service's namespace would replace it.
     """
     name = full_name(host, namespace)
     found = [
@@ -82,7 +82,7 @@ def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) ->
         return None
     if (found[0].get("spec") or {}).get("workloadSelector"):
         raise ResourceError(
-            f"{label(found[0], namespace)}: has a workloadSelector, so subsets would hold for some callers only"
+            f"{label(found[0], namespace)}: has a workloadSelector, so its subsets would apply to some callers only"
         )
     return found[0]
 
@@ -129,5 +129,5 @@ def _only_one(found: Sequence[Json], host: str, namespace: str, remedy: str) -> 
     if len(found) > 1:
         names = " and ".join(label(resource, namespace) for resource in found)
         raise ResourceError(
-            f"expected one {found[0]['kind']} for {host}, found {names}: one of them is ignored; {remedy}"
+            f"expected one {found[0]['kind']} for {host}, found {names}: Istio ignores one of them; {remedy}"
         )

@@ -119,7 +119,7 @@ def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: s
         if block.get("gateways"):
             raise ResourceError(
                 f"{place.where}: expected a match without gateways, found {block['gateways']!r}: "
-                "Istio ignores sourceLabels beside them, so the fault would hit every caller",
+                "Istio ignores sourceLabels in such a match, so the fault would hit every caller",
                 path=f"{place.path}.match[{index}].gateways",
             )
         own = block.get("sourceLabels") or {}

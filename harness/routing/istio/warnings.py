@@ -41,7 +41,7 @@ def _without_effect(resources: Sequence[Json]) -> Iterator[Found]:
             answer = next((name for name in ("redirect", "directResponse") if http.get(name)), "")
             for name in _SENDING if answer else ():
                 if name in http:
-                    message = f"has no effect beside a {answer}: nothing is sent on"
+                    message = f"has no effect next to a {answer}: no request is forwarded"
                     yield resource, Problem(at=(*at, name), message=message)
             for number, match in enumerate(http.get("match") or ()):
                 for kind in ("exact", "prefix"):

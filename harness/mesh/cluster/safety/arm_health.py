@@ -1,4 +1,4 @@
-"""Notice that an arm died on a cluster: a container was restarted, or no pod of one arm is ready while the other's are."""
+"""Detect that an arm died on a cluster: a container restarted, or only the other arm still has ready pods."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ OWNERS = (
         released={},
         remedy=(
             "it sets weights, puts managed routes first, and rejects a second route unless the Rollout lists its "
-            "routes by name: list them and pause the Rollout; or put faults on the route of a dependency, for calls of the "
-            "canary, or into the called side's proxies (inbound)"
+            "routes by name: list them and pause the Rollout; or put faults on the route of a dependency, for calls of "
+            "the canary, or into the called side's proxies (inbound)"
         ),
     ),
     Owner(
