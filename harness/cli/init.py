@@ -23,8 +23,8 @@ HELP = (
 EXAMPLES = """\
   harness init                      ask for everything
   harness init shop --service shop --baseline "python app.py --port {port}" --canary "python new/app.py --port {port}"
-  harness init --service reviews --baseline "./reviews {port}" --dependency "ratings=./ratings {port}" \\
-               --calls RATINGS_URL=ratings
+  harness init --service reviews --baseline "./reviews {port}" --dependency "ratings=./ratings {port}" \
+--calls RATINGS_URL=ratings
   harness init --from-cluster --service reviews --namespace shop --context staging
 """
 _SETTINGS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
