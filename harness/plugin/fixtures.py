@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.plugin.folders import bundle_name, without_group
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
     with ScenarioContext(
         session,
         name=request.node.nodeid,
-        folder=_folder(session, request.node),
+        folder_name=bundle_name(request.node.nodeid),
         again=_again(request, session),
         tell=_teller(request.config),
     ) as test:
@@ -76,16 +75,10 @@ def canary(_harness_test: ScenarioContext) -> Canary:
     return _harness_test.canary
 
 
-def _folder(session: Session, node: pytest.Item) -> Path:
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", node.name).strip("-")
-    module = re.sub(r"[^A-Za-z0-9]+", "-", Path(node.nodeid.split("::")[0]).stem)
-    return session.folder / f"{module}-{slug}"[:120]
-
-
 def _again(request: pytest.FixtureRequest, session: Session) -> str:
     from harness.runner.manifest import runnable
 
-    _, *names = request.node.nodeid.split("@")[0].split("::")
+    _, *names = without_group(request.node.nodeid).split("::")
     node_id = "::".join([os.path.relpath(request.node.path), *names])  # pytest's own id starts at its root folder
     is_default = session.target == "local" and request.config.getoption("--harness-target") is None
     target = "" if is_default else f" --harness-target={session.target}"

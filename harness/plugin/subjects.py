@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self, Unpack
 
-from harness import gate, wiring
+from harness import bundle, gate, wiring
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.config import Config
 from harness.config.gauges import require_known
@@ -21,6 +21,7 @@ from harness.mesh.port import Mesh
 from harness.model.objective import Objective
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
+from harness.plugin.folders import claimed
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
 from harness.runner.interactive_run import InteractiveRun
@@ -35,11 +36,11 @@ class ScenarioContext:
 
     __test__ = False
 
-    def __init__(self, session: Session, *, name: str, folder: Path, again: str, tell: Notify) -> None:
-        """Start nothing yet. folder: becomes the bundle; further verdicts of the test go to ``folder-2`` and so on."""
+    def __init__(self, session: Session, *, name: str, folder_name: str, again: str, tell: Notify) -> None:
+        """Start nothing yet. folder_name: of the bundle; further verdicts of the test get folders of their own."""
         self.session, self.name, self.again, self.tell = session, name, again, tell
         self.outcomes: list[Outcome] = []
-        self._folder = folder
+        self._folder_name = folder_name
         self._world = ExitStack()
 
     def __enter__(self) -> Self:
@@ -90,10 +91,18 @@ class ScenarioContext:
         """Return a scenario of this test; everything that is not given comes from the configuration."""
         return wiring.scenario(self.session.config, name=self.name, seed=self.session.seed, **given)
 
+    @cached_property
+    def _folder(self) -> Path:
+        return self._claimed()
+
+    def _claimed(self) -> Path:
+        folder = self.session.folder / self._folder_name
+        with bundle.recording(folder):
+            return claimed(folder)
+
     def next_folder(self) -> Path:
         """Return the folder of the next bundle of this test."""
-        count = len(self.outcomes)
-        return self._folder if not count else self._folder.with_name(f"{self._folder.name}-{count + 1}")
+        return self._folder if not self.outcomes else self._claimed()
 
 
 class Chaos:

@@ -50,5 +50,4 @@ def _stubbed() -> Iterator[None]:
         patch.setattr(subjects.Canary, "run", run)
         patch.setattr(reporting, "attach", attach)
         patch.setattr("harness.plugin.fixtures._again", lambda *_: "again")
-        patch.setattr("harness.plugin.fixtures._folder", lambda *_: Path("nowhere"))
         yield
