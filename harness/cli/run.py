@@ -10,6 +10,7 @@ import pytest
 
 from harness.cli.options import add_seed, add_target
 from harness.errors import HarnessError, UsageError
+from harness.report import job_summary
 
 HELP = "Run scenarios with pytest and decide by their verdicts. Words after -- are passed to pytest unchanged."
 EXAMPLES = """\
@@ -38,9 +39,8 @@ class _Witness:
     def __init__(self) -> None:
         self.books: _Books | None = None
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        self.books = config.pluginmanager.getplugin("harness-account")
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self.books = session.config.pluginmanager.getplugin("harness-account")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,14 +50,23 @@ def run(args: argparse.Namespace) -> int:
         words.append(f"--harness-target={args.target}")
     if args.seed is not None:
         words.append(f"--harness-seed={args.seed}")
+    return _run_pytest([*words, *args.scenarios])
+
+
+def _run_pytest(words: list[str]) -> int:
     witness = _Witness()
-    status = int(pytest.main([*words, *args.scenarios], plugins=[witness]))
+    status = int(pytest.main(words, plugins=[witness]))
     books = witness.books
     if books is not None and books.code is not None:
         return books.code
     if status == pytest.ExitCode.USAGE_ERROR:
-        print("harness: pytest did not accept its arguments, so no scenario ran", file=sys.stderr)
-        return UsageError.exit_code
+        return _no_verdict("pytest did not accept its arguments, so no scenario ran", UsageError.exit_code)
     why = "the plugin of the harness is disabled" if books is None else "pytest ended before its session did"
-    print(f"harness: no verdict on the canary: {why} (pytest's exit code {status})", file=sys.stderr)
-    return HarnessError.exit_code
+    return _no_verdict(f"no verdict on the canary: {why} (pytest's exit code {status})", HarnessError.exit_code)
+
+
+def _no_verdict(why: str, code: int) -> int:
+    print(f"harness: {why}", file=sys.stderr)
+    kind = "usage" if code == UsageError.exit_code else "trouble"
+    job_summary.write([], [("harness run", kind, why)], code=code, words=())
+    return code

@@ -112,7 +112,7 @@ class Account:
             kind = TROUBLE  # the worker crashed, or another plugin failed the test: this says nothing about the canary
         test.kinds += [kind] if kind else []
         if kind in {TROUBLE, USAGE}:
-            self.troubles.append((report.nodeid, kind, str(report.longrepr).strip().rpartition("\n")[2]))
+            self.troubles.append((report.nodeid, kind, _message(report)))
 
     def exported(self) -> dict[str, Any]:
         """Return the entries as plain values, for the controller of xdist."""
@@ -189,6 +189,12 @@ class Account:
         elif status and not self.interrupted and not worst(self._counted()) and status != self.code(status):
             lines.append(f"harness: pytest ended with its own code {status}; exit code {self.code(status)}")
         return lines
+
+
+def _message(report: Any) -> str:
+    """Return the exception's own text, or the whole text where it is one of the harness or of a crash."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr).strip()
 
 
 def _interrupted(put_back: Sequence[str]) -> str:

@@ -6,12 +6,13 @@ These hooks are methods because pytest calls most of them without its configurat
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import pytest
 
 from harness.model.verdict import Verdict
 from harness.plugin.account import TROUBLE, USAGE, Account
+from harness.report import job_summary
 
 WORKER_ACCOUNT = "harness_account"
 """Where a worker of xdist puts its account for the controller."""
@@ -37,9 +38,11 @@ class Bookkeeper:
         """Note the report of one part of a test. If a test is repeated, only its last attempt counts."""
         self._account.report(report)
         key = str(getattr(report, "node", "")), report.nodeid
-        if report.when == "setup":
+        again = str(report.outcome) == "rerun"
+        if report.when == "setup" or again:
             self._told[key] = []
-        self._told.setdefault(key, []).extend(getattr(report, "harness_told", []))
+        if not again:
+            self._told.setdefault(key, []).extend(getattr(report, "harness_told", []))
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note a crash of pytest or of a plugin."""
@@ -72,11 +75,15 @@ class Bookkeeper:
         self.code = self._account.code(status)
         if self._account.concerned:
             session.exitstatus = self.code
-        self._explain(status)
+        words = self._account.words(status)
+        self._explain(words)
+        told = [(one["verdict"], one["markdown"]) for group in self._told.values() for one in group]
+        if self._account.concerned:
+            job_summary.write(told, self._account.troubles, code=self.code, words=words)
 
-    def _explain(self, status: int) -> None:
+    def _explain(self, words: Sequence[str]) -> None:
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        for line in self._account.words(status):
+        for line in words:
             if reporter is None:
                 print(line, file=sys.stderr)  # noqa: T201 - without a terminal reporter nobody else says it
             else:

@@ -14,6 +14,7 @@ from harness.errors import CanaryFinding, HarnessError
 from harness.plugin import account
 from harness.plugin.account import Account, worst
 from harness.plugin.bookkeeping import WORKER_ACCOUNT, Bookkeeper
+from harness.plugin.junit_states import write_states
 from harness.plugin.kinds import kind_of, raised_by_harness
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session, add_options
 from harness.plugin.run_mark import RunMark
@@ -34,11 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(trylast=True)  # pytest has opened its JUnit XML by then
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
     config.pluginmanager.register(Bookkeeper(config, config.stash[SESSION].account), "harness-account")
     config.pluginmanager.register(RunMark(), "harness-run-mark")
+    write_states(config)
     if config.pluginmanager.hasplugin("html"):
         from harness.plugin.html import HtmlReport
 
