@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def harness_config(request: pytest.FixtureRequest) -> Config:
-    """The configuration: services, arms and objectives, as read from harness.yaml."""
+    """The configuration: services, arms and objectives, as read from harness.yaml.
+    Example: ``assert harness_config.service == "reviews"``.
+    """  # noqa: D205 - without -v, pytest --fixtures shows the first paragraph only
     return request.config.stash[SESSION].config
 
 
@@ -47,31 +49,33 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
 @pytest.fixture
 def mesh(_harness_test: ScenarioContext) -> Mesh:
     """The running services and proxies, with the Istio resources of the configuration. Each test has its own.
-
-    Example: ``mesh.entry().url`` is where requests to the service under test go.
-    """
+    Example: ``requests.get(mesh.entry().url)`` sends a request to the service under test.
+    """  # noqa: D205
     return _harness_test.mesh
 
 
 @pytest.fixture
 def chaos(_harness_test: ScenarioContext) -> Chaos:
-    """Injects faults: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``."""
+    """Inject faults into a running mesh; they are reverted at the end of the block.
+    Example: ``with chaos.inject(delay("ratings", "2s", percent=30)): load.run("browse", "20s")``.
+    """  # noqa: D205
     return _harness_test.chaos
 
 
 @pytest.fixture
 def load(_harness_test: ScenarioContext) -> LoadSender:
-    """Sends load: ``load.run("browse", "20s", rate=200)`` sends the requests of a profile to both arms."""
+    """Send the requests of a load profile to both arms at once.
+    Example: ``load.run("browse", "20s", rate=200)``.
+    """  # noqa: D205
     return _harness_test.load
 
 
 @pytest.fixture
 def canary(_harness_test: ScenarioContext) -> Canary:
-    """The canary and its baseline.
-
-    ``canary.run(faults=[...])`` carries out a whole scenario. ``canary.compare("latency_p99 < +10%")`` judges what the
-    test did with ``load`` and ``chaos``. Both return an analysis: ``analysis.require_pass()``.
-    """
+    """The canary and its baseline: run a whole scenario, or judge what the test did with ``load`` and ``chaos``.
+    Example: ``canary.run(faults=[abort("ratings", 503, percent=20)]).require_pass()``.
+    Example: ``canary.compare("latency_p99 < +10%").require_pass()``, after ``load.run``.
+    """  # noqa: D205
     return _harness_test.canary
 
 

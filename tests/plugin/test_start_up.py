@@ -23,10 +23,11 @@ def test_a_pytest_run_without_scenarios_loads_nothing_heavy(pytester):
 
 
 def test_fixtures_are_documented(pytester):
-    """Each fixture says what it is, with an example."""
+    """Without -v too, each fixture says what it is, with an example."""
     said = pytester.runpytest_subprocess("-p", "no:locust", "--fixtures").stdout.str()
     for name in ("mesh", "chaos", "load", "canary", "harness_config"):
-        assert f"\n{name} -- " in said
+        shown = said.split(f"\n{name} -- ")[1].split("\n\n")[0]
+        assert "Example: ``" in shown, name
 
 
 def test_options_are_in_a_group_of_their_own(pytester):
