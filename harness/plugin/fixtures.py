@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.plugin.account import Account
 from harness.plugin.folders import bundle_name, without_group
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session
 
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.mesh.port import Mesh
+    from harness.model.record import Event
     from harness.plugin.subjects import Canary, Chaos, LoadSender, ScenarioContext
+    from harness.runner.progress import Progress
     from harness.runner.settings import Notify
 
 
@@ -39,7 +42,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
         name=request.node.nodeid,
         folder_name=bundle_name(request.node.nodeid),
         again=_again(request, session),
-        tell=_teller(request.config),
+        tell=_noting(session.account, _teller(request.config)),
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes
         request.node.stash[ATTACHED] = 0
@@ -102,3 +105,15 @@ def _teller(config: pytest.Config) -> Notify:
         sys.stderr if capture is None else sys.__stderr__ or sys.stderr, width=shutil.get_terminal_size().columns
     )
     return tell if capture is None else within(capture.global_and_fixture_disabled, tell)
+
+
+def _noting(account: Account, tell: Notify) -> Notify:
+    """Return ``tell``, which also notes what was reverted, for the message after Ctrl-C."""
+    from harness.model.record import Event
+
+    def noted(what: Event | Progress) -> None:
+        if isinstance(what, Event) and what.kind == "rollback" and "seconds" in what.fields:
+            account.put_back.append(what.text)
+        tell(what)
+
+    return noted

@@ -19,6 +19,7 @@ from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
 from harness.mesh.port import Mesh
 from harness.model.objective import Objective
+from harness.model.record import Event
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
 from harness.plugin.folders import claimed
@@ -54,6 +55,8 @@ class ScenarioContext:
     @cached_property
     def mesh(self) -> Mesh:
         """The running services and proxies."""
+        waiting = f"waiting for the {self.session.target} mesh and its services to become ready"
+        self.tell(Event(at_s=0.0, kind="wait", text=waiting, fields={}))
         self._world.enter_context(one_at_a_time(self.session.folder))
         return self._world.enter_context(
             gate.open_mesh(self.session.config, target=self.session.target, folder=self._folder / "logs")

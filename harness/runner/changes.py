@@ -115,18 +115,24 @@ class Changes:
 
     @contextmanager
     def _changed(self, steps: Sequence[Step], what: str) -> Iterator[None]:
-        with self._mesh.changed(steps, name=what) as change:
-            self._live.append(change)
-            self._timeline.note("fault", f"{what}: live", proof=change.proof)
-            try:
-                yield
-            finally:
-                self._live.remove(change)
-            self._timeline.note("rollback", f"{what}: removing")
-        if change.rollback is not None:
-            self.rollbacks.append(change.rollback)
-            state = "removed and verified" if change.rollback.verified else "NOT VERIFIED"
-            self._timeline.note("rollback", f"{what}: {state}", seconds=round(change.rollback.seconds, 4))
+        change: LiveChange | None = None
+        try:
+            with self._mesh.changed(steps, name=what) as change:
+                self._live.append(change)
+                self._timeline.note("fault", f"{what}: live", proof=change.proof)
+                try:
+                    yield
+                finally:
+                    self._live.remove(change)
+                self._timeline.note("rollback", f"{what}: removing")
+        finally:  # noted after Ctrl-C and errors too
+            if change is not None and change.rollback is not None:
+                self._note_rollback(change.rollback, what)
+
+    def _note_rollback(self, rollback: Rollback, what: str) -> None:
+        self.rollbacks.append(rollback)
+        state = "removed and verified" if rollback.verified else "NOT VERIFIED"
+        self._timeline.note("rollback", f"{what}: {state}", seconds=round(rollback.seconds, 4))
 
 
 def arrangement_of(settings: Settings, mesh: Mesh, owner: str) -> Arrangement:

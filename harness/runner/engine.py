@@ -127,6 +127,7 @@ class Engine:
         folder: where the load generator writes. The load ends early when an abort condition ends the run.
         """
         load_plan = plan_load(plan, self._settings, self._parts.mesh.entry(), owner=self._owner)
+        self._timeline.announce("waiting for the load generator to start")
         with self._parts.load.start(load_plan, folder) as running:
             if not self._loads:
                 self._timeline.zero = running.started_at

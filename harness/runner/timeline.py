@@ -29,6 +29,10 @@ class Timeline:
         self._noted.append((at, event))
         self._notify(event)
 
+    def announce(self, text: str) -> None:
+        """Say what the run waits for, without recording it."""
+        self._notify(Event(at_s=self._now() - self.zero, kind="wait", text=text, fields={}))
+
     def events(self) -> tuple[Event, ...]:
         """Return all events, in seconds since the zero as it is known now."""
         return tuple(

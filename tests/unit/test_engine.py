@@ -6,6 +6,7 @@ from fake_run import ZERO, World, report, scenario
 from harness import delay
 from harness.errors import LoadError, MeshDrift, MeshGuard, ServiceError, UsageError
 from harness.model.phase import PhaseKind
+from harness.model.record import Event
 from harness.model.verdict import Verdict
 from harness.runner.declared_run import run_scenario
 from harness.runner.interactive_run import InteractiveRun
@@ -21,15 +22,15 @@ def world(tmp_path):
     return World(tmp_path)
 
 
-def declared(world):
+def declared(world, notify=lambda _: None):
     """A whole scenario with one fault."""
     asked = scenario(faults=(FAULT,))
-    return run_scenario(asked, world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None)
+    return run_scenario(asked, world.settings, world.parts, owner="a1", folder=world.folder, notify=notify)
 
 
-def interactive(world):
+def interactive(world, notify=lambda _: None):
     """The same by hand: a load, and another one under the fault."""
-    with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
+    with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=notify) as run:
         run.run_load(scenario())
         with run.inject(FAULT):
             run.run_load(scenario())
@@ -219,3 +220,18 @@ def test_a_load_that_failed_is_not_hidden_by_another(codes):
     together = combined([report(exit_code=code, unfinished=2, answered=5) for code in codes])
     assert 0 != together.exit_code
     assert (4, 10) == (together.unfinished, together.answered)
+
+
+@both
+def test_reverts_are_told_after_an_interrupt_too(world, carry_out):
+    """Ctrl-C during the fault: each change is told as removed and verified."""
+    told = []
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    world.clock.at.append((20.0, interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(world, notify=told.append)
+    texts = [what.text for what in told if isinstance(what, Event) and "seconds" in what.fields]
+    assert [f"{FAULT}: removed and verified", f"{SPLIT}: removed and verified"] == texts
