@@ -11,6 +11,7 @@ from harness.gate import Outcome
 from harness.model.verdict import Analysis, Verdict
 from harness.plugin import (
     html,  # noqa: F401 - sessions inside this process find it loaded; numpy can be loaded only once
+    options,
     reporting,
     subjects,
 )
@@ -49,5 +50,6 @@ def _stubbed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subjects.Canary, "run", run)
         patch.setattr(reporting, "attach", attach)
+        patch.setattr(options.Session, "begin", lambda _: None)
         patch.setattr("harness.plugin.fixtures._again", lambda *_: "again")
         yield
