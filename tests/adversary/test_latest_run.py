@@ -162,9 +162,9 @@ def sessions(pytester) -> list[run_folder.RecordedRun]:
 
 
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
-@pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert 0", 1)])
+@pytest.mark.parametrize(("body", "code"), [("pass", 12), ("assert 0", 1)])
 def test_a_pytest_run_marks_its_start_and_its_end(pytester, args, body, code):
-    """With its exit code, with and without workers."""
+    """With its exit code, with and without workers; a scenario without a verdict is no pass."""
     pytester.makefile(".yaml", harness=CONFIG)
     pytester.makepyfile(MARKED.format(body))
     result = pytester.runpytest_subprocess("-p", "no:locust", *args)
