@@ -6,13 +6,13 @@
     timeline.ndjson    events, one on each line
     samples.parquet    requests, one in each row
     resources/*.yaml   Istio resources before, during and after
-    analysis.json, report.html   derived from the files above; can be made again at any time
+    analysis.json, report.html   derived from the files above; can be regenerated at any time
     hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html
     logs/              the logs of Envoy, the services and the load generator
 
 Each file is written under another name, synced and renamed. The manifest is written last: a folder without a manifest,
-or with a file that differs from it or is not listed, is refused and never read as a complete run. The hashes detect
-edits; they are no signature, so whoever can rewrite all of them can forge a bundle.
+or with a file that differs from it or is not listed, is rejected and never read as a complete run. The hashes detect
+edits. They are not a signature, so anyone who can rewrite all of them can forge a bundle.
 """
 
 from __future__ import annotations

@@ -47,10 +47,11 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
-    """Add ``--seed``: what makes the random choices of the load generator repeatable."""
+    """Add ``--seed``, which makes the random choices of the load generator repeatable."""
     parser.add_argument(
         "--seed",
         type=int,
-        help="seed of arrival times and of the load profile's random choices, not of latencies and Envoy's draws "
+        help="seed of arrival times and of the load profile's random choices, but not of latencies and Envoy's "
+        "choices "
         "(default: a new one for each run)",
     )
