@@ -12,6 +12,7 @@ help:
 	@echo "make check  lint, types and import contracts"
 	@echo "make test   all tests except those of make wheel and make test-shared-data"
 	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
+	@echo "make fuzz   many hostile inputs for every reader, HARNESS_FUZZ_EXAMPLES=20000 for each target"
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
 	@echo "make wheel  build the wheel and test it in an empty environment"
 
@@ -45,6 +46,12 @@ quick-tests: $(STAMP)
 test: $(STAMP) check
 	$(BIN)/pytest -q -n 3 --dist loadfile -m "not alone and not slow"
 	$(BIN)/pytest -q -m "alone and not slow"
+
+# Inputs differ from run to run; make test gives each reader a few that are always the same.
+HARNESS_FUZZ_EXAMPLES ?= 20000
+.PHONY: fuzz
+fuzz: $(STAMP)
+	HARNESS_FUZZ_EXAMPLES=$(HARNESS_FUZZ_EXAMPLES) nice -n 19 $(BIN)/pytest -q --timeout=0 tests/fuzz
 
 # Whole runs are left out: measuring them would make the harness slower than the services it measures. The report is
 # made after a failed test too.

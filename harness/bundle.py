@@ -35,7 +35,7 @@ from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError, UsageError, located
-from harness.model.json import JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue, parse_json
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.masking import masked, scrubbed
@@ -43,6 +43,7 @@ from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
 from harness.model.samples import Samples
 from harness.model.verdict import Analysis
+from harness.printable import shown
 from harness.userinfo import without_userinfo
 from harness.yaml_files import read_documents
 
@@ -209,23 +210,28 @@ def read_bundle(folder: Path) -> Record:
     files = _listed(manifest, folder / MANIFEST)
     del manifest["files"]
     _check_files(folder, files)
-    facts = json.loads((folder / "facts.json").read_bytes())
+    facts = _valid(_adapter(dict[str, Any]), _load(folder / "facts.json"), folder / "facts.json")
     known = {
         name: _valid(_adapter(kind), facts.get(name), folder / "facts.json")
         for name, kind in _FACTS.items()
         if name in facts or name not in _ADDED_FACTS
     }
-    events = (folder / "timeline.ndjson").read_bytes().splitlines()
     stages = sorted(folder / name for name in files if name.startswith("resources/"))
     return Record(
         plan=_read_plan(folder / "plan.json"),
-        config=json.loads((folder / "config.json").read_bytes()),
+        config=_valid(_adapter(dict[str, Any]), _load(folder / "config.json"), folder / "config.json"),
         samples=read_samples(folder / "samples.parquet"),
-        events=tuple(_adapter(Event).validate_json(line) for line in events),
+        events=_read_events(folder / "timeline.ndjson"),
         resources={path.stem: _read_resources(path) for path in stages},
         manifest={name: value for name, value in manifest.items() if name != "format_version"},
         **known,
     )
+
+
+def _read_events(path: Path) -> tuple[Event, ...]:
+    events = [_parsed(line, path) for line in _content(path).splitlines()]
+    read: tuple[Event, ...] = _valid(_adapter(tuple[Event, ...]), events, path)
+    return read
 
 
 def _read_resources(path: Path) -> tuple[JsonObject, ...]:
@@ -246,7 +252,7 @@ def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
                 f"{folder / MANIFEST}: expected an entry for {name}, found none, so it cannot be the basis of a verdict"
             )
     for name, description in files.items():
-        if not (folder / name).is_file() or _described(folder / name) != description:
+        if not os.path.isfile(folder / name) or _described(folder / name) != description:  # noqa: PTH113 - never raises
             raise RecordError(
                 f"{folder / name}: missing or changed since it was recorded, so it cannot be the basis of a verdict"
             )
@@ -279,14 +285,11 @@ def _manifest(folder: Path) -> JsonObject:
             raise UsageError(f"{folder}: expected the folder of a recorded run, or latest, found no such folder")
         found = "an unfinished run, which has no manifest.json"
         raise RecordError(f"{folder}: expected the folder of a recorded run, or latest, found {found}")
-    try:
-        manifest: JsonObject = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
+    manifest: JsonObject = _valid(_adapter(dict[str, Any]), _load(path), path)
     if manifest.get("format_version") not in READ_VERSIONS:
         version = manifest.get("format_version")
         raise RecordError(
-            f"{path}: expected format version {' or '.join(map(str, READ_VERSIONS))}, found {version!r}; "
+            f"{path}: expected format version {' or '.join(map(str, READ_VERSIONS))}, found {shown(version)}; "
             "use the version of the harness that wrote it"
         )
     if _format_of(manifest) >= _HASHED_SINCE and _hashes(folder).get(MANIFEST) != _described(path):
@@ -332,8 +335,21 @@ def _read(adapter: TypeAdapter[_Value], path: Path) -> _Value:
 def _load(path: Path) -> JsonValue:
     if not path.is_file():
         raise RecordError(f"{path}: expected a file of the record, found none; the run was not recorded completely")
-    document: JsonValue = json.loads(path.read_bytes())
-    return document
+    return _parsed(_content(path), path)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: expected a file of the record, found: {error.strerror or error}") from error
+
+
+def _parsed(text: bytes, path: Path) -> JsonValue:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
 
 
 def _valid(adapter: TypeAdapter[_Value], value: JsonValue, path: Path) -> _Value:
@@ -343,7 +359,7 @@ def _valid(adapter: TypeAdapter[_Value], value: JsonValue, path: Path) -> _Value
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole value"
         raise RecordError(
-            f"{path}: {place}: {first['msg']}, found {first['input']!r:.200} ({error.error_count()} values do not fit)"
+            f"{path}: {place}: {first['msg']}, found {shown(first['input'])} ({error.error_count()} values do not fit)"
         ) from error
 
 

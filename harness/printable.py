@@ -27,6 +27,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
+def shown(value: object, most: int = 200) -> str:
+    """Return a value as a message quotes it: ``repr``, cut to ``most`` characters.
+
+    Python writes no integers of more than 4300 digits, so those are described.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError) as error:
+        text = f"<{type(value).__name__}: {error}>"
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def without_controls(document: str) -> str:
     """Return a whole document with a space for each control character, and everything else unchanged."""
     return _HIDDEN.sub(" ", document)

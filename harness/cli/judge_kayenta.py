@@ -23,6 +23,7 @@ from harness.judge.kayenta import (
     parse_pairs,
 )
 from harness.judge.kayenta.printed import as_json, as_table, course_as_json, course_as_table
+from harness.model.units import LONGEST_S
 
 OPTIONS = ("metrics", "pass_threshold", "marginal_threshold", "interval", "lookback", "step")
 """The options that only ``--kayenta`` uses, by their names in argparse."""
@@ -46,8 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--interval", metavar="MINUTES", type=int, help="judge growing windows, one after each interval")
     group.add_argument("--lookback", metavar="MINUTES", type=int, help="judge sliding windows of this length instead")
     group.add_argument(
-        "--step", metavar="SECONDS", type=float, help="seconds between two points, if the pairs do not say"
+        "--step", metavar="SECONDS", type=_seconds, help="seconds between two points, if the pairs do not say"
     )
+
+
+def _seconds(text: str) -> float:
+    """Return the argument of ``--step``. argparse turns the ArgumentTypeError into wrong usage."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0 and up to {LONGEST_S}, found {text!r}")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,6 +15,8 @@ from harness.model.samples import ARMS, COLUMNS, DTYPES, Samples
 
 _ARM_NAMES = (*ARMS, "unknown")
 _TEXTS = ("arm", "operation", "error")
+_MOST_NAMES = 2**15 - 1
+"""As many as 16 bits count."""
 
 
 def write_samples(path: Path, samples: Samples) -> None:
@@ -41,12 +43,21 @@ def write_samples(path: Path, samples: Samples) -> None:
 def read_samples(path: Path) -> Samples:
     """Read a file that ``write_samples`` wrote. Raises RecordError if it is missing, truncated or something else."""
     try:
-        table = pq.read_table(path)
-        columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
-    except (OSError, pa.ArrowException, KeyError) as error:
+        return _read(path)
+    except (OSError, pa.ArrowException, LookupError, ValueError) as error:  # ValueError: text that is not UTF-8
         raise RecordError(f"{path}: expected samples as Parquet, found something else: {error}") from error
+
+
+def _read(path: Path) -> Samples:
+    table = pq.read_table(path)
+    columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
+    missing = [name for name, column in columns.items() if column.null_count]
+    if missing:
+        raise RecordError(f"{path}: column {missing[0]}: expected a value in every row, found none in some")
     numeric: dict[str, Any] = {
-        name: column.to_numpy().astype(DTYPES[name]) for name, column in columns.items() if name not in _TEXTS
+        name: column.cast(pa.from_numpy_dtype(DTYPES[name])).to_numpy()
+        for name, column in columns.items()
+        if name not in _TEXTS
     }
     arm = _indices(columns["arm"], list(_ARM_NAMES), path)[0]
     arm[arm == len(ARMS)] = -1
@@ -69,9 +80,13 @@ def _texts(indices: Any, names: tuple[str, ...]) -> Any:
 def _indices(column: Any, known: list[str], path: Path) -> tuple[Any, tuple[str, ...]]:
     """Return each row's index into the names, and the names: first ``known``, then the others in the file."""
     if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    names = list(dict.fromkeys([*known, *column.dictionary.to_pylist()]))
+        column = column.cast(pa.string()).dictionary_encode()
+    found = column.dictionary.cast(pa.string()).to_pylist()
+    names = list(dict.fromkeys([*known, *found]))
+    if None in names or len(names) > _MOST_NAMES:
+        raise RecordError(f"{path}: expected at most {_MOST_NAMES} different names, found {len(names)}")
     if known and len(known) > 1 and len(names) > len(known):
         raise RecordError(f"{path}: expected arms {', '.join(known)}, found {', '.join(names[len(known) :])}")
-    numbers = np.array([names.index(name) for name in column.dictionary.to_pylist()] or [0], np.int16)
+    positions = {name: position for position, name in enumerate(names)}
+    numbers = np.array([positions[name] for name in found] or [0], np.int16)
     return numbers[column.indices.to_numpy()], tuple(names)

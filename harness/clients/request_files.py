@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from harness.errors import JudgeInputError
+from harness.printable import shown
 
+_MOST_CHARACTERS = 2**28
+"""About 1 GiB of text in numpy, for the texts of one column."""
 NUMBERS = ("time_s", "latency_s", "status")
 TEXTS = ("endpoint", "phase", "instance")
 _PARQUET = frozenset({".parquet", ".pq"})
@@ -46,7 +49,7 @@ def _parquet(path: Path) -> Any:
             return file.read([name for name in (*NUMBERS, *TEXTS) if name in file.schema_arrow.names])
     except FileNotFoundError as error:
         raise JudgeInputError(f"{path}: no such file") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, LookupError, ValueError) as error:
         raise JudgeInputError(f"{path}: expected Parquet, found something else: {error}") from error
 
 
@@ -77,8 +80,10 @@ def _read_csv(path: Path, header: Sequence[str], parsing: csv.ParseOptions, *, t
 def _ragged(path: Path, header: Sequence[str]) -> str | None:
     """Describe the first row with too few or too many columns, or return None.
 
-    One thread reads the file, because pyarrow numbers rows only then.
+    One thread reads the file, because pyarrow numbers rows only then. pyarrow cannot report a row that is not UTF-8.
     """
+    if not _is_utf8_file(path):
+        return None
     found: list[str] = []
 
     def report(row: csv.InvalidRow) -> str:
@@ -91,6 +96,16 @@ def _ragged(path: Path, header: Sequence[str]) -> str | None:
     except (OSError, pa.ArrowException):
         return found[0] if found else None
     return None
+
+
+def _is_utf8_file(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            while file.read(1 << 20):
+                pass
+    except (OSError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _header(path: Path) -> list[str]:
@@ -138,13 +153,16 @@ def _numbers(column: Any, path: Path, name: str) -> NDArray[np.float64]:
     if pa.types.is_null(kind):
         return np.empty(0)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        numbers = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+        numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)  # 2**53 + 1 is rounded
     elif pa.types.is_decimal(kind) or _is_text(kind):
-        numbers = np.array([_number(value, path, name, row) for row, value in enumerate(column.to_pylist(), 1)])
+        numbers = np.array(
+            [_number(value, path, name, row) for row, value in enumerate(_values(column, path, name), 1)]
+        )
     else:
         moment = pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and len(column)
-        shown = column[0].cast(pa.string()).as_py() if moment else kind
-        raise JudgeInputError(f"{path}: column {name}: row 1: expected a number, found {shown}")
+        raise JudgeInputError(
+            f"{path}: column {name}: row 1: expected a number, found {_moment(column) if moment else kind}"
+        )
     _check(numbers, path, name)
     return numbers
 
@@ -158,8 +176,8 @@ def _is_text(kind: Any) -> bool:
 def _number(value: Any, path: Path, name: str, row: int) -> float:
     try:
         return float(value)
-    except ValueError:
-        raise JudgeInputError(f"{path}: column {name}: row {row}: expected a number, found {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise JudgeInputError(f"{path}: column {name}: row {row}: expected a number, found {shown(value)}") from None
 
 
 def _check(numbers: NDArray[np.float64], path: Path, name: str) -> None:
@@ -176,16 +194,51 @@ def _check(numbers: NDArray[np.float64], path: Path, name: str) -> None:
 def _texts(column: Any, path: Path, name: str) -> NDArray[np.str_]:
     """Return the column's texts, with an empty text for each missing value."""
     try:
-        return np.asarray(column.cast(pa.string()).fill_null("").to_pylist(), dtype=str)
-    except pa.ArrowException as error:
-        row = next((row for row, value in enumerate(column.to_pylist(), 1) if not _is_utf8(value)), 1)
-        raise JudgeInputError(
-            f"{path}: column {name}: row {row}: expected text in UTF-8, found {column[row - 1].as_py()!r}"
-        ) from error
+        texts = column.cast(pa.string()).fill_null("").to_pylist()
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise _not_text(column, path, name) from error
+    longest = max(map(len, texts), default=0)
+    if longest * len(texts) > _MOST_CHARACTERS:  # numpy gives every row the room of the longest text
+        row = next(row for row, value in enumerate(texts, 1) if len(value) == longest)
+        raise JudgeInputError(f"{path}: column {name}: row {row}: expected a short name, found {longest} characters")
+    return np.asarray(texts, dtype=str)
 
 
-def _is_utf8(value: Any) -> bool:
+def _values(column: Any, path: Path, name: str) -> list[Any]:
     try:
-        return not isinstance(value, bytes) or value.decode() is not None
+        return list(column.to_pylist())
+    except UnicodeDecodeError as error:
+        raise _not_text(column, path, name) from error
+
+
+def _not_text(column: Any, path: Path, name: str) -> JudgeInputError:
+    """Return the error for the first value that is not UTF-8, or for a column of another type."""
+    try:
+        raw = column.cast(pa.binary()).to_pylist()
+    except pa.ArrowException:
+        return JudgeInputError(f"{path}: column {name}: row 1: expected text in UTF-8, found {_first(column)}")
+    row = next((row for row, value in enumerate(raw, 1) if not _is_utf8(value)), 1)
+    return JudgeInputError(f"{path}: column {name}: row {row}: expected text in UTF-8, found {shown(raw[row - 1])}")
+
+
+def _is_utf8(value: bytes | None) -> bool:
+    try:
+        return value is None or value.decode() is not None
     except UnicodeDecodeError:
         return False
+
+
+def _first(column: Any) -> str:
+    """Return the first value as Python shows it, or the column's type for a value that Python lacks."""
+    try:
+        return shown(column[0].as_py())
+    except (pa.ArrowException, LookupError, ValueError):
+        return str(column.type)
+
+
+def _moment(column: Any) -> str:
+    """Return the first value of a column of times, or the column's type for a time that has no text."""
+    try:
+        return str(column[0].cast(pa.string()).as_py())
+    except (pa.ArrowException, ValueError):
+        return str(column.type)

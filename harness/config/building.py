@@ -98,7 +98,10 @@ def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
     root, found = document.file.parent, []
     for i, pattern in enumerate(keys.istio):
         path = root / pattern
-        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        try:
+            matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        except (OSError, LookupError, ValueError, NotImplementedError):  # the last three: "/" is no pattern
+            matches = []
         if not matches or not all(match.is_file() for match in matches):
             raise wrong(document, ("istio", i), f"files relative to {root}", pattern)
         found += matches

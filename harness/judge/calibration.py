@@ -16,16 +16,19 @@ from harness.errors import JudgeInputError
 from harness.judge.evidence import RootEvidence
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
-from harness.model.json import Json
+from harness.model.json import Json, parse_json
 from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import Plan
 from harness.model.samples import Samples
+from harness.printable import shown
 from harness.stats.binomial import share_interval
 from harness.stats.table import reduce_samples
 from harness.stats.window import window_of
 
 FORMAT_VERSION = 1
+_LARGEST, _MOST_RUNS = 1e100, 10**9
+"""Larger numbers are mistakes, and overflow where they are squared or counted with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,20 +136,20 @@ def calibration_json(calibration: Calibration) -> str:
 def read_calibration(text: str, file: Path | str) -> Calibration:
     """Return the calibration in ``text``. Raises JudgeInputError, naming ``file`` and key, for anything else."""
     try:
-        content: Json = json.loads(text)
+        content: Json = parse_json(text)
     except ValueError as error:
         raise JudgeInputError(f"{file}: expected a calibration as JSON, found something else: {error}") from error
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise JudgeInputError(f"{file}: expected a calibration of format version {FORMAT_VERSION}, found another file")
     excess = content.get("excess")
     if not isinstance(excess, dict) or not all(_is_size(value) for value in excess.values()):
-        raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {excess!r}")
+        raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {shown(excess)}")
     runs, failed = content.get("runs"), content.get("failed")
-    if type(runs) is not int or type(failed) is not int or not 0 <= failed <= runs or not runs:
-        raise JudgeInputError(f"{file}: runs, failed: expected counts, found {runs!r} and {failed!r}")
+    if type(runs) is not int or type(failed) is not int or not 0 <= failed <= runs <= _MOST_RUNS or not runs:
+        raise JudgeInputError(f"{file}: runs, failed: expected counts, found {shown(runs)} and {shown(failed)}")
     control = content.get("control")
     if control not in (None, True, False) or type(control) is int:
-        raise JudgeInputError(f"{file}: control: expected true, false or null, found {control!r}")
+        raise JudgeInputError(f"{file}: control: expected true, false or null, found {shown(control)}")
     return Calibration(
         environment=str(content.get("environment", "")),
         runs=runs,
@@ -157,4 +160,4 @@ def read_calibration(text: str, file: Path | str) -> Calibration:
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LARGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
@@ -15,3 +16,12 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 """A JSON object."""
+
+
+def parse_json(text: str | bytes) -> JsonValue:
+    """Return the value of a JSON text from outside. Raises ValueError for every text that cannot be read."""
+    try:
+        value: JsonValue = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("too many levels of lists and objects") from error
+    return value

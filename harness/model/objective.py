@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from harness.errors import ObjectiveError
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.units import Unit
+from harness.printable import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +101,9 @@ def parse_objective(
     objective.
     """
     if not isinstance(text, str):
-        raise ObjectiveError(f"objective: expected a text such as 'latency_p99 < +10%', found {text!r}")
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
-        raise ObjectiveError(f"objective {text!r}: expected a weight above zero, found {weight!r}")
+        raise ObjectiveError(f"objective: expected a text such as 'latency_p99 < +10%', found {shown(text)}")
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= _LARGEST:
+        raise ObjectiveError(f"objective {shown(text)}: expected a weight above zero, found {shown(weight)}")
     reader = _Reader(text, specs)
     indicator = reader.indicator()
     labels = reader.labels()

@@ -7,7 +7,10 @@ import re
 from enum import StrEnum
 
 from harness.errors import UsageError
+from harness.printable import shown
 
+LONGEST_S = 9_223_372_036
+"""The longest duration that is accepted, some 292 years: what 64 bits of nanoseconds hold."""
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|µs|ms|s|m|h)")
 
@@ -34,21 +37,24 @@ def parse_duration(text: str | float, what: str = "duration") -> float:
     """
     label = f"{what}: " if what else ""
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise UsageError(f"{label}expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
+        raise UsageError(f"{label}expected a duration such as 250ms, 2s or 1m30s, found {shown(text)}")
     if isinstance(text, (int, float)):
-        if not 0 <= text < float("inf"):
-            raise UsageError(f"{label}expected a duration of at least 0 s, found {text!r}")
+        if not 0 <= text <= LONGEST_S:
+            raise UsageError(f"{label}expected a duration from 0 s to {LONGEST_S} s, found {shown(text)}")
         return float(text)
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        raise UsageError(f"{label}expected a duration such as 250ms, 2s or 1m30s, found {text!r}")
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+        raise UsageError(f"{label}expected a duration such as 250ms, 2s or 1m30s, found {shown(text)}")
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if seconds > LONGEST_S:
+        raise UsageError(f"{label}expected a duration from 0 s to {LONGEST_S} s, found {shown(text)}")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
     """A short text of three significant digits: ``2.5 ms``, ``340 µs``, ``2 s``, ``2m10s``."""
-    if math.isnan(seconds):
-        return "no value"
+    if not math.isfinite(seconds):
+        return "no value" if math.isnan(seconds) else "∞" if seconds > 0 else "-∞"
     size = abs(seconds)
     if size >= 120:
         return f"{'-' if seconds < 0 else ''}{int(size // 60)}m{int(size % 60):02d}s"
@@ -71,7 +77,7 @@ def parse_percent(value: str | float, what: str = "percent") -> float:
     except (TypeError, ValueError, OverflowError):
         percent = math.nan
     if isinstance(value, bool) or not 0 <= percent <= 100:
-        raise UsageError(f"{label}expected a percentage from 0 to 100, found {value!r}")
+        raise UsageError(f"{label}expected a percentage from 0 to 100, found {shown(value)}")
     if 0 < percent < 1 and not marked:
         both = f"{percent:.12g}% or {percent * 100:.12g}%"
         raise UsageError(f"{label}expected a percentage with one meaning, found {value!r}: write {both}")

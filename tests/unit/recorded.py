@@ -108,3 +108,20 @@ def listed_again(folder: Path, name: str) -> None:
     document, content = json.loads(lists.read_text()), (folder / name).read_bytes()
     document["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     lists.write_text(json.dumps(document))
+
+
+def rehash(folder: Path) -> None:
+    """Make the hashes of a bundle agree with its files, as somebody who edits a bundle would."""
+
+    def described(path: Path) -> dict[str, Any]:
+        content = path.read_bytes()
+        return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        manifest["files"] = {name: described(folder / name) for name in manifest["files"]}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    except (ValueError, LookupError, TypeError, RecursionError, OSError):
+        pass  # the manifest itself is what was edited
+    names = [name for name in ("manifest.json", "analysis.json", "report.html") if (folder / name).is_file()]
+    (folder / "hashes.json").write_text(json.dumps({"files": {name: described(folder / name) for name in names}}))

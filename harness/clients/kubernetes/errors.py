@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from harness.clients.kubernetes.kinds import Kind
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable
+from harness.model.json import Json, parse_json
 
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot ')
 _BUSY, _UNKNOWN_USER, _MISSING = 429, 401, 404
@@ -59,15 +59,18 @@ def rule(verb: str, kind: Kind) -> str:
 def about_object(body: bytes) -> bool:
     """Return whether a 404 means that an object is missing, and not its kind."""
     try:
-        details = json.loads(body).get("details") or {}
-    except (ValueError, AttributeError):
+        return bool(_parsed(body)["details"]["name"])
+    except (ValueError, LookupError, TypeError):
         return False
-    return bool(details.get("name"))
+
+
+def _parsed(body: bytes) -> Json:
+    return parse_json(body)
 
 
 def _message(body: bytes) -> str:
     try:
-        said = json.loads(body).get("message", "")
+        said = str(_parsed(body).get("message", ""))
     except (ValueError, AttributeError):
         said = body.decode("utf-8", "replace").strip()
-    return str(said)[:_LONGEST_MESSAGE]
+    return said[:_LONGEST_MESSAGE]

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from harness.errors import JudgeInputError, located
 from harness.model.json import JsonValue
+from harness.printable import shown
 from harness.yaml_files import parse_documents
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -58,8 +59,11 @@ def _no_constant(word: str) -> NoReturn:
 
 def rejection(path: str, expected: str, found: object) -> JudgeInputError:
     """Return the error for a field that Kayenta also rejects."""
-    shown = json.dumps(found, default=str, ensure_ascii=False)
-    return JudgeInputError(f"{path}: expected {expected}, found {shown if len(shown) <= 80 else shown[:77] + '...'}")
+    try:
+        text = json.dumps(found, default=str, ensure_ascii=False)
+    except ValueError:  # an integer of more than 4300 digits
+        text = shown(found)
+    return JudgeInputError(f"{path}: expected {expected}, found {text if len(text) <= 80 else text[:77] + '...'}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ indicator from a metric's name and query. A comment explains every guess and eve
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.judge.kayenta.config import CanaryConfig, Metric
+from harness.judge.kayenta.fields import rejection
 from harness.judge.kayenta.rules import Rules, read_rules
 from harness.judge.objectives import parse_objective
 from harness.model.indicator import Direction
@@ -207,6 +209,9 @@ def _judge_lines(config: CanaryConfig) -> list[str]:
 def _weight(metric: Metric, config: CanaryConfig) -> float:
     """Return an equal share of the weight of the metric's group, so that the group keeps its weight in the total."""
     weights = config.group_weights or {}
+    for name, value in weights.items():
+        if not math.isfinite(value):
+            raise rejection(f"classifier.groupWeights.{name}", "a finite percentage", value)
     group = metric.groups[0] if metric.groups else None
     together = sum(other.groups is not None and other.groups[:1] == (group,) for other in config.metrics)
     weight = weights.get(group or "", 0.0) / max(1, together)

@@ -13,6 +13,10 @@ from datetime import datetime, timedelta
 from harness.errors import JudgeInputError
 from harness.judge.kayenta.fields import Fields, rejection
 
+MOST_JUDGEMENTS = 10_000
+"""A week has as many minutes. More windows are a mistake in a unit, and would take hours to judge."""
+_MOST_MIN = 1e9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
@@ -66,7 +70,13 @@ def judgements(schedule: Schedule) -> int:
     step = interval(schedule)
     if step == 0:
         raise JudgeInputError("lifetimeDurationMins: expected at least one minute, found 0")
-    return max(0, lifetime(schedule) // step)
+    number = max(0, lifetime(schedule) // step)
+    if number > MOST_JUDGEMENTS:
+        raise JudgeInputError(
+            f"lifetimeDurationMins: expected at most {MOST_JUDGEMENTS:,} judgements, found {number:,} "
+            f"in {lifetime(schedule):,} minutes; choose a longer interval"
+        )
+    return number
 
 
 def window(schedule: Schedule, number: int, interval_min: int) -> Window:
@@ -138,7 +148,7 @@ def read_schedule(request: Fields) -> Schedule | None:
 
 def _minutes(fields: Fields, key: str) -> int | None:
     value = fields.number(key)
-    if value is not None and not math.isfinite(value):
+    if value is not None and not abs(value) <= _MOST_MIN:
         raise rejection(fields.at(key), "whole minutes", fields.values[key])
     return None if value is None else int(value)
 

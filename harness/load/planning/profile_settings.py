@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,11 @@ from harness.errors import HarnessError, LoadProfileError, UsageError
 from harness.load.planning.schedule import check_stages
 from harness.model.load import Arrivals, Stage
 from harness.model.units import parse_duration
+from harness.printable import shown
 
 NAME = "LOADPROFILE"
+_LARGEST = 1e9
+"""Larger rates are mistakes, and overflow when arrivals are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +55,15 @@ def read_settings(profile: Path) -> ProfileSettings:
     invalid value.
     """
     try:
-        tree = ast.parse(profile.read_text(encoding="utf-8"), filename=str(profile))
+        tree = _parsed(profile)
     except FileNotFoundError as error:
         raise LoadProfileError(f"{profile}: expected a locustfile, found no such file") from error
-    except (SyntaxError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise LoadProfileError(f"{profile}: expected a locustfile, found: {error.strerror}") from error
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        # The parser raises the last two for deep nesting, and ValueError for a NUL.
         line = getattr(error, "lineno", None) or 1
-        raise LoadProfileError(f"{profile}:{line}: expected Python, found {error}") from error
+        raise LoadProfileError(f"{profile}:{line}: expected Python, found {error or type(error).__name__}") from error
     _reject_other_assignments(profile, tree)
     literals = [found for node in tree.body if (found := _assigned(node)) is not None]
     if not literals:
@@ -74,6 +81,12 @@ def read_settings(profile: Path) -> ProfileSettings:
         seen.add(key.value)
         settings.update(_setting(profile, key, entry))
     return ProfileSettings(**settings)
+
+
+def _parsed(profile: Path) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Locust's process, which imports the profile, shows its warnings
+        return ast.parse(profile.read_text(encoding="utf-8"), filename=str(profile))
 
 
 def _reject_other_assignments(profile: Path, tree: ast.Module) -> None:
@@ -108,11 +121,12 @@ def _setting(profile: Path, key: ast.Constant, entry: ast.expr) -> dict[str, Any
         raise _error(profile, key, f"{NAME}: unknown key {name!r}{hint} Known: {', '.join(_PARSERS)}")
     try:
         value = ast.literal_eval(entry)
-    except ValueError as error:
+    except (ValueError, TypeError, MemoryError, RecursionError) as error:
+        # An unhashable key is a TypeError; a long chain of signs or sums exceeds the depth of recursion.
         raise _error(profile, entry, f"{NAME}: {name}: expected a literal, found an expression") from error
     try:
         return dict(_PARSERS[name](value))
-    except (HarnessError, TypeError, ValueError) as error:
+    except (HarnessError, TypeError, ValueError, OverflowError) as error:
         raise _error(profile, entry, f"{NAME}: {name}: {error}") from error
 
 
@@ -122,10 +136,11 @@ def _error(profile: Path, node: ast.expr, message: str) -> LoadProfileError:
 
 def _rate(value: object) -> Mapping[str, Any]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        check_stages((Stage(duration_s=1, start_rps=value, end_rps=value),))
-        return {"rate_rps": float(value)}
+        rate = _number(value)
+        check_stages((Stage(duration_s=1, start_rps=rate, end_rps=rate),))
+        return {"rate_rps": rate}
     if not isinstance(value, (list, tuple)) or not value:
-        raise UsageError(f"expected requests per second or a list of stages such as [30, 50], found {value!r}")
+        raise UsageError(f"expected requests per second or a list of stages such as [30, 50], found {shown(value)}")
     stages = tuple(_stage(entry) for entry in value)
     check_stages(stages)
     return {"stages": stages}
@@ -133,21 +148,23 @@ def _rate(value: object) -> Mapping[str, Any]:
 
 def _stage(entry: object) -> Stage:
     if not isinstance(entry, (list, tuple)) or len(entry) not in {2, 3}:
-        raise UsageError(f"expected [seconds, rps] or [seconds, from_rps, to_rps], found {entry!r}")
+        raise UsageError(f"expected [seconds, rps] or [seconds, from_rps, to_rps], found {shown(entry)}")
     rates = [_number(rate) for rate in entry[1:]]
     return Stage(duration_s=parse_duration(entry[0]), start_rps=rates[0], end_rps=rates[-1])
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(f"expected a number, found {value!r}")
+        raise UsageError(f"expected a number, found {shown(value)}")
+    if not abs(value) <= _LARGEST:
+        raise UsageError(f"expected a number of at most {_LARGEST:g}, found {shown(value)}")
     return float(value)
 
 
 def _integer(least: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UsageError(f"expected a whole number of at least {least}, found {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
+            raise UsageError(f"expected a whole number of at least {least} and below 2^63, found {shown(value)}")
         return value
 
     return parse
@@ -156,19 +173,19 @@ def _integer(least: int) -> Callable[[object], int]:
 def _share(value: object) -> float:
     share = _number(value)
     if not 0 <= share <= 1:
-        raise UsageError(f"expected a share from 0 to 1, found {value!r}")
+        raise UsageError(f"expected a share from 0 to 1, found {shown(value)}")
     return share
 
 
 def _arrivals(value: object) -> Arrivals:
     if not isinstance(value, str) or value not in list(Arrivals):
-        raise UsageError(f"expected one of {', '.join(Arrivals)}, found {value!r}")
+        raise UsageError(f"expected one of {', '.join(Arrivals)}, found {shown(value)}")
     return Arrivals(value)
 
 
 def _header(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise UsageError(f"expected the name of a response header, found {value!r}")
+        raise UsageError(f"expected the name of a response header, found {shown(value)}")
     return value.lower()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
 
 from harness.clients.prometheus_text import parse_samples
+from harness.errors import EnvoyError
 from harness.mesh.local.telemetry import REQUESTS
 from harness.mesh.local.topology import Service
 from harness.model.counts import RequestCount
@@ -15,10 +17,15 @@ _LABELS = tuple(field.name for field in fields(RequestCount) if field.name not i
 
 
 def request_counts(text: str) -> tuple[RequestCount, ...]:
-    """Return the totals by the labels of ``RequestCount``, sorted; sum over all other labels."""
+    """Return the totals by the labels of ``RequestCount``, sorted; sum over all other labels.
+
+    Raises EnvoyError for a total that is no number.
+    """
     totals: Counter[tuple[str, ...]] = Counter()
     for sample in parse_samples(text):
         if sample.name == REQUESTS:
+            if not math.isfinite(sample.value):
+                raise EnvoyError(f"{REQUESTS}: expected a count in Envoy's metrics, found {sample.value}")
             totals[tuple(sample.labels.get(name, "") for name in _LABELS)] += int(sample.value)
     return tuple(
         RequestCount(**dict(zip(_LABELS, key, strict=True)), total=total) for key, total in sorted(totals.items())

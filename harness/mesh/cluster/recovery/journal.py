@@ -15,8 +15,9 @@ from pathlib import Path
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import MeshError
-from harness.model.json import Json
+from harness.model.json import Json, parse_json
 from harness.model.step import Edit, Step, step_from_json, step_to_json
+from harness.printable import shown
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.istio.format_1 import edit_of_format_1
 
@@ -66,12 +67,22 @@ class JournalEntry:
 def change_from_json(value: Json) -> JournalEntry:
     """Return the change that ``to_json`` stored, in this format or the one before.
 
-    Raises MeshError for any other format.
+    Raises MeshError for any other format, and for a journal that lacks something.
     """
+    try:
+        return _change(value)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise MeshError(
+            f"journal: expected a change, found something else ({type(error).__name__}: {error}); "
+            "look at it, revert by hand what it describes, and delete it"
+        ) from error
+
+
+def _change(value: Json) -> JournalEntry:
     if value.get("format") not in READ_FORMATS:
         raise MeshError(
-            f"journal: expected format {' or '.join(READ_FORMATS)}, found {value.get('format')!r}: it is left alone; "
-            "undo it with the version of the harness that wrote it"
+            f"journal: expected format {' or '.join(READ_FORMATS)}, found {shown(value.get('format'))}: "
+            "it is left alone; undo it with the version of the harness that wrote it"
         )
     if value["format"] == FORMAT:
         steps = [step_from_json(step) for step in value["steps"]]
@@ -168,7 +179,7 @@ def owners_left(kube: Kubernetes, namespace: str) -> set[str]:
 def _read(config_map: Json) -> JournalEntry:
     name = config_map["metadata"]["name"]
     try:
-        return change_from_json(json.loads(config_map["data"]["change"]))
+        return change_from_json(parse_json(config_map["data"]["change"]))
     except MeshError as error:
         raise MeshError(f"ConfigMap {name}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -185,14 +196,25 @@ def left_on_disk(file: Path) -> tuple[tuple[str, JournalEntry], ...]:
     An incomplete last line is ignored.
     """
     left: dict[str, tuple[str, JournalEntry]] = {}
-    for text in file.read_text(encoding="utf-8").splitlines():
+    try:
+        texts = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MeshError(f"{file}: expected a journal, found a file that cannot be read: {error}") from error
+    for number, text in enumerate(texts, 1):
         try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if "will_make" in line:
-            change = change_from_json(line["will_make"])
-            left[change.config_map] = (line["namespace"], change)
-        else:
-            left.pop(line["was_undone"], None)
+            line: Json = parse_json(text)
+        except ValueError as error:
+            if number == len(texts):
+                continue
+            raise MeshError(f"{file}:{number}: expected a line of a journal, found something else: {error}") from error
+        try:
+            if "will_make" in line:
+                change = change_from_json(line["will_make"])
+                left[str(change.config_map)] = (str(line["namespace"]), change)
+            else:
+                left.pop(str(line["was_undone"]), None)
+        except MeshError as error:
+            raise MeshError(f"{file}:{number}: {error}") from error
+        except (LookupError, TypeError) as error:
+            raise MeshError(f"{file}:{number}: expected a line of a journal, found {shown(line)}") from error
     return tuple(reversed(left.values()))
