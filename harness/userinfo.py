@@ -1,4 +1,4 @@
-"""Remove secrets from URLs in any text: the user and password before the host, and values of secret query parameters."""
+"""Remove secrets from URLs in a text: the user and password before the host, and secret query parameters."""
 
 from __future__ import annotations
 

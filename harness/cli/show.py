@@ -19,8 +19,8 @@ from harness.run_folder import RecordedRun, find_run, worst_code
 from harness.runner.deciding import JUDGED_BY
 
 HELP = (
-    "Print the analyses of a recorded run and the paths of its HTML reports. The exit code is that of the worst verdict, "
-    "or 12 if a scenario has none. --open shows the report of the worst verdict in the browser."
+    "Print the analyses of a recorded run and the paths of its HTML reports. The exit code is that of the worst "
+    "verdict, or 12 if a scenario has none. --open shows the report of the worst verdict in the browser."
 )
 EXAMPLES = """\
   harness show latest                               every scenario of the newest run

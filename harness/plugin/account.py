@@ -27,7 +27,10 @@ def worst(kinds: Iterable[str]) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class _Test:
-    """The last attempt of one test. verdicts: in the order given. kinds: of its failures. finished: it was torn down."""
+    """Holds the last attempt of one test.
+
+    verdicts: in the order given. kinds: the kinds of its failures. finished: whether it was torn down.
+    """
 
     verdicts: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)

@@ -147,7 +147,7 @@ def _fail_unasked(report: pytest.TestReport, item: pytest.Item, outcomes: list[O
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
-    """Show trouble as E, a marginal verdict as M and an inconclusive one as I: none of them is a failure of the canary."""
+    """Show trouble as E, a marginal verdict as M and an inconclusive one as I. None of them is a canary failure."""
     if report.when != "call" or not report.failed:
         return None
     match getattr(report, "harness_kind", ""):

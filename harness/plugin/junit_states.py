@@ -1,8 +1,8 @@
 """Write undecided verdicts and trouble to JUnit XML as other states than ``<failure>``.
 
-CI servers show ``<failure>`` as a defect of the product. Trouble becomes ``<error>``; an inconclusive or marginal verdict
-becomes ``<skipped>``, because nothing was shown to be wrong and a person decides. pytest has no public way to choose
-the state, so this replaces two methods of its reporter for a test; a test of ours fails if they disappear.
+CI servers show ``<failure>`` as a defect of the product. Trouble becomes ``<error>``; an inconclusive or marginal
+verdict becomes ``<skipped>``, because nothing was shown to be wrong and a person decides. pytest has no public way to
+choose the state, so this replaces two methods of its reporter for a test. A test of ours fails if they disappear.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def raised_by_harness(error: BaseException) -> bool:
 
 
 def _foreign(error: BaseException) -> bool:
-    """Return whether a bug of the harness or a time limit raised an assertion; neither says anything about the canary."""
+    """Return whether a bug in the harness or a time limit raised the error; neither is evidence about the canary."""
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     return any(
         file.stem == _TIMEOUT_PLUGIN or (file.is_relative_to(_PACKAGE) and not file.is_relative_to(_SCENARIOS))

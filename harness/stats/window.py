@@ -123,8 +123,8 @@ def window_of(
 ) -> Window:
     """Return the blocks of ``phase`` that end no later than ``before_s`` seconds.
 
-    operation: only this operation; None takes all operations together. others: all operations but this one. span_s: the phase's start and end in seconds;
-    it adds the blocks without any request, which the table does not hold.
+    operation: only this operation; None takes all operations together. others: all operations except this one. span_s:
+    the phase's start and end in seconds; it adds the blocks without requests, which the table does not contain.
     """
     chosen = _chosen(table, phase, operation, before_s, others=others)
     cells, counts = table.cells[chosen], table.counts[chosen]
