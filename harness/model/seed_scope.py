@@ -19,7 +19,7 @@ def seed_scope(plan: Plan) -> str:
     else:
         fixed, drawn = FIXED, "the arm of each request and which requests a fault hits"
     return (
-        f"Seed {plan.seed} fixes {fixed}. It does not fix {OPEN}, which depend on the services and the machine, nor "
-        f"what Envoy draws: {drawn}. A verdict that is close to a limit can differ when the run is repeated with the same "
-        "seed."
+        f"Seed {plan.seed} fixes {fixed}. It does not fix {OPEN}, which depend on the services and the machine, "
+        f"nor what Envoy draws: {drawn}. A verdict that is close to a limit can differ when the run is repeated "
+        "with the same seed."
     )
