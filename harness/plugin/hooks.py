@@ -70,6 +70,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return f"harness: {error}"  # each scenario fails with it
 
 
+@pytest.hookimpl(tryfirst=True)  # before the terminal's lines, so that Ctrl-C while they are made is known to be ours
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note which of the selected tests are scenarios."""
     _account(session.config).expect(item.nodeid for item in _scenarios(session.items))

@@ -39,8 +39,8 @@ def test_ctrl_c_ends_everything_in_every_phase(gate, moment):
     process = gate.start()
     until(process, MOMENTS[moment], times=2 if moment == "fault" else 1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert 130 == process.returncode
+    said, _ = process.communicate(timeout=60)
+    assert 130 == process.returncode, said
     assert [] == gate.left_behind()
     assert [] == gate.bundles()
 
