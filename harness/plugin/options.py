@@ -137,7 +137,7 @@ class Session:
         found = next((folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file()), None)
         if found is None:
             raise ConfigError(
-                f"expected {CONFIG_NAME} in {start}, in a folder above it or in one above the tests, found none: "
+                f"expected {CONFIG_NAME} in {start} or a folder above it, or in one above the tests, found none: "
                 "run harness init to write one, or name one with --harness-config"
             )
         return found
