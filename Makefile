@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 .DEFAULT_GOAL := help
-.PHONY: help demo quick check test test-shared-data coverage wheel clean
+.PHONY: help demo quick check test soak test-shared-data coverage wheel clean
 
 help:
 	@echo "make demo   judge a good canary of the demo application under an injected fault"
 	@echo "make quick  lint, types, import contracts and unit tests, in less than a minute"
 	@echo "make check  lint, types and import contracts"
 	@echo "make test   all tests except those of make wheel and make test-shared-data"
+	@echo "make soak   kill 1,000 runs and repeat scenarios for an hour; KILLS=N MINUTES=M for less; takes hours"
 	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
 	@echo "make fuzz   many hostile inputs for every reader, HARNESS_FUZZ_EXAMPLES=20000 for each target"
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
@@ -52,6 +53,12 @@ HARNESS_FUZZ_EXAMPLES ?= 20000
 .PHONY: fuzz
 fuzz: $(STAMP)
 	HARNESS_FUZZ_EXAMPLES=$(HARNESS_FUZZ_EXAMPLES) nice -n 19 $(BIN)/pytest -q --timeout=0 tests/fuzz
+
+# tests/runs/test_soak.py is the short form of it.
+KILLS ?= 1000
+MINUTES ?= 60
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak.py --kills $(KILLS) --minutes $(MINUTES)
 
 # Whole runs are left out: measuring them would make the harness slower than the services it measures. The report is
 # made after a failed test too.

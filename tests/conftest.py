@@ -10,7 +10,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which API servers stood in for the cluster."""
+    """Say which API servers stood in for the cluster, and how many attempts to get a wrong pass were made."""
     real = os.environ.get("HARNESS_TEST_KUBECONFIG")
     ran = f"the fake and the real one of {real}" if real else "the fake only (HARNESS_TEST_KUBECONFIG is not set)"
     terminalreporter.write_line(f"tests of the cluster ran against these Kubernetes API servers: {ran}")
+    if attempts := _attempts(terminalreporter):
+        passed = [nodeid for nodeid, held in attempts.items() if not held]
+        result = f"these were not turned away: {', '.join(passed)}" if passed else "none got a wrong pass"
+        terminalreporter.write_line(f"adversary: {len(attempts)} attempts, {result}")
+
+
+def _attempts(terminalreporter: pytest.TerminalReporter) -> dict[str, bool]:
+    """Return the tests of tests/adversary that ran, and whether the harness held in each."""
+    held: dict[str, bool] = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if report.nodeid.startswith("tests/adversary/"):
+                held[report.nodeid] = outcome == "passed"
+    return held

@@ -94,9 +94,10 @@ def _is_scenario(item: pytest.Item) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the verdicts, texts and fragments of a test's outcomes to its reports.
+    """Attach the verdicts, texts and fragments of a test's outcomes to its reports, and let the outcomes go after it.
 
-    This is the outermost wrapper, so that it sees what other plugins, such as xfail, have made of the report.
+    This is the outermost wrapper, so that it sees what other plugins, such as xfail, have made of the report. Pytest
+    keeps every item until the session ends; with its outcomes it would keep the samples of every run.
     """
     report = yield
     if call.excinfo is not None:
@@ -112,6 +113,8 @@ def pytest_runtest_makereport(
         attach(report, item, fresh)
         item.stash[ATTACHED] = len(outcomes)
     _fail_unasked(report, item, outcomes)
+    if report.when == "teardown" and outcomes:
+        del item.stash[OUTCOMES]
     return report
 
 

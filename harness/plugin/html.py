@@ -25,7 +25,7 @@ class HtmlReport:
     def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
         """Show the fragments of a test's outcomes in its row."""
         report = yield
-        told = getattr(report, "harness_told", [])
+        told = [one for one in getattr(report, "harness_told", []) if "fragment" in one]
         shown = [extras.html(one["fragment"]) for one in told]
         links = [extras.url(Path(one["link"]).as_uri(), name="Report") for one in told]
         report.extras = [*getattr(report, "extras", []), *shown, *links]
@@ -46,5 +46,5 @@ class HtmlReport:
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Fill those columns from the test's last outcome."""
-        told = getattr(report, "harness_told", [])
+        told = getattr(report, "harness_told", [])  # with fragments, because rows are made only for --html
         cells[1:1] = (told[-1]["cells"] if told else _NO_CELLS).split("\n")

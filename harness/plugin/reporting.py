@@ -14,7 +14,11 @@ def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]
     for outcome in outcomes:
         item.user_properties += junit.properties(outcome.record, outcome.analysis, folder=outcome.folder)
     report.user_properties = list(item.user_properties)
-    report.harness_told = [_told(outcome, unasked=not report.failed) for outcome in outcomes]  # type: ignore[attr-defined]
+    is_page_wanted = bool(item.config.getoption("htmlpath", None))  # else 50 kB a run would stay until the session ends
+    report.harness_told = [  # type: ignore[attr-defined]
+        _told(outcome, unasked=not report.failed) | (_fragments(outcome) if is_page_wanted else {})
+        for outcome in outcomes
+    ]
 
 
 def _told(outcome: Outcome, *, unasked: bool) -> dict[str, str]:
@@ -29,12 +33,14 @@ def _told(outcome: Outcome, *, unasked: bool) -> dict[str, str]:
                 f"\n  note   the test itself did not fail although the verdict is {analysis.verdict}: it did not call "
                 "require_pass(), or ignored the error; --harness-unasked says whether that counts"
             )
-    parts = page.fragments(record, analysis, folder=outcome.folder)
     return {
         "text": text,
         "markdown": markdown.render(record, analysis, folder=outcome.folder),
         "verdict": analysis.verdict.value,
-        "fragment": parts.html,
-        "cells": "\n".join(parts.cells),
-        "link": str(outcome.report),
     }
+
+
+def _fragments(outcome: Outcome) -> dict[str, str]:
+    """Return what pytest-html shows of one outcome."""
+    parts = page.fragments(outcome.record, outcome.analysis, folder=outcome.folder)
+    return {"fragment": parts.html, "cells": "\n".join(parts.cells), "link": str(outcome.report)}

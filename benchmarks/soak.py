@@ -1,0 +1,224 @@
+"""Kill runs on the local mesh at each of their steps, then repeat scenarios in one process and watch its memory.
+
+    python benchmarks/soak.py --kills 1000 --minutes 60     # about four hours
+    python benchmarks/soak.py --kills 8 --minutes 0
+
+A first run records its steps: in each phase, every start and end of a function of the harness in the main thread, from
+the start of the services to the last file of the bundle. Each further run dies by SIGKILL at one step; the steps are spread evenly over
+the run. After each kill nothing may be left: no process of the run, and no bundle that is read as a whole run although
+it is not. At the end no port may stay leased. The exit code is 1 if anything was left or the memory grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import yaml
+
+from harness import wiring
+from harness.bundle import ANALYSIS, read_analysis, read_bundle
+from harness.clients.processes.ports import free_ports
+from harness.errors import HarnessError, RecordError
+from harness.runner.deciding import decide
+
+ROOT = Path(__file__).parents[1]
+PHASES = {"warm-up": "500ms", "steady": "1s", "fault": "1s", "recovery": "500ms"}
+SCENARIO = """import pytest
+from harness import delay
+
+
+@pytest.mark.parametrize("number", range({count}))
+def test_slow_ratings(canary, number):
+    canary.run(faults=[delay("ratings", "50ms", percent=30)])
+"""
+END_S = 20.0
+"""For how long after a kill the processes of the run may still be ending."""
+MB = 1e6
+GROWTH_LIMIT_MB, NOISE_MB = 0.02, 1.0
+"""How much the memory may grow with each run, on average, and how much it may grow altogether in any case."""
+WARM_UP_RUNS = 3
+TRIES = 3
+"""How many steps in a row are tried until a run is killed."""
+
+
+@dataclass
+class Soak:
+    """A folder with one scenario; the mark is inherited by every process of its runs."""
+
+    folder: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def prepare(self, *, count: int = 1) -> None:
+        """Write configuration and scenario; the scenario is repeated ``count`` times in one process."""
+        settings = yaml.safe_load((ROOT / "harness.yaml").read_text())
+        settings |= {"istio": [str(ROOT / "harness/demo/project/istio/*.yaml")], "phases": PHASES}
+        settings["load"] |= {"folders": [str(ROOT / "loadprofiles")], "rate": 100}
+        (self.folder / "harness.yaml").write_text(yaml.safe_dump(settings))
+        (self.folder / "test_scenario.py").write_text(SCENARIO.format(count=count))
+        (self.folder / "tmp").mkdir(exist_ok=True)
+
+    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run pytest to its end, however that comes."""
+        ours = {
+            "HARNESS_SOAK_MARK": self.mark, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}",
+            "TMPDIR": str(self.folder / "tmp"),
+        }  # fmt: skip
+        options = ["-q", "-p", "no:locust", "-p", "no:cacheprovider", "-p", "soak_killer"]
+        with (self.folder / "output.txt").open("w+") as output:  # a pipe would be held open by what a kill leaves
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", *options], cwd=self.folder, env={**os.environ, **ours, **environment},
+                stdout=output, stderr=subprocess.STDOUT, text=True, check=False, start_new_session=True,
+            )  # fmt: skip
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+
+    def steps(self) -> list[str]:
+        """Return the steps of a whole run, in order."""
+        file = self.folder / "steps.txt"
+        done = self.run(HARNESS_SOAK_STEPS=str(file))
+        if not list(self.folder.glob("reports/*/*/manifest.json")):
+            raise SystemExit(f"expected a first run with a bundle, it has none:\n{done.stdout}")
+        return file.read_text().splitlines()
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the running processes that have the mark."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                is_ours = process.environ().get("HARNESS_SOAK_MARK") == self.mark
+                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def left_processes(self) -> list[str]:
+        """Return what still runs after the time for ending, and end it."""
+        deadline = time.monotonic() + END_S
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        left = self.processes()
+        names = [f"process {process.pid}" for process in left]
+        for process in left:
+            process.kill()
+        return names
+
+    def misread_bundles(self, seen: set[Path]) -> list[str]:
+        """Return what is wrong with the bundles that are not in ``seen``; a killed run may have none or a whole one."""
+        folders = {path for path in self.folder.glob("reports/*/*") if path.is_dir()} - seen
+        seen |= folders
+        return [f"{folder}: {trouble}" for folder in sorted(folders) if (trouble := misread(folder))]
+
+    def left_leases(self) -> list[str]:
+        """Return the leases of ports that the next run would not remove once they have expired."""
+        tempfile.tempdir = str(self.folder / "tmp")
+        leases = next((self.folder / "tmp").glob("harness-ports-*"), None)
+        if leases is None:
+            return ["expected leases of ports in the temporary folder, found none: is TMPDIR ignored?"]
+        for lease in leases.iterdir():
+            os.utime(lease, (0, 0))  # as if the 30 s of a lease were over
+        ports = {str(port) for port in free_ports(1)}
+        return [f"lease of port {lease.name}" for lease in leases.iterdir() if lease.name not in ports]
+
+
+def misread(folder: Path) -> str:
+    """Say why a bundle that can be read is not one of a whole run; an empty text if it is, or cannot be read."""
+    try:
+        record = read_bundle(folder)
+    except RecordError:
+        return ""
+    names = [phase.name for phase in record.phases]
+    if names != list(PHASES) or not record.rollbacks or not all(one.verified for one in record.rollbacks):
+        return f"is read as a whole run with the phases {names} and {len(record.rollbacks)} rollbacks"
+    if not (folder / ANALYSIS).exists():
+        return ""
+    try:
+        recorded = read_analysis(folder)
+        return (
+            ""
+            if recorded.verdict is decide(record, wiring.judge(record.plan.judge.name)).verdict
+            else "another verdict"
+        )
+    except HarnessError as error:
+        return f"its analysis cannot be read: {error}"
+
+
+def kill_runs(soak: Soak, count: int) -> list[str]:
+    """Kill ``count`` runs, at steps that are spread evenly, and return what was left behind."""
+    steps = soak.steps()
+    print(f"{len(steps)} steps; {count} kills", flush=True)
+    left: list[str] = []
+    seen, killed = set(soak.folder.glob("reports/*/*")), 0
+    for number in range(count):
+        first = int((number + 0.5) * len(steps) / count)
+        for step in (steps * 2)[first : first + TRIES]:
+            died, found = kill_at(step, soak, seen, f"{number + 1}/{count}")
+            left += found
+            if died:  # else this run did not come by this step, for example because nothing had to be tried again
+                killed += 1
+                break
+    left += soak.left_leases()
+    if killed < count:
+        left.append(f"{count - killed} runs that were to be killed ended by themselves")
+    print(f"{killed} of {count} runs were killed; left behind: {len(left)}", flush=True)
+    return left
+
+
+def kill_at(step: str, soak: Soak, seen: set[Path], label: str) -> tuple[bool, list[str]]:
+    """Kill a run at ``step``; return whether it died there, and what it left behind."""
+    began = time.monotonic()
+    code = soak.run(HARNESS_SOAK_KILL=step).returncode
+    found = [f"{step}: {one}" for one in (*soak.left_processes(), *soak.misread_bundles(seen))]
+    died = code == -signal.SIGKILL
+    ended = "killed" if died else f"ended by itself with code {code}"
+    result = "; ".join(found) or "nothing left"
+    print(f"{label} {time.monotonic() - began:5.1f} s  {ended}  {step}  {result}", flush=True)
+    return died, found
+
+
+def repeat_runs(soak: Soak, minutes: float) -> list[str]:
+    """Repeat the scenario in one process for some minutes, and return a complaint if its memory grew."""
+    soak.prepare(count=int(minutes * 30) + WARM_UP_RUNS + 2)
+    file = soak.folder / "memory.txt"
+    soak.run(HARNESS_SOAK_MEMORY=str(file), HARNESS_SOAK_UNTIL=str(time.time() + 60 * minutes))
+    found_mb = np.array([int(line) / MB for line in file.read_text().split()][:-1])
+    for number, memory_mb in enumerate(found_mb, 1):
+        print(f"run {number}: {memory_mb:.2f} MB", flush=True)
+    settled_mb = found_mb[WARM_UP_RUNS:]
+    if settled_mb.size < 2:
+        return [f"expected more than {WARM_UP_RUNS + 1} runs in {minutes:g} min, found {found_mb.size}"]
+    growth_mb = float(np.polyfit(np.arange(settled_mb.size), settled_mb, 1)[0])
+    print(f"{found_mb.size} runs in one process; memory grows by {growth_mb:.3f} MB a run", flush=True)
+    left = [f"process of the repeated runs: {name}" for name in soak.left_processes()]
+    limit_mb = NOISE_MB + GROWTH_LIMIT_MB * settled_mb.size
+    return left if growth_mb * settled_mb.size <= limit_mb else [*left, f"memory grows by {growth_mb:.3f} MB a run"]
+
+
+def main() -> int:
+    """Kill, repeat, and say what was left."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="harness-soak-") as folder:
+        soak = Soak(Path(folder))
+        soak.prepare()
+        left = kill_runs(soak, args.kills) if args.kills else []
+        left += repeat_runs(soak, args.minutes) if args.minutes else []
+    print("\n".join(left) or "nothing left behind")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
