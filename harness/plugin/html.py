@@ -21,9 +21,12 @@ class HtmlReport:
     def __init__(self) -> None:
         self._verdicts: list[Verdict] = []
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
-        """Show the fragments of a test's outcomes in its row."""
+        """Show the fragments of a test's outcomes in its row.
+
+        Registered after the hooks that attach the outcomes, this is outside of them and sees what they attached.
+        """
         report = yield
         told = [one for one in getattr(report, "harness_told", []) if "fragment" in one]
         shown = [extras.html(one["fragment"]) for one in told]
