@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import json
 import os
 import resource
+import shutil
 import signal
 import tempfile
 import time
@@ -64,6 +66,7 @@ values = scalars | st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
 FOLDER = Path(tempfile.mkdtemp(prefix="harness-fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
 class Hang(BaseException):
@@ -147,6 +150,8 @@ def _changed(document: Any, place: Sequence[str | int], how: int, draw: st.DrawF
         old = inside[place[-1]]
     except (KeyError, IndexError, TypeError):
         return document  # an earlier change removed the place
+    if isinstance(inside, str):
+        return document  # an earlier change put a text here, which has no parts to change
     key = place[-1]
     if how == 1:
         del inside[key]
@@ -158,7 +163,7 @@ def _changed(document: Any, place: Sequence[str | int], how: int, draw: st.DrawF
         old[draw(texts)] = draw(values)
     elif how == 5 and isinstance(old, list):
         old.append(draw(values))
-    elif not isinstance(inside, str):
+    else:
         inside[key] = draw(values)
     return document
 
