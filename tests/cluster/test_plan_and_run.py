@@ -136,10 +136,10 @@ def test_the_plan_is_what_the_run_sends(
     if "gateway" in setting and "service under test" in scenario:
         with pytest.raises(UsageError, match=GATEWAY):
             sent(fake, config, faults, project / "run")
-        assert 2 == main(["plan", *words])
+        assert 2 == main(["plan", "--target", "cluster", *words])
         assert GATEWAY in capsys.readouterr().err
         return
-    code = main(["plan", *words])
+    code = main(["plan", "--target", "cluster", *words])
     said = capsys.readouterr()
     if code == 12:  # Istio warns that one of two routes for the same calls is never used
         assert "in the way" in said.out

@@ -27,6 +27,8 @@ def _new(world: World, before: tuple[RequestCount, ...]) -> dict[tuple[str, ...]
     totals: Counter = Counter()
     for sign, rows in ((1, world.mesh.request_counts()), (-1, before)):
         for row in rows:
+            if row.reporter == "endpoint":
+                continue
             key = (
                 row.source_workload,
                 row.destination_service,

@@ -8,7 +8,7 @@ CONFIG = """
 service: reviews
 arms: {baseline: v1, canary: v2}
 services:
-  reviews: {command: [reviews, "{port}"], versions: {v1: , v2: }}
+  reviews: {command: ["{python}", "{port}"], versions: {v1: , v2: }}
 load: {profile: browse, rate: 1, folders: [.]}
 objectives: ["error_rate < +1pp"]
 """

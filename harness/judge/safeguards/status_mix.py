@@ -60,9 +60,12 @@ def _suspicious(shift: Shift) -> bool:
 def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
     """Whether an unmuted objective without labels is about exactly this status or its class.
 
-    Requests without an answer have no status, so no such objective is about them.
+    Requests without an answer have no status, so only an objective about the error rate is about them. It is about
+    server errors too: what it tolerates needs no second opinion.
     """
     names = {f"status_{shift.status}", f"status_{shift.status // 100}xx"} if shift.status else set()
+    if shift.status == 0 or shift.status >= _SERVER_ERROR:
+        names.add("error_rate")
     return any(each.name in names and not each.muted and not each.labels for each in objectives)
 
 
