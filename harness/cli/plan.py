@@ -18,8 +18,8 @@ from harness.errors import MeshError, UsageError
 from harness.faults import Arguments, Fault, known_faults
 from harness.mesh.cluster.arms import fresh_arm_edits, runs
 from harness.mesh.cluster.connection import connected
-from harness.mesh.cluster.mesh import plain_resources
 from harness.mesh.cluster.planning import Plan, plan_changes
+from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics

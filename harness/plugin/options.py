@@ -52,6 +52,10 @@ def add_options(parser: pytest.Parser) -> None:
         help="seed of arrival times and of the load profile's random choices, but not of latencies and Envoy's choices "
         "(default: a new one each time, printed so that you can repeat the run)",
     )
+    _add_verdict_options(group)
+
+
+def _add_verdict_options(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--harness-unasked",
         choices=("fail", "warn"),

@@ -28,6 +28,7 @@ from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journal
 from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.recovery.rollback import by_hand, undo
 from harness.mesh.cluster.recovery.watchdog import Watchdog
+from harness.mesh.cluster.resources import all_applied, plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.arm_health import ArmHealth
 from harness.mesh.cluster.safety.drift import Drift
@@ -45,9 +46,6 @@ from harness.model.step import Action, Edit, Step
 from harness.routing import footprint
 from harness.routing.edits import applied
 from harness.routing.port import Footprint, RoutingApi
-
-_NOISE = ("managedFields", "resourceVersion", "generation")
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -221,7 +219,7 @@ class ClusterMesh:
                 require_unowned(found, allowed=self._settings.owners)
             mine = [edit for edit in edits if edit.place == place]
             written, _ = self._kube.change(
-                *place, partial(_all_applied, mine), patience_s=self._settings.live_within_s, dry_run=True
+                *place, partial(all_applied, mine), patience_s=self._settings.live_within_s, dry_run=True
             )
             new = () if written is None else self._new_warnings(found, written.warnings)
             if new and place[0] == "Deployment":
@@ -398,22 +396,3 @@ class ClusterMesh:
                 raise MeshError("the watchdog of this run has died; nothing is changed without it (cluster.watchdog)")
             beat.start()
             self._beats[owner] = beat
-
-
-def plain_resources(kube: Kubernetes, namespace: str, kinds: Sequence[str]) -> tuple[Json, ...]:
-    """Return the resources of some kinds in a namespace, without bookkeeping."""
-    return tuple(_plain(item) for kind in kinds for item in kube.list(kind, namespace))
-
-
-def _all_applied(edits: Sequence[Edit], resource: Json | None) -> Json | None:
-    for edit in edits:
-        resource = applied(edit, resource)
-    return resource
-
-
-def _plain(resource: Json) -> Json:
-    metadata = {key: value for key, value in resource["metadata"].items() if key not in _NOISE}
-    if _LAST_APPLIED in (metadata.get("annotations") or {}):
-        rest = {key: value for key, value in metadata["annotations"].items() if key != _LAST_APPLIED}
-        metadata = {**metadata, "annotations": rest}
-    return {**resource, "metadata": metadata}
