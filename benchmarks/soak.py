@@ -29,6 +29,7 @@ import yaml
 from harness import wiring
 from harness.bundle import ANALYSIS, read_analysis, read_bundle
 from harness.clients.processes.ports import free_ports
+from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import HarnessError, RecordError
 from harness.runner.deciding import decide
 
@@ -211,7 +212,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=60.0)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="harness-soak-") as folder:
+    with signals_as_interrupts(), tempfile.TemporaryDirectory(prefix="harness-soak-") as folder:
         soak = Soak(Path(folder))
         soak.prepare()
         left = kill_runs(soak, args.kills) if args.kills else []
