@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from harness.cli.init_files import Project, files_of
+from harness.cli.output import clean_print as print
 from harness.config import read_config
 from harness.errors import UsageError
 from harness.mesh.command_checks import require_commands

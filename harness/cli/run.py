@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from harness.cli.options import add_seed, add_target
+from harness.cli.output import clean_print as print
 from harness.errors import HarnessError, UsageError
 from harness.report import job_summary
 

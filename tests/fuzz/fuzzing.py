@@ -66,7 +66,16 @@ values = scalars | st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
 FOLDER = Path(tempfile.mkdtemp(prefix="harness-fuzz-"))
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+_OWNER = os.getpid()
+
+
+def _remove_folder() -> None:
+    """Remove the folder, but not from a process that another test forked."""
+    if os.getpid() == _OWNER:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+atexit.register(_remove_folder)
 
 
 class Hang(BaseException):

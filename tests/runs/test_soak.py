@@ -19,7 +19,7 @@ from harness import bundle
 from harness.clients.processes.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-KILLS = 8
+KILLS = 3
 
 
 @pytest.mark.timeout(900)
