@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -175,6 +176,24 @@ def test_real_users_see_neither_split_nor_fault(cluster: tuple[FakeKubernetes, C
     assert not any("x-harness-arm" in names for names in strangers)
 
 
+def once_split(fake: FakeKubernetes, act: Callable[[], None], *, after_s: float = 2.0) -> threading.Thread:
+    """Act a little after the run has split the traffic, however long its start took. The thread has been started."""
+
+    def wait() -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            routes = [route for item in fake.objects("VirtualService") for route in item["spec"].get("http", [])]
+            if any(str(route.get("name", "")).startswith("harness-") for route in routes):
+                time.sleep(after_s)
+                act()
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
 def test_drift_makes_a_run_inconclusive(cluster: tuple[FakeKubernetes, Config], tmp_path: Path) -> None:
     """Somebody who rewrites the route while it is measured voids the run; their change stays."""
     fake, config = cluster
@@ -189,8 +208,7 @@ def test_drift_makes_a_run_inconclusive(cluster: tuple[FakeKubernetes, Config], 
         }
         fake.put({**changed, "spec": {**changed["spec"], "http": [theirs, *changed["spec"]["http"]]}})
 
-    timer = threading.Timer(4.0, rewrite)
-    timer.start()
+    timer = once_split(fake, rewrite)
     outcome = judged(config, tmp_path)
     timer.join()
     assert outcome.analysis.verdict is Verdict.INCONCLUSIVE
@@ -206,8 +224,7 @@ def test_the_kill_switch_ends_a_run_with_what_it_has_seen(
     fake, config = cluster
     before = fake.specs()
     switch = {"kind": "ConfigMap", "metadata": {"name": "harness-kill-switch"}, "data": {"engaged": "true"}}
-    timer = threading.Timer(3.0, lambda: fake.put(switch))
-    timer.start()
+    timer = once_split(fake, lambda: fake.put(switch))
     outcome = judged(config, tmp_path)
     timer.join()
     assert outcome.analysis.verdict is Verdict.INCONCLUSIVE
