@@ -144,7 +144,7 @@ def test_the_fast_tests_pass_against_the_wheel(wheel, installed, call, tmp_path)
     # Some tests read the checkout's own configuration and pages. No module of the package is copied.
     for folder in ("tests", "docs", "loadprofiles", "harness/demo/project/istio"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "harness.yaml"):
+    for file in ("pyproject.toml", "harness.yaml", "Makefile", "constraints.txt"):
         shutil.copy(ROOT / file, tmp_path)
     code, said = call("python", "-c", "import harness; print(harness.__file__)")
     assert said.startswith(str(installed.parent)), said
