@@ -54,7 +54,8 @@ def _with_death(analysis: Analysis, record: Record) -> Analysis:
     """
     deaths = {str(event.fields.get("arm")): event for event in record.events if event.kind == DEATH}
     if "baseline" in deaths:
-        return _inconclusive(analysis, f"{deaths['baseline'].text}: there is nothing to compare with", analysis.score)
+        reason = f"{deaths['baseline'].text}: there is nothing to compare with"
+        return _inconclusive(analysis, reason, record.plan.judge.undecided_cap)
     if "canary" not in deaths:
         return analysis
     log = str(deaths["canary"].fields.get("log") or "")

@@ -8,10 +8,11 @@ from recorded import fault_count, load_report, plan, record, samples
 
 from harness.judge.objectives import parse_objective
 from harness.judge.sequential import SequentialJudge
-from harness.model.record import Series
+from harness.model.record import Event, Series
 from harness.model.split import SplitBy
 from harness.model.verdict import Analysis, Verdict
 from harness.runner.deciding import decide
+from harness.runner.ending import DEATH
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ def test_a_run_ended_early_never_passes_but_keeps_a_proven_fail():
     """A breached limit ends a run: harm that was proven stays proven."""
     assert Verdict.INCONCLUSIVE is decide(record(aborted="the kill switch is set"), Says(Verdict.PASS)).verdict
     assert Verdict.FAIL is decide(record(aborted="harm is proven"), Says(Verdict.FAIL)).verdict
+
+
+@pytest.mark.parametrize(
+    ("arm", "verdict", "highest"), [("canary", Verdict.FAIL, 0.0), ("baseline", Verdict.INCONCLUSIVE, 94.9)]
+)
+def test_the_death_of_an_arm_decides_whatever_the_judge_says(arm, verdict, highest):
+    """A dead canary fails; a dead baseline leaves a score below what a pass needs."""
+    death = Event(at_s=3.0, kind=DEATH, text=f"the {arm} died: exit code 3", fields={"arm": arm, "log": ""})
+    analysis = decide(record(events=(death,)), Says(Verdict.PASS))
+    assert verdict is analysis.verdict
+    assert analysis.score <= highest
+    assert "exit code 3" in analysis.reason
 
 
 def mirrored(canary_bytes):

@@ -1,4 +1,4 @@
-"""The heartbeat of a run: a Lease that the run renews. Whoever reverts its changes takes the Lease away first.
+"""The heartbeat of a run: a Lease that the run renews. A process that reverts its changes takes the Lease first.
 
 The Lease is a fence: a run that finds another holder knows that its changes are being reverted, and stops. Times are
 those of the API server, which every answer contains, so that clocks need not agree.

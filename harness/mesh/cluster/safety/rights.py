@@ -58,7 +58,7 @@ def rights_to_ask(settings: ClusterSettings) -> tuple[Right, ...]:
 
 
 def require_basics(kube: Kubernetes, namespace: str, settings: ClusterSettings, kinds: Iterable[str]) -> None:
-    """Raise ClusterForbidden with every missing rule that each change needs, whatever it edits.
+    """Raise ClusterForbidden with every missing rule that every change needs, independent of its resources.
 
     kinds: of the resources that route requests.
     """
