@@ -27,8 +27,8 @@ EXAMPLES = int(os.environ.get("HARNESS_FUZZ_EXAMPLES", "60"))
 """Inputs for each target. A few make a short test; make fuzz asks for many."""
 MOST_S = 2.0
 """Most CPU time for one input; more counts as a hang."""
-MOST_BYTES = 3 * 2**30
-"""Most address space while a reader has an input; more is a MemoryError. The process has some 600 MB before."""
+MOST_BYTES = 2 * 2**30
+"""Most address space that a reader may add for an input; more is a MemoryError."""
 COUNTS: Counter[str] = Counter()
 """Inputs by target, for the summary. Shrinking and the inputs of a failing target count too."""
 
@@ -101,7 +101,7 @@ def _limited() -> Iterator[None]:
         raise Hang(f"more than {MOST_S:g} s of CPU time")
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MOST_BYTES, hard))
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, MOST_S)
     started = time.process_time()
@@ -112,6 +112,11 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     assert time.process_time() - started < 2 * MOST_S
+
+
+def _address_space() -> int:
+    """Return the bytes of address space that this process has. Earlier tests of the same process decide how many."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def written(name: str, content: str | bytes) -> Path:
