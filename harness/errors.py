@@ -8,6 +8,7 @@
     │   ├── LoadProfileError        a load profile is unknown or broken
     │   └── JudgeInputError         a judge cannot use its configuration or the recorded numbers
     ├── MissingExtra                an optional package is not installed
+    ├── ShapeError                  a document of another program is not built as expected: path
     ├── EnvoyError                  the proxy is missing, died or does not apply a configuration
     │   └── EnvoyRejection          Envoy rejected a configuration: reason
     ├── ServiceError                a service process could not be started or never became healthy
@@ -108,6 +109,18 @@ class MissingExtra(HarnessError):
         command = f"pip install 'canary-harness[{extra}]'"
         super().__init__(f"expected the package {package} for {purpose}, found none; run: {command}")
         self.extra, self.package, self.command = extra, package, command
+
+
+class ShapeError(HarnessError, ValueError):
+    """A JSON document of another program, such as an object of Kubernetes, is not built as expected.
+
+    It is a ValueError too, as for a text that is not JSON at all. path: the dotted keys of the value; empty for the
+    whole document.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
 
 
 class EnvoyError(HarnessError):
