@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TextIO
 
 from harness.model.record import Event
+from harness.model.verdict import Analysis
 from harness.printable import printable
 from harness.runner.progress import Progress
 from harness.runner.settings import Notify
@@ -25,7 +26,7 @@ def watcher(stream: TextIO, *, width: int) -> Notify:
     live = stream.isatty()
     written: Progress | None = None
 
-    def tell(what: Event | Progress) -> None:
+    def tell(what: Event | Progress | Analysis) -> None:
         nonlocal written
         if isinstance(what, Progress):
             if not live and written is not None and not _is_due(what, written):
@@ -33,7 +34,7 @@ def watcher(stream: TextIO, *, width: int) -> Notify:
             written = what
             text = printable(str(what))
             stream.write(f"\r{text[: width - 1]:<{width - 1}}" if live else f"{text}\n")
-        elif what.kind not in _QUIET:
+        elif isinstance(what, Event) and what.kind not in _QUIET:
             stream.write(f"{clear}{what.at_s:6.1f} s  {printable(what.text)}\n")
         stream.flush()
 
@@ -46,14 +47,14 @@ def _is_due(progress: Progress, written: Progress) -> bool:
     return progress.phase != written.phase or not 0 <= since_s < _EVERY_S
 
 
-def silent(what: Event | Progress) -> None:
+def silent(what: Event | Progress | Analysis) -> None:
     """Write nothing."""
 
 
 def within(manager: Callable[[], AbstractContextManager[None]], tell: Notify) -> Notify:
     """Return ``tell`` inside a context, for example one in which pytest does not capture output."""
 
-    def told(what: Event | Progress) -> None:
+    def told(what: Event | Progress | Analysis) -> None:
         with manager():
             tell(what)
 

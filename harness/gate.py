@@ -14,6 +14,7 @@ from harness import bundle, wiring
 from harness.config import Config
 from harness.errors import WorkloadDeath
 from harness.judge.power import undecidable, visible_effects
+from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
@@ -79,8 +80,8 @@ def judge_scenario(
     warning = cannot_decide(plan_run(scenario, settings, target=mesh.target))
     if warning:
         notify(Event(at_s=0.0, kind="note", text=warning))
-    with bundle.recording(folder):
-        record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=notify)
+    with LiveFile(folder, scenario.name, target=mesh.target, tell=notify) as live, bundle.recording(folder):
+        record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
     return judge_record(with_server_side(record, config), folder, parts.judge.name)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.config import Config
     from harness.mesh.port import Mesh
     from harness.model.record import Event
+    from harness.model.verdict import Analysis
     from harness.plugin.subjects import Canary, Chaos, LoadSender, ScenarioContext
     from harness.runner.progress import Progress
     from harness.runner.settings import Notify
@@ -111,7 +112,7 @@ def _noting(account: Account, tell: Notify) -> Notify:
     """Return ``tell``, which also notes what was reverted, for the message after Ctrl-C."""
     from harness.model.record import Event
 
-    def noted(what: Event | Progress) -> None:
+    def noted(what: Event | Progress | Analysis) -> None:
         if isinstance(what, Event) and what.kind == "rollback" and "seconds" in what.fields:
             account.put_back.append(what.text)
         tell(what)

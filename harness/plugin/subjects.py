@@ -17,6 +17,7 @@ from harness.errors import UsageError, WorkloadDeath
 from harness.faults import Fault
 from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
+from harness.live_state import LiveFile
 from harness.mesh.port import Mesh
 from harness.model.objective import Objective
 from harness.model.record import Event
@@ -71,9 +72,9 @@ class ScenarioContext:
         )
         settings = wiring.settings(self.session.config, self.scenario(), target=self.session.target, manifest=facts)
         parts = wiring.parts(self.session.config, self.mesh)
-        return self._world.enter_context(
-            InteractiveRun(settings, parts, owner=owner, folder=self.next_folder(), notify=self.tell)
-        )
+        folder = self.next_folder()
+        live = self._world.enter_context(LiveFile(folder, self.name, target=self.session.target, tell=self.tell))
+        return self._world.enter_context(InteractiveRun(settings, parts, owner=owner, folder=folder, notify=live))
 
     @property
     def chaos(self) -> Chaos:

@@ -8,7 +8,7 @@ from harness.judge.port import Evidence, Judge
 from harness.model.phase import Phase
 from harness.model.record import HARM_PROVEN, Plan
 from harness.model.samples import Samples
-from harness.model.verdict import Verdict
+from harness.model.verdict import Analysis, Verdict
 
 
 class JudgeLooks:
@@ -19,14 +19,18 @@ class JudgeLooks:
         self._judge, self._plan, self._every_s = judge, plan, every_s
         self._next_s = every_s
 
-    def harm(self, samples: Samples, phases: Sequence[Phase], *, now_s: float) -> str:
-        """Return why the canary is proven worse, or an empty string; also when no look is due yet.
+    def look(self, samples: Samples, phases: Sequence[Phase], *, now_s: float) -> Analysis | None:
+        """Return what the judge sees now, or None when no look is due yet.
 
         phases: the phases that have begun, the last one cut at ``now_s`` seconds after the first due request.
         """
         if now_s < self._next_s:
-            return ""
+            return None
         self._next_s = now_s + self._every_s
         evidence = Evidence(samples=samples, phases=tuple(phases))
-        analysis = self._judge.judge(evidence, self._plan, now_s=now_s, final=False)
-        return f"{HARM_PROVEN}: {analysis.reason}" if analysis.verdict is Verdict.FAIL else ""
+        return self._judge.judge(evidence, self._plan, now_s=now_s, final=False)
+
+
+def harm(analysis: Analysis) -> str:
+    """Return why the canary is proven worse, or an empty string."""
+    return f"{HARM_PROVEN}: {analysis.reason}" if analysis.verdict is Verdict.FAIL else ""

@@ -15,11 +15,12 @@ from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.record import Event
 from harness.model.split import SplitBy
+from harness.model.verdict import Analysis
 from harness.runner.guard_thread import AbortCondition
 from harness.runner.progress import Progress
 
-Notify: TypeAlias = Callable[[Event | Progress], None]
-"""Called with every event as it happens, and with the progress once a second."""
+Notify: TypeAlias = Callable[[Event | Progress | Analysis], None]
+"""Called with every event as it happens, with the progress once a second, and with each interim look of the judge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

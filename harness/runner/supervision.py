@@ -15,7 +15,7 @@ from harness.model.samples import Samples
 from harness.runner.abort_conditions import SharedLoad, conditions
 from harness.runner.ending import Ending, ending_for
 from harness.runner.guard_thread import GuardThread
-from harness.runner.judge_looks import JudgeLooks
+from harness.runner.judge_looks import JudgeLooks, harm
 from harness.runner.progress import progress
 from harness.runner.settings import Notify, Parts, Settings
 from harness.runner.stall_detector import StallDetector
@@ -113,7 +113,7 @@ class Supervision:
         return False
 
     def _tell(self, phase: OpenPhase, samples: Samples, now_s: float) -> None:
-        """Report the progress, and end the run when the judge has proven harm."""
+        """Report the progress and what the judge sees, and end the run when it has proven harm."""
         self._notify(
             progress(
                 samples,
@@ -124,9 +124,11 @@ class Supervision:
                 window_s=min(_TICK_S, max(now_s, 0.1)),
             )
         )
-        if self._looks is not None:
-            harm = self._looks.harm(samples, (*phase.earlier, phase.window(now_s)), now_s=now_s)
-            self._end(Ending(kind="guard", text=harm) if harm else None)
+        windows = (*phase.earlier, phase.window(now_s))
+        seen = None if self._looks is None else self._looks.look(samples, windows, now_s=now_s)
+        if seen is not None:
+            self._notify(seen)
+            self._end(Ending(kind="guard", text=harm(seen)) if harm(seen) else None)
 
     def _end(self, ending: Ending | None) -> bool:
         """Return whether the run must stop. The first reason is kept and put on the timeline."""

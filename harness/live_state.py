@@ -1,0 +1,145 @@
+"""What a running scenario shows to others: ``live.json`` in its folder, written at most once a second.
+
+``harness serve`` reads it. The file is removed when the scenario ends. A killed run leaves it, and its time says since
+when nothing was heard. Nothing reads it to decide.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.model import formatting
+from harness.model.json import JsonObject, JsonValue
+from harness.model.record import Event
+from harness.model.verdict import Analysis
+from harness.runner.progress import Progress
+from harness.runner.settings import Notify
+
+LIVE = "live.json"
+FORMAT_VERSION = 1
+STALE_AFTER_S = 15.0
+"""A state that is older belongs to a run that was killed, or whose machine does not keep up."""
+_EVERY_S = 1.0
+_KEPT_EVENTS = 60
+_KEPT_PROGRESS = 180
+_MOST_BYTES = 1_000_000
+
+
+class LiveFile:
+    """Keeps ``live.json`` of a folder up to date while a scenario runs, and passes everything on to ``tell``.
+
+    As a context manager it removes the file on exit. A file that cannot be written is told once, and the run goes on.
+    """
+
+    def __init__(
+        self, folder: Path, scenario: str, *, target: str, tell: Notify, wall: Callable[[], float] = time.time
+    ) -> None:
+        """wall: returns epoch seconds."""
+        self._file, self._tell, self._wall = folder / LIVE, tell, wall
+        self._facts: JsonObject = {"scenario": scenario, "target": target, "pid": os.getpid(), "started": wall()}
+        self._events: deque[JsonValue] = deque(maxlen=_KEPT_EVENTS)
+        self._progress: deque[JsonValue] = deque(maxlen=_KEPT_PROGRESS)
+        self._findings: list[JsonValue] = []
+        self._written_s = float("-inf")
+        self._trouble = ""
+
+    def __enter__(self) -> Self:
+        self._write()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._trouble:
+            return
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as problem:
+            self._fail(problem)
+
+    def __call__(self, what: Event | Progress | Analysis) -> None:
+        """Take note of an event, of the progress or of what the judge saw so far, and pass it on."""
+        self._tell(what)
+        match what:
+            case Event():
+                self._events.append({"at_s": round(what.at_s, 3), "kind": what.kind, "text": what.text})
+            case Progress():
+                self._progress.append(_plain(asdict(what)))
+            case Analysis():
+                self._findings = _findings(what)
+        urgent = isinstance(what, Event)
+        if urgent or self._wall() - self._written_s >= _EVERY_S:
+            self._write()
+
+    def _write(self) -> None:
+        if self._trouble:
+            return
+        self._written_s = self._wall()
+        state: JsonObject = {
+            "format_version": FORMAT_VERSION,
+            **self._facts,
+            "updated": self._written_s,
+            "events": [*self._events],
+            "progress": [*self._progress],
+            "findings": self._findings,
+        }
+        fresh = self._file.with_suffix(".new")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "w") as stream:
+                json.dump(state, stream, allow_nan=False)
+            fresh.replace(self._file)
+        except OSError as problem:
+            self._fail(problem)
+
+    def _fail(self, problem: OSError) -> None:
+        self._trouble = f"the live page does not show this run: {self._file}: {problem.strerror or problem}"
+        self._tell(Event(at_s=0.0, kind="note", text=self._trouble))
+
+
+def read_live(folder: Path) -> JsonObject | None:
+    """Return what the scenario in ``folder`` shows; None if it does not run, or if the file is not ours."""
+    file = folder / LIVE
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+        state = json.loads(text) if len(text) <= _MOST_BYTES else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    known = isinstance(state, dict) and state.get("format_version") == FORMAT_VERSION
+    return state if known else None
+
+
+def _findings(analysis: Analysis) -> list[JsonValue]:
+    return [
+        {
+            "objective": str(finding.objective),
+            "phase": finding.phase,
+            "verdict": finding.verdict.value,
+            "reason": finding.reason,
+            "missing": finding.missing,
+        }
+        for finding in formatting.worst_first(analysis.findings)
+    ]
+
+
+def _plain(progress: dict[str, object]) -> JsonObject:
+    """Return a progress for JSON, which has no NaN: a median of no answers is null."""
+    return {key: _number(value) for key, value in progress.items()}
+
+
+def _number(value: object) -> JsonValue:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_number(one) for one in value]
+    if isinstance(value, float):
+        return round(value, 6) if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - NaN
+    return value if isinstance(value, (str, int)) else None
