@@ -74,6 +74,10 @@ def resolved(config: Config) -> JsonObject:
             workload["env"] = names_only(_mapping(workload["env"]), config.recorded_env)
             if isinstance(workload["command"], list):
                 workload["command"] = command_shape([str(word) for word in workload["command"]])
+    release = _mapping(values["release"])
+    for name in ("promote_command", "build_command"):
+        if isinstance(words := release.get(name), list):
+            release[name] = command_shape([str(word) for word in words])
     cluster = _mapping(values["cluster"])
     safe = [name for name in config.cluster.headers if name.lower() in SAFE_HEADERS]
     cluster["headers"] = names_only(_mapping(cluster["headers"]), safe)

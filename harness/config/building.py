@@ -8,6 +8,7 @@ from harness.config.cluster import cluster_settings
 from harness.config.gauges import gauges_of, require_sources
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
+from harness.config.release import release_settings
 from harness.config.services import services_of
 from harness.judge.objectives import default_objectives
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
@@ -46,6 +47,7 @@ def build(keys: Keys, document: Document) -> Config:
         out=root / keys.out,
         cluster=cluster_settings(keys.cluster, root),
         recorded_env=tuple(keys.recorded_env),
+        release=release_settings(keys.release, document),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
     _check_arms(config)

@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 
 from harness.config.cluster import ClusterKeys
 from harness.config.gauges import GaugeKeys, GaugeName
+from harness.config.release import ReleaseKeys
 from harness.config.section import Section
 from harness.config.services import ServiceKeys
 from harness.config.values import (
@@ -254,3 +255,6 @@ class Keys(Section):
 
     cluster: ClusterKeys = Field(default_factory=ClusterKeys)
     """How a cluster is reached and what may be done to it. Used with --target cluster only."""
+
+    release: ReleaseKeys | None = None
+    """By which steps a new build reaches the users. Used by harness release only. Default: none."""

@@ -11,6 +11,7 @@ from harness.model.cluster import ClusterSettings
 from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
+from harness.model.release import ReleaseSettings
 from harness.model.split import SplitBy
 
 
@@ -108,7 +109,8 @@ class Config:
     to. target: where scenarios run unless an option says otherwise. services: in the order of the file. calibration:
     the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
-    path, for errors that are found later.
+    path, for errors that are found later. release: how harness release works. stage: the socket of the stage that the
+    target stage uses.
     """
 
     file: Path
@@ -137,6 +139,8 @@ class Config:
     calibration: Path | None = None
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     recorded_env: tuple[str, ...] = ()
+    release: ReleaseSettings | None = None
+    stage: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
