@@ -9,6 +9,7 @@ from harness.config.gauges import gauges_of, require_sources
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
 from harness.config.release import release_settings
+from harness.config.serve import serve_settings
 from harness.config.services import services_of
 from harness.judge.objectives import default_objectives
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
@@ -48,6 +49,7 @@ def build(keys: Keys, document: Document) -> Config:
         cluster=cluster_settings(keys.cluster, root),
         recorded_env=tuple(keys.recorded_env),
         release=release_settings(keys.release, document),
+        serve=serve_settings(keys.serve),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
     _check_arms(config)

@@ -15,6 +15,7 @@ from harness.config.cluster import ClusterKeys
 from harness.config.gauges import GaugeKeys, GaugeName
 from harness.config.release import ReleaseKeys
 from harness.config.section import Section
+from harness.config.serve import ServeKeys
 from harness.config.services import ServiceKeys
 from harness.config.values import (
     PERCENT_FORMS,
@@ -258,3 +259,6 @@ class Keys(Section):
 
     release: ReleaseKeys | None = None
     """By which steps a new build reaches the users. Used by harness release only. Default: none."""
+
+    serve: ServeKeys = Field(default_factory=ServeKeys)
+    """What harness serve may start, and whom it tells. Only the names of variables are written here, never secrets."""

@@ -12,6 +12,7 @@ from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
 from harness.model.release import ReleaseSettings
+from harness.model.serve import ServeSettings
 from harness.model.split import SplitBy
 
 
@@ -109,7 +110,7 @@ class Config:
     to. target: where scenarios run unless an option says otherwise. services: in the order of the file. calibration:
     the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
-    path, for errors that are found later. release: how harness release works. stage: the socket of the stage that the
+    path, for errors that are found later. release: how harness release works. serve: what harness serve may start. stage: the socket of the stage that the
     target stage uses.
     """
 
@@ -140,6 +141,7 @@ class Config:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     recorded_env: tuple[str, ...] = ()
     release: ReleaseSettings | None = None
+    serve: ServeSettings = field(default_factory=ServeSettings)
     stage: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

@@ -63,13 +63,13 @@ def keys_in(value: Any, path: str = "") -> set[str]:
         return {key for item in value for key in keys_in(item, path)}
     if not isinstance(value, dict):
         return set()
-    if path.endswith((".labels.", ".env.", ".calls.", ".headers.")):
+    if path.endswith((".labels.", ".env.", ".calls.", ".headers.", ".gates.")):
         return set()
     found: set[str] = set()
     for key, item in value.items():
         place = f"{path}{key}"
         found.add(place)
-        named = place in {"services", "services.versions", "gauges", "cluster.proxies"}
+        named = place in {"services", "services.versions", "gauges", "cluster.proxies", "serve.repositories"}
         for one in item.values() if named else (item,):
             found |= keys_in(one, f"{place}.")
     return found
