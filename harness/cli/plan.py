@@ -23,7 +23,7 @@ from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.step import Edit
 from harness.model.units import format_duration, format_percent
 from harness.routing import routing_api
@@ -106,7 +106,7 @@ class _World:
     kube: Kubernetes
     namespace: str
 
-    def resources(self, kind: str = "") -> tuple[Json, ...]:
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         return (
             self.kube.list(kind, self.namespace)
             if kind
@@ -147,7 +147,7 @@ def _copies(config: Config, kube: Kubernetes) -> list[tuple[Edit, ...]]:
     return [fresh_arm_edits(deployments, baseline=baseline, canary=canary, **where)]
 
 
-def _label(resource: Json, namespace: str) -> str:
+def _label(resource: JsonObject, namespace: str) -> str:
     kind, where, name = key(resource, namespace)
     return f"{kind} {where}/{name}"
 

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.model.counts import RequestCount
 from harness.model.declared import Declared
 from harness.model.hit import Hit
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.step import Edit, Step
 from harness.routing.port import Aim, NotExpressible, RoutingApi
 
@@ -74,7 +74,7 @@ class World(Protocol):
         """The API that routes requests."""
         ...
 
-    def resources(self, kind: str = "") -> tuple[Json, ...]:
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind as they are now; by default those of the routing API."""
         ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.model.counts import RequestCount
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.step import Step
 from harness.routing.port import RoutingApi
@@ -44,7 +44,7 @@ class Mesh(Protocol):
     gateway: str
     """The Istio gateway that load comes through, as VirtualServices name it; ``mesh`` between sidecars."""
 
-    def resources(self, kind: str = "") -> tuple[Json, ...]:
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind as they are now; by default those of the routing API."""
         ...
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.model.declared import Declared
 from harness.model.hit import HitState
-from harness.model.json import Json, JsonScalar, JsonValue
+from harness.model.json import JsonObject, JsonScalar, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.objective import Objective
@@ -134,7 +134,7 @@ class Record:
     fault_counts: tuple[FaultCount, ...] = ()
     rollbacks: tuple[Rollback, ...] = ()
     series: tuple[Series, ...] = ()
-    resources: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    resources: Mapping[str, tuple[JsonObject, ...]] = field(default_factory=dict)
     proxy_requests: Mapping[str, int] = field(default_factory=dict)
     endpoint_requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     manifest: Mapping[str, JsonValue] = field(default_factory=dict)

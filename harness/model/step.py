@@ -7,13 +7,13 @@ needs; an action names its undo, or the time after which it has reverted itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from harness.errors import UsageError
-from harness.model.declared import Declared, Scalar, Scope
-from harness.model.json import Json
+from harness.model.declared import Declared, Scalar
+from harness.model.json import JsonObject, JsonValue, text_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,13 @@ class Insertion:
     ``before`` None means at the end.
     """
 
-    entry: Json
-    before: Json | None = None
+    entry: JsonObject
+    before: JsonObject | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the entry. Raises ShapeError if it has none, because no undo would find it."""
+        return text_at(self.entry, "name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +41,8 @@ class Setting:
     """
 
     path: tuple[str, ...]
-    before: Json | None
-    after: Json | None
+    before: JsonValue
+    after: JsonValue
     existing: int
 
 
@@ -60,7 +65,7 @@ class Edit:
     name: str
     owner: str
     declared: Declared | None = None
-    create: Json | None = None
+    create: JsonObject | None = None
     list_at: tuple[str, ...] = ()
     insert: tuple[Insertion, ...] = ()
     bare: bool = False
@@ -160,38 +165,3 @@ def require_declared(step: Step) -> Declared:
             "checked; give it declared=Declared(...)"
         )
     return step.declared
-
-
-def step_to_json(step: Step) -> Json:
-    """Return the step as a JSON mapping."""
-    return {"edit" if isinstance(step, Edit) else "action": asdict(step)}
-
-
-def step_from_json(value: Json) -> Step:
-    """Return the step that ``step_to_json`` stored."""
-    return edit_from_json(value["edit"]) if "edit" in value else _action_from_json(value["action"])
-
-
-def edit_from_json(value: Json) -> Edit:
-    """Return the edit of a JSON mapping."""
-    known = {
-        "insert": tuple(Insertion(**item) for item in value["insert"]),
-        "settings": tuple(Setting(**{**item, "path": tuple(item["path"])}) for item in value["settings"]),
-        "list_at": tuple(value["list_at"]),
-        "declared": _declared_from_json(value["declared"]),
-    }
-    return Edit(**{**value, **known})
-
-
-def _action_from_json(value: Json) -> Action:
-    undo = None if value["undo"] is None else _act_from_json(value["undo"])
-    known = {"act": _act_from_json(value["act"]), "undo": undo, "declared": _declared_from_json(value["declared"])}
-    return Action(**{**value, **known})
-
-
-def _act_from_json(value: Json) -> Act:
-    return Act(verb=Verb(value["verb"]), target=Ref(**value["target"]), args=value["args"])
-
-
-def _declared_from_json(value: Json) -> Declared | None:
-    return None if value is None else Declared(**{**value, "scope": Scope(**value["scope"])})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.step import Edit
 from harness.routing.istio.api import IstioRouting
 from harness.routing.port import Footprint, RoutingApi
@@ -15,7 +15,7 @@ def routing_api(name: str = "istio") -> RoutingApi:
     return next(api for api in APIS if api.name == name)
 
 
-def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
+def footprint(edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
     """Return how an edit of any API's resource shows in the proxies; without traces if no API knows its kind."""
     known = (api.footprint(edit, resource, namespace=namespace) for api in APIS)
     return next((shown for shown in known if shown.traces), Footprint())

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from copy import deepcopy
 
 from harness.errors import MeshError, UsageError
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue, object_at, text_at
 from harness.model.step import Edit, Insertion, Setting
 
 OWNER_LABEL = "canary-harness/owner"
@@ -34,7 +34,7 @@ def prefix(owner: str) -> str:
     return f"harness-{owner}-"
 
 
-def setting(resource: Json, path: Sequence[str], after: Json | None) -> Setting:
+def setting(resource: JsonObject, path: Sequence[str], after: JsonValue) -> Setting:
     """Return the setting that changes ``path`` of ``resource`` to ``after``.
 
     Raises UsageError for a path that ends at a list entry, or that leads through a missing one: entries are inserted,
@@ -53,13 +53,13 @@ def setting(resource: Json, path: Sequence[str], after: Json | None) -> Setting:
     return Setting(path=tuple(path), before=deepcopy(before), after=deepcopy(after), existing=existing)
 
 
-def applied(edit: Edit, resource: Json | None) -> Json:
+def applied(edit: Edit, resource: JsonObject | None) -> JsonObject:
     """Return ``resource`` (None if it does not exist) with the edit made; the argument is not changed.
 
     Raises MeshError if the resource is not as it was when the edit was planned.
     """
     if edit.create is not None:
-        return _created(edit, resource)
+        return _created(edit, edit.create, resource)
     if resource is None:
         raise MeshError(f"{edit.label}: expected the resource to be there, found none: it was deleted; plan again")
     changed = deepcopy(resource)
@@ -70,26 +70,26 @@ def applied(edit: Edit, resource: Json | None) -> Json:
     return changed
 
 
-def undone(edit: Edit, resource: Json | None) -> Json | None:
+def undone(edit: Edit, resource: JsonObject | None) -> JsonObject | None:
     """Return ``resource`` without anything of the edit; None means that it is to be deleted or does not exist."""
     if resource is None:
         return None
     changed = deepcopy(resource)
     if edit.create is not None:
         return _uncreated(edit, changed)
-    _remove(edit, changed, {insertion.entry["name"] for insertion in edit.insert})
+    _remove(edit, changed, {insertion.name for insertion in edit.insert})
     for item in reversed(edit.settings):
         _restore(changed, item)
     return changed
 
 
-def traces(edit: Edit, resource: Json | None) -> tuple[str, ...]:
+def traces(edit: Edit, resource: JsonObject | None) -> tuple[str, ...]:
     """Return what of the edit is still in ``resource``, in words; empty when it is undone."""
     if resource is None:
         return ()
     if edit.create is not None:
         return (f"{edit.label} exists",) if _owner_of(resource) == edit.owner else ()
-    names = {insertion.entry["name"] for insertion in edit.insert}
+    names = {insertion.name for insertion in edit.insert}
     there = [f"{edit.label}: {name}" for name in _names(edit, resource) if name in names]
     values = [
         f"{edit.label}: {'.'.join(item.path)} is {item.after!r}"
@@ -99,7 +99,7 @@ def traces(edit: Edit, resource: Json | None) -> tuple[str, ...]:
     return (*there, *values)
 
 
-def applied_all(edits: Iterable[Edit], resources: Sequence[Json], *, namespace: str) -> tuple[Json, ...]:
+def applied_all(edits: Iterable[Edit], resources: Sequence[JsonObject], *, namespace: str) -> tuple[JsonObject, ...]:
     """Return all resources with the edits made one after the other.
 
     namespace: of resources that name none.
@@ -110,30 +110,35 @@ def applied_all(edits: Iterable[Edit], resources: Sequence[Json], *, namespace: 
     return tuple(changed.values())
 
 
-def undone_all(edits: Sequence[Edit], resources: Sequence[Json], *, namespace: str) -> tuple[Json, ...]:
+def undone_all(edits: Sequence[Edit], resources: Sequence[JsonObject], *, namespace: str) -> tuple[JsonObject, ...]:
     """Return all resources with the edits undone, the last one first."""
-    changed: dict[tuple[str, str, str], Json | None] = {key(resource, namespace): resource for resource in resources}
+    changed: dict[tuple[str, str, str], JsonObject | None] = {
+        key(resource, namespace): resource for resource in resources
+    }
     for edit in reversed(edits):
         if edit.place in changed:
             changed[edit.place] = undone(edit, changed[edit.place])
     return tuple(resource for resource in changed.values() if resource is not None)
 
 
-def key(resource: Json, namespace: str) -> tuple[str, str, str]:
+def key(resource: JsonObject, namespace: str) -> tuple[str, str, str]:
     """Return kind, namespace and name of a resource; ``namespace`` if it names none."""
-    metadata = resource["metadata"]
-    return resource["kind"], metadata.get("namespace") or namespace, metadata["name"]
+    return (
+        text_at(resource, "kind"),
+        text_at(resource, "metadata", "namespace", default=namespace),
+        text_at(resource, "metadata", "name"),
+    )
 
 
-def _created(edit: Edit, resource: Json | None) -> Json:
+def _created(edit: Edit, create: JsonObject, resource: JsonObject | None) -> JsonObject:
     if resource is None:
-        return deepcopy(edit.create)
+        return deepcopy(create)
     if _owner_of(resource) == edit.owner:
         return deepcopy(resource)
     raise MeshError(f"{edit.label}: expected none, found one that somebody else made meanwhile: plan again")
 
 
-def _uncreated(edit: Edit, resource: Json) -> Json | None:
+def _uncreated(edit: Edit, resource: JsonObject) -> JsonObject | None:
     """Return None, unless others put entries into the resource that we made: it becomes theirs, without our entries.
 
     The entry that ``keeps`` names stays, without its name, because it answers whatever no other entry matches.
@@ -147,21 +152,26 @@ def _uncreated(edit: Edit, resource: Json) -> Json | None:
         entry for entry in entries if not _name(entry).startswith(ours) or (edit.keeps and _name(entry) == edit.keeps)
     ]
     _parent(edit, resource)[edit.list_at[-1]] = [
-        {field: value for field, value in entry.items() if field != "name"} if _name(entry) == edit.keeps else entry
-        for entry in kept
+        _without_name(entry) if _name(entry) == edit.keeps else entry for entry in kept
     ]
     for label in (OWNER_LABEL, *MANAGED_BY):
-        resource["metadata"]["labels"].pop(label, None)
+        object_at(resource, "metadata", "labels").pop(label, None)
     return resource
 
 
-def _insert(edit: Edit, resource: Json, insertion: Insertion) -> None:
-    if insertion.entry["name"] in _names(edit, resource):
+def _without_name(entry: JsonValue) -> JsonObject:
+    return {field: value for field, value in object_at(entry).items() if field != "name"}
+
+
+def _insert(edit: Edit, resource: JsonObject, insertion: Insertion) -> None:
+    if insertion.name in _names(edit, resource):
         return
     node = resource
     for part in edit.list_at[:-1]:
-        node = node.setdefault(part, {})
+        node = _mapping(edit, node.setdefault(part, {}), part)
     entries = node.setdefault(edit.list_at[-1], [])
+    if not isinstance(entries, list):
+        raise _replaced(edit, ".".join(edit.list_at), "a list", entries)
     if insertion.before is None:
         entries.append(deepcopy(insertion.entry))
         return
@@ -173,7 +183,7 @@ def _insert(edit: Edit, resource: Json, insertion: Insertion) -> None:
     entries.insert(entries.index(insertion.before), deepcopy(insertion.entry))
 
 
-def _remove(edit: Edit, resource: Json, names: set[str]) -> None:
+def _remove(edit: Edit, resource: JsonObject, names: set[str]) -> None:
     if not names:
         return
     entries = _entries(edit, resource)
@@ -186,7 +196,7 @@ def _remove(edit: Edit, resource: Json, names: set[str]) -> None:
         del _parent(edit, resource)[edit.list_at[-1]]
 
 
-def _set(edit: Edit, resource: Json, item: Setting) -> None:
+def _set(edit: Edit, resource: JsonObject, item: Setting) -> None:
     found = _value(resource, item.path)
     if found not in (item.before, item.after):
         raise MeshError(
@@ -201,25 +211,34 @@ def _set(edit: Edit, resource: Json, item: Setting) -> None:
         inner = _follow(node, part)
         if inner is None and _ENTRY.fullmatch(part):
             raise MeshError(f"{edit.label}: expected the entry {part}, found none: it was deleted; plan again")
-        node = node.setdefault(part, {}) if inner is None else inner
+        node = _mapping(edit, node.setdefault(part, {}) if inner is None else inner, part)
     node[item.path[-1]] = deepcopy(item.after)
 
 
-def _restore(resource: Json, item: Setting) -> None:
+def _mapping(edit: Edit, found: JsonValue, part: str) -> JsonObject:
+    if not isinstance(found, dict):
+        raise _replaced(edit, part, "a mapping", found)
+    return found
+
+
+def _replaced(edit: Edit, part: str, what: str, found: JsonValue) -> MeshError:
+    return MeshError(
+        f"{edit.label}: expected {part} to be {what}, found {found!r}: somebody else changed it meanwhile; plan again"
+    )
+
+
+def _restore(resource: JsonObject, item: Setting) -> None:
     if _value(resource, item.path) != item.after:
         return
     if item.before is None:
         _drop(resource, item.path, keep=item.existing)
         return
-    node = resource
-    for part in item.path[:-1]:
-        node = _follow(node, part)
-        if not isinstance(node, dict):
-            return
-    node[item.path[-1]] = deepcopy(item.before)
+    node = _value(resource, item.path[:-1])
+    if isinstance(node, dict):
+        node[item.path[-1]] = deepcopy(item.before)
 
 
-def _drop(resource: Json, path: tuple[str, ...], *, keep: int) -> None:
+def _drop(resource: JsonObject, path: tuple[str, ...], *, keep: int) -> None:
     """Remove the key at ``path``, and the mappings on the way that are empty then, except the first ``keep``."""
     nodes = [resource]
     for part in path[:-1]:
@@ -234,14 +253,14 @@ def _drop(resource: Json, path: tuple[str, ...], *, keep: int) -> None:
         del nodes[depth - 1][path[depth - 1]]
 
 
-def _value(resource: Json, path: tuple[str, ...]) -> Json | None:
-    node = resource
+def _value(resource: JsonObject, path: tuple[str, ...]) -> JsonValue:
+    node: JsonValue = resource
     for part in path:
         node = _follow(node, part)
     return node
 
 
-def _follow(node: Json, part: str) -> Json | None:
+def _follow(node: JsonValue, part: str) -> JsonValue:
     """Return what one part of a path leads to, or None."""
     if not isinstance(node, dict):
         return None
@@ -253,24 +272,24 @@ def _follow(node: Json, part: str) -> Json | None:
     return next((entry for entry in named if _name(entry) == found["name"]), None)
 
 
-def _parent(edit: Edit, resource: Json) -> Json:
-    return _value(resource, edit.list_at[:-1])
+def _parent(edit: Edit, resource: JsonObject) -> JsonObject:
+    """Return what contains the list of entries, or is to contain it."""
+    return _mapping(edit, _value(resource, edit.list_at[:-1]), ".".join(edit.list_at[:-1]))
 
 
-def _entries(edit: Edit, resource: Json) -> list[Json]:
+def _entries(edit: Edit, resource: JsonObject) -> list[JsonValue]:
     entries = _value(resource, edit.list_at) if edit.list_at else None
     return entries if isinstance(entries, list) else []
 
 
-def _names(edit: Edit, resource: Json) -> list[str]:
+def _names(edit: Edit, resource: JsonObject) -> list[str]:
     return [_name(entry) for entry in _entries(edit, resource)]
 
 
-def _name(entry: Json) -> str:
+def _name(entry: JsonValue) -> str:
     return str(entry.get("name") or "") if isinstance(entry, dict) else ""
 
 
-def _owner_of(resource: Json) -> str | None:
-    labels = resource.get("metadata", {}).get("labels") or {}
-    owner = labels.get(OWNER_LABEL)
+def _owner_of(resource: JsonObject) -> str | None:
+    owner = object_at(resource, "metadata", "labels").get(OWNER_LABEL)
     return owner if isinstance(owner, str) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from harness.model.declared import Declared, StringMatch
-from harness.model.json import Json, JsonObject
+from harness.model.json import JsonObject
 from harness.model.object_kind import ObjectKind
 from harness.model.split import SplitBy
 from harness.model.step import Edit
@@ -28,8 +28,8 @@ class Governing:
     route: decides where requests go. policy: decides how proxies connect.
     """
 
-    route: Json | None
-    policy: Json | None
+    route: JsonObject | None
+    policy: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,24 +176,26 @@ class RoutingApi(Protocol):
         """Every kind of object that its edits may make, and where the Kubernetes API keeps it."""
         ...
 
-    def governing(self, resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Governing:
+    def governing(
+        self, resources: Sequence[JsonObject], *, host: str, namespace: str, gateway: str = MESH
+    ) -> Governing:
         """Return what decides about requests for ``host``. Raises ResourceError if that is not certain."""
         ...
 
-    def split(self, resources: Sequence[Json], split: Split) -> tuple[Edit, ...]:
+    def split(self, resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ...]:
         """Return the edits that distribute requests; make them in this order and undo them in reverse.
 
         Raises ResourceError for resources that cannot be split, with the reason.
         """
         ...
 
-    def change(self, resources: Sequence[Json], change: Change, aim: Aim) -> Edit | NotExpressible:
+    def change(self, resources: Sequence[JsonObject], change: Change, aim: Aim) -> Edit | NotExpressible:
         """Return the edit that makes ``change``.
 
         Raises ResourceError if it would hit nothing, hit others, or be ignored.
         """
         ...
 
-    def footprint(self, edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
+    def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return how the edit shows while it is in force. resource: as it is now, with or without the edit."""
         ...

@@ -21,6 +21,7 @@ from harness.cli import main
 from harness.clients.kubernetes.times import epoch
 from harness.clients.processes.child import wait_until
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 CONFIG = """\
 service: reviews
@@ -56,12 +57,14 @@ def left_behind(fake: FakeKubernetes, open_mesh: Open) -> Iterator[None]:
     with open_mesh() as mesh:
         edits = split_edits(
             mesh.resources(),
-            host="reviews",
-            namespace="shop",
-            baseline={"version": "v1"},
-            canary={"version": "v3"},
-            canary_share=0.5,
-            owner="dead",
+            Split(
+                host="reviews",
+                namespace="shop",
+                baseline={"version": "v1"},
+                canary={"version": "v3"},
+                canary_share=0.5,
+                owner="dead",
+            ),
         )
         with mesh.changed(edits, name="split"):
             state = dict(fake.store.objects)
@@ -226,12 +229,14 @@ def test_the_reaper_leaves_the_living_alone(
     with open_mesh() as mesh:
         edits = split_edits(
             mesh.resources(),
-            host="reviews",
-            namespace="shop",
-            baseline={"version": "v1"},
-            canary={"version": "v3"},
-            canary_share=0.5,
-            owner="alive",
+            Split(
+                host="reviews",
+                namespace="shop",
+                baseline={"version": "v1"},
+                canary={"version": "v3"},
+                canary_share=0.5,
+                owner="alive",
+            ),
         )
         with mesh.changed(edits, name="split"):
             fake.let_pass(60)

@@ -30,6 +30,7 @@ from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.cluster import Limits, Proxy
 from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 VERBS = {
     ("networking.istio.io", "virtualservices"): ("get", "list", "create", "update", "delete"),
@@ -50,7 +51,7 @@ def split(mesh: ClusterMesh, owner: str = "r1", gateway: str = "mesh") -> tuple[
     """A split of reviews; the rule lacks the canary's subset."""
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     given = {"namespace": "shop", "canary_share": 0.5, "owner": owner, "gateway": gateway, **arms}
-    return split_edits(mesh.resources(), host="reviews", **given)
+    return split_edits(mesh.resources(), Split(host="reviews", **given))
 
 
 def fault(mesh: ClusterMesh, what: Fault | None = None, owner: str = "r1", **more: Any) -> tuple[Edit, ...]:

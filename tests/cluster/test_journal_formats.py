@@ -18,6 +18,7 @@ from harness.model.declared import Declared
 from harness.model.step import Edit
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, applied_all
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 RECORDED = json.loads((Path(__file__).parent / "journals" / "format-1.json").read_text())
 """Entries that a harness of format 1 wrote for a split, a fault, a fault at the called side, and a setting."""
@@ -100,7 +101,9 @@ def test_our_entries_are_refused_by_a_reader_of_the_previous_format(
     """In the cluster and on disk it finds another format first, so it undoes nothing by half."""
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     with open_mesh() as mesh:
-        edits = split_edits(mesh.resources(), host="reviews", namespace="shop", canary_share=0.5, owner="r1", **arms)
+        edits = split_edits(
+            mesh.resources(), Split(host="reviews", namespace="shop", canary_share=0.5, owner="r1", **arms)
+        )
         with mesh.changed(edits, name="split"):
             (kept,) = [item for item in fake.objects("ConfigMap") if JOURNAL_LABEL in item["metadata"]["labels"]]
             line = json.loads((tmp_path / "run" / "journal.jsonl").read_text().splitlines()[0])

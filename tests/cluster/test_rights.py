@@ -19,6 +19,7 @@ from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
 from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 Rules = set[tuple[str, str, str, str]]
@@ -52,7 +53,9 @@ def work(open_mesh: Open, token: str) -> None:
         with mesh.changed(arms_edits, name="arms"):
             pass
         for host in ("reviews", "details"):
-            split = split_edits(mesh.resources(), host=host, namespace="shop", canary_share=0.5, owner="r1", **arms)
+            split = split_edits(
+                mesh.resources(), Split(host=host, namespace="shop", canary_share=0.5, owner="r1", **arms)
+            )
             with mesh.changed(split, name="split"):
                 mesh.check()
         fault = fault_edits(
@@ -112,7 +115,9 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
         stack.enter_context(mesh.changed(arms_edits, name="arms"))
         for host in ("reviews", "details"):
             owner = f"dead-{host}"
-            split = split_edits(mesh.resources(), host=host, namespace="shop", canary_share=0.5, owner=owner, **arms)
+            split = split_edits(
+                mesh.resources(), Split(host=host, namespace="shop", canary_share=0.5, owner=owner, **arms)
+            )
             stack.enter_context(mesh.changed(split, name="split"))
         stack.enter_context(mesh.changed(inbound(mesh, "dead-details"), name="inbound"))
         kinds = ("VirtualService", "DestinationRule", "EnvoyFilter", "Deployment", "ConfigMap", "Lease")

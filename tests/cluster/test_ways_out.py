@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 from faulting import fault_edits
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 from harness.mesh.cluster.factory import opened
 from harness.model.cluster import ClusterSettings
 from harness.faults import abort
@@ -35,7 +36,9 @@ SETTINGS = ClusterSettings(kubeconfig=Path("kubeconfig"), heartbeat_s=0.5, patie
 def held():
     with opened(SETTINGS, "shop", folder=Path("run"), tell=print) as mesh:
         arms = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
-        split = split_edits(mesh.resources(), host="reviews", namespace="shop", canary_share=0.5, owner="way", **arms)
+        split = split_edits(
+            mesh.resources(), Split(host="reviews", namespace="shop", canary_share=0.5, owner="way", **arms)
+        )
         with mesh.changed(split, name="split"):
             fault = fault_edits(abort("ratings", 503), mesh.resources(), namespace="shop",
                                 caller_labels={"app": "reviews"}, owner="way", index=0)

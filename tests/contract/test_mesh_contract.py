@@ -22,6 +22,7 @@ from harness.mesh.local.topology import Caller, Service, Topology
 from harness.mesh.port import Mesh
 from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 WORKLOADS = {"productpage": ("v1",), "reviews": ("v1", "v3"), "ratings": ("v1",)}
 RESOURCES = (route_to("reviews"), RULE)
@@ -71,7 +72,7 @@ def _cluster(folder: Path) -> Iterator[Mesh]:
 
 def _split(mesh: Mesh, owner: str = "r1") -> tuple[Edit, ...]:
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
-    return split_edits(mesh.resources(), host="reviews", namespace="shop", canary_share=0.5, owner=owner, **arms)
+    return split_edits(mesh.resources(), Split(host="reviews", namespace="shop", canary_share=0.5, owner=owner, **arms))
 
 
 def _fault(mesh: Mesh, host: str = "ratings", owner: str = "r1") -> tuple[Edit, ...]:

@@ -14,7 +14,8 @@ from harness.faults.port import Arguments, Fault, Signals, Usage, Words
 from harness.model.counts import RequestCount
 from harness.model.declared import ARRANGEMENTS, Declared
 from harness.model.hit import Hit, HitState
-from harness.model.step import Edit, require_declared, step_from_json, step_to_json
+from harness.model.step import Edit, require_declared
+from harness.model.step_json import step_from_json, step_to_json
 from harness.routing.edits import applied_all, undone_all
 from harness.routing.port import Aim
 from harness.runner.counts import fault_counts

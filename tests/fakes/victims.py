@@ -27,6 +27,7 @@ from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.factory import opened
 from harness.mesh.cluster.recovery.reaping import reap
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 
 class Victims:
@@ -89,7 +90,7 @@ def carry_out(order: dict[str, Any]) -> None:
     with opened(settings, "shop", folder=Path(order["folder"]), tell=lambda text: None) as mesh:
         arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
         split = split_edits(
-            mesh.resources(), host="reviews", namespace="shop", canary_share=0.5, owner="victim", **arms
+            mesh.resources(), Split(host="reviews", namespace="shop", canary_share=0.5, owner="victim", **arms)
         )
         with mesh.changed(split, name="split"):
             fault = fault_edits(

@@ -22,6 +22,7 @@ from harness.model.declared import Declared
 from harness.model.split import SplitBy
 from harness.model.step import Edit, Insertion
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 OWNER = "test"
 SAID = Declared(id="x", kind="test", host="reviews", text="an edit of this test")
@@ -39,13 +40,15 @@ def _split(
     arms = {name: {"app": "reviews", "version": version} for name, version in (("baseline", "v2"), ("canary", "v3"))}
     return split_edits(
         mesh.resources(),
-        host="reviews",
-        namespace="default",
-        canary_share=share,
-        owner=owner,
-        arm_in_baggage=arm_in_baggage,
-        by=by,
-        **arms,
+        Split(
+            host="reviews",
+            namespace="default",
+            canary_share=share,
+            owner=owner,
+            arm_in_baggage=arm_in_baggage,
+            by=by,
+            **arms,
+        ),
     )
 
 

@@ -9,18 +9,21 @@ from faulting import fault_edits
 from harness.faults import Fault, delay
 from harness.routing.edits import applied_all, undone_all
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 
 def check_split(resources: list[Any]) -> None:
     """The split of reviews between v1 and v3 adds a route that sends to these two subsets."""
     edits = split_edits(
         resources,
-        host="reviews",
-        namespace="default",
-        baseline={"version": "v1"},
-        canary={"version": "v3"},
-        canary_share=0.5,
-        owner="r1",
+        Split(
+            host="reviews",
+            namespace="default",
+            baseline={"version": "v1"},
+            canary={"version": "v3"},
+            canary_share=0.5,
+            owner="r1",
+        ),
     )
     made = applied_all(edits, resources, namespace="default")
     routes = [route for item in made for route in item["spec"].get("http", [])]
@@ -31,7 +34,7 @@ def check_split(resources: list[Any]) -> None:
 def check_restored(resources: list[Any]) -> None:
     """A split of reviews and a delay of it change the resources, and undoing both restores every key."""
     arms = {"baseline": {"version": "v1"}, "canary": {"version": "v2"}}
-    edits = split_edits(resources, host="reviews", namespace="shop", canary_share=0.1, owner="r1", **arms)
+    edits = split_edits(resources, Split(host="reviews", namespace="shop", canary_share=0.1, owner="r1", **arms))
     during = applied_all(edits, resources, namespace="shop")
     more = fault_edits(
         delay("reviews", "1s"), during, namespace="shop", caller_labels={"app": "x"}, owner="r1", index=0

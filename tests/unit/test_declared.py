@@ -21,6 +21,7 @@ from harness.model.record import FaultCount
 from harness.model.step import Edit, Insertion
 from harness.model.verdict import Proof
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 from harness.runner.proofs import proofs
 
 SMALL = Limits(dose=0.01, faults=1)
@@ -68,7 +69,7 @@ def test_limits_go_by_the_declared_dose_and_scope() -> None:
     with pytest.raises(UsageError, match="every caller"):
         within(edit(replace(fault, scope=Scope())), limits=replace(SMALL, every_caller=False))
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
-    within(*split_edits([], host="reviews", namespace="shop", canary_share=0.5, owner="r1", **arms))
+    within(*split_edits([], Split(host="reviews", namespace="shop", canary_share=0.5, owner="r1", **arms)))
 
 
 def test_faults_at_once_are_counted_by_id() -> None:

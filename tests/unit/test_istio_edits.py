@@ -16,16 +16,18 @@ from virtual_services import foreign_edits, sample_files, sample_resources, virt
 from harness.errors import MeshError, UsageError
 from harness.faults import abort, delay
 from harness.model.split import SplitBy
-from harness.model.step import Edit, Insertion, step_from_json, step_to_json
+from harness.model.step import Edit, Insertion
+from harness.model.step_json import step_from_json, step_to_json
 from harness.routing.edits import applied, applied_all, prefix, setting, traces, undone, undone_all
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 SPLIT = {"host": "reviews", "namespace": "shop", "baseline": {"version": "v1"}, "canary": {"version": "v2"}}
 
 
 def split_of(resource: Any, by: SplitBy = SplitBy.WEIGHT) -> Edit:
     """The VirtualService's edit of a split of reviews."""
-    return split_edits([resource], canary_share=0.5, owner="r1", by=by, **SPLIT)[-1]
+    return split_edits([resource], Split(canary_share=0.5, owner="r1", by=by, **SPLIT))[-1]
 
 
 def fault_of(resource: Any, caller: dict[str, str] | None) -> Edit:
@@ -118,7 +120,7 @@ def test_traces_name_what_is_left(resource: Any) -> None:
 @given(virtual_services())
 def test_an_edit_survives_json(resource: Any) -> None:
     """What a journal holds is the whole edit."""
-    for edit in split_edits([resource], canary_share=0.25, owner="r1", **SPLIT):
+    for edit in split_edits([resource], Split(canary_share=0.25, owner="r1", **SPLIT)):
         assert edit == step_from_json(json.loads(json.dumps(step_to_json(edit))))
 
 
@@ -154,7 +156,7 @@ def test_a_created_resource_that_others_use_becomes_theirs() -> None:
 
 def test_a_created_rule_that_others_use_keeps_their_subsets() -> None:
     """Subsets that others put into our DestinationRule stay, ours go."""
-    rule = split_edits([], canary_share=0.5, owner="r1", **SPLIT)[0]
+    rule = split_edits([], Split(canary_share=0.5, owner="r1", **SPLIT))[0]
     shared = applied(rule, None)
     shared["spec"]["subsets"].append({"name": "theirs", "labels": {"version": "v9"}})
     assert undone(rule, shared)["spec"]["subsets"] == [{"name": "theirs", "labels": {"version": "v9"}}]

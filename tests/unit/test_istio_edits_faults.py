@@ -18,6 +18,7 @@ from harness.faults import Abort, Delay, Fault, abort, delay
 from harness.model.step import Edit
 from harness.routing.edits import applied, applied_all
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 CALLER = {"app": "reviews"}
 
@@ -96,12 +97,14 @@ def test_a_fault_on_the_service_under_test_clones_the_split() -> None:
     resources = sample_resources("subsets.yaml", "route-third-version.yaml")
     edits = split_edits(
         resources,
-        host="reviews",
-        namespace="shop",
-        baseline={"version": "v1"},
-        canary={"version": "v2"},
-        canary_share=0.5,
-        owner="r1",
+        Split(
+            host="reviews",
+            namespace="shop",
+            baseline={"version": "v1"},
+            canary={"version": "v2"},
+            canary_share=0.5,
+            owner="r1",
+        ),
     )
     split = applied_all(edits, resources, namespace="shop")
     edit = inject(*split, fault=abort("reviews", 503), caller={"app": "productpage"})

@@ -15,6 +15,7 @@ from harness.errors import ResourceError, UsageError
 from harness.model.split import SplitBy
 from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
+from harness.routing.port import Split
 
 BASELINE, CANARY = {"version": "v1"}, {"version": "v3"}
 MARKS = ["baseline", "canary"]
@@ -23,7 +24,7 @@ MARKS = ["baseline", "canary"]
 def split(*resources: Any, **options: Any) -> tuple[Edit, ...]:
     """A split of reviews in namespace shop, 90 to 10."""
     given = {"host": "reviews", "namespace": "shop", "canary_share": 0.1, "owner": "r1", **options}
-    return split_edits(resources, baseline=BASELINE, canary=CANARY, **given)
+    return split_edits(resources, Split(baseline=BASELINE, canary=CANARY, **given))
 
 
 def service(*routes: Any, name: str = "reviews", **spec: Any) -> Any:
@@ -270,7 +271,7 @@ def test_a_share_that_leaves_an_arm_empty_is_refused(share: float) -> None:
 def test_equal_arms_are_refused() -> None:
     """Arms with the same labels are one arm."""
     with pytest.raises(UsageError, match="different labels"):
-        split_edits([], host="a", namespace="n", baseline=CANARY, canary=CANARY, canary_share=0.5, owner="r1")
+        split_edits([], Split(host="a", namespace="n", baseline=CANARY, canary=CANARY, canary_share=0.5, owner="r1"))
 
 
 @pytest.mark.parametrize("file", sample_files("route-*.yaml"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from harness.errors import MeshError, UsageError
+from harness.errors import MeshError, ShapeError, UsageError
 from harness.model.declared import Declared, Scope
-from harness.model.step import Act, Action, Edit, Ref, Verb, require_declared, step_from_json, step_to_json
+from harness.model.step import Act, Action, Edit, Ref, Verb, require_declared
+from harness.model.step_json import step_from_json, step_to_json
 from harness.routing.edits import applied, setting, traces, undone
 
 SAID = Declared(id="x-0", kind="x", host="reviews", text="x", params={"a": 1.5}, scope=Scope(labels={"app": "a"}))
@@ -82,6 +84,32 @@ def test_a_step_survives_json(step: Any) -> None:
     read = step_from_json(json.loads(json.dumps(step_to_json(step))))
     assert step == read
     assert SAID == require_declared(read)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"later": 1}, "later"),
+        ({"settings": [{"path": ["spec"], "before": 1, "after": 2, "existing": 1, "later": 1}]}, "later"),
+        ({"declared": {**asdict(SAID), "arms": "neither"}}, "arms"),
+        ({"declared": {**asdict(SAID), "dose": "half"}}, "dose"),
+        ({"create": "none"}, "create"),
+        ({"bare": "no"}, "bare"),
+    ],
+    ids=[
+        "unknown field",
+        "unknown field of a setting",
+        "unknown arms",
+        "dose as text",
+        "create as text",
+        "bare as text",
+    ],
+)
+def test_a_step_that_is_not_fully_understood_is_not_read(change: Any, named: str) -> None:
+    """A newer version may have meant something else, so the undo could be wrong."""
+    written = json.loads(json.dumps(step_to_json(pool())))
+    with pytest.raises(ShapeError, match=named):
+        step_from_json({"edit": {**written["edit"], **change}})
 
 
 def test_insertions_need_the_path_of_their_list() -> None:

@@ -9,18 +9,11 @@ from harness.model.json import JsonObject
 from harness.routing.edits import key
 from harness.routing.istio.check_references import Found
 from harness.routing.istio.checks import check_resources, raise_problems
-from harness.routing.istio.governing import MESH, namespace_of
+from harness.routing.istio.governing import MESH
 from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
 from harness.routing.istio.shapes import At, Problem
-from harness.routing.istio.types import (
-    DestinationRuleSpec,
-    HTTPRoute,
-    PolicyParts,
-    TrafficPolicy,
-    VirtualServiceSpec,
-    as_destination_rule,
-    as_virtual_service,
-)
+from harness.routing.istio.types import DestinationRuleSpec, HTTPRoute, PolicyParts, TrafficPolicy, VirtualServiceSpec
+from harness.routing.istio.views import as_destination_rule, as_virtual_service
 
 _KINDS = (VIRTUAL_SERVICE, DESTINATION_RULE)
 _UNSUPPORTED = "is not supported by the local mesh"
@@ -57,7 +50,7 @@ def check_for_local_mesh(resources: Sequence[JsonObject], topology: Topology) ->
 
 
 def _foreign(resource: JsonObject, namespace: str) -> Iterator[Problem]:
-    kind, own = key(resource, namespace)[0], namespace_of(resource, namespace)
+    kind, own, _ = key(resource, namespace)
     version = str(resource["apiVersion"])
     if not version.startswith("networking.istio.io/") or kind not in _KINDS:
         message = f"{version} {kind} {_UNSUPPORTED}; it takes {' and '.join(_KINDS)} of networking.istio.io"

@@ -9,7 +9,7 @@ from harness.mesh.local.topology import Endpoint, Service
 from harness.model.json import JsonObject
 from harness.routing.istio import policies
 from harness.routing.istio.governing import destination_rule, wildcard_rule
-from harness.routing.istio.types import DestinationRule, PolicyParts, as_destination_rule
+from harness.routing.istio.types import DestinationRule, PolicyParts
 
 METADATA = "harness"
 """The key in Envoy's metadata under which telemetry finds the labels of services and endpoints."""
@@ -40,8 +40,7 @@ def clusters(resources: Sequence[JsonObject], services: Sequence[Service], *, na
 def _rule(resources: Sequence[JsonObject], host: str, namespace: str) -> DestinationRule | None:
     """Return the DestinationRule for exactly this host, else the most specific wildcard rule, else None."""
     rule = destination_rule(resources, host=host, namespace=namespace)
-    rule = rule or wildcard_rule(resources, host=host, namespace=namespace)
-    return as_destination_rule(rule) if rule else None
+    return rule or wildcard_rule(resources, host=host, namespace=namespace)
 
 
 def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

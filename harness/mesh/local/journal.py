@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.errors import MeshError
 from harness.model.json import JsonObject
-from harness.model.step import Step, step_to_json
+from harness.model.step import Step
+from harness.model.step_json import step_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

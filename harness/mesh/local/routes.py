@@ -16,7 +16,6 @@ from harness.routing.istio.types import (
     HTTPRoute,
     HTTPRouteDestination,
     VirtualService,
-    as_virtual_service,
 )
 
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -73,7 +72,7 @@ class _Calls:
         service, caller = self.service, self.caller
         governing = virtual_service(self.resources, host=service.host, namespace=caller.namespace)
         # Istio falls back to the default route when no route of the VirtualService applies to this caller.
-        routes = list(self._routes(as_virtual_service(governing))) if governing else []
+        routes = list(self._routes(governing)) if governing else []
         return {
             "name": f"{service.host}:{service.port}",
             "domains": ["*"] if self.any_host else [*_domains(service, caller)],

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.step import Edit
 from harness.routing.istio import governing
 from harness.routing.istio.footprint import footprint
@@ -14,6 +13,7 @@ from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVI
 from harness.routing.istio.policy_changes import policy_edit
 from harness.routing.istio.route_changes import route_edit
 from harness.routing.istio.routing import split_edits
+from harness.routing.istio.views import as_json
 from harness.routing.port import MESH, Aim, Change, Footprint, Governing, NotExpressible, PolicyChange, Split
 
 
@@ -24,18 +24,21 @@ class IstioRouting:
     kinds = (VIRTUAL_SERVICE, DESTINATION_RULE)
     objects = OBJECTS
 
-    def governing(self, resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Governing:
+    def governing(
+        self, resources: Sequence[JsonObject], *, host: str, namespace: str, gateway: str = MESH
+    ) -> Governing:
         """Return the VirtualService and the DestinationRule of a host."""
+        route = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
+        policy = governing.destination_rule(resources, host=host, namespace=namespace)
         return Governing(
-            route=governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway),
-            policy=governing.destination_rule(resources, host=host, namespace=namespace),
+            route=None if route is None else as_json(route), policy=None if policy is None else as_json(policy)
         )
 
-    def split(self, resources: Sequence[Json], split: Split) -> tuple[Edit, ...]:
+    def split(self, resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ...]:
         """Return the edits that send requests to both arms; the edit of the DestinationRule comes first."""
-        return split_edits(resources, **{field.name: getattr(split, field.name) for field in fields(Split)})
+        return split_edits(resources, split)
 
-    def change(self, resources: Sequence[Json], change: Change, aim: Aim) -> Edit | NotExpressible:
+    def change(self, resources: Sequence[JsonObject], change: Change, aim: Aim) -> Edit | NotExpressible:
         """Return the edit of a VirtualService or DestinationRule, or an EnvoyFilter for the called side's proxies."""
         if isinstance(change, PolicyChange):
             return policy_edit(resources, change, aim)
@@ -43,6 +46,6 @@ class IstioRouting:
             return inbound_edit(change, aim)
         return route_edit(resources, change, aim)
 
-    def footprint(self, edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
+    def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return the routes, clusters and filters that Envoy has while the edit is in force."""
         return footprint(edit, resource, namespace=namespace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.routing.istio.governing import (
     MESH,
     covers,
@@ -16,34 +16,36 @@ from harness.routing.istio.governing import (
     namespace_of,
 )
 from harness.routing.istio.shapes import At, Problem
+from harness.routing.istio.types import Destination, DestinationRule, VirtualService
+from harness.routing.istio.views import as_json
 
 Services: TypeAlias = Mapping[str, Collection[int]]
 """Maps the full host name of each service of a mesh to its ports."""
-Found: TypeAlias = tuple[Json, Problem]
+Found: TypeAlias = tuple[JsonObject, Problem]
 """A resource and what is wrong with it."""
 
 
-def reference_problems(resources: Sequence[Json], *, namespace: str, services: Services | None) -> Iterator[Found]:
+def reference_problems(
+    routes: Sequence[VirtualService], rules: Sequence[DestinationRule], *, namespace: str, services: Services | None
+) -> Iterator[Found]:
     """Yield contradictions between resources. services: None if they are not known; every host is then accepted."""
-    routes = [item for item in resources if item["kind"] == "VirtualService"]
-    rules = [item for item in resources if item["kind"] == "DestinationRule"]
     subsets = _Subsets(rules, namespace)
     for resource in routes:
         for at, destination in destinations(resource):
             host = destination_name(destination, resource, namespace)
             for problem in _destination_problems(destination, at, host, services, subsets):
-                yield resource, problem
+                yield as_json(resource), problem
         if services is not None:
-            yield from ((resource, problem) for problem in _host_problems(resource, namespace, services))
+            yield from ((as_json(resource), problem) for problem in _host_problems(resource, namespace, services))
     if services is not None:
         for rule in rules:
             name = full_name_in(rule, namespace)
             if not any(covers(name, host) for host in services):
-                yield rule, Problem(at=("spec", "host"), message=_unknown_host(rule["spec"]["host"], services))
+                yield as_json(rule), Problem(at=("spec", "host"), message=_unknown_host(rule["spec"]["host"], services))
     yield from _twice(routes, rules, namespace)
 
 
-def destinations(resource: Json) -> Iterator[tuple[At, Json]]:
+def destinations(resource: VirtualService) -> Iterator[tuple[At, Destination]]:
     """Yield every destination of a VirtualService, including mirrors, with its path."""
     for index, http in enumerate(resource["spec"].get("http") or ()):
         at: At = ("spec", "http", index)
@@ -51,14 +53,14 @@ def destinations(resource: Json) -> Iterator[tuple[At, Json]]:
             yield (*at, "route", number, "destination"), item["destination"]
         if http.get("mirror"):
             yield (*at, "mirror"), http["mirror"]
-        for number, item in enumerate(http.get("mirrors") or ()):
-            yield (*at, "mirrors", number, "destination"), item["destination"]
+        for number, copies in enumerate(http.get("mirrors") or ()):
+            yield (*at, "mirrors", number, "destination"), copies["destination"]
 
 
 class _Subsets:
     """Names of subsets by host; the rule with the longest matching host applies."""
 
-    def __init__(self, rules: Sequence[Json], namespace: str) -> None:
+    def __init__(self, rules: Sequence[DestinationRule], namespace: str) -> None:
         self._by_host = {
             full_name_in(rule, namespace): [subset["name"] for subset in rule["spec"].get("subsets") or ()]
             for rule in rules
@@ -70,12 +72,13 @@ class _Subsets:
 
 
 def _destination_problems(
-    destination: Json, at: At, host: str, services: Services | None, subsets: _Subsets
+    destination: Destination, at: At, host: str, services: Services | None, subsets: _Subsets
 ) -> Iterator[Problem]:
     if services is not None and host not in services:
         yield Problem(at=(*at, "host"), message=_unknown_host(destination["host"], services))
         return
-    port = (destination.get("port") or {}).get("number")
+    selector = destination.get("port")
+    port = selector["number"] if selector else None
     if services is not None and port is not None and port not in services[host]:
         ports = ", ".join(map(str, sorted(services[host])))
         yield Problem(at=(*at, "port", "number"), message=f"expected a port of {host}: {ports}, found {port}")
@@ -87,7 +90,7 @@ def _destination_problems(
         yield Problem(at=(*at, "subset"), message=message)
 
 
-def _host_problems(resource: Json, namespace: str, services: Services) -> Iterator[Problem]:
+def _host_problems(resource: VirtualService, namespace: str, services: Services) -> Iterator[Problem]:
     own = namespace_of(resource, namespace)
     for index, host in enumerate(resource["spec"].get("hosts") or ()):
         if not any(covers(fqdn(host, own), service) for service in services):
@@ -102,13 +105,13 @@ def _unknown_host(host: str, services: Services) -> str:
     return f"unknown host {host!r}; known: {', '.join(sorted(services))}"
 
 
-def _twice(routes: Sequence[Json], rules: Sequence[Json], namespace: str) -> Iterator[Found]:
+def _twice(routes: Sequence[VirtualService], rules: Sequence[DestinationRule], namespace: str) -> Iterator[Found]:
     """Yield hosts with two owners.
 
     Istio does not merge VirtualServices for sidecars; it uses only the oldest. It merges DestinationRules only partly,
     so the harness rejects those too.
     """
-    seen: list[tuple[str, Json]] = []
+    seen: list[tuple[str, VirtualService]] = []
     for resource in routes:
         if MESH not in (resource["spec"].get("gateways") or (MESH,)):
             continue
@@ -118,12 +121,12 @@ def _twice(routes: Sequence[Json], rules: Sequence[Json], namespace: str) -> Ite
             other = next((item for host, item in seen if covers(host, name) or covers(name, host)), None)
             if other is not None:
                 message = f"{label(other, namespace)} has the host {name} too: Istio would ignore one; merge them"
-                yield resource, Problem(at=("spec", "hosts", index), message=message)
+                yield as_json(resource), Problem(at=("spec", "hosts", index), message=message)
         seen.extend((name, resource) for name in names)
-    hosts: dict[str, Json] = {}
+    hosts: dict[str, DestinationRule] = {}
     for rule in rules:
         name = full_name_in(rule, namespace)
         if name in hosts and not rule["spec"].get("workloadSelector"):
             message = f"{label(hosts[name], namespace)} has the host {name} too: merge them into one"
-            yield rule, Problem(at=("spec", "host"), message=message)
+            yield as_json(rule), Problem(at=("spec", "host"), message=message)
         hosts.setdefault(name, rule)

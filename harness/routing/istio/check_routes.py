@@ -7,11 +7,26 @@ import binascii
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.model.json import Json
 from harness.routing.istio.fields import HTTP_REASONS, RETRY_CONDITIONS
 from harness.routing.istio.governing import MESH
 from harness.routing.istio.regexes import regex_problem
 from harness.routing.istio.shapes import At, Problem
+from harness.routing.istio.types import (
+    Abort,
+    Delay,
+    HeaderOperations,
+    Headers,
+    HTTPBody,
+    HTTPDirectResponse,
+    HTTPFaultInjection,
+    HTTPMatchRequest,
+    HTTPRetry,
+    HTTPRewrite,
+    HTTPRoute,
+    HTTPRouteDestination,
+    StringMatch,
+    VirtualServiceSpec,
+)
 
 _REDIRECT_CODES = (301, 302, 303, 307, 308)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -21,7 +36,7 @@ _NO_CONTROL = "expected a value without control characters, found"
 _FORMAT = re.compile(r"%%|%[A-Z0-9_]+(?:\([^)]*\))?(?::\d+)?%")
 
 
-def virtual_service_problems(spec: Json) -> Iterator[Problem]:
+def virtual_service_problems(spec: VirtualServiceSpec) -> Iterator[Problem]:
     """Yield what is wrong with the ``spec`` of a VirtualService whose fields have the right shapes."""
     hosts, mesh = spec.get("hosts") or [], MESH in (spec.get("gateways") or [MESH])
     if not any(spec.get(kind) for kind in ("http", "tls", "tcp")):
@@ -38,7 +53,7 @@ def virtual_service_problems(spec: Json) -> Iterator[Problem]:
         yield from _http_problems(http, ("spec", "http", index), delegate=not hosts)
 
 
-def _http_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
+def _http_problems(http: HTTPRoute, at: At, *, delegate: bool) -> Iterator[Problem]:
     yield from _action_problems(http, at, delegate=delegate)
     for index, match in enumerate(http.get("match") or ()):
         yield from _match_problems(match, (*at, "match", index))
@@ -49,8 +64,8 @@ def _http_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
     yield from _retry_problems(http.get("retries"), (*at, "retries"))
     yield from _rewrite_problems(http.get("rewrite"), (*at, "rewrite"))
     yield from _redirect_problems(http, at)
-    for kind in ("rewrite", "redirect"):
-        for name, value in (http.get(kind) or {}).items():
+    for kind, changes in (("rewrite", http.get("rewrite")), ("redirect", http.get("redirect"))):
+        for name, value in (changes or {}).items():
             if isinstance(value, str) and _CONTROL.search(value):
                 yield Problem(at=(*at, kind, name), message=f"{_NO_CONTROL} {value!r}")
     yield from _answer_problems(http.get("directResponse"), (*at, "directResponse"))
@@ -62,7 +77,7 @@ def _http_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
         yield Problem(at=at, message="expected a mirror with the percentage, found none: nothing would be mirrored")
 
 
-def _action_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]:
+def _action_problems(http: HTTPRoute, at: At, *, delegate: bool) -> Iterator[Problem]:
     """Require exactly one of route, redirect and directResponse; the latter two exclude faults and rewrites."""
     if http.get("delegate"):
         for name in ("route", "redirect", "directResponse"):
@@ -83,13 +98,17 @@ def _action_problems(http: Json, at: At, *, delegate: bool) -> Iterator[Problem]
                 yield Problem(at=(*at, name), message=message)
 
 
-def _match_problems(match: Json, at: At) -> Iterator[Problem]:
+def _match_problems(match: HTTPMatchRequest, at: At) -> Iterator[Problem]:
     for name in ("uri", "scheme", "method", "authority"):
         if name in match:
             yield from _text_problems(match[name], (*at, name), empty_prefix=name == "uri")
-    for name in ("headers", "withoutHeaders", "queryParams"):
-        for key, value in (match.get(name) or {}).items():
-            if not _is_any(value):
+    for name, conditions in (
+        ("headers", match.get("headers")),
+        ("withoutHeaders", match.get("withoutHeaders")),
+        ("queryParams", match.get("queryParams")),
+    ):
+        for key, value in (conditions or {}).items():
+            if value is not None and not _is_any(value):
                 yield from _text_problems(value, (*at, name, key), any_text=True)
             if not key:
                 yield Problem(at=(*at, name), message="expected a name, found an empty text")
@@ -104,12 +123,14 @@ def _match_problems(match: Json, at: At) -> Iterator[Problem]:
         )
 
 
-def _is_any(text: Json) -> bool:
+def _is_any(text: StringMatch) -> bool:
     """Return whether a header or parameter only has to be present."""
     return text in ({}, {"regex": "*"})
 
 
-def _text_problems(text: Json, at: At, *, empty_prefix: bool = False, any_text: bool = False) -> Iterator[Problem]:
+def _text_problems(
+    text: StringMatch, at: At, *, empty_prefix: bool = False, any_text: bool = False
+) -> Iterator[Problem]:
     if len(text) != 1:
         found = "none" if not text else "several"
         yield Problem(at=at, message=f"expected one of exact, prefix and regex, found {found}")
@@ -122,7 +143,7 @@ def _text_problems(text: Json, at: At, *, empty_prefix: bool = False, any_text: 
             yield Problem(at=(*at, "regex"), message=message)
 
 
-def _fault_problems(fault: Json, at: At) -> Iterator[Problem]:
+def _fault_problems(fault: HTTPFaultInjection, at: At) -> Iterator[Problem]:
     if not fault:
         yield Problem(at=at, message="expected a delay or an abort, found neither: nothing would be injected")
     if "delay" in fault:
@@ -131,7 +152,7 @@ def _fault_problems(fault: Json, at: At) -> Iterator[Problem]:
         yield from _abort_problems(fault["abort"], (*at, "abort"))
 
 
-def _delay_problems(delay: Json, at: At) -> Iterator[Problem]:
+def _delay_problems(delay: Delay, at: At) -> Iterator[Problem]:
     if "exponentialDelay" in delay:
         yield Problem(at=(*at, "exponentialDelay"), message="is not supported by Istio; expected fixedDelay")
     elif "fixedDelay" not in delay:
@@ -142,7 +163,7 @@ def _delay_problems(delay: Json, at: At) -> Iterator[Problem]:
         yield Problem(at=(*at, "percent"), message="expected either percentage or percent, found both")
 
 
-def _abort_problems(abort: Json, at: At) -> Iterator[Problem]:
+def _abort_problems(abort: Abort, at: At) -> Iterator[Problem]:
     kinds = [name for name in ("httpStatus", "grpcStatus", "http2Error") if name in abort]
     if "http2Error" in abort:
         yield Problem(at=(*at, "http2Error"), message="is not supported by Istio; expected httpStatus or grpcStatus")
@@ -154,7 +175,7 @@ def _abort_problems(abort: Json, at: At) -> Iterator[Problem]:
         yield Problem(at=at, message="expected percentage.value, it is missing: Istio would inject nothing")
 
 
-def _route_problems(route: Sequence[Json], at: At) -> Iterator[Problem]:
+def _route_problems(route: Sequence[HTTPRouteDestination], at: At) -> Iterator[Problem]:
     total = sum(item.get("weight", 0) for item in route)
     if len(route) > 1 and not 0 < total < 2**32:
         message = f"expected weights with a total above 0 and of at most {2**32 - 1}, found a total of {total}"
@@ -163,10 +184,12 @@ def _route_problems(route: Sequence[Json], at: At) -> Iterator[Problem]:
         yield from _header_problems(item.get("headers") or {}, (*at, index, "headers"))
 
 
-def _header_problems(headers: Json, at: At) -> Iterator[Problem]:
-    for side, changes in headers.items():
-        for kind in ("set", "add"):
-            for name, value in (changes.get(kind) or {}).items():
+def _header_problems(headers: Headers, at: At) -> Iterator[Problem]:
+    known = {"request": headers.get("request"), "response": headers.get("response")}
+    for side in headers:
+        changes: HeaderOperations = known[side] or {}
+        for kind, values in (("set", changes.get("set")), ("add", changes.get("add"))):
+            for name, value in (values or {}).items():
                 is_host = name.lower() in ("host", ":authority")
                 if not (is_host and side == "request"):
                     yield from _name_problems(name, (*at, side, kind, name))
@@ -184,7 +207,7 @@ def _name_problems(name: str, at: At) -> Iterator[Problem]:
         yield Problem(at=at, message=f"expected the name of a header that may be changed, found {name!r}")
 
 
-def _retry_problems(retries: Json | None, at: At) -> Iterator[Problem]:
+def _retry_problems(retries: HTTPRetry | None, at: At) -> Iterator[Problem]:
     if retries is None:
         return
     if not retries.get("attempts") and ({"perTryTimeout", "retryOn", "retryRemoteLocalities"} & set(retries)):
@@ -196,7 +219,7 @@ def _retry_problems(retries: Json | None, at: At) -> Iterator[Problem]:
             yield Problem(at=(*at, "retryOn"), message=message)
 
 
-def _rewrite_problems(rewrite: Json | None, at: At) -> Iterator[Problem]:
+def _rewrite_problems(rewrite: HTTPRewrite | None, at: At) -> Iterator[Problem]:
     if rewrite is None:
         return
     if not any(rewrite.get(name) for name in ("uri", "authority", "uriRegexRewrite")):
@@ -211,7 +234,7 @@ def _rewrite_problems(rewrite: Json | None, at: At) -> Iterator[Problem]:
             yield Problem(at=(*at, "uriRegexRewrite", "match"), message=regex_problem(regex["match"]))
 
 
-def _redirect_problems(http: Json, at: At) -> Iterator[Problem]:
+def _redirect_problems(http: HTTPRoute, at: At) -> Iterator[Problem]:
     redirect, at = http.get("redirect"), (*at, "redirect")
     if redirect is None:
         return
@@ -233,8 +256,8 @@ def _redirect_problems(http: Json, at: At) -> Iterator[Problem]:
             yield Problem(at=(*at, "prefixRewrite"), message="expected only prefix matches of the uri together with it")
 
 
-def _answer_problems(answer: Json | None, at: At) -> Iterator[Problem]:
-    body = (answer or {}).get("body") or {}
+def _answer_problems(answer: HTTPDirectResponse | None, at: At) -> Iterator[Problem]:
+    body: HTTPBody = (answer.get("body") if answer else None) or {}
     if len(body) > 1:
         yield Problem(at=(*at, "body"), message="expected either string or bytes, found both")
     if "bytes" in body:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.model.json import Json
 from harness.routing.istio.shapes import At, Problem
+from harness.routing.istio.types import DestinationRuleSpec, PolicyParts, TrafficPolicy
 
 _LABEL_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PARTS = (
@@ -21,7 +21,7 @@ _PARTS = (
 )
 
 
-def destination_rule_problems(spec: Json) -> Iterator[Problem]:
+def destination_rule_problems(spec: DestinationRuleSpec) -> Iterator[Problem]:
     """Yield what is wrong with the ``spec`` of a DestinationRule whose fields have the right shapes."""
     if not spec["host"]:
         yield Problem(at=("spec", "host"), message="expected the name of a host, found an empty text")
@@ -40,7 +40,7 @@ def destination_rule_problems(spec: Json) -> Iterator[Problem]:
             yield from _policy_problems(subset["trafficPolicy"], (*at, "trafficPolicy"))
 
 
-def _policy_problems(policy: Json, at: At) -> Iterator[Problem]:
+def _policy_problems(policy: TrafficPolicy, at: At) -> Iterator[Problem]:
     if not any(part in policy for part in _PARTS):
         yield Problem(at=at, message=f"expected at least one of {', '.join(_PARTS)}, found none")
     yield from _part_problems(policy, at)
@@ -51,7 +51,7 @@ def _policy_problems(policy: Json, at: At) -> Iterator[Problem]:
         yield from _part_problems(settings, here)
 
 
-def _part_problems(policy: Json, at: At) -> Iterator[Problem]:
+def _part_problems(policy: PolicyParts, at: At) -> Iterator[Problem]:
     pool = policy.get("connectionPool")
     if pool is not None:
         if not pool:

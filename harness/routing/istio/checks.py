@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import ResourceError, located
-from harness.model.json import Json
+from harness.model.json import JsonObject, text_at
 from harness.routing.edits import key
 from harness.routing.istio.check_references import Found, Services, reference_problems
 from harness.routing.istio.check_routes import virtual_service_problems
 from harness.routing.istio.check_rules import destination_rule_problems
+from harness.routing.istio.kinds import VIRTUAL_SERVICE
 from harness.routing.istio.reading import DEFAULT_NAMESPACE, sources_of
 from harness.routing.istio.schema import RESOURCES
 from harness.routing.istio.shapes import problems, written
+from harness.routing.istio.views import as_destination_rule, as_virtual_service, destination_rules, virtual_services
 
 _MOST = 10
 """Problems named in one error."""
 
 
 def check_resources(
-    resources: Sequence[Json], *, namespace: str = DEFAULT_NAMESPACE, services: Services | None = None
+    resources: Sequence[JsonObject], *, namespace: str = DEFAULT_NAMESPACE, services: Services | None = None
 ) -> None:
     """Raise ResourceError for mistakes in VirtualServices and DestinationRules; other kinds are not checked.
 
@@ -33,11 +35,12 @@ def check_resources(
     known = [item for item in resources if item.get("kind") in RESOURCES]
     found = [pair for item in known for pair in _own_problems(item)]
     if not found:
-        found = list(reference_problems(known, namespace=namespace, services=services))
+        routes, rules = virtual_services(known), destination_rules(known)
+        found = list(reference_problems(routes, rules, namespace=namespace, services=services))
     raise_problems(resources, found, namespace=namespace)
 
 
-def raise_problems(resources: Iterable[Json], found: Sequence[Found], *, namespace: str) -> None:
+def raise_problems(resources: Iterable[JsonObject], found: Sequence[Found], *, namespace: str) -> None:
     """Raise one ResourceError with the place of the first problem, and then the others; without problems, nothing."""
     if not found:
         return
@@ -50,20 +53,21 @@ def raise_problems(resources: Iterable[Json], found: Sequence[Found], *, namespa
     raise ResourceError("\n".join(lines), file=first[0], line=first[1], path=first[2])
 
 
-def _own_problems(resource: Json) -> Iterator[Found]:
-    wrong = list(problems(RESOURCES[resource["kind"]], resource))
-    if not wrong:
-        kinds = {"VirtualService": virtual_service_problems, "DestinationRule": destination_rule_problems}
-        wrong = list(kinds[resource["kind"]](resource["spec"]))
+def _own_problems(resource: JsonObject) -> Iterator[Found]:
+    kind = text_at(resource, "kind")
+    wrong = list(problems(RESOURCES[kind], resource))
+    if not wrong and kind == VIRTUAL_SERVICE:
+        wrong = list(virtual_service_problems(as_virtual_service(resource)["spec"]))
+    elif not wrong:
+        wrong = list(destination_rule_problems(as_destination_rule(resource)["spec"]))
     return ((resource, problem) for problem in wrong)
 
 
 def _place(
-    resources: Iterable[Json], resource: Json, namespace: str, at: tuple[str | int, ...]
+    resources: Iterable[JsonObject], resource: JsonObject, namespace: str, at: tuple[str | int, ...]
 ) -> tuple[str | None, int | None, str]:
-    source = sources_of(resources).get(key(resource, namespace))
-    path = written(at)
-    name = f"{resource['kind']} {resource['metadata']['name']}"
+    place = key(resource, namespace)
+    source, path, name = sources_of(resources).get(place), written(at), f"{place[0]} {place[2]}"
     if source is None:
         return None, None, f"{name}: {path}" if path else name
     return str(source.document.file), source.line(at), f"{name}: {path}" if path else name

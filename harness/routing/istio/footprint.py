@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.errors import MeshError
-from harness.model.json import Json, JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue, list_at, texts_at
 from harness.model.step import Edit
 from harness.routing.edits import applied, undone
 from harness.routing.istio.governing import fqdn, full_name_in
 from harness.routing.istio.kinds import AUTHORIZATION_POLICY, DESTINATION_RULE, ENVOY_FILTER, VIRTUAL_SERVICE
 from harness.routing.istio.policies import cluster_fields, for_port, for_subset
+from harness.routing.istio.types import HTTPRoute, VirtualServiceSpec
+from harness.routing.istio.views import as_destination_rule, as_route, as_virtual_service
 from harness.routing.port import MESH, Footprint, PodSelector, Trace
 
 
-def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint:
+def footprint(edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
     """Return the traces of an edit. resource: as it is now, with or without the edit. namespace: of the run."""
     if edit.kind == VIRTUAL_SERVICE:
         return _of_routes(edit, resource, namespace)
@@ -25,13 +27,17 @@ def footprint(edit: Edit, resource: Json | None, *, namespace: str) -> Footprint
     return Footprint()
 
 
-def _of_routes(edit: Edit, resource: Json | None, namespace: str) -> Footprint:
+def _of_routes(edit: Edit, resource: JsonObject | None, namespace: str) -> Footprint:
     """Return the traces of routes.
 
     The last route of a VirtualService that we create changes nothing, so it has no trace.
     """
-    routes = edit.create["spec"]["http"] if edit.create is not None else [item.entry for item in edit.insert]
-    spec = {} if edit.create is not None or resource is None else resource["spec"]
+    spec: VirtualServiceSpec = {}
+    if edit.create is not None:
+        routes = as_virtual_service(edit.create)["spec"]["http"]
+    else:
+        routes = [as_route(item.entry) for item in edit.insert]
+        spec = {} if resource is None else as_virtual_service(resource)["spec"]
     traces = tuple(
         Trace(
             part="routes",
@@ -52,7 +58,7 @@ def _of_routes(edit: Edit, resource: Json | None, namespace: str) -> Footprint:
     )
 
 
-def _destinations(routes: Sequence[Json], namespace: str) -> Iterator[str]:
+def _destinations(routes: Sequence[HTTPRoute], namespace: str) -> Iterator[str]:
     for route in routes:
         for item in route.get("route") or ():
             host = (item.get("destination") or {}).get("host")
@@ -60,7 +66,7 @@ def _destinations(routes: Sequence[Json], namespace: str) -> Iterator[str]:
                 yield fqdn(str(host), namespace)
 
 
-def _marks(routes: Sequence[Json]) -> Iterator[str]:
+def _marks(routes: Sequence[HTTPRoute]) -> Iterator[str]:
     for route in routes:
         for part in (route, *(route.get("route") or ())):
             for name in ((part.get("headers") or {}).get("response") or {}).get("set") or {}:
@@ -68,7 +74,7 @@ def _marks(routes: Sequence[Json]) -> Iterator[str]:
                     yield name.lower()
 
 
-def _of_policies(edit: Edit, resource: Json | None, namespace: str) -> Iterator[Trace]:
+def _of_policies(edit: Edit, resource: JsonObject | None, namespace: str) -> Iterator[Trace]:
     """Yield the clusters that the edit makes, and those whose fields it changes, with these fields."""
     before = undone(edit, resource)
     try:
@@ -83,10 +89,11 @@ def _of_policies(edit: Edit, resource: Json | None, namespace: str) -> Iterator[
             yield Trace(part="clusters", name=name, fields=changed)
 
 
-def _clusters(rule: Json | None, namespace: str) -> dict[str, JsonObject]:
+def _clusters(resource: JsonObject | None, namespace: str) -> dict[str, JsonObject]:
     """Return Envoy's fields of each cluster of a rule, by ``subset|host``."""
-    if rule is None:
+    if resource is None:
         return {}
+    rule = as_destination_rule(resource)
     host, spec = full_name_in(rule, namespace), rule["spec"]
     policy = for_port(spec.get("trafficPolicy"), 0)
     found = {f"|{host}": cluster_fields(policy)}
@@ -115,13 +122,13 @@ def _changed(old: JsonValue, new: JsonValue) -> JsonValue:
     return new
 
 
-def _of_object(resource: Json, edit: Edit) -> Iterator[Trace]:
+def _of_object(resource: JsonObject, edit: Edit) -> Iterator[Trace]:
     """Yield the filter of an EnvoyFilter, or the rules of an AuthorizationPolicy, in the proxies of its workloads."""
-    spec = resource["spec"]
-    selected = (spec.get("workloadSelector") or {}).get("labels") or (spec.get("selector") or {}).get("matchLabels")
+    selected = texts_at(resource, "spec", "workloadSelector", "labels")
+    selected = selected or texts_at(resource, "spec", "selector", "matchLabels")
     pods = (PodSelector(labels=selected),) if selected else ()
     if resource["kind"] == ENVOY_FILTER:
         yield Trace(part="listeners", name=edit.name, pods=pods)
-    for number, _ in enumerate(spec.get("rules") or ()):
+    for number, _ in enumerate(list_at(resource, "spec", "rules")):
         name = f"ns[{edit.namespace}]-policy[{edit.name}]-rule[{number}]"
         yield Trace(part="listeners", name=name, pods=pods)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import ResourceError
-from harness.model.json import Json
+from harness.model.json import JsonObject
+from harness.routing.istio.types import Destination, DestinationRule, Resource, VirtualService
+from harness.routing.istio.views import destination_rules, virtual_services
 
 MESH = "mesh"
 CLUSTER_DOMAIN = "svc.cluster.local"
@@ -34,17 +36,19 @@ def covers(pattern: str, host: str) -> bool:
     return pattern.startswith("*.") and host.endswith(pattern[1:])
 
 
-def namespace_of(resource: Json, namespace: str) -> str:
+def namespace_of(resource: Resource, namespace: str) -> str:
     """Return the resource's namespace, or ``namespace`` if it names none."""
     return str(resource["metadata"].get("namespace") or namespace)
 
 
-def label(resource: Json, namespace: str) -> str:
+def label(resource: Resource, namespace: str) -> str:
     """Return the resource's kind, namespace and name, such as ``VirtualService shop/reviews``."""
     return f"{resource['kind']} {namespace_of(resource, namespace)}/{resource['metadata']['name']}"
 
 
-def virtual_service(resources: Sequence[Json], *, host: str, namespace: str, gateway: str = MESH) -> Json | None:
+def virtual_service(
+    resources: Sequence[JsonObject], *, host: str, namespace: str, gateway: str = MESH
+) -> VirtualService | None:
     """Return the VirtualService that routes requests for ``host`` behind ``gateway``, or None.
 
     gateway: ``mesh`` for calls between sidecars. Raises ResourceError if there are two, because sidecars would use the
@@ -53,9 +57,8 @@ def virtual_service(resources: Sequence[Json], *, host: str, namespace: str, gat
     name = full_name(host, namespace)
     found = [
         resource
-        for resource in resources
-        if resource["kind"] == "VirtualService"
-        and _visible(resource, namespace)
+        for resource in virtual_services(resources)
+        if _visible(resource, namespace)
         and gateway in _gateways(resource)
         and any(covers(fqdn(item, namespace_of(resource, namespace)), name) for item in _hosts(resource))
     ]
@@ -63,7 +66,7 @@ def virtual_service(resources: Sequence[Json], *, host: str, namespace: str, gat
     return found[0] if found else None
 
 
-def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Json | None:
+def destination_rule(resources: Sequence[JsonObject], *, host: str, namespace: str) -> DestinationRule | None:
     """Return the DestinationRule for exactly ``host``, or None.
 
     Raises ResourceError if there are two, if it applies to some workloads only, or if it is in another namespace,
@@ -72,10 +75,8 @@ def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) ->
     name = full_name(host, namespace)
     found = [
         resource
-        for resource in resources
-        if resource["kind"] == "DestinationRule"
-        and _visible(resource, namespace)
-        and full_name_in(resource, namespace) == name
+        for resource in destination_rules(resources)
+        if _visible(resource, namespace) and full_name_in(resource, namespace) == name
     ]
     _only_one(found, name, namespace, "merge their subsets into one")
     if not found:
@@ -87,45 +88,44 @@ def destination_rule(resources: Sequence[Json], *, host: str, namespace: str) ->
     return found[0]
 
 
-def wildcard_rule(resources: Sequence[Json], *, host: str, namespace: str) -> Json | None:
+def wildcard_rule(resources: Sequence[JsonObject], *, host: str, namespace: str) -> DestinationRule | None:
     """Return the DestinationRule with the longest wildcard for ``host``, which a new rule for the host replaces."""
     name = full_name(host, namespace)
     found = [
         resource
-        for resource in resources
-        if resource["kind"] == "DestinationRule"
-        and _visible(resource, namespace)
+        for resource in destination_rules(resources)
+        if _visible(resource, namespace)
         and "*" in full_name_in(resource, namespace)
         and covers(full_name_in(resource, namespace), name)
     ]
     return max(found, key=lambda resource: len(full_name_in(resource, namespace)), default=None)
 
 
-def full_name_in(resource: Json, namespace: str) -> str:
+def full_name_in(resource: DestinationRule, namespace: str) -> str:
     """Return the full name of the host of a DestinationRule."""
     return fqdn(str((resource.get("spec") or {}).get("host") or ""), namespace_of(resource, namespace))
 
 
-def destination_name(destination: Json, resource: Json, namespace: str) -> str:
+def destination_name(destination: Destination, resource: VirtualService, namespace: str) -> str:
     """Return the full name of the host of a route's destination in ``resource``."""
     return fqdn(destination["host"], namespace_of(resource, namespace))
 
 
-def _hosts(resource: Json) -> Sequence[str]:
+def _hosts(resource: VirtualService) -> Sequence[str]:
     return (resource.get("spec") or {}).get("hosts") or ()
 
 
-def _gateways(resource: Json) -> Sequence[str]:
+def _gateways(resource: VirtualService) -> Sequence[str]:
     return (resource.get("spec") or {}).get("gateways") or (MESH,)
 
 
-def _visible(resource: Json, namespace: str) -> bool:
+def _visible(resource: Resource, namespace: str) -> bool:
     export = (resource.get("spec") or {}).get("exportTo") or ("*",)
     own = namespace_of(resource, namespace) == namespace
     return "*" in export or namespace in export or (own and "." in export)
 
 
-def _only_one(found: Sequence[Json], host: str, namespace: str, remedy: str) -> None:
+def _only_one(found: Sequence[Resource], host: str, namespace: str, remedy: str) -> None:
     if len(found) > 1:
         names = " and ".join(label(resource, namespace) for resource in found)
         raise ResourceError(

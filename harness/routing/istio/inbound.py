@@ -8,11 +8,12 @@ callers apart; they can only match headers. Deleting the object passes no webhoo
 from __future__ import annotations
 
 from harness.errors import ResourceError
-from harness.model.json import Json, JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.istio.kinds import ENVOY_FILTER
 from harness.routing.istio.route_changes import fault_of
+from harness.routing.istio.types import Percent
 from harness.routing.port import Aim, NotExpressible, RouteChange
 
 _HTTP = "envoy.filters.network.http_connection_manager"
@@ -37,22 +38,26 @@ def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
         )
     short = said.host.split(".", maxsplit=1)[0]
     name, labels = f"{prefix(aim.owner)}fault-{aim.index}", aim.workload_labels or {"app": short}
-    metadata = {
+    metadata: JsonObject = {
         "name": name,
         "namespace": aim.namespace,
         "labels": {**MANAGED_BY, OWNER_LABEL: aim.owner, HOST_LABEL: short},
     }
-    match = {
+    match: JsonObject = {
         "context": "SIDECAR_INBOUND",
         "listener": {"filterChain": {"filter": {"name": _HTTP, "subFilter": {"name": "envoy.filters.http.router"}}}},
     }
-    value = {"name": name, "typed_config": {"@type": _FAULT, **_config(change, aim)}}
-    patch = {"applyTo": "HTTP_FILTER", "match": match, "patch": {"operation": "INSERT_BEFORE", "value": value}}
-    resource = {
+    value: JsonObject = {"name": name, "typed_config": {"@type": _FAULT, **_config(change, aim)}}
+    patch: JsonObject = {
+        "applyTo": "HTTP_FILTER",
+        "match": match,
+        "patch": {"operation": "INSERT_BEFORE", "value": value},
+    }
+    resource: JsonObject = {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": ENVOY_FILTER,
         "metadata": metadata,
-        "spec": {"workloadSelector": {"labels": dict(labels)}, "configPatches": [patch]},
+        "spec": {"workloadSelector": {"labels": {**labels}}, "configPatches": [patch]},
     }
     return Edit(kind=ENVOY_FILTER, namespace=aim.namespace, name=name, owner=aim.owner, create=resource, declared=said)
 
@@ -67,12 +72,12 @@ def _config(change: RouteChange, aim: Aim) -> JsonObject:
     config: JsonObject = {}
     if "delay" in fault:
         delay = fault["delay"]
-        config["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": _fraction(delay)}
+        config["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": _fraction(delay["percentage"])}
     if "abort" in fault:
         abort = fault["abort"]
-        config["abort"] = {"http_status": abort["httpStatus"], "percentage": _fraction(abort)}
+        config["abort"] = {"http_status": abort["httpStatus"], "percentage": _fraction(abort["percentage"])}
     return {**config, "headers": gates} if gates else config
 
 
-def _fraction(istio: Json) -> JsonObject:
-    return {"numerator": round(istio["percentage"]["value"] * 10_000), "denominator": "MILLION"}
+def _fraction(istio: Percent) -> JsonObject:
+    return {"numerator": round(istio["value"] * 10_000), "denominator": "MILLION"}

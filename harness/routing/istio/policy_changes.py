@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.model.json import Json, JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit
 from harness.routing.edits import setting
 from harness.routing.istio import governing
 from harness.routing.istio.kinds import DESTINATION_RULE
 from harness.routing.istio.routing import new_rule
+from harness.routing.istio.views import as_json
 from harness.routing.port import Aim, NotExpressible, PolicyChange
 
 
-def policy_edit(resources: Sequence[Json], change: PolicyChange, aim: Aim) -> Edit | NotExpressible:
+def policy_edit(resources: Sequence[JsonObject], change: PolicyChange, aim: Aim) -> Edit | NotExpressible:
     """Return the edit that sets the values of ``change``; every other value of the policy stays."""
     said = aim.declared
     if said.scope.narrow:
@@ -42,7 +43,7 @@ def policy_edit(resources: Sequence[Json], change: PolicyChange, aim: Aim) -> Ed
         name=rule["metadata"]["name"],
         owner=aim.owner,
         declared=said,
-        settings=tuple(setting(rule, path, value) for path, value in leaves),
+        settings=tuple(setting(as_json(rule), path, value) for path, value in leaves),
     )
 
 

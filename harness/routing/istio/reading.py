@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.errors import ResourceError
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.routing.edits import key as key_of
 from harness.yaml_files import Document, Place, read_documents
 
@@ -29,13 +29,13 @@ class Source:
         return self.document.line((*self.top, *place))
 
 
-class Resources(tuple[Json, ...]):
+class Resources(tuple[JsonObject, ...]):
     """Resources as dictionaries; ``sources`` tells where each was read."""
 
     sources: Mapping[Key, Source]
 
     @classmethod
-    def of(cls, resources: Iterable[Json], sources: Mapping[Key, Source]) -> Resources:
+    def of(cls, resources: Iterable[JsonObject], sources: Mapping[Key, Source]) -> Resources:
         """Return resources with their sources."""
         made = cls(resources)
         made.sources = sources
@@ -53,9 +53,11 @@ def read_resources(paths: Iterable[Path | str], *, namespace: str = DEFAULT_NAME
     return replaced((), *groups, namespace=namespace)
 
 
-def replaced(resources: Iterable[Json], *newer: Iterable[Json], namespace: str = DEFAULT_NAMESPACE) -> Resources:
+def replaced(
+    resources: Iterable[JsonObject], *newer: Iterable[JsonObject], namespace: str = DEFAULT_NAMESPACE
+) -> Resources:
     """Return ``resources`` with those of ``newer`` added or replaced."""
-    found: dict[Key, Json] = {}
+    found: dict[Key, JsonObject] = {}
     sources: dict[Key, Source] = {}
     for group in (resources, *newer):
         known = sources_of(group)
@@ -68,18 +70,18 @@ def replaced(resources: Iterable[Json], *newer: Iterable[Json], namespace: str =
     return Resources.of(found.values(), sources)
 
 
-def sources_of(resources: Iterable[Json]) -> Mapping[Key, Source]:
+def sources_of(resources: Iterable[JsonObject]) -> Mapping[Key, Source]:
     """Return where resources were read, if that is known."""
     return resources.sources if isinstance(resources, Resources) else {}
 
 
 def _read_file(path: Path, namespace: str) -> Resources:
-    found: dict[Key, Json] = {}
+    found: dict[Key, JsonObject] = {}
     sources: dict[Key, Source] = {}
     for document in read_documents(path, ResourceError):
-        for resource, top in _items(document):
+        for value, top in _items(document):
             source = Source(document=document, top=top)
-            _require_resource(resource, source)
+            resource = _required_resource(value, source)
             key = key_of(resource, namespace)
             if key in found:
                 raise ResourceError(
@@ -91,19 +93,21 @@ def _read_file(path: Path, namespace: str) -> Resources:
     return Resources.of(found.values(), sources)
 
 
-def _items(document: Document) -> Iterator[tuple[Json, Place]]:
+def _items(document: Document) -> Iterator[tuple[JsonValue, Place]]:
     """Return the document itself, or the items of a ``List`` (``kubectl get -o yaml``)."""
     value = document.value
     if not (isinstance(value, dict) and str(value.get("kind")).endswith("List")):
         yield value, ()
         return
-    if not isinstance(value.get("items"), list):
+    items = value.get("items")
+    if not isinstance(items, list):
         raise ResourceError("expected the resources of this List", file=document.file, line=1, path="items")
-    for index, item in enumerate(value["items"]):
+    for index, item in enumerate(items):
         yield item, ("items", index)
 
 
-def _require_resource(resource: Json, source: Source) -> None:
+def _required_resource(resource: JsonValue, source: Source) -> JsonObject:
+    """Return the resource. Raises ResourceError for a value that is not one."""
     if not isinstance(resource, dict):
         raise _error(source, f"expected a resource (a mapping), found {type(resource).__name__}")
     for field in ("apiVersion", "kind"):
@@ -116,6 +120,7 @@ def _require_resource(resource: Json, source: Source) -> None:
     namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
     if namespace is not None and not isinstance(namespace, str):
         raise _error(source, f"expected a text, found {namespace!r}", "metadata", "namespace")
+    return resource
 
 
 def _error(source: Source, message: str, *place: str) -> ResourceError:

@@ -6,13 +6,13 @@ by the caller's labels, and both arms of a split get the fault at the same dose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError
 from harness.model.declared import Scope
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.step import Edit, Insertion
 from harness.model.units import format_duration, parse_duration
 from harness.routing.edits import prefix
@@ -30,13 +30,15 @@ from harness.routing.istio.routes import (
     unnarrowed,
 )
 from harness.routing.istio.routing import new_virtual_service
+from harness.routing.istio.types import HTTPFaultInjection, HTTPMatchRequest, HTTPRoute, Percent, VirtualService
+from harness.routing.istio.views import as_json, string_match
 from harness.routing.port import Aim, NotExpressible, RouteChange
 
 FAULT_HEADER = "x-harness-fault"
 """On every answer of a changed route, hit or spared: ``<owner>/<index>``."""
 
 
-def route_edit(resources: Sequence[Json], change: RouteChange, aim: Aim) -> Edit | NotExpressible:
+def route_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) -> Edit | NotExpressible:
     """Return the edit that makes ``change`` in the callers' proxies.
 
     Raises ResourceError if the change would hit nothing, hit others, or be ignored.
@@ -50,19 +52,19 @@ def route_edit(resources: Sequence[Json], change: RouteChange, aim: Aim) -> Edit
     found = governing.virtual_service(resources, host=host, namespace=aim.namespace)
     if found is not None:
         return replace(_existing(injection, found, aim.namespace), declared=aim.declared)
-    route = {"route": [{"destination": {"host": host}}]}
+    route: HTTPRoute = {"route": [{"destination": {"host": host}}]}
     entry = injection.changed(Place(route=route, where=host, path="spec.http"), number=0)
     routes = [] if entry is None else [entry]
     made = new_virtual_service(host=host, namespace=aim.namespace, owner=aim.owner, routes=routes)
     return replace(made, declared=aim.declared)
 
 
-def fault_of(change: RouteChange, text: str) -> dict[str, Json]:
+def fault_of(change: RouteChange, text: str) -> HTTPFaultInjection:
     """Return Istio's ``fault`` of an HTTP route; empty if the change has no delay and no abort.
 
     Raises ResourceError for values that Istio would drop, round, or pass on to an Envoy that rejects them.
     """
-    fault: dict[str, Json] = {}
+    fault: HTTPFaultInjection = {}
     if change.delay_s is not None:
         delay = duration(change.delay_s, text)
         fault["delay"] = {"fixedDelay": delay, "percentage": _percentage(change.share, text)}
@@ -85,7 +87,7 @@ def duration(seconds: float, text: str) -> str:
     return f"{round(milliseconds) / 1000:.3f}".rstrip("0").rstrip(".") + "s"
 
 
-def _percentage(dose: float, text: str) -> Json:
+def _percentage(dose: float, text: str) -> Percent:
     """Return Istio's ``percentage`` for a dose in (0, 1]; Istio injects nothing if it is missing.
 
     Raises ResourceError below Istio's resolution of 0.0001 percent, where Istio would inject nothing either.
@@ -102,23 +104,23 @@ class _Injection:
 
     change: RouteChange
     aim: Aim
-    fault: Mapping[str, Json]
+    fault: HTTPFaultInjection
 
     @property
     def scope(self) -> Scope:
         return self.aim.declared.scope
 
-    def changed(self, place: Place, *, number: int) -> Json | None:
+    def changed(self, place: Place, *, number: int) -> HTTPRoute | None:
         """Return the route's clone with the change, or None if none of the callers can take the route."""
         name = f"{prefix(self.aim.owner)}fault-{self.aim.index}-{number}"
         match = self._match(place, name)
         if not match:
             return None
-        theirs = place.route.get("fault") or {}
+        theirs: HTTPFaultInjection = place.route.get("fault") or {}
         both = sorted(set(self.fault) & set(theirs))
         if both:
             raise ResourceError(
-                f"{place.where}: already injects {both[0]} {theirs[both[0]]!r}, and a route has room for one: "
+                f"{place.where}: already injects {both[0]} {theirs.get(both[0])!r}, and a route has room for one: "
                 f"remove it first",
                 path=f"{place.path}.fault",
             )
@@ -140,7 +142,7 @@ class _Injection:
             )
         return duration(seconds, self.aim.declared.text)
 
-    def _match(self, place: Place, name: str) -> list[Json]:
+    def _match(self, place: Place, name: str) -> list[HTTPMatchRequest]:
         labels, headers = self.scope.labels, self.scope.headers
         if labels is None and headers is None:
             return unnarrowed(place.route, name=name)
@@ -149,10 +151,12 @@ class _Injection:
             if headers is None or not blocks:
                 return blocks
             place = replace(place, route={**place.route, "match": blocks})
-        return narrowed_to_headers(place, headers=headers or {})
+        return narrowed_to_headers(
+            place, headers={name: string_match(match) for name, match in (headers or {}).items()}
+        )
 
 
-def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:
+def _existing(injection: _Injection, found: VirtualService, namespace: str) -> Edit:
     said = injection.aim.declared
     service, hosts = governing.full_name(said.host, namespace), found["spec"]["hosts"]
     shared = len(hosts) > 1 or "*" in hosts[0]
@@ -162,7 +166,7 @@ def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:
             continue
         entry = injection.changed(place, number=len(insert))
         if entry is not None:
-            insert.append(Insertion(entry=entry, before=deepcopy(place.route)))
+            insert.append(Insertion(entry=as_json(entry), before=as_json(deepcopy(place.route))))
     if not insert:
         labels = injection.scope.labels
         callers = "any caller" if labels is None else f"callers with labels {dict(labels)!r}"
@@ -180,7 +184,7 @@ def _existing(injection: _Injection, found: Json, namespace: str) -> Edit:
     )
 
 
-def _routes_to(place: Place, service: str, found: Json, namespace: str) -> bool:
+def _routes_to(place: Place, service: str, found: VirtualService, namespace: str) -> bool:
     """Return whether a route that several hosts share leads to the service.
 
     Raises ResourceError if it leads to other services too.

@@ -11,10 +11,17 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from harness.errors import ResourceError
-from harness.model.json import Json
 from harness.routing.istio.governing import destination_name, label
+from harness.routing.istio.types import (
+    Headers,
+    HTTPMatchRequest,
+    HTTPRetry,
+    HTTPRoute,
+    StringMatch,
+    VirtualService,
+)
 
-DEFAULT_RETRIES: Mapping[str, Json] = {
+DEFAULT_RETRIES: HTTPRetry = {
     "attempts": 2,
     "retryOn": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
 }
@@ -28,12 +35,12 @@ _ANY = ".+|"
 class Place:
     """A route, how people find it, and its path in the resource."""
 
-    route: Json
+    route: HTTPRoute
     where: str
     path: str
 
 
-def places(virtual_service: Json, namespace: str) -> list[Place]:
+def places(virtual_service: VirtualService, namespace: str) -> list[Place]:
     """Return the HTTP routes that requests can take, up to the first without a match; Istio ignores those behind it.
 
     Raises ResourceError if there are none, or if a route has a delegate.
@@ -57,33 +64,33 @@ def places(virtual_service: Json, namespace: str) -> list[Place]:
     return found
 
 
-def answered_here(route: Json) -> bool:
+def answered_here(route: HTTPRoute) -> bool:
     """Return whether the proxy answers itself, so that no service is called."""
     return bool(route.get("redirect") or route.get("directResponse"))
 
 
-def hosts_of(route: Json, virtual_service: Json, namespace: str) -> set[str]:
+def hosts_of(route: HTTPRoute, virtual_service: VirtualService, namespace: str) -> set[str]:
     """Return the full names of the services that the route sends requests to."""
     return {destination_name(item["destination"], virtual_service, namespace) for item in route.get("route") or ()}
 
 
-def clone(route: Json, *, name: str, match: Sequence[Json]) -> Json:
+def clone(route: HTTPRoute, *, name: str, match: Sequence[HTTPMatchRequest]) -> HTTPRoute:
     """Return a copy of ``route`` named ``name`` for requests that ``match`` selects, with explicit retries."""
     copy = deepcopy(route)
     copy.pop("name", None)
     copy.pop("match", None)
-    copy.setdefault("retries", deepcopy(dict(DEFAULT_RETRIES)))
+    copy.setdefault("retries", deepcopy(DEFAULT_RETRIES))
     return {"name": name, "match": deepcopy(list(match)), **copy}
 
 
-def marked(headers: Json | None, name: str, value: str) -> Json:
+def marked(headers: Headers | None, name: str, value: str) -> Headers:
     """Return ``headers`` (of a route or destination) that also set ``name`` on every answer."""
-    changed = deepcopy(headers) if headers else {}
+    changed: Headers = deepcopy(headers) if headers else {}
     changed.setdefault("response", {}).setdefault("set", {})[name] = value
     return changed
 
 
-def with_baggage(headers: Json, member: str) -> Json:
+def with_baggage(headers: Headers, member: str) -> Headers:
     """Return ``headers`` that also add a member to the existing W3C baggage header of requests.
 
     A second header of that name would be allowed, but many services read or forward only one.
@@ -94,28 +101,33 @@ def with_baggage(headers: Json, member: str) -> Json:
     return changed
 
 
-def unnarrowed(route: Json, *, name: str) -> list[Json]:
+def unnarrowed(route: HTTPRoute, *, name: str) -> list[HTTPMatchRequest]:
     """Return match blocks for a clone called ``name`` that takes all requests of ``route``.
 
     Istio warns about a block that equals another route's, and dry runs must not cause warnings. Each block therefore
     has one more condition, which is always true and contains the name.
     """
-    always = {"regex": f"{_ANY}{name}"}
-    return [block if _limits_method(block) else {**block, "method": always} for block in route.get("match") or [{}]]
+    always: StringMatch = {"regex": f"{_ANY}{name}"}
+    return [block if _limits_method(block) else {**block, "method": always} for block in _blocks(route)]
 
 
-def _limits_method(block: Json) -> bool:
+def _blocks(route: HTTPRoute) -> list[HTTPMatchRequest]:
+    """Return the route's match blocks; a route without any takes every request."""
+    return route.get("match") or [{}]
+
+
+def _limits_method(block: HTTPMatchRequest) -> bool:
     return "method" in block and not str(block["method"].get("regex", "")).startswith(_ANY)
 
 
-def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: str | None) -> list[Json]:
+def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: str | None) -> list[HTTPMatchRequest]:
     """Return match blocks for a clone that takes the requests of callers with ``labels``; empty if there are none.
 
     namespace: of the callers, or None for any. Raises ResourceError for a block that names gateways, because Istio
     ignores source labels there.
     """
-    narrowed = []
-    for index, block in enumerate(place.route.get("match") or [{}]):
+    narrowed: list[HTTPMatchRequest] = []
+    for index, block in enumerate(_blocks(place.route)):
         if block.get("gateways"):
             raise ResourceError(
                 f"{place.where}: expected a match without gateways, found {block['gateways']!r}: "
@@ -127,15 +139,15 @@ def narrowed_to_callers(place: Place, *, labels: Mapping[str, str], namespace: s
             continue
         if namespace is not None and block.get("sourceNamespace", namespace) != namespace:
             continue
-        changed = {**block, "sourceLabels": {**own, **labels}}
+        changed: HTTPMatchRequest = {**block, "sourceLabels": {**own, **labels}}
         narrowed.append(changed if namespace is None else {**changed, "sourceNamespace": namespace})
     return narrowed
 
 
-def narrowed_to_headers(place: Place, *, headers: Mapping[str, Json]) -> list[Json]:
+def narrowed_to_headers(place: Place, *, headers: Mapping[str, StringMatch]) -> list[HTTPMatchRequest]:
     """Return match blocks for a clone that takes the route's requests with ``headers`` (name to string match)."""
-    narrowed = []
-    for index, block in enumerate(place.route.get("match") or [{}]):
+    narrowed: list[HTTPMatchRequest] = []
+    for index, block in enumerate(_blocks(place.route)):
         own = block.get("headers") or {}
         both = sorted(name for name in set(own) & set(headers) if own[name] != headers[name])
         if both:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError, UsageError
 from harness.model.declared import SPLIT, Declared, Scope
-from harness.model.json import Json, JsonObject
+from harness.model.json import JsonObject, JsonValue
 from harness.model.split import CHOICE_HEADER, SplitBy
 from harness.model.step import Edit, Insertion
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
@@ -31,6 +31,17 @@ from harness.routing.istio.routes import (
     unnarrowed,
     with_baggage,
 )
+from harness.routing.istio.types import (
+    HTTPMirrorPolicy,
+    HTTPRoute,
+    HTTPRouteDestination,
+    StringMatch,
+    Subset,
+    TrafficPolicy,
+    VirtualService,
+)
+from harness.routing.istio.views import as_json, string_match
+from harness.routing.port import Split
 
 API_VERSION = "networking.istio.io/v1"
 
@@ -43,50 +54,54 @@ class _Arm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Split:
-    host: str
-    namespace: str
-    owner: str
-    header: str
-    test_headers: Mapping[str, Json] | None
-    arm_in_baggage: bool
-    arms: tuple[_Arm, ...]
-    by: SplitBy
+class _Clones:
+    """Makes the clones of routes for a split. arms: baseline and canary, with their subsets and weights."""
 
-    def clones(self, place: Place, number: int) -> list[Json]:
+    split: Split
+    arms: tuple[_Arm, _Arm]
+
+    def of(self, place: Place, number: int) -> list[HTTPRoute]:
         """Return the route's clones, the first of them numbered ``number``."""
-        if self.by is SplitBy.HEADER:
+        by = self.split.by
+        if by is SplitBy.HEADER:
             return [
                 self._clone(place, number + index, [arm], choice={CHOICE_HEADER: {"exact": arm.name}})
                 for index, arm in enumerate(self.arms)
             ]
-        if self.by is SplitBy.MIRROR:
+        if by is SplitBy.MIRROR:
             baseline, canary = self.arms
             entry = self._clone(place, number, [baseline])
-            copies = {"destination": self._to(canary, place)["destination"], "percentage": {"value": canary.weight}}
+            copies: HTTPMirrorPolicy = {
+                "destination": self._to(canary, place)["destination"],
+                "percentage": {"value": canary.weight},
+            }
             entry["mirrors"] = [*_mirrors_of(entry), copies]
             return [entry]
         return [self._clone(place, number, self.arms)]
 
     def _clone(
-        self, place: Place, number: int, arms: Sequence[_Arm], *, choice: Mapping[str, Json] | None = None
-    ) -> Json:
-        name, headers = f"{prefix(self.owner)}split-{number}", {**(self.test_headers or {}), **(choice or {})}
+        self, place: Place, number: int, arms: Sequence[_Arm], *, choice: Mapping[str, StringMatch] | None = None
+    ) -> HTTPRoute:
+        name = f"{prefix(self.split.owner)}split-{number}"
+        tests = {header: string_match(match) for header, match in (self.split.test_headers or {}).items()}
+        headers = {**tests, **(choice or {})}
         match = narrowed_to_headers(place, headers=headers) if headers else unnarrowed(place.route, name=name)
         entry = clone(place.route, name=name, match=match)
         entry["route"] = [self._destination(arm, place, alone=len(arms) == 1) for arm in arms]
         return entry
 
-    def _destination(self, arm: _Arm, place: Place, *, alone: bool) -> Json:
+    def _destination(self, arm: _Arm, place: Place, *, alone: bool) -> HTTPRouteDestination:
         """Return the arm's marked destination, with a weight unless it is alone."""
         found = self._to(arm, place)
-        headers = marked(found["headers"], self.header, arm.name)
-        if self.arm_in_baggage and self.by is not SplitBy.MIRROR:  # a copy is sent as it went to the baseline
+        headers = marked(found.get("headers"), self.split.arm_header, arm.name)
+        if self.split.arm_in_baggage and self.split.by is not SplitBy.MIRROR:
+            # a copy is sent as it went to the baseline
             headers = with_baggage(headers, f"harness.arm={arm.name}")
-        weight = {} if alone else {"weight": arm.weight}
-        return {"destination": found["destination"], **weight, "headers": headers}
+        if alone:
+            return {"destination": found["destination"], "headers": headers}
+        return {"destination": found["destination"], "weight": int(arm.weight), "headers": headers}
 
-    def _to(self, arm: _Arm, place: Place) -> Json:
+    def _to(self, arm: _Arm, place: Place) -> HTTPRouteDestination:
         """Return destination and headers of an arm: those of its subset's original, or those that all share."""
         originals = place.route["route"]
         own = [item for item in originals if item["destination"].get("subset") == arm.subset]
@@ -98,76 +113,70 @@ class _Split:
                 f"of the {arm.name}: give it a destination of its own (weight 0 will do)",
                 path=f"{place.path}.route",
             )
-        return {"destination": {**deepcopy(base["destination"]), "subset": arm.subset}, "headers": base.get("headers")}
+        found: HTTPRouteDestination = {"destination": {**deepcopy(base["destination"]), "subset": arm.subset}}
+        if "headers" in base:
+            found["headers"] = base["headers"]
+        return found
 
 
-def _mirrors_of(entry: Json) -> list[Json]:
+def _mirrors_of(entry: HTTPRoute) -> list[HTTPMirrorPolicy]:
     """Remove the entry's own mirrors, and return them in the form that allows several."""
     one, share = entry.pop("mirror", None), entry.pop("mirrorPercentage", None)
     if one is None:
         return list(entry.pop("mirrors", None) or ())
-    return [{"destination": one, **({"percentage": share} if share is not None else {})}]
+    return [{"destination": one}] if share is None else [{"destination": one, "percentage": share}]
 
 
-def split_edits(
-    resources: Sequence[Json],
-    *,
-    host: str,
-    namespace: str,
-    baseline: Mapping[str, str],
-    canary: Mapping[str, str],
-    canary_share: float,
-    owner: str,
-    arm_header: str = "x-harness-arm",
-    test_headers: Mapping[str, Json] | None = None,
-    arm_in_baggage: bool = False,
-    gateway: str = governing.MESH,
-    by: SplitBy = SplitBy.WEIGHT,
-) -> tuple[Edit, ...]:
-    """Return the edits that send ``canary_share`` of the requests for ``host`` to the canary.
+def split_edits(resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ...]:
+    """Return the edits that send the canary's share of the requests for a host to the canary.
 
-    The arguments are the fields of ``harness.routing.port.Split``. Subsets with exactly the labels of an arm are used
-    if they exist, and made if not. The edit of the DestinationRule comes first: make in order, undo in reverse. Raises
-    ResourceError for resources that cannot be split, with the reason.
+    Subsets with exactly the labels of an arm are used if they exist, and made if not. The edit of the DestinationRule
+    comes first: make in order, undo in reverse. Raises ResourceError for resources that cannot be split, with the
+    reason.
     """
-    _require_different(host, baseline, canary)
-    rule, subsets = _subset_edit(resources, host, namespace, {"baseline": baseline, "canary": canary}, owner)
-    arms = tuple(
-        _Arm(name=name, subset=subset, weight=weight)
-        for (name, subset), weight in zip(subsets.items(), _weights(canary_share, by), strict=True)
+    _require_different(split)
+    rule, names = _subset_edit(resources, split)
+    weights = _weights(split.canary_share, split.by)
+    baseline, canary = (
+        _Arm(name=arm, subset=names[arm], weight=weight) for arm, weight in zip(_labels(split), weights, strict=True)
     )
-    split = _Split(
-        host=host,
-        namespace=namespace,
-        owner=owner,
-        header=arm_header,
-        test_headers=test_headers,
-        arm_in_baggage=arm_in_baggage,
-        arms=arms,
-        by=by,
+    clones = _Clones(split=split, arms=(baseline, canary))
+    found = governing.virtual_service(resources, host=split.host, namespace=split.namespace, gateway=split.gateway)
+    edit = _split_nothing(clones) if found is None else _split_existing(clones, found)
+    declared = Declared(
+        id="split",
+        kind=SPLIT,
+        host=split.host,
+        text=f"split of {split.host} by {split.by}",
+        scope=Scope(headers=split.test_headers),
     )
-    found = governing.virtual_service(resources, host=host, namespace=namespace, gateway=gateway)
-    edit = _split_nothing(split, gateway) if found is None else _split_existing(split, found)
-    text, scope = f"split of {host} by {by}", Scope(headers=test_headers)
-    declared = Declared(id="split", kind=SPLIT, host=host, text=text, scope=scope)
     return tuple(replace(each, declared=declared) for each in (rule, edit) if each is not None)
 
 
-def _require_different(host: str, baseline: Mapping[str, str], canary: Mapping[str, str]) -> None:
+def _labels(split: Split) -> Mapping[str, Mapping[str, str]]:
+    """Return the pod labels of each arm by its name."""
+    return {"baseline": split.baseline, "canary": split.canary}
+
+
+def _require_different(split: Split) -> None:
+    baseline, canary = split.baseline, split.canary
     if baseline == canary or not baseline or not canary:
         raise UsageError(
-            f"split of {host}: expected different labels for the arms, found {dict(baseline)!r} for the baseline "
+            f"split of {split.host}: expected different labels for the arms, found {dict(baseline)!r} for the baseline "
             f"and {dict(canary)!r} for the canary"
         )
 
 
-def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[Json]) -> Edit:
+def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[HTTPRoute]) -> Edit:
     """Return the edit that creates a VirtualService for a host without one: ``routes``, then the default route."""
-    rest = {"name": f"{prefix(owner)}default", "route": [{"destination": {"host": host}}]}
-    return _creation(VIRTUAL_SERVICE, host, namespace, owner, {"hosts": [host], "http": [*routes, rest]})
+    name = f"{prefix(owner)}default"
+    rest: HTTPRoute = {"name": name, "route": [{"destination": {"host": host}}]}
+    http: list[JsonValue] = [as_json(route) for route in (*routes, rest)]
+    return _creation(VIRTUAL_SERVICE, host, namespace, owner, {"hosts": [host], "http": http}, keeps=name)
 
 
-def _split_existing(split: _Split, found: Json) -> Edit:
+def _split_existing(clones: _Clones, found: VirtualService) -> Edit:
+    split = clones.split
     service = governing.full_name(split.host, split.namespace)
     insert: list[Insertion] = []
     for place in places(found, split.namespace):
@@ -179,7 +188,10 @@ def _split_existing(split: _Split, found: Json) -> Edit:
                 f"{place.where}: sends to {', '.join(sorted(hosts))}; a split needs routes to {service} alone",
                 path=f"{place.path}.route",
             )
-        insert += [Insertion(entry=entry, before=deepcopy(place.route)) for entry in split.clones(place, len(insert))]
+        insert += [
+            Insertion(entry=as_json(entry), before=as_json(deepcopy(place.route)))
+            for entry in clones.of(place, len(insert))
+        ]
     if not insert:
         raise ResourceError(
             f"{governing.label(found, split.namespace)}: governs {split.host} but has no route to {service}; add one"
@@ -194,26 +206,26 @@ def _split_existing(split: _Split, found: Json) -> Edit:
     )
 
 
-def _split_nothing(split: _Split, gateway: str) -> Edit:
-    if gateway != governing.MESH:
+def _split_nothing(clones: _Clones) -> Edit:
+    split = clones.split
+    if split.gateway != governing.MESH:
         raise ResourceError(
-            f"{split.host}: expected a VirtualService that binds it to the gateway {gateway}, found none: "
+            f"{split.host}: expected a VirtualService that binds it to the gateway {split.gateway}, found none: "
             "requests through it do not arrive; make one first"
         )
-    route = {"route": [{"destination": {"host": split.host}}]}
-    entries = split.clones(Place(route=route, where=split.host, path="spec.http"), 0)
+    route: HTTPRoute = {"route": [{"destination": {"host": split.host}}]}
+    entries = clones.of(Place(route=route, where=split.host, path="spec.http"), 0)
     return new_virtual_service(host=split.host, namespace=split.namespace, owner=split.owner, routes=entries)
 
 
-def _subset_edit(
-    resources: Sequence[Json], host: str, namespace: str, arms: Mapping[str, Mapping[str, str]], owner: str
-) -> tuple[Edit | None, dict[str, str]]:
+def _subset_edit(resources: Sequence[JsonObject], split: Split) -> tuple[Edit | None, dict[str, str]]:
     """Return the edit that makes the missing subsets (None if none is missing), and the subset of each arm."""
+    host, namespace, owner = split.host, split.namespace, split.owner
     rule = governing.destination_rule(resources, host=host, namespace=namespace)
-    spec = {} if rule is None else rule.get("spec") or {}
-    known = spec.get("subsets") or []
-    names, missing = {}, []
-    for arm, labels in arms.items():
+    known = [] if rule is None else (rule.get("spec") or {}).get("subsets") or []
+    names: dict[str, str] = {}
+    missing: list[Subset] = []
+    for arm, labels in _labels(split).items():
         there = next((item["name"] for item in known if (item.get("labels") or {}) == dict(labels)), None)
         names[arm] = there or f"{prefix(owner)}{arm}"
         if there is None:
@@ -227,24 +239,23 @@ def _subset_edit(
             f"{governing.label(rule, namespace)}: governs {host} from another namespace and lacks subsets with labels "
             f"{' and '.join(repr(item['labels']) for item in missing)}; add them there"
         )
-    insert = tuple(Insertion(entry=item) for item in missing)
     edit = Edit(
         kind=DESTINATION_RULE,
         namespace=namespace,
         name=rule["metadata"]["name"],
         owner=owner,
         list_at=SUBSETS,
-        insert=insert,
-        bare="subsets" not in spec,
+        insert=tuple(Insertion(entry=as_json(item)) for item in missing),
+        bare="subsets" not in (rule.get("spec") or {}),
     )
     return edit, names
 
 
 def new_rule(  # noqa: PLR0917 - what it makes has as many parts
-    resources: Sequence[Json],
+    resources: Sequence[JsonObject],
     host: str,
     namespace: str,
-    subsets: list[Json],
+    subsets: Sequence[Subset],
     owner: str,
     policy: JsonObject | None = None,
 ) -> Edit:
@@ -253,9 +264,9 @@ def new_rule(  # noqa: PLR0917 - what it makes has as many parts
     It keeps the policy of the wildcard rule that it replaces. policy: values to set on top of that.
     """
     wildcard = governing.wildcard_rule(resources, host=host, namespace=namespace)
-    spec: Json = {"host": host, "subsets": subsets}
-    kept = {} if wildcard is None else deepcopy(wildcard["spec"].get("trafficPolicy") or {})
-    merged = _merged(kept, policy or {})
+    kept: TrafficPolicy = {} if wildcard is None else deepcopy(wildcard["spec"].get("trafficPolicy") or {})
+    merged = _merged(as_json(kept), policy or {})
+    spec: JsonObject = {"host": host, "subsets": [as_json(subset) for subset in subsets]}
     if merged:
         spec["trafficPolicy"] = merged
     return _creation(DESTINATION_RULE, host, namespace, owner, spec)
@@ -270,12 +281,10 @@ def _merged(old: JsonObject, new: JsonObject) -> JsonObject:
     return {**old, **deepcopy(new), **both}
 
 
-def _creation(kind: str, host: str, namespace: str, owner: str, spec: Json) -> Edit:
+def _creation(kind: str, host: str, namespace: str, owner: str, spec: JsonObject, *, keeps: str = "") -> Edit:
     name = f"{prefix(owner)}{host.split('.', maxsplit=1)[0]}"
-    metadata = {"name": name, "namespace": namespace, "labels": {**MANAGED_BY, OWNER_LABEL: owner}}
-    resource = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
-    entries = spec[LISTS[kind][-1]]
-    keeps = str(entries[-1]["name"]) if kind == VIRTUAL_SERVICE else ""
+    metadata: JsonObject = {"name": name, "namespace": namespace, "labels": {**MANAGED_BY, OWNER_LABEL: owner}}
+    resource: JsonObject = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
     return Edit(
         kind=kind, namespace=namespace, name=name, owner=owner, create=resource, list_at=LISTS[kind], keeps=keeps
     )

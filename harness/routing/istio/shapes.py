@@ -11,10 +11,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from harness.errors import UsageError
-from harness.model.json import Json
+from harness.model.json import JsonValue
 from harness.model.units import parse_duration
 
 At: TypeAlias = tuple[str | int, ...]
@@ -33,7 +33,7 @@ class Leaf:
     """A plain value. what: what is expected, for messages. accepts: whether a value is valid."""
 
     what: str
-    accepts: Callable[[Json], bool]
+    accepts: Callable[[JsonValue], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Fields:
 Shape: TypeAlias = Leaf | Listed | Table | Fields
 
 
-def problems(shape: Shape, value: Json, at: At = ()) -> Iterator[Problem]:
+def problems(shape: Shape, value: JsonValue, at: At = ()) -> Iterator[Problem]:
     """Yield everything in ``value`` that does not fit its shape, in the order of the file."""
     match shape:
         case Leaf(what=what, accepts=accepts):
@@ -83,7 +83,7 @@ def problems(shape: Shape, value: Json, at: At = ()) -> Iterator[Problem]:
             yield from _field_problems(shape, value, at)
 
 
-def _field_problems(shape: Fields, value: Json, at: At) -> Iterator[Problem]:
+def _field_problems(shape: Fields, value: JsonValue, at: At) -> Iterator[Problem]:
     if not isinstance(value, dict):
         known = ", ".join(sorted(shape.fields))
         yield Problem(at=at, message=f"expected a mapping with the fields {known}, found {_kind(value)}")
@@ -104,7 +104,7 @@ def _suggestion(name: str, shape: Fields) -> str:
     return f"{guess} Known: {', '.join(sorted(shape.fields))}" if shape.fields else ""
 
 
-def _kind(value: Json) -> str:
+def _kind(value: JsonValue) -> str:
     return "nothing" if value is None else f"{type(value).__name__} {value!r}"
 
 
@@ -143,9 +143,13 @@ def whole(low: int, high: int, what: str = "") -> Leaf:
 def number(accepts: Callable[[float], bool], what: str) -> Leaf:
     """A finite number that ``accepts`` takes."""
 
-    def fits(value: Json) -> bool:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return is_number and abs(value) <= sys.float_info.max and accepts(value)
+    def fits(value: JsonValue) -> bool:
+        return (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max
+            and accepts(value)
+        )
 
     return Leaf(what, fits)
 
@@ -172,5 +176,5 @@ def _is_span(value: str, *, zero: bool) -> bool:
     return whole_milliseconds and in_bounds and milliseconds <= _LONGEST_S * 1000
 
 
-def _is_whole(value: Json) -> bool:
+def _is_whole(value: JsonValue) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

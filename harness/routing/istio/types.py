@@ -7,7 +7,9 @@ is null or zero as a field that is not set, so code should treat an empty value 
 
 from __future__ import annotations
 
-from typing import Any, Literal, Required, TypeAlias, TypedDict, cast
+from typing import Literal, Required, TypeAlias, TypedDict
+
+from harness.model.json import JsonObject
 
 Seconds: TypeAlias = str
 """A duration with its unit, such as ``250ms``."""
@@ -224,8 +226,8 @@ class VirtualServiceSpec(TypedDict, total=False):
     hosts: list[str]
     gateways: list[str]
     http: list[HTTPRoute]
-    tls: list[dict[str, Any]]
-    tcp: list[dict[str, Any]]
+    tls: list[JsonObject]
+    tcp: list[JsonObject]
     exportTo: list[str]
 
 
@@ -303,12 +305,12 @@ class LoadBalancer(TypedDict, total=False):
     """How requests are balanced over endpoints. Only ``simple`` is read; of the others only whether they are set."""
 
     simple: Literal["UNSPECIFIED", "LEAST_CONN", "LEAST_REQUEST", "RANDOM", "ROUND_ROBIN", "PASSTHROUGH"]
-    consistentHash: dict[str, Any]
-    localityLbSetting: dict[str, Any]
-    zoneAwareLbSetting: dict[str, Any]
-    warmup: dict[str, Any]
+    consistentHash: JsonObject
+    localityLbSetting: JsonObject
+    zoneAwareLbSetting: JsonObject
+    warmup: JsonObject
     warmupDurationSecs: Seconds
-    backendUtilization: dict[str, Any]
+    backendUtilization: JsonObject
 
 
 class ClientTLS(TypedDict, total=False):
@@ -336,9 +338,9 @@ class TrafficPolicy(PolicyParts, total=False):
     """A traffic policy of a destination or a subset."""
 
     portLevelSettings: list[PortTrafficPolicy]
-    tunnel: dict[str, Any]
-    proxyProtocol: dict[str, Any]
-    retryBudget: dict[str, Any]
+    tunnel: JsonObject
+    proxyProtocol: JsonObject
+    retryBudget: JsonObject
 
 
 class Subset(TypedDict, total=False):
@@ -374,11 +376,4 @@ class DestinationRule(TypedDict, total=False):
     spec: Required[DestinationRuleSpec]
 
 
-def as_virtual_service(resource: object) -> VirtualService:
-    """Type a resource as a VirtualService, without checking it: the caller knows its kind and has checked it."""
-    return cast("VirtualService", resource)
-
-
-def as_destination_rule(resource: object) -> DestinationRule:
-    """Type a resource as a DestinationRule, without checking it: the caller knows its kind and has checked it."""
-    return cast("DestinationRule", resource)
+Resource: TypeAlias = VirtualService | DestinationRule

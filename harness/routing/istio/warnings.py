@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.errors import located
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.routing.edits import key
-from harness.routing.istio.check_references import Found
 from harness.routing.istio.governing import label
 from harness.routing.istio.reading import sources_of
 from harness.routing.istio.shapes import At, Problem, written
+from harness.routing.istio.types import HTTPMatchRequest, HTTPRoute, StringMatch, VirtualService
+from harness.routing.istio.views import as_json, virtual_services
 
 _SENDING = ("timeout", "retries", "mirror", "mirrors")
 """Fields about sending a request on."""
 
 
-def warnings(resources: Sequence[Json], *, namespace: str) -> tuple[str, ...]:
+def warnings(resources: Sequence[JsonObject], *, namespace: str) -> tuple[str, ...]:
     """Return a line for each field without effect, with file and line if they are known."""
-    lines = []
-    for resource, problem in (*_unreachable(resources), *_without_effect(resources)):
-        source = sources_of(resources).get(key(resource, namespace))
+    lines, routes = [], virtual_services(resources)
+    for resource, problem in (*_unreachable(routes), *_without_effect(routes)):
+        source = sources_of(resources).get(key(as_json(resource), namespace))
         lines.append(
             located(
                 problem.message,
@@ -32,11 +33,9 @@ def warnings(resources: Sequence[Json], *, namespace: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _without_effect(resources: Sequence[Json]) -> Iterator[Found]:
+def _without_effect(resources: Sequence[VirtualService]) -> Iterator[tuple[VirtualService, Problem]]:
     for resource in resources:
-        for index, http in enumerate(
-            resource["spec"].get("http") or () if resource["kind"] == "VirtualService" else ()
-        ):
+        for index, http in enumerate(resource["spec"].get("http") or ()):
             at: At = ("spec", "http", index)
             answer = next((name for name in ("redirect", "directResponse") if http.get(name)), "")
             for name in _SENDING if answer else ():
@@ -44,17 +43,15 @@ def _without_effect(resources: Sequence[Json]) -> Iterator[Found]:
                     message = f"has no effect next to a {answer}: no request is forwarded"
                     yield resource, Problem(at=(*at, name), message=message)
             for number, match in enumerate(http.get("match") or ()):
-                for kind in ("exact", "prefix"):
-                    text = (match.get("uri") or {}).get(kind, "")
+                uri: StringMatch = match.get("uri") or {}
+                for kind, text in (("exact", uri.get("exact")), ("prefix", uri.get("prefix"))):
                     if text and (not text.startswith("/") or "?" in text or "#" in text):
                         message = f"{text!r} is never met: a path begins with / and is compared without its query"
                         yield resource, Problem(at=(*at, "match", number, "uri", kind), message=message)
 
 
-def _unreachable(resources: Sequence[Json]) -> Iterator[Found]:
+def _unreachable(resources: Sequence[VirtualService]) -> Iterator[tuple[VirtualService, Problem]]:
     for resource in resources:
-        if resource["kind"] != "VirtualService":
-            continue
         first: int | None = None
         for index, http in enumerate(resource["spec"].get("http") or ()):
             if first is not None:
@@ -64,7 +61,7 @@ def _unreachable(resources: Sequence[Json]) -> Iterator[Found]:
                 first = index
 
 
-def _takes_all(http: Json) -> bool:
+def _takes_all(http: HTTPRoute) -> bool:
     """Return whether a route has no condition, or one that every request meets."""
     blocks = http.get("match") or [{}]
     return any(
@@ -75,6 +72,6 @@ def _takes_all(http: Json) -> bool:
     )
 
 
-def _only_any_path(block: Json) -> bool:
+def _only_any_path(block: HTTPMatchRequest) -> bool:
     others = set(block) - {"uri", "name", "ignoreUriCase", "statPrefix"}
     return not others and block.get("uri") in ({"prefix": "/"}, {"prefix": ""}, {"regex": ".*"})

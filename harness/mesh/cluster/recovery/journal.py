@@ -16,7 +16,8 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import MeshError
 from harness.model.json import Json, parse_json
-from harness.model.step import Edit, Step, step_from_json, step_to_json
+from harness.model.step import Edit, Step
+from harness.model.step_json import step_from_json, step_to_json
 from harness.printable import shown
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.istio.format_1 import edit_of_format_1

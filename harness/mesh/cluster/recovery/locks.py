@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterConflict, MeshError
-from harness.model.json import Json
+from harness.model.json import Json, list_at, text_at, texts_at
 from harness.model.step import Action, Step, require_declared
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL
 
@@ -76,9 +76,8 @@ def _host(step: Step, resources: Sequence[Json]) -> str:
     found = step.create or next(
         (item for item in resources if (item["kind"], item["metadata"]["name"]) == (step.kind, step.name)), None
     )
-    spec = {} if found is None else found["spec"]
-    named = {} if found is None else found["metadata"].get("labels") or {}
+    named = texts_at(found, "metadata", "labels")
     if HOST_LABEL in named:
-        return str(named[HOST_LABEL])
-    host = spec.get("host") or next(iter(spec.get("hosts") or ()), step.name)
-    return str(host).split(".", maxsplit=1)[0].replace("*", "any")
+        return named[HOST_LABEL]
+    hosts = [text_at(found, "spec", "host", default=""), *list_at(found, "spec", "hosts"), step.name]
+    return str(next(filter(None, hosts))).split(".", maxsplit=1)[0].replace("*", "any")

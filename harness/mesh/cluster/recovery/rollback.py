@@ -87,7 +87,7 @@ def by_hand(change: JournalEntry) -> str:
 
 
 def _by_hand(edit: Edit) -> str:
-    names = ", ".join(item.entry["name"] for item in edit.insert)
+    names = ", ".join(item.name for item in edit.insert)
     values = ", ".join(
         f"remove {'.'.join(item.path)}" if item.before is None else f"set {'.'.join(item.path)} to {item.before!r}"
         for item in edit.settings
