@@ -18,6 +18,7 @@
     ├── LoadError                   the load generator failed: summary, log
     ├── RecordError                 a bundle cannot be written or read
     ├── MetricsError                a metrics server does not answer as it should
+    │   └── MetricsRefusal          it refused a request or did not answer: query, status
     ├── MeshError                   the mesh did not accept a change, or lost it
     │   ├── MeshDrift               someone else changed what a run had set, so its measurements are void
     │   ├── MeshGuard               a limit of the mesh was reached during a run, which ends it
@@ -177,6 +178,18 @@ class RecordError(HarnessError):
 
 class MetricsError(HarnessError):
     """A metrics server did not answer, or its answer has no numbers."""
+
+
+class MetricsRefusal(MetricsError):
+    """A metrics server refused a request, or did not answer it.
+
+    query: what was asked. status: the HTTP status, 0 without an answer, -1 for an answer that cannot be used.
+    wait_s: how long the server asked to wait before the next request.
+    """
+
+    def __init__(self, message: str, *, query: str, status: int, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.query, self.status, self.wait_s = query, status, wait_s
 
 
 class MeshError(HarnessError):

@@ -191,12 +191,10 @@ def guard_conditions(config: Config) -> tuple[AbortCondition, ...]:
     """Return the abort conditions that the configuration adds: its Prometheus must answer."""
     if config.prometheus is None:
         return ()
-    from harness.clients.prometheus import check_reachable
-
-    url = config.prometheus
+    from harness.metrics.connection import check_reachable
 
     def prometheus_answers() -> str:
-        check_reachable(url)
+        check_reachable(config)
         return ""
 
     return (AbortCondition(name="Prometheus", ask=prometheus_answers),)

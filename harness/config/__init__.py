@@ -81,6 +81,8 @@ def resolved(config: Config) -> JsonObject:
     cluster = _mapping(values["cluster"])
     safe = [name for name in config.cluster.headers if name.lower() in SAFE_HEADERS]
     cluster["headers"] = names_only(_mapping(cluster["headers"]), safe)
+    access = _mapping(values["prometheus_access"])
+    access["headers"] = names_only(_mapping(access["headers"]), ())
     return masked(values)
 
 

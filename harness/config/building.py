@@ -8,6 +8,7 @@ from harness.config.cluster import cluster_settings
 from harness.config.gauges import gauges_of, require_sources
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
+from harness.config.prometheus import prometheus_access
 from harness.config.release import release_settings
 from harness.config.serve import serve_settings
 from harness.config.services import services_of
@@ -41,7 +42,8 @@ def build(keys: Keys, document: Document) -> Config:
         pass_score=judge.pass_score,
         marginal_score=judge.marginal_score,
         baseline_error_ceiling=judge.baseline_error_ceiling,
-        prometheus=keys.prometheus,
+        prometheus=None if keys.prometheus is None else keys.prometheus.address,
+        prometheus_access=prometheus_access(keys.prometheus, root),
         gauges=gauges_of(keys.gauges),
         guards=GuardSettings(**dict(keys.guards)),
         calibration=_calibration(keys, document),

@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 
 from harness.config.cluster import ClusterKeys
 from harness.config.gauges import GaugeKeys, GaugeName
+from harness.config.prometheus import PrometheusKeys
 from harness.config.release import ReleaseKeys
 from harness.config.section import Section
 from harness.config.serve import ServeKeys
@@ -24,7 +25,6 @@ from harness.config.values import (
     Count,
     Duration,
     Percent,
-    Shaped,
     SplitByName,
     Switch,
     Text,
@@ -239,8 +239,8 @@ class Keys(Section):
     judge: JudgeKeys = Field(default_factory=JudgeKeys)
     """How a run is judged."""
 
-    prometheus: Annotated[str, Shaped(r"https?://[^/]+.*", "a URL such as http://127.0.0.1:9090")] | None = None
-    """The URL of a Prometheus server. Default: none."""
+    prometheus: PrometheusKeys | None = None
+    """A Prometheus server: its URL, or a mapping. Default: none."""
 
     gauges: dict[GaugeName, GaugeKeys] = Field(default_factory=dict)
     """Values that Prometheus has for each arm, by name, for objectives such as gauge:memory < +10%."""

@@ -11,6 +11,7 @@ from harness.model.cluster import ClusterSettings
 from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
+from harness.model.prometheus import PrometheusAccess
 from harness.model.release import ReleaseSettings
 from harness.model.serve import ServeSettings
 from harness.model.split import SplitBy
@@ -143,6 +144,7 @@ class Config:
     release: ReleaseSettings | None = None
     serve: ServeSettings = field(default_factory=ServeSettings)
     stage: Path | None = None
+    prometheus_access: PrometheusAccess = field(default_factory=PrometheusAccess)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property

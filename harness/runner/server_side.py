@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.clients.prometheus import Prometheus
 from harness.errors import MetricsError
-from harness.metrics import server_side_series
+from harness.metrics import connected, server_side_series
 from harness.model.config import Config
 from harness.model.record import Event, Record
 
@@ -20,7 +19,7 @@ def with_server_side(record: Record, config: Config) -> Record:
         return record
     zero_s, end_s = record.load.started_at, record.load.started_at + record.phases[-1].end_s
     try:
-        with Prometheus(config.prometheus) as server:
+        with connected(config) as server:
             series = server_side_series(
                 server,
                 service=config.service,

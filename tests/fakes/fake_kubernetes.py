@@ -64,6 +64,7 @@ class FakeKubernetes:
     stuck_marks: dict[str, str] = field(default_factory=dict)
     ahead_s: int = 0
     probed_with: list[str] = field(default_factory=list)
+    pod_answers: Callable[[str, str], tuple[int, bytes] | None] = lambda pod, request: None
     _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
 
     def kubeconfig(self, path: Path, *, token: str = ADMIN_TOKEN, context: str = "test") -> Path:
@@ -431,8 +432,9 @@ async def _forward(fake: FakeKubernetes, request: web.Request, namespace: str, p
         received += message.data[1:]
         if b"\r\n\r\n" in received:
             path = received.split(b" ")[1].decode()
-            body = _admin(fake, namespace, pod, path)
-            head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            own = fake.pod_answers(pod, received.decode())
+            status, body = own or (200, _admin(fake, namespace, pod, path))
+            head = f"HTTP/1.1 {status} OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
             await socket.send_bytes(b"\x00" + head.encode() + body)
             break
     await socket.close()

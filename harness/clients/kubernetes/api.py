@@ -65,6 +65,9 @@ class Written:
 Record = Callable[[Audit], None]
 
 
+_OK = 200
+
+
 def ignore(event: object) -> None:
     """Ignore an event that the caller does not want to know about."""
 
@@ -219,7 +222,21 @@ class Kubernetes:
         return bool(answer.get("status", {}).get("allowed"))
 
     def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
-        """Return the body of ``GET path`` from a port on a pod's loopback. Needs ``create`` on ``pods/portforward``."""
+        """Return the body of ``GET path`` from a port on a pod's loopback. Needs ``create`` on ``pods/portforward``.
+
+        Raises ClusterUnreachable for any other status than 200.
+        """
+        status, body = self.ask_pod_for(namespace, pod, port, path, timeout_s=timeout_s)
+        if status != _OK:
+            raise ClusterUnreachable(
+                f"port-forward to pod {namespace}/{pod}:{port}: GET {path}: expected status 200, found {status}"
+            )
+        return body
+
+    def ask_pod_for(
+        self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float, headers: str = ""
+    ) -> tuple[int, bytes]:
+        """Return status and body of ``GET path``, as ``ask_pod``. headers: further header lines with their ends."""
         return pod_get(
             self._api.configuration,
             namespace=namespace,
@@ -228,6 +245,7 @@ class Kubernetes:
             path=path,
             authorization=self._headers().get("authorization"),
             timeout_s=timeout_s,
+            headers=headers,
         )
 
     def close(self) -> None:

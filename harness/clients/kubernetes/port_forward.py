@@ -22,27 +22,37 @@ _DATA, _ERROR = 0, 1
 
 
 def pod_get(
-    configuration: Any, *, namespace: str, pod: str, port: int, path: str, authorization: str | None, timeout_s: float
-) -> bytes:
-    """Return the body of ``GET path`` from a port of a pod.
+    configuration: Any,
+    *,
+    namespace: str,
+    pod: str,
+    port: int,
+    path: str,
+    authorization: str | None,
+    timeout_s: float,
+    headers: str = "",
+) -> tuple[int, bytes]:
+    """Return the status and the body of ``GET path`` from a port of a pod.
 
-    configuration: that of the official client. Raises ClusterForbidden without the right to forward ports, and
-    ClusterUnreachable for anything but an answer with status 200 within ``timeout_s`` seconds.
+    configuration: that of the official client. headers: further lines of the request, each with its line end.
+    Raises ClusterForbidden without the right to forward ports, and ClusterUnreachable without a complete answer within
+    ``timeout_s`` seconds.
     """
     url = f"{str(configuration.host).rstrip('/')}{kind_of('Pod').path(namespace, pod)}/portforward"
-    headers = {"sec-websocket-protocol": "v4.channel.k8s.io"}
+    opening = {"sec-websocket-protocol": "v4.channel.k8s.io"}
     if authorization:
-        headers["authorization"] = authorization
+        opening["authorization"] = authorization
     what = f"port-forward to pod {namespace}/{pod}:{port}"
     try:
         target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]
-        socket = create_websocket(configuration, target, headers)  # type: ignore[no-untyped-call]
+        socket = create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]
     except WebSocketBadStatusException as error:
         raise _refusal(error.status_code, what, namespace) from error
     except (WebSocketException, OSError) as error:
         raise ClusterUnreachable(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
     try:
-        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: identity\r\n\r\n"
+        fixed = "Host: localhost\r\nConnection: close\r\nAccept-Encoding: identity\r\n"
+        request = f"GET {path} HTTP/1.1\r\n{fixed}{headers}\r\n"
         socket.send(bytes([_DATA]) + request.encode(), ABNF.OPCODE_BINARY)
         answer = b""
         for piece in _pieces(socket, what, time.monotonic() + timeout_s):
@@ -85,13 +95,14 @@ def _complete(answer: bytes) -> bool:
     return body.endswith(b"0\r\n\r\n") if b"chunked" in lines.get(b"transfer-encoding", b"") else False
 
 
-def _body(answer: bytes, what: str) -> bytes:
+def _body(answer: bytes, what: str) -> tuple[int, bytes]:
     head, _, body = answer.partition(b"\r\n\r\n")
-    if head.split(b" ", 2)[1:2] != [b"200"]:
-        raise ClusterUnreachable(f"{what}: expected status 200, found {head[:80]!r}")
+    status = b"".join(head.split(b" ", 2)[1:2])
+    if not status.isdigit():
+        raise ClusterUnreachable(f"{what}: expected an HTTP status, found {head[:80]!r}")
     if not _complete(answer) and b"content-length" in head.lower():
         raise ClusterUnreachable(f"{what}: the answer ended early")
-    return _dechunked(body) if b"transfer-encoding: chunked" in head.lower() else body
+    return int(status), _dechunked(body) if b"transfer-encoding: chunked" in head.lower() else body
 
 
 def _dechunked(body: bytes) -> bytes:
