@@ -35,6 +35,7 @@ from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError, UsageError, located
+from harness.model.arm_pod import ArmPod
 from harness.model.json import JsonObject, JsonValue, parse_json
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
@@ -62,9 +63,10 @@ _FACTS: Mapping[str, Any] = {
     "series": tuple[Series, ...],
     "proxy_requests": dict[str, int],
     "endpoint_requests": dict[str, dict[str, int]],
+    "arm_pods": dict[str, tuple[ArmPod, ...]],
     "aborted": str,
 }
-_ADDED_FACTS = frozenset({"endpoint_requests"})
+_ADDED_FACTS = frozenset({"endpoint_requests", "arm_pods"})
 """Facts that older versions did not record; a bundle without them is read with the defaults of the record."""
 _Value = TypeVar("_Value")
 

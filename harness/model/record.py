@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.model.arm_pod import ArmPod
 from harness.model.declared import Declared
 from harness.model.hit import HitState
 from harness.model.json import JsonObject, JsonScalar, JsonValue
@@ -121,7 +122,7 @@ class Record:
 
     proxy_requests: requests the proxies counted from the load generator to the service under test, by arm.
     endpoint_requests: requests that the proxies sent to the endpoints of each arm, by arm and address; empty where the
-    mesh does not count them.
+    mesh does not count them. arm_pods: the pods behind each arm, by arm; empty where the mesh has no pods.
     manifest: versions, commit, argv, platform, start time and the command that runs it again.
     aborted: why the run ended early, or empty.
     """
@@ -137,6 +138,7 @@ class Record:
     resources: Mapping[str, tuple[JsonObject, ...]] = field(default_factory=dict)
     proxy_requests: Mapping[str, int] = field(default_factory=dict)
     endpoint_requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    arm_pods: Mapping[str, tuple[ArmPod, ...]] = field(default_factory=dict)
     manifest: Mapping[str, JsonValue] = field(default_factory=dict)
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     aborted: str = ""

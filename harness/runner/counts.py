@@ -108,15 +108,22 @@ def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms:
 def endpoint_requests(
     start: Counts, end: Counts, *, service: str, arms: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
-    """Requests that reached the endpoints of each arm between two counts, by arm and address."""
+    """Return the requests that reached the endpoints of each arm between two counts, by arm and address.
+
+    Only endpoints that are there at the end count: a count that was lost with its endpoint cannot be told.
+    """
     totals: dict[str, dict[str, int]] = {}
-    for sign, rows in ((1, end), (-1, start)):
-        for row in rows:
-            arm = arms.get(row.destination_version)
-            if row.reporter == "endpoint" and arm and service_name(row.destination_service) == service:
-                own = totals.setdefault(arm, {})
-                own[row.address] = own.get(row.address, 0) + sign * row.total
+    first = {_endpoint(row): row.total for row in start if row.reporter == "endpoint"}
+    for row in end:
+        arm = arms.get(row.destination_version)
+        if row.reporter == "endpoint" and arm and service_name(row.destination_service) == service:
+            own = totals.setdefault(arm, {})
+            own[row.address] = own.get(row.address, 0) + max(0, row.total - first.get(_endpoint(row), 0))
     return totals
+
+
+def _endpoint(row: RequestCount) -> tuple[str, str, str]:
+    return row.destination_service, row.destination_version, row.address
 
 
 def _arm(version: str, arms: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from harness.judge.safeguards import guarded, objections
 from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
+from harness.runner.arm_identity import identity_warnings
 from harness.runner.ending import DEATH
 from harness.runner.proofs import proofs
 
@@ -29,7 +30,8 @@ def decide(record: Record, judge: Judge) -> Analysis:
     judged = judge.judge(evidence, record.plan, now_s=end_s, final=True)
     analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = (*load_proofs(record.load), *proofs(record))
-    warned = replace(analysis, warnings=(*analysis.warnings, *load_warnings(record.load)), judged_by=JUDGED_BY)
+    said = (*load_warnings(record.load), *identity_warnings(record))
+    warned = replace(analysis, warnings=(*analysis.warnings, *said), judged_by=JUDGED_BY)
     proved = _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
     return _with_death(proved, record)
 

@@ -21,6 +21,8 @@ from harness.model.counts import RequestCount
 from harness.model.json import Json
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Record
+from harness.model.samples import ARMS
+from harness.runner.arm_pods import ArmPods, all_seen, arm_pods
 from harness.runner.changes import Changes
 from harness.runner.counts import arm_requests, attributed, endpoint_requests
 from harness.runner.judge_looks import JudgeLooks
@@ -61,6 +63,7 @@ class Engine:
         self._world = ExitStack()
         self._resources: dict[str, tuple[Json, ...]] = {}
         self._start: tuple[RequestCount, ...] = ()
+        self._arm_pods: ArmPods = {}
         self._is_split = False
         self._loads: list[SentLoad] = []
 
@@ -101,8 +104,14 @@ class Engine:
             self._world.enter_context(self._supervision)
         self._world.enter_context(self._changes.split())
         self._resources["during"] = mesh.resources()
+        self._arm_pods = self._pods()
         self._start = mesh.request_counts()
         self._is_split = True
+
+    def _pods(self) -> ArmPods:
+        settings = self._settings
+        arms = dict(zip(ARMS, (settings.baseline, settings.canary), strict=True))
+        return arm_pods(self._parts.mesh.resources("Pod"), arms)
 
     @contextmanager
     def inject(self, fault: Fault, *, phase: str) -> Iterator[None]:
@@ -175,6 +184,7 @@ class Engine:
         """Revert every change and return the record of the whole run, with the phases that were carried out."""
         mesh, changes = self._parts.mesh, self._changes
         end, samples = mesh.request_counts(), all_samples(self._loads)
+        pods = all_seen(self._arm_pods, self._pods())
         proxy_requests = arm_requests(
             self._start, end, service=self._settings.service, caller=LOAD_CALLER, arms=changes.arms_by_version()
         )
@@ -191,6 +201,7 @@ class Engine:
             endpoint_requests=endpoint_requests(
                 self._start, end, service=self._settings.service, arms=changes.arms_by_version()
             ),
+            arm_pods=pods,
             resources={**self._resources, "after": mesh.resources()},
             manifest=self._settings.manifest,
             config=self._settings.config,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_kubernetes import FakeKubernetes, fake_kubernetes
@@ -31,8 +32,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def control_plane(fake: FakeKubernetes, *meshes: LocalMesh) -> Iterator[None]:
-    """Gives every change of the API server's Istio resources to the proxies, as istiod does."""
+def control_plane(fake: FakeKubernetes, *meshes: LocalMesh, edit: Callable[[Any], Any] | None = None) -> Iterator[None]:
+    """Gives every change of the API server's Istio resources to the proxies, as istiod does.
+
+    edit: changes each resource on its way, as a broken control plane would.
+    """
     stop, served = threading.Event(), [""]
 
     def follow() -> None:
@@ -41,7 +45,7 @@ def control_plane(fake: FakeKubernetes, *meshes: LocalMesh) -> Iterator[None]:
             now = str([(item["metadata"]["uid"], item["metadata"]["resourceVersion"]) for item in found])
             if now != served[0]:
                 for mesh in meshes:
-                    mesh.replace(found)
+                    mesh.replace([edit(item) for item in found] if edit else found)
                 served[0] = now
 
     thread = threading.Thread(target=follow, daemon=True)

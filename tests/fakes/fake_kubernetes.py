@@ -65,6 +65,8 @@ class FakeKubernetes:
     ahead_s: int = 0
     probed_with: list[str] = field(default_factory=list)
     pod_answers: Callable[[str, str], tuple[int, bytes] | None] = lambda pod, request: None
+    admin: Callable[[str, str], bytes | None] = lambda pod, path: None
+    upstreams: dict[str, Any] = field(default_factory=dict)
     _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
 
     def kubeconfig(self, path: Path, *, token: str = ADMIN_TOKEN, context: str = "test") -> Path:
@@ -442,6 +444,10 @@ async def _forward(fake: FakeKubernetes, request: web.Request, namespace: str, p
 
 
 def _admin(fake: FakeKubernetes, namespace: str, pod: str, path: str) -> bytes:
+    if (real := fake.admin(pod, path)) is not None:
+        return real
+    if path.startswith("/clusters"):
+        return json.dumps(fake.upstreams.get(pod, {})).encode()
     if path.startswith("/stats"):
         return fake.request_totals.get(pod, "").encode()
     if "dynamic_listeners" in path:

@@ -24,6 +24,14 @@ def pod(name: str, **labels: str) -> Any:
     }
 
 
+def arm_pod(name: str, *, ip: str = "", template: str = "", image: str = "", **labels: str) -> Any:
+    """A running pod with an address, a template and an image."""
+    made = pod(name, **labels, **({"pod-template-hash": template} if template else {}))
+    sidecar = {"name": "istio-proxy", "imageID": "proxy@sha256:1"}
+    made["status"] |= {"podIP": ip, "containerStatuses": [{"name": "app", "imageID": image}, sidecar]}
+    return made
+
+
 def route_to(host: str, *routes: Any) -> Any:
     """A VirtualService of a host."""
     return {

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from harness.clients.envoy.endpoints import PATH, endpoint_requests
 from harness.errors import EnvoyError
 from harness.model.json import JsonObject
 
@@ -71,11 +72,8 @@ class Admin:
     def endpoint_requests(self) -> Counter[str]:
         """Count the requests that Envoy sent to each ``address:port``, over all clusters."""
         counted: Counter[str] = Counter()
-        for cluster in json.loads(self.get("/clusters?format=json")).get("cluster_statuses", []):
-            for host in cluster.get("host_statuses", []):
-                address = host.get("address", {}).get("socket_address", {})
-                sent = sum(int(stat.get("value", 0)) for stat in host.get("stats", []) if stat["name"] == "rq_total")
-                counted[f"{address.get('address')}:{address.get('port_value')}"] += sent
+        for upstream, sent in endpoint_requests(self.get(PATH)).items():
+            counted[f"{upstream.address}:{upstream.port}"] += sent
         return counted
 
     def updates(self) -> dict[str, UpdateCounts]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
 from harness.errors import ClusterError
@@ -37,3 +40,12 @@ def note_on(kube: Kubernetes, resource: Json, *, reason: str, message: str) -> N
         kube.create(event)
     except ClusterError:
         return
+
+
+def note_restored(kube: Kubernetes, places: Iterable[tuple[str, str, str]], message: str) -> None:
+    """Write an Event on every object that an undo has restored and that still exists. places: kind, namespace, name."""
+    for place in places:
+        with suppress(ClusterError):  # an Event is optional
+            found = kube.get(*place)
+            if found is not None:
+                note_on(kube, found, reason="Restored", message=message)

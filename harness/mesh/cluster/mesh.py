@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness.clients.kubernetes.retry import retry
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.mesh.cluster.acting import carry_out, require_done, rights_for_action
-from harness.mesh.cluster.events import note_on
+from harness.mesh.cluster.events import note_on, note_restored
 from harness.mesh.cluster.proof.probing import ARM_MARK, probe_of
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.recovery.heartbeat import Heartbeat
@@ -105,7 +105,8 @@ class ClusterMesh:
     def resources(self, kind: str = "") -> tuple[Json, ...]:
         """Return the objects of a kind in the namespace; by default those that route requests, without bookkeeping."""
         if kind:
-            return self._kube.list(kind, self._namespace)
+            unknown = kind == "Pod" and self._settings.proxies  # the listed proxies are those of no pods
+            return () if unknown else self._kube.list(kind, self._namespace)
         return plain_resources(self._kube, self._namespace, self.routing.kinds)
 
     @contextmanager
@@ -163,7 +164,11 @@ class ClusterMesh:
             self._restarts.check(pods)
 
     def watch_arms(self, arms: Sequence[Mapping[str, str]]) -> None:
-        """Make ``check`` raise WorkloadDeath when an arm dies. arms: pod labels of the baseline and of the canary."""
+        """Count the requests of each pod of the arms, and make ``check`` raise WorkloadDeath when an arm dies.
+
+        arms: pod labels of the baseline and of the canary.
+        """
+        self._proxies.watch_arms(arms)
         self._arm_health = ArmHealth(self._namespace, arms)
 
     def close(self) -> None:
@@ -327,15 +332,9 @@ class ClusterMesh:
             return str(error)
         except ClusterError as error:
             return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(change)}"
-        self._note_restored(change)
+        places = [edit.place for edit in change.edits]
+        note_restored(self._kube, places, f"{change.name} (run {change.owner})")
         return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
-
-    def _note_restored(self, change: JournalEntry) -> None:
-        for edit in change.edits:
-            with suppress(ClusterError):  # an Event is optional
-                found = self._kube.get(*edit.place)
-                if found is not None:
-                    note_on(self._kube, found, reason="Restored", message=f"{change.name} (run {change.owner})")
 
     def _prove(self, edit: Edit, *, still: Callable[[], None] | None = None) -> str:
         """Wait until the edit is in every proxy that it concerns or, without ``still``, until it is gone from them.

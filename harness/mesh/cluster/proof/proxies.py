@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
+from harness.clients.envoy.endpoints import PATH as CLUSTERS
+from harness.clients.envoy.endpoints import Upstream, endpoint_requests
 from harness.clients.http import http_get
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.prometheus_text import Sample, parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
+from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_rows
 from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
 from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, subset_versions
 from harness.mesh.cluster.proof.envoy_dump import PATHS, cluster_hosts, is_shown
@@ -30,7 +33,7 @@ ADMIN_PORT = 15000
 LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
 _COUNTS = "/stats/prometheus?filter=istio.*requests_total"
-_LABELS = tuple(field.name for field in fields(RequestCount) if field.name != "total")
+_LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in ("total", "address"))
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
 
 
@@ -43,6 +46,11 @@ class Proxies:
         self._listed = {proxy.name: proxy for proxy in settings.proxies}
         self._load_workload, self._istiod = settings.load_workload, settings.istiod
         self._own = EnvoyCounters()
+        self._arms: Sequence[Mapping[str, str]] = ()
+
+    def watch_arms(self, arms: Sequence[Mapping[str, str]]) -> None:
+        """Count the requests that reach each pod of the arms too. arms: their pod labels."""
+        self._arms = tuple(arms)
 
     def pods(self) -> tuple[Json, ...]:
         """Return the running pods with a sidecar, or the proxies that the settings list instead."""
@@ -100,12 +108,23 @@ class Proxies:
         self._own.look(live, self._namespace)
         rows: list[Sample] = []
         totals: Counter[tuple[str, ...]] = Counter()
+        arrived: Arrived = Counter()
+        arriving = ("destination", self._load_workload)
         for pod in asked.values():
             said = parse_samples(self._ask(pod, _COUNTS).decode())
             counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
             rows += counted
+            for row in counted:
+                if (row.labels.get("reporter"), row.labels.get("source_workload")) == arriving:
+                    arrived[pod["metadata"]["name"], row.labels.get("destination_service", "")] += int(row.value)
             for own in () if counted else self._own_rows(pod):
                 totals[tuple(getattr(own, name) for name in _LABELS)] += own.total
+        self._add(rows, totals)
+        found = (RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
+        return (*found, *self._endpoint_rows(asked.values(), arrived))
+
+    def _add(self, rows: Sequence[Sample], totals: Counter[tuple[str, ...]]) -> None:
+        """Add Istio's counters to the totals, by the labels of ``RequestCount``."""
         sent = {row.labels.get("source_workload") for row in rows if row.labels.get("reporter") == "source"}
         for row in rows:
             source, reporter = row.labels.get("source_workload"), row.labels.get("reporter")
@@ -116,7 +135,23 @@ class Proxies:
                 totals[tuple(labels.get(name, "") for name in _LABELS)] += int(row.value)
             if reporter == "destination":
                 totals[tuple(row.labels.get(name, "") for name in _LABELS)] += int(row.value)
-        return tuple(RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
+
+    def _endpoint_rows(self, asked: Iterable[Json], arrived: Arrived) -> tuple[RequestCount, ...]:
+        """Return the requests that reached each endpoint of the arms: pods, or addresses where proxies are listed."""
+        if not self._arms:
+            return ()
+        sent: Counter[Upstream] = Counter()
+        for pod in asked:
+            if self._is_load(pod):
+                sent.update(endpoint_requests(self._ask(pod, CLUSTERS)))
+        if self._listed:
+            rules = self._kube.list(DESTINATION_RULE, self._namespace)
+            return tuple(address_rows(sent, subset_versions(rules, self._namespace)))
+        return tuple(pod_rows(self._kube.list("Pod", self._namespace), self._arms, sent, arrived))
+
+    def _is_load(self, pod: Json) -> bool:
+        name = pod["metadata"]["name"]
+        return self._load_workload in (name, (pod["metadata"].get("labels") or {}).get("app", name))
 
     def calls(self, pod: Json) -> Counter[str]:
         """Return how many calls a proxy has counted for its workload, by the full name of the called host."""
@@ -135,7 +170,7 @@ class Proxies:
         workload = labels.get("app", name)
         caller = Caller(
             proxy=self._address(pod),
-            workload=LOAD_WORKLOAD if self._load_workload in (name, workload) else workload,
+            workload=LOAD_WORKLOAD if self._is_load(pod) else workload,
             version=labels.get("version", ""),
         )
         versions = subset_versions(self._kube.list(DESTINATION_RULE, self._namespace), self._namespace)
@@ -169,7 +204,7 @@ class Proxies:
         name = pod["metadata"]["name"]
         if name in self._listed:
             return http_get(f"{self._listed[name].url}{path}", timeout_s=_ASK_WITHIN_S)
-        if self._istiod is not None and path not in (_COUNTS, OWN_COUNTS):
+        if self._istiod is not None and path not in (_COUNTS, OWN_COUNTS, CLUSTERS):
             return http_get(
                 f"{self._istiod}/debug/config_dump?proxyID={name}.{self._namespace}", timeout_s=_ASK_WITHIN_S
             )
