@@ -42,7 +42,7 @@ from harness.model.load import LoadReport
 from harness.model.masking import masked, scrubbed
 from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
-from harness.model.samples import Samples
+from harness.model.samples import Samples, no_samples
 from harness.model.verdict import Analysis
 from harness.printable import shown
 from harness.userinfo import without_userinfo
@@ -210,22 +210,41 @@ def read_bundle(folder: Path) -> Record:
     """Return the record in ``folder``. Raises RecordError if it is incomplete or changed, or has an unknown format."""
     manifest = _manifest(folder)
     files = _listed(manifest, folder / MANIFEST)
-    del manifest["files"]
+    _require_listed(folder, files)
     _check_files(folder, files)
+    stages = sorted(folder / name for name in files if name.startswith("resources/"))
+    return replace(
+        _outline(folder, manifest),
+        samples=read_samples(folder / "samples.parquet"),
+        events=_read_events(folder / "timeline.ndjson"),
+        resources={path.stem: _read_resources(path) for path in stages},
+    )
+
+
+def read_outline(folder: Path) -> Record:
+    """Return the record without samples, events and resources, for lists of runs; only what it reads is checked.
+
+    A bundle whose samples were removed to save space still has its outline. Raises RecordError like ``read_bundle``.
+    """
+    manifest = _manifest(folder)
+    files = _listed(manifest, folder / MANIFEST)
+    _require_listed(folder, files)
+    _check_files(folder, {name: files[name] for name in ("plan.json", "config.json", "facts.json")})
+    return _outline(folder, manifest)
+
+
+def _outline(folder: Path, manifest: JsonObject) -> Record:
     facts = _valid(_adapter(dict[str, Any]), _load(folder / "facts.json"), folder / "facts.json")
     known = {
         name: _valid(_adapter(kind), facts.get(name), folder / "facts.json")
         for name, kind in _FACTS.items()
         if name in facts or name not in _ADDED_FACTS
     }
-    stages = sorted(folder / name for name in files if name.startswith("resources/"))
     return Record(
         plan=_read_plan(folder / "plan.json"),
         config=_valid(_adapter(dict[str, Any]), _load(folder / "config.json"), folder / "config.json"),
-        samples=read_samples(folder / "samples.parquet"),
-        events=_read_events(folder / "timeline.ndjson"),
-        resources={path.stem: _read_resources(path) for path in stages},
-        manifest={name: value for name, value in manifest.items() if name != "format_version"},
+        samples=no_samples(),
+        manifest={name: value for name, value in manifest.items() if name not in {"format_version", "files"}},
         **known,
     )
 
@@ -245,14 +264,18 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
     return resources
 
 
-def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
-    """Raise RecordError unless the manifest lists every file that is read, and each is as it was recorded."""
+def _require_listed(folder: Path, files: Mapping[str, _Description]) -> None:
+    """Raise RecordError unless the manifest lists every file that is read."""
     resources = sorted(path.relative_to(folder).as_posix() for path in (folder / "resources").glob("*"))
     for name in (*_REQUIRED, *resources):
         if name not in files:
             raise RecordError(
                 f"{folder / MANIFEST}: expected an entry for {name}, found none, so it cannot be the basis of a verdict"
             )
+
+
+def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
+    """Raise RecordError unless each of these files is as it was recorded."""
     for name, description in files.items():
         if not os.path.isfile(folder / name) or _described(folder / name) != description:  # noqa: PTH113 - never raises
             raise RecordError(

@@ -1,6 +1,7 @@
 """The folder of a run: a bundle for each scenario, and ``run.json``, which tells whether the run has ended.
 
-    run.json           started, and once the run has ended: finished and exit_code
+    run.json           started, and once the run has ended: finished, exit_code and what left no verdict
+    index.html         the page of the run, made from the files above and below
     <scenario>/        a bundle, or what is left of a scenario that has no verdict
 
 ``run.json`` is written before anything else, so that a killed run is found as the newest one. It would otherwise be
@@ -18,15 +19,29 @@ from pathlib import Path
 
 from harness import bundle
 from harness.errors import RecordError
-from harness.model.json import JsonObject
+from harness.model.json import JsonObject, JsonValue
 from harness.model.verdict import Verdict
+from harness.printable import shown
 
-RUN = "run.json"
+RUN, INDEX = "run.json", "index.html"
+_FORMAT_VERSION = 1
 _RUN_NAME = re.compile(r"\d{8}-\d{4,6}-[0-9a-f]{4}")
 _TROUBLE = 12
+_LONGEST = 20_000
+"""Characters of a message that ``run.json`` keeps."""
 _DECIDED = tuple(verdict.exit_code for verdict in Verdict)
 _WORST_FIRST = (1, _TROUBLE, 11, 10, 0)
 """Exit codes in the order in which they decide about several scenarios, as in a pytest run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A failure that left no verdict: the test or file, its kind, its message, and the folder of the test."""
+
+    place: str
+    kind: str
+    message: str
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +50,8 @@ class RecordedRun:
 
     started_s: epoch seconds. bundles: folders of the scenarios with a record, oldest first. trouble: why the run has no
     verdict of all its scenarios, or an empty text. exit_code: that of the session which made it; None for a bundle, for
-    an unfinished run and for a run of a version that did not record it.
+    an unfinished run and for a run of a version that did not record it. finished_s: epoch seconds. unrecorded: folders
+    of scenarios without a record. troubles: what left no verdict, as the session told it.
     """
 
     folder: Path
@@ -44,6 +60,9 @@ class RecordedRun:
     trouble: str = ""
     exit_code: int | None = None
     finished: bool = True
+    finished_s: float | None = None
+    unrecorded: tuple[Path, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
 
 
 def begin_run(folder: Path) -> None:
@@ -52,13 +71,18 @@ def begin_run(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         if not (folder / RUN).exists():
-            _write(folder, {"format_version": 1, "started": _now()})
+            _write(folder, {"format_version": _FORMAT_VERSION, "started": _now()})
 
 
-def finish_run(folder: Path, exit_code: int) -> None:
-    """Note that the run has ended, and with which exit code."""
+def finish_run(folder: Path, exit_code: int, troubles: Sequence[Trouble] = ()) -> None:
+    """Note that the run has ended, with which exit code, and what left no verdict."""
+    told: list[JsonValue] = [
+        {"place": one.place, "kind": one.kind, "message": one.message[:_LONGEST], "folder": one.folder}
+        for one in troubles
+    ]
     with bundle.recording(folder):
-        _write(folder, {**_mark(folder), "finished": _now(), "exit_code": exit_code})
+        mark = {**_mark(folder), "finished": _now(), "exit_code": exit_code}
+        _write(folder, {**mark, "troubles": told} if told else mark)
 
 
 def find_run(text: str, out: Path) -> RecordedRun:
@@ -114,7 +138,24 @@ def _read_run(folder: Path) -> RecordedRun:
         trouble=trouble or _trouble(folder, mark, recorded, unrecorded),
         exit_code=code if type(code) is int else None,
         finished=not trouble and (not mark or code is not None),
+        finished_s=_moment_s(mark.get("finished")),
+        unrecorded=tuple(path for path in scenarios if path not in recorded),
+        troubles=_troubles(mark),
     )
+
+
+def _troubles(mark: JsonObject) -> tuple[Trouble, ...]:
+    told = mark.get("troubles")
+    rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+    names = ("place", "kind", "message", "folder")
+    return tuple(Trouble(**{name: str(row.get(name) or "") for name in names}) for row in rows)
+
+
+def _moment_s(text: JsonValue) -> float | None:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None
 
 
 def _trouble(folder: Path, mark: JsonObject, recorded: Sequence[Path], unrecorded: Sequence[str]) -> str:
@@ -135,11 +176,11 @@ def _trouble(folder: Path, mark: JsonObject, recorded: Sequence[Path], unrecorde
 
 def _started_s(folder: Path, mark: JsonObject, recorded: Sequence[Path]) -> float:
     """Return when the run started; for a run of an older version, when its first scenario was recorded."""
-    try:
-        return datetime.fromisoformat(str(mark["started"])).timestamp()
-    except (KeyError, ValueError):
-        first = recorded[0] / bundle.MANIFEST if recorded else folder
-        return first.stat().st_mtime
+    started = _moment_s(mark.get("started"))
+    if started is not None:
+        return started
+    first = recorded[0] / bundle.MANIFEST if recorded else folder
+    return first.stat().st_mtime
 
 
 def _mark(folder: Path) -> JsonObject:
@@ -153,6 +194,12 @@ def _mark(folder: Path) -> JsonObject:
         raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
     if not isinstance(mark, dict) or not mark:
         raise RecordError(f"{path}: expected a mapping that tells when the run started, found {mark!r:.100}")
+    version = mark.get("format_version", _FORMAT_VERSION)
+    if type(version) is not int or version != _FORMAT_VERSION:
+        raise RecordError(
+            f"{path}: expected format version {_FORMAT_VERSION}, found {shown(version)}; "
+            "use the version of the harness that wrote it"
+        )
     return mark
 
 

@@ -6,31 +6,25 @@ decides nothing: verdicts, intervals and scores come from the analysis.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.model import formatting
 from harness.model.record import Record
 from harness.model.samples import CANARY
 from harness.model.seed_scope import seed_scope
-from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
-from harness.printable import printable, without_controls
 from harness.report.buckets import buckets
 from harness.report.charts.score import meter
 from harness.report.facts import facts
-from harness.report.findings import minus, worst_deviation
+from harness.report.findings import worst_deviation
 from harness.report.scene import Scene
 from harness.report.sections import SECTIONS, Section, Shown
+from harness.report.templating import asset, document, environment, part, rendered
 
 HEADER_CELLS = (
     '<th class="sortable" data-column-type="verdict">Verdict</th>',
@@ -50,23 +44,15 @@ class Fragments:
 def render(record: Record, analysis: Analysis, *, folder: Path | str = "") -> str:
     """Render the whole report as one HTML document; ``folder`` is the bundle's, for the commands in the report."""
     scene = _scene(record, analysis, folder, whole=True)
-    script = _asset("script.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _rendered(
-        "page.html",
-        **_context(scene),
-        banner=_banner(scene),
-        sections=_sections(scene),
-        style=_asset("style.css"),
-        script=script,
-        script_hash=f"sha256-{digest}",
+    return document(
+        "page.html", "script.js", **_context(scene), banner=_banner(scene), sections=_sections(scene)
     )
 
 
 def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") -> Fragments:
     """Render the report's main parts for one row of pytest-html; ``prefix`` renders the style and script they need."""
     scene = _scene(record, analysis, folder, whole=False)
-    cell = _environment().from_string('<td class="col-{{ name }}" data-harness-verdict="{{ verdict }}">{{ text }}</td>')
+    cell = environment().from_string('<td class="col-{{ name }}" data-harness-verdict="{{ verdict }}">{{ text }}</td>')
     texts = {
         "verdict": f"{formatting.MARKS[analysis.verdict]} {analysis.verdict.upper()}",
         "deviation": worst_deviation(record, analysis),
@@ -75,42 +61,16 @@ def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") ->
         cell.render(name=name, verdict=analysis.verdict.value, text=formatting.printable(text))
         for name, text in texts.items()
     ]
-    html = _rendered("fragment.html", **_context(scene), banner=_banner(scene), sections=_sections(scene))
+    html = rendered("fragment.html", **_context(scene), banner=_banner(scene), sections=_sections(scene))
     return Fragments(html=html, cells=(cells[0], cells[1]))
 
 
 def prefix(verdicts: Sequence[Verdict]) -> str:
     """Render style, script and the counters of a session's verdicts, which filter the rows, for pytest-html."""
     numbers = [(verdict, list(verdicts).count(verdict)) for verdict in formatting.WORST_FIRST]
-    return _environment().get_template("prefix.html").render(
-        numbers=numbers, style=_asset("style.css"), script=_asset("script.js"),
+    return environment().get_template("prefix.html").render(
+        numbers=numbers, style=asset("style.css"), script=asset("script.js"),
     )  # fmt: skip
-
-
-def _printable(value: Any) -> Any:
-    """Return a value of a template as it is shown; our own markup stays as it is."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("harness.report"),
-        autoescape=True,
-        finalize=_printable,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["minus"] = minus
-    environment.globals["duration"] = format_duration
-    return environment
-
-
-def _asset(name: str) -> Markup:
-    """Return our own style sheet or script without escaping."""
-    text = files("harness.report").joinpath("templates", name).read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - our own file
 
 
 def _scene(record: Record, analysis: Analysis, folder: Path | str, *, whole: bool) -> Scene:
@@ -133,7 +93,7 @@ def _context(scene: Scene) -> dict[str, Any]:
 
 def _banner(scene: Scene) -> Markup:
     judge, analysis = scene.plan.judge, scene.analysis
-    return _part(
+    return part(
         "banner.html",
         **_context(scene),
         score=formatting.points(analysis.score),
@@ -150,14 +110,5 @@ def _sections(scene: Scene) -> list[tuple[Section, Markup]]:
 
 
 def _section(scene: Scene, section: Section, shown: Shown) -> Markup:
-    body = _part(f"sections/{section.id}.html", **_context(scene), **shown.values)
-    return _part("section.html", scene=scene, section=section, shown=shown, body=body)
-
-
-def _part(template: str, **values: object) -> Markup:
-    """Return a part of a page, which other templates include without escaping."""
-    return Markup(_rendered(template, **values))  # noqa: S704 - the template escapes its values
-
-
-def _rendered(template: str, **values: object) -> str:
-    return without_controls(_environment().get_template(template).render(**values))
+    body = part(f"sections/{section.id}.html", **_context(scene), **shown.values)
+    return part("section.html", scene=scene, section=section, shown=shown, body=body)
