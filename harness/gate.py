@@ -18,6 +18,7 @@ from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
+from harness.model.json import JsonObject
 from harness.model.record import Event, Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import page
@@ -65,16 +66,16 @@ def open_mesh(config: Config, *, target: str, folder: Path) -> Iterator[Mesh]:
 
 
 def judge_scenario(
-    scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, again: str, notify: Notify
+    scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, again: str, notify: Notify, about: str = ""
 ) -> Outcome:
     """Run the scenario, record it, decide and write the report; ``folder`` becomes the bundle.
 
-    again: the command that repeats the run. notify: called with events and progress. Raises HarnessError when there is
-    no verdict. A fail is a verdict too, so it is returned.
+    again: the command that repeats the run. notify: called with events and progress. about: what the scenario is for,
+    in a sentence. Raises HarnessError when there is no verdict. A fail is a verdict too, so it is returned.
     """
     check_scenario(scenario, config, target=mesh.target)
     owner = new_owner()
-    facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
+    facts = _facts(scenario, config, owner=owner, again=again, about=about)
     settings = wiring.settings(config, scenario, target=mesh.target, manifest=facts)
     parts = wiring.parts(config, mesh)
     warning = cannot_decide(plan_run(scenario, settings, target=mesh.target))
@@ -86,14 +87,23 @@ def judge_scenario(
 
 
 def judge_death(
-    scenario: Scenario, config: Config, death: WorkloadDeath, *, target: str, folder: Path, again: str
+    scenario: Scenario, config: Config, death: WorkloadDeath, *, target: str, folder: Path, again: str, about: str = ""
 ) -> Outcome:
     """Record and judge a run whose arm died before any load was sent. Raises ``death`` if no arm died."""
     owner = new_owner()
-    facts = manifest(owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time())
+    facts = _facts(scenario, config, owner=owner, again=again, about=about)
     settings = wiring.settings(config, scenario, target=target, manifest=facts)
     record = record_of_death(plan_run(scenario, settings, target=target), settings, death)
     return judge_record(record, folder, config.judge)
+
+
+def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about: str) -> JsonObject:
+    """Return the manifest of a scenario's run, with what it is for and what its faults do, in words."""
+    facts = manifest(
+        owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time(), about=about
+    )
+    words = [fault.words() for fault in scenario.faults]
+    return {**facts, "effects": {one.text: one.effect for one in words}}
 
 
 def cannot_decide(plan: Plan) -> str:

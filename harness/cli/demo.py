@@ -28,6 +28,7 @@ from harness.model import formatting
 from harness.model.units import parse_duration
 from harness.model.verdict import Verdict
 from harness.report import terminal
+from harness.report.run_index import write_index
 from harness.run_folder import begin_run, finish_run
 from harness.runner.manifest import runnable
 
@@ -92,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
         outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     finish_run(folder.parent, outcome.analysis.verdict.exit_code)
+    write_index(folder.parent)
     color = sys.stdout.isatty()
     report = terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder))
     sys.stdout.write(report + "\n")

@@ -12,18 +12,20 @@ from harness import bundle
 from harness.cli.options import add_runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.recorded import told_code
-from harness.model import formatting
+from harness.errors import RecordError
 from harness.model.verdict import Analysis, Verdict
 from harness.report import terminal
-from harness.run_folder import RecordedRun, find_run, worst_code
+from harness.report.run_index import write_index
+from harness.run_folder import INDEX, RecordedRun, find_run, worst_code
 from harness.runner.deciding import JUDGED_BY
 
 HELP = (
-    "Print the analyses of a recorded run and the paths of its HTML reports. The exit code is that of the worst "
-    "verdict, or 12 if a scenario has none. --open shows the report of the worst verdict in the browser."
+    "Print the analyses of a recorded run and the paths of its HTML pages. The exit code is that of the worst verdict, "
+    "or 12 if a scenario has none. --open shows the page of the run, or the report of one scenario, in the browser."
 )
 EXAMPLES = """\
   harness show latest                               every scenario of the newest run
+  harness show latest --open                        its page, with links to the reports, in the browser
   harness show reports/20261123-0942-a1f3
   harness show reports/20261123-0942-a1f3/test-slow-ratings --open
 """
@@ -33,18 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("bundle", help="folder of a recorded run or of one of its scenarios, or latest")
     add_runs_folder(parser)
-    parser.add_argument("--open", action="store_true", help="open the HTML report in the browser")
+    parser.add_argument("--open", action="store_true", help="open the HTML page in the browser")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was recorded and return the exit code of the worst verdict."""
     found = find_run(args.bundle, args.out)
-    shown = [(_shown(folder), folder) for folder in found.bundles]
-    if args.open and shown:
-        worst = min(shown, key=lambda one: formatting.WORST_FIRST.index(one[0]))
-        webbrowser.open((worst[1] / bundle.REPORT).absolute().as_uri())
-    code = told_code(found, [verdict for verdict, _ in shown])
+    page = found.folder / bundle.REPORT if found.bundles == (found.folder,) else _index(found.folder)
+    shown = [_shown(folder) for folder in found.bundles]
+    if page.name == INDEX:
+        print(f"  index  {page}")
+    if args.open:
+        webbrowser.open(page.absolute().as_uri())
+    code = told_code(found, shown)
     return code if found.trouble else _with_session(found, code)
+
+
+def _index(folder: Path) -> Path:
+    """Write the page of the run from what is there now, and return its path; a page of before stays if it cannot be."""
+    try:
+        return write_index(folder)
+    except RecordError as error:
+        print(f"harness: warning: {error}", file=sys.stderr)
+        return folder / INDEX
 
 
 def _shown(folder: Path) -> Verdict:

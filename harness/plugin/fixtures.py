@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import sys
@@ -44,6 +45,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
         folder_name=bundle_name(request.node.nodeid),
         again=_again(request, session),
         tell=_noting(session.account, _teller(request.config)),
+        about=_about(request.node),
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes
         request.node.stash[ATTACHED] = 0
@@ -81,6 +83,12 @@ def canary(_harness_test: ScenarioContext) -> Canary:
     Example: ``canary.compare("latency_p99 < +10%").require_pass()``, after ``load.run``.
     """  # noqa: D205
     return _harness_test.canary
+
+
+def _about(item: pytest.Item) -> str:
+    """Return the first paragraph of the test's docstring in one line, of at most 500 characters."""
+    text = inspect.getdoc(getattr(item, "function", None)) or ""
+    return " ".join(text.partition("\n\n")[0].split())[:500]
 
 
 def _again(request: pytest.FixtureRequest, session: Session) -> str:

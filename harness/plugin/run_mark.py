@@ -1,13 +1,15 @@
-"""Note in the folder of the run that the pytest session has ended, and with which exit code."""
+"""Note in the folder of the run that the pytest session has ended, with which exit code, and write the run's page."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.plugin.options import SESSION
 
 _OUTPUT = "harness_run_folder"
@@ -41,8 +43,23 @@ class RunMark:
         code = int(session.exitstatus)
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and code in _INTERRUPTED_CODES
         for folder in {*self._folders, *([begun] if begun else [])}:
-            if not interrupted:
-                from harness.run_folder import finish_run
-
-                finish_run(folder, code)
+            _close(folder, session.config, None if interrupted else code)
         return None
+
+
+def _close(folder: Path, config: pytest.Config, code: int | None) -> None:
+    """Write the end of the run, unless it was interrupted, and its page. A page that cannot be written is a warning."""
+    from harness.plugin.folders import bundle_name
+    from harness.report.run_index import write_index
+    from harness.run_folder import Trouble, finish_run
+
+    troubles = [
+        Trouble(place=place, kind=kind, message=message, folder=bundle_name(place) if "::" in place else "")
+        for place, kind, message in config.stash[SESSION].account.troubles
+    ]
+    if code is not None:
+        finish_run(folder, code, troubles)
+    try:
+        write_index(folder)
+    except HarnessError as error:
+        print(f"harness: warning: {error}", file=sys.stderr)  # noqa: T201 - the verdicts do not depend on it

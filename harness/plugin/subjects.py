@@ -38,9 +38,11 @@ class ScenarioContext:
 
     __test__ = False
 
-    def __init__(self, session: Session, *, name: str, folder_name: str, again: str, tell: Notify) -> None:
+    def __init__(
+        self, session: Session, *, name: str, folder_name: str, again: str, tell: Notify, about: str = ""
+    ) -> None:
         """Start nothing yet. folder_name: of the bundle; further verdicts of the test get folders of their own."""
-        self.session, self.name, self.again, self.tell = session, name, again, tell
+        self.session, self.name, self.again, self.tell, self.about = session, name, again, tell, about
         self.outcomes: list[Outcome] = []
         self._folder_name = folder_name
         self._world = ExitStack()
@@ -68,8 +70,9 @@ class ScenarioContext:
         """The interactive run of this test."""
         owner = gate.new_owner()
         facts = manifest(
-            owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time()
-        )
+            owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time(),
+            about=self.about,
+        )  # fmt: skip
         settings = wiring.settings(self.session.config, self.scenario(), target=self.session.target, manifest=facts)
         parts = wiring.parts(self.session.config, self.mesh)
         folder = self.next_folder()
@@ -191,11 +194,13 @@ class Canary:
         config, folder = test.session.config, test.next_folder()
         try:
             outcome = gate.judge_scenario(
-                scenario, config, test.mesh, folder=folder, again=test.again, notify=test.tell
+                scenario, config, test.mesh, folder=folder, again=test.again, notify=test.tell, about=test.about
             )
         except WorkloadDeath as death:
             target = test.session.target
-            outcome = gate.judge_death(scenario, config, death, target=target, folder=folder, again=test.again)
+            outcome = gate.judge_death(
+                scenario, config, death, target=target, folder=folder, again=test.again, about=test.about
+            )
         return self._told(outcome)
 
     def compare(self, *objectives: str | Objective) -> Analysis:

