@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol, TypeAlias
 import yaml
 
 from harness.errors import HarnessError
-from harness.model.json import Json
+from harness.model.json import JsonScalar, JsonValue
 
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the top of a document."""
@@ -41,7 +41,7 @@ class Document:
     """One YAML document: plain values, and the line (from 1) of each key or list item by its place."""
 
     file: Path
-    value: Json
+    value: JsonValue
     lines: Mapping[Place, int]
 
     def line(self, place: Place) -> int:
@@ -140,7 +140,7 @@ class _Values:
         self._seen: set[int] = set()
         self._repeated = 0
 
-    def value(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> Json:
+    def value(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> JsonValue:
         """Return the plain value of a node. around: the nodes that contain it."""
         self.lines.setdefault(place, node.start_mark.line + 1)
         self._enter(node, around)
@@ -149,7 +149,7 @@ class _Values:
             return [self.value(item, (*place, i), (*around, node)) for i, item in enumerate(node.value)]
         if not isinstance(node, yaml.MappingNode):
             return self._scalar(node)
-        values: dict[str, Json] = {}
+        values: dict[str, JsonValue] = {}
         for name, (key, value) in self._pairs(node, around).items():
             self.lines[*place, name] = key.start_mark.line + 1
             values[name] = self.value(value, (*place, name), (*around, node))
@@ -195,12 +195,12 @@ class _Values:
             _refuse(f"a key that is not text: {_shown(key or node.value)}; put it into quotes", node)
         return key
 
-    def _scalar(self, node: yaml.Node) -> Json:
+    def _scalar(self, node: yaml.Node) -> JsonScalar:
         _require_tag(node, _SCALARS)
         if node.tag in {f"{_CORE}value", _MERGE}:
             return str(node.value)
         try:
-            value = self._loader.construct_object(node)
+            value: JsonScalar = self._loader.construct_object(node)
         except (ValueError, LookupError, AttributeError, OverflowError):
             if node.tag == f"{_CORE}int" and _INT.match(node.value):  # more than 4300 digits
                 _refuse("a number that needs more than 64 bits", node)

@@ -11,12 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from harness.errors import JudgeInputError
 from harness.judge.evidence import RootEvidence
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
-from harness.model.json import Json, parse_json
+from harness.model.json import JsonValue, parse_json
 from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import Plan
@@ -136,28 +137,37 @@ def calibration_json(calibration: Calibration) -> str:
 def read_calibration(text: str, file: Path | str) -> Calibration:
     """Return the calibration in ``text``. Raises JudgeInputError, naming ``file`` and key, for anything else."""
     try:
-        content: Json = parse_json(text)
+        content = parse_json(text)
     except ValueError as error:
         raise JudgeInputError(f"{file}: expected a calibration as JSON, found something else: {error}") from error
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise JudgeInputError(f"{file}: expected a calibration of format version {FORMAT_VERSION}, found another file")
-    excess = content.get("excess")
-    if not isinstance(excess, dict) or not all(_is_size(value) for value in excess.values()):
-        raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {shown(excess)}")
+    excess = _sizes(content.get("excess"))
+    if excess is None:
+        found = shown(content.get("excess"))
+        raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {found}")
     runs, failed = content.get("runs"), content.get("failed")
     if type(runs) is not int or type(failed) is not int or not 0 <= failed <= runs <= _MOST_RUNS or not runs:
         raise JudgeInputError(f"{file}: runs, failed: expected counts, found {shown(runs)} and {shown(failed)}")
     control = content.get("control")
-    if control not in (None, True, False) or type(control) is int:
+    if control is not None and not isinstance(control, bool):
         raise JudgeInputError(f"{file}: control: expected true, false or null, found {shown(control)}")
     return Calibration(
         environment=str(content.get("environment", "")),
         runs=runs,
         failed=failed,
-        excess={str(name): float(value) for name, value in excess.items()},
+        excess=excess,
         control=control,
     )
 
 
-def _is_size(value: object) -> bool:
+def _sizes(found: JsonValue) -> Mapping[str, float] | None:
+    """Return numbers of at least 0 by name; None for anything else."""
+    if not isinstance(found, dict):
+        return None
+    sizes = {name: float(value) for name, value in found.items() if _is_size(value)}
+    return sizes if len(sizes) == len(found) else None
+
+
+def _is_size(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LARGEST

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 
 from harness.errors import ShapeError
 from harness.model.declared import Declared, Scalar, Scope, StringMatch
-from harness.model.json import JsonObject, JsonValue, list_at, object_at, objects_at, text_at, texts_at
+from harness.model.json import JsonObject, JsonValue, object_at, objects_at, text_at, texts_at
 from harness.model.step import Act, Action, Edit, Insertion, Ref, Setting, Step, Verb
 
 
@@ -21,7 +21,7 @@ def step_to_json(step: Step) -> JsonObject:
 
 def step_from_json(value: JsonObject) -> Step:
     """Return the step that ``step_to_json`` stored. Raises ShapeError, KeyError or ValueError for anything else."""
-    return edit_from_json(object_at(value, "edit")) if "edit" in value else _action(object_at(value, "action"))
+    return edit_from_json(_object(value, "edit")) if "edit" in value else _action(_object(value, "action"))
 
 
 def edit_from_json(value: JsonObject) -> Edit:
@@ -35,16 +35,16 @@ def edit_from_json(value: JsonObject) -> Edit:
         declared=_declared(value["declared"]),
         create=_object_or_none(value, "create"),
         list_at=_path(value, "list_at"),
-        insert=tuple(_insertion(item) for item in objects_at(value["insert"])),
+        insert=tuple(_insertion(item) for item in _objects(value, "insert")),
         bare=_flag(value, "bare"),
         keeps=text_at(value, "keeps", default=""),
-        settings=tuple(_setting(item) for item in objects_at(value["settings"])),
+        settings=tuple(_setting(item) for item in _objects(value, "settings")),
     )
 
 
 def _insertion(value: JsonObject) -> Insertion:
     _require_known(value, Insertion)
-    return Insertion(entry=object_at(value["entry"]), before=_object_or_none(value, "before"))
+    return Insertion(entry=_object(value, "entry"), before=_object_or_none(value, "before"))
 
 
 def _setting(value: JsonObject) -> Setting:
@@ -61,15 +61,15 @@ def _action(value: JsonObject) -> Action:
     return Action(
         owner=text_at(value, "owner"),
         declared=_declared(value["declared"]),
-        act=_act(object_at(value, "act")),
-        undo=None if undo is None else _act(object_at(undo)),
+        act=_act(_object(value, "act")),
+        undo=None if undo is None else _act(_object(value, "undo")),
         heals_within_s=_number_or_none(value, "heals_within_s"),
     )
 
 
 def _act(value: JsonObject) -> Act:
     _require_known(value, Act)
-    target = object_at(value, "target")
+    target = _object(value, "target")
     _require_known(target, Ref)
     return Act(
         verb=Verb(text_at(value, "verb")),
@@ -96,7 +96,7 @@ def _declared(value: JsonValue) -> Declared | None:
         params=_scalars(said, "params"),
         dose=_number_or_none(said, "dose"),
         flag=text_at(said, "flag", default=""),
-        scope=_scope(object_at(said["scope"])),
+        scope=_scope(_object(said, "scope")),
         arms="canary" if _chosen(said, "arms", default="both", other="canary") else "both",
     )
 
@@ -158,7 +158,7 @@ def _chosen(value: JsonObject, name: str, *, default: str, other: str) -> bool:
 
 def _scalars(value: JsonObject, name: str) -> Mapping[str, Scalar]:
     scalars: dict[str, Scalar] = {}
-    for key, found in object_at(value, name).items():
+    for key, found in _object(value, name).items():
         if isinstance(found, (list, dict)):
             raise ShapeError(f"expected a plain value, found {found!r}", path=f"{name}.{key}")
         scalars[key] = found
@@ -166,4 +166,24 @@ def _scalars(value: JsonObject, name: str) -> Mapping[str, Scalar]:
 
 
 def _path(value: JsonObject, name: str) -> tuple[str, ...]:
-    return tuple(text_at(part) for part in list_at(value, name))
+    return tuple(text_at(part) for part in _list(value, name))
+
+
+def _objects(value: JsonObject, name: str) -> list[JsonObject]:
+    _list(value, name)
+    return objects_at(value, name)
+
+
+def _list(value: JsonObject, name: str) -> list[JsonValue]:
+    """Return a list that must be there: a step without its entries would look like one that has none."""
+    found = value[name]
+    if not isinstance(found, list):
+        raise ShapeError(f"expected a list, found {found!r}", path=name)
+    return found
+
+
+def _object(value: JsonObject, name: str) -> JsonObject:
+    found = value[name]
+    if not isinstance(found, dict):
+        raise ShapeError(f"expected an object, found {found!r}", path=name)
+    return found

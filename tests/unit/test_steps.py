@@ -94,6 +94,8 @@ def test_a_step_survives_json(step: Any) -> None:
         ({"declared": {**asdict(SAID), "arms": "neither"}}, "arms"),
         ({"declared": {**asdict(SAID), "dose": "half"}}, "dose"),
         ({"create": "none"}, "create"),
+        ({"insert": None}, "insert"),
+        ({"declared": {**asdict(SAID), "scope": None}}, "scope"),
         ({"bare": "no"}, "bare"),
     ],
     ids=[
@@ -102,6 +104,8 @@ def test_a_step_survives_json(step: Any) -> None:
         "unknown arms",
         "dose as text",
         "create as text",
+        "no entries",
+        "no scope",
         "bare as text",
     ],
 )
