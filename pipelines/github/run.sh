@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Run scenarios, or the steps of a release one after the other until one does not pass. Always ends with 0: the exit
+# code is an output, so that reports are uploaded before the job ends. Reads HARNESS_* variables; see action.yml.
+set -uo pipefail
+find reports -name analysis.json 2>/dev/null >"$RUNNER_TEMP/harness-before" # tell.py looks only at bundles that are new
+
+if [ -n "$HARNESS_KUBECONFIG" ]; then
+    export KUBECONFIG=$RUNNER_TEMP/harness-kubeconfig
+    trap 'rm -f "$KUBECONFIG"' EXIT
+    (umask 077 && printf '%s\n' "$HARNESS_KUBECONFIG" >"$KUBECONFIG")
+fi
+unset HARNESS_KUBECONFIG # the harness and the services that it starts need only the file
+
+code=0
+if [ -n "$HARNESS_IMAGE" ]; then
+    read -r -a steps <<<"$HARNESS_STEPS"
+    [ ${#steps[@]} -gt 0 ] || code=2
+    for step in "${steps[@]}"; do
+        case $step in
+        approve | reject) words=(--by "$HARNESS_BY" --reason "$HARNESS_REASON") ;;
+        *) words=() ;;
+        esac
+        harness release "$step" --image "$HARNESS_IMAGE" "${words[@]}" || {
+            code=$?
+            break
+        }
+    done
+else
+    read -r -a words <<<"$HARNESS_SCENARIOS"
+    [ -z "$HARNESS_TARGET" ] || words+=(--target "$HARNESS_TARGET")
+    [ -z "$HARNESS_SEED" ] || words+=(--seed "$HARNESS_SEED")
+    harness run "${words[@]}" -- --junit-xml=verdicts.xml || code=$?
+fi
+echo "exit-code=$code" >>"$GITHUB_OUTPUT"
