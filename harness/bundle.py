@@ -298,7 +298,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(partial).replace(path)
-    except BaseException:
+    except BaseException:  # also on Ctrl-C: no half-written file stays
         Path(partial).unlink(missing_ok=True)
         raise
 

@@ -26,6 +26,8 @@
     └── ClusterError                the Kubernetes API refused a request or cannot be reached
         ├── ClusterConflict         the object is not the one that was read
         ├── ClusterForbidden        a right is missing; the message has the rule that grants it
+        ├── ClusterShapeError       an object of the API server is not built as expected (also a ShapeError): subject
+        ├── ClusterUnknownKind      the API server does not know a kind: kind
         └── ClusterUnreachable      there was no answer, or a later request may get a different one
 
     CanaryFinding (AssertionError)  the run worked and says something about the service
@@ -115,13 +117,13 @@ class MissingExtra(HarnessError):
 class ShapeError(HarnessError, ValueError):
     """A JSON document of another program, such as an object of Kubernetes, is not built as expected.
 
-    It is a ValueError too, as for a text that is not JSON at all. path: the dotted keys of the value; empty for the
-    whole document.
+    It is a ValueError too, as for a text that is not JSON at all. problem: what is wrong with the value. path: the
+    dotted keys of the value; empty for the whole document.
     """
 
     def __init__(self, message: str, *, path: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
-        self.path = path
+        self.problem, self.path = message, path
 
 
 class EnvoyError(HarnessError):
@@ -222,6 +224,22 @@ class ClusterForbidden(ClusterError):
 
 class ClusterUnreachable(ClusterError):
     """The server did not answer in time, is overloaded or in trouble, or the credentials have expired. Try again."""
+
+
+class ClusterShapeError(ClusterError, ShapeError):
+    """An object of the API server is not built as expected. subject: the object, such as ``Pod shop/reviews-v1``."""
+
+    def __init__(self, message: str, *, subject: str, path: str) -> None:
+        HarnessError.__init__(self, ": ".join(part for part in (subject, path, message) if part))
+        self.problem, self.path, self.subject = message, path, subject
+
+
+class ClusterUnknownKind(ClusterError):
+    """The API server does not know a kind of objects: its CustomResourceDefinition is missing. kind: its name."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class CanaryFinding(AssertionError):

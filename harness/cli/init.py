@@ -162,19 +162,21 @@ def _pairs(words: Iterable[str], option: str, shape: str) -> dict[str, str]:
 
 def _from_cluster(args: argparse.Namespace, ask: Ask | None) -> Project:
     """Return what the Deployments and the Service of a namespace say; the newer version is the canary."""
+    from harness.clients.kubernetes.types import as_deployment, as_service, template_of
     from harness.mesh.cluster.connection import connected
     from harness.model.cluster import ClusterSettings
 
     namespace = _answer(args.namespace, ask, "Namespace", option="--namespace")
     with closing(connected(ClusterSettings(kubeconfig=args.kubeconfig, context=args.context), None)) as kube:
         deployments = sorted(
-            kube.list("Deployment", namespace), key=lambda one: str(one["metadata"].get("creationTimestamp"))
+            map(as_deployment, kube.list("Deployment", namespace)),
+            key=lambda one: str(one["metadata"].get("creationTimestamp")),
         )
-        services = {one["metadata"]["name"]: one for one in kube.list("Service", namespace)}
+        services = {one["metadata"]["name"]: one for one in map(as_service, kube.list("Service", namespace))}
         context = args.context or kube.context
     versions: dict[str, list[str]] = {}
     for deployment in deployments:
-        labels = deployment["spec"]["template"]["metadata"].get("labels", {})
+        labels = template_of(deployment).get("labels") or {}
         if labels.get("app") in services and labels.get("version"):
             versions.setdefault(labels["app"], []).append(labels["version"])
     pairs = sorted(name for name, found in versions.items() if len(found) > 1)
@@ -185,7 +187,9 @@ def _from_cluster(args: argparse.Namespace, ask: Ask | None) -> Project:
             f"--service {service}: expected two Deployments in namespace {namespace} with the label app={service} and "
             f"two values of the label version, found {len(found)}; services with two: {', '.join(pairs) or 'none'}"
         )
-    port = services[service]["spec"]["ports"][0]["port"]
+    ports = services[service]["spec"].get("ports")
+    if not ports:
+        raise UsageError(f"Service {namespace}/{service}: expected a port, found none; load could not reach it")
     return Project(
         service=service,
         versions=(found[-2], found[-1]),
@@ -193,7 +197,7 @@ def _from_cluster(args: argparse.Namespace, ask: Ask | None) -> Project:
         health=args.health or args.path or "/",
         context=context,
         namespace=namespace,
-        url=f"http://{service}.{namespace}:{port}",
+        url=f"http://{service}.{namespace}:{ports[0]['port']}",
     )
 
 

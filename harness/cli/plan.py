@@ -13,6 +13,7 @@ from harness.cli.options import add_target
 from harness.cli.output import clean_print as print
 from harness.cli.power import planned, power_lines
 from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.types import metadata_of
 from harness.config import Config
 from harness.errors import MeshError, UsageError
 from harness.faults import Arguments, Fault, known_faults
@@ -130,7 +131,7 @@ def _found(config: Config, kube: Kubernetes, world: _World) -> list[str]:
     deployments = kube.list("Deployment", namespace)
     for arm, version in (("baseline", config.baseline), ("canary", config.canary)):
         labels = config.workload(service, version).labels
-        names = [item["metadata"]["name"] for item in deployments if runs(item, labels)]
+        names = [metadata_of(item)["name"] for item in deployments if runs(item, labels)]
         made = "a copy that the run would create" if config.cluster.copied else "no Deployment has its labels"
         lines.append(arm.ljust(22) + (", ".join(names) or made))
     whole = [kube.get(*key(item, namespace)) for item in (route, rule) if item is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from fake_kubernetes import FakeKubernetes
 from shop import Open
 
 from harness.cli import main
+from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import MeshError
 from harness.mesh.cluster.recovery.journal import FORMAT, JOURNAL_LABEL, JournalEntry, change_from_json, left_on_disk
+from harness.mesh.cluster.recovery.reaping import reason_to_undo
 from harness.model.declared import Declared
 from harness.model.step import Edit
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, applied_all
@@ -130,6 +133,26 @@ def test_the_reaper_says_so_and_leaves_a_newer_format_alone(
     said = capsys.readouterr().err
     assert "expected format 1 or 2, found '3': it is left alone" in said
     assert 12 == main(["inject", "delay", "reviews", "1s", "--for", "1s"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"renewTime": None}, "spec.renewTime: .* found None"),
+        ({"renewTime": "soon"}, "cannot be read: Invalid isoformat"),
+        ({"leaseDurationSeconds": "1"}, "spec.leaseDurationSeconds: "),
+        ({"renewTime": ""}, "does not say when it was renewed"),
+    ],
+)
+def test_a_run_whose_lease_cannot_be_read_counts_as_dead(
+    fake: FakeKubernetes, kube: Kubernetes, given: Any, said: str
+) -> None:
+    """Nobody can tell that it is alive, so its changes are reverted; one such Lease does not stop the reaper."""
+    broken = lease("r1")
+    broken["spec"] |= given
+    fake.put(broken)
+    change = JournalEntry(owner="r1", number=1, name="split", steps=(), expires_at=kube.now() + 60)
+    assert re.search(said, reason_to_undo(kube, "shop", change))
 
 
 def test_a_local_journal_of_the_previous_format_is_read(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def start_envoy(
     try:
         envoy = Envoy(process, _wait_for_start(process, address), folder, snapshot)
         envoy.require_accepted()
-    except BaseException:
+    except BaseException:  # also on Ctrl-C: no Envoy may outlive its run
         process.stop(grace_s=1.0)
         raise
     return envoy

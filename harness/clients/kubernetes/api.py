@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -25,9 +25,11 @@ from harness.clients.kubernetes.kinds import Kind, kind_of
 from harness.clients.kubernetes.port_forward import pod_get
 from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.settings import IN_CLUSTER, api_client, context_name
+from harness.clients.kubernetes.streams import lines, released
+from harness.clients.kubernetes.types import about, metadata_of, named
 from harness.clients.kubernetes.warnings import warnings_in
 from harness.errors import ClusterError, ClusterUnreachable
-from harness.model.json import Json
+from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at, value_at
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
 _UNKNOWN_USER, _MISSING = 401, 404
@@ -56,9 +58,9 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The object after a change, and the warnings of admission."""
+    """The object after a change (a deleted one: as it was before), and the warnings of admission."""
 
-    resource: Json
+    resource: JsonObject
     warnings: tuple[str, ...] = ()
 
 
@@ -107,7 +109,7 @@ class Kubernetes:
         """Return epoch seconds on the API server's clock as of its last answer, which all clients share."""
         return time.time() + self._ahead_s
 
-    def get(self, kind: str, namespace: str | None, name: str) -> Json | None:
+    def get(self, kind: str, namespace: str | None, name: str) -> JsonObject | None:
         """Return one object, or None if there is no object of that name."""
         found = kind_of(kind)
         status, body, _ = self._send("GET", found, namespace, name)
@@ -115,62 +117,65 @@ class Kubernetes:
             return None
         return _object(status, body, verb="get", kind=found, namespace=namespace, name=name)
 
-    def list(self, kind: str, namespace: str | None, *, labels: Mapping[str, str] | None = None) -> tuple[Json, ...]:
+    def list(
+        self, kind: str, namespace: str | None, *, labels: Mapping[str, str] | None = None
+    ) -> tuple[JsonObject, ...]:
         """Return all objects of a kind that have these labels, in a namespace (None: in all namespaces)."""
         found = kind_of(kind)
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
         status, body, _ = self._send("GET", found, namespace, None, query=query)
-        items = _object(status, body, verb="list", kind=found, namespace=namespace, name=None).get("items") or []
+        answer = _object(status, body, verb="list", kind=found, namespace=namespace, name=None)
+        with about(f"list {kind} {namespace or ''}".rstrip()):
+            items = objects_at(answer, "items")
         return tuple({"apiVersion": found.api_version, "kind": kind, **item} for item in items)
 
-    def create(self, resource: Json, *, dry_run: bool = False) -> Written:
+    def create(self, resource: JsonObject, *, dry_run: bool = False) -> Written:
         """Create an object. Raises ClusterConflict if an object of that name exists."""
         return self._write("POST", resource, dry_run=dry_run)
 
-    def replace(self, resource: Json, *, dry_run: bool = False) -> Written:
+    def replace(self, resource: JsonObject, *, dry_run: bool = False) -> Written:
         """Write an object that was read and changed. Raises ClusterConflict if someone else changed it since."""
-        if not resource["metadata"].get("resourceVersion"):
+        if not metadata_of(resource).get("resourceVersion"):
             raise ClusterError(f"replace {resource['kind']}: expected the resourceVersion that was read, found none")
         return self._write("PUT", resource, dry_run=dry_run)
 
-    def delete(self, resource: Json, *, dry_run: bool = False) -> None:
+    def delete(self, resource: JsonObject, *, dry_run: bool = False) -> None:
         """Delete an object that was read. Do nothing if it does not exist any more.
 
         Raises ClusterConflict if it has been changed since it was read.
         """
         self._write("DELETE", resource, dry_run=dry_run)
 
-    def evict(self, pod: Json, *, dry_run: bool = False) -> None:
+    def evict(self, pod: JsonObject, *, dry_run: bool = False) -> None:
         """Ask for the eviction of the pod as it was read, which a PodDisruptionBudget may refuse.
 
         Raises ClusterConflict when it is another pod by now, ClusterUnreachable when a budget refuses for now.
         """
-        metadata = pod["metadata"]
-        eviction = {
+        with about(named(pod)):
+            name, namespace, uid = (text_at(pod, "metadata", key) for key in ("name", "namespace", "uid"))
+        options: JsonObject = {"preconditions": {"uid": uid}, **({"dryRun": ["All"]} if dry_run else {})}
+        eviction: JsonObject = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
-            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
-            "deleteOptions": {
-                "preconditions": {"uid": metadata["uid"]},
-                **({"dryRun": ["All"]} if dry_run else {}),
-            },
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": options,
         }
-        kind, name = kind_of("Pod"), str(metadata["name"])
-        status, body, _ = self._send("POST", kind, metadata["namespace"], f"{name}/eviction", body=eviction)
-        if status != 404:
-            _object(status, body, verb="evict", kind=kind, namespace=metadata["namespace"], name=name)
+        kind = kind_of("Pod")
+        status, body, _ = self._send("POST", kind, namespace, f"{name}/eviction", body=eviction)
+        if status != _MISSING:
+            _object(status, body, verb="evict", kind=kind, namespace=namespace, name=name)
 
     def change(
         self,
         kind: str,
         namespace: str,
         name: str,
-        change: Callable[[Json | None], Json | None],
+        change: Callable[[JsonObject | None], JsonObject | None],
         *,
         patience_s: float,
         tell: Callable[[str], None] = ignore,
         dry_run: bool = False,
-    ) -> tuple[Written | None, Json | None]:
+    ) -> tuple[Written | None, JsonObject | None]:
         """Read an object, apply ``change`` to it and write the result. After a conflict or trouble, start again.
 
         change: gets None if the object does not exist, and returns None to delete it. It must be idempotent, because it
@@ -179,13 +184,13 @@ class Kubernetes:
         after ``patience_s`` seconds.
         """
 
-        def once() -> tuple[Written | None, Json | None]:
+        def once() -> tuple[Written | None, JsonObject | None]:
             before = self.get(kind, namespace, name)
             return self._bring(before, change(before), dry_run=dry_run), before
 
         return retry(once, patience_s=patience_s, tell=tell)
 
-    def watch(self, kind: str, namespace: str, *, since: str, timeout_s: int) -> Iterator[tuple[str, Json]]:
+    def watch(self, kind: str, namespace: str, *, since: str, timeout_s: int) -> Iterator[tuple[str, JsonObject]]:
         """Yield the changes after the resourceVersion ``since`` for ``timeout_s`` seconds.
 
         A change is ADDED, MODIFIED or DELETED, and the object. Raises ClusterConflict when ``since`` is too old; read
@@ -194,23 +199,25 @@ class Kubernetes:
         found = kind_of(kind)
         query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(timeout_s)}
         answer = self._request("GET", found.path(namespace), query=query, preload=False, timeout_s=timeout_s + 10.0)
-        with _released(answer):
+        with released(answer):
             if answer.status >= 400:
                 raise refusal(answer.status, answer.read(), verb="watch", kind=found, namespace=namespace, name=None)
-            for line in _lines(answer):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    code = int(event["object"].get("code", 500))
-                    said = json.dumps(event["object"]).encode()
-                    raise refusal(code, said, verb="watch", kind=found, namespace=namespace, name=None)
-                if event["type"] != "BOOKMARK":
-                    yield event["type"], event["object"]
+            for line in lines(answer):
+                with about(f"watch {kind} {namespace}"):
+                    event = parse_json(line)
+                    change, changed = text_at(event, "type"), object_at(event, "object")
+                if change == "ERROR":
+                    code, said = changed.get("code"), json.dumps(changed).encode()
+                    status = code if isinstance(code, int) else 500
+                    raise refusal(status, said, verb="watch", kind=found, namespace=namespace, name=None)
+                if change != "BOOKMARK":
+                    yield change, changed
 
     def allowed(self, verb: str, kind: str, namespace: str, *, subresource: str = "") -> bool:
         """Return whether this client may ``verb`` objects of ``kind``, or a subresource of them, in the namespace."""
         found = kind_of(kind)
-        attributes = {"namespace": namespace, "verb": verb, "group": found.group, "resource": found.plural}
-        review = {
+        attributes: JsonObject = {"namespace": namespace, "verb": verb, "group": found.group, "resource": found.plural}
+        review: JsonObject = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "metadata": {},
@@ -219,7 +226,7 @@ class Kubernetes:
         asked = kind_of("SelfSubjectAccessReview")
         status, body, _ = self._send("POST", asked, None, None, body=review)
         answer = _object(status, body, verb="create", kind=asked, namespace=None, name=None)
-        return bool(answer.get("status", {}).get("allowed"))
+        return value_at(answer, "status", "allowed") is True
 
     def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
         """Return the body of ``GET path`` from a port on a pod's loopback. Needs ``create`` on ``pods/portforward``.
@@ -252,18 +259,20 @@ class Kubernetes:
         """Close all connections."""
         self._api.rest_client.pool_manager.clear()
 
-    def _bring(self, before: Json | None, after: Json | None, *, dry_run: bool) -> Written | None:
-        if after == before:
-            return None
+    def _bring(self, before: JsonObject | None, after: JsonObject | None, *, dry_run: bool) -> Written | None:
         if after is None:
+            if before is None:
+                return None
             self.delete(before, dry_run=dry_run)
-            return Written(resource=None)
-        return self.create(after, dry_run=dry_run) if before is None else self.replace(after, dry_run=dry_run)
+            return Written(resource=before)
+        if before is None:
+            return self.create(after, dry_run=dry_run)
+        return None if after == before else self.replace(after, dry_run=dry_run)
 
-    def _write(self, method: str, resource: Json, *, dry_run: bool) -> Written:
+    def _write(self, method: str, resource: JsonObject, *, dry_run: bool) -> Written:
         """Send a change and audit it, whether it succeeds or not."""
-        kind, metadata = kind_of(resource["kind"]), resource["metadata"]
-        namespace, name = metadata.get("namespace"), metadata.get("name", "")
+        kind, metadata = kind_of(str(resource.get("kind"))), metadata_of(resource)
+        namespace, name = metadata.get("namespace"), metadata["name"]
         query, body = _change_request(method, resource, dry_run=dry_run)
         verb, started, status, after = _VERBS[method], time.time(), 0, ""
         warnings: tuple[str, ...] = ()
@@ -271,9 +280,9 @@ class Kubernetes:
             target = None if method == "POST" else name
             status, answer, warnings = self._send(method, kind, namespace, target, query=query, body=body)
             if method == "DELETE" and status == _MISSING:
-                return Written(resource=None)
+                return Written(resource=resource)
             written = _object(status, answer, verb=verb, kind=kind, namespace=namespace, name=name)
-            after = written.get("metadata", {}).get("resourceVersion", "")
+            after = text_at(written, "metadata", "resourceVersion", default="")
             return Written(resource=written, warnings=warnings)
         finally:
             self._record(
@@ -300,7 +309,7 @@ class Kubernetes:
         name: str | None,
         *,
         query: Mapping[str, str] | None = None,
-        body: Json | None = None,
+        body: JsonObject | None = None,
     ) -> tuple[int, bytes, tuple[str, ...]]:
         answer = self._request(method, kind.path(namespace, name), query=query, body=body)
         return answer.status, answer.data, warnings_in(answer.headers.getlist("Warning"))
@@ -311,7 +320,7 @@ class Kubernetes:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Json | None = None,
+        body: JsonObject | None = None,
         preload: bool = True,
         timeout_s: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
@@ -362,27 +371,27 @@ class Kubernetes:
         return str(self._api.configuration.host).rstrip("/")
 
 
-def _change_request(method: str, resource: Json, *, dry_run: bool) -> tuple[dict[str, str], Json]:
+def _change_request(method: str, resource: JsonObject, *, dry_run: bool) -> tuple[dict[str, str], JsonObject]:
     """Return the query and the body of a request that creates, replaces or deletes ``resource``."""
     query = {"dryRun": "All"} if dry_run else {}
     if method != "DELETE":
         return {**query, "fieldValidation": "Strict"}, resource
-    metadata = resource["metadata"]
-    options = {
+    known = {key: text_at(resource, "metadata", key, default="") for key in ("uid", "resourceVersion")}
+    options: JsonObject = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "preconditions": {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)},
+        "preconditions": {key: value for key, value in known.items() if value},
         "propagationPolicy": "Background",
     }
     # The server does not read options from the URL when they are in the body too.
     return query, {**options, "dryRun": ["All"]} if dry_run else options
 
 
-def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None) -> Json:
+def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None) -> JsonObject:
     if status >= 400:
         raise refusal(status, body, verb=verb, kind=kind, namespace=namespace, name=name)
     try:
-        return json.loads(body)
+        return object_at(parse_json(body))
     except ValueError as error:
         raise ClusterUnreachable(f"{verb} {kind.name}: expected JSON as an answer, found something else") from error
 
@@ -391,22 +400,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return f"{error}; does the kubeconfig have this server's certificate authority, and is this the right context?"
     return f"{type(error).__name__}; is the API server up, and is this the right context?"
-
-
-@contextmanager
-def _released(answer: urllib3.BaseHTTPResponse) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        answer.close()
-
-
-def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """Yield the lines of a streamed answer as they arrive. Raises ClusterUnreachable when the stream breaks."""
-    rest = b""
-    try:
-        for chunk in answer.stream(None):
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from (line for line in whole if line.strip())
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ClusterUnreachable(f"watch: the connection broke ({type(error).__name__}); read again") from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from harness.clients.kubernetes.kinds import Kind
-from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable
-from harness.model.json import Json, parse_json
+from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnknownKind, ClusterUnreachable
+from harness.model.json import parse_json, text_at
 
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot ')
 _BUSY, _UNKNOWN_USER, _MISSING = 429, 401, 404
@@ -44,9 +44,10 @@ def refusal(
         return ClusterConflict(f"{what}: {_CONFLICTS[status]} ({status}): {said}")
     if status == _MISSING and not about_object(body):
         remedy = "; install Istio with istioctl install, or only its CRDs" if "istio" in kind.group else ""
-        return ClusterError(
+        return ClusterUnknownKind(
             f"{what}: this API server does not know {kind.plural} of {kind.api_version} (404): its CRD is missing, "
-            f"or has another version{remedy}; see kubectl api-resources --api-group={kind.group}"
+            f"or has another version{remedy}; see kubectl api-resources --api-group={kind.group}",
+            kind=kind.name,
         )
     return ClusterError(f"{what}: {_MEANINGS.get(status, 'refused as invalid')} ({status}): {said}")
 
@@ -59,18 +60,14 @@ def rule(verb: str, kind: Kind) -> str:
 def about_object(body: bytes) -> bool:
     """Return whether a 404 means that an object is missing, and not its kind."""
     try:
-        return bool(_parsed(body)["details"]["name"])
-    except (ValueError, LookupError, TypeError):
+        return bool(text_at(parse_json(body), "details", "name", default=""))
+    except ValueError:
         return False
-
-
-def _parsed(body: bytes) -> Json:
-    return parse_json(body)
 
 
 def _message(body: bytes) -> str:
     try:
-        said = str(_parsed(body).get("message", ""))
-    except (ValueError, AttributeError):
+        said = text_at(parse_json(body), "message", default="")
+    except ValueError:
         said = body.decode("utf-8", "replace").strip()
     return said[:_LONGEST_MESSAGE]

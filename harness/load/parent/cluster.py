@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.types import as_pod
 from harness.errors import ClusterError, HarnessError, LoadError
 from harness.load.parent.jobs import FILES_PORT, MANAGED, ROLE_LABEL, RUN_LABEL, JobSettings, render_jobs
 from harness.load.parent.locust import check_plan, new_folder
@@ -58,11 +59,11 @@ class ClusterLoad:
         labels = {RUN_LABEL: name, ROLE_LABEL: "master"}
         give_up, seen = time.monotonic() + self._start_limit_s, "no pod"
         while time.monotonic() < give_up:
-            for pod in self._kubernetes.list("Pod", self._settings.namespace, labels=labels):
-                status = pod.get("status", {})
-                seen = f"{pod['metadata']['name']} is {status.get('phase', 'unknown')}"
-                if status.get("phase") == "Running" and self._answers(pod["metadata"]["name"]):
-                    return str(pod["metadata"]["name"])
+            for pod in map(as_pod, self._kubernetes.list("Pod", self._settings.namespace, labels=labels)):
+                pod_name, status = pod["metadata"]["name"], pod.get("status") or {}
+                seen = f"{pod_name} is {status.get('phase', 'unknown')}"
+                if status.get("phase") == "Running" and self._answers(pod_name):
+                    return pod_name
                 if status.get("phase") == "Failed":
                     raise LoadError(f"the load generator's master failed to start: {seen}: {status.get('message', '')}")
             time.sleep(0.5)

@@ -59,7 +59,7 @@ class Connection:
             self._send(request)
             self._waiting = getcurrent()
             answer: tuple[int, bytes, bytes] = self._hub.switch()
-        except BaseException:
+        except BaseException:  # also when gevent ends the greenlet (GreenletExit)
             self.close()
             raise
         finally:

@@ -53,7 +53,7 @@ class CurlLoop:
             if running < len(waiting):
                 self._loop.run_callback(self._collect)
             result: tuple[int, str, float] = self._hub.switch()
-        except BaseException:
+        except BaseException:  # also when gevent ends the greenlet (GreenletExit)
             waiting.pop(handle, None)
             raise
         finally:

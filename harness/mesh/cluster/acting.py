@@ -9,10 +9,11 @@ from functools import partial
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.retry import retry
+from harness.clients.kubernetes.types import as_deployment, metadata_of
 from harness.errors import MeshError, UsageError
 from harness.mesh.cluster.safety.rights import Right
 from harness.mesh.cluster.safety.rollouts import require_settled
-from harness.model.json import Json
+from harness.model.json import JsonObject, object_at
 from harness.model.step import Act, Action, Verb
 
 _PAUSE_S = 0.2
@@ -92,21 +93,25 @@ def _scale(kube: Kubernetes, act: Act, patience_s: float) -> None:
     kube.change(act.target.kind, act.target.namespace, act.target.name, partial(_scaled, act), patience_s=patience_s)
 
 
-def _scaled(act: Act, found: Json | None) -> Json | None:
+def _scaled(act: Act, found: JsonObject | None) -> JsonObject | None:
     """Return the Deployment with the new number of replicas, unless somebody else has changed that number."""
     if found is None:
         return None
-    if found["spec"].get("replicas", 1) != act.args["from"]:
+    if _replicas(found) != act.args["from"]:
         return found
-    return {**found, "spec": {**found["spec"], "replicas": act.args["replicas"]}}
+    return {**found, "spec": {**object_at(found, "spec"), "replicas": act.args["replicas"]}}
 
 
 def _is_scaled(kube: Kubernetes, act: Act) -> bool:
     """Return whether the replicas are set, or somebody else has set other ones, which we leave alone."""
     found = kube.get(act.target.kind, act.target.namespace, act.target.name)
-    if found is None or found["spec"].get("replicas", 1) not in (act.args["replicas"], act.args["from"]):
+    if found is None or _replicas(found) not in (act.args["replicas"], act.args["from"]):
         return True
-    return bool(found["spec"].get("replicas", 1) == act.args["replicas"])
+    return _replicas(found) == act.args["replicas"]
+
+
+def _replicas(deployment: JsonObject) -> int:
+    return as_deployment(deployment)["spec"].get("replicas", 1)
 
 
 def _evict(kube: Kubernetes, act: Act, patience_s: float) -> None:
@@ -115,13 +120,13 @@ def _evict(kube: Kubernetes, act: Act, patience_s: float) -> None:
 
 def _evict_once(kube: Kubernetes, act: Act) -> None:
     found = kube.get("Pod", act.target.namespace, act.target.name)
-    if found is not None and found["metadata"].get("uid") == act.target.uid:
+    if found is not None and metadata_of(found).get("uid") == act.target.uid:
         kube.evict(found)
 
 
 def _is_evicted(kube: Kubernetes, act: Act) -> bool:
     found = kube.get("Pod", act.target.namespace, act.target.name)
-    return found is None or found["metadata"].get("uid") != act.target.uid
+    return found is None or metadata_of(found).get("uid") != act.target.uid
 
 
 _DOERS: Mapping[tuple[Verb, str], _Doer] = {

@@ -11,10 +11,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
+from harness.clients.kubernetes.types import as_deployment, labels_of, metadata_of, template_of
 from harness.errors import ResourceError
 from harness.model.config import Config, Workload
 from harness.model.declared import COPIES, Declared
-from harness.model.json import Json
+from harness.model.json import JsonObject, object_at, objects_at, text_at
 from harness.model.step import Edit
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
 
@@ -50,7 +51,7 @@ def with_fresh_arms(config: Config) -> Config:
 
 
 def fresh_arm_edits(
-    deployments: Sequence[Json],
+    deployments: Sequence[JsonObject],
     *,
     service: str,
     namespace: str,
@@ -67,41 +68,51 @@ def fresh_arm_edits(
     return tuple(_edit(arm, source, model, service, namespace, owner) for arm, source in sources)
 
 
-def _edit(arm: str, source: Json, model: Json, service: str, namespace: str, owner: str) -> Edit:  # noqa: PLR0917
+def _edit(arm: str, source: JsonObject, model: JsonObject, service: str, namespace: str, owner: str) -> Edit:  # noqa: PLR0917
     name, version = f"{prefix(owner)}{arm}", fresh_version(arm)
     ours = {**MANAGED_BY, OWNER_LABEL: owner}
-    spec = deepcopy(source["spec"])
-    labels = {**spec["template"]["metadata"].get("labels", {}), "version": version}
-    annotations = spec["template"]["metadata"].get("annotations", {})
-    spec["replicas"] = model["spec"].get("replicas", 1)
+    pods = template_of(as_deployment(source))
+    labels = {**(pods.get("labels") or {}), "version": version}
+    spec = deepcopy(object_at(source, "spec"))
+    spec["replicas"] = as_deployment(model)["spec"].get("replicas", 1)
     spec["selector"] = {"matchLabels": {**labels, OWNER_LABEL: owner}}
-    spec["template"]["metadata"] = {"labels": {**labels, OWNER_LABEL: owner}, "annotations": annotations}
+    object_at(spec, "template")["metadata"] = {
+        "labels": {**labels, OWNER_LABEL: owner},
+        "annotations": {**(pods.get("annotations") or {})},
+    }
     spec.pop("paused", None)
-    _copy_resources(spec, model["spec"])
-    metadata = {"name": name, "namespace": namespace, "labels": {**labels, **ours, HOST_LABEL: f"{service}-arms"}}
-    resource = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    _copy_resources(spec, object_at(model, "spec"))
+    metadata: JsonObject = {
+        "name": name,
+        "namespace": namespace,
+        "labels": {**labels, **ours, HOST_LABEL: f"{service}-arms"},
+    }
+    resource: JsonObject = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
     declared = Declared(id="copies", kind=COPIES, host=service, text=f"a fresh {arm} of {service}")
     return Edit(kind="Deployment", namespace=namespace, name=name, owner=owner, create=resource, declared=declared)
 
 
-def _copy_resources(spec: Json, model: Json) -> None:
+def _copy_resources(spec: JsonObject, model: JsonObject) -> None:
     """Give each container the resources of the canary's container of the same name."""
-    wanted = {item["name"]: item.get("resources", {}) for item in model["template"]["spec"].get("containers", ())}
-    for container in spec["template"]["spec"].get("containers", ()):
-        if container["name"] in wanted:
-            container["resources"] = deepcopy(wanted[container["name"]])
+    theirs = objects_at(model, "template", "spec", "containers")
+    wanted = {text_at(item, "name"): object_at(item, "resources") for item in theirs}
+    for container in objects_at(spec, "template", "spec", "containers"):
+        name = text_at(container, "name")
+        if name in wanted:
+            container["resources"] = deepcopy(wanted[name])
 
 
-def runs(deployment: Json, labels: Mapping[str, str]) -> bool:
+def runs(deployment: JsonObject, labels: Mapping[str, str]) -> bool:
     """Return whether a Deployment that is not one of our copies creates pods with these labels."""
-    theirs = deployment["spec"]["template"]["metadata"].get("labels") or {}
-    return labels.items() <= theirs.items() and OWNER_LABEL not in (deployment["metadata"].get("labels") or {})
+    typed = as_deployment(deployment)
+    theirs = template_of(typed).get("labels") or {}
+    return labels.items() <= theirs.items() and OWNER_LABEL not in labels_of(typed["metadata"])
 
 
-def _deployment(deployments: Sequence[Json], labels: Mapping[str, str], arm: str) -> Json:
+def _deployment(deployments: Sequence[JsonObject], labels: Mapping[str, str], arm: str) -> JsonObject:
     found = [item for item in deployments if runs(item, labels)]
     if len(found) != 1:
-        names = ", ".join(item["metadata"]["name"] for item in found) or "none"
+        names = ", ".join(metadata_of(item)["name"] for item in found) or "none"
         raise ResourceError(
             f"{arm}: expected one Deployment whose pods have the labels {dict(labels)!r}, found {names}; "
             "give the version its own labels in harness.yaml, or deploy it"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.settings import IN_CLUSTER
+from harness.clients.kubernetes.types import as_deployment
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import ClusterForbidden, MeshError
 from harness.mesh.cluster.arms import fresh_arm_edits
@@ -109,7 +110,8 @@ def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
 def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], None]) -> None:
     """Say so if no reaper would revert the changes after this process is killed."""
     try:
-        reapers = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] == REAPER]
+        deployments = map(as_deployment, kube.list("Deployment", namespace))
+        reapers = [item for item in deployments if item["metadata"]["name"] == REAPER]
     except ClusterForbidden:
         return  # all missing rights are reported together before anything is changed
     if not any((item.get("status") or {}).get("availableReplicas") for item in reapers):

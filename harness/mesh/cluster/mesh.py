@@ -17,8 +17,9 @@ from pathlib import Path
 
 from harness.clients.kubernetes.api import Kubernetes, Written
 from harness.clients.kubernetes.retry import retry
+from harness.clients.kubernetes.types import as_pod
 from harness.clients.processes.signals import deferred_interrupts
-from harness.errors import ClusterError, MeshError, MeshGuard, RollbackError, UsageError
+from harness.errors import ClusterError, HarnessError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.mesh.cluster.acting import carry_out, require_done, rights_for_action
 from harness.mesh.cluster.events import note_on, note_restored
 from harness.mesh.cluster.proof.probing import ARM_MARK, probe_of
@@ -40,7 +41,7 @@ from harness.mesh.cluster.safety.targets import require_targets
 from harness.mesh.port import Entry
 from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.step import Action, Edit, Step
 from harness.routing import footprint
@@ -102,7 +103,7 @@ class ClusterMesh:
         self._probed: set[tuple[str, str, str]] = set()
         self._number = 0
 
-    def resources(self, kind: str = "") -> tuple[Json, ...]:
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind in the namespace; by default those that route requests, without bookkeeping."""
         if kind:
             unknown = kind == "Pod" and self._settings.proxies  # the listed proxies are those of no pods
@@ -159,7 +160,7 @@ class ClusterMesh:
         with self._writing:
             self._drift.check(self._kube)
         if not self._settings.proxies:
-            pods = self._kube.list("Pod", self._namespace)
+            pods = [as_pod(pod) for pod in self._kube.list("Pod", self._namespace)]
             self._arm_health.check(pods)
             self._restarts.check(pods)
 
@@ -233,7 +234,7 @@ class ClusterMesh:
             elif new:
                 raise MeshError(f"{mine[0].label}: the API server warns, so nothing is changed: {'; '.join(new)}")
 
-    def _new_warnings(self, found: Json | None, warnings: Sequence[str]) -> tuple[str, ...]:
+    def _new_warnings(self, found: JsonObject | None, warnings: Sequence[str]) -> tuple[str, ...]:
         if not warnings or found is None:
             return tuple(warnings)
         return limits.new_warnings(self._kube.replace(found, dry_run=True).warnings, warnings)
@@ -322,7 +323,7 @@ class ClusterMesh:
         def settle(edit: Edit) -> None:
             try:
                 self._prove(edit)
-            except (MeshError, ClusterError) as error:
+            except HarnessError as error:
                 slow.append(str(error))
 
         try:
@@ -330,7 +331,7 @@ class ClusterMesh:
             self._journal.was_undone(change, patience_s=self._settings.patience_s)
         except RollbackError as error:
             return str(error)
-        except ClusterError as error:
+        except HarnessError as error:
             return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(change)}"
         places = [edit.place for edit in change.edits]
         note_restored(self._kube, places, f"{change.name} (run {change.owner})")

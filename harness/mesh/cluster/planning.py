@@ -19,7 +19,7 @@ from harness.mesh.cluster.safety.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.mesh.cluster.safety.targets import require_targets
 from harness.model.cluster import ClusterSettings
-from harness.model.json import Json
+from harness.model.json import JsonObject, value_at
 from harness.model.step import Action, Edit, Step
 from harness.routing import footprint
 from harness.routing.edits import applied
@@ -88,7 +88,9 @@ def _tried(kube: Kubernetes, edits: Sequence[Edit], settings: ClusterSettings) -
     if before is not None:
         trouble += _trouble(lambda: require_unowned(before, allowed=settings.owners))
     try:
-        after = _all(edits, before)
+        after = applied(edits[0], before)
+        for edit in edits[1:]:
+            after = applied(edit, after)
         diffs.append(_diff(label, before, after))
         written = kube.create(after, dry_run=True) if before is None else kube.replace(after, dry_run=True)
         old = () if before is None else kube.replace(before, dry_run=True).warnings
@@ -116,18 +118,14 @@ def _trouble(step: object) -> list[str]:
     return []
 
 
-def _all(edits: Sequence[Edit], resource: Json | None) -> Json | None:
-    for edit in edits:
-        resource = applied(edit, resource)
-    return resource
-
-
-def _diff(label: str, before: Json | None, after: Json | None) -> str:
+def _diff(label: str, before: JsonObject | None, after: JsonObject | None) -> str:
     lines = difflib.unified_diff(
         _text(before), _text(after), f"{label} (now)", f"{label} (during the run)", lineterm=""
     )
     return "\n".join(lines)
 
 
-def _text(resource: Json | None) -> list[str]:
-    return [] if resource is None else yaml.safe_dump({"spec": resource["spec"]}, sort_keys=False).splitlines()
+def _text(resource: JsonObject | None) -> list[str]:
+    return (
+        [] if resource is None else yaml.safe_dump({"spec": value_at(resource, "spec")}, sort_keys=False).splitlines()
+    )

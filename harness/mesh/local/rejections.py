@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.errors import EnvoyRejection
+from harness.errors import EnvoyRejection, ResourceError
 from harness.model.json import JsonObject, JsonValue
 from harness.routing.edits import key
 from harness.routing.istio.check_references import Found
@@ -27,7 +27,7 @@ def rejections_located(resources: Sequence[JsonObject], namespace: str) -> Itera
         if found:
             try:
                 raise_problems(resources, found[:1], namespace=namespace)
-            except Exception as placed:
+            except ResourceError as placed:
                 raise placed from error
         raise
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.model.counts import RequestCount
-from harness.model.json import Json
+from harness.model.json import JsonObject, objects_at, text_at, texts_at
 from harness.model.step import Step
 from harness.routing.istio.governing import full_name, full_name_in
 
@@ -89,12 +89,12 @@ class EnvoyCounters:
             self._hit[proxy, host, flag] += new
 
 
-def subset_versions(rules: Sequence[Json], namespace: str) -> dict[tuple[str, str], str]:
+def subset_versions(rules: Sequence[JsonObject], namespace: str) -> dict[tuple[str, str], str]:
     """Return the version label of each (full host name, subset) of some DestinationRules."""
     return {
-        (full_name_in(rule, namespace), subset["name"]): (subset.get("labels") or {}).get("version", "")
+        (full_name_in(rule, namespace), text_at(subset, "name")): texts_at(subset, "labels").get("version", "")
         for rule in rules
-        for subset in rule["spec"].get("subsets") or ()
+        for subset in objects_at(rule, "spec", "subsets")
     }
 
 

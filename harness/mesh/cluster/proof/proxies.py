@@ -16,6 +16,7 @@ from harness.clients.envoy.endpoints import PATH as CLUSTERS
 from harness.clients.envoy.endpoints import Upstream, endpoint_requests
 from harness.clients.http import http_get
 from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.types import Pod, as_pod, labels_of
 from harness.clients.prometheus_text import Sample, parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
 from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_rows
@@ -24,7 +25,7 @@ from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, sub
 from harness.mesh.cluster.proof.envoy_dump import PATHS, cluster_hosts, is_shown
 from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
-from harness.model.json import Json
+from harness.model.json import parse_json
 from harness.model.step import Step
 from harness.routing.istio.kinds import DESTINATION_RULE
 from harness.routing.port import Footprint, Trace
@@ -52,13 +53,15 @@ class Proxies:
         """Count the requests that reach each pod of the arms too. arms: their pod labels."""
         self._arms = tuple(arms)
 
-    def pods(self) -> tuple[Json, ...]:
+    def pods(self) -> tuple[Pod, ...]:
         """Return the running pods with a sidecar, or the proxies that the settings list instead."""
         if self._listed:
-            return tuple({"metadata": {"name": item.name, "labels": item.labels}} for item in self._listed.values())
+            return tuple(
+                Pod(metadata={"name": item.name, "labels": dict(item.labels)}) for item in self._listed.values()
+            )
         return tuple(
             pod
-            for pod in self._kube.list("Pod", self._namespace)
+            for pod in map(as_pod, self._kube.list("Pod", self._namespace))
             if (pod.get("status") or {}).get("phase") == "Running"
             and not pod["metadata"].get("deletionTimestamp")
             and PROXY in _containers(pod)
@@ -87,16 +90,16 @@ class Proxies:
             time.sleep(_PAUSE_S)
         return len(self.concerned(shown))
 
-    def concerned(self, shown: Footprint) -> list[Json]:
+    def concerned(self, shown: Footprint) -> list[Pod]:
         """Return the pods whose proxies show an edit."""
         return [pod for pod in self.pods() if self._traces(shown, pod)]
 
-    def hosts(self, pod: Json) -> set[str]:
+    def hosts(self, pod: Pod) -> set[str]:
         """Return the full names of the hosts that a proxy has clusters for.
 
         The result is empty if the proxy names its clusters in another way.
         """
-        return cluster_hosts(json.loads(self._ask(pod, PATHS["clusters"])))
+        return cluster_hosts(parse_json(self._ask(pod, PATHS["clusters"])))
 
     def request_counts(self, live: Sequence[Step] = ()) -> tuple[RequestCount, ...]:
         """Return what all sidecars have counted, summed over pods, as callers and as the called side.
@@ -153,7 +156,7 @@ class Proxies:
         name = pod["metadata"]["name"]
         return self._load_workload in (name, (pod["metadata"].get("labels") or {}).get("app", name))
 
-    def calls(self, pod: Json) -> Counter[str]:
+    def calls(self, pod: Pod) -> Counter[str]:
         """Return how many calls a proxy has counted for its workload, by the full name of the called host."""
         said = parse_samples(self._ask(pod, _COUNTS).decode())
         counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
@@ -165,8 +168,8 @@ class Proxies:
             found[own.destination_service] += own.total
         return found
 
-    def _own_rows(self, pod: Json) -> Iterator[RequestCount]:
-        name, labels = pod["metadata"]["name"], pod["metadata"].get("labels") or {}
+    def _own_rows(self, pod: Pod) -> Iterator[RequestCount]:
+        name, labels = pod["metadata"]["name"], labels_of(pod["metadata"])
         workload = labels.get("app", name)
         caller = Caller(
             proxy=self._address(pod),
@@ -176,8 +179,8 @@ class Proxies:
         versions = subset_versions(self._kube.list(DESTINATION_RULE, self._namespace), self._namespace)
         return self._own.rows(self._ask(pod, OWN_COUNTS).decode(), caller, versions)
 
-    def _traces(self, shown: Footprint, pod: Json) -> tuple[Trace, ...]:
-        labels = pod["metadata"].get("labels") or {}
+    def _traces(self, shown: Footprint, pod: Pod) -> tuple[Trace, ...]:
+        labels = labels_of(pod["metadata"])
         return tuple(trace for trace in shown.traces if trace.concerns(labels, self._namespace))
 
     def _lagging(self, shown: Footprint, *, there: bool) -> Iterator[str]:
@@ -187,20 +190,20 @@ class Proxies:
         for pod, traces in concerned:
             name = pod["metadata"]["name"]
             try:
-                dumps = {part: json.loads(self._ask(pod, PATHS[part])) for part in {trace.part for trace in traces}}
+                dumps = {part: parse_json(self._ask(pod, PATHS[part])) for part in {trace.part for trace in traces}}
+                odd = [trace for trace in traces if is_shown(trace, dumps[trace.part]) is not there]
             except (ClusterUnreachable, MeshError, ValueError) as error:
                 yield f"pod {name} does not answer ({error})"
                 continue
-            odd = [trace for trace in traces if is_shown(trace, dumps[trace.part]) is not there]
             if odd:
                 yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(map(_described, odd)))}"
 
-    def _address(self, pod: Json) -> str:
+    def _address(self, pod: Pod) -> str:
         """Return what identifies a proxy; several names may be listed for one."""
-        name: str = pod["metadata"]["name"]
+        name = pod["metadata"]["name"]
         return self._listed[name].url if name in self._listed else name
 
-    def _ask(self, pod: Json, path: str) -> bytes:
+    def _ask(self, pod: Pod, path: str) -> bytes:
         name = pod["metadata"]["name"]
         if name in self._listed:
             return http_get(f"{self._listed[name].url}{path}", timeout_s=_ASK_WITHIN_S)
@@ -218,6 +221,6 @@ def _described(trace: Trace) -> str:
     return f"{trace.name} with {json.dumps(trace.fields)}" if trace.fields else trace.name
 
 
-def _containers(pod: Json) -> set[str]:
+def _containers(pod: Pod) -> set[str]:
     spec = pod.get("spec") or {}
-    return {container["name"] for part in ("containers", "initContainers") for container in spec.get(part) or ()}
+    return {one["name"] for one in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from harness.clients.kubernetes.api import Kubernetes
-from harness.errors import ClusterError, MeshError
+from harness.errors import ClusterError, HarnessError
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.safety.rights import missing_rights, rights_to_ask
 from harness.model.cluster import ClusterSettings
@@ -32,7 +32,7 @@ class Convergence:
         """Wait; ``lagging`` records proxies that lag, and the undo continues."""
         try:
             shown = footprint(edit, self._kube.get(*edit.place), namespace=self._namespace)
-        except ClusterError as error:
+        except HarnessError as error:
             self.lagging.append(str(error))
             return
         if not shown.traces:
@@ -44,7 +44,7 @@ class Convergence:
         try:
             proxies.require(edit.label, shown, there=False, within_s=self._settings.live_within_s)
             self._seen += 1
-        except (MeshError, ClusterError) as error:
+        except HarnessError as error:
             self.lagging.append(str(error))
 
     @property

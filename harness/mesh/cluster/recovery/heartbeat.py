@@ -7,12 +7,12 @@ those of the API server, which every answer contains, so that clocks need not ag
 from __future__ import annotations
 
 import threading
-from copy import deepcopy
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
+from harness.clients.kubernetes.types import as_lease
 from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnreachable, MeshDrift
-from harness.model.json import Json
+from harness.model.json import JsonObject, object_at
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 
 MISSED = 4
@@ -30,7 +30,7 @@ class Heartbeat:
     def __init__(self, kube: Kubernetes, *, namespace: str, owner: str, interval_s: float) -> None:
         """interval_s: seconds between two renewals."""
         self._kube, self._namespace, self._owner, self._interval_s = kube, namespace, owner, interval_s
-        self._lease: Json = None
+        self._lease: JsonObject = {}
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat {owner}", daemon=True)
         self._lost = ""
@@ -73,13 +73,13 @@ class Heartbeat:
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
-            if self._lease is not None and not self._lost:
+            if self._lease and not self._lost:
                 self._kube.change(
                     "Lease", self._namespace, lease_name(self._owner), self._gone, patience_s=self._interval_s
                 )
 
-    def _gone(self, found: Json | None) -> Json | None:
-        return None if found is not None and found["spec"].get("holderIdentity") == self._owner else found
+    def _gone(self, found: JsonObject | None) -> JsonObject | None:
+        return None if found is not None and as_lease(found)["spec"].get("holderIdentity") == self._owner else found
 
     def _beat(self) -> None:
         while not self._stopped.wait(self._interval_s) and not self._lost:
@@ -93,16 +93,16 @@ class Heartbeat:
 
     def _renew(self) -> None:
         with self._lock:
-            wanted = deepcopy(self._lease)
-            wanted["spec"]["renewTime"] = stamp(self._kube.now())
+            spec: JsonObject = {**object_at(self._lease, "spec"), "renewTime": stamp(self._kube.now())}
             try:
-                self._lease = self._kube.replace(wanted).resource
+                self._lease = self._kube.replace({**self._lease, "spec": spec}).resource
             except ClusterConflict:
                 found = self._kube.get("Lease", self._namespace, lease_name(self._owner))
-                if found is None or found["spec"].get("holderIdentity") != self._owner:
-                    holder = "deleted" if found is None else f"taken by {found['spec'].get('holderIdentity')}"
+                holder = None if found is None else as_lease(found)["spec"].get("holderIdentity")
+                if found is None or holder != self._owner:
+                    state = "deleted" if found is None else f"taken by {holder}"
                     self._lost = (
-                        f"expected the Lease {lease_name(self._owner)} to be ours, found it {holder}: "
+                        f"expected the Lease {lease_name(self._owner)} to be ours, found it {state}: "
                         "the run counted as dead, and its changes are undone"
                     )
                     return

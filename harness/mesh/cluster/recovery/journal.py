@@ -14,8 +14,9 @@ from pathlib import Path
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
-from harness.errors import MeshError
-from harness.model.json import Json, parse_json
+from harness.clients.kubernetes.types import labels_of, metadata_of
+from harness.errors import MeshError, ShapeError
+from harness.model.json import JsonObject, JsonValue, object_at, parse_json, text_at
 from harness.model.step import Edit, Step
 from harness.model.step_json import step_from_json, step_to_json
 from harness.printable import shown
@@ -52,7 +53,7 @@ class JournalEntry:
         """The name of its ConfigMap."""
         return f"{prefix(self.owner)}journal-{self.number}"
 
-    def to_json(self) -> Json:
+    def to_json(self) -> JsonObject:
         """Return the change as the journal stores it."""
         return {
             "format": FORMAT,
@@ -65,13 +66,13 @@ class JournalEntry:
         }
 
 
-def change_from_json(value: Json) -> JournalEntry:
+def change_from_json(value: JsonValue) -> JournalEntry:
     """Return the change that ``to_json`` stored, in this format or the one before.
 
     Raises MeshError for any other format, and for a journal that lacks something.
     """
     try:
-        return _change(value)
+        return _change(object_at(value))
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise MeshError(
             f"journal: expected a change, found something else ({type(error).__name__}: {error}); "
@@ -79,24 +80,38 @@ def change_from_json(value: Json) -> JournalEntry:
         ) from error
 
 
-def _change(value: Json) -> JournalEntry:
+def _change(value: JsonObject) -> JournalEntry:
     if value.get("format") not in READ_FORMATS:
         raise MeshError(
             f"journal: expected format {' or '.join(READ_FORMATS)}, found {shown(value.get('format'))}: "
             "it is left alone; undo it with the version of the harness that wrote it"
         )
+    steps: list[Step]
     if value["format"] == FORMAT:
-        steps = [step_from_json(step) for step in value["steps"]]
+        steps = [step_from_json(step) for step in _objects(value["steps"])]
     else:
-        steps = [edit_of_format_1(edit) for edit in value["edits"]]
+        steps = [edit_of_format_1(edit) for edit in _objects(value["edits"])]
     return JournalEntry(
-        owner=value["owner"],
-        number=value["number"],
-        name=value["name"],
+        owner=text_at(value, "owner"),
+        number=round(_number(value["number"])),
+        name=text_at(value, "name"),
         steps=tuple(steps),
-        expires_at=value["expires_at"],
-        made_by=value["made_by"],
+        expires_at=_number(value["expires_at"]),
+        made_by=text_at(value, "made_by"),
     )
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    """Return a list of objects, which must be there: a journal without its steps would look like one without any."""
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list of steps, found {value!r:.100}")
+    return [object_at(item) for item in value]
+
+
+def _number(value: JsonValue) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"expected a number, found {value!r:.100}")
+    return value
 
 
 class Journal:
@@ -135,7 +150,7 @@ class Journal:
         self._kube.change("ConfigMap", self._namespace, change.config_map, _none, patience_s=patience_s)
         self._append({"was_undone": change.config_map})
 
-    def _append(self, line: Json) -> None:
+    def _append(self, line: JsonObject) -> None:
         if self._file is None:
             return
         try:
@@ -148,7 +163,7 @@ class Journal:
             raise MeshError(f"expected to write the journal {self._file} before a change: {error.strerror}") from error
 
 
-def _none(_: Json | None) -> None:
+def _none(_: JsonObject | None) -> None:
     return None
 
 
@@ -174,16 +189,16 @@ def journalled(
 def owners_left(kube: Kubernetes, namespace: str) -> set[str]:
     """Return the runs that have a journal in the namespace, including journals that cannot be read."""
     items = kube.list("ConfigMap", namespace, labels={JOURNAL_LABEL: "true"})
-    return {(item["metadata"].get("labels") or {}).get(OWNER_LABEL, "") for item in items}
+    return {labels_of(metadata_of(item)).get(OWNER_LABEL, "") for item in items}
 
 
-def _read(config_map: Json) -> JournalEntry:
-    name = config_map["metadata"]["name"]
+def _read(config_map: JsonObject) -> JournalEntry:
+    name = metadata_of(config_map)["name"]
     try:
-        return change_from_json(parse_json(config_map["data"]["change"]))
+        return change_from_json(parse_json(text_at(config_map, "data", "change")))
     except MeshError as error:
         raise MeshError(f"ConfigMap {name}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise MeshError(
             f"ConfigMap {name}: expected the journal of a change, found something else ({type(error).__name__}: "
             f"{error}); "
@@ -203,7 +218,7 @@ def left_on_disk(file: Path) -> tuple[tuple[str, JournalEntry], ...]:
         raise MeshError(f"{file}: expected a journal, found a file that cannot be read: {error}") from error
     for number, text in enumerate(texts, 1):
         try:
-            line: Json = parse_json(text)
+            line = object_at(parse_json(text))
         except ValueError as error:
             if number == len(texts):
                 continue
@@ -211,11 +226,11 @@ def left_on_disk(file: Path) -> tuple[tuple[str, JournalEntry], ...]:
         try:
             if "will_make" in line:
                 change = change_from_json(line["will_make"])
-                left[str(change.config_map)] = (str(line["namespace"]), change)
+                left[change.config_map] = (text_at(line, "namespace"), change)
             else:
-                left.pop(str(line["was_undone"]), None)
+                left.pop(text_at(line, "was_undone"), None)
         except MeshError as error:
             raise MeshError(f"{file}:{number}: {error}") from error
-        except (LookupError, TypeError) as error:
+        except ShapeError as error:
             raise MeshError(f"{file}:{number}: expected a line of a journal, found {shown(line)}") from error
     return tuple(reversed(left.values()))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
+from harness.clients.kubernetes.types import about, as_lease, metadata_of
 from harness.errors import ClusterConflict, MeshError
-from harness.model.json import Json, list_at, text_at, texts_at
+from harness.model.json import JsonObject, list_at, text_at, texts_at
 from harness.model.step import Action, Step, require_declared
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL
 
@@ -21,17 +22,17 @@ class Locks:
         """Nothing is locked yet."""
         self._kube, self._namespace = kube, namespace
 
-    def take(self, owner: str, steps: Sequence[Step], resources: Sequence[Json]) -> None:
+    def take(self, owner: str, steps: Sequence[Step], resources: Sequence[JsonObject]) -> None:
         """Lock every host that the steps concern. Raises MeshError that names the run that holds a lock."""
         for host in sorted({_host(step, resources) for step in steps}):
             self._take(owner, host)
 
-    def require_free(self, owner: str, steps: Sequence[Step], resources: Sequence[Json]) -> None:
+    def require_free(self, owner: str, steps: Sequence[Step], resources: Sequence[JsonObject]) -> None:
         """Raise MeshError if another run holds a host that the steps concern. Locks nothing."""
         for host in sorted({_host(step, resources) for step in steps}):
             found = self._kube.get("Lease", self._namespace, f"harness-host-{host}")
             if found is not None:
-                _require_ours(owner, host, found["spec"].get("holderIdentity"))
+                _require_ours(owner, host, as_lease(found)["spec"].get("holderIdentity"))
 
     def release(self, owner: str) -> None:
         """Release all locks of a run."""
@@ -40,7 +41,7 @@ class Locks:
 
     def _take(self, owner: str, host: str) -> None:
         name = f"harness-host-{host}"
-        lease = {
+        lease: JsonObject = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {
@@ -54,7 +55,7 @@ class Locks:
             self._kube.create(lease)
         except ClusterConflict as error:
             found = self._kube.get("Lease", self._namespace, name)
-            holder = None if found is None else found["spec"].get("holderIdentity")
+            holder = None if found is None else as_lease(found)["spec"].get("holderIdentity")
             try:
                 _require_ours(owner, host, holder)
             except MeshError as taken:
@@ -69,15 +70,17 @@ def _require_ours(owner: str, host: str, holder: str | None) -> None:
         )
 
 
-def _host(step: Step, resources: Sequence[Json]) -> str:
+def _host(step: Step, resources: Sequence[JsonObject]) -> str:
     """Return the first label of the host that an edit's resource is about, or that an action declares."""
     if isinstance(step, Action):
         return require_declared(step).host.split(".", maxsplit=1)[0]
+    place = (step.kind, step.name)
     found = step.create or next(
-        (item for item in resources if (item["kind"], item["metadata"]["name"]) == (step.kind, step.name)), None
+        (item for item in resources if (item.get("kind"), metadata_of(item)["name"]) == place), None
     )
-    named = texts_at(found, "metadata", "labels")
-    if HOST_LABEL in named:
-        return named[HOST_LABEL]
-    hosts = [text_at(found, "spec", "host", default=""), *list_at(found, "spec", "hosts"), step.name]
+    with about(step.label):
+        named = texts_at(found, "metadata", "labels")
+        if HOST_LABEL in named:
+            return named[HOST_LABEL]
+        hosts = [text_at(found, "spec", "host", default=""), *list_at(found, "spec", "hosts"), step.name]
     return str(next(filter(None, hosts))).split(".", maxsplit=1)[0].replace("*", "any")

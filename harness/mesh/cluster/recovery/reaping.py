@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.times import epoch
+from harness.clients.kubernetes.types import as_lease, labels_of, metadata_of
 from harness.errors import ClusterConflict, ClusterError, HarnessError, RollbackError
 from harness.mesh.cluster.events import note_on
 from harness.mesh.cluster.recovery.heartbeat import lease_name
 from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled, owners_left
 from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.recovery.rollback import undo
-from harness.model.json import Json
+from harness.model.json import JsonObject, object_at
 from harness.model.step import Edit
 from harness.routing import footprint
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL
@@ -93,23 +93,27 @@ def reason_to_undo(kube: Kubernetes, namespace: str, change: JournalEntry) -> st
     return _death(lease, kube.now())
 
 
-def _death(lease: Json | None, now: float) -> str:
+def _death(lease: JsonObject | None, now: float) -> str:
     if lease is None:
         return "its run has no Lease"
-    spec = lease["spec"]
+    try:
+        spec = as_lease(lease)["spec"]
+        renewed = spec.get("renewTime", "")
+        silent_s = now - epoch(renewed) if renewed else 0.0
+    except ValueError as error:  # a run that cannot prove that it is alive counts as dead
+        return f"its Lease cannot be read: {error}"
     if spec.get("holderIdentity") == REAPER:
         return "its run was given up before"
-    silent_s = now - epoch(spec["renewTime"])
+    if not renewed or "leaseDurationSeconds" not in spec:
+        return "its Lease does not say when it was renewed, and for how long"
     return f"its run has been silent for {silent_s:.0f} s" if silent_s > spec["leaseDurationSeconds"] else ""
 
 
 def _take_over(kube: Kubernetes, namespace: str, owner: str, *, patience_s: float) -> None:
-    def taken(lease: Json | None) -> Json | None:
+    def taken(lease: JsonObject | None) -> JsonObject | None:
         if lease is None:
             return None
-        changed = deepcopy(lease)
-        changed["spec"]["holderIdentity"] = REAPER
-        return changed
+        return {**lease, "spec": {**object_at(lease, "spec"), "holderIdentity": REAPER}}
 
     kube.change("Lease", namespace, lease_name(owner), taken, patience_s=patience_s)
 
@@ -128,9 +132,9 @@ def _sweep(kube: Kubernetes, namespace: str, *, living: bool, owner: str | None)
     """Delete the Leases of dead runs that have nothing left to revert."""
     busy = owners_left(kube, namespace)
     leases = kube.list("Lease", namespace, labels=MANAGED_BY)
-    alive = {item["metadata"]["name"]: item for item in leases}
+    alive = {metadata_of(item)["name"]: item for item in leases}
     for lease in leases:
-        holder = lease["metadata"]["labels"].get(OWNER_LABEL, "")
+        holder = labels_of(metadata_of(lease)).get(OWNER_LABEL, "")
         wanted = owner in (None, holder) and holder not in busy
         if wanted and (living or _death(alive.get(lease_name(holder)), kube.now())):
             with suppress(ClusterConflict):  # it was renewed meanwhile, so the run is alive

@@ -7,7 +7,7 @@ from functools import partial
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.retry import retry
-from harness.errors import ClusterError, MeshError, RollbackError
+from harness.errors import HarnessError, RollbackError
 from harness.mesh.cluster.acting import carry_out, left_of_action, require_healed
 from harness.mesh.cluster.recovery.journal import JournalEntry
 from harness.model.step import Action, Edit, Step, Verb
@@ -32,7 +32,7 @@ def undo(
     for step in reversed(change.steps):
         try:
             _revert(kube, step, patience_s=patience_s, tell=tell)
-        except (ClusterError, MeshError) as error:
+        except HarnessError as error:
             trouble.append(str(error))
         else:
             if isinstance(step, Edit):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from harness.clients.kubernetes.types import ContainerStatus, Pod, labels_of
 from harness.errors import WorkloadDeath
 from harness.mesh.heartbeats import MISSES, Heartbeats
-from harness.model.json import Json
 
 
 class ArmHealth:
@@ -18,7 +18,7 @@ class ArmHealth:
         self._first: dict[str, int] | None = None
         self._heartbeats = Heartbeats()
 
-    def check(self, pods: Iterable[Json]) -> None:
+    def check(self, pods: Sequence[Pod]) -> None:
         """Raise WorkloadDeath for an arm that died since the first check. pods: those of the namespace."""
         own = [(labels, [pod for pod in pods if _carries(pod, labels)]) for labels in self._arms]
         restarts = {pod["metadata"]["name"]: _restarts(pod) for _, found in own for pod in found}
@@ -42,26 +42,26 @@ class ArmHealth:
         return WorkloadDeath(name=name, labels=labels, how=how, log=log)
 
 
-def _carries(pod: Json, labels: Mapping[str, str]) -> bool:
-    found = pod["metadata"].get("labels") or {}
+def _carries(pod: Pod, labels: Mapping[str, str]) -> bool:
+    found = labels_of(pod["metadata"])
     return bool(labels) and all(found.get(key) == value for key, value in labels.items())
 
 
-def _statuses(pod: Json) -> list[Json]:
+def _statuses(pod: Pod) -> list[ContainerStatus]:
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 
-def _restarts(pod: Json) -> int:
+def _restarts(pod: Pod) -> int:
     return sum(status.get("restartCount", 0) for status in _statuses(pod))
 
 
-def _ready(pod: Json) -> bool:
+def _ready(pod: Pod) -> bool:
     """Whether a pod is ready; a pod that does not say so counts as ready."""
     conditions = (pod.get("status") or {}).get("conditions") or []
     return all(item.get("status") == "True" for item in conditions if item.get("type") == "Ready")
 
 
-def _how(pod: Json) -> str:
+def _how(pod: Pod) -> str:
     """How the last container ended: its reason and exit code, where the API server tells them."""
     for status in _statuses(pod):
         ended = (status.get("lastState") or {}).get("terminated")

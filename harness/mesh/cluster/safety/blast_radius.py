@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from harness.clients.kubernetes.types import Pod, labels_of
 from harness.errors import ClusterError, MeshError
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.model.declared import Scope
-from harness.model.json import Json
 from harness.model.step import Step
 from harness.model.units import format_percent
 from harness.routing.istio.governing import full_name
@@ -17,7 +17,7 @@ from harness.routing.istio.governing import full_name
 def reach(proxies: Proxies, steps: Sequence[Step], namespace: str) -> tuple[str, ...]:
     """Return a line for each host that gets a fault: the callers that are hit, and their part of the calls so far."""
     pods = proxies.pods()
-    hit: dict[str, dict[str, Json]] = {}
+    hit: dict[str, dict[str, Pod]] = {}
     for step in steps:
         fault = step.declared
         if fault is not None and fault.is_fault:
@@ -29,21 +29,21 @@ def reach(proxies: Proxies, steps: Sequence[Step], namespace: str) -> tuple[str,
     )
 
 
-def calls_from(pod: Json, scope: Scope, namespace: str) -> bool:
+def calls_from(pod: Pod, scope: Scope, namespace: str) -> bool:
     """Return whether calls of a pod of ``namespace`` are in the scope of a fault."""
-    labels = pod["metadata"].get("labels") or {}
+    labels = labels_of(pod["metadata"])
     return (scope.labels or {}).items() <= labels.items() and scope.namespace in (None, namespace)
 
 
-def _callers(concerned: dict[str, Json]) -> list[str]:
+def _callers(concerned: dict[str, Pod]) -> list[str]:
     counted: Counter[str] = Counter()
     for name, pod in concerned.items():
-        labels = pod["metadata"].get("labels") or {}
+        labels = labels_of(pod["metadata"])
         counted[" ".join([labels.get("app", name), *filter(None, [labels.get("version")])])] += 1
     return [f"{caller} ({count} {'pod' if count == 1 else 'pods'})" for caller, count in sorted(counted.items())]
 
 
-def _share(proxies: Proxies, pods: Sequence[Json], concerned: dict[str, Json], host: str) -> str:
+def _share(proxies: Proxies, pods: Sequence[Pod], concerned: dict[str, Pod], host: str) -> str:
     try:
         calls = {pod["metadata"]["name"]: proxies.calls(pod)[host] for pod in pods}
     except (ClusterError, MeshError) as error:

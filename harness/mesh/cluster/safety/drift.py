@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import MeshDrift
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit
 from harness.routing.edits import undone
 
@@ -15,10 +15,10 @@ class Drift:
     """Remembers the resources that we changed, as they were after our last write."""
 
     def __init__(self) -> None:
-        self._expected: dict[tuple[str, str, str], Json | None] = {}
+        self._expected: dict[tuple[str, str, str], JsonObject | None] = {}
         self._moving: set[tuple[str, str, str]] = set()
 
-    def made(self, edit: Edit, *, before: Json | None, after: Json) -> None:
+    def made(self, edit: Edit, *, before: JsonObject | None, after: JsonObject) -> None:
         """Record an edit that was made on ``before``. Raises MeshDrift if that is not what our last edit left."""
         place = _place(edit)
         drifted = place in self._expected and _spec(before) != _spec(self._expected[place])
@@ -61,5 +61,5 @@ def _place(edit: Edit) -> tuple[str, str, str]:
     return edit.kind, edit.namespace, edit.name
 
 
-def _spec(resource: Json | None) -> Json | None:
+def _spec(resource: JsonObject | None) -> JsonValue:
     return None if resource is None else resource.get("spec")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.types import as_config_map, labels_of, metadata_of
 from harness.errors import ClusterError, MeshGuard, UsageError
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.declared import Declared
@@ -35,7 +36,7 @@ def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings)
     require_meant(kube.context, namespace, settings)
     if settings.uid:
         found = kube.get("Namespace", None, "kube-system")
-        uid = None if found is None else found["metadata"]["uid"]
+        uid = None if found is None else metadata_of(found).get("uid")
         if uid != settings.uid:
             raise UsageError(
                 f"expected the cluster {settings.uid} (uid of kube-system), found {uid}: this is another cluster"
@@ -46,8 +47,9 @@ def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings)
 def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
     """Raise MeshGuard while the kill switch is engaged."""
     found = kube.get("ConfigMap", namespace, KILL_SWITCH)
-    if found is not None and (found.get("data") or {}).get("engaged") == "true":
-        reason = (found.get("data") or {}).get("reason", "no reason given")
+    data = {} if found is None else as_config_map(found).get("data") or {}
+    if data.get("engaged") == "true":
+        reason = data.get("reason", "no reason given")
         raise MeshGuard(
             f"the kill switch is engaged ({reason}); when it is safe again: "
             f"kubectl delete configmap {KILL_SWITCH} -n {namespace}"
@@ -105,7 +107,7 @@ def _require_opt_in(kube: Kubernetes, namespace: str, label: str) -> None:
     if found is None:
         raise ClusterError(f"expected the namespace {namespace}, found none in context {kube.context}")
     key, _, value = label.partition("=")
-    if label and (found["metadata"].get("labels") or {}).get(key) != value:
+    if label and labels_of(metadata_of(found)).get(key) != value:
         raise UsageError(
             f"namespace {namespace}: is not open for experiments; its owner can open it with: "
             f"kubectl label namespace {namespace} {label}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from harness.clients.kubernetes.types import ObjectMeta, about, labels_of, metadata_of, named
 from harness.errors import UsageError
-from harness.model.json import Json
+from harness.model.json import JsonObject, objects_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,43 +82,39 @@ OWNERS = (
 )
 
 
-def owners_of(resource: Json) -> tuple[Owner, ...]:
+def owners_of(resource: JsonObject) -> tuple[Owner, ...]:
     """Return the controllers that own ``resource``, by its marks."""
-    return tuple(owner for owner in OWNERS if _owns(owner, resource["metadata"]))
+    return tuple(owner for owner in OWNERS if _owns(owner, metadata_of(resource)))
 
 
-def require_unowned(resource: Json, *, allowed: Collection[str]) -> None:
+def require_unowned(resource: JsonObject, *, allowed: Collection[str]) -> None:
     """Raise UsageError if a controller would revert an edit of ``resource``.
 
     allowed: controllers that have been told to leave it alone.
     """
-    metadata = resource["metadata"]
     for owner in owners_of(resource):
         if owner.reverts and owner.name not in allowed:
             raise UsageError(
-                f"{resource['kind']} {metadata.get('namespace')}/{metadata['name']}: is owned by {owner.name}, "
-                f"which would revert "
-                f"our edits: {owner.remedy}; then say so with cluster.owners: [{owner.name}]"
+                f"{named(resource)}: is owned by {owner.name}, which would revert our edits: {owner.remedy}; then say so with cluster.owners: [{owner.name}]"
             )
         if owner.name == "argo-rollouts":
             _require_names(resource)
 
 
-def _require_names(resource: Json) -> None:
+def _require_names(resource: JsonObject) -> None:
     """Argo Rollouts marks a Rollout as invalid if a route is added to one that it does not know by name."""
-    routes = (resource.get("spec") or {}).get("http") or ()
+    with about(named(resource)):
+        routes = objects_at(resource, "spec", "http")
     nameless = [index for index, route in enumerate(routes) if not route.get("name")]
     if nameless:
         raise UsageError(
-            f"{resource['kind']} {resource['metadata'].get('namespace')}/{resource['metadata']['name']}: route "
-            f"#{nameless[0]} has no "
-            "name, so argo-rollouts would reject our routes next to it: name it here and in the Rollout's "
+            f"{named(resource)}: route #{nameless[0]} has no name, so argo-rollouts would reject our routes next to it: name it here and in the Rollout's "
             "trafficRouting.istio"
         )
 
 
-def _owns(owner: Owner, metadata: Json) -> bool:
-    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+def _owns(owner: Owner, metadata: ObjectMeta) -> bool:
+    marks = {**labels_of(metadata), **(metadata.get("annotations") or {})}
     if any(marks.get(key) == value for key, value in owner.released.items()):
         return False
     kinds = {reference.get("kind") for reference in metadata.get("ownerReferences") or ()}

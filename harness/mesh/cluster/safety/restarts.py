@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.clients.kubernetes.types import Pod
 from harness.errors import MeshGuard
-from harness.model.json import Json
 
 
 class Restarts:
@@ -16,7 +16,7 @@ class Restarts:
         self._namespace, self._ceiling = namespace, ceiling
         self._first: dict[str, int] | None = None
 
-    def check(self, pods: Iterable[Json]) -> None:
+    def check(self, pods: Iterable[Pod]) -> None:
         """Raise MeshGuard if containers were restarted more often than that. pods: those of the namespace."""
         now = _counts(pods)
         if self._first is None:
@@ -30,7 +30,7 @@ class Restarts:
             )
 
 
-def _counts(pods: Iterable[Json]) -> dict[str, int]:
+def _counts(pods: Iterable[Pod]) -> dict[str, int]:
     return {
         pod["metadata"]["name"]: sum(
             status.get("restartCount", 0) for status in (pod.get("status") or {}).get("containerStatuses") or ()

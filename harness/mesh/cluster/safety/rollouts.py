@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import epoch
+from harness.clients.kubernetes.types import Deployment, as_deployment, as_pod
 from harness.errors import MeshError
-from harness.model.json import Json
 
 REAPER = "harness-reaper"
 """The Deployment in ``deploy/reaper``."""
@@ -18,7 +18,8 @@ _PAUSE_S, _UNSEEN_S = 0.2, 60.0
 
 def require_settled(kube: Kubernetes, namespace: str) -> None:
     """Raise MeshError while a Deployment is being rolled out or lacks ready pods; the reaper's is not checked."""
-    found = [item for item in kube.list("Deployment", namespace) if item["metadata"]["name"] != REAPER]
+    deployments = map(as_deployment, kube.list("Deployment", namespace))
+    found = [item for item in deployments if item["metadata"]["name"] != REAPER]
     if found and all(_unseen_for_long(item, kube.now()) for item in found):
         return  # no controller works here, so nothing is being rolled out
     moving = ["; ".join((text, *_reasons(kube, namespace, item))) for item in found if (text := _moving(item))]
@@ -37,7 +38,8 @@ def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: floa
     give_up = time.monotonic() + within_s
     while True:
         still()
-        found = kube.get("Deployment", namespace, name)
+        there = kube.get("Deployment", namespace, name)
+        found = None if there is None else as_deployment(there)
         missing = f"{name}: deleted by somebody" if found is None else _moving(found)
         if not missing:
             return
@@ -51,7 +53,7 @@ def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: floa
         time.sleep(_PAUSE_S)
 
 
-def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Iterator[str]:
+def _reasons(kube: Kubernetes, namespace: str, deployment: Deployment | None) -> Iterator[str]:
     """Yield what the Deployment and its pods report: quota, images that cannot be pulled, crashes."""
     if deployment is None:
         return
@@ -59,7 +61,7 @@ def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Itera
         if condition.get("type") == "ReplicaFailure" or condition.get("status") == "False":
             yield f"{condition.get('reason')}: {condition.get('message')}"
     labels = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
-    for pod in kube.list("Pod", namespace, labels=labels) if labels else ():
+    for pod in map(as_pod, kube.list("Pod", namespace, labels=labels) if labels else ()):
         for status in (pod.get("status") or {}).get("containerStatuses") or ():
             waiting = (status.get("state") or {}).get("waiting")
             if waiting:
@@ -67,14 +69,15 @@ def _reasons(kube: Kubernetes, namespace: str, deployment: Json | None) -> Itera
                 yield f"pod {pod['metadata']['name']}: {status['name']}: {why}"
 
 
-def _unseen_for_long(deployment: Json, now: float) -> bool:
+def _unseen_for_long(deployment: Deployment, now: float) -> bool:
     """Return whether no controller has processed the Deployment although it was created long ago."""
     seen = (deployment.get("status") or {}).get("observedGeneration")
-    return not seen and now - epoch(deployment["metadata"]["creationTimestamp"]) > _UNSEEN_S
+    created = deployment["metadata"].get("creationTimestamp")
+    return not seen and created is not None and now - epoch(created) > _UNSEEN_S
 
 
-def _moving(deployment: Json) -> str:
-    name, spec, status = deployment["metadata"]["name"], deployment.get("spec") or {}, deployment.get("status") or {}
+def _moving(deployment: Deployment) -> str:
+    name, spec, status = deployment["metadata"]["name"], deployment["spec"], deployment.get("status") or {}
     wanted = spec.get("replicas", 1)
     if spec.get("paused") and not status.get("updatedReplicas") and status.get("availableReplicas", 0) >= wanted:
         return ""  # it is paused before a change that has not begun

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.clients.kubernetes.types import Pod, labels_of
 from harness.errors import ClusterUnreachable, MeshError
 from harness.mesh.cluster.proof.proxies import Proxies
-from harness.model.json import Json
 from harness.routing.port import Footprint
 
 
@@ -19,7 +19,7 @@ def require_targets(proxies: Proxies, shown: Mapping[str, Footprint], namespace:
         if each.has_routes and each.in_sidecars:
             concerned = proxies.concerned(each)
             if not concerned:
-                apps = sorted({str(_labels(pod).get("app")) for pod in proxies.pods() if _labels(pod).get("app")})
+                apps = sorted({app for pod in proxies.pods() if (app := labels_of(pod["metadata"]).get("app"))})
                 raise MeshError(
                     f"{label}: no running pod with a sidecar in {namespace} is concerned: the change would hit "
                     f"nothing; "
@@ -28,7 +28,7 @@ def require_targets(proxies: Proxies, shown: Mapping[str, Footprint], namespace:
             _require_known(proxies, concerned, label, each, namespace)
 
 
-def _require_known(proxies: Proxies, concerned: Sequence[Json], label: str, shown: Footprint, namespace: str) -> None:
+def _require_known(proxies: Proxies, concerned: Sequence[Pod], label: str, shown: Footprint, namespace: str) -> None:
     unknown, silent = set(shown.destinations), []
     for pod in concerned:
         try:
@@ -48,7 +48,3 @@ def _require_known(proxies: Proxies, concerned: Sequence[Json], label: str, show
         f"{label}: no proxy concerned knows {', '.join(sorted(unknown))}: the change would hit nothing; "
         f"is there such a service? See kubectl get services -n {namespace}"
     )
-
-
-def _labels(pod: Json) -> Json:
-    return pod["metadata"].get("labels") or {}
