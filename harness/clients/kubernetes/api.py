@@ -32,7 +32,7 @@ from harness.errors import ClusterError, ClusterUnreachable
 from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at, value_at
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
-_UNKNOWN_USER, _MISSING = 401, 404
+_OK, _UNKNOWN_USER, _MISSING = 200, 401, 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,6 @@ class Written:
 
 
 Record = Callable[[Audit], None]
-
-
-_OK = 200
 
 
 def ignore(event: object) -> None:

@@ -103,10 +103,18 @@ class PodStatus(TypedDict, total=False):
     containerStatuses: list[ContainerStatus] | None
 
 
+class ContainerPort(TypedDict, total=False):
+    """A port that a container listens on."""
+
+    name: str
+    containerPort: Required[int]
+
+
 class Container(TypedDict, total=False):
     """A container of a pod."""
 
     name: Required[str]
+    ports: list[ContainerPort] | None
 
 
 class PodSpec(TypedDict, total=False):
@@ -190,11 +198,13 @@ class ServicePort(TypedDict, total=False):
     """A port of a Service."""
 
     port: Required[int]
+    targetPort: int | str
 
 
 class ServiceSpec(TypedDict, total=False):
-    """The ports of a Service."""
+    """The ports of a Service, and the labels of the pods behind it."""
 
+    selector: dict[str, str] | None
     ports: list[ServicePort] | None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
-from typing import TypedDict, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -12,17 +11,11 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
 from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.types import ContainerPort, ServicePort, as_pod, as_service
 from harness.errors import ClusterError, MetricsError
 
 _TIMEOUT_S = 30.0
 _NOT_FORWARDED = frozenset({"host", "connection", "accept-encoding", "user-agent", "content-length"})
-
-
-class _Port(TypedDict, total=False):
-    port: int
-    targetPort: int | str
-    name: str
-    containerPort: int
 
 
 class ForwardedPort(BaseAdapter):
@@ -58,27 +51,27 @@ class ForwardedPort(BaseAdapter):
     def _found(self) -> tuple[str, int]:
         """Return a running pod of the service, and the port that it listens on. Raises MetricsError."""
         where = f"{self._namespace}/{self._service}"
-        service = self._kubernetes.get("Service", self._namespace, self._service)
-        selector = (service or {}).get("spec", {}).get("selector")
-        if not isinstance(selector, dict) or not selector:
+        found = self._kubernetes.get("Service", self._namespace, self._service)
+        service = None if found is None else as_service(found)["spec"]
+        selector = None if service is None else service.get("selector")
+        if service is None or not selector:
             raise MetricsError(f"expected a service {where} with a selector in the cluster, found none")
-        pods = self._kubernetes.list("Pod", self._namespace, labels=selector)
-        pod = next((one for one in pods if one.get("status", {}).get("phase") == "Running"), None)
+        pods = [as_pod(one) for one in self._kubernetes.list("Pod", self._namespace, labels=selector)]
+        pod = next((one for one in pods if (one.get("status") or {}).get("phase") == "Running"), None)
         if pod is None:
             raise MetricsError(f"expected a running pod of the service {where}, found none of {len(pods)}")
-        return str(pod["metadata"]["name"]), self._pod_port(
-            cast("list[_Port]", service["spec"].get("ports", [])) if service else [],
-            [port for one in pod["spec"].get("containers", []) for port in one.get("ports", [])],
-        )
+        containers = (pod.get("spec") or {}).get("containers") or ()
+        of_pod = [port for one in containers for port in one.get("ports") or ()]
+        return pod["metadata"]["name"], self._pod_port(service.get("ports") or [], of_pod)
 
-    def _pod_port(self, ports: list[_Port], of_pod: list[_Port]) -> int:
+    def _pod_port(self, ports: list[ServicePort], of_pod: list[ContainerPort]) -> int:
         target = next((one.get("targetPort", self._port) for one in ports if one.get("port") == self._port), None)
         if target is None:
             known = ", ".join(str(one.get("port")) for one in ports)
             raise MetricsError(
                 f"expected the service {self._service} to have port {self._port}, found {known or 'none'}"
             )
-        named = {one.get("name"): one.get("containerPort") for one in of_pod}
+        named = {one.get("name"): one["containerPort"] for one in of_pod}
         found = target if isinstance(target, int) else named.get(target)
         if found is None:
             raise MetricsError(

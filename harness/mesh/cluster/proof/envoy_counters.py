@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.model.counts import RequestCount
-from harness.model.json import JsonObject, objects_at, text_at, texts_at
+from harness.model.json import JsonObject
 from harness.model.step import Step
 from harness.routing.istio.governing import full_name, full_name_in
+from harness.routing.istio.views import destination_rules
 
 COUNTERS = (
     r"^(cluster\.outbound\|.*\.upstream_rq_completed"
@@ -92,9 +93,9 @@ class EnvoyCounters:
 def subset_versions(rules: Sequence[JsonObject], namespace: str) -> dict[tuple[str, str], str]:
     """Return the version label of each (full host name, subset) of some DestinationRules."""
     return {
-        (full_name_in(rule, namespace), text_at(subset, "name")): texts_at(subset, "labels").get("version", "")
-        for rule in rules
-        for subset in objects_at(rule, "spec", "subsets")
+        (full_name_in(rule, namespace), subset["name"]): (subset.get("labels") or {}).get("version", "")
+        for rule in destination_rules(rules)
+        for subset in rule["spec"].get("subsets") or ()
     }
 
 
