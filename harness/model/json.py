@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from harness.errors import ShapeError
-
-Json: TypeAlias = Any
-"""A document whose shape is not typed yet. New code uses JsonValue, or a TypedDict where the shape is known."""
 
 JsonScalar: TypeAlias = "bool | int | float | str | None"
 """A JSON value that is no list and no object."""

@@ -18,7 +18,7 @@ from harness.errors import MeshGuard
 from harness.faults import Fault
 from harness.load.port import RunningLoad
 from harness.model.counts import RequestCount
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Record
 from harness.model.samples import ARMS
@@ -61,7 +61,7 @@ class Engine:
             settings, parts, self._timeline, undo=self._changes.undo, notify=notify, looks=looks
         )
         self._world = ExitStack()
-        self._resources: dict[str, tuple[Json, ...]] = {}
+        self._resources: dict[str, tuple[JsonObject, ...]] = {}
         self._start: tuple[RequestCount, ...] = ()
         self._arm_pods: ArmPods = {}
         self._is_split = False

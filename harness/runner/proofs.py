@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.hit import HitState
-from harness.model.json import Json
+from harness.model.json import JsonObject, JsonValue
 from harness.model.phase import PhaseKind
 from harness.model.record import Event, FaultCount, Record
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
+from harness.routing.edits import key
 from harness.runner.arm_identity import arms_differ
 from harness.runner.counts import OTHER
 from harness.runner.stall_detector import BLIND
@@ -283,8 +284,9 @@ def _share_text(hits: int, trials: int) -> str:
     return f"{format_percent(hits / trials)} [{format_percent(low)}, {format_percent(high)}] of {trials}"
 
 
-def _by_identity(resources: tuple[Json, ...]) -> Mapping[str, Json]:
+def _by_identity(resources: tuple[JsonObject, ...]) -> Mapping[str, JsonValue]:
     return {
-        f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}": item.get("spec")
+        f"{kind} {namespace}/{name}": item.get("spec")
         for item in resources
+        for kind, namespace, name in (key(item, ""),)
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from harness.errors import UsageError
 from harness.faults.port import Fault, World
 from harness.model.declared import ARRANGEMENTS, Declared, Scope, StringMatch
-from harness.model.json import Json
+from harness.model.json import JsonObject
 from harness.model.split import SplitBy
 from harness.model.step import Edit, Step
 from harness.routing.edits import applied_all
@@ -62,7 +62,7 @@ class StepMaker:
         """``world``: what the faults see of the mesh."""
         self._arrangement, self._world = arrangement, world
 
-    def split(self, resources: Sequence[Json]) -> tuple[Edit, ...]:
+    def split(self, resources: Sequence[JsonObject]) -> tuple[Edit, ...]:
         """Return the edits that distribute the requests for the service under test, and mark the answers."""
         run = self._arrangement
         split = Split(
@@ -79,7 +79,7 @@ class StepMaker:
         )
         return self._world.routing.split(resources, split)
 
-    def fault(self, fault: Fault, resources: Sequence[Json], index: int) -> tuple[Step, ...]:
+    def fault(self, fault: Fault, resources: Sequence[JsonObject], index: int) -> tuple[Step, ...]:
         """Return the steps that inject ``fault`` on top of ``resources``. index: identifies the injection in the run.
 
         Raises UsageError for a fault that cannot be injected as asked, ResourceError if it would hit nothing.
@@ -138,7 +138,7 @@ class StepMaker:
             return replace(scope, headers=headers)
         return replace(scope, labels=self._arrangement.common_labels, headers=headers)
 
-    def everything(self, faults: Sequence[Fault], resources: Sequence[Json]) -> tuple[tuple[Step, ...], ...]:
+    def everything(self, faults: Sequence[Fault], resources: Sequence[JsonObject]) -> tuple[tuple[Step, ...], ...]:
         """Return the split and then each fault, every one on top of the ones before it."""
         namespace = self._arrangement.namespace
         changes: list[tuple[Step, ...]] = [self.split(resources)]
@@ -155,13 +155,13 @@ class _Seen:
     """A world with the routes that have been planned so far."""
 
     world: World
-    planned: Sequence[Json]
+    planned: Sequence[JsonObject]
 
     @property
     def routing(self) -> RoutingApi:
         return self.world.routing
 
-    def resources(self, kind: str = "") -> tuple[Json, ...]:
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         return self.world.resources(kind) if kind else tuple(self.planned)
 
 

@@ -139,7 +139,7 @@ class Proxies:
             if reporter == "destination":
                 totals[tuple(row.labels.get(name, "") for name in _LABELS)] += int(row.value)
 
-    def _endpoint_rows(self, asked: Iterable[Json], arrived: Arrived) -> tuple[RequestCount, ...]:
+    def _endpoint_rows(self, asked: Iterable[Pod], arrived: Arrived) -> tuple[RequestCount, ...]:
         """Return the requests that reached each endpoint of the arms: pods, or addresses where proxies are listed."""
         if not self._arms:
             return ()
@@ -152,7 +152,7 @@ class Proxies:
             return tuple(address_rows(sent, subset_versions(rules, self._namespace)))
         return tuple(pod_rows(self._kube.list("Pod", self._namespace), self._arms, sent, arrived))
 
-    def _is_load(self, pod: Json) -> bool:
+    def _is_load(self, pod: Pod) -> bool:
         name = pod["metadata"]["name"]
         return self._load_workload in (name, (pod["metadata"].get("labels") or {}).get("app", name))
 
