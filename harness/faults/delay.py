@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.errors import UsageError
-from harness.faults.counting import flagged
-from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
+from harness.faults.dosed import DosedFault
+from harness.faults.port import Arguments, Usage, Words
 from harness.faults.values import host_name, share
-from harness.model.declared import Declared, Scope
-from harness.model.hit import Hit
-from harness.model.step import Step
-from harness.model.units import format_duration, format_percent, parse_duration
-from harness.routing.port import Aim, RouteChange
-
-_FLAG = "DI"
+from harness.model.declared import Scalar
+from harness.model.units import format_duration, parse_duration
+from harness.routing.port import RouteChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
-    """Requests to ``host`` wait ``duration_s`` seconds before they are sent on.
-
-    dose: the share of requests that wait, in (0, 1]. caller: the workload whose calls wait; None means the callers
-    that the run chooses (the service under test). inbound: in the proxies of ``host`` itself, for every caller.
-    """
+class Delay(DosedFault):
+    """Requests to ``host`` wait ``duration_s`` seconds before they are sent on."""
 
     kind: ClassVar[str] = "delay"
+    flag: ClassVar[str] = "DI"
     usage: ClassVar[Usage] = Usage(value="TIME", help="requests wait so long before they are sent on")
 
-    host: str
     duration_s: float
-    dose: float
-    caller: str | None = None
-    inbound: bool = False
-
-    def __str__(self) -> str:
-        return self.words().text
 
     @classmethod
     def parse(cls, arguments: Arguments) -> Delay:
@@ -47,35 +34,20 @@ class Delay:
             arguments.host, arguments.value, percent=percent, caller=arguments.caller, inbound=arguments.inbound
         )
 
-    def declared(self, fault_id: str) -> Declared:
-        """A share of the requests waits."""
-        return Declared(
-            id=fault_id,
-            kind=self.kind,
-            host=self.host,
-            text=self.words().text,
-            params={"duration_s": self.duration_s},
-            dose=self.dose,
-            flag=_FLAG,
-            scope=Scope(caller=self.caller, side="host" if self.inbound else "caller"),
-        )
+    @property
+    def params(self) -> Mapping[str, Scalar]:
+        """The duration."""
+        return {"duration_s": self.duration_s}
 
-    def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
-        """One change of the routes to the host."""
-        change = RouteChange(delay_s=self.duration_s, share=self.dose)
-        return expressed(world.routing.change(world.resources(), change, aim))
-
-    def hit(self, before: Signals, after: Signals) -> Hit:
-        """Envoy flags the requests that waited."""
-        return flagged(before, after, _FLAG)
+    @property
+    def change(self) -> RouteChange:
+        """Requests wait for the duration."""
+        return RouteChange(delay_s=self.duration_s, share=self.dose)
 
     def words(self) -> Words:
         """``delay(ratings, 2 s, 30 %)``."""
-        duration, dose = format_duration(self.duration_s), format_percent(self.dose)
-        return Words(
-            text=f"delay({self.host}, {duration}, {dose}{', inbound' if self.inbound else ''})",
-            effect=f"{dose} of the requests to {self.host} wait {duration}",
-        )
+        duration = format_duration(self.duration_s)
+        return self._words(duration, f"wait {duration}")
 
 
 def delay(

@@ -32,7 +32,7 @@ class ErrorRate:
     counted = "canary requests"
     restarts = True
 
-    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+    def needs(self, objective: Objective) -> Needs:
         """Nothing but requests."""
         return Needs()
 
@@ -55,11 +55,11 @@ class ErrorRate:
         rate, relative = expected.assumed.error_rate, objective.relative is not None
         return rate_prediction(expected, rate=rate, relative=relative, caution=CALM)
 
-    def in_interval(self, objective: Objective, interval: Interval) -> float:  # noqa: ARG002 - the port's signature
+    def in_interval(self, objective: Objective, interval: Interval) -> float:
         """The share of the interval's requests that failed."""
         return float(interval.failed.mean()) if interval.failed.size else math.nan
 
-    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+    def show(self, value: float, *, short: bool = False) -> str:
         """As a percentage."""
         return format_percent(value)
 

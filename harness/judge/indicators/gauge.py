@@ -50,15 +50,15 @@ class Gauge:
             limit_root=lambda limit: Root(value=contrast.root_of_limit(limit), degrees=contrast.noise.degrees),
         )
 
-    def predict(self, objective: Objective, expected: Expected) -> None:  # noqa: ARG002 - the port's signature
+    def predict(self, objective: Objective, expected: Expected) -> None:
         """How much readings vary is not known before the run."""
         return
 
-    def in_interval(self, objective: Objective, interval: Interval) -> float:  # noqa: ARG002 - the port's signature
+    def in_interval(self, objective: Objective, interval: Interval) -> float:
         """The mean of the interval's readings."""
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
-    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+    def show(self, value: float, *, short: bool = False) -> str:
         """As a number; the series names its unit."""
         return f"{value:.4g}"
 

@@ -38,7 +38,7 @@ class Latency:
     counted = "canary requests"
     restarts = True
 
-    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+    def needs(self, objective: Objective) -> Needs:
         """Nothing but requests."""
         return Needs()
 
@@ -69,7 +69,7 @@ class Latency:
             return math.nan
         return float(np.quantile(interval.latency_s, objective.quantile or _MEDIAN))
 
-    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+    def show(self, value: float, *, short: bool = False) -> str:
         """As a duration."""
         return format_duration(value)
 

@@ -31,7 +31,7 @@ class RecoveryTime:
     restarts = False
     in_interval = None
 
-    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+    def needs(self, objective: Objective) -> Needs:
         """The steady phase says what recovered means."""
         return Needs(steady=True)
 
@@ -47,11 +47,11 @@ class RecoveryTime:
             limit_root=lambda limit: Root(value=contrast.root_of_limit(limit), degrees=contrast.noise.degrees),
         )
 
-    def predict(self, objective: Objective, expected: Expected) -> None:  # noqa: ARG002 - the port's signature
+    def predict(self, objective: Objective, expected: Expected) -> None:
         """How fast a service recovers is not known before the run."""
         return
 
-    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+    def show(self, value: float, *, short: bool = False) -> str:
         """As a duration."""
         return format_duration(value)
 

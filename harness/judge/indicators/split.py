@@ -32,7 +32,7 @@ class Split:
     restarts = True
     in_interval = None
 
-    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+    def needs(self, objective: Objective) -> Needs:
         """Ask for the planned share, which the actual share is compared with."""
         return Needs(canary_share=True)
 
@@ -51,11 +51,11 @@ class Split:
             ),
         )
 
-    def predict(self, objective: Objective, expected: Expected) -> None:  # noqa: ARG002 - the port's signature
+    def predict(self, objective: Objective, expected: Expected) -> None:
         """Predict nothing: nobody knows before the run how evenly the mesh splits requests."""
         return
 
-    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+    def show(self, value: float, *, short: bool = False) -> str:
         """Return the share as a percentage."""
         return format_percent(value)
 

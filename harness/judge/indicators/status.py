@@ -37,7 +37,7 @@ class Status:
     counted = "canary requests"
     restarts = False
 
-    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+    def needs(self, objective: Objective) -> Needs:
         """Nothing but requests."""
         return Needs()
 
@@ -75,7 +75,7 @@ class Status:
         wanted = statuses_of(objective)
         return float(((interval.status >= wanted.start) & (interval.status < wanted.stop)).mean())
 
-    def show(self, value: float, *, short: bool = False) -> str:  # noqa: ARG002 - the port's signature
+    def show(self, value: float, *, short: bool = False) -> str:
         """As a percentage."""
         return format_percent(value)
 

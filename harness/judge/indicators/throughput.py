@@ -30,7 +30,7 @@ class Throughput:
     counted = "canary requests"
     restarts = True
 
-    def needs(self, objective: Objective) -> Needs:  # noqa: ARG002 - the port's signature
+    def needs(self, objective: Objective) -> Needs:
         """Without the planned share there is no number of requests to expect."""
         return Needs(canary_share=True)
 
@@ -51,7 +51,7 @@ class Throughput:
         """The standard error of the logarithm of a ratio of counts."""
         return predicted(1.0, expected, relative=objective.relative is not None, caution=CALM)
 
-    def in_interval(self, objective: Objective, interval: Interval) -> float:  # noqa: ARG002 - the port's signature
+    def in_interval(self, objective: Objective, interval: Interval) -> float:
         """The interval's requests per second; none is a throughput of 0."""
         return interval.latency_s.size / interval.seconds
 
