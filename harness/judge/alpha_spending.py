@@ -33,21 +33,21 @@ _SHORTEST_S = 1e-3
 class Look:
     """Describes one phase at one look.
 
-    planned_s: its planned length. complete: whether (nearly) all of it was observed. beside_long: whether the run also
-    has a judged phase that is long enough to show every objective. over: whether no more of it will be observed.
+    planned_s: its planned length. complete: whether (nearly) all of it was observed. has_long_phase: whether the run
+    also has a judged phase that is long enough to show every objective. over: whether no more of it will be observed.
     """
 
     phase: Phase
     planned_s: float
     seen_s: float
     complete: bool
-    beside_long: bool = True
+    has_long_phase: bool = True
     over: bool = False
 
     @property
     def short(self) -> bool:
         """True if the phase is too short to show every objective but another is not; it needs less confidence."""
-        return self.beside_long and self.planned_s < SHORT_PHASE_S
+        return self.has_long_phase and self.planned_s < SHORT_PHASE_S
 
     @property
     def shown_tail(self) -> float:
@@ -88,7 +88,7 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
     lengths = [look.planned_s for look in result]
     lengths += [phase.duration_s for phase in plan.phases if phase.kind.judged]
     long = max(lengths, default=0.0) >= SHORT_PHASE_S
-    return tuple(replace(look, beside_long=long) for look in result)
+    return tuple(replace(look, has_long_phase=long) for look in result)
 
 
 def watched_phases(plan: Plan) -> frozenset[str]:

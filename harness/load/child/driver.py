@@ -63,7 +63,7 @@ class UserSlot:
         self._tasks.step()
 
     def _guard(self, step: Callable[[], None]) -> None:
-        """Run code of the profile. Count and report whatever it raises, and keep the slot alive."""
+        """Run code of the profile. Count and report every error that it raises, and keep the slot alive."""
         try:
             step()
         except RescheduleTask:
