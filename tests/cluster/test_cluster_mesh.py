@@ -23,7 +23,6 @@ from harness.errors import (
     MeshGuard,
     RollbackError,
     UsageError,
-    WorkloadDeath,
 )
 from harness.faults import Fault, abort, delay
 from harness.mesh.cluster.mesh import ClusterMesh
@@ -466,21 +465,6 @@ def test_restarts_end_a_run(fake: FakeKubernetes, open_mesh: Open) -> None:
                 mesh.check()
         with pytest.raises(MeshError, match="reviews-3 2 times"):
             mesh.check()
-
-
-def test_an_arm_whose_container_is_restarted_died(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """The error names the pod, the reason and the exit code; restarts of other workloads are left to the limit."""
-    with open_mesh() as mesh:
-        canary = fake.object("Pod", "reviews-3")["metadata"]["labels"]
-        mesh.watch_arms([{"app": "reviews", "version": "v-other"}, canary])
-        mesh.check()
-        killed = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
-        changed = deepcopy(fake.object("Pod", "reviews-3"))
-        changed["status"]["containerStatuses"] = [{"name": "app", "restartCount": 1, "lastState": killed}]
-        fake.put(changed)
-        with pytest.raises(WorkloadDeath, match=r"reviews-3: .*OOMKilled, exit code 137") as raised:
-            mesh.check()
-    assert canary == raised.value.labels
 
 
 def test_a_rollout_under_way_is_waited_out_by_the_person(fake: FakeKubernetes, open_mesh: Open) -> None:

@@ -7,12 +7,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from fake_kubernetes import FakeKubernetes
 from faulting import fault_edits
 from shop import Open
 
 from harness.clients.kubernetes.api import connect, ignore
+from harness.errors import WorkloadDeath
 from harness.faults import abort
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
@@ -43,8 +45,16 @@ def used(fake: FakeKubernetes, user: str) -> Rules:
     return {(call.verb, call.group, call.resource, "shop") for call in fake.calls if call.user == user}
 
 
-def work(open_mesh: Open, token: str) -> None:
-    """A split of a host with resources and of one without, a fault, a look, counts, and everything back."""
+def crash(fake: FakeKubernetes) -> None:
+    """The canary's container is restarted."""
+    fake.logs["reviews-3", "app", True] = "out of cheese"
+    crashed = deepcopy(fake.object("Pod", "reviews-3"))
+    crashed["status"]["containerStatuses"] = [{"name": "app", "restartCount": 1}]
+    fake.put(crashed)
+
+
+def work(fake: FakeKubernetes, open_mesh: Open, token: str) -> None:
+    """A split of a host with resources and of one without, a fault, a look, counts, a death, and everything back."""
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     with open_mesh(user={"token": token}) as mesh:
         arms_edits = fresh_arm_edits(
@@ -70,6 +80,11 @@ def work(open_mesh: Open, token: str) -> None:
             mesh.request_counts()
         with mesh.changed(inbound(mesh, "r1"), name="inbound"):
             pass
+        mesh.watch_arms([arms["baseline"], arms["canary"]])
+        mesh.check()
+        crash(fake)
+        with pytest.raises(WorkloadDeath, match="out of cheese"):
+            mesh.check()
 
 
 def inbound(mesh: ClusterMesh, owner: str) -> tuple[Edit, ...]:
@@ -97,7 +112,7 @@ def test_the_runners_role_is_exactly_what_runs_use(fake: FakeKubernetes, open_me
     """A run works with its Role, and uses every rule of it."""
     fake.put(*builds())
     fake.grant("runner", "runner-token", role("runner"))
-    work(open_mesh, "runner-token")
+    work(fake, open_mesh, "runner-token")
     assert used(fake, "runner") == role("runner")
 
 

@@ -67,6 +67,7 @@ class FakeKubernetes:
     pod_answers: Callable[[str, str], tuple[int, bytes] | None] = lambda pod, request: None
     admin: Callable[[str, str], bytes | None] = lambda pod, path: None
     upstreams: dict[str, Any] = field(default_factory=dict)
+    logs: dict[tuple[str, str, bool], str] = field(default_factory=dict)
     _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
 
     def kubeconfig(self, path: Path, *, token: str = ADMIN_TOKEN, context: str = "test") -> Path:
@@ -325,7 +326,8 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
         return await _watch(fake, request, place)
     body = await request.json() if request.can_read_body else {}
     await _disturbed(fake.before(call), request)
-    answer = _evict(fake, place, body) if subresource == "eviction" else _carry_out(fake, request, place, body)
+    subresources = {"eviction": lambda: _evict(fake, place, body), "log": lambda: _log(fake, request, name or "")}
+    answer = subresources.get(subresource or "", lambda: _carry_out(fake, request, place, body))()
     await _disturbed(fake.after(call), request)
     return answer
 
@@ -342,6 +344,17 @@ async def _disturbed(how: str | None, request: web.Request) -> None:
     if how == "hang":
         await asyncio.sleep(30)
     raise Refused(int(how), "Disturbed", f"disturbed with {how}", headers={"Retry-After": "1"} if how == "429" else {})
+
+
+def _log(fake: FakeKubernetes, request: web.Request, pod: str) -> web.Response:
+    """The last lines of a container's log, as the kubelet cuts them: the bytes are limited after the lines."""
+    container, previous = request.query.get("container", ""), request.query.get("previous") == "true"
+    log = fake.logs.get((pod, container, previous))
+    if log is None:
+        which = "previous terminated container" if previous else "container"
+        raise Refused(400, "BadRequest", f'{which} "{container}" in pod "{pod}" not found')
+    lines = log.splitlines(keepends=True)[-int(request.query["tailLines"]) :]
+    return web.Response(body="".join(lines).encode()[: int(request.query["limitBytes"])])
 
 
 def _evict(fake: FakeKubernetes, place: Place, body: Any) -> web.Response:

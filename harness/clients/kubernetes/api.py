@@ -225,6 +225,11 @@ class Kubernetes:
         answer = _object(status, body, verb="create", kind=asked, namespace=None, name=None)
         return value_at(answer, "status", "allowed") is True
 
+    def get_raw(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
+        """Return status and body of ``GET path``, for answers that are no objects."""
+        answer = self._request("GET", path, query=query)
+        return answer.status, answer.data
+
     def ask_pod(self, namespace: str, pod: str, port: int, path: str, *, timeout_s: float) -> bytes:
         """Return the body of ``GET path`` from a port on a pod's loopback. Needs ``create`` on ``pods/portforward``.
 

@@ -95,7 +95,7 @@ class ClusterMesh:
         self._locks = Locks(kube, namespace)
         self._drift, self._writing = Drift(), threading.RLock()
         self._restarts = Restarts(namespace, ceiling=settings.limits.restarts)
-        self._arm_health = ArmHealth(namespace, ())
+        self._arm_health = ArmHealth(kube, namespace, ())
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
         self._granted: set[Right] = set()
@@ -141,7 +141,7 @@ class ClusterMesh:
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return what the sidecars have counted since they started."""
-        return self._proxies.request_counts([step for live in self._live for step in live.change.steps])
+        return self._proxies.request_counts(self._live_steps())
 
     def check(self) -> None:
         """Raise MeshGuard if the time is over or the kill switch is engaged, MeshDrift if a change drifted.
@@ -160,9 +160,12 @@ class ClusterMesh:
         with self._writing:
             self._drift.check(self._kube)
         if not self._settings.proxies:
-            pods = [as_pod(pod) for pod in self._kube.list("Pod", self._namespace)]
-            self._arm_health.check(pods)
-            self._restarts.check(pods)
+            pods = self._kube.list("Pod", self._namespace)
+            self._arm_health.check(pods, self._live_steps())
+            self._restarts.check(map(as_pod, pods))
+
+    def _live_steps(self) -> list[Step]:
+        return [step for live in list(self._live) for step in live.change.steps]
 
     def watch_arms(self, arms: Sequence[Mapping[str, str]]) -> None:
         """Count the requests of each pod of the arms, and make ``check`` raise WorkloadDeath when an arm dies.
@@ -170,7 +173,7 @@ class ClusterMesh:
         arms: pod labels of the baseline and of the canary.
         """
         self._proxies.watch_arms(arms)
-        self._arm_health = ArmHealth(self._namespace, arms)
+        self._arm_health = ArmHealth(self._kube, self._namespace, arms)
 
     def close(self) -> None:
         """Stop the heartbeats. Every change has been reverted by then."""

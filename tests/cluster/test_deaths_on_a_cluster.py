@@ -1,0 +1,193 @@
+"""An arm that dies on a cluster: how and with which last words, and whose death counts against whom."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_kubernetes import FakeKubernetes
+from shop import Open
+from test_arm_pods import bridged, shop_config
+from test_cluster_run import judged, once_split
+
+from harness.config import Config
+from harness.errors import WorkloadDeath
+from harness.model.cluster import Limits
+from harness.model.declared import Declared
+from harness.model.step import Act, Action, Ref, Verb
+from harness.model.verdict import Verdict
+
+__all__ = ["shop_config"]
+BASELINE, CANARY = {"app": "reviews", "version": "v1"}, {"app": "reviews", "version": "v3"}
+OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+
+
+def changed(fake: FakeKubernetes, name: str, **status: Any) -> None:
+    """Give a pod another status."""
+    found = deepcopy(fake.object("Pod", name))
+    found["status"] |= status
+    fake.put(found)
+
+
+def killed(fake: FakeKubernetes, name: str, *, restarts: int = 1) -> None:
+    """The kernel killed the pod's container, and the kubelet started it again."""
+    sidecar = {"name": "istio-proxy", "restartCount": 4, "lastState": {"terminated": {"exitCode": 1}}}
+    changed(fake, name, containerStatuses=[sidecar, {"name": "app", "restartCount": restarts, "lastState": OOM}])
+
+
+def death(mesh: Any) -> WorkloadDeath:
+    """The death that the next check reports."""
+    with pytest.raises(WorkloadDeath) as raised:
+        mesh.check()
+    return raised.value
+
+
+@pytest.fixture
+def quiet(fake: FakeKubernetes) -> FakeKubernetes:
+    """Both arms as they are before anything happens; the canary's sidecar was restarted long ago."""
+    killed(fake, "reviews-1", restarts=0)
+    killed(fake, "reviews-3", restarts=0)
+    return fake
+
+
+def test_a_restart_is_a_death_with_its_last_words(quiet: FakeKubernetes, open_mesh: Open) -> None:
+    """Pod, container, reason, exit code and log of the container before, without escape codes and bounded."""
+    with open_mesh() as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        lines = [f"line {number}" for number in range(50)] + ["\x1b[2J\x1b[31mout of cheese\x1b[0m", "x" * 90_000]
+        quiet.logs["reviews-3", "app", True] = "\n".join(lines)
+        killed(quiet, "reviews-3")
+        found = death(mesh)
+    assert (found.name, found.labels) == ("reviews-3", CANARY)
+    assert found.how == "its container app was restarted: OOMKilled, exit code 137"
+    assert "kubectl logs reviews-3 --container app --previous --namespace shop --context test" in found.log
+    assert "\x1b" not in found.log
+    assert len(found.log) < 5000
+
+
+def test_the_last_lines_are_quoted(quiet: FakeKubernetes, open_mesh: Open) -> None:
+    """The last twenty lines, and none before."""
+    with open_mesh() as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        quiet.logs["reviews-3", "app", True] = "\n".join(f"line {number}" for number in range(50))
+        killed(quiet, "reviews-3")
+        found = death(mesh)
+    assert found.log.splitlines()[1:] == [f"line {number}" for number in range(30, 50)]
+
+
+def test_without_the_right_the_command_is_named(quiet: FakeKubernetes, open_mesh: Open) -> None:
+    """Who may not read logs is told so, with the command for somebody who may; the death counts all the same."""
+    everything = {
+        (verb, group, resource, "shop")
+        for verb in ("get", "list", "create", "update", "delete")
+        for group, resource in (
+            ("networking.istio.io", "virtualservices"), ("networking.istio.io", "destinationrules"),
+            ("", "configmaps"), ("", "pods"), ("", "pods/portforward"), ("", "namespaces"), ("", "events"),
+            ("coordination.k8s.io", "leases"), ("apps", "deployments"),
+        )
+    }  # fmt: skip
+    quiet.grant("nosy", "nosy-token", everything)
+    with open_mesh(user={"token": "nosy-token"}) as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        killed(quiet, "reviews-3")
+        found = death(mesh)
+    assert "the right to get pods/log is missing" in found.log
+    assert "kubectl logs reviews-3 --container app --previous --namespace shop" in found.log
+
+
+@pytest.mark.parametrize(
+    ("status", "how"),
+    [
+        (
+            {"containerStatuses": [{"name": "app", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]},
+            "its container app ended: Error, exit code 3",
+        ),
+        ({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}, "the pod failed: Evicted low on memory"),
+    ],
+    ids=["a container that is not started again", "a pod that the kubelet evicted"],
+)
+def test_an_end_without_a_restart_is_a_death(
+    quiet: FakeKubernetes, open_mesh: Open, status: dict[str, Any], how: str
+) -> None:
+    """It is reported once it happens, and not for what had ended before the run."""
+    with open_mesh() as mesh:
+        changed(quiet, "ratings-1", **status)
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        changed(quiet, "reviews-3", **status)
+        assert death(mesh).how == how
+    with open_mesh() as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        mesh.check()
+
+
+def test_readiness_lost_by_one_arm_is_a_death(quiet: FakeKubernetes, open_mesh: Open) -> None:
+    """Not at once, and not when both arms lose it; the reason says what the pod waits for."""
+    unready = [{"type": "Ready", "status": "False"}]
+    waiting = [{"name": "app", "ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
+    quiet.logs["reviews-3", "app", False] = "waiting for the database"
+    with open_mesh() as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        for name in ("reviews-1", "reviews-3"):
+            changed(quiet, name, conditions=unready, containerStatuses=waiting)
+        for _ in range(7):
+            mesh.check()
+        changed(quiet, "reviews-1", conditions=[])
+        for _ in range(4):
+            mesh.check()
+        found = death(mesh)
+    assert found.how == "no pod was ready in 5 checks while the other arm's were: CrashLoopBackOff"
+    assert found.log.endswith("waiting for the database")
+
+
+def eviction(fake: FakeKubernetes, name: str) -> Action:
+    """Our own fault: evict a pod of an arm."""
+    uid = fake.object("Pod", name)["metadata"]["uid"]
+    target = Ref(kind="Pod", namespace="shop", name=name, uid=uid)
+    declared = Declared(id="evict-0", kind="evict", host="reviews", text="evict a pod")
+    return Action(owner="r1", declared=declared, act=Act(verb=Verb.EVICT, target=target), heals_within_s=1)
+
+
+def test_deaths_by_our_own_fault_are_spared(quiet: FakeKubernetes, open_mesh: Open) -> None:
+    """An arm whose pod the run evicts is left alone until it is ready again; later deaths count."""
+    canary = deepcopy(quiet.object("Pod", "reviews-3"))
+    with open_mesh(limits=Limits(every_caller=True)) as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        with mesh.changed([eviction(quiet, "reviews-3")], name="evict"):
+            for _ in range(8):
+                mesh.check()
+            replacement = {**canary, "metadata": {"name": "reviews-3b", "labels": CANARY}}
+            replacement["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}
+            quiet.put(replacement)
+            mesh.check()
+        changed(quiet, "reviews-3b", conditions=[])
+        mesh.check()
+        mesh.check()
+        killed(quiet, "reviews-3b")
+        assert death(mesh).name == "reviews-3b"
+
+
+def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config, tmp_path: Path) -> None:
+    """Verdict fail, the pod's last words in the reason, a whole report, and the proofs about the arms by their pods."""
+    with bridged(shop_config, tmp_path) as (fake, config, _mesh):
+        fake.logs["reviews-v3", "app", True] = "loading reviews\nout of cheese"
+        timer = once_split(fake, lambda: killed(fake, "reviews-v3"), after_s=2.5)
+        outcome = judged(config, tmp_path)
+        timer.join()
+    assert outcome.analysis.verdict is Verdict.FAIL
+    assert "the canary (reviews-v3) died: its container app was restarted: OOMKilled, exit code 137" in (
+        outcome.analysis.reason
+    )
+    assert "out of cheese" in outcome.analysis.reason
+    assert "out of cheese" in (tmp_path / "run" / "report.html").read_text()
+    assert len(outcome.record.samples) > 0
+    held = {one.name: one.held for one in outcome.analysis.proofs if one.name.startswith("arms differ")}
+    assert held == {"arms differ, pods": True, "arms differ, baseline": True, "arms differ, canary": True}
+    assert all(rollback.verified for rollback in outcome.record.rollbacks)
