@@ -106,7 +106,7 @@ def summaries(run: RecordedRun) -> tuple[Summary, ...]:
 
 
 def summary_of(folder: Path, *, run: str) -> Summary:
-    """Return the summary of one bundle. Raises RecordError if it is incomplete, was changed or has an unknown format."""
+    """Return the summary of one bundle. Raises RecordError if it is incomplete, changed or of an unknown format."""
     return summarise(bundle.read_outline(folder), bundle.read_analysis(folder), run=run, folder=folder.name)
 
 

@@ -49,6 +49,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("profile", help="name of a profile in loadprofiles/, or the path of a locustfile")
     parser.add_argument("--url", required=True, help="where to send the load, such as http://127.0.0.1:8080")
+    _add_pace_arguments(parser)
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="header to send with every request; may be repeated",
+    )
+    parser.add_argument(
+        "--arm-header", metavar="NAME", help="response header that names the arm (default: x-harness-arm)"
+    )
+    parser.add_argument(
+        "--profiles", type=Path, default=Path("loadprofiles"), metavar="FOLDER", help="folder of load profiles"
+    )
+    parser.add_argument("--save", type=Path, metavar="FILE", help="Parquet file to write, with a row for every request")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    _add_cluster_arguments(parser)
+
+
+def _add_pace_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, metavar="RPS", help="arrivals per second (default: the profile's, or 10)")
     parser.add_argument(
         "--duration", metavar="TIME", help="length of the load, such as 30s or 5m (default: the profile's, or 30s)"
@@ -75,22 +95,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drain", metavar="TIME", help="how long to wait for the last answers (default: the profile's, or 10s)"
     )
-    parser.add_argument(
-        "--header",
-        action="append",
-        default=[],
-        metavar="NAME:VALUE",
-        help="header to send with every request; may be repeated",
-    )
-    parser.add_argument(
-        "--arm-header", metavar="NAME", help="response header that names the arm (default: x-harness-arm)"
-    )
-    parser.add_argument(
-        "--profiles", type=Path, default=Path("loadprofiles"), metavar="FOLDER", help="folder of load profiles"
-    )
-    parser.add_argument("--save", type=Path, metavar="FILE", help="Parquet file to write, with a row for every request")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    _add_cluster_arguments(parser)
 
 
 def _add_cluster_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,8 @@ from harness.model.prometheus import PrometheusAccess, SecretSource
 
 _FORWARDED = re.compile(r"service://(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9-]+)(:(?P<port>\d{1,5}))?")
 _SOURCE = r"(env:[A-Za-z_]\w*|file:.+)"
-_URL = rf"(https?://[^/]+.*|{_FORWARDED.pattern.replace('?P<namespace>', '').replace('?P<name>', '').replace('?P<port>', '')})"
+_UNNAMED = re.sub(r"\?P<\w+>", "", _FORWARDED.pattern)
+_URL = rf"(https?://[^/]+.*|{_UNNAMED})"
 
 
 class PrometheusKeys(Section):

@@ -57,3 +57,8 @@ def mesh_kind(target: str) -> MeshKind:
         raise UsageError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
     kind: MeshKind = import_module(PACKAGES[target]).KIND
     return kind
+
+
+def has_real_users(target: str) -> bool:
+    """Return whether requests of others pass through a mesh. A mesh that is not known here may have some."""
+    return target not in PACKAGES or mesh_kind(target).real_users

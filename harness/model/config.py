@@ -111,8 +111,8 @@ class Config:
     to. target: where scenarios run unless an option says otherwise. services: in the order of the file. calibration:
     the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
-    path, for errors that are found later. release: how harness release works. serve: what harness serve may start. stage: the socket of the stage that the
-    target stage uses.
+    path, for errors that are found later. release: how harness release works. serve: what harness serve may start.
+    stage: the socket of the stage that the target stage uses.
     """
 
     file: Path

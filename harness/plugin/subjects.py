@@ -153,6 +153,11 @@ class LoadSender:
         )
 
 
+_WHOLE_SCENARIO = (
+    "canary.run carries out a whole scenario: use it without load and chaos, or use canary.compare instead"
+)
+
+
 class Canary:
     """The new build, which is compared with a copy of the running one."""
 
@@ -178,9 +183,7 @@ class Canary:
         What is not given comes from harness.yaml. Raises HarnessError when there is no verdict.
         """
         if "interactive_run" in vars(self._test):
-            raise UsageError(
-                "canary.run carries out a whole scenario: use it without load and chaos, or use canary.compare instead"
-            )
+            raise UsageError(_WHOLE_SCENARIO)
         lengths = {"warm_up": warm_up, "steady": steady, "fault": fault, "recovery": recovery}
         scenario = self._test.scenario(
             load=load,
@@ -189,15 +192,14 @@ class Canary:
             objectives=None if objectives is None else _objectives(objectives, self._test.session.config),
             **{f"{name}_s": None if text is None else parse_duration(text, name) for name, text in lengths.items()},
         )
-        test = self._test
-        gate.check_scenario(scenario, test.session.config, target=test.session.target)  # before anything is started
-        config, folder = test.session.config, test.next_folder()
+        test, config, target = self._test, self._test.session.config, self._test.session.target
+        gate.check_scenario(scenario, config, target=target)  # before anything is started
+        folder = test.next_folder()
         try:
             outcome = gate.judge_scenario(
                 scenario, config, test.mesh, folder=folder, again=test.again, notify=test.tell, about=test.about
             )
         except WorkloadDeath as death:
-            target = test.session.target
             outcome = gate.judge_death(
                 scenario, config, death, target=target, folder=folder, again=test.again, about=test.about
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.mesh.targets import has_real_users
 from harness.model.hit import HitState
 from harness.model.json import JsonObject, JsonValue
 from harness.model.phase import PhaseKind
@@ -222,8 +223,10 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
 
 
 def _touches_tests_only(record: Record) -> bool:
+    """Return whether the run left the requests of real users alone, which the proxies count as well."""
     cluster = record.config.get("cluster")
-    return record.plan.target == "cluster" and isinstance(cluster, dict) and bool(cluster.get("only_test_traffic"))
+    asked = isinstance(cluster, dict) and bool(cluster.get("only_test_traffic"))
+    return asked and has_real_users(record.plan.target)
 
 
 def _server_side(record: Record) -> Iterator[Proof]:

@@ -116,3 +116,12 @@ def test_beside_real_users_proxies_may_count_more_but_not_less():
     assert [] == failed(record(**beside, proxy_requests=busy))
     assert ["counted alike"] == failed(record(proxy_requests=busy))
     assert ["counted alike"] == failed(record(**beside, proxy_requests={**busy, "canary": 900}))
+
+
+@pytest.mark.parametrize(("target", "names"), [("another", []), ("local", ["counted alike"])])
+def test_the_kind_of_the_mesh_says_whether_real_users_are_there(target, names):
+    """Not the name of one mesh: the local mesh has none, and one that is not installed here may have some."""
+    arms = record().proxy_requests
+    busy = {"baseline": arms["baseline"] + 5000, "canary": arms["canary"], "": 0, "other": 300}
+    plan, config = replace(record().plan, target=target), {"cluster": {"only_test_traffic": True}}
+    assert names == failed(record(plan=plan, config=config, proxy_requests=busy))

@@ -1,5 +1,6 @@
 """The meshes by name: a new one is a package and one line."""
 
+import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
@@ -41,6 +42,15 @@ def test_a_mesh_of_one_package_and_one_line_can_be_used(monkeypatch, tmp_path):
 def test_every_package_says_what_it_offers(target):
     """A name in the list without a package would only be noticed by its first user."""
     assert isinstance(targets.mesh_kind(target), targets.MeshKind)
+
+
+def test_asking_what_a_mesh_offers_loads_no_client():
+    """A judge of a bundle asks, on machines that never see a cluster."""
+    code = (
+        "import sys; from harness.mesh.targets import has_real_users; "
+        "sys.exit(not has_real_users('cluster') or 'kubernetes' in sys.modules)"
+    )
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
 
 
 def test_an_unknown_target_is_refused_with_the_known_ones():

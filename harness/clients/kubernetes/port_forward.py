@@ -38,18 +38,8 @@ def pod_get(
     Raises ClusterForbidden without the right to forward ports, and ClusterUnreachable without a complete answer within
     ``timeout_s`` seconds.
     """
-    url = f"{str(configuration.host).rstrip('/')}{kind_of('Pod').path(namespace, pod)}/portforward"
-    opening = {"sec-websocket-protocol": "v4.channel.k8s.io"}
-    if authorization:
-        opening["authorization"] = authorization
     what = f"port-forward to pod {namespace}/{pod}:{port}"
-    try:
-        target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]
-        socket = create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]
-    except WebSocketBadStatusException as error:
-        raise _refusal(error.status_code, what, namespace) from error
-    except (WebSocketException, OSError) as error:
-        raise ClusterUnreachable(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
+    socket = _opened(configuration, what, namespace=namespace, pod=pod, port=port, authorization=authorization)
     try:
         fixed = "Host: localhost\r\nConnection: close\r\nAccept-Encoding: identity\r\n"
         request = f"GET {path} HTTP/1.1\r\n{fixed}{headers}\r\n"
@@ -66,6 +56,21 @@ def pod_get(
             socket.close(timeout=0)
         socket.shutdown()
     return _body(answer, f"{what}: GET {path}")
+
+
+def _opened(configuration: Any, what: str, *, namespace: str, pod: str, port: int, authorization: str | None) -> Any:
+    """Return the web socket to a port of a pod."""
+    url = f"{str(configuration.host).rstrip('/')}{kind_of('Pod').path(namespace, pod)}/portforward"
+    opening = {"sec-websocket-protocol": "v4.channel.k8s.io"}
+    if authorization:
+        opening["authorization"] = authorization
+    try:
+        target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]
+        return create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]
+    except WebSocketBadStatusException as error:
+        raise _refusal(error.status_code, what, namespace) from error
+    except (WebSocketException, OSError) as error:
+        raise ClusterUnreachable(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
 
 
 def _pieces(socket: Any, what: str, give_up: float) -> Iterator[bytes]:

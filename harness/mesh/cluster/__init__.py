@@ -1,16 +1,34 @@
 """The cluster mesh sends edits of Istio resources to the Kubernetes API; the local mesh accepts the same edits."""
 
-from harness.mesh.cluster.arms import with_fresh_arms
-from harness.mesh.cluster.factory import open_cluster_mesh
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from harness.mesh.targets import MeshKind
 from harness.model.config import Config
 
-__all__ = ["KIND", "open_cluster_mesh"]
+if TYPE_CHECKING:
+    from harness.mesh.cluster.mesh import ClusterMesh
+
+__all__ = ["KIND"]
+
+
+def _open(config: Config, folder: Path) -> AbstractContextManager[ClusterMesh]:
+    """Open the mesh. The Kubernetes client is loaded here and not before, because a judge asks about the kind only."""
+    from harness.mesh.cluster.factory import open_cluster_mesh  # noqa: PLC0415 - see above
+
+    return open_cluster_mesh(config, folder)
 
 
 def _adapted(config: Config) -> Config:
     """Return the configuration with fresh copies of both arms, if it asks for them."""
-    return with_fresh_arms(config) if config.cluster.fresh_arms else config
+    if not config.cluster.fresh_arms:
+        return config
+    from harness.mesh.cluster.arms import with_fresh_arms  # noqa: PLC0415 - as above
+
+    return with_fresh_arms(config)
 
 
-KIND = MeshKind(open=open_cluster_mesh, adapt=_adapted)
+KIND = MeshKind(open=_open, adapt=_adapted)

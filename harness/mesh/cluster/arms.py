@@ -65,10 +65,12 @@ def fresh_arm_edits(
     """
     model = _deployment(deployments, canary, "canary")
     sources = zip(ARMS, (_deployment(deployments, baseline, "baseline"), model), strict=True)
-    return tuple(_edit(arm, source, model, service, namespace, owner) for arm, source in sources)
+    return tuple(
+        _edit(arm, source, model, service=service, namespace=namespace, owner=owner) for arm, source in sources
+    )
 
 
-def _edit(arm: str, source: JsonObject, model: JsonObject, service: str, namespace: str, owner: str) -> Edit:  # noqa: PLR0917
+def _edit(arm: str, source: JsonObject, model: JsonObject, *, service: str, namespace: str, owner: str) -> Edit:
     name, version = f"{prefix(owner)}{arm}", fresh_version(arm)
     ours = {**MANAGED_BY, OWNER_LABEL: owner}
     pods = template_of(as_deployment(source))

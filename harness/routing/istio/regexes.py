@@ -27,6 +27,6 @@ def regex_problem(pattern: str) -> str:
         with warnings.catch_warnings(action="ignore"):  # of what Python may read otherwise one day
             re.compile(pattern)
     except re.error as error:
-        if any(word in str(error) for word in _WRONG_IN_BOTH):
+        if any(word in error.msg for word in _WRONG_IN_BOTH):
             return f"expected a regular expression, found {pattern!r}: {error}"
     return ""

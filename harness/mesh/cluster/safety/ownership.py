@@ -95,7 +95,8 @@ def require_unowned(resource: JsonObject, *, allowed: Collection[str]) -> None:
     for owner in owners_of(resource):
         if owner.reverts and owner.name not in allowed:
             raise UsageError(
-                f"{named(resource)}: is owned by {owner.name}, which would revert our edits: {owner.remedy}; then say so with cluster.owners: [{owner.name}]"
+                f"{named(resource)}: is owned by {owner.name}, which would revert our edits: {owner.remedy}; "
+                f"then say so with cluster.owners: [{owner.name}]"
             )
         if owner.name == "argo-rollouts":
             _require_names(resource)
@@ -108,8 +109,8 @@ def _require_names(resource: JsonObject) -> None:
     nameless = [index for index, route in enumerate(routes) if not route.get("name")]
     if nameless:
         raise UsageError(
-            f"{named(resource)}: route #{nameless[0]} has no name, so argo-rollouts would reject our routes next to it: name it here and in the Rollout's "
-            "trafficRouting.istio"
+            f"{named(resource)}: route #{nameless[0]} has no name, so argo-rollouts would reject our routes next to "
+            "it: name it here and in the Rollout's trafficRouting.istio"
         )
 
 
