@@ -74,8 +74,6 @@ def run(args: argparse.Namespace) -> int:
     _write(args.folder, files, force=args.force)
     for name in files:
         print(f"wrote  {args.folder / name}")
-    if has_settings:
-        print("note   pytest has settings here already; add to its addopts: -p no:locust")
     config = read_config((args.folder / "harness.yaml").absolute())
     if not args.from_cluster:
         require_commands(config, needed_workloads(config))

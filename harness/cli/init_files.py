@@ -50,10 +50,7 @@ def files_of(project: Project, *, ci: str, with_pytest: bool) -> dict[str, str]:
         f"scenarios/test_{project.module}.py": _scenario(project),
     }
     if with_pytest:
-        files[PYTEST] = (
-            "[pytest]\ntestpaths = scenarios\n"
-            "# Locust's own plugin adds an option --host and fixtures that nothing here uses.\naddopts = -p no:locust\n"
-        )
+        files[PYTEST] = "[pytest]\ntestpaths = scenarios\n"
     return files | ({GITHUB: _GITHUB} if ci == "github" else {GITLAB: _GITLAB} if ci == "gitlab" else {})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import CanaryFinding, HarnessError
-from harness.plugin import account
+from harness.plugin import account, locust_plugin
 from harness.plugin.account import Account, worst
 from harness.plugin.bookkeeping import WORKER_ACCOUNT, Bookkeeper
 from harness.plugin.junit_states import write_states
@@ -30,8 +30,9 @@ _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 """Whether a report of the item's current attempt has failed."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the group ``harness``."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options of the group ``harness``, and keep Locust's plugin out; pytest calls this as it loads plugins."""
+    locust_plugin.keep_out(pluginmanager, parser)
     add_options(parser)
 
 

@@ -45,7 +45,7 @@ def test_flags_are_enough(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "/cart" == config.services["shop"].health
     assert '"/cart", name="/cart"' in (folder / "loadprofiles" / "shop.py").read_text()
     assert "canary.run()" in (folder / "scenarios" / "test_shop.py").read_text()
-    assert "-p no:locust" in (folder / "pytest.ini").read_text()
+    assert "testpaths = scenarios" in (folder / "pytest.ini").read_text()
     assert yaml.safe_load((folder / ".github" / "workflows" / "canary.yml").read_text())["jobs"]
     assert "next   pytest scenarios/" == capsys.readouterr().out.splitlines()[-1]
 
@@ -111,12 +111,11 @@ def test_dependencies_get_faults_and_their_urls(folder: Path) -> None:
     assert yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["canary"]
 
 
-def test_settings_of_pytest_are_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_of_pytest_are_left_alone(folder: Path) -> None:
     """A second file of settings would hide the first one."""
     (folder / "pyproject.toml").write_text("")
     assert 0 == main(["init", *FLAGS])
     assert not (folder / "pytest.ini").exists()
-    assert "add to its addopts: -p no:locust" in capsys.readouterr().out
 
 
 def test_another_folder_is_made(capsys: pytest.CaptureFixture[str]) -> None:
