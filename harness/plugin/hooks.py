@@ -46,7 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.hasplugin("html"):
         from harness.plugin.html import HtmlReport
 
-        config.pluginmanager.register(HtmlReport(), "harness-html")
+        session = config.stash[SESSION]
+        config.pluginmanager.register(HtmlReport(lambda: session.run_name), "harness-html")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_XdistController(), "harness-xdist")
 

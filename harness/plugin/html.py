@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_html import extras
 
+from harness.model.formatting import WORST_FIRST
 from harness.model.verdict import Verdict
+from harness.plugin.account import INCONCLUSIVE, MARGINAL, TROUBLE, USAGE
 from harness.report import page
 
+_WORDS = {INCONCLUSIVE: "Inconclusive", MARGINAL: "Marginal", TROUBLE: "Error", USAGE: "Error"}
+"""What the result column says of these kinds of failure: only a fail is Failed."""
 _NO_CELLS = '<td class="col-verdict"></td>\n<td class="col-deviation"></td>'
 
 
 class HtmlReport:
     """The hooks for pytest-html; registered only if it is active."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_name: Callable[[], str]) -> None:
+        """Begin a session without verdicts. run_name: returns the name of the run, for the title."""
         self._verdicts: list[Verdict] = []
+        self._run_name = run_name
+        self._page: Any = None
+        self._moved: Counter[str] = Counter()
+
+    def pytest_html_report_title(self, report: Any) -> None:
+        """Keep the page's data, whose title is set when the verdicts are known."""
+        self._page = report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
@@ -38,10 +51,24 @@ class HtmlReport:
         """Collect the verdicts for the summary of the page."""
         self._verdicts += [Verdict(one["verdict"]) for one in getattr(report, "harness_told", [])]
 
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """Add the style, the script and the counters, once for all fragments."""
+    def pytest_html_results_summary(self, prefix: list[str], summary: list[str]) -> None:
+        """Add the style, the script and the counters, once for all fragments; set the title and correct the counts."""
         if self._verdicts:
             prefix.append(page.prefix(self._verdicts))
+        if self._page is not None and (self._verdicts or self._moved):
+            worst = min(self._verdicts, key=WORST_FIRST.index).upper() if self._verdicts else "NO VERDICT"
+            self._page.title = f"{worst} · {self._run_name()}"
+            self._correct_counts(summary)
+
+    def _correct_counts(self, summary: list[str]) -> None:
+        """Count undecided verdicts and trouble as what they are; pytest-html has counted each of them as failed."""
+        outcomes = self._page.outcomes
+        for word, number in self._moved.items():
+            outcomes["failed"]["value"] -= number
+            outcomes.setdefault(word.lower(), {"label": word, "value": 0})["value"] += number
+        left_out = sum(number for word, number in self._moved.items())
+        if left_out:
+            summary.append(f"<p>{left_out} more of the tests ended with an error or without a decision.</p>")
 
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         """Add columns for the verdict and the worst deviation after the result."""
@@ -49,5 +76,9 @@ class HtmlReport:
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Fill those columns from the test's last outcome."""
+        word = _WORDS.get(getattr(report, "harness_kind", ""), "")
+        if word and report.when == "call" and report.failed:
+            cells[0] = f'<td class="col-result">{word}</td>'
+            self._moved[word] += 1
         told = getattr(report, "harness_told", [])  # with fragments, because rows are made only for --html
         cells[1:1] = (told[-1]["cells"] if told else _NO_CELLS).split("\n")

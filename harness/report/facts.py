@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.model.json import JsonValue
 from harness.model.record import Record
+from harness.model.samples import ARMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,8 @@ class Facts:
     """The facts of a run. A text is empty if the record does not contain it.
 
     bundle: the bundle's folder. again: the command that runs the test again. judge_again: the command that judges the
-    bundle again.
+    bundle again. about: what the scenario is for. effects: what its faults do, in words. arms: the versions of
+    baseline and canary, with images and commits where they are known.
     """
 
     test: str
@@ -33,14 +35,18 @@ class Facts:
     again: str
     judge_again: str
     requests: int
+    about: str = ""
+    effects: tuple[str, ...] = ()
+    arms: tuple[tuple[str, str], ...] = ()
 
 
 def facts(record: Record, folder: Path | str = "") -> Facts:
     """Return the facts of a run from the manifest, or from the plan where the manifest has none.
 
     folder: where the bundle is now; the default is the manifest's folder. The manifest's keys are ``run``, ``test``,
-    ``bundle``, ``commit``, ``dirty``, ``started`` (text or seconds since the epoch), and ``again`` (the command that
-    runs the test again) or ``argv``.
+    ``bundle``, ``commit``, ``dirty``, ``started`` (text or seconds since the epoch), ``about`` (what the scenario is
+    for), ``effects`` (of the faults, by their texts), ``arms`` (``image`` and ``commit`` of each arm), and ``again``
+    (the command that runs the test again) or ``argv``.
     """
     manifest = record.manifest
     bundle = str(folder or manifest.get("bundle") or "")
@@ -56,7 +62,40 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
         again=_again(manifest),
         judge_again=f"harness judge {shlex.quote(bundle)}" if bundle else "",
         requests=len(record.samples),
+        about=str(manifest.get("about") or ""),
+        effects=_effects(record),
+        arms=tuple((arm, version) for arm in ARMS if (version := _version(record, arm))),
     )
+
+
+def _effects(record: Record) -> tuple[str, ...]:
+    """Return what each fault of the run does: in words if they were recorded, else what reports call the fault."""
+    known = record.manifest.get("effects")
+    words = known if isinstance(known, dict) else {}
+    phases = [phase.faults for phase in record.plan.phases] + [phase.faults for phase in record.phases]
+    texts = dict.fromkeys(text for faults in phases for text in faults)
+    return tuple(str(words.get(text) or text) for text in texts)
+
+
+def _version(record: Record, arm: str) -> str:
+    """Return the version of an arm, with its image and commit or the labels that say more about it."""
+    name = str(record.config.get(arm) or "")
+    arms = record.manifest.get("arms")
+    told = arms.get(arm) if isinstance(arms, dict) else None
+    more = (
+        [f"{key} {value}" for key, value in told.items() if value and key != "version"]
+        if isinstance(told, dict)
+        else []
+    )
+    return " · ".join([*([name] if name else []), *more, *_labels(record, name)])
+
+
+def _labels(record: Record, version: str) -> list[str]:
+    place: JsonValue = record.config.get("services")
+    for key in (record.plan.service, "versions", version, "labels"):
+        place = place.get(key) if isinstance(place, dict) else None
+    labels = place if isinstance(place, dict) else {}
+    return [f"{key} {value}" for key, value in labels.items() if key not in {"app", "version"}]
 
 
 def duration_s(record: Record) -> float:

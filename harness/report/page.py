@@ -22,6 +22,8 @@ from harness.report.buckets import buckets
 from harness.report.charts.score import meter
 from harness.report.facts import facts
 from harness.report.findings import worst_deviation
+from harness.report.logs import excerpts, worst_moment
+from harness.report.next_steps import next_steps
 from harness.report.scene import Scene
 from harness.report.sections import SECTIONS, Section, Shown
 from harness.report.templating import asset, document, environment, part, rendered
@@ -74,7 +76,11 @@ def prefix(verdicts: Sequence[Verdict]) -> str:
 def _scene(record: Record, analysis: Analysis, folder: Path | str, *, whole: bool) -> Scene:
     run, planned_s = facts(record, folder), record.plan.duration_s
     end_s = min(run.duration_s, planned_s) if planned_s > 0 else run.duration_s
-    return Scene(record=record, analysis=analysis, run=run, seen=buckets(record, end_s=end_s), whole=whole)
+    moment = worst_moment(record) if whole else None
+    return Scene(
+        record=record, analysis=analysis, run=run, seen=buckets(record, end_s=end_s), whole=whole, moment=moment,
+        logs=excerpts(record, Path(folder), moment) if whole and folder else (),
+    )  # fmt: skip
 
 
 def _context(scene: Scene) -> dict[str, Any]:
@@ -98,7 +104,14 @@ def _banner(scene: Scene) -> Markup:
         meter=meter(analysis.score, marginal_score=judge.marginal_score, pass_score=judge.pass_score),
         proofs=[proof for proof in analysis.proofs if not proof.held],
         canary_n=int((scene.record.samples.arm == CANARY).sum()),
+        steps=next_steps(scene),
+        probable_cause=probable_cause(scene.analysis),
     )
+
+
+def probable_cause(analysis: Analysis) -> str:
+    """Return the cause that the analysis names, or an empty text; analyses of older versions have none."""
+    return str(getattr(analysis, "probable_cause", "") or "")
 
 
 def _sections(scene: Scene) -> list[tuple[Section, Markup]]:

@@ -8,6 +8,7 @@ from harness.model.record import Plan, Record
 from harness.model.verdict import Analysis, Verdict
 from harness.report.buckets import Buckets
 from harness.report.facts import Facts
+from harness.report.logs import Excerpt, Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,8 @@ class Scene:
     """A run and its analysis.
 
     run: the facts of the run. seen: its samples over time. whole: True for a separate page; False for the shorter form
-    in a row of pytest-html, which has fewer sections and only the wide charts.
+    in a row of pytest-html, which has fewer sections and only the wide charts. moment: the worst one of the canary.
+    logs: what its log says around it.
     """
 
     record: Record
@@ -23,6 +25,8 @@ class Scene:
     run: Facts
     seen: Buckets
     whole: bool
+    moment: Moment | None = None
+    logs: tuple[Excerpt, ...] = ()
 
     @property
     def plan(self) -> Plan:

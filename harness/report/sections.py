@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -24,14 +25,16 @@ from harness.report.buckets import Buckets, Column
 from harness.report.changes import changes
 from harness.report.charts.distribution import difference, distribution
 from harness.report.charts.forest import drawable, forest
-from harness.report.charts.metric import metric
+from harness.report.charts.metric import metric, readings
 from harness.report.charts.timeline import timeline
+from harness.report.comparison import comparison
 from harness.report.environment import configuration_text, environment_rows
 from harness.report.findings import counts, finding_rows, unaccounted
 from harness.report.quantiles import quantiles
 from harness.report.scene import Scene
 
 _SHOWN_PASSES = 6
+_MOST_INSTANCES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +78,14 @@ def _objectives(scene: Scene) -> Shown:
 
 def _timeline(scene: Scene) -> Shown:
     record, seen = scene.record, scene.seen
+    compared = comparison(record, scene.analysis, seen)
     values = {
         "seen": seen,
         "events": sorted(record.events, key=lambda event: event.at_s),
         "cursor": json.dumps(_cursor(seen), separators=(",", ":"), allow_nan=False),
-        "charts": [timeline(scene.plan, record.phases, record.events, seen, narrow=narrow) for narrow in scene.widths],
+        "charts": [
+            timeline(scene.plan, record.phases, record.events, seen, compared, narrow=narrow) for narrow in scene.widths
+        ],
         "phase_rows": tables.phase_rows(record),
     }
     return Shown(
@@ -159,7 +165,20 @@ def _proofs(scene: Scene) -> Shown:
 def _responses(scene: Scene) -> Shown | None:
     found = tables.status_tables(scene.record)
     note = "by status and by kind of request, in each judged phase"
-    return Shown(values={"tables": found}, note=note, opened=scene.unsettled) if found else None
+    instances = tables.instance_rows(scene.record)
+    left = max(len(instances) - _MOST_INSTANCES, 0)
+    values = {"tables": found, "instances": instances[:_MOST_INSTANCES], "instances_left": left}
+    return Shown(values=values, note=note, opened=scene.unsettled) if found or instances else None
+
+
+def _logs(scene: Scene) -> Shown | None:
+    if not scene.logs:
+        return None
+    rows = [
+        {"file": one.file, "href": quote(one.file), "about": one.about, "lines": one.lines, "marked": one.marked}
+        for one in scene.logs
+    ]
+    return Shown(values={"logs": rows}, note="of the canary, at its worst moment", opened=scene.unsettled)
 
 
 def _requests(scene: Scene) -> Shown:
@@ -179,6 +198,7 @@ def _metrics(scene: Scene) -> Shown | None:
         {
             "chart": metric(group, record.phases, end_s=scene.seen.end_s),
             "sources": list(dict.fromkeys(one.source for one in group)),
+            "readings": json.dumps(readings(group), separators=(",", ":"), allow_nan=False),
         }
         for group in groups
         if any(np.isfinite(one.values).any() for one in group)
@@ -210,6 +230,7 @@ SECTIONS = (
     Section(id="proofs", title="Proofs", link="Proofs", show=_proofs, in_row=True),
     Section(id="status", title="Responses by arm", link="Responses", show=_responses, in_row=True),
     Section(id="requests", title="Worst requests of the canary", link="Worst requests", show=_requests, in_row=True),
+    Section(id="logs", title="Log of the canary", link="Log", show=_logs),
     Section(id="metrics", title="Server side", link="Server side", show=_metrics),
     Section(id="mesh", title="Istio resources", link="Istio", show=_mesh),
     Section(id="method", title="Method", link="Method", show=_method),

@@ -81,6 +81,27 @@ class Request:
     size: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRow:
+    """Requests that the proxies sent to one endpoint of an arm."""
+
+    arm: str
+    address: str
+    requests: str
+    share: str
+
+
+def instance_rows(record: Record) -> tuple[InstanceRow, ...]:
+    """Return the endpoints of both arms, those with most requests first; empty where the mesh does not count them."""
+    rows = []
+    for arm, counts in sorted(record.endpoint_requests.items()):
+        total = sum(counts.values())
+        for address, number in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+            share = format_percent(number / total) if total else formatting.NO_VALUE
+            rows.append(InstanceRow(arm=arm, address=address, requests=formatting.count(number), share=share))
+    return tuple(rows)
+
+
 def phase_rows(record: Record) -> tuple[PhaseRow, ...]:
     """Return a row for each arm in each phase."""
     return tuple(

@@ -113,7 +113,7 @@ def _row(
 def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
     low, middle, high = _in_tolerances(finding)
     if low > scale.high or high < scale.low:
-        yield from _beyond(middle, scale, y, class_)
+        yield from _beyond((low, middle, high), scale, y, class_)
         return
     x_low, x_middle, x_high = scale(max(low, scale.low)), scale(middle), scale(min(high, scale.high))
     yield svg.line(x_low, y, x_high, y, f"whisker {class_}")
@@ -123,22 +123,26 @@ def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[
             tail = x + 7 * sign
             arrow = f"M{tail:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{tail:.1f} {y + 4:.1f}"
             yield svg.element("path", d=arrow, class_=f"whisker {class_}")
+            if math.isfinite(end):
+                anchor = None if sign > 0 else "end"
+                yield svg.text(x + 10 * sign, y - 5, formatting.number(end), class_="tick end", anchor=anchor)
         else:
             yield svg.line(x, y - 4, x, y + 4, f"whisker {class_}")
     if scale.low <= middle <= scale.high:
         yield _point(x_middle, y, class_)
 
 
-def _beyond(middle: float, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
-    """Draw an arrow with a number for an interval that lies completely off the scale."""
-    right = middle > 0
+def _beyond(ends: tuple[float, float, float], scale: Scale, y: float, class_: str) -> Iterator[Markup]:
+    """Draw an arrow with the numbers of an interval that lies completely off the scale."""
+    low, middle, high = map(formatting.number, ends)
+    right = ends[1] > 0
     tip, sign = (scale.end, -1) if right else (scale.start, 1)
     yield svg.element("path", d=f"M{tip:.1f} {y:.1f}l{9 * sign} -5v10Z", class_=f"point {class_}")
     yield svg.line(tip + 9 * sign, y, tip + 26 * sign, y, f"whisker {class_}")
     yield svg.text(
         tip + 32 * sign,
         y + 4,
-        f"{formatting.number(middle)} tolerances",
+        f"{middle} [{low}, {high}] tolerances",
         class_=f"row-number {class_}",
         anchor="end" if right else None,
     )

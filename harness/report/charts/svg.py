@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup, escape
 
+from harness.model.formatting import number
 from harness.printable import printable
+from harness.report.charts.scale import Scale
 
 
 def element(name: str, *children: Markup | str, **attributes: float | str | None) -> Markup:
@@ -44,6 +46,36 @@ def drawing(
     )
 
 
+def plot(left: float, right: float, bottom: float, *children: Markup) -> Markup:
+    """Return the part of a chart that moves when a reader zooms into a time: what lies outside of it is cut off."""
+    width = max(right - left, 1.0)
+    return element(
+        "svg", *children, class_="plot", x=left, y=0.0, width=width, height=bottom,
+        viewBox=f"{coordinate(left)} 0 {coordinate(width)} {coordinate(bottom)}", preserveAspectRatio="none", aria_hidden="true",
+    )  # fmt: skip
+
+
+def time_axis(time: Scale, y: float, width: float) -> Iterator[Markup]:
+    """Return the axis at the bottom; the script writes other ticks when a reader zooms."""
+    yield line(time.start, y, time.end, y, "axis")
+    ticks = []
+    for tick in time.ticks:
+        x = time(tick)
+        anchor = "end" if x > width - 22 else "middle"
+        ticks.append(line(x, y, x, y + 4, "axis"))
+        label = f"{number(tick)} s"
+        ticks.append(text(min(x, width - 2), y + 17, label, class_="tick", anchor=anchor))
+    yield element("g", *ticks, class_="time-ticks", data_y=y)
+
+
+def timing(time: Scale, width: float) -> dict[str, float | str]:
+    """Return what the script needs to know of a chart over time: its edges in the drawing, and their times."""
+    return {
+        "data_left": time.start, "data_right": time.end, "data_width": width,
+        "data_from": f"{time.low:.4f}", "data_to": f"{time.high:.4f}",
+    }  # fmt: skip
+
+
 def text(x: float, y: float, content: str, *, class_: str = "", anchor: str | None = None) -> Markup:
     """Return text that starts (``anchor`` None), ends (``end``) or is centred (``middle``) at a point."""
     return element("text", content, x=x, y=y, class_=class_ or None, text_anchor=anchor)
@@ -63,8 +95,10 @@ def polyline(xs: Sequence[float], ys: Sequence[float], class_: str) -> Markup:
     """Return a line through the finite points; a missing value breaks it, and an isolated point becomes a dot."""
     runs = _runs(xs, ys)
     path = "".join("M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in run) for run in runs if len(run) > 1)
-    dots = [
-        element("circle", cx=run[0][0], cy=run[0][1], r=1.6, class_=f"{class_} dot") for run in runs if len(run) == 1
+    dots = [  # a very short line with round ends stays round when a reader zooms
+        element("path", d=f"M{coordinate(run[0][0])} {coordinate(run[0][1])}h.01", class_=f"{class_} dot")
+        for run in runs
+        if len(run) == 1
     ]
     return joined([element("path", d=path, class_=class_)] if path else []) + joined(dots)
 

@@ -15,6 +15,7 @@ from harness.model.units import format_duration
 from harness.report.buckets import Buckets, Column
 from harness.report.charts import svg
 from harness.report.charts.scale import Scale, from_zero, linear, logarithmic
+from harness.report.comparison import Comparison
 
 _TOP, _GAP, _FOOT = 40.0, 30.0, 22.0
 _LANE = 30.0
@@ -30,6 +31,15 @@ class _Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """A panel: what stays when a reader zooms, what moves, and texts on top."""
+
+    still: Markup
+    lines: Markup
+    labels: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Panel:
     title: str
     legend: tuple[tuple[str, str], ...]
@@ -39,7 +49,13 @@ class _Panel:
 
 
 def timeline(
-    plan: Plan, phases: Sequence[Phase], events: Sequence[Event], seen: Buckets, *, narrow: bool = False
+    plan: Plan,
+    phases: Sequence[Phase],
+    events: Sequence[Event],
+    seen: Buckets,
+    compared: Comparison,
+    *,
+    narrow: bool = False,
 ) -> Markup:
     """Draw the timeline, 1100 units wide, or 380 for phones, with the same text size."""
     width, left, right = (380.0, 56.0, 10.0) if narrow else (1100.0, 62.0, 16.0)
@@ -49,29 +65,38 @@ def timeline(
     tops = [_TOP + 22 + sum(heights[:row]) + row * _GAP for row in range(len(heights))]
     bottom = tops[-1] + heights[-1]
     lane = _LANE if events else 6.0
-    parts = [
-        svg.joined(_bands(frame, phases, bottom + lane)),
+    panels = [
         _rate(frame, plan, seen, tops[0], heights[0]),
         _latency(frame, seen, tops[1], heights[1]),
-        _strip(frame, seen, tops[2], heights[2]),
+        _strip(frame, compared, tops[2], heights[2]),
         _errors(frame, seen, tops[3], heights[3]),
-        svg.joined(_events(frame, events, bottom)),
-        svg.joined(_time_axis(frame, bottom + lane)),
+    ]
+    moving = [
+        *_bands(frame, phases, bottom + lane),
+        *(panel.lines for panel in panels),
+        *_events(frame, events, bottom),
+    ]
+    parts = [
+        *(panel.still for panel in panels),
+        svg.plot(time.start, time.end, bottom + lane, *moving),
+        *(panel.labels for panel in panels),
+        *_names(frame, phases),
+        *_numbers(frame, events, bottom),
+        *svg.time_axis(time, bottom + lane, width),
         svg.line(left, _TOP, left, bottom + lane, "cursor"),
     ]
     return svg.drawing(
-        width, bottom + lane + _FOOT, _described(phases, seen), *parts,
-        class_="timeline " + ("narrow" if narrow else "wide"),
-        data_left=left, data_right=width - right, data_width=width,
+        width, bottom + lane + _FOOT, _described(phases, seen, compared), *parts,
+        class_="timeline timed " + ("narrow" if narrow else "wide"), **svg.timing(time, width),
     )  # fmt: skip
 
 
-def _described(phases: Sequence[Phase], seen: Buckets) -> str:
+def _described(phases: Sequence[Phase], seen: Buckets, compared: Comparison) -> str:
     named = ", ".join(f"{p.name} from {p.start_s:.0f} to {p.end_s:.0f} s" for p in phases) or "no phases"
     length = format_duration(seen.end_s - seen.start_s)
     return (
-        f"Timeline of {length}: {named}. Planned and sent rate, latency p50 and p99, and error rate of baseline and "
-        "canary; the table by phase below holds the numbers."
+        f"Timeline of {length}: {named}. Planned and sent rate, latency p50 and p99, {compared.title}, and error rate of "
+        "baseline and canary; the table by phase below holds the numbers."
     )
 
 
@@ -81,14 +106,24 @@ def _bands(frame: _Frame, phases: Sequence[Phase], bottom: float) -> Iterator[Ma
         kind = "fault" if phase.faults else f"plain-{index % 2}"
         yield svg.rectangle(start, 4, end - start, bottom - 4, f"band {kind}")
         yield svg.line(start, 4, start, bottom, f"edge {kind}")
-        room = int((end - start - 8) / 6.6)
-        yield svg.text(start + 5, 18, _fitting(phase.name, room), class_="phase-name")
+
+
+def _names(frame: _Frame, phases: Sequence[Phase]) -> Iterator[Markup]:
+    """Write the names of phases and faults; the script moves them when a reader zooms, so they carry times and text."""
+    for phase in phases:
+        rows = [(18.0, phase.name, "phase-name")]
         for row, fault in enumerate(phase.faults[:2]):
             more = f" and {len(phase.faults) - 2} more" if row == 1 and len(phase.faults) > 2 else ""
-            yield svg.text(start + 5, 33 + 13 * row, _fitting(fault + more, room), class_="fault-name")
+            rows.append((33.0 + 13 * row, fault + more, "fault-name"))
+        start, room = frame.time(phase.start_s), int((frame.time(phase.end_s) - frame.time(phase.start_s) - 8) / 6.6)
+        for y, name, class_ in rows:
+            yield svg.element(
+                "text", _fitting(name, room), x=start + 5, y=y, class_=class_,
+                data_from=f"{phase.start_s:.3f}", data_to=f"{phase.end_s:.3f}", data_full=formatting.printable(name)[:200],
+            )  # fmt: skip
 
 
-def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -> Markup:
+def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -> _Drawn:
     values = from_zero([seen.sent_rps, [plan.rate_rps]], top + height, top, at_least=1.0)
     panel = _Panel(
         title="Rate, requests per second", top=top, values=values,
@@ -104,7 +139,7 @@ def _rate(frame: _Frame, plan: Plan, seen: Buckets, top: float, height: float) -
     )  # fmt: skip
 
 
-def _latency(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
+def _latency(frame: _Frame, seen: Buckets, top: float, height: float) -> _Drawn:
     values = logarithmic([column for arm in seen.arms for column in (arm.p50_s, arm.p99_s)], top + height, top)
     panel = _Panel(
         title="Latency p50, p99" if frame.narrow else "Latency p50 (thin) and p99 (thick), logarithmic",
@@ -119,44 +154,51 @@ def _latency(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
     return _drawn(frame, panel, *lines)
 
 
-def _strip(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
-    """Draw canary compared with baseline by bucket; where either is missing, show no data, not zero."""
-    baseline, canary = seen.arms
-    percent = (canary.p50_s / np.where(baseline.p50_s > 0, baseline.p50_s, np.nan) - 1) * 100
-    finite = np.abs(percent[np.isfinite(percent)])
-    most = max(10.0, float(np.quantile(finite, 0.98)) * 1.2 if finite.size else 0.0)
+def _strip(frame: _Frame, compared: Comparison, top: float, height: float) -> _Drawn:
+    """Draw canary compared with baseline; where either is missing, show no data, not zero."""
+    finite = np.abs(compared.values[np.isfinite(compared.values)])
+    limit = 0.0 if compared.tolerance is None else abs(compared.tolerance) * 1.15
+    most = max(
+        limit, 1e-3 if finite.size and limit else 1.0, float(np.quantile(finite, 0.98)) * 1.2 if finite.size else 0
+    )
     values = linear(-most, most, top + height, top, ticks=4)
+    title = f"{compared.title} (decided{' in ' + compared.phase if compared.phase else ''})"
     panel = _Panel(
-        title="p50, canary compared with baseline, %", top=top, values=values, legend=(),
+        title=_fitting(title if compared.tolerance is not None else compared.title, 56 if frame.narrow else 140),
+        top=top, values=values, legend=() if compared.tolerance is None else (("tolerance", "limit"),),
         labels=tuple(f"{t:+.3g}" if t else "0" for t in values.ticks),
     )  # fmt: skip
     middle = values(0.0)
-    ys = values.many(percent)
-    return _drawn(
-        frame, panel, *_gaps(frame, seen, percent, top, height),
-        svg.area(_x(frame, seen.at_s), np.minimum(ys, middle).tolist(), [middle] * len(ys), "above"),
-        svg.area(_x(frame, seen.at_s), [middle] * len(ys), np.maximum(ys, middle).tolist(), "below"),
+    ys, xs = values.many(compared.values), _x(frame, compared.at_s)
+    worse, better = ("above", "below") if compared.higher_is_worse else ("below", "above")
+    shapes = [
+        *_gaps(frame, compared, top, height),
+        svg.area(xs, np.minimum(ys, middle).tolist(), [middle] * len(ys), worse),
+        svg.area(xs, [middle] * len(ys), np.maximum(ys, middle).tolist(), better),
         svg.line(frame.time.start, middle, frame.time.end, middle, "zero"),
-    )  # fmt: skip
+    ]
+    if compared.tolerance is not None:
+        y = values(compared.tolerance)
+        shapes.append(svg.line(frame.time.start, y, frame.time.end, y, "limit"))
+    return _drawn(frame, panel, *shapes)
 
 
-def _gaps(frame: _Frame, seen: Buckets, column: Column, top: float, height: float) -> Iterator[Markup]:
+def _gaps(frame: _Frame, compared: Comparison, top: float, height: float) -> Iterator[Markup]:
     """Mark each stretch without a value."""
-    half = seen.width_s / 2
+    half = compared.width_s / 2
     stretches: list[list[float]] = []
-    for at_s in seen.at_s[~np.isfinite(column)].tolist():
+    for at_s in compared.at_s[~np.isfinite(compared.values)].tolist():
         if stretches and at_s - half <= stretches[-1][1] + half / 2:
             stretches[-1][1] = at_s + half
         else:
             stretches.append([at_s - half, at_s + half])
     for start_s, end_s in stretches:
         left, right = frame.time(start_s), frame.time(end_s)
-        yield svg.rectangle(left, top, right - left, height, "gap")
-        if right - left > 46:
-            yield svg.text((left + right) / 2, top + height / 2 - 6, "no data", class_="tick", anchor="middle")
+        shape = svg.element("title", f"no data from {start_s:.1f} to {end_s:.1f} s")
+        yield svg.element("rect", shape, x=left, y=top, width=right - left, height=height, class_="gap")
 
 
-def _errors(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
+def _errors(frame: _Frame, seen: Buckets, top: float, height: float) -> _Drawn:
     values = from_zero([arm.errors * 100 for arm in seen.arms], top + height, top, at_least=1.0)
     panel = _Panel(
         title="Error rate, %",
@@ -175,14 +217,14 @@ def _errors(frame: _Frame, seen: Buckets, top: float, height: float) -> Markup:
 _ARMS = (("baseline", "baseline errors"), ("canary", "canary errors"))
 
 
-def _drawn(frame: _Frame, panel: _Panel, *lines: Markup) -> Markup:
+def _drawn(frame: _Frame, panel: _Panel, *lines: Markup) -> _Drawn:
     left, right = frame.time.start, frame.time.end
     grid = [
         svg.line(left, y, right, y, "grid") + svg.text(left - 6, y + 4, label, class_="tick", anchor="end")
         for y, label in zip(panel.values.many(panel.values.ticks).tolist(), panel.labels, strict=True)
     ]
     title = svg.text(left if not frame.narrow else 4, panel.top - 9, panel.title, class_="panel-title")
-    return svg.joined([*grid, title, *_legend(frame, panel), *lines])
+    return _Drawn(still=svg.joined(grid), lines=svg.joined(lines), labels=svg.joined([title, *_legend(frame, panel)]))
 
 
 def _legend(frame: _Frame, panel: _Panel) -> Iterator[Markup]:
@@ -195,26 +237,23 @@ def _legend(frame: _Frame, panel: _Panel) -> Iterator[Markup]:
 
 
 def _events(frame: _Frame, events: Sequence[Event], top: float) -> Iterator[Markup]:
+    for event in sorted(events, key=lambda e: e.at_s):
+        x = frame.time(event.at_s)
+        title = svg.element("title", f"{event.at_s:.1f} s {event.kind}: {event.text}")
+        yield svg.element("g", title, svg.line(x, top + 4, x, top + 12, f"event {_word(event.kind)}"))
+
+
+def _numbers(frame: _Frame, events: Sequence[Event], top: float) -> Iterator[Markup]:
+    """Write the numbers of the events where there is room; zooming in makes more room."""
     last = -100.0
     for index, event in enumerate(sorted(events, key=lambda e: e.at_s), start=1):
         x = frame.time(event.at_s)
-        mark = svg.element(
-            "g",
-            svg.element("title", f"{event.at_s:.1f} s {event.kind}: {event.text}"),
-            svg.line(x, top + 4, x, top + 12, f"event {_word(event.kind)}"),
-            svg.text(x, top + 24, str(index), class_="event-number", anchor="middle") if x - last > 13 else Markup(""),
-        )
-        last = x if x - last > 13 else last
-        yield mark
-
-
-def _time_axis(frame: _Frame, y: float) -> Iterator[Markup]:
-    yield svg.line(frame.time.start, y, frame.time.end, y, "axis")
-    for tick in frame.time.ticks:
-        x = frame.time(tick)
-        yield svg.line(x, y, x, y + 4, "axis")
-        anchor = "end" if x > frame.width - 22 else "middle"
-        yield svg.text(min(x, frame.width - 2), y + 17, f"{formatting.number(tick)} s", class_="tick", anchor=anchor)
+        seen = x - last > 13
+        last = x if seen else last
+        yield svg.element(
+            "text", str(index), x=x, y=top + 24, class_="event-number", text_anchor="middle",
+            data_at=f"{max(event.at_s, frame.time.low):.3f}", style=None if seen else "display:none",
+        )  # fmt: skip
 
 
 def _x(frame: _Frame, at_s: Column) -> list[float]:
