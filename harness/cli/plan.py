@@ -27,7 +27,7 @@ from harness.mesh.cluster.safety.rights import require_basics
 from harness.model.json import JsonObject
 from harness.model.step import Edit
 from harness.model.units import format_duration, format_percent
-from harness.routing import routing_api
+from harness.routing import routing_where
 from harness.routing.edits import key
 from harness.routing.port import RoutingApi
 from harness.runner.steps import StepMaker
@@ -79,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
         _print_rows(_rows(config, faults, target=target))
         print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
         return 0
-    routing = routing_api()
     with closing(connected(config.cluster, None)) as kube:
         limits.require_meant(kube.context, config.namespace, config.cluster)
+        routing = routing_where(kube.serves)
         require_basics(kube, config.namespace, config.cluster, routing.kinds)
         world = _World(routing=routing, kube=kube, namespace=config.namespace)
         steps = StepMaker(

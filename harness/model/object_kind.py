@@ -20,8 +20,12 @@ class ObjectKind:
         """``apiVersion`` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def group_path(self) -> str:
+        """The URL's path of the version of the group that it belongs to."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
     def path(self, namespace: str | None, name: str | None = None) -> str:
         """The URL's path of one object, or of all in a namespace."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         space = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        return f"{root}{space}/{self.plural}" + (f"/{name}" if name else "")
+        return f"{self.group_path}{space}/{self.plural}" + (f"/{name}" if name else "")

@@ -21,7 +21,7 @@ from harness.mesh.cluster.recovery.reaping import reap
 from harness.model.cluster import Limits
 from harness.model.declared import Declared, Scope
 from harness.model.step import Act, Action, Edit, Ref, Verb
-from harness.routing import routing_api
+from harness.routing.istio.api import IstioRouting
 from harness.routing.port import Aim, NotExpressible, PolicyChange
 
 SAID = Declared(id="pool-0", kind="pool", host="reviews", text="pool(reviews, 1)", scope=Scope(every_caller=True))
@@ -33,7 +33,7 @@ SETTLED = {"observedGeneration": 99, "replicas": 2, "updatedReplicas": 2, "avail
 def pool_edit(resources: Any, **given: Any) -> Edit:
     """A small pool for connections to reviews."""
     aim = Aim(declared=SAID, namespace="shop", owner="r1", index=0)
-    made = routing_api().change(resources, PolicyChange(policy=POOL, **given), aim)
+    made = IstioRouting().change(resources, PolicyChange(policy=POOL, **given), aim)
     assert isinstance(made, Edit)
     return made
 
@@ -105,7 +105,7 @@ def test_a_policy_holds_for_everybody_so_it_cannot_be_narrowed(fake: FakeKuberne
         owner="r1",
         index=0,
     )
-    found = routing_api().change([], PolicyChange(policy=POOL), aim)
+    found = IstioRouting().change([], PolicyChange(policy=POOL), aim)
     assert isinstance(found, NotExpressible)
     assert "cannot be narrowed" in found.why
 

@@ -291,8 +291,8 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
         raise Refused(401, "Unauthorized", "Unauthorized")
     parts = request.path.strip("/").split("/")
     group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
-    if group == "authorization.k8s.io":
-        return _review(fake, user, await request.json())
+    if not rest or group == "authorization.k8s.io":
+        return _review(fake, user, await request.json()) if rest else _discovered(group, version)
     namespace = None
     if rest[0] == "namespaces" and len(rest) > 2:
         namespace, rest = rest[1], rest[2:]
@@ -394,6 +394,15 @@ def _carry_out(fake: FakeKubernetes, request: web.Request, place: Place, body: A
         body=json.dumps(store.view(result, place)).encode(),
         headers=CIMultiDict([("Content-Type", "application/json"), *headers]),
     )
+
+
+def _discovered(group: str, version: str) -> web.Response:
+    """The kinds of a group, which every user may read."""
+    found = [{"name": plural, "kind": kind} for (known, plural), kind in PLURALS.items() if known == group]
+    if not found:
+        raise Refused(404, "NotFound", "the server could not find the requested resource")
+    named = f"{group}/{version}" if group else version
+    return web.json_response({"kind": "APIResourceList", "groupVersion": named, "resources": found})
 
 
 def _review(fake: FakeKubernetes, user: str, body: Any) -> web.Response:

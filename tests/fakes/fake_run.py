@@ -19,7 +19,7 @@ from harness.model.load import Arrivals, LoadPlan, LoadReport
 from harness.model.record import Rollback
 from harness.model.samples import Samples
 from harness.model.verdict import Analysis, Verdict
-from harness.routing import routing_api
+from harness.routing.istio.api import IstioRouting
 from harness.runner.scenario import Scenario
 from harness.runner.settings import Parts, Settings
 
@@ -61,7 +61,7 @@ class FakeMesh:
     """Takes every change and writes a diary of it. ``trouble`` is raised by ``check``."""
 
     target, gateway = "local", "mesh"
-    routing = routing_api()
+    routing = IstioRouting()
 
     def __init__(self, clock: Clock, *, takes_s: float = 0.0) -> None:
         """takes_s: seconds that each change takes until it is live."""

@@ -9,8 +9,8 @@ from typing import Any
 from harness.faults.port import Fault
 from harness.model.declared import Declared, Scope
 from harness.model.step import Edit
-from harness.routing import routing_api
 from harness.routing.edits import applied_all
+from harness.routing.istio.api import IstioRouting
 from harness.routing.port import Aim, RoutingApi
 
 
@@ -19,7 +19,7 @@ class SeenWorld:
     """A world with these resources and nothing else."""
 
     seen: Sequence[Any]
-    routing: RoutingApi = field(default_factory=routing_api)
+    routing: RoutingApi = field(default_factory=IstioRouting)
 
     def resources(self, kind: str = "") -> tuple[Any, ...]:
         """The resources, or nothing of another kind."""

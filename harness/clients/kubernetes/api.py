@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from harness.clients.kubernetes.bodies import answer_object, change_request
 from harness.clients.kubernetes.errors import about_object, refusal
 from harness.clients.kubernetes.kinds import Kind, kind_of
 from harness.clients.kubernetes.port_forward import pod_get
@@ -112,7 +113,7 @@ class Kubernetes:
         status, body, _ = self._send("GET", found, namespace, name)
         if status == _MISSING and about_object(body):
             return None
-        return _object(status, body, verb="get", kind=found, namespace=namespace, name=name)
+        return answer_object(status, body, verb="get", kind=found, namespace=namespace, name=name)
 
     def list(
         self, kind: str, namespace: str | None, *, labels: Mapping[str, str] | None = None
@@ -121,7 +122,7 @@ class Kubernetes:
         found = kind_of(kind)
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
         status, body, _ = self._send("GET", found, namespace, None, query=query)
-        answer = _object(status, body, verb="list", kind=found, namespace=namespace, name=None)
+        answer = answer_object(status, body, verb="list", kind=found, namespace=namespace, name=None)
         with about(f"list {kind} {namespace or ''}".rstrip()):
             items = objects_at(answer, "items")
         return tuple({"apiVersion": found.api_version, "kind": kind, **item} for item in items)
@@ -160,7 +161,7 @@ class Kubernetes:
         kind = kind_of("Pod")
         status, body, _ = self._send("POST", kind, namespace, f"{name}/eviction", body=eviction)
         if status != _MISSING:
-            _object(status, body, verb="evict", kind=kind, namespace=namespace, name=name)
+            answer_object(status, body, verb="evict", kind=kind, namespace=namespace, name=name)
 
     def change(
         self,
@@ -210,6 +211,16 @@ class Kubernetes:
                 if change != "BOOKMARK":
                     yield change, changed
 
+    def serves(self, kind: str) -> bool:
+        """Return whether the API server has objects of a kind. Every user may ask that."""
+        found = kind_of(kind)
+        status, body, _ = self._answer("GET", found.group_path)
+        if status == _MISSING:
+            return False
+        named = answer_object(status, body, verb="discover", kind=found, namespace=None, name=None)
+        with about(f"discovery of {found.api_version}"):
+            return any(text_at(each, "name") == found.plural for each in objects_at(named, "resources"))
+
     def allowed(self, verb: str, kind: str, namespace: str, *, subresource: str = "") -> bool:
         """Return whether this client may ``verb`` objects of ``kind``, or a subresource of them, in the namespace."""
         found = kind_of(kind)
@@ -222,7 +233,7 @@ class Kubernetes:
         }
         asked = kind_of("SelfSubjectAccessReview")
         status, body, _ = self._send("POST", asked, None, None, body=review)
-        answer = _object(status, body, verb="create", kind=asked, namespace=None, name=None)
+        answer = answer_object(status, body, verb="create", kind=asked, namespace=None, name=None)
         return value_at(answer, "status", "allowed") is True
 
     def get_raw(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
@@ -275,7 +286,7 @@ class Kubernetes:
         """Send a change and audit it, whether it succeeds or not."""
         kind, metadata = kind_of(str(resource.get("kind"))), metadata_of(resource)
         namespace, name = metadata.get("namespace"), metadata["name"]
-        query, body = _change_request(method, resource, dry_run=dry_run)
+        query, body = change_request(method, resource, dry_run=dry_run)
         verb, started, status, after = _VERBS[method], time.time(), 0, ""
         warnings: tuple[str, ...] = ()
         try:
@@ -283,7 +294,7 @@ class Kubernetes:
             status, answer, warnings = self._send(method, kind, namespace, target, query=query, body=body)
             if method == "DELETE" and status == _MISSING:
                 return Written(resource=resource)
-            written = _object(status, answer, verb=verb, kind=kind, namespace=namespace, name=name)
+            written = answer_object(status, answer, verb=verb, kind=kind, namespace=namespace, name=name)
             after = text_at(written, "metadata", "resourceVersion", default="")
             return Written(resource=written, warnings=warnings)
         finally:
@@ -313,7 +324,12 @@ class Kubernetes:
         query: Mapping[str, str] | None = None,
         body: JsonObject | None = None,
     ) -> tuple[int, bytes, tuple[str, ...]]:
-        answer = self._request(method, kind.path(namespace, name), query=query, body=body)
+        return self._answer(method, kind.path(namespace, name), query=query, body=body)
+
+    def _answer(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: JsonObject | None = None
+    ) -> tuple[int, bytes, tuple[str, ...]]:
+        answer = self._request(method, path, query=query, body=body)
         return answer.status, answer.data, warnings_in(answer.headers.getlist("Warning"))
 
     def _request(
@@ -371,31 +387,6 @@ class Kubernetes:
     @property
     def _host(self) -> str:
         return str(self._api.configuration.host).rstrip("/")
-
-
-def _change_request(method: str, resource: JsonObject, *, dry_run: bool) -> tuple[dict[str, str], JsonObject]:
-    """Return the query and the body of a request that creates, replaces or deletes ``resource``."""
-    query = {"dryRun": "All"} if dry_run else {}
-    if method != "DELETE":
-        return {**query, "fieldValidation": "Strict"}, resource
-    known = {key: text_at(resource, "metadata", key, default="") for key in ("uid", "resourceVersion")}
-    options: JsonObject = {
-        "apiVersion": "v1",
-        "kind": "DeleteOptions",
-        "preconditions": {key: value for key, value in known.items() if value},
-        "propagationPolicy": "Background",
-    }
-    # The server does not read options from the URL when they are in the body too.
-    return query, {**options, "dryRun": ["All"]} if dry_run else options
-
-
-def _object(status: int, body: bytes, *, verb: str, kind: Kind, namespace: str | None, name: str | None) -> JsonObject:
-    if status >= 400:
-        raise refusal(status, body, verb=verb, kind=kind, namespace=namespace, name=name)
-    try:
-        return object_at(parse_json(body))
-    except ValueError as error:
-        raise ClusterUnreachable(f"{verb} {kind.name}: expected JSON as an answer, found something else") from error
 
 
 def _why(error: Exception) -> str:

@@ -25,7 +25,8 @@ from harness.mesh.cluster.safety.rollouts import REAPER
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
 from harness.printable import printable
-from harness.routing import routing_api
+from harness.routing import routing_where
+from harness.routing.port import RoutingApi
 
 
 @contextmanager
@@ -60,22 +61,29 @@ def opened(
     """Open the mesh as ``open_cluster_mesh`` does, from settings. tell: receives messages for people."""
     with closing(connected(settings, folder)) as kube:
         limits.require_meant(kube.context, namespace, settings)
-        require_basics(kube, namespace, settings, routing_api().kinds)
+        routing = routing_where(kube.serves)
+        require_basics(kube, namespace, settings, routing.kinds)
         limits.require_cluster(kube, namespace, settings)
         require_no_leftovers(kube, namespace)
         warn_without_reaper(kube, namespace, tell)
-        with _mesh(kube, settings, namespace, folder, tell) as mesh:
+        with _mesh(kube, routing, settings, namespace, folder=folder, tell=tell) as mesh:
             yield mesh
 
 
 @contextmanager
 def _mesh(
-    kube: Kubernetes, settings: ClusterSettings, namespace: str, folder: Path, tell: Callable[[str], None]
+    kube: Kubernetes,
+    routing: RoutingApi,
+    settings: ClusterSettings,
+    namespace: str,
+    *,
+    folder: Path,
+    tell: Callable[[str], None],
 ) -> Iterator[ClusterMesh]:
     context = None if kube.context == IN_CLUSTER else kube.context
     mesh = ClusterMesh(
         kube,
-        routing_api(),
+        routing,
         namespace=namespace,
         settings=settings,
         journal_file=folder / "journal.jsonl",

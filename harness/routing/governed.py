@@ -1,0 +1,90 @@
+"""Use several routing APIs as one: each host is routed by the API whose resource governs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import ResourceError
+from harness.model.json import JsonObject
+from harness.model.object_kind import ObjectKind
+from harness.model.step import Edit
+from harness.routing.port import (
+    MESH,
+    Aim,
+    Change,
+    Footprint,
+    Governing,
+    NotExpressible,
+    RouteChange,
+    RoutingApi,
+    Split,
+)
+
+
+class GovernedRouting:
+    """Implements ``harness.routing.port.RoutingApi`` with the APIs of a cluster."""
+
+    def __init__(self, apis: Sequence[RoutingApi]) -> None:
+        """apis: at least one; the first one routes the hosts that no resource governs yet."""
+        self._apis = tuple(apis)
+        self.name = ", ".join(api.name for api in apis)
+        self.kinds: tuple[str, ...] = tuple(dict.fromkeys(kind for api in apis for kind in api.kinds))
+        self.objects: tuple[ObjectKind, ...] = tuple(dict.fromkeys(kind for api in apis for kind in api.objects))
+
+    def api_of(self, resources: Sequence[JsonObject], *, host: str, namespace: str, gateway: str = MESH) -> RoutingApi:
+        """Return the API whose resource routes requests for ``host``; without one, the API that has a policy for it.
+
+        Raises ResourceError if resources of two APIs route them, because a proxy would ignore one of the two.
+        """
+        found = [(api, api.governing(resources, host=host, namespace=namespace, gateway=gateway)) for api in self._apis]
+        routing = [api for api, governing in found if governing.route is not None]
+        if len(routing) > 1:
+            names = " and ".join(api.name for api in routing)
+            raise ResourceError(
+                f"expected resources of one routing API for {host}, found some of {names}: proxies ignore one of them; "
+                "remove it"
+            )
+        connecting = [api for api, governing in found if governing.policy is not None]
+        return [*routing, *connecting, *self._apis][0]
+
+    def governing(
+        self, resources: Sequence[JsonObject], *, host: str, namespace: str, gateway: str = MESH
+    ) -> Governing:
+        """Return what decides about requests for ``host``, in the API that routes them.
+
+        A policy of another API holds too, because connections are not the matter of routes.
+        """
+        first = self.api_of(resources, host=host, namespace=namespace, gateway=gateway)
+        found = [api.governing(resources, host=host, namespace=namespace, gateway=gateway) for api in self._from(first)]
+        policy = next((each.policy for each in found if each.policy is not None), None)
+        return Governing(route=found[0].route, policy=policy)
+
+    def split(self, resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ...]:
+        """Return the edits of the API that routes requests for the host."""
+        api = self.api_of(resources, host=split.host, namespace=split.namespace, gateway=split.gateway)
+        return api.split(resources, split)
+
+    def change(self, resources: Sequence[JsonObject], change: Change, aim: Aim) -> Edit | NotExpressible:
+        """Return the edit of the API that routes requests for the host.
+
+        If that API has no field for a change of connections, or of what the host's own proxies do, another one makes
+        it. The callers' routes are changed by the API that routes them or not at all: a proxy would ignore others.
+        """
+        declared = aim.declared
+        first = self.api_of(resources, host=declared.host, namespace=aim.namespace)
+        made = first.change(resources, change, aim)
+        if isinstance(change, RouteChange) and declared.scope.side == "caller":
+            return made
+        others = iter(self._from(first)[1:])
+        while isinstance(made, NotExpressible) and (other := next(others, None)) is not None:
+            instead = other.change(resources, change, aim)
+            made = made if isinstance(instead, NotExpressible) else instead
+        return made
+
+    def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
+        """Return how the edit shows while it is in force; without traces if no API knows its kind."""
+        known = (api.footprint(edit, resource, namespace=namespace) for api in self._apis)
+        return next((shown for shown in known if shown.traces), Footprint())
+
+    def _from(self, first: RoutingApi) -> list[RoutingApi]:
+        return [first, *(api for api in self._apis if api is not first)]
