@@ -5,6 +5,7 @@
     facts.json         phases, load report, fault counts, rollbacks, proxy counts, series
     timeline.ndjson    events, one on each line
     samples.parquet    requests, one in each row
+    hops.ndjson        what each arm called in each phase (harness/model/hops.py), one hop on each line; not in old bundles
     resources/*.yaml   Istio resources before, during and after
     analysis.json, report.html   derived from the files above; can be regenerated at any time
     hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html
@@ -36,6 +37,7 @@ from pydantic_core import to_json
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError, UsageError, located
 from harness.model.arm_pod import ArmPod
+from harness.model.hops import Hop
 from harness.model.json import JsonObject, JsonValue, parse_json
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
@@ -53,6 +55,7 @@ FORMAT_VERSION = 3
 READ_VERSIONS = (1, 2, FORMAT_VERSION)
 _HASHED_SINCE = 3
 MANIFEST, ANALYSIS, REPORT, HASHES = "manifest.json", "analysis.json", "report.html", "hashes.json"
+HOPS = "hops.ndjson"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
 _FACTS: Mapping[str, Any] = {
@@ -87,7 +90,7 @@ def write_bundle(record: Record, folder: Path) -> None:
     with recording(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _keep_private(folder)
-        stale = [folder / name for name in (MANIFEST, HASHES, ANALYSIS, REPORT)]
+        stale = [folder / name for name in (MANIFEST, HASHES, ANALYSIS, REPORT, HOPS)]
         for path in (*stale, *(folder / "resources").glob("*.yaml")):
             path.unlink(missing_ok=True)
         files = {
@@ -96,6 +99,8 @@ def write_bundle(record: Record, folder: Path) -> None:
             "facts.json": _json({name: getattr(record, name) for name in _FACTS}),
             "timeline.ndjson": b"".join(event_line(event) for event in record.events),
         }
+        if record.hops:
+            files[HOPS] = b"".join(to_json(hop) + b"\n" for hop in record.hops)
         for stage, documents in record.resources.items():
             shown = [masked(document) for document in documents]
             files[f"resources/{stage}.yaml"] = yaml.safe_dump_all(shown, sort_keys=False).encode()
@@ -163,7 +168,7 @@ def analysis_json(analysis: Analysis) -> bytes:
 def read_analysis(folder: Path) -> Analysis:
     """Return the analysis that was recorded with the run. Raises RecordError if it was changed since."""
     _check_derived(folder, ANALYSIS)
-    analysis: Analysis = _read(_adapter(Analysis), folder / ANALYSIS)
+    analysis: Analysis = _valid(_adapter(Analysis), _load(folder / ANALYSIS), folder / ANALYSIS)
     return analysis
 
 
@@ -216,8 +221,9 @@ def read_bundle(folder: Path) -> Record:
     return replace(
         _outline(folder, manifest),
         samples=read_samples(folder / "samples.parquet"),
-        events=_read_events(folder / "timeline.ndjson"),
+        events=_read_lines(Event, folder / "timeline.ndjson"),
         resources={path.stem: _read_resources(path) for path in stages},
+        hops=_read_lines(Hop, folder / HOPS) if HOPS in files else (),
     )
 
 
@@ -249,9 +255,10 @@ def _outline(folder: Path, manifest: JsonObject) -> Record:
     )
 
 
-def _read_events(path: Path) -> tuple[Event, ...]:
-    events = [_parsed(line, path) for line in _content(path).splitlines()]
-    read: tuple[Event, ...] = _valid(_adapter(tuple[Event, ...]), events, path)
+def _read_lines(kind: type[_Value], path: Path) -> tuple[_Value, ...]:
+    """Return a file of JSON values, one on each line."""
+    lines = [_parsed(line, path) for line in _content(path).splitlines()]
+    read: tuple[_Value, ...] = _valid(_adapter(tuple[kind, ...]), lines, path)  # type: ignore[valid-type]
     return read
 
 
@@ -267,7 +274,7 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
 def _require_listed(folder: Path, files: Mapping[str, _Description]) -> None:
     """Raise RecordError unless the manifest lists every file that is read."""
     resources = sorted(path.relative_to(folder).as_posix() for path in (folder / "resources").glob("*"))
-    for name in (*_REQUIRED, *resources):
+    for name in (*_REQUIRED, *([HOPS] if (folder / HOPS).exists() else []), *resources):
         if name not in files:
             raise RecordError(
                 f"{folder / MANIFEST}: expected an entry for {name}, found none, so it cannot be the basis of a verdict"
@@ -351,10 +358,6 @@ def _read_plan(path: Path) -> Plan:
         document = {**document, "judge": judge}
     plan: Plan = _valid(_adapter(Plan), document, path)
     return plan
-
-
-def _read(adapter: TypeAdapter[_Value], path: Path) -> _Value:
-    return _valid(adapter, _load(path), path)
 
 
 def _load(path: Path) -> JsonValue:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.model.counts import RequestCount
+from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.step import Step
@@ -33,6 +34,15 @@ class LiveChange(Protocol):
 
     def undo(self) -> None:
         """Revert it now, from any thread. Raises nothing; leaving the block raises what went wrong."""
+        ...
+
+
+@runtime_checkable
+class CountsHops(Protocol):
+    """A mesh whose proxies tell what each workload calls."""
+
+    def hop_totals(self) -> tuple[HopTotal, ...]:
+        """Return what the proxies have counted of each hop since they started."""
         ...
 
 

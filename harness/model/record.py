@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.model.arm_pod import ArmPod
 from harness.model.declared import Declared
 from harness.model.hit import HitState
+from harness.model.hops import Hop
 from harness.model.json import JsonObject, JsonScalar, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
@@ -124,7 +125,7 @@ class Record:
     endpoint_requests: requests that the proxies sent to the endpoints of each arm, by arm and address; empty where the
     mesh does not count them. arm_pods: the pods behind each arm, by arm; empty where the mesh has no pods.
     manifest: versions, commit, argv, platform, start time and the command that runs it again.
-    aborted: why the run ended early, or empty.
+    aborted: why the run ended early, or empty. hops: what each arm answered and called, by phase.
     """
 
     plan: Plan
@@ -142,6 +143,7 @@ class Record:
     manifest: Mapping[str, JsonValue] = field(default_factory=dict)
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     aborted: str = ""
+    hops: tuple[Hop, ...] = ()
 
     @property
     def ended(self) -> str:

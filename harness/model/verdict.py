@@ -85,7 +85,8 @@ class Proof:
 class Analysis:
     """A judge's answer, ``decided_at_s`` seconds into the run. Warnings are for people.
 
-    judged_by: the version of the harness and of its judges; empty in records of formats 1 and 2.
+    judged_by: the version of the harness and of its judges; empty in records of formats 1 and 2. probable_cause: the hop
+    that explains the difference between the arms best, as a sentence; empty if none differs beyond chance.
     """
 
     verdict: Verdict
@@ -99,6 +100,7 @@ class Analysis:
     proofs: tuple[Proof, ...] = ()
     warnings: tuple[str, ...] = ()
     judged_by: str = ""
+    probable_cause: str = ""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("an analysis has no truth value; compare analysis.verdict or call require_pass()")

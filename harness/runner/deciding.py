@@ -9,6 +9,7 @@ from harness.judge.port import Evidence, Judge
 from harness.judge.revision import REVISION
 from harness.judge.safeguards import guarded, objections
 from harness.load.parent.proofs import load_proofs, load_warnings
+from harness.metrics.hops import probable_cause
 from harness.model.record import Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.arm_identity import identity_warnings
@@ -33,7 +34,7 @@ def decide(record: Record, judge: Judge) -> Analysis:
     said = (*load_warnings(record.load), *identity_warnings(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *said), judged_by=JUDGED_BY)
     proved = _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
-    return _with_death(proved, record)
+    return replace(_with_death(proved, record), probable_cause=probable_cause(record))
 
 
 def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str, *, cap: float) -> Analysis:

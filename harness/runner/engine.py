@@ -24,7 +24,8 @@ from harness.model.record import Plan, Record
 from harness.model.samples import ARMS
 from harness.runner.arm_pods import ArmPods, all_seen, arm_pods
 from harness.runner.changes import Changes
-from harness.runner.counts import arm_requests, attributed, endpoint_requests
+from harness.runner.counts import arm_requests, attributed, endpoint_requests, service_name
+from harness.runner.hop_log import HopLog
 from harness.runner.judge_looks import JudgeLooks
 from harness.runner.phase_edges import before_faults
 from harness.runner.planning import cut_short, plan_load
@@ -59,6 +60,13 @@ class Engine:
         self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
         self._supervision = Supervision(
             settings, parts, self._timeline, undo=self._changes.undo, notify=notify, looks=looks
+        )
+        self._hops = HopLog(
+            parts.mesh,
+            self._timeline,
+            service=service_name(settings.service),
+            app=settings.baseline.get("app", settings.service),
+            arms=self._changes.arms_by_version(),
         )
         self._world = ExitStack()
         self._resources: dict[str, tuple[JsonObject, ...]] = {}
@@ -171,7 +179,8 @@ class Engine:
                     total_s=plan.duration_s,
                     earlier=tuple(windows),
                 )
-                self._supervision.wait(running, begun)
+                with self._hops.during(phase.name, judged=phase.kind.judged):
+                    self._supervision.wait(running, begun)
                 windows.append(begun.window(self._elapsed(running)))
             if self.reason:
                 break
@@ -206,4 +215,5 @@ class Engine:
             manifest=self._settings.manifest,
             config=self._settings.config,
             aborted=self.reason,
+            hops=self._hops.hops(),
         )

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import quote
 
 from harness.clients.envoy.process import Envoy
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import endpoint_counts, request_counts
+from harness.mesh.local.hop_counting import PATTERN, hop_totals
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.process_actions import ProcessActions, Services
@@ -22,6 +24,7 @@ from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry
 from harness.model.counts import RequestCount
+from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.step import PROCESS, Action, Edit, Step, require_declared
@@ -156,6 +159,12 @@ class LocalMesh:
         """Return the requests that the proxies have counted since they started."""
         sent = endpoint_counts(self._envoy.admin.endpoint_requests(), self._topology.services)
         return (*request_counts(self._envoy.admin.prometheus(r"istio.*requests_total")), *sent)
+
+    def hop_totals(self) -> tuple[HopTotal, ...]:
+        """Return what each workload has called since the proxies started."""
+        path = f"/stats?format=json&histogram_buckets=detailed&filter={quote(PATTERN)}"
+        self._envoy.admin.get(path)  # makes Envoy merge the histograms of its threads for the next answer
+        return hop_totals(self._envoy.admin.get(path))
 
     def check(self) -> None:
         """Raise an error that explains it if Envoy or a service has died."""

@@ -14,6 +14,36 @@ from harness.model.json import JsonObject, JsonValue
 
 REQUESTS = "envoy_istio_requests_total"
 UNKNOWN = "unknown"
+SCOPE, REQUESTS_TOTAL, DURATION, ATTEMPTS = "istio", "requests_total", "request_duration_milliseconds", "attempts_total"
+"""The names in Envoy's own statistics. Istio has no counter of attempts, which include the proxy's retries."""
+TAGS = (
+    "reporter",
+    "source_workload",
+    "source_workload_namespace",
+    "source_principal",
+    "source_app",
+    "source_version",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "source_cluster",
+    "destination_principal",
+    "connection_security_policy",
+    "destination_service",
+    "destination_service_name",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_service_namespace",
+    "destination_app",
+    "destination_version",
+    "destination_canonical_service",
+    "destination_cluster",
+    "destination_canonical_revision",
+    "request_protocol",
+    "response_code",
+    "grpc_response_status",
+    "response_flags",
+)
+"""The tags in their order."""
 
 
 def stats_logger(caller: Caller, *, authority: str = "") -> JsonObject:
@@ -26,11 +56,14 @@ def stats_logger(caller: Caller, *, authority: str = "") -> JsonObject:
         "name": "envoy.access_loggers.stats",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config",
-            "stats_scope": {"prefix": "istio"},
-            "counters": [{"stat": {"name": "requests_total", "tags": tags}, "value_fixed": 1}],
+            "stats_scope": {"prefix": SCOPE},
+            "counters": [
+                {"stat": {"name": REQUESTS_TOTAL, "tags": tags}, "value_fixed": 1},
+                {"stat": {"name": ATTEMPTS, "tags": tags}, "value_format": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"},
+            ],
             "histograms": [
                 {
-                    "stat": {"name": "request_duration_milliseconds", "tags": tags},
+                    "stat": {"name": DURATION, "tags": tags},
                     "unit": "Milliseconds",
                     "value_format": "%DURATION%",
                 }

@@ -1,0 +1,98 @@
+"""Read what each workload calls from Envoy's statistics, with histograms that are finer than Prometheus's buckets.
+
+Envoy writes a statistic's tags into its name, one after the other. The tags and their order are ours
+(``harness.mesh.local.telemetry``), so the name can be taken apart.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, TAGS
+from harness.model.hops import Bin, HopTotal
+
+PATTERN = f"^{SCOPE}\\."
+_NAME = re.compile(rf"{SCOPE}\.(?P<metric>\w+)" + "".join(rf"\.{tag}\.(?P<{tag}>.*?)" for tag in TAGS) + "$", re.DOTALL)
+_GRPC_ERRORS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
+_SERVER_ERROR = 500
+
+
+class _Bucket(TypedDict):
+    lower_bound: float
+    width: float
+    count: int
+
+
+@dataclass(slots=True)
+class _Sums:
+    calls: int = 0
+    errors: int = 0
+    injected: int = 0
+    attempts: int = 0
+    latency_ms: Counter[Bin] = field(default_factory=Counter)
+
+
+def hop_totals(text: str) -> tuple[HopTotal, ...]:
+    """Return the totals of every hop. text: the answer to ``/stats?format=json&histogram_buckets=detailed``."""
+    sums: dict[tuple[str, ...], _Sums] = {}
+    for name, value, buckets in _statistics(text):
+        found = _NAME.fullmatch(name)
+        if found is None:
+            continue
+        key = tuple(
+            found[tag]
+            for tag in ("source_workload", "source_version", "source_app", "destination_service", "destination_version")
+        )
+        own = sums.setdefault(key, _Sums())
+        if found["metric"] == REQUESTS_TOTAL:
+            injected = "FI" in found["response_flags"]
+            own.calls += value
+            own.injected += value if injected or "DI" in found["response_flags"] else 0
+            own.errors += value if not injected and _failed(found) else 0
+        elif found["metric"] == ATTEMPTS:
+            own.attempts += value
+        elif found["metric"] == DURATION:
+            for bucket in buckets:
+                own.latency_ms[float(bucket["lower_bound"]), float(bucket["width"])] += int(bucket["count"])
+    return tuple(_total(key, own) for key, own in sorted(sums.items()))
+
+
+def _total(key: tuple[str, ...], own: _Sums) -> HopTotal:
+    caller, caller_version, app, destination, version = key
+    return HopTotal(
+        caller=caller,
+        caller_version=caller_version,
+        app=app,
+        destination=destination,
+        version="" if version == "unknown" else version,
+        calls=own.calls,
+        errors=own.errors,
+        injected=own.injected,
+        attempts=own.attempts,
+        latency_ms=dict(own.latency_ms),
+    )
+
+
+def _statistics(text: str) -> Iterable[tuple[str, int, list[_Bucket]]]:
+    """Yield the name, the value and the buckets of every statistic."""
+    for item in json.loads(text)["stats"]:
+        if "histograms" in item:
+            for one in item["histograms"]["details"]:
+                yield one["name"], 0, one["totals"]
+        elif isinstance(item.get("value"), int):
+            yield item["name"], item["value"], []
+
+
+def _failed(found: re.Match[str]) -> bool:
+    code = found["response_code"]
+    return (
+        not code.isdecimal()
+        or int(code) == 0
+        or int(code) >= _SERVER_ERROR
+        or found["grpc_response_status"] in _GRPC_ERRORS
+    )

@@ -1,0 +1,57 @@
+"""What workloads call: the proxies' counts of each hop, by arm and phase, with histograms of the latencies.
+
+In a bundle, ``hops.ndjson`` has one hop on each line, with the fields of ``Hop`` by name. ``latency_ms`` is a list of
+``[low, width, count]``: that many calls took at least ``low`` and less than ``low + width`` milliseconds. A hop of the
+service under test itself (``destination`` is that service) is what the arm answered; the other ones are what it called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Bin = tuple[float, float]
+"""The lower bound and the width of a bin in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HopTotal:
+    """What the proxies of a mesh have counted of one hop since they started.
+
+    app: the app label of the caller. destination: the full name of the called service. version, instance: which of its
+    versions, and which of their addresses answered; empty if unknown. errors: calls that failed, without those that an
+    injected fault failed. injected: calls that a fault hit. attempts: how often the proxy sent the calls, with its own
+    retries; None if it does not count that.
+    """
+
+    caller: str
+    caller_version: str
+    app: str
+    destination: str
+    version: str
+    instance: str = ""
+    calls: int = 0
+    errors: int = 0
+    injected: int = 0
+    attempts: int | None = None
+    latency_ms: Mapping[Bin, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One hop in one phase; see the module.
+
+    arm: of the caller, or of the answering version if the destination is the service under test; empty for others.
+    """
+
+    phase: str
+    arm: str
+    caller: str
+    destination: str
+    version: str
+    instance: str = ""
+    calls: int = 0
+    errors: int = 0
+    injected: int = 0
+    attempts: int | None = None
+    latency_ms: tuple[tuple[float, float, int], ...] = ()

@@ -1,0 +1,64 @@
+"""Envoy's statistics tell what each workload calls, and they agree with what Prometheus scrapes."""
+
+from __future__ import annotations
+
+from mesh_world import World, routes
+
+from harness.model.hops import HopTotal
+from harness.runner.hop_log import grown
+
+
+def new(world: World, before: tuple[HopTotal, ...]) -> dict[tuple[str, str, str], HopTotal]:
+    """What was counted since, by caller, called service and version."""
+    return {
+        (hop.caller, hop.destination.split(".")[0], hop.version): hop for hop in grown(before, world.mesh.hop_totals())
+    }
+
+
+def test_calls_errors_and_latencies_are_counted_by_hop(world: World) -> None:
+    """Injected failures are no errors of the hop; an injected delay is part of its latency."""
+    world.serve(
+        routes(
+            """
+            - match: [{headers: {x-abort: {}}}]
+              fault: {abort: {httpStatus: 500, percentage: {value: 100}}}
+              route: [{destination: {host: ratings}}]
+            - match: [{headers: {x-delay: {}}}]
+              fault: {delay: {fixedDelay: 100ms, percentage: {value: 100}}}
+              route: [{destination: {host: ratings}}]
+            - route: [{destination: {host: ratings}}]
+            """,
+            host="ratings",
+        )
+    )
+    before = world.mesh.hop_totals()
+    world.times(3, "ratings", caller="reviews-v2")
+    world.times(2, "ratings", caller="reviews-v2", headers={"x-want-status": "503"})
+    world.times(2, "ratings", caller="reviews-v2", headers={"x-delay": "1"})
+    world.times(4, "ratings", caller="reviews-v3", headers={"x-abort": "1"})
+    found = new(world, before)
+    own = found["reviews-v2", "ratings", "v1"]
+    assert (7, 2, 2) == (own.calls, own.errors, own.injected)
+    assert 7 == sum(own.latency_ms.values())
+    assert 2 == sum(count for (low, _), count in own.latency_ms.items() if 90 <= low < 200)
+    aborted = found["reviews-v3", "ratings", ""]
+    assert (4, 0, 4) == (aborted.calls, aborted.errors, aborted.injected)
+    assert ("reviews", "v3") == (aborted.app, aborted.caller_version)
+
+
+def test_the_proxys_own_retries_are_counted_as_attempts(world: World) -> None:
+    """A call that the proxy sends three times is one call and three attempts."""
+    world.serve(
+        routes(
+            """
+            - retries: {attempts: 2, retryOn: 5xx, perTryTimeout: 1s}
+              route: [{destination: {host: ratings}}]
+            """,
+            host="ratings",
+        )
+    )
+    before = world.mesh.hop_totals()
+    world.get("ratings", caller="reviews-v2")
+    world.get("ratings", caller="reviews-v2", headers={"x-want-status": "500"})
+    hop = new(world, before)["reviews-v2", "ratings", "v1"]
+    assert (2, 4, 1) == (hop.calls, hop.attempts, hop.errors)

@@ -1,0 +1,61 @@
+"""The hops of a run are kept in its bundle, and the differences of counters survive a restarted proxy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import recorded
+
+from harness.bundle import read_bundle, write_bundle
+from harness.errors import RecordError
+from harness.model.hops import Hop, HopTotal
+from harness.runner.hop_log import grown
+
+HOP = Hop(
+    phase="fault", arm="canary", caller="reviews-v3", destination="ratings.shop.svc.cluster.local", version="v1",
+    calls=3, errors=1, attempts=4, latency_ms=((12.0, 1.0, 2), (400.0, 10.0, 1)),
+)  # fmt: skip
+
+
+def total(calls: int, **latency: int) -> HopTotal:
+    """What a proxy has counted."""
+    return HopTotal(
+        caller="reviews-v3", caller_version="v3", app="reviews", destination="ratings", version="v1", calls=calls,
+        attempts=calls, latency_ms={(float(low.removeprefix("ms")), 1.0): count for low, count in latency.items()},
+    )  # fmt: skip
+
+
+def test_hops_are_kept_one_on_each_line(tmp_path: Path) -> None:
+    """They are read as they were written."""
+    write_bundle(recorded.record(hops=(HOP, HOP)), tmp_path)
+    assert 2 == len((tmp_path / "hops.ndjson").read_text().splitlines())
+    assert (HOP, HOP) == read_bundle(tmp_path).hops
+
+
+def test_a_bundle_without_hops_can_be_read(tmp_path: Path) -> None:
+    """Older bundles have none."""
+    write_bundle(recorded.record(), tmp_path)
+    assert not (tmp_path / "hops.ndjson").exists()
+    assert () == read_bundle(tmp_path).hops
+
+
+def test_hops_that_were_added_later_are_refused(tmp_path: Path) -> None:
+    """A file that the manifest does not list is no part of the record."""
+    write_bundle(recorded.record(), tmp_path)
+    (tmp_path / "hops.ndjson").write_text("{}\n")
+    with pytest.raises(RecordError, match=r"expected an entry for hops\.ndjson"):
+        read_bundle(tmp_path)
+
+
+def test_a_proxy_that_restarted_counts_from_zero() -> None:
+    """Fewer calls than before are all new ones, and so are its latencies."""
+    (found,) = grown([total(100, ms5=100)], [total(7, ms5=7)])
+    assert (7, {(5.0, 1.0): 7}) == (found.calls, dict(found.latency_ms))
+
+
+def test_what_nobody_called_meanwhile_is_left_out() -> None:
+    """A hop without a call in the phase is no row; a new one is counted from zero."""
+    (found,) = grown([], [total(2, ms5=2)])
+    assert (2, 2) == (found.calls, found.attempts)
+    assert [] == list(grown([total(5, ms5=5)], [total(5, ms5=5)]))
