@@ -141,7 +141,7 @@ def _created(edit: Edit, create: JsonObject, resource: JsonObject | None) -> Jso
 def _uncreated(edit: Edit, resource: JsonObject) -> JsonObject | None:
     """Return None, unless others put entries into the resource that we made: it becomes theirs, without our entries.
 
-    The entry that ``keeps`` names stays, without its name, because it answers whatever no other entry matches.
+    The entry that ``keeps`` names stays, without its name, because it takes the requests that no other entry matches.
     """
     if _owner_of(resource) != edit.owner:
         return resource

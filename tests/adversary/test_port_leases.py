@@ -74,7 +74,7 @@ def test_only_leases_are_deleted(leases: Path, tmp_path: Path) -> None:
 
 
 def test_the_folder_is_private(leases: Path) -> None:
-    """Nobody else may read or write the folder, whatever the umask is and whoever opened it up."""
+    """Nobody else may read or write the folder, even if the umask or an earlier chmod allowed it."""
     before = os.umask(0)
     try:
         free_ports(1)

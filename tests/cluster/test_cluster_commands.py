@@ -215,7 +215,7 @@ def test_restore_undoes_what_a_dead_run_left(
 def test_restore_that_is_refused_says_so_with_its_exit_code(
     fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With istiod's webhook down the commands to mend it by hand are printed, and the exit code is not 0."""
+    """With istiod's webhook down the commands to repair it by hand are printed, and the exit code is not 0."""
     with left_behind(fake, open_mesh):
         fake.store.webhook_down = True
         assert main(["restore", "--run", "dead"]) == 12

@@ -178,7 +178,7 @@ def test_a_fault_that_hits_no_pod_is_refused(fake: FakeKubernetes, open_mesh: Op
 
 
 def test_foreign_changes_survive_the_undo(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """What somebody else added meanwhile stays, and the run is told of the drift."""
+    """What somebody else added meanwhile stays, and the run reports the drift."""
     theirs = {"name": "theirs", "match": [{"uri": {"prefix": "/x"}}], "route": [{"destination": {"host": "reviews"}}]}
     with open_mesh() as mesh:
         with mesh.changed(split(mesh), name="split"):
@@ -441,7 +441,7 @@ def test_looks_for_drift_while_changes_come_and_go_find_none(fake: FakeKubernete
 
 
 def test_an_undo_from_another_thread_that_fails_is_raised_on_leaving(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """The commands to mend it reach whoever leaves the change."""
+    """The error that leaves the block contains the commands that repair it."""
 
     def change_and_end(mesh: ClusterMesh) -> None:
         with mesh.changed(split(mesh), name="split") as change:
@@ -595,7 +595,7 @@ def test_warnings_are_refused(fake: FakeKubernetes, open_mesh: Open) -> None:
 
 
 def test_our_own_edits_raise_no_warnings(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """Splits and faults beside catch-all routes repeat no match, so that a warning always means something."""
+    """Splits and faults next to catch-all routes repeat no match, so that every warning means something."""
     blocks = [{"uri": {"prefix": "/a"}}, {"headers": {"x": {"exact": "y"}}}]
     destination = [{"destination": {"host": "reviews"}}]
     fake.put(route_to("reviews", {"match": blocks, "route": destination}, {"route": destination}))
@@ -676,7 +676,7 @@ def test_istiods_debug_port_can_be_asked_instead(fake: FakeKubernetes, open_mesh
 
 
 def test_without_proof_no_proxy_is_asked(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """Whoever switches the proof off needs no right to forward ports; the limits still hold."""
+    """Without the proof, no right to forward ports is needed; the limits still hold."""
     fake.grant("blind", "blind-token", {rule for rule in RUNNER if rule[2] != "pods/portforward"})
     fake.deaf_pods |= {"reviews-1", "reviews-3"}
     with open_mesh(prove=False, user={"token": "blind-token"}) as mesh, mesh.changed(fault(mesh), name="fault"):
@@ -700,7 +700,7 @@ def test_routes_of_a_gateway_are_proven_by_their_answers(fake: FakeKubernetes, o
 
 
 def test_an_entry_that_can_be_reached_is_probed(fake: FakeKubernetes, open_mesh: Open) -> None:
-    """Beside the sidecars' configuration, answers at the entry carry the mark, and no longer do after the undo."""
+    """Not only the sidecars' configuration is checked: answers carry the mark, and do not after the undo."""
     with open_mesh(url=f"{fake.url}/gateway") as mesh, mesh.changed(split(mesh), name="split") as change:
         assert "VirtualService shop/reviews: in 4 proxies, 10 answers of" in change.proof
         with mesh.changed(fault(mesh), name="fault") as inner:

@@ -135,7 +135,7 @@ def test_a_scenario_runs_on_a_cluster(cluster: tuple[FakeKubernetes, Config], tm
     fake, config = cluster
     before = fake.specs()
     outcome = judged(config, tmp_path)
-    # Beside the other tests the load may well be late, which is about this machine.
+    # While other tests run, the load may be late, which says something about this machine only.
     assert {proof.name for proof in outcome.analysis.proofs if not proof.held} <= {"load on time"}
     assert {proof.name for proof in outcome.analysis.proofs} >= {"split", "rollback", "counted alike"}
     assert outcome.record.plan.target == "cluster"

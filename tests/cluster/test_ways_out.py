@@ -1,4 +1,4 @@
-"""Ways out that leave a run no time for its undo: the watchdog beside it puts everything back."""
+"""Ways out that leave a run no time for its undo: its watchdog reverts everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The subjects of the contract: the fake API server always, a real one where HARNESS_TEST_KUBECONFIG names it."""
+"""The servers that the contract is tested on: the fake, and a real one if HARNESS_TEST_KUBECONFIG names it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.clients.kubernetes.api import Audit, connect
 
 @pytest.fixture(params=SERVERS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
-    """A client of the fake, and of the real server, with a namespace that is deleted in the end."""
+    """A client of the fake or of the real server, with a namespace that is deleted afterwards."""
     audits: list[Audit] = []
     if request.param == "fake":
         with fake_kubernetes() as fake:

@@ -1,4 +1,4 @@
-"""What every indicator has to do, whatever it measures: checks for the built-in ones and for those of a test."""
+"""Checks that every indicator must pass, for the built-in ones and for those that a test defines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MARGINS = (0.02, 0.1, 0.3, 1.0, 3.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worse:
-    """How much worse the canary is in everything that an indicator may measure; 1 is equal."""
+    """How much worse the canary is in each respect that an indicator may measure; 1 is equal."""
 
     factor: float = 1.0
 
@@ -88,7 +88,7 @@ def objectives(indicator: Indicator) -> Iterator[Objective]:
 
 
 def check_spec(indicator: Indicator) -> None:
-    """Its names can be parsed, its example is a tolerance, and it says what it needs and how a value looks."""
+    """Check that its names can be parsed, that its example is a tolerance, and what it says about itself."""
     assert list(objectives(indicator))
     for objective in objectives(indicator):
         assert (indicator.spec.kind, True) == (objective.kind, objective.tolerates)
@@ -102,7 +102,7 @@ def check_spec(indicator: Indicator) -> None:
 
 
 def check_contrast(indicator: Indicator) -> None:
-    """Equal arms prove nothing, a worse canary does, margins move the tails, and the interval holds the estimate."""
+    """Check that equal arms prove nothing, that a worse canary does, and how margins move the evidence."""
     for objective in objectives(indicator):
         relative = objective.relative is not None
         equal = found(indicator, objective, Worse())
@@ -123,14 +123,14 @@ def check_contrast(indicator: Indicator) -> None:
 
 
 def found(indicator: Indicator, objective: Objective, worse: Worse) -> TailEvidence:
-    """The evidence; there is some."""
+    """Return the evidence, which must exist."""
     evidence = indicator.contrast(objective, worse.scene(indicator, objective))
     assert evidence is not None
     return evidence
 
 
 def check_tails(evidence: TailEvidence, *, relative: bool) -> None:
-    """The wider the margin, the less harm and the more of being within is shown; both are probabilities."""
+    """Check that a wider margin shows less harm and more of being within it, as probabilities."""
     harm = [evidence.harm_tail(margin, relative=relative) for margin in MARGINS]
     within = [evidence.within_tail(margin, relative=relative) for margin in MARGINS]
     assert harm == sorted(harm)
@@ -140,7 +140,7 @@ def check_tails(evidence: TailEvidence, *, relative: bool) -> None:
 
 
 def check_missing_arm(indicator: Indicator) -> None:
-    """With requests and readings of one arm only there is nothing to compare; of the split that is the evidence."""
+    """Check that one arm alone gives no evidence, except for the split, where it is the evidence."""
     for objective in objectives(indicator):
         whole = Worse().scene(indicator, objective)
         one = replace(
@@ -154,7 +154,7 @@ def check_missing_arm(indicator: Indicator) -> None:
 
 
 def check_prediction(indicator: Indicator) -> None:
-    """More requests show smaller differences; without requests nothing is predicted."""
+    """Check that more requests show smaller differences, and that no requests predict nothing."""
     for objective in objectives(indicator):
         few, many = (
             indicator.predict(objective, Expected(weight=weight, blocks=60, assumed=Assumed())) for weight in (1e3, 1e5)
@@ -168,7 +168,7 @@ def check_prediction(indicator: Indicator) -> None:
 
 
 def check_in_interval(indicator: Indicator) -> None:
-    """An interval with requests and readings has a finite value; an empty one has none, or zero of something."""
+    """Check that an interval with data has a finite value, and an empty one none, or zero."""
     if indicator.in_interval is None:
         return
     some = Interval(
@@ -182,7 +182,7 @@ def check_in_interval(indicator: Indicator) -> None:
 
 
 def check_interaction(indicator: Indicator) -> None:
-    """An indicator that can be inside ``interaction(...)`` finds a fault that hurts the canary more."""
+    """Check that an indicator inside ``interaction(...)`` finds a fault that hurts the canary more."""
     if not indicator.spec.interaction:
         return
     outer = Interaction(inner=indicator)

@@ -1,4 +1,4 @@
-"""Every fault keeps the port's promises, and the suite notices when a member of one is missing."""
+"""Every fault keeps the promises of the port, and the suite notices when a member is missing."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
 def test_every_built_in_fault_keeps_the_contract(kind: type[Fault]) -> None:
-    """Parser, declaration, steps, hits and words."""
+    """The suite checks its parser, declaration, steps, hits and texts."""
     check_fault(kind, ARGUMENTS[kind.kind])
 
 
 def members(source: str) -> list[str]:
-    """Names of everything that the class of a fault has, in order."""
+    """Return the names of all members of a fault's class, in order."""
     return [name for node in _class_of(ast.parse(source)).body if (name := _name(node))]
 
 
@@ -51,7 +51,7 @@ def _name(node: ast.stmt) -> str:
 
 @contextmanager
 def without(member: str, folder: Path) -> Iterator[ModuleType]:
-    """The module of the fault, with one member of its class deleted."""
+    """Return the module of the fault with one member of its class deleted."""
     tree = ast.parse(SOURCE.read_text())
     found = _class_of(tree)
     found.body = [node for node in found.body if _name(node) != member]
@@ -70,20 +70,20 @@ def without(member: str, folder: Path) -> Iterator[ModuleType]:
 
 
 def test_the_copy_with_everything_passes(tmp_path: Path) -> None:
-    """So that what fails below fails for the missing member alone."""
+    """The failures of the next test are therefore due to the missing member."""
     with without("nothing", tmp_path) as module:
         check_fault(module.Timeout, ARGUMENTS["timeout"])
 
 
 @pytest.mark.parametrize("member", members(SOURCE.read_text()))
 def test_a_fault_that_lacks_a_member_fails_the_contract(member: str, tmp_path: Path) -> None:
-    """Whoever writes a fault learns of each thing that is forgotten."""
+    """The author of a fault learns of each member that is missing."""
     with without(member, tmp_path) as module, pytest.raises((AssertionError, AttributeError, TypeError)):
         check_fault(module.Timeout, ARGUMENTS["timeout"])
 
 
 def test_the_page_about_faults_shows_the_code_as_it_is() -> None:
-    """Each method in docs/writing-a-fault.md is the one that runs, but for its docstring."""
+    """Each method in docs/writing-a-fault.md is the real one, except for its docstring."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "writing-a-fault.md").read_text()
     shown = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
     written = {_name(node): node for node in _class_of(ast.parse(SOURCE.read_text())).body}
@@ -110,7 +110,7 @@ class Fault(Timeout):
 
 
 def install(folder: Path, *, kind: str = "blink", value: str = "blinking:Fault") -> None:
-    """A distribution with one fault, as pip would leave it."""
+    """Write a distribution with one fault, as pip would install it."""
     (folder / "blinking.py").write_text(PACKAGE.format(kind=kind))
     facts = folder / "blinking-1.0.dist-info"
     facts.mkdir()
@@ -120,14 +120,14 @@ def install(folder: Path, *, kind: str = "blink", value: str = "blinking:Fault")
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that Python finds packages in."""
+    """A folder in which Python finds packages."""
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     sys.modules.pop("blinking", None)
 
 
 def test_a_fault_of_another_package_is_found_by_its_entry_point(site: Path) -> None:
-    """Its kind is known next to ours, so the command line takes it too."""
+    """Its kind is known next to ours, so the command line accepts it too."""
     assert "blink" not in known_faults()
     install(site)
     known = known_faults()
@@ -137,7 +137,7 @@ def test_a_fault_of_another_package_is_found_by_its_entry_point(site: Path) -> N
 
 @pytest.mark.parametrize("kind", ["delay", "split"])
 def test_a_name_that_is_taken_is_refused(site: Path, kind: str) -> None:
-    """Neither ours nor an arrangement's may be used again: limits and proofs go by it."""
+    """A name of a fault or of an arrangement cannot be used again, because limits and proofs depend on it."""
     install(site, kind=kind)
     with pytest.raises(UsageError, match=f"the name '{kind}' of its fault is taken"):
         known_faults()
@@ -145,7 +145,7 @@ def test_a_name_that_is_taken_is_refused(site: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("value", ["nowhere:Fault", "blinking:Nothing"])
 def test_a_package_that_cannot_be_loaded_is_named(site: Path, value: str) -> None:
-    """With its entry point and the reason."""
+    """The error has its entry point and the reason."""
     install(site, value=value)
     with pytest.raises(UsageError, match=f"blink = {value}: expected a fault"):
         known_faults()

@@ -1,4 +1,4 @@
-"""Every indicator keeps the port's contract; a new one is one file and one line, and needs all of its members."""
+"""Every indicator keeps the contract of the port; a new one is one file and one line, and needs every member."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXAMPLE = PAGE.split("```python\n")[1].split("```")[0]
 
 
 def loaded(source: str) -> ModuleType:
-    """A module with this source."""
+    """Load a module with this source."""
     module = ModuleType("example")
     exec(compile(source, "example", "exec", dont_inherit=True), module.__dict__)
     return module
@@ -53,12 +53,12 @@ def test_an_indicator_keeps_the_contract(kind: str, check: Callable[[Indicator],
 
 @pytest.fixture
 def listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list of built-in indicators with the documentation's one: the one line that a new indicator needs."""
+    """The built-in indicators and the documentation's one, added with the one line that a new indicator needs."""
     monkeypatch.setattr(indicators, "BUILT_IN", (*indicators.BUILT_IN, SLOW_REQUESTS))
 
 
 def recorded(*objectives: str, slow: float) -> Record:
-    """A run in which 2 % of the baseline's requests take longer than a second, and ``slow`` of the canary's."""
+    """A run in which 2 % of the baseline's requests, and ``slow`` of the canary's, take longer than a second."""
     record = records.record(Verdict.PASS)
     rng = np.random.default_rng(5)
     samples = record.samples
@@ -93,7 +93,7 @@ def test_a_new_indicator_is_judged_planned_recorded_and_reported(tmp_path: Path,
 
 
 def test_a_record_with_an_unknown_indicator_says_so() -> None:
-    """A record with an indicator that this version does not know is refused, with the known ones."""
+    """A record with an indicator that this version does not know is refused; the error lists the known ones."""
     record = records.record(Verdict.PASS)
     strange = replace(parse_objective("error_rate < +1pp"), kind="tea_time")
     with pytest.raises(
@@ -103,7 +103,7 @@ def test_a_record_with_an_unknown_indicator_says_so() -> None:
 
 
 def members() -> list[str]:
-    """The members of the documentation's indicator."""
+    """Return the members of the documentation's indicator."""
     return [name for name, _ in _members(ast.parse(EXAMPLE))]
 
 
@@ -117,7 +117,7 @@ def _members(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def without(member: str) -> str:
-    """The documentation's indicator without one member."""
+    """Return the documentation's indicator without one member."""
     tree: Any = ast.parse(EXAMPLE)
     (made,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     made.body = [

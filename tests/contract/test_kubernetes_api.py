@@ -1,4 +1,4 @@
-"""What the harness relies on of a Kubernetes API server; the fake and a real one answer alike."""
+"""What the harness expects of a Kubernetes API server; the fake and a real one answer alike."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def config_map(subject: Subject, **more: Any) -> Any:
 
 
 def raw(subject: Subject, method: str, path: str, body: Any = None, style: str = "application/json") -> tuple[int, Any]:
-    """A request as it is, with the client's credentials: status and body."""
+    """Send a request with the client's credentials, and return status and body."""
     headers = {**subject.kube._headers(), "Content-Type": style}
     pool = subject.kube._api.rest_client.pool_manager
     sent = None if body is None else json.dumps(body)
@@ -44,7 +44,7 @@ def raw(subject: Subject, method: str, path: str, body: Any = None, style: str =
 
 
 def needs(subject: Subject, version: tuple[int, int], what: str) -> None:
-    """Skip on a real server that is too old for what is tested."""
+    """Skip the test on a real server that is too old for it."""
     if subject.fake is None:
         _, told = raw(subject, "GET", "/version")
         found = int(told["major"]), int("".join(filter(str.isdigit, told["minor"])))
@@ -67,7 +67,7 @@ def test_create_read_replace_delete(subject: Subject) -> None:
 
 
 def test_creating_what_exists_is_a_conflict(subject: Subject) -> None:
-    """A second object of a name is refused."""
+    """A second object with the same name is refused."""
     subject.kube.create(config_map(subject))
     with pytest.raises(ClusterConflict, match="already exists"):
         subject.kube.create(config_map(subject))
@@ -82,8 +82,8 @@ def test_a_missing_namespace_is_named(subject: Subject) -> None:
     assert subject.kube.get("ConfigMap", "no-such-namespace", "note") is None
 
 
-def test_a_missing_kind_is_told_from_a_missing_object(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a CRD is not installed the error says which, whatever was asked."""
+def test_a_missing_kind_differs_from_a_missing_object(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a CRD is not installed, the error names it, for every kind of request."""
     unknown = dataclasses.replace(KINDS["VirtualService"], group="routes.istio.io")
     monkeypatch.setitem(KINDS, "VirtualService", unknown)
     lost = {**service(subject), "apiVersion": unknown.api_version}
@@ -97,7 +97,7 @@ def test_a_missing_kind_is_told_from_a_missing_object(subject: Subject, monkeypa
 
 
 def test_writing_an_old_version_is_a_conflict(subject: Subject) -> None:
-    """What somebody else changed since it was read is not overwritten."""
+    """A change that somebody else has made since the object was read is not overwritten."""
     first = subject.kube.create(config_map(subject)).resource
     subject.kube.replace({**first, "data": {"a": "2"}})
     with pytest.raises(ClusterConflict):
@@ -106,7 +106,7 @@ def test_writing_an_old_version_is_a_conflict(subject: Subject) -> None:
 
 
 def test_deleting_an_old_version_is_a_conflict(subject: Subject) -> None:
-    """What somebody else changed since it was read is not deleted; what is gone already is fine."""
+    """An object that somebody else has changed is not deleted; one that is already gone causes no error."""
     first = subject.kube.create(config_map(subject)).resource
     second = subject.kube.replace({**first, "data": {"a": "2"}}).resource
     with pytest.raises(ClusterConflict):
@@ -116,7 +116,7 @@ def test_deleting_an_old_version_is_a_conflict(subject: Subject) -> None:
 
 
 def test_a_dry_run_checks_and_stores_nothing(subject: Subject) -> None:
-    """Dry runs of create, replace and delete answer as if done, and nothing is."""
+    """Dry runs of create, replace and delete are answered like real ones, but store nothing."""
     subject.kube.create(config_map(subject), dry_run=True)
     assert subject.kube.get("ConfigMap", subject.namespace, "note") is None
     made = subject.kube.create(config_map(subject)).resource
@@ -141,7 +141,7 @@ def test_lists_are_selected_by_labels(subject: Subject) -> None:
 
 
 def test_a_watch_tells_changes_and_ends(subject: Subject) -> None:
-    """A watch from a version tells all later changes in order, those made meanwhile too, and ends after its time."""
+    """A watch reports all changes since a version in order, including earlier ones, and ends after its time."""
     made = subject.kube.create(config_map(subject)).resource
     changed = subject.kube.replace({**made, "data": {"a": "2"}}).resource
     since = made["metadata"]["resourceVersion"]
@@ -168,7 +168,7 @@ def test_a_watch_tells_changes_and_ends(subject: Subject) -> None:
     ids=str,
 )
 def test_the_schema_refuses(subject: Subject, http: list[Any]) -> None:
-    """What the CRD's schema or its rules exclude is refused as invalid."""
+    """The server refuses as invalid what the CRD's schema or its rules exclude."""
     if {"delay", "timeout"} & ({*http[0]} | {*http[0].get("fault", ())}):
         needs(subject, (1, 25), "rules on durations (CEL)")
     with pytest.raises(ClusterError, match=r"invalid|Invalid"):
@@ -177,21 +177,21 @@ def test_the_schema_refuses(subject: Subject, http: list[Any]) -> None:
 
 
 def test_unknown_fields_are_refused(subject: Subject) -> None:
-    """The client asks for strict field validation, so that nothing is pruned in silence."""
+    """The client asks for strict field validation, so that no field is dropped silently."""
     needs(subject, (1, 25), "strict field validation")
     with pytest.raises(ClusterError, match="unknown field"):
         subject.kube.create(service(subject, htttp=[]))
 
 
 def test_without_strictness_unknown_fields_are_pruned(subject: Subject) -> None:
-    """What the client prevents: a field that nobody knows is dropped and the answer is 201."""
+    """Without it, the server drops an unknown field and answers with 201."""
     path = f"/apis/networking.istio.io/v1/namespaces/{subject.namespace}/virtualservices"
     status, answer = raw(subject, "POST", path, service(subject, htttp=[]))
     assert (status, "htttp" in answer["spec"]) == (201, False)
 
 
 def test_versions_are_views_of_one_object(subject: Subject) -> None:
-    """A VirtualService written as v1 is there as v1beta1."""
+    """A VirtualService that was written as v1 can be read as v1beta1."""
     subject.kube.create(service(subject))
     path = f"/apis/networking.istio.io/v1beta1/namespaces/{subject.namespace}/virtualservices/reviews"
     status, answer = raw(subject, "GET", path)
@@ -200,7 +200,7 @@ def test_versions_are_views_of_one_object(subject: Subject) -> None:
 
 
 def test_patches_answer_as_measured(subject: Subject) -> None:
-    """A stale merge patch is 409, a failed JSON test 422, a list as merge patch 400; null deletes, lists are replaced."""
+    """A stale merge patch gives 409, a failed JSON test 422, and a list 400; null deletes, and lists are replaced."""
     made = subject.kube.create(service(subject)).resource
     path = f"/apis/networking.istio.io/v1/namespaces/{subject.namespace}/virtualservices/reviews"
     merge, operations = KNOWN_PATCHES
@@ -218,13 +218,13 @@ def test_patches_answer_as_measured(subject: Subject) -> None:
 
 
 def test_rights_are_asked_for(subject: Subject) -> None:
-    """An administrator may do what the harness does."""
+    """The server says that an administrator may do what the harness does."""
     assert subject.kube.allowed("update", "VirtualService", subject.namespace)
     assert subject.kube.allowed("create", "Pod", subject.namespace, subresource="portforward")
 
 
 def test_every_change_is_audited(subject: Subject) -> None:
-    """Changes, dry runs and refusals are told with versions and status; reads are not."""
+    """The client reports changes, dry runs and refusals with versions and status, but no reads."""
     made = subject.kube.create(config_map(subject)).resource
     written = subject.kube.replace({**made, "data": {}}).resource
     with pytest.raises(ClusterConflict):
@@ -241,7 +241,7 @@ def test_every_change_is_audited(subject: Subject) -> None:
 
 
 def test_change_retries_on_conflict(subject: Subject) -> None:
-    """A change that meets a foreign one is made again on top of it."""
+    """A change that conflicts with somebody else's is repeated on top of it."""
     subject.kube.create(config_map(subject))
     interfered: list[str] = []
 
@@ -262,7 +262,7 @@ def test_change_retries_on_conflict(subject: Subject) -> None:
 
 
 def test_change_writes_nothing_when_nothing_changes(subject: Subject) -> None:
-    """An undo of what was never done sends no request that could be refused."""
+    """The undo of a change that was never made sends no request that could be refused."""
     subject.kube.create(config_map(subject))
     subject.audits.clear()
     written, _ = subject.kube.change("ConfigMap", subject.namespace, "note", lambda found: found, patience_s=10)
@@ -270,7 +270,7 @@ def test_change_writes_nothing_when_nothing_changes(subject: Subject) -> None:
     assert (written, gone, subject.audits) == (None, None, [])
 
 
-def test_the_servers_clock_is_heard(subject: Subject) -> None:
-    """Times are compared on the API server's clock, which every client hears in its answers."""
+def test_the_servers_clock_is_read(subject: Subject) -> None:
+    """Times are compared by the API server's clock, which every client reads from its answers."""
     subject.kube.get("ConfigMap", subject.namespace, "note")
     assert abs(subject.kube.now() - time.time()) < 3600

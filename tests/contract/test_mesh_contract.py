@@ -1,4 +1,4 @@
-"""What every mesh does: changes are live inside, gone outside, and never half made."""
+"""What every mesh must do: changes are live inside the block, gone after it, and never made by half."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESOURCES = (route_to("reviews"), RULE)
 
 @pytest.fixture(params=["local", "cluster"])
 def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
-    """A shop with reviews in two versions: in front of a real Envoy, and in a fake cluster."""
+    """A shop with two versions of reviews, once behind a real Envoy and once in a fake cluster."""
     kinds: dict[str, Callable[[Path], AbstractContextManager[Mesh]]] = {"local": _local, "cluster": _cluster}
     with kinds[request.param](tmp_path) as opened_mesh:
         yield opened_mesh
@@ -89,7 +89,7 @@ def _route_names(mesh: Mesh, host: str) -> list[str]:
 
 
 def test_a_change_is_there_inside_and_undone_outside(mesh: Mesh) -> None:
-    """The rollback is None until it has been made, and verified then."""
+    """The rollback is None until it has been made, and is verified afterwards."""
     before = _specs(mesh)
     with mesh.changed(_split(mesh), name="split") as change:
         assert change.rollback is None
@@ -102,7 +102,7 @@ def test_a_change_is_there_inside_and_undone_outside(mesh: Mesh) -> None:
 
 
 def test_a_resource_that_a_change_created_is_deleted(mesh: Mesh) -> None:
-    """Ratings has no VirtualService of its own, so the fault brings one."""
+    """Ratings has no VirtualService of its own, so the fault creates one."""
     before = set(_specs(mesh))
     with mesh.changed(_fault(mesh), name="fault"):
         assert set(_specs(mesh)) - before == {("VirtualService", "harness-r1-ratings")}
@@ -110,7 +110,7 @@ def test_a_resource_that_a_change_created_is_deleted(mesh: Mesh) -> None:
 
 
 def test_changes_stack(mesh: Mesh) -> None:
-    """The inner one is undone first and leaves the outer one."""
+    """The inner change is undone first, and the outer one stays."""
     before = _specs(mesh)
     with mesh.changed(_split(mesh), name="split") as outer:
         inside = _specs(mesh)
@@ -123,7 +123,7 @@ def test_changes_stack(mesh: Mesh) -> None:
 
 
 def test_an_edit_that_declares_nothing_is_refused(mesh: Mesh) -> None:
-    """Whatever it looks like: no limit and no proof could be checked."""
+    """It is refused even if it looks harmless, because no limit and no proof could be checked."""
     before = _specs(mesh)
     edits = tuple(dataclasses.replace(edit, declared=None) for edit in _fault(mesh))
     with pytest.raises(UsageError, match="declares what it does"), mesh.changed(edits, name="undeclared"):
@@ -132,8 +132,8 @@ def test_an_edit_that_declares_nothing_is_refused(mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-def test_whatever_ends_the_block_undoes_the_change(mesh: Mesh, error: type[BaseException]) -> None:
-    """An exception and Ctrl-C go on when the mesh is as before."""
+def test_every_way_out_of_the_block_undoes_the_change(mesh: Mesh, error: type[BaseException]) -> None:
+    """An exception and Ctrl-C are raised after the mesh is as before."""
     before = _specs(mesh)
     with pytest.raises(error), mesh.changed(_split(mesh), name="split"):
         raise error
@@ -141,7 +141,7 @@ def test_whatever_ends_the_block_undoes_the_change(mesh: Mesh, error: type[BaseE
 
 
 def test_a_change_is_undone_from_another_thread(mesh: Mesh) -> None:
-    """GuardThread undo what is live, last change first, while the block still runs; leaving has nothing left to do."""
+    """Another thread reverts live changes, the last one first, while the block runs; leaving then does nothing."""
     before = _specs(mesh)
     with mesh.changed(_split(mesh), name="split") as outer, mesh.changed(_fault(mesh), name="fault") as inner:
         assert outer.proof
@@ -155,7 +155,7 @@ def test_a_change_is_undone_from_another_thread(mesh: Mesh) -> None:
 
 
 def test_edits_that_no_longer_fit_are_refused(mesh: Mesh) -> None:
-    """Ratings had no owner when the edit was planned: the change is not entered and nothing of it is left."""
+    """Ratings had no VirtualService when the edit was planned, so the change is refused and leaves nothing."""
     planned = _fault(mesh, owner="late")
     with mesh.changed(_fault(mesh, owner="early"), name="early"):
         inside = _specs(mesh)
@@ -165,7 +165,7 @@ def test_edits_that_no_longer_fit_are_refused(mesh: Mesh) -> None:
 
 
 def test_an_edit_of_one_resource_that_is_refused_takes_back_the_others(mesh: Mesh) -> None:
-    """A change of several resources is made whole or not at all."""
+    """A change of several resources is made as a whole or not at all."""
     before = _specs(mesh)
     good = _split(mesh)
     bad = dataclasses.replace(good[-1], name="nobody", namespace="shop")
@@ -175,7 +175,7 @@ def test_an_edit_of_one_resource_that_is_refused_takes_back_the_others(mesh: Mes
 
 
 def test_the_entry_is_a_url(mesh: Mesh) -> None:
-    """Where load goes; a cluster is told by its settings, and the error names the missing one."""
+    """Load is sent there. For a cluster the URL is a setting, and the error names it if it is missing."""
     if mesh.target == "cluster":
         with pytest.raises(HarnessError, match=r"cluster\.url"):
             mesh.entry()

@@ -32,7 +32,7 @@ CALLER = {"app": "reviews"}
 
 
 def check_fault(kind: type[Fault], arguments: Arguments) -> None:
-    """Raise AssertionError, or whatever breaks, when a fault does not keep what the port promises.
+    """Raise AssertionError, or the error of the fault, if it does not keep what the port promises.
 
     arguments: for a fault on ratings, called by reviews.
     """

@@ -78,7 +78,7 @@ def fault_count(arm: str, *, hit: int = 150, requests: int = 500) -> FaultCount:
 
 
 def counted_by_proxies(made: Samples) -> dict[str, int]:
-    """What proxies count for these samples; they know the arm of unmarked ones no better."""
+    """Return what proxies count for these samples. They do not know the arm of unmarked requests either."""
     arms = {name: int((made.arm == arm).sum()) for name, arm in (("baseline", BASELINE), ("canary", CANARY))}
     return {**arms, "": len(made) - sum(arms.values())}
 
@@ -103,7 +103,7 @@ def record(**changed: Any) -> Record:
 
 
 def listed_again(folder: Path, name: str) -> None:
-    """Give a changed file of a bundle the entry that fits it, as a person who edits one would."""
+    """Update a bundle's entry for a changed file, as a person who edits a bundle would."""
     lists = folder / ("hashes.json" if name in ("manifest.json", "analysis.json", "report.html") else "manifest.json")
     document, content = json.loads(lists.read_text()), (folder / name).read_bytes()
     document["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}

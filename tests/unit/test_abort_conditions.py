@@ -1,4 +1,4 @@
-"""The guard: a run ends when the canary fails too often or somebody pulls the switch."""
+"""Abort conditions: a run ends when the canary fails too often or when the kill file exists."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from harness.runner.abort_conditions import breach, switched_off
 
 
 def failing(share):
-    """Samples in which this share of the canary's requests fails."""
+    """Return samples in which this share of the canary's requests fails."""
     made = samples()
     rng = np.random.default_rng(0)
     bad = (made.arm == CANARY) & (rng.random(len(made)) < share)
@@ -18,7 +18,7 @@ def failing(share):
 
 
 def test_a_canary_under_the_ceiling_goes_on():
-    """A tenth of failures is the judge's business, not the guard's."""
+    """A failure rate of 10 % does not end a run: the judge decides about it."""
     assert "" == breach(failing(0.1), elapsed_s=20.0, error_ceiling=0.5)
 
 
@@ -30,12 +30,12 @@ def test_a_canary_over_the_ceiling_ends_the_run_with_numbers():
 
 
 def test_few_requests_breach_nothing():
-    """Under fifty requests there is no share worth acting on."""
+    """With fewer than fifty requests, the share of failures says too little to end a run."""
     assert "" == breach(failing(1.0), elapsed_s=30.9, error_ceiling=0.5)
 
 
 def test_the_kill_file_ends_the_run(tmp_path):
-    """An existing file is the switch."""
+    """The run ends as soon as the file exists."""
     (tmp_path / "KILL").touch()
     assert "kill switch" in switched_off(tmp_path / "KILL")
     assert "" == switched_off(tmp_path / "OTHER")

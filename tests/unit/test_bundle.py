@@ -1,4 +1,4 @@
-"""The bundle: what was written is read again, and nothing half-written is read as whole."""
+"""A bundle is read as it was written, and an incomplete one is refused."""
 
 import json
 from dataclasses import replace
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def test_a_record_is_read_as_it_was_written(folder):
-    """Every field comes back, samples included."""
+    """Every field is read again, including the samples."""
     written, read = record(), bundle.read_bundle(folder)
     for name in COLUMNS:
         np.testing.assert_array_equal(getattr(written.samples, name), getattr(read.samples, name))
@@ -56,7 +56,7 @@ def test_the_plan_keeps_the_file_format_of_version_1(folder):
 
 
 def test_the_judge_settings_are_read_as_they_were_written(tmp_path):
-    """Settings that differ from the defaults survive."""
+    """Settings that differ from the defaults are read again."""
     judge = JudgeSettings(
         name="limits", alpha=0.05, pass_score=90, marginal_score=60, noise={"x": 1.5}, noise_from="ci"
     )
@@ -66,7 +66,7 @@ def test_the_judge_settings_are_read_as_they_were_written(tmp_path):
 
 
 def test_gaps_in_series_stay_gaps(tmp_path):
-    """NaN survives, in files that any JSON reader takes."""
+    """NaN is stored in a form that every JSON reader accepts, and is read as NaN again."""
     series = Series(name="x", arm="canary", unit="s", source="q", at_s=(1.0, 2.0), values=(float("nan"), 0.5))
     bundle.write_bundle(record(series=(series,)), tmp_path)
     json.loads((tmp_path / "facts.json").read_text(), parse_constant=pytest.fail)
@@ -76,7 +76,7 @@ def test_gaps_in_series_stay_gaps(tmp_path):
 
 
 def test_an_analysis_is_read_as_it_was_written(folder):
-    """The same analysis gives the same bytes."""
+    """Writing the analysis again gives the same bytes."""
     analysis = Analysis(
         verdict=Verdict.MARGINAL, reason="r", score=70.0, findings=(), judge="j", alpha=0.01, decided_at_s=1.0, final=True
     )  # fmt: skip
@@ -86,7 +86,7 @@ def test_an_analysis_is_read_as_it_was_written(folder):
 
 
 def test_a_folder_without_manifest_is_refused(folder):
-    """The manifest is written last: without it the run was not recorded whole."""
+    """The manifest is written last, so a folder without it is incomplete."""
     (folder / "manifest.json").unlink()
     with pytest.raises(RecordError, match="unfinished run, which has no manifest"):
         bundle.read_bundle(folder)
@@ -94,7 +94,7 @@ def test_a_folder_without_manifest_is_refused(folder):
 
 @pytest.mark.parametrize("name", ["samples.parquet", "facts.json", "resources/after.yaml"])
 def test_a_changed_or_cut_file_is_refused_by_name(folder, name):
-    """A file that is not what the manifest describes is never evidence."""
+    """A file that differs from its description in the manifest is refused, and the error names it."""
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(RecordError, match=Path(name).name):
@@ -118,7 +118,7 @@ def test_a_newer_format_is_refused_not_guessed(folder):
 
 
 def test_a_bundle_of_the_first_format_is_read_and_decided_as_before(folder):
-    """It counts faults without declarations, by their texts; proofs and verdict are the same to the byte."""
+    """Faults without declarations are counted by their texts; proofs and verdict are the same bytes as before."""
     facts = json.loads((folder / "facts.json").read_text())
     for count in facts["fault_counts"]:
         del count["declared"]
@@ -136,7 +136,7 @@ def test_a_bundle_of_the_first_format_is_read_and_decided_as_before(folder):
 
 
 def test_what_a_fault_declares_is_in_the_bundle(tmp_path):
-    """So it can be judged again where nobody knows the fault."""
+    """The run can therefore be judged again where the fault is not installed."""
     said = declared(
         delay("ratings", "2s", percent=30),
         "delay-0",

@@ -19,7 +19,7 @@ FILES = ("analysis.json", "config.json", "facts.json", "plan.json", "timeline.nd
 
 
 def analysis():
-    """An analysis that has a value of every kind, also one that JSON has no number for."""
+    """Return an analysis that has a value of every kind, including one that JSON has no number for."""
     finding = Finding(
         objective=parse_objective("latency_p99{phase=fault} < +10% or +5ms and < 1s", weight=2, critical=True),
         phase="fault", baseline=Estimate(value=0.025, n=1300), canary=None, difference=0.125, low=float("-inf"),
@@ -44,7 +44,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 def kept(old: object, new: object) -> bool:
-    """Whether everything in ``old`` is in ``new``, in the same order; ``new`` may have keys that are younger."""
+    """Return whether everything in ``old`` is in ``new``, in the same order; ``new`` may have additional keys."""
     if isinstance(old, dict) and isinstance(new, dict):
         order = [key for key in new if key in old]
         return list(old) == order and all(kept(value, new[key]) for key, value in old.items())

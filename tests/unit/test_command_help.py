@@ -127,13 +127,13 @@ MISTAKES = {
 
 @pytest.mark.parametrize("words", MISTAKES.values(), ids=list(MISTAKES))
 def test_the_same_mistake_has_the_same_exit_code(words, tmp_path):
-    """What is named and does not exist is wrong usage in every command."""
+    """In every command, naming something that does not exist is wrong usage."""
     done = subprocess.run([sys.executable, "-m", "harness", *words], cwd=tmp_path, capture_output=True, check=False)
     assert 2 == done.returncode, done.stderr.decode()
 
 
 def test_a_summary_is_a_phrase():
-    """The list of commands reads alike from top to bottom."""
+    """All summaries in the list of commands have the same form."""
     for name, summary in COMMANDS.items():
         assert summary[0].islower(), name
         assert not summary.endswith("."), name

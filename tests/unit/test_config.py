@@ -1,4 +1,4 @@
-"""harness.yaml is read whole or refused with file, line and key."""
+"""harness.yaml is read as a whole, or refused with file, line and key."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ services:
 
 
 def written(tmp_path: Path, text: str) -> Path:
-    """The file with a text."""
+    """Return a file with this text."""
     file = tmp_path / "harness.yaml"
     file.write_text(text)
     return file
 
 
 def refusal(tmp_path: Path, text: str) -> str:
-    """The message about a file, without the folder."""
+    """Return the message about a file, without the folder."""
     with pytest.raises(ConfigError) as raised:
         read_config(written(tmp_path, text))
     return str(raised.value).replace(f"{tmp_path}/", "")
 
 
 def test_the_smallest_file_has_sane_defaults(tmp_path: Path) -> None:
-    """Service, arms and services are enough; the rest has the documented defaults."""
+    """Service, arms and services are enough; everything else has the documented defaults."""
     config = read_config(written(tmp_path, MINIMAL))
     assert (config.service, config.baseline, config.canary) == ("reviews", "v2", "v3")
     assert (config.entry, config.namespace, config.canary_share) == ("reviews", "default", 0.5)
@@ -69,14 +69,14 @@ def test_versions_inherit_command_environment_and_labels(tmp_path: Path) -> None
 
 
 def test_placeholders_are_filled_in_except_the_port(tmp_path: Path) -> None:
-    """Interpreter, folder, service and version are known when the file is read, the port is not; other braces stay."""
+    """Interpreter, folder, service and version are known when the file is read, but the port is not."""
     config = read_config(written(tmp_path, MINIMAL))
     assert config.workload("ratings", "v1").command == (sys.executable, "ratings.py", "--port", "{port}")
     assert config.workload("reviews", "v3").command == ("reviews", "{port}", "v3", "{json: 1}")
 
 
 def test_no_istio_files_may_be_said_in_words(tmp_path: Path) -> None:
-    """An empty list means what a missing key means."""
+    """An empty list means the same as a missing key."""
     assert () == read_config(written(tmp_path, MINIMAL + "\nistio: []\n")).istio
 
 
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, e
 
 
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
-    """The error is about the first mistake in the file, and the other mistakes follow, a line each."""
+    """The error is about the first mistake in the file; each other mistake follows on a line of its own."""
     text = MINIMAL.replace("v2: {}", "v2: {comand: [x]}") + "split: 150%\nlod: 3\n"
     assert refusal(tmp_path, text).splitlines() == [
         "harness.yaml:12: services.reviews.versions.v2.comand: unknown key, did you mean 'command'?; "
@@ -176,7 +176,7 @@ def test_the_error_has_the_place_of_the_first_mistake(tmp_path: Path) -> None:
 
 
 def test_many_mistakes_are_counted(tmp_path: Path) -> None:
-    """A file that is no configuration at all does not fill the screen."""
+    """A file that is no configuration at all does not fill the screen with messages."""
     message = refusal(tmp_path, MINIMAL + "".join(f"key{number}: 1\n" for number in range(30)))
     assert message.splitlines()[9:] == [
         "harness.yaml:23: key9: unknown key; known: arms, cluster, entry, gauges, "
@@ -196,7 +196,7 @@ def test_the_caret_of_an_objective_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """A file that cannot be read is named with the reason."""
+    """The error names a file that cannot be read, and the reason."""
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: expected a readable YAML file, found: .*No such file"):
         read_config(tmp_path / "nowhere.yaml")
 
@@ -210,14 +210,14 @@ def test_a_longer_circle_of_calls_is_shown(tmp_path: Path) -> None:
 
 
 def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
-    """Dotted keys replace what the file says, also where it says nothing."""
+    """Dotted keys replace values of the file, and set values that the file does not have."""
     file = written(tmp_path, MINIMAL + "phases: {steady: 9s}\nload:\n")
     config = read_config(file, overrides={"phases.steady": "2s", "load.rate": 7, "split": "20%"})
     assert (config.phases.steady_s, config.load.rate_rps, config.canary_share) == (2.0, 7.0, 0.2)
 
 
 def test_overrides_are_checked_like_the_file(tmp_path: Path) -> None:
-    """An override of an unknown or a wrong kind of key is refused."""
+    """An override with an unknown key or a value of the wrong type is refused."""
     file = written(tmp_path, MINIMAL)
     with pytest.raises(ConfigError, match=r"phases\.stedy: unknown key, did you mean 'steady'\?"):
         read_config(file, overrides={"phases.stedy": "2s"})
@@ -255,7 +255,7 @@ def test_the_recorded_settings_are_json_without_secrets(tmp_path: Path) -> None:
 
 
 def test_secrets_are_hidden_wherever_they_stand(tmp_path: Path) -> None:
-    """A header with credentials is hidden too; a section is not hidden because its name sounds secret."""
+    """A header with credentials is hidden too; a section is not hidden only because its name sounds secret."""
     text = MINIMAL.replace("ratings", "tokens") + "cluster: {headers: {Authorization: Basic x, Host: reviews}}\n"
     found = resolved(read_config(written(tmp_path, text)))
     assert found["cluster"]["headers"] == {"Authorization": "(hidden)", "Host": "reviews"}
@@ -274,7 +274,7 @@ objectives: ["gauge:memory < +10%"]
 
 
 def test_a_gauge_is_a_query_with_a_unit(tmp_path):
-    """Braces are PromQL's but for the known words."""
+    """Braces belong to PromQL, except around the known placeholders."""
     (gauge,) = read_config(written(tmp_path, GAUGED)).gauges
     assert (gauge.name, gauge.query, gauge.unit) == ("memory", 'sum(memory{pod=~"reviews-{version}-.*"})', "bytes")
 
@@ -289,13 +289,13 @@ def test_a_gauge_is_a_query_with_a_unit(tmp_path):
     ],
 )
 def test_a_gauge_that_nobody_could_ask_for_is_refused(tmp_path, old, new, message):
-    """An objective without a source would never be decided, so it is refused before anything is sent."""
+    """An objective without a source could never be decided, so it is refused before any load is sent."""
     with pytest.raises(ConfigError, match=message):
         read_config(written(tmp_path, GAUGED.replace(old, new)))
 
 
 def test_a_split_is_a_share_or_says_how_it_is_made(tmp_path: Path) -> None:
-    """By weight unless something else is said; copies may be all, the others may not."""
+    """The default is by weight. All requests may be copied, but a share of 1 is refused for the other ways."""
     for text, expected in (
         ("split: 10%", ("weight", 0.1)),
         ("split: {share: 10%}", ("weight", 0.1)),
@@ -311,7 +311,7 @@ def test_a_split_is_a_share_or_says_how_it_is_made(tmp_path: Path) -> None:
 
 
 def test_guards_have_limits_of_their_own(tmp_path: Path) -> None:
-    """The error ceiling and the polls without an answer are settings; nonsense is refused."""
+    """The error ceiling and the number of polls without an answer are settings; impossible values are refused."""
     config = read_config(written(tmp_path, MINIMAL + "guards: {error-ceiling: 30%, misses: 5}\n"))
     assert (config.guards.error_ceiling, config.guards.misses) == (0.3, 5)
     assert "guards.error-ceiling" in refusal(tmp_path, MINIMAL + "guards: {error-ceiling: 0%}\n")

@@ -26,7 +26,7 @@ MINIMAL = {
 
 
 def accepted(document: object) -> bool:
-    """Whether the schema accepts a document."""
+    """Return whether the schema accepts a document."""
     return Draft202012Validator(schema()).is_valid(document)
 
 
@@ -81,7 +81,7 @@ def test_the_stored_schema_is_current():
 
 
 def test_the_schema_is_a_schema():
-    """It is valid by the rules of its own draft."""
+    """The schema is valid by the rules of its own draft."""
     Draft202012Validator.check_schema(schema())
 
 
@@ -120,7 +120,7 @@ def test_a_configuration_of_the_project_fits_the_schema(file):
     ids=str,
 )
 def test_the_schema_and_the_reader_agree(tmp_path, section, good):
-    """What the schema accepts is read, and what it refuses is refused."""
+    """The reader accepts and refuses the same documents as the schema."""
     document = MINIMAL | section
     file = project(tmp_path, yaml.safe_dump(document))
     assert good == accepted(document)
@@ -132,7 +132,7 @@ def test_the_schema_and_the_reader_agree(tmp_path, section, good):
 
 
 def test_the_schema_tells_defaults_as_the_file_says_them():
-    """An editor that fills in a default writes a percentage and a duration, not a ratio."""
+    """An editor that fills in a default writes a percentage or a duration, not a ratio or seconds."""
     sections = schema()["$defs"]
     assert "90%" == sections["GuardKeys"]["properties"]["error-ceiling"]["default"]
     assert "5s" == sections["PhaseKeys"]["properties"]["warm-up"]["default"]
@@ -151,12 +151,12 @@ def test_every_key_has_a_meaning():
 
 
 def test_the_reference_has_every_key():
-    """No key of the models is missing in the example."""
+    """The example contains every key of the models."""
     assert all_keys(Keys) == keys_in(yaml.safe_load(reference()))
 
 
 def test_the_reference_can_be_read(tmp_path):
-    """The example is a valid configuration with its comments."""
+    """The example, with its comments, is a valid configuration."""
     config = read_config(project(tmp_path, reference()))
     assert config.istio == (tmp_path / "istio" / "rules.yaml",)
     assert config.objectives[1] == parse_objective("latency_p99 < +10%", weight=2, group="latency", critical=True)
@@ -179,14 +179,14 @@ def test_the_reference_in_the_documentation_is_current():
 
 
 def test_the_command_prints_schema_and_reference(capsys):
-    """Both go to standard output as they are, to be redirected into a file."""
+    """Both are printed to standard output without additions, so that they can be redirected into a file."""
     for what, expected in (("schema", schema_text()), ("reference", reference())):
         assert 0 == main(["config", what])
         assert expected == capsys.readouterr().out
 
 
 def test_the_command_checks_a_file(tmp_path, capsys):
-    """A good file is confirmed; a mistake is wrong usage and names line and key."""
+    """The command confirms a good file; a mistake is wrong usage, and the message names line and key."""
     assert 0 == main(["config", "check", "--config", str(project(tmp_path, yaml.safe_dump(MINIMAL)))])
     assert "no mistakes; reviews, baseline v1, canary v2" in capsys.readouterr().out
     assert 2 == main(["config", "check", "--config", str(project(tmp_path, yaml.safe_dump(MINIMAL | {"lod": 1})))])

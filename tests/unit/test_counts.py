@@ -1,4 +1,4 @@
-"""Counting what proxies saw: each fault's hits by caller, each arm's requests."""
+"""Counting what proxies saw: the hits of each fault by caller, and the requests of each arm."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def counted(fault, **given):
 
 
 def test_hits_are_counted_whenever_they_end_and_misses_within_the_window():
-    """A delayed request that ends after the fault was removed still was one of the window's requests."""
+    """A delayed request that ends after the fault was removed still counts as a request of the window."""
     live = (row(100), row(3, flags="DI"))
     before_removal = (row(170), row(20, flags="DI"))
     end = (row(500), row(30, flags="DI"), row(3, flags="DC,DI"))
@@ -43,7 +43,7 @@ def test_hits_are_counted_whenever_they_end_and_misses_within_the_window():
 
 
 def test_each_caller_has_its_own_row_and_others_hosts_do_not_count():
-    """Two arms, one foreign host: two rows."""
+    """Both arms call the host, so there are two rows; calls of another host are not counted."""
     end = (
         row(10),
         row(5, flags="FI"),
@@ -56,7 +56,7 @@ def test_each_caller_has_its_own_row_and_others_hosts_do_not_count():
 
 
 def test_a_fault_in_the_called_sides_proxies_is_counted_by_them():
-    """Callers' proxies see answers without a flag there; the called side's own count has it, and counts nothing twice."""
+    """Callers' proxies see answers without a flag then; the called side counts them, and nothing is counted twice."""
     arrived = {"reporter": "destination"}
     end = (
         row(20), row(12), replace(row(26), **arrived), replace(row(6, flags="FI"), **arrived)
@@ -86,21 +86,21 @@ def test_requests_by_arm_are_differences_and_aborted_ones_have_no_arm():
 
 
 def test_a_service_has_one_short_name():
-    """Whatever form the host is written in."""
+    """The short name is the same for every form of the host."""
     assert {"ratings"} == {
         service_name(host) for host in ("ratings", "ratings.shop", "ratings.shop.svc.cluster.local:9080")
     }
 
 
 def test_unanswered_requests_go_to_the_arm_where_the_proxies_saw_them():
-    """A canary that hangs sends no mark; its requests are its failures all the same."""
+    """A canary that hangs sends no mark, but its requests still count as its failures."""
     made = samples(unknown=30)
     seen = {"baseline": int((made.arm == 0).sum()), "canary": int((made.arm == CANARY).sum()) + 30, "": 0}
     assert int((made.arm == CANARY).sum()) + 30 == int((attributed(made, seen).arm == CANARY).sum())
 
 
 def test_unanswered_requests_stay_unknown_where_it_is_not_certain():
-    """When both arms lack some, or the numbers do not add up, nothing is guessed."""
+    """Nothing is guessed when both arms lack requests or when the numbers do not add up."""
     made = samples(unknown=30)
     seen = {"baseline": int((made.arm == 0).sum()) + 10, "canary": int((made.arm == CANARY).sum()) + 20, "": 0}
     assert made is attributed(made, seen)
@@ -108,7 +108,7 @@ def test_unanswered_requests_stay_unknown_where_it_is_not_certain():
 
 
 def test_calls_of_others_do_not_thin_the_dose_of_test_traffic():
-    """The baseline serves users too, the canary the run alone: each arm's calls count by the run's part of its requests."""
+    """Only the baseline serves users too: the calls of each arm count by the run's share of its requests."""
     reviews = "reviews.default.svc.cluster.local"
     live = (row(50, caller="users", version="latest", to=reviews, at="v2"),)
     before_removal = (

@@ -1,4 +1,4 @@
-"""Steps declare what they do: limits, proofs and counts read that, and nothing passes them undeclared."""
+"""Limits, proofs and counts read what steps declare, and no step passes them without a declaration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROUTE = {"name": "harness-r1-x", "timeout": "1ms", "route": [{"destination": {"h
 
 
 def edit(said: Declared | None) -> Edit:
-    """A route with a timeout of a millisecond, which breaks every request, under some declaration."""
+    """Return a route with a timeout of a millisecond, which breaks every request, with some declaration."""
     insert = (Insertion(entry=ROUTE),)
     return Edit(
         kind="VirtualService",
@@ -43,25 +43,25 @@ def edit(said: Declared | None) -> Edit:
 
 
 def within(*edits: Edit, live: int = 0, limits: Limits = SMALL) -> None:
-    """Check the limits of the namespace shop."""
+    """Check the edits against the limits of the namespace shop."""
     require_within(edits, live=live, namespace="shop", limits=limits)
 
 
 def test_an_edit_that_declares_nothing_is_refused() -> None:
-    """Its YAML is not searched for faults: a harmless look proves nothing."""
+    """Its YAML is not searched for faults, because harmless YAML would prove nothing."""
     with pytest.raises(UsageError, match="declares what it does"):
         within(edit(None))
 
 
 def test_a_condition_counts_as_hitting_every_request() -> None:
-    """Nobody knows how many requests a timeout of 1 ms ends, so a ceiling of 1 % refuses it."""
+    """Nobody knows how many requests a timeout of 1 ms cuts off, so a limit of 1 % refuses it."""
     condition = Declared(id="timeout-0", kind="timeout", host="ratings", text="timeout(ratings, 1 ms)")
     with pytest.raises(UsageError, match="may hit 100 % of the requests; the ceiling is 1 %"):
         within(edit(condition))
 
 
 def test_limits_go_by_the_declared_dose_and_scope() -> None:
-    """The same edit passes or not by what it declares; splits are no faults."""
+    """The same edit passes or not depending on its declaration; splits are not faults."""
     fault = declared(delay("ratings", "2s", percent=1), "delay-0", Scope(labels={"app": "reviews"}))
     within(edit(fault))
     with pytest.raises(UsageError, match="ceiling"):
@@ -84,7 +84,7 @@ def test_faults_at_once_are_counted_by_id() -> None:
 
 @pytest.mark.parametrize("inbound", [False, True])
 def test_every_edit_of_a_fault_carries_its_declaration(inbound: bool) -> None:
-    """Kind, parameters, host, dose and scope are those of the fault; no text is needed to know them."""
+    """Kind, parameters, host, dose and scope are those of the fault, so nobody has to parse its text."""
     fault = abort("ratings", 503, percent=20, inbound=inbound)
     (made,) = fault_edits(fault, [], namespace="shop", caller_labels={"app": "reviews"}, owner="r1", index=3)
     said = made.declared
@@ -138,7 +138,7 @@ def both(fault: Delay, fault_id: str, *, hit: int) -> list[FaultCount]:
 
 
 def test_delays_for_different_callers_are_never_pooled() -> None:
-    """One that hits everything and one that hits nothing are half each together, and both wrong."""
+    """A delay that hits every call and one that hits none would together look like half, which is wrong for both."""
     first, second = delay("ratings", "2s", percent=50), delay("ratings", "2s", percent=50, caller="details")
     assert str(first) == str(second)
     found = doses([*both(first, "delay-0", hit=500), *both(second, "delay-1", hit=0)], str(first), str(second))
@@ -148,7 +148,7 @@ def test_delays_for_different_callers_are_never_pooled() -> None:
 
 
 def test_doses_that_look_alike_are_never_pooled() -> None:
-    """33.33 % and 33.34 % have one text."""
+    """33.33 % and 33.34 % are different doses with the same text."""
     first, second = delay("ratings", "2s", percent=33.33), delay("ratings", "2s", percent=33.34)
     assert str(first) == str(second)
     found = doses([*both(first, "delay-0", hit=167), *both(second, "delay-1", hit=0)], str(first), str(second))
@@ -157,7 +157,7 @@ def test_doses_that_look_alike_are_never_pooled() -> None:
 
 
 def test_a_fault_that_was_never_injected_fails_also_next_to_one_of_the_same_text() -> None:
-    """The plan has two, the counts know one."""
+    """The plan has two faults, but the proxies counted only one."""
     fault = delay("ratings", "2s", percent=50)
     found = doses(both(fault, "delay-0", hit=250), str(fault), str(fault))
     assert not found[f"dose of {fault} (not injected)"]
@@ -165,7 +165,7 @@ def test_a_fault_that_was_never_injected_fails_also_next_to_one_of_the_same_text
 
 
 def test_a_fault_that_no_call_met_has_no_dose() -> None:
-    """Its empty row says that it was live; nothing more."""
+    """Its empty row says only that it was live."""
     fault = delay("ratings", "2s", percent=50)
     assert {f"dose of {fault}": False} == doses([counted(fault, "delay-0", hit=0, arm="", requests=0)], str(fault))
 
@@ -191,7 +191,7 @@ def hit_proof(*counts: FaultCount) -> Proof:
 
 
 def test_a_condition_that_no_call_met_is_said_as_such_and_proves_nothing() -> None:
-    """It was in force, and what the canary would have done is not known."""
+    """It was in force, but nobody knows what the canary would have done."""
     idle = {"hit": 0, "state": HitState.NO_OCCASION, "why": "in force, but no call took longer than 500 ms"}
     proof = hit_proof(condition(arm="baseline", **idle), condition(arm="canary", **idle))
     assert not proof.held
@@ -200,7 +200,7 @@ def test_a_condition_that_no_call_met_is_said_as_such_and_proves_nothing() -> No
 
 
 def test_a_condition_is_proven_by_calls_that_met_it_in_either_arm() -> None:
-    """Only a slow canary is cut off; that the baseline never is makes the fault no less real."""
+    """If only the slow canary is cut off, the fault is still real."""
     idle = {"hit": 0, "state": HitState.NO_OCCASION, "why": "in force, but no call took longer than 500 ms"}
     assert hit_proof(condition(arm="baseline", **idle), condition(arm="canary", hit=30)).held
     alone = hit_proof(condition(arm="canary", hit=30))
@@ -209,7 +209,7 @@ def test_a_condition_is_proven_by_calls_that_met_it_in_either_arm() -> None:
 
 
 def test_a_fault_that_cannot_be_measured_proves_nothing() -> None:
-    """Whatever else was counted."""
+    """Other counts make no difference."""
     proof = hit_proof(condition(arm="canary", hit=0, state=HitState.UNMEASURED, why="no counter for it"))
     assert not proof.held
     assert "cannot be measured: no counter for it" == proof.observed

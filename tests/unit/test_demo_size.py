@@ -1,4 +1,4 @@
-"""The demo chooses its rate and its length by what the machine can do, and every end has a next step."""
+"""The demo adapts its rate and length to the machine, and every ending names a next step."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def seconds(config) -> float:
 
 
 def test_a_quiet_machine_gets_the_demo_as_it_is():
-    """It takes less than a minute."""
+    """On a quiet machine the demo takes less than a minute."""
     assert CONFIG == sized(CONFIG, FAULTS, QUIET)
     assert 60 > seconds(CONFIG)
     assert f"200 requests per second for {seconds(CONFIG):g} s" == described(CONFIG)
 
 
 def test_a_machine_that_disturbs_latencies_gets_a_longer_run():
-    """The more it disturbs them, the longer the run, up to three times."""
+    """The run is longer the more the machine disturbs latencies, up to three times."""
     found = [seconds(sized(CONFIG, FAULTS, busy(late_s=late_s))) for late_s in (0.001, 0.03, 0.05, 1.0)]
     assert sorted(found) == found
     assert len(set(found)) >= 3
@@ -48,7 +48,7 @@ def test_a_machine_that_disturbs_latencies_gets_a_longer_run():
 
 
 def test_a_machine_without_cpu_gets_a_lower_rate():
-    """The load generator must get what it needs for its rate; the run is longer for it."""
+    """The rate is low enough for the load generator to keep up, and the run is longer in return."""
     slow = sized(CONFIG, FAULTS, busy(share=0.04))
     assert 80 == slow.load.rate_rps
     assert seconds(slow) > seconds(CONFIG)
@@ -70,12 +70,12 @@ def test_a_machine_without_cpu_gets_a_lower_rate():
     ],
 )
 def test_a_busy_machine_is_called_busy(machine, expected):
-    """The load average follows slowly, so the measurement of this moment counts too."""
+    """The load average changes slowly, so the current measurement counts too."""
     assert expected == str(machine)
 
 
 def test_the_measurement_sees_late_wakeups_and_a_shared_cpu():
-    """Each sleep is 3 ms late, and the process gets a third of a CPU."""
+    """In this test each sleep ends 3 ms late, and the process gets a third of a CPU."""
     clock = {"now": 0.0}
 
     def now():
@@ -96,19 +96,19 @@ def test_the_measurement_sees_late_wakeups_and_a_shared_cpu():
 @pytest.mark.parametrize("verdict", list(Verdict))
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_end_of_the_demo_has_a_next_step(verdict, kind):
-    """It is a command to run."""
+    """The next step is a command to run."""
     assert "harness demo" in next_step(kind, verdict, again="harness demo --seed 1", config=CONFIG, machine=QUIET)
 
 
 def test_a_run_that_decided_nothing_is_repeated_for_longer():
-    """The command has the length; a busy machine is named as a cause."""
+    """The command contains the longer time; a busy machine is named as a possible cause."""
     text = next_step(Kind.GOOD, Verdict.INCONCLUSIVE, again="harness demo --seed 1", config=CONFIG, machine=busy())
     assert "harness demo --seed 1 --length 30s" in text
     assert "load 17" in text
 
 
 def test_a_run_is_repeated_with_its_rate_and_length():
-    """They are left out where they are those of a quiet machine."""
+    """The command leaves them out if they are the defaults of a quiet machine."""
     assert "x demo --canary good --fault delay --seed 7" == repeated("x", Kind.GOOD, "delay", 7, CONFIG)
     slow = sized(CONFIG, FAULTS, busy(share=0.04))
     assert repeated("x", Kind.GOOD, "delay", 7, slow).endswith(f"--rate 80 --length {slow.phases.steady_s:g}s")
@@ -119,7 +119,7 @@ def test_a_run_is_repeated_with_its_rate_and_length():
     [(11, "decided nothing; the line that begins with next"), (1, "failed"), (12, "no verdict"), (0, "")],
 )
 def test_make_demo_explains_its_exit_code(tmp_path: Path, code: int, said: str):
-    """A bare error of make says nothing to a newcomer."""
+    """An error of make alone would tell a newcomer nothing."""
     harness = tmp_path / "harness"
     harness.write_text(f"#!/bin/sh\nexit {code}\n")
     harness.chmod(harness.stat().st_mode | stat.S_IXUSR)

@@ -1,4 +1,4 @@
-"""The engine: what ends a run, what is reverted and what is recorded, the same for declared and interactive runs."""
+"""The engine: what ends a run, what it reverts and what it records, for declared and interactive runs."""
 
 import pytest
 from fake_run import ZERO, World, report, scenario
@@ -29,7 +29,7 @@ def declared(world, notify=lambda _: None):
 
 
 def interactive(world, notify=lambda _: None):
-    """The same by hand: a load, and another one under the fault."""
+    """Drive the engine step by step: send a load, then another one under the fault."""
     with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=notify) as run:
         run.run_load(scenario())
         with run.inject(FAULT):
@@ -42,7 +42,7 @@ both = pytest.mark.parametrize("carry_out", [declared, interactive])
 
 @both
 def test_every_change_is_reverted_in_reverse_order(world, carry_out):
-    """The split comes first and goes last; each rollback is recorded."""
+    """The split is made first and reverted last; each rollback is recorded."""
     record = carry_out(world)
     assert [f"+ {SPLIT}", f"+ {FAULT}", f"- {FAULT}", f"- {SPLIT}"] == world.mesh.diary
     assert [str(FAULT), SPLIT] == [rollback.change for rollback in record.rollbacks]
@@ -50,7 +50,7 @@ def test_every_change_is_reverted_in_reverse_order(world, carry_out):
 
 
 def test_a_declared_run_records_the_phases_of_its_plan(world):
-    """Planned and real phases agree when nothing takes time."""
+    """Planned and recorded phases are equal when nothing takes time."""
     record = declared(world)
     assert ["warm-up", "steady", "fault", "recovery"] == [phase.name for phase in record.phases]
     assert [2.0, 10.0, 10.0, 4.0] == [phase.duration_s for phase in record.plan.phases]
@@ -59,14 +59,14 @@ def test_a_declared_run_records_the_phases_of_its_plan(world):
 
 
 def test_a_fault_phase_begins_when_its_fault_is_live(tmp_path):
-    """The seconds that injecting takes belong to no phase; the phases after it keep their planned ends."""
+    """The time that injecting takes belongs to no phase; later phases end when planned."""
     record = declared(World(tmp_path, takes_s=0.5))
     steady, fault = record.phases[1:3]
     assert (12.0, 12.5, 22.0) == pytest.approx((steady.end_s, fault.start_s, fault.end_s))
 
 
 def test_loads_sent_by_hand_share_one_time_axis(world):
-    """The second load's phases and samples come after the first one's; its judged phase is the fault's."""
+    """The second load's phases and samples follow those of the first; its judged phase is the fault phase."""
     record = interactive(world)
     assert ["warm-up", "steady", "warm-up", str(FAULT)] == [phase.name for phase in record.phases]
     assert PhaseKind.FAULT is record.phases[3].kind
@@ -78,7 +78,7 @@ def test_loads_sent_by_hand_share_one_time_axis(world):
 
 @both
 def test_a_load_generator_that_dies_leaves_its_samples(world, carry_out):
-    """The run ends within a second with the reason, without the log, and everything is reverted."""
+    """The run ends within a second with the reason, but without the log, and everything is reverted."""
     death = LoadError("the load generator ended with exit code -9", log="last lines")
     world.clock.at.append((5.0, lambda: setattr(world.load, "death", death)))
     record = carry_out(world)
@@ -93,7 +93,7 @@ def test_a_load_generator_that_dies_leaves_its_samples(world, carry_out):
     "error", [MeshDrift("someone changed the route"), MeshGuard("kill switch")], ids=["drift", "guard"]
 )
 def test_a_limit_of_the_mesh_ends_the_run_with_a_record(world, carry_out, error):
-    """What was recorded until then can be judged; nothing more is injected or sent."""
+    """What was recorded so far can be judged; nothing more is injected or sent."""
     world.clock.at.append((5.0, lambda: setattr(world.mesh, "trouble", error)))
     record = carry_out(world)
     assert str(error) == record.aborted
@@ -110,14 +110,14 @@ def test_the_kill_file_ends_the_run(world, carry_out):
 
 @both
 def test_a_canary_over_the_error_ceiling_ends_the_run(world, carry_out):
-    """The reason has the numbers."""
+    """The reason contains the numbers."""
     world.clock.at.append((5.0, lambda: setattr(world.load, "status", (200, 503))))
     assert "the error ceiling is 50 %" in carry_out(world).aborted
 
 
 @both
 def test_a_service_that_dies_leaves_no_record(world, carry_out):
-    """The error comes out of the run, after everything is reverted."""
+    """The error is raised after everything has been reverted."""
     world.clock.at.append((5.0, lambda: setattr(world.mesh, "trouble", ServiceError("ratings died"))))
     with pytest.raises(ServiceError, match="ratings died"):
         carry_out(world)
@@ -126,7 +126,7 @@ def test_a_service_that_dies_leaves_no_record(world, carry_out):
 
 @both
 def test_an_interrupt_reverts_everything(world, carry_out):
-    """Ctrl-C in the middle of a wait."""
+    """Ctrl-C during a wait reverts every change."""
 
     def interrupt():
         raise KeyboardInterrupt
@@ -139,7 +139,7 @@ def test_an_interrupt_reverts_everything(world, carry_out):
 
 @both
 def test_a_harness_that_was_stopped_says_so(world, carry_out):
-    """A stall is an event of the record, whichever way the run was made."""
+    """A stall is recorded as an event in both kinds of run."""
     world.clock.at.append((5.0, lambda: setattr(world.clock, "now_s", ZERO + 15.0)))
     assert "blind" in {event.kind for event in carry_out(world).events}
 
@@ -158,14 +158,14 @@ def test_a_limit_that_is_reached_while_a_fault_is_injected_ends_the_run(world):
 
 
 def test_a_refused_fault_of_a_healthy_run_is_an_error(world):
-    """A refusal that no abort condition confirms is not swallowed."""
+    """A refusal is raised if no abort condition explains it."""
     world.clock.at.append((11.9, lambda: setattr(world.mesh, "refusal", MeshGuard("not allowed"))))
     with pytest.raises(MeshGuard, match="not allowed"):
         declared(world)
 
 
 def test_the_judge_ends_a_declared_run_when_harm_is_proven(world):
-    """It is asked every five seconds; the run ends at the first look that says fail."""
+    """The judge looks every five seconds, and the run ends at the first look that fails."""
     world.judge.verdict = Verdict.FAIL
     record = declared(world)
     assert "harm is proven: p99 is worse" == record.aborted
@@ -174,7 +174,7 @@ def test_the_judge_ends_a_declared_run_when_harm_is_proven(world):
 
 
 def test_the_judge_is_not_asked_during_an_interactive_run(world):
-    """Its objectives are known only at the end."""
+    """The objectives of an interactive run are known only at its end."""
     world.judge.verdict = Verdict.FAIL
     assert "" == interactive(world).aborted
     assert [] == world.judge.looks
@@ -193,7 +193,7 @@ def test_a_split_that_is_refused_can_be_tried_again(world):
 
 
 def test_an_interactive_run_that_ended_before_any_load_says_why(world):
-    """It is not told to send a load: that would not help."""
+    """The error gives the reason, and does not tell the user to send a load."""
     with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
         world.settings.kill_file.touch()
         run._engine.split()
@@ -206,7 +206,7 @@ def test_an_interactive_run_that_ended_before_any_load_says_why(world):
 
 
 def test_nothing_follows_the_record_of_an_interactive_run(world):
-    """The error says what to do."""
+    """After the record has been made, every call is an error that says what to do."""
     with InteractiveRun(world.settings, world.parts, owner="a1", folder=world.folder, notify=lambda _: None) as run:
         run.run_load(scenario())
         run.record((), name="by hand")
@@ -216,7 +216,7 @@ def test_nothing_follows_the_record_of_an_interactive_run(world):
 
 @pytest.mark.parametrize("codes", [(0, -9), (-9, 0), (0, 1), (1, 0)])
 def test_a_load_that_failed_is_not_hidden_by_another(codes):
-    """A process that a signal ended has a negative exit code, which is worse than 0."""
+    """A process that a signal ended has a negative exit code, which counts as worse than 0."""
     together = combined([report(exit_code=code, unfinished=2, answered=5) for code in codes])
     assert 0 != together.exit_code
     assert (4, 10) == (together.unfinished, together.answered)
@@ -224,7 +224,7 @@ def test_a_load_that_failed_is_not_hidden_by_another(codes):
 
 @both
 def test_reverts_are_told_after_an_interrupt_too(world, carry_out):
-    """Ctrl-C during the fault: each change is told as removed and verified."""
+    """After Ctrl-C during the fault, each change is reported as removed and verified."""
     told = []
 
     def interrupt():

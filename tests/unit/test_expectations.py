@@ -19,7 +19,7 @@ PROFILE = 'LOADPROFILE = {"expected_statuses": [404]}\n'
 
 
 def test_expected_statuses_and_the_ceiling_of_the_baseline_are_planned(tmp_path: Path) -> None:
-    """The safeguards read both from the plan, so the record holds them."""
+    """The safeguards read both from the plan, so they are part of the record."""
     (tmp_path / "loadprofiles").mkdir()
     (tmp_path / "loadprofiles" / "missing.py").write_text(PROFILE)
     (tmp_path / "harness.yaml").write_text(CONFIG)

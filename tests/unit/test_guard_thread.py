@@ -1,4 +1,4 @@
-"""The guards' thread: it ends a run that breaks a limit, that cannot be watched, or that does not leave by itself."""
+"""The thread of the abort conditions ends a run that exceeds a limit, cannot be watched, or does not end by itself."""
 
 import threading
 
@@ -11,13 +11,13 @@ SOON_S = 30.0
 
 
 def watched(*asks, undo=lambda: None, grace_s=0.0):
-    """GuardThread that ask as fast as they can."""
+    """Run a thread that checks its conditions as often as it can."""
     conditions = [AbortCondition(name=f"condition {n}", ask=ask) for n, ask in enumerate(asks)]
     return GuardThread(conditions, undo=undo, every_s=0.001, grace_s=grace_s, misses=3)
 
 
 def raises(error):
-    """A condition that cannot be asked."""
+    """Return a condition that raises an error."""
 
     def ask():
         raise error
@@ -26,7 +26,7 @@ def raises(error):
 
 
 def ending_of(ask):
-    """What the guards make of one condition."""
+    """Return how the thread ends a run with one condition."""
     undone = threading.Event()
     with watched(ask, undo=undone.set) as guards:
         assert undone.wait(SOON_S)
@@ -46,19 +46,19 @@ def ending_of(ask):
     ids=["limit", "drift", "kill switch", "Prometheus", "API server", "broken guard"],
 )
 def test_what_does_not_hold_or_is_not_known_ends_the_run(ask, kind, text):
-    """Everything that is not shown to hold ends it, with the reason; changes are undone though nobody leaves."""
+    """A condition that is not known to hold ends the run with a reason, and the changes are reverted."""
     ending = ending_of(ask)
     assert (kind, text) == (ending.kind, ending.text)
 
 
 def test_trouble_of_the_mesh_is_raised_where_the_run_is():
-    """A service that died leaves no verdict: the run's own thread gets the error."""
+    """If a service dies, there is no verdict: the error is raised in the thread of the run."""
     with pytest.raises(ServiceError, match="died"):
         ending_of(raises(ServiceError("died")))
 
 
 def test_answers_in_between_are_forgiven():
-    """Two polls without an answer, then one with, again and again: nothing ends."""
+    """Two polls without an answer and then one with an answer, repeated, do not end the run."""
     asked = threading.Semaphore(0)
     answers = [MetricsError("silent"), MetricsError("silent"), None] * 4
 
@@ -75,7 +75,7 @@ def test_answers_in_between_are_forgiven():
 
 
 def test_a_run_that_leaves_in_time_undoes_for_itself():
-    """The guards do not interfere with the run's own undo, which keeps what was measured valid."""
+    """The thread does not interfere when the run reverts its own changes, so its measurements stay valid."""
     undone = threading.Event()
     with watched(lambda: "end", undo=undone.set, grace_s=SOON_S) as guards:
         while guards.ended() is None:

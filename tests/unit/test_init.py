@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_flags_are_enough(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The configuration is read without a mistake and has the commands; the last line is the next command."""
+    """The configuration is valid and contains the given commands; the last line names the next command."""
     assert 0 == main(["init", *FLAGS, "--canary", f"{sys.executable} 'service.py' --new {{port}}", "--path", "/cart"])
     text = (folder / "harness.yaml").read_text()
     assert [EDITOR_LINE, "# Is the new build of shop as good as the running one?"] == text.splitlines()[:2]
@@ -51,7 +51,7 @@ def test_flags_are_enough(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_files_that_exist_are_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is written if one of them exists, unless --force is given."""
+    """If any of the files exists, nothing is written unless --force is given."""
     (folder / "harness.yaml").write_text("mine")
     assert 2 == main(["init", *FLAGS])
     assert "found them; --force overwrites them" in capsys.readouterr().err
@@ -82,13 +82,13 @@ def test_a_missing_or_wrong_answer_is_refused(
 
 
 def test_a_command_that_does_not_exist_is_found_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """The files are there to be corrected; the message has the place."""
+    """The files are written so that they can be corrected, and the message names the place."""
     assert 2 == main(["init", "--service", "shop", "--baseline", f"{sys.executable} servise.py {{port}}"])
     assert "did you mean 'service.py'?" in capsys.readouterr().err
 
 
 def test_a_terminal_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no option gave; an empty answer takes the default."""
+    """The command asks only for what no option gave; an empty answer takes the default."""
     terminal = io.StringIO(f"shop\n{sys.executable} service.py {{port}}\n\n/cart\n\n")
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stdin", terminal)
@@ -101,7 +101,7 @@ def test_a_terminal_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_dependencies_get_faults_and_their_urls(folder: Path) -> None:
-    """Names and commands that YAML would read as something else are quoted."""
+    """Names and commands that YAML would read as something else are put into quotes."""
     words = ["--dependency", f"on={sys.executable} service.py", "--calls", "RATINGS_URL=on", "--ci", "gitlab"]
     assert 0 == main(["init", *FLAGS, *words])
     config = read_config(folder / "harness.yaml")
@@ -112,14 +112,14 @@ def test_dependencies_get_faults_and_their_urls(folder: Path) -> None:
 
 
 def test_settings_of_pytest_are_left_alone(folder: Path) -> None:
-    """A second file of settings would hide the first one."""
+    """A second file of settings would override the first one."""
     (folder / "pyproject.toml").write_text("")
     assert 0 == main(["init", *FLAGS])
     assert not (folder / "pytest.ini").exists()
 
 
 def test_another_folder_is_made(capsys: pytest.CaptureFixture[str]) -> None:
-    """The next command goes there first."""
+    """The next command begins with cd into that folder."""
     Path("new project").mkdir()
     Path("new project/service.py").write_text("")
     assert 0 == main(["init", "new project", *FLAGS])

@@ -1,4 +1,4 @@
-"""Edits: made and undone purely, whatever others do to the resource meanwhile."""
+"""Edits are made and undone by pure functions, also when others change the resource in the meantime."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_undo_keeps_exactly_what_others_did(resource: Any, change: Any, by: Spli
 
 @given(virtual_services(), foreign_edits())
 def test_foreign_edits_before_ours_survive_or_refuse_it(resource: Any, change: Any) -> None:
-    """An edit planned before a foreign one is made beside it, or refused when its place is gone."""
+    """An edit that was planned before somebody else's still fits, or is refused if its place is gone."""
     edit, foreign = split_of(resource), change(resource)
     try:
         made = applied(edit, foreign)
@@ -72,7 +72,7 @@ def test_foreign_edits_before_ours_survive_or_refuse_it(resource: Any, change: A
 
 @given(virtual_services())
 def test_nothing_but_the_inserted_entries_changes(resource: Any) -> None:
-    """All entries of others stay, in their order, and so does everything beside the list of routes."""
+    """All entries of others stay in their order, and so does everything outside the list of routes."""
     edit = split_of(resource)
     made = applied(edit, resource)
     ours = [insertion.entry for insertion in edit.insert]
@@ -85,7 +85,7 @@ def test_nothing_but_the_inserted_entries_changes(resource: Any) -> None:
 
 @given(virtual_services())
 def test_every_inserted_entry_stands_directly_before_its_original(resource: Any) -> None:
-    """The first match wins, so a clone comes right before the first entry that equals its original."""
+    """The first match applies, so a clone is inserted directly before its original."""
     edit = split_of(resource)
     made = applied(edit, resource)["spec"]["http"]
     for insertion in edit.insert:
@@ -97,7 +97,7 @@ def test_every_inserted_entry_stands_directly_before_its_original(resource: Any)
 
 @given(virtual_services())
 def test_applying_and_undoing_are_idempotent(resource: Any) -> None:
-    """Twice is the same as once, and an undo of what was never done changes nothing."""
+    """Doing either twice gives the same as once, and undoing an edit that was never made changes nothing."""
     edit = split_of(resource)
     made = applied(edit, resource)
     assert made == applied(edit, made)
@@ -108,7 +108,7 @@ def test_applying_and_undoing_are_idempotent(resource: Any) -> None:
 
 @given(virtual_services())
 def test_traces_name_what_is_left(resource: Any) -> None:
-    """Traces are there as long as an entry of ours is, and empty before and after."""
+    """There are traces while an entry of ours exists, and none before and after."""
     edit = split_of(resource)
     made = applied(edit, resource)
     assert len(edit.insert) == len(traces(edit, made))
@@ -119,13 +119,13 @@ def test_traces_name_what_is_left(resource: Any) -> None:
 
 @given(virtual_services())
 def test_an_edit_survives_json(resource: Any) -> None:
-    """What a journal holds is the whole edit."""
+    """A journal contains the whole edit."""
     for edit in split_edits([resource], Split(canary_share=0.25, owner="r1", **SPLIT)):
         assert edit == step_from_json(json.loads(json.dumps(step_to_json(edit))))
 
 
 def test_a_created_resource_is_deleted_by_the_undo() -> None:
-    """Where nothing was, the undo leaves nothing; it does not touch a resource of somebody else's."""
+    """The undo deletes a resource that we created, but not one that somebody else created."""
     edit = fault_edits(
         abort("ratings", 503), [], namespace="shop", caller_labels={"app": "reviews"}, owner="r1", index=0
     )[0]
@@ -141,7 +141,7 @@ def test_a_created_resource_is_deleted_by_the_undo() -> None:
 
 
 def test_a_created_resource_that_others_use_becomes_theirs() -> None:
-    """Entries that others put into our VirtualService stay, with the default entry that keeps the rest from 404."""
+    """Others' entries in our VirtualService stay, and so does the default entry, which spares other requests a 404."""
     edit = fault_edits(
         abort("ratings", 503), [], namespace="shop", caller_labels={"app": "reviews"}, owner="r1", index=0
     )[0]
@@ -155,7 +155,7 @@ def test_a_created_resource_that_others_use_becomes_theirs() -> None:
 
 
 def test_a_created_rule_that_others_use_keeps_their_subsets() -> None:
-    """Subsets that others put into our DestinationRule stay, ours go."""
+    """Subsets that others added to our DestinationRule stay, and ours are removed."""
     rule = split_edits([], Split(canary_share=0.5, owner="r1", **SPLIT))[0]
     shared = applied(rule, None)
     shared["spec"]["subsets"].append({"name": "theirs", "labels": {"version": "v9"}})
@@ -199,7 +199,7 @@ def test_a_setting_is_undone_to_the_last_key(document: Any, path: list[str], val
 
 
 def test_a_setting_is_restored_only_while_it_is_ours() -> None:
-    """A value that somebody else changed meanwhile stays theirs; one changed before ours refuses the edit."""
+    """A value that others changed after us stays theirs; a value that they changed before us refuses the edit."""
     resource = {"spec": {"replicas": 3}}
     edit = Edit(
         kind="VirtualService",
@@ -217,7 +217,7 @@ def test_a_setting_is_restored_only_while_it_is_ours() -> None:
 
 @pytest.mark.parametrize("owner", ["", "A", "-a", "a-", "a_b", "a" * 41, "a.b"])
 def test_an_owner_must_fit_a_name(owner: str) -> None:
-    """Marks that Kubernetes would refuse as names are refused here."""
+    """Owners that Kubernetes would not accept in a name are refused."""
     with pytest.raises(UsageError, match="owner"):
         prefix(owner)
 

@@ -1,4 +1,4 @@
-"""Faults as edits: whom they hit, how they combine, and what is refused."""
+"""Faults as edits: which callers they hit, how they combine, and what is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_route_the_caller_can_take_is_faulted(resource: Any, caller: dict[
 
 @given(virtual_services("ratings"))
 def test_every_clone_carries_fault_mark_and_retries(resource: Any) -> None:
-    """Each clone injects at the dose, says so on every answer, and states its retries."""
+    """Each clone injects at the dose, marks every answer, and sets its retries explicitly."""
     for number, insertion in enumerate(inject(resource).insert):
         entry = insertion.entry
         assert entry["name"] == f"harness-r1-fault-0-{number}"
@@ -75,20 +75,20 @@ def test_every_clone_carries_fault_mark_and_retries(resource: Any) -> None:
 
 @given(virtual_services("ratings"))
 def test_callers_of_one_namespace(resource: Any) -> None:
-    """With the callers' namespace every block is narrowed to it, and blocks of other namespaces are left out."""
+    """Given the callers' namespace, every block is narrowed to it, and blocks of other namespaces are left out."""
     edit = inject(resource, caller_namespace="shop")
     assert {block["sourceNamespace"] for item in edit.insert for block in item.entry["match"]} == {"shop"}
 
 
 def test_a_host_without_virtual_service_gets_one() -> None:
-    """The created one faults the caller's requests and leaves all others as they were."""
+    """The new VirtualService faults the caller's requests and leaves all others as they were."""
     routes = inject().create["spec"]["http"]
     assert [route.get("match") for route in routes] == [[{"sourceLabels": CALLER}], None]
     assert routes[1] == {"name": "harness-r1-default", **to()}
 
 
 def test_a_host_with_a_gateways_virtual_service_gets_one_of_the_mesh() -> None:
-    """A VirtualService bound to gateways does not route calls inside the mesh."""
+    """A VirtualService of a gateway does not route calls inside the mesh."""
     assert inject(service(to(), gateways=["door"])).create is not None
 
 
@@ -135,7 +135,7 @@ def test_two_faults_of_the_same_calls_combine() -> None:
 
 
 def test_faults_of_different_callers_do_not_meet() -> None:
-    """Each caller gets its own fault, also of the same kind."""
+    """Each caller gets only its own fault, even if both are of the same kind."""
     faults = [delay("ratings", "1s"), delay("ratings", "3s")]
     callers = [{"app": "reviews"}, {"app": "details"}]
     edits = faults_edits(faults, [service(to())], namespace="shop", callers=callers, owner="r1")
@@ -143,15 +143,15 @@ def test_faults_of_different_callers_do_not_meet() -> None:
     assert [route["match"][0]["sourceLabels"]["app"] for route in made[:-1]] == ["reviews", "details"]
 
 
-def test_a_fault_beside_a_fault_of_others_keeps_theirs() -> None:
-    """A route that aborts already gets the delay as well."""
+def test_a_fault_on_a_route_with_a_fault_keeps_both() -> None:
+    """A route that already aborts requests gets the delay as well."""
     theirs = {"abort": {"httpStatus": 500, "percentage": {"value": 1}}}
     entry = inject(service(to(fault=theirs))).insert[0].entry
     assert entry["fault"] == {**theirs, "delay": {"fixedDelay": "2s", "percentage": {"value": 50}}}
 
 
 def test_redirects_are_left_alone() -> None:
-    """A route that the proxy answers itself calls nobody, and Istio refuses a fault there."""
+    """The proxy answers such a route itself, and Istio refuses a fault on it."""
     redirect = {"match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/"}}
     answer = {"match": [{"uri": {"exact": "/ping"}}], "directResponse": {"status": 200}}
     edit = inject(service(redirect, answer, to()))
@@ -159,14 +159,14 @@ def test_redirects_are_left_alone() -> None:
 
 
 def test_of_several_hosts_only_routes_to_the_faults_host_are_hit() -> None:
-    """A VirtualService for several hosts is faulted where it leads to the fault's host alone."""
+    """In a VirtualService for several hosts, only routes to the fault's host get the fault."""
     edit = inject(service(to("details", match=[{"uri": {"prefix": "/d"}}]), to(), hosts=("ratings", "details")))
     assert [item.before for item in edit.insert] == [to()]
 
 
 @given(virtual_services("ratings"))
 def test_only_test_traffic_is_hit(resource: Any) -> None:
-    """With test headers every block of every clone needs them as well as the caller."""
+    """With test headers, every block of every clone requires the headers as well as the caller."""
     test = {"baggage": {"regex": ".*harness.run=r1.*"}}
     for caller in (CALLER, None):
         for insertion in inject(resource, caller=caller, test_headers=test).insert:
@@ -176,7 +176,7 @@ def test_only_test_traffic_is_hit(resource: Any) -> None:
 
 
 REFUSED = {
-    "gateways beside source labels": (
+    "gateways next to source labels": (
         [service(to(match=[{"gateways": ["mesh"]}]))],
         r"spec\.http\[0\]\.match\[0\]\.gateways",
     ),
@@ -197,7 +197,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("resources", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_faulted_is_refused_by_name(resources: list[Any], message: str) -> None:
-    """The error names the resource, the route and what is in the way."""
+    """The error names the resource, the route and the obstacle."""
     before = deepcopy(resources)
     with pytest.raises(ResourceError, match=message):
         inject(*resources)
@@ -205,14 +205,14 @@ def test_what_cannot_be_faulted_is_refused_by_name(resources: list[Any], message
 
 
 def test_empty_caller_labels_are_refused() -> None:
-    """No labels would hit every caller, which is asked for with None."""
+    """Empty labels would hit every caller; None is the way to ask for that."""
     with pytest.raises(ResourceError, match="every caller"):
         inject(caller={})
 
 
 @given(st.integers(1, 1_000_000), st.integers(1, 3_600_000))
 def test_dose_and_duration_are_written_exactly(millionths: int, milliseconds: int) -> None:
-    """Istio's text says the very dose and duration of the fault."""
+    """Istio's text has exactly the dose and the duration of the fault."""
     fault = Delay(host="ratings", duration_s=milliseconds / 1000, dose=millionths / 1e6)
     text = inject(service(to()), fault=fault).insert[0].entry["fault"]["delay"]
     assert round(float(text["fixedDelay"].removesuffix("s")) * 1000) == milliseconds
@@ -232,13 +232,13 @@ def test_dose_and_duration_are_written_exactly(millionths: int, milliseconds: in
     ids=str,
 )
 def test_what_istio_would_round_drop_or_choke_on_is_refused(fault: Delay | Abort) -> None:
-    """Values that Istio admits and then ignores, or hands to an Envoy that refuses them, never leave the harness."""
+    """Values that Istio accepts but ignores, or that its Envoy would reject, are refused before they are sent."""
     with pytest.raises(ResourceError, match="expected"):
         inject(service(to()), fault=replace(fault, host="ratings"))
 
 
 @pytest.mark.parametrize("file", sample_files("route-*.yaml"))
 def test_sample_files_are_faulted(file: str) -> None:
-    """An abort of calls of reviews goes before every route of ratings in every sample."""
+    """In every sample, an abort for calls of reviews is inserted before every route of ratings."""
     fault = delay("ratings", "1s") if file == "route-abort-testers.yaml" else abort("ratings", 503)
     check_faulted(sample_resources(file), fault)

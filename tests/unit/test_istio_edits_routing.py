@@ -72,7 +72,7 @@ def test_every_route_to_the_host_gets_one_clone(resource: Any) -> None:
 
 @given(virtual_services())
 def test_by_header_each_arm_has_a_clone_for_the_requests_that_choose_it(resource: Any) -> None:
-    """Each of both clones leads to one marked destination; requests without the header go where they went."""
+    """Each clone leads to one marked destination; requests without the header are routed as before."""
     insert = split(resource, by=SplitBy.HEADER)[-1].insert
     assert [MARKS[index % 2] for index in range(len(insert))] == [
         item.entry["route"][0]["headers"]["response"]["set"]["x-harness-arm"] for item in insert
@@ -86,7 +86,7 @@ def test_by_header_each_arm_has_a_clone_for_the_requests_that_choose_it(resource
 
 @given(virtual_services())
 def test_by_mirror_the_baseline_answers_and_the_canary_gets_copies(resource: Any) -> None:
-    """The clone leads to the marked baseline alone, with a mirror to the canary; schema and rules take it."""
+    """The clone leads only to the marked baseline and mirrors to the canary; the result is valid for Istio."""
     edit = split(resource, by=SplitBy.MIRROR, canary_share=1.0)[-1]
     for item in edit.insert:
         (destination,) = item.entry["route"]
@@ -97,7 +97,7 @@ def test_by_mirror_the_baseline_answers_and_the_canary_gets_copies(resource: Any
 
 
 def test_a_mirror_that_is_there_is_kept() -> None:
-    """Either form of it stands beside ours, in the form that allows several."""
+    """Both forms of a mirror are kept next to ours, written in the form that allows several."""
     theirs = {"host": "shadow"}
     for more in (
         {"mirror": theirs, "mirrorPercentage": {"value": 5}},
@@ -110,7 +110,7 @@ def test_a_mirror_that_is_there_is_kept() -> None:
 
 @given(virtual_services())
 def test_a_clone_keeps_what_its_original_does(resource: Any) -> None:
-    """Timeout, rewrite, headers and retries are the original's; missing retries are written out."""
+    """Timeout, rewrite, headers and retries are the original's; missing retries are set explicitly."""
     for insertion in split(resource)[-1].insert:
         kept = {key: value for key, value in insertion.before.items() if key not in ("name", "match", "route")}
         kept.setdefault(
@@ -122,7 +122,7 @@ def test_a_clone_keeps_what_its_original_does(resource: Any) -> None:
 
 @given(virtual_services())
 def test_every_match_block_takes_test_traffic_only(resource: Any) -> None:
-    """With test headers every block of every clone is the original's, narrowed by them."""
+    """With test headers, every block of a clone is a block of the original narrowed by them."""
     test = {"x-test-run": {"exact": "r1"}}
     for insertion in split(resource, test_headers=test)[-1].insert:
         originals = insertion.before.get("match") or [{}]
@@ -132,7 +132,7 @@ def test_every_match_block_takes_test_traffic_only(resource: Any) -> None:
 
 @given(virtual_services())
 def test_no_clone_repeats_a_match_of_its_original(resource: Any) -> None:
-    """Istio warns of rules with the same match as another's, and a dry run is to be free of warnings."""
+    """Istio warns about a rule with the same match as another, and a dry run must cause no warnings."""
     for insertion in split(resource)[-1].insert:
         originals = insertion.before.get("match", [])
         assert len(insertion.entry["match"]) == max(len(originals), 1)
@@ -141,7 +141,7 @@ def test_no_clone_repeats_a_match_of_its_original(resource: Any) -> None:
 
 @given(st.integers(1, 999_999))
 def test_weights_are_exact(millionths: int) -> None:
-    """Any share of six digits is met exactly by whole weights."""
+    """A share of up to six digits is expressed exactly by whole weights."""
     weights = [item["weight"] for item in split(canary_share=millionths / 1e6)[-1].create["spec"]["http"][0]["route"]]
     assert millionths * sum(weights) == weights[1] * 1_000_000
 
@@ -156,7 +156,7 @@ def test_existing_subsets_are_used_and_missing_ones_made() -> None:
 
 
 def test_without_resources_both_are_created() -> None:
-    """A host that nothing governs gets a rule and a VirtualService that ends in what was before."""
+    """A host without resources gets a rule and a VirtualService whose last route works as before."""
     edits = split()
     assert [edit.kind for edit in edits] == ["DestinationRule", "VirtualService"]
     assert edits[1].create["spec"]["hosts"] == ["reviews"]
@@ -164,7 +164,7 @@ def test_without_resources_both_are_created() -> None:
 
 
 def test_a_new_rule_keeps_the_policy_of_the_wildcard_it_hides() -> None:
-    """A rule for the host takes the place of a wildcard rule, so it takes its policy over."""
+    """A rule for the host replaces a wildcard rule, so it copies that rule's policy."""
     wide = rule(trafficPolicy={"tls": {"mode": "ISTIO_MUTUAL"}})
     wide["metadata"]["name"] = "all"
     wide["spec"]["host"] = "*.shop.svc.cluster.local"
@@ -172,7 +172,7 @@ def test_a_new_rule_keeps_the_policy_of_the_wildcard_it_hides() -> None:
 
 
 def test_a_destination_keeps_its_port_and_headers() -> None:
-    """The destination of the arm's own subset is the model of the clone's."""
+    """The clone's destination copies port and headers from the destination of the arm's own subset."""
     original = {
         "route": [
             {"destination": {"host": "reviews", "subset": "v1", "port": {"number": 80}}, "weight": 100},
@@ -219,7 +219,7 @@ TWO = service(to())
 TWO["metadata"] = {"name": "older", "namespace": "shop"}
 REFUSED = {
     "two owners": ([service(to()), TWO], "VirtualService shop/reviews and VirtualService shop/older"),
-    "a wildcard beside it": ([service(to()), service(to(), name="all", hosts=["*"])], "Istio ignores one of them"),
+    "a wildcard next to it": ([service(to()), service(to(), name="all", hosts=["*"])], "Istio ignores one of them"),
     "two rules": ([rule("v1"), rule("v3")], "one DestinationRule"),
     "a delegate": ([service({"delegate": {"name": "d", "namespace": "n"}})], "delegate n/d"),
     "no http": ([service()], "has no HTTP routes"),
@@ -238,7 +238,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("resources", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_split_is_refused_by_name(resources: list[Any], message: str) -> None:
-    """The error names the resource and what is in the way; the resources stay as they are."""
+    """The error names the resource and the obstacle; the resources stay as they are."""
     before = deepcopy(resources)
     with pytest.raises(ResourceError, match=message):
         split(*resources)
@@ -246,7 +246,7 @@ def test_what_cannot_be_split_is_refused_by_name(resources: list[Any], message: 
 
 
 def test_a_rule_of_another_namespace_is_not_changed() -> None:
-    """Subsets missing in a rule of another namespace are somebody else's to add."""
+    """Its owner has to add the missing subsets."""
     other = rule("v1")
     other["metadata"]["namespace"] = "istio-config"
     other["spec"]["host"] = "reviews.shop.svc.cluster.local"
@@ -255,7 +255,7 @@ def test_a_rule_of_another_namespace_is_not_changed() -> None:
 
 
 def test_test_headers_that_are_matched_already_are_refused() -> None:
-    """A block that matches the marking header cannot be narrowed by it."""
+    """A block that already matches the header cannot be narrowed by it."""
     match = [{"headers": {"x-test-run": {"exact": "other"}}}]
     with pytest.raises(ResourceError, match="choose another"):
         split(service(to(match=match)), test_headers={"x-test-run": {"exact": "r1"}})
@@ -276,11 +276,11 @@ def test_equal_arms_are_refused() -> None:
 
 @pytest.mark.parametrize("file", sample_files("route-*.yaml"))
 def test_sample_files_are_split(file: str) -> None:
-    """With the rules of all services every sample splits, and names no subset that is not there."""
+    """With the rules of all services, every sample can be split, and every subset that it names exists."""
     check_split([*sample_resources(file), *sample_resources("subsets.yaml")])
 
 
 def test_routes_that_no_request_can_take_are_not_cloned() -> None:
-    """Behind a route without match Istio generates none, and warns of what stands there."""
+    """Istio ignores routes behind one without a match, and warns about them."""
     edit = split(service(to(), to(match=[{"uri": {"prefix": "/dead"}}])))[-1]
     assert [insertion.before for insertion in edit.insert] == [to()]

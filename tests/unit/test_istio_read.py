@@ -1,4 +1,4 @@
-"""Reading Istio YAML: plain values, with the place of each kept for errors."""
+"""Reading Istio YAML: plain values, and the file and line of each for errors."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def _file(folder: Path, text: str, name: str = "some.yaml") -> Path:
 
 
 def test_every_document_of_a_file_is_a_resource(tmp_path: Path) -> None:
-    """Empty documents are none."""
+    """Empty documents are skipped."""
     found = read_resources([_file(tmp_path, TWO)])
     assert [item["metadata"]["name"] for item in found] == ["a", "b"]
 
 
 def test_the_line_of_a_value_is_known(tmp_path: Path) -> None:
-    """Also of one that is not there: then it is the line of what is around it."""
+    """For a value that is missing, it is the line of what contains it."""
     sources = sources_of(read_resources([_file(tmp_path, TWO)]))
     source = sources["VirtualService", "shop", "b"]
     assert [source.line(place) for place in ((), ("metadata", "namespace"), ("spec", "http", 0))] == [8, 12, 13]
 
 
 def test_a_later_file_replaces_the_same_resource(tmp_path: Path) -> None:
-    """As ``kubectl apply`` of one file after the other."""
+    """As if ``kubectl apply`` were run on one file after the other."""
     second = _file(tmp_path, TWO.replace("hosts: [a]", "hosts: [c]"), "later.yaml")
     found = read_resources([_file(tmp_path, TWO), second])
     assert [item["spec"]["hosts"] for item in found] == [["c"], ["b"]]
@@ -53,14 +53,14 @@ def test_a_later_file_replaces_the_same_resource(tmp_path: Path) -> None:
 
 
 def test_replacing_keeps_what_is_not_replaced(tmp_path: Path) -> None:
-    """The namespace that a resource does not name is the one given."""
+    """A resource that names no namespace is in the one that is given."""
     newer = ({"apiVersion": "x", "kind": "VirtualService", "metadata": {"name": "a", "namespace": "default"}},)
     found = replaced(read_resources([_file(tmp_path, TWO)]), newer)
     assert [item.get("spec") for item in found] == [None, {"hosts": ["b"]}]
 
 
-def test_a_list_holds_resources(tmp_path: Path) -> None:
-    """``kubectl get -o yaml`` writes one; lines are those of its items."""
+def test_the_items_of_a_list_are_resources(tmp_path: Path) -> None:
+    """``kubectl get -o yaml`` writes a List; the lines are those of its items."""
     text = "kind: List\napiVersion: v1\nitems:\n- apiVersion: x\n  kind: y\n  metadata:\n    name: z\n"
     found = read_resources([_file(tmp_path, text)])
     assert found[0]["metadata"]["name"] == "z"
@@ -92,8 +92,8 @@ def test_what_is_no_resource_is_refused_with_its_line(tmp_path: Path, text: str,
     assert message in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    """With its name and the reason."""
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    """The error has its name and the reason."""
     with pytest.raises(ResourceError, match=r"none\.yaml: .*No such file"):
         read_resources([tmp_path / "none.yaml"])
 
@@ -111,6 +111,6 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_plain_values_are_read_as_kubernetes_reads_them(tmp_path: Path, written: str, value: object) -> None:
-    """Dates and times of day are text; numbers and the old words for true are not."""
+    """Dates and times of day are read as text; numbers, and old words for true such as ``yes``, are not."""
     text = f"apiVersion: x\nkind: y\nmetadata: {{name: z}}\nspec: {{value: {written}}}\n"
     assert read_resources([_file(tmp_path, text)])[0]["spec"]["value"] == value

@@ -20,7 +20,7 @@ from harness.cli import main
     ],
 )
 def test_a_label_that_the_run_does_not_have_is_wrong_usage(tmp_path, capsys, objective, said):
-    """A mistyped endpoint or phase is refused with the known ones, as nothing was measured that could decide."""
+    """A misspelt endpoint or phase is refused with the known ones, because nothing was measured for it."""
     bundle.write_bundle(record(), tmp_path / "run" / "test")
     assert main(["judge", str(tmp_path / "run" / "test"), "--objective", objective]) == 2
     assert said in capsys.readouterr().err

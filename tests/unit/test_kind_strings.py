@@ -1,4 +1,4 @@
-"""Names of Istio's kinds are written in one room, so that a second routing API is a package next to it."""
+"""Names of Istio's kinds are written in one package only, so that a second routing API is a package next to it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ROOT = Path(harness.__file__).parent
 KINDS = {kind.name for kind in OBJECTS}
 
 
-def test_only_the_room_of_istio_names_its_kinds() -> None:
-    """No other module holds a string that is the name of one; comparing, reading and making are all done in there."""
+def test_only_the_package_of_istio_names_its_kinds() -> None:
+    """No other module contains a string that is the name of a kind."""
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}: {node.value}"
         for file in sorted(ROOT.rglob("*.py"))

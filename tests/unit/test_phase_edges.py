@@ -23,23 +23,23 @@ def samples(*due_and_latency):
 
 
 def test_a_request_on_its_way_when_the_fault_begins_is_left_out():
-    """And so is every request due after it, the quick ones too."""
+    """Every request that is due after it is left out too, even a quick one."""
     steady, fault, recovery = before_faults((STEADY, FAULT, RECOVERY), samples((9.8, 2.0), (9.9, 0.01), (5.0, 0.1)))
     assert steady.end_s == 9.8
     assert (fault, recovery) == (FAULT, RECOVERY)
 
 
 def test_a_phase_without_such_a_request_keeps_its_length():
-    """Answers came before the fault."""
+    """All answers came before the fault."""
     assert before_faults((STEADY, FAULT), samples((9.8, 0.1))) == (STEADY, FAULT)
 
 
 def test_a_request_that_hangs_costs_at_most_a_fifth_of_the_phase():
-    """It was slow before the fault began."""
+    """Such a request was slow before the fault began."""
     assert before_faults((STEADY, FAULT), samples((1.0, 60.0)))[0].end_s == 8.0
 
 
 def test_a_run_without_a_fault_keeps_its_phases():
-    """Nothing could have changed an answer."""
+    """No fault could have changed an answer."""
     assert before_faults((STEADY, RECOVERY), samples((9.8, 30.0))) == (STEADY, RECOVERY)
     assert before_faults((), samples((9.8, 30.0))) == ()

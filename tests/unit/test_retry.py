@@ -1,4 +1,4 @@
-"""Requests to the API server are tried again for as long as they are worth it, on a clock of the test."""
+"""Requests to the API server are repeated while that is useful; the tests set the clock."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, Clus
 
 
 class Clock:
-    """Seconds that pass only in sleep."""
+    """A clock that moves only in sleep."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
         self.waits_s: list[float] = []
 
     def sleep(self, seconds: float) -> None:
-        """Let the time pass at once."""
+        """Move the clock without waiting."""
         self.waits_s.append(seconds)
         self.now_s += seconds
 
 
 def tried(error, *, failures, patience_s, clock):
-    """Retry work that fails a number of times; return its result, the number of calls and what was told."""
+    """Retry work that fails a number of times. Return its result, the number of calls and the reported texts."""
     calls, told = [], []
 
     def work():
@@ -40,21 +40,21 @@ def tried(error, *, failures, patience_s, clock):
 
 @pytest.mark.parametrize("error", [ClusterConflict("409"), ClusterForbidden("403"), ClusterUnreachable("503")], ids=str)
 def test_trouble_is_tried_again_until_it_is_over(error):
-    """The result of the first call that succeeds is returned; each failure is told with the time that is left."""
+    """The result of the first successful call is returned; each failure is reported with the time that is left."""
     result, calls, told = tried(error, failures=3, patience_s=30, clock=Clock())
     assert ("done", 4) == (result, calls)
     assert [f"{error}; trying again for 30 s"] * 3 == told
 
 
 def test_an_invalid_request_is_not_tried_again():
-    """A request that the server refuses as invalid is refused the next time too."""
+    """A request that the server refuses as invalid would be refused the next time too."""
     clock, error = Clock(), ClusterError("400")
     assert (error, 1, []) == tried(error, failures=9, patience_s=30, clock=clock)
     assert [] == clock.waits_s
 
 
 def test_the_last_error_is_raised_within_the_patience():
-    """No wait goes beyond the time that was given."""
+    """No wait exceeds the given time."""
     clock, error = Clock(), ClusterUnreachable("503")
     result, calls, _ = tried(error, failures=10**6, patience_s=20, clock=clock)
     assert error is result
@@ -70,7 +70,7 @@ def test_a_missing_right_is_tried_again_for_a_minute_only():
 
 
 def test_waits_grow_and_are_spread():
-    """The upper limit of the waits doubles from 50 ms to 2 s, and no two clients keep the same rhythm."""
+    """The upper limit of the waits doubles from 50 ms to 2 s, and clients do not wait in step."""
     clock = Clock()
     tried(ClusterConflict("409"), failures=12, patience_s=600, clock=clock)
     limits_s = [min(0.05 * 2**number, 2.0) for number in range(12)]

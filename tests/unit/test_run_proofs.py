@@ -1,4 +1,4 @@
-"""Proofs: each holds for a run as it should be, and each can be broken alone."""
+"""Each proof holds for a run that went as planned, and each can fail alone."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from harness.runner.proofs import proofs
 
 
 def failed(made):
-    """Names of the proofs that did not hold."""
+    """Return the names of the proofs that did not hold."""
     return [proof.name for proof in proofs(made) if not proof.held]
 
 
@@ -33,12 +33,12 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_proof_fails_when_what_it_proves_did_not_happen(name):
-    """Breaking one thing fails the proof of just that thing."""
+    """One thing that goes wrong fails only the proof about it."""
     assert [name] == failed(record(**BROKEN[name]))
 
 
 def test_a_run_without_rollbacks_or_with_changed_resources_is_not_proven_to_be_undone():
-    """Nothing recorded as undone, or a resource that differs afterwards, fails the rollback proof."""
+    """The proof of the rollback fails if no undo was recorded, or if a resource differs afterwards."""
     made = record()
     left = {**made.resources["before"][0], "spec": {"http": [{"name": "harness-a1b2-0"}]}}
     assert ["rollback"] == failed(record(rollbacks=()))
@@ -46,13 +46,13 @@ def test_a_run_without_rollbacks_or_with_changed_resources_is_not_proven_to_be_u
 
 
 def test_a_run_without_requests_proves_nothing():
-    """No samples in judged phases fail split and arms."""
+    """Without samples in judged phases, the proofs of the split and of the arms fail."""
     nothing = samples().where(samples().due_s < 1)
     assert {"split", "arms known"} <= set(failed(record(samples=nothing)))
 
 
 def test_a_failed_proof_says_what_was_expected_and_what_was_seen():
-    """The texts carry numbers with units."""
+    """The texts contain numbers with units."""
     dose = next(
         p for p in proofs(record(fault_counts=(fault_count("baseline"), fault_count("canary", hit=50)))) if not p.held
     )
@@ -65,19 +65,19 @@ def test_a_failed_proof_says_what_was_expected_and_what_was_seen():
     "seen", [{"baseline": 2580, "canary": 20, "": 0}, {"baseline": 1298, "canary": 1302, "": 0, "other": 40}], ids=str
 )
 def test_a_route_changed_behind_the_run_is_seen_arm_by_arm(seen):
-    """The marks say both arms answered, the proxies that one did, or that a third version took requests."""
+    """The marks name both arms, but the proxies saw one arm only, or a third version."""
     assert ["counted alike"] == failed(record(proxy_requests=seen))
 
 
 def test_aborted_requests_have_no_version_at_the_proxies():
-    """An abort on the service under test is counted without a version; the marks tell its arm."""
+    """Proxies count an abort on the service under test without a version; its mark tells the arm."""
     arms = record().proxy_requests
     seen = {"baseline": arms["baseline"] - 300, "canary": arms["canary"] - 280, "": 580}
     assert [] == failed(record(proxy_requests=seen))
 
 
 def test_a_configured_prometheus_must_have_readings_of_both_arms():
-    """Empty series and gaps alone are no readings."""
+    """A series that is empty or has only gaps does not count."""
 
     def series(arm, *values):
         times = tuple(map(float, range(len(values))))
@@ -92,13 +92,13 @@ def test_a_configured_prometheus_must_have_readings_of_both_arms():
 
 @pytest.mark.parametrize(("seconds", "names"), [(4.0, []), (9.0, ["watched"])])
 def test_a_run_that_nobody_watched_for_long_proves_nothing(seconds, names):
-    """Limits were not watched then; a short moment is only told."""
+    """Limits were not checked during that time; a short moment is only reported."""
     blind = Event(at_s=12.0, kind="blind", text="nobody looked", fields={"seconds": seconds})
     assert names == failed(record(events=(blind,)))
 
 
 def test_requests_without_any_answer_are_told_apart_from_unmarked_answers():
-    """Nobody should look for a lost mark where the machine could not keep up."""
+    """Nobody should look for a lost mark if the machine was too slow."""
     made = samples(unknown=100)
     made.status[made.arm == -1] = 0
     (proof,) = [proof for proof in proofs(record(samples=made)) if proof.name == "arms known"]
@@ -107,20 +107,20 @@ def test_requests_without_any_answer_are_told_apart_from_unmarked_answers():
     assert "could not keep up" in proof.remedy
 
 
-def test_beside_real_users_proxies_may_count_more_but_not_less():
-    """Where only test traffic is touched, others' requests are counted too; a sample that no proxy saw still fails."""
+def test_with_real_users_proxies_may_count_more_but_not_less():
+    """If only test traffic is changed, users' requests are counted too; a sample that no proxy saw still fails."""
     cluster = {"cluster": {"only_test_traffic": True}}
     arms = record().proxy_requests
     busy = {"baseline": arms["baseline"] + 5000, "canary": arms["canary"], "": 0, "other": 300}
-    beside = {"plan": replace(record().plan, target="cluster"), "config": cluster}
-    assert [] == failed(record(**beside, proxy_requests=busy))
+    with_users = {"plan": replace(record().plan, target="cluster"), "config": cluster}
+    assert [] == failed(record(**with_users, proxy_requests=busy))
     assert ["counted alike"] == failed(record(proxy_requests=busy))
-    assert ["counted alike"] == failed(record(**beside, proxy_requests={**busy, "canary": 900}))
+    assert ["counted alike"] == failed(record(**with_users, proxy_requests={**busy, "canary": 900}))
 
 
 @pytest.mark.parametrize(("target", "names"), [("another", []), ("local", ["counted alike"])])
 def test_the_kind_of_the_mesh_says_whether_real_users_are_there(target, names):
-    """Not the name of one mesh: the local mesh has none, and one that is not installed here may have some."""
+    """The local mesh has no real users, and a mesh that is not installed here may have some."""
     arms = record().proxy_requests
     busy = {"baseline": arms["baseline"] + 5000, "canary": arms["canary"], "": 0, "other": 300}
     plan, config = replace(record().plan, target=target), {"cluster": {"only_test_traffic": True}}

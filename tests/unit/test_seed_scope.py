@@ -26,7 +26,7 @@ def test_the_arm_of_a_request_is_fixed_where_the_load_generator_chooses_it(split
 
 
 def test_every_report_says_what_the_seed_fixes():
-    """Terminal, Markdown and HTML."""
+    """The reports in the terminal, in Markdown and in HTML do."""
     made = record()
     shown = (made, decide(made, SequentialJudge()))
     for text in (terminal.render(*shown), markdown.render(*shown), page.render(*shown)):
@@ -35,7 +35,7 @@ def test_every_report_says_what_the_seed_fixes():
 
 @pytest.mark.parametrize("args", [["--harness-seed=7"], ["--harness-target=local", "--harness-seed=7"]])
 def test_the_header_of_a_pytest_run_says_it_in_short(pytester, args):
-    """Next to the seed."""
+    """The text is next to the seed."""
     pytester.makepyfile("def test_x(): pass")
     result = pytester.runpytest_subprocess("-p", "no:locust", *args)
     result.stdout.fnmatch_lines(["harness: target *, seed 7 (fixes when requests are due *, not latencies *)"])

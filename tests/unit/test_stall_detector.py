@@ -1,4 +1,4 @@
-"""Whether a harness that looked away notices it."""
+"""A harness notices that it was stopped for a while."""
 
 import time
 
@@ -10,7 +10,7 @@ from harness.runner.timeline import Timeline
 
 
 class Clocks:
-    """A steady clock and a wall clock, moved by hand."""
+    """A steady clock and a wall clock that the test moves."""
 
     def __init__(self):
         self.now, self.wall = 1000.0, 1000.0
@@ -18,7 +18,7 @@ class Clocks:
         self.pulse = StallDetector(lambda: self.now, lambda: self.wall, self.timeline)
 
     def blind(self):
-        """Seconds of each blind moment that was noted."""
+        """Return the seconds of each stall that was reported."""
         return [event.fields["seconds"] for event in self.timeline.events() if event.kind == BLIND]
 
 
@@ -28,7 +28,7 @@ class Clocks:
     ids=["in time", "a little late", "stopped", "asleep", "clock set back", "stopped and asleep"],
 )  # fmt: skip
 def test_a_look_that_comes_late_is_told_and_so_is_a_clock_that_jumped(now_s, wall_s, blind):
-    """Stopped, the steady clock goes on; asleep, only the wall clock does."""
+    """If only the process stops, the steady clock goes on; if the machine sleeps, only the wall clock does."""
     clocks = Clocks()
     clocks.now, clocks.wall = clocks.now + now_s, clocks.wall + wall_s
     clocks.pulse.beat(1.0)
@@ -36,7 +36,7 @@ def test_a_look_that_comes_late_is_told_and_so_is_a_clock_that_jumped(now_s, wal
 
 
 def test_the_steady_clock_does_not_follow_a_wall_clock_that_is_set(monkeypatch):
-    """It tells epoch seconds, and goes on with the monotonic clock."""
+    """It starts at the epoch time and then follows the monotonic clock."""
     clock = steady_clock()
     assert abs(clock() - time.time()) < 5
     monkeypatch.setattr(time, "time", lambda: 0.0)

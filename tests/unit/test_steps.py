@@ -32,7 +32,7 @@ def pool(resource: Any = RULE, path: tuple[str, ...] = PATH) -> Edit:
 
 
 def test_a_path_can_name_a_list_entry() -> None:
-    """The value goes into the entry of that name, and the undo leaves nothing behind."""
+    """The value is set in the entry with that name, and the undo leaves nothing behind."""
     made = applied(pool(), RULE)
     assert {"http": {"http1MaxPendingRequests": 1}} == made["spec"]["subsets"][1]["trafficPolicy"]["connectionPool"]
     assert "trafficPolicy" not in made["spec"]["subsets"][0]
@@ -41,8 +41,8 @@ def test_a_path_can_name_a_list_entry() -> None:
     assert made == applied(pool(), made)
 
 
-def test_an_entry_is_found_by_name_wherever_it_is_by_then() -> None:
-    """Others may put entries before it, or change the rest of it; only our value is taken back."""
+def test_an_entry_is_found_by_name_after_it_has_moved() -> None:
+    """Others may insert entries before it or change the rest of it; only our value is undone."""
     made = applied(pool(), RULE)
     made["spec"]["subsets"].insert(0, {"name": "v2"})
     made["spec"]["subsets"][2]["trafficPolicy"]["tls"] = {"mode": "DISABLE"}
@@ -53,7 +53,7 @@ def test_an_entry_is_found_by_name_wherever_it_is_by_then() -> None:
 
 
 def test_an_entry_that_is_not_there_is_refused_and_never_made() -> None:
-    """When the path is planned, when it is set, and the undo has nothing to do then."""
+    """Planning and setting refuse such a path; the undo then has nothing to do."""
     with pytest.raises(UsageError, match=r"subsets\[v9\] to be there"):
         pool(path=("spec", "subsets[v9]", "trafficPolicy"))
     with pytest.raises(UsageError, match="to be there"):
@@ -80,7 +80,7 @@ STEPS = [
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.label)
 def test_a_step_survives_json(step: Any) -> None:
-    """What a journal holds is the whole step, with what it declares."""
+    """A journal contains the whole step, with its declaration."""
     read = step_from_json(json.loads(json.dumps(step_to_json(step))))
     assert step == read
     assert SAID == require_declared(read)
@@ -117,6 +117,6 @@ def test_a_step_that_is_not_fully_understood_is_not_read(change: Any, named: str
 
 
 def test_insertions_need_the_path_of_their_list() -> None:
-    """No kind tells it any more."""
+    """The kind of the resource does not imply the path."""
     with pytest.raises(UsageError, match="list_at"):
         Edit(kind="X", namespace="a", name="b", owner="r1", insert=({"entry": {}},))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The meshes by name: a new one is a package and one line."""
+"""Meshes are found by name; a new one is a package and one line."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def test_a_mesh_of_one_package_and_one_line_can_be_used(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("target", targets.TARGETS)
 def test_every_package_says_what_it_offers(target):
-    """A name in the list without a package would only be noticed by its first user."""
+    """Otherwise only the first user would notice a listed name without a package."""
     assert isinstance(targets.mesh_kind(target), targets.MeshKind)
 
 
@@ -68,13 +68,13 @@ def test_an_unknown_target_is_refused_with_the_known_ones():
     ids=["unknown host", "inbound"],
 )
 def test_the_local_mesh_refuses_faults_that_it_cannot_inject(fault, reason):
-    """Before anything is started."""
+    """It refuses them before anything is started."""
     with pytest.raises(UsageError, match=reason):
         gate.check_scenario(scenario(faults=(fault,)), CONFIG, target="local")
 
 
 def test_a_new_mesh_is_taken_to_have_real_users(tmp_path):
-    """A package that does not say it does not touch the requests of others; only the local mesh has none."""
+    """A mesh is assumed to have real users unless its package says otherwise; only the local mesh has none."""
     asked = scenario(load="browse")
     users = {
         target: wiring.settings(CONFIG, asked, target=target, manifest={}).real_users for target in targets.TARGETS

@@ -1,4 +1,4 @@
-"""Misspelt names are found before anything starts, wherever they are, and the message has the name that was meant."""
+"""Misspelt names are found before anything starts, and the message suggests the right name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reader(FastHttpUser):
 
 
 def project(folder: Path, more: str = "", services: str = SERVICES) -> Path:
-    """A project of a user in ``folder``; ``more`` is added to its harness.yaml."""
+    """A user's project in ``folder``; ``more`` is added to its harness.yaml."""
     (folder / "loadprofiles").mkdir(exist_ok=True)
     (folder / "loadprofiles" / "browse.py").write_text(PROFILE)
     for script in ("ratings.py", "reviews.py"):
@@ -52,14 +52,14 @@ def checked(config: Config, **given: object) -> str:
 
 @pytest.mark.parametrize("value", [0.5, "0.5", " .25 ", 1e-9])
 def test_a_percentage_below_one_without_a_percent_sign_is_refused(value: object) -> None:
-    """It could be half a percent or a half; the message has both spellings."""
+    """It could mean half a percent or a half; the message shows both spellings."""
     with pytest.raises(UsageError, match=r"write \S+% or \S+%"):
         parse_percent(value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("value", "ratio"), [("0.5%", 0.005), (0, 0.0), ("0", 0.0), (1, 0.01), ("50 %", 0.5)])
 def test_a_percentage_that_has_one_meaning_is_read(value: object, ratio: float) -> None:
-    """A percent sign decides, and so does a number of one and more."""
+    """The meaning is clear with a percent sign, and for a number of at least one."""
     assert ratio == parse_percent(value)  # type: ignore[arg-type]
 
 
@@ -82,7 +82,7 @@ def test_half_a_percent_as_a_split_is_refused_with_both_spellings(tmp_path: Path
 def test_a_command_that_does_not_exist_is_found_before_anything_starts(
     tmp_path: Path, command: str, message: str
 ) -> None:
-    """With file, line and key of the command."""
+    """The message has file, line and key of the command."""
     services = SERVICES.replace("versions: {v1: , v2: }", f"versions: {{v1: , v2: {{command: {command}}}}}")
     config = read_config(project(tmp_path, services=services))
     found = checked(config)
@@ -106,7 +106,7 @@ def test_a_command_that_does_not_exist_is_found_before_anything_starts(
     ],
 )
 def test_commands_that_may_exist_are_accepted(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scripts and programs are looked for where they would be started."""
+    """Scripts and programs are looked up where they would be started."""
     services = SERVICES.replace('["{python}", ratings.py, "{port}"]', command)
     file = project(tmp_path, services=services)
     (tmp_path / "bin").mkdir()
@@ -119,13 +119,13 @@ def test_commands_that_may_exist_are_accepted(tmp_path: Path, command: str, monk
 
 
 def test_an_unknown_host_of_a_fault_is_refused_with_the_name_that_was_meant(tmp_path: Path) -> None:
-    """On the local mesh every service is known."""
+    """The local mesh knows every service."""
     found = checked(read_config(project(tmp_path)), faults=[delay("ratigns", "1s")])
     assert "found 'ratigns', did you mean 'ratings'?" in found
 
 
 def test_an_unknown_profile_is_refused_with_the_name_that_was_meant(tmp_path: Path) -> None:
-    """Also where harness.yaml names it."""
+    """This holds for harness.yaml as well as for a scenario."""
     assert "did you mean 'browse'?" in checked(read_config(project(tmp_path, "load: {profile: brows}\n")))
 
 
@@ -151,7 +151,7 @@ def test_an_endpoint_that_no_request_has_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_endpoints_of_a_profile_that_computes_names_are_unknown(tmp_path: Path, line: str) -> None:
-    """An objective for one of them is then not refused."""
+    """An objective for such an endpoint is not refused."""
     file = tmp_path / "computed.py"
     file.write_text(f"{PROFILE}        {line}\n")
     assert endpoints_of(file) is None
@@ -159,13 +159,13 @@ def test_endpoints_of_a_profile_that_computes_names_are_unknown(tmp_path: Path, 
 
 @pytest.mark.parametrize("name", ["browse", "ramp", "shop", "spike"])
 def test_the_shipped_profiles_have_known_endpoints(name: str) -> None:
-    """Each names every request that it sends."""
+    """Each profile names every request that it sends."""
     found = endpoints_of(Path(__file__).parents[2] / "loadprofiles" / f"{name}.py")
     assert found
 
 
 def test_profiles_with_code_from_elsewhere_have_unknown_endpoints(tmp_path: Path) -> None:
-    """What another file of the user sends is not known, and a broken profile is reported by Locust."""
+    """Requests of another file are not known, and a broken profile is reported by Locust."""
     file = tmp_path / "other.py"
     file.write_text("from shared import Reader\n" + PROFILE)
     assert endpoints_of(file) is None
@@ -186,7 +186,7 @@ def test_profiles_with_code_from_elsewhere_have_unknown_endpoints(tmp_path: Path
 def test_commands_refuse_unknown_services_before_anything_starts(
     tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All with the exit code of wrong usage."""
+    """Every command then has the exit code of wrong usage."""
     file = project(tmp_path)
     assert 2 == main([*words, "--target", "local", "--config", str(file)])
     assert message in capsys.readouterr().err
@@ -194,7 +194,7 @@ def test_commands_refuse_unknown_services_before_anything_starts(
 
 
 def test_plan_refuses_what_a_run_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown profile, and a command that does not exist."""
+    """``harness plan`` refuses an unknown profile and a command that does not exist."""
     file = project(tmp_path, "load: {profile: brows}\n")
     assert 2 == main(["plan", "--target", "local", "--config", str(file)])
     assert "did you mean 'browse'?" in capsys.readouterr().err
@@ -204,7 +204,7 @@ def test_plan_refuses_what_a_run_would_refuse(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_interpreter_of_the_harness_is_a_program(tmp_path: Path) -> None:
-    """{python} is a path, which is looked for as such."""
+    """{python} is a path, and is checked as one."""
     config = read_config(project(tmp_path))
     command = config.workload("reviews", "v2").command
     assert command is not None
@@ -213,7 +213,7 @@ def test_the_interpreter_of_the_harness_is_a_program(tmp_path: Path) -> None:
 
 
 def test_modules_of_an_editable_installation_are_found(tmp_path: Path) -> None:
-    """Such packages are in no folder of sys.path, as when the command harness runs from a checkout."""
+    """Such packages are in no folder of sys.path, for example in a development checkout."""
     file = project(tmp_path, services=SERVICES.replace('ratings.py, "{port}"', '-m, harness.demo.ratings, "{port}"'))
     command = [Path(sys.executable).with_name("harness"), "plan", "--target", "local", "--config", file]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

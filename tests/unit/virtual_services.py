@@ -50,7 +50,7 @@ def destinations(hosts: st.SearchStrategy[str]) -> st.SearchStrategy[list[Any]]:
 
 
 def routes(hosts: st.SearchStrategy[str], *, matched: bool = False) -> st.SearchStrategy[Any]:
-    """HTTP routes, some of which answer themselves. matched: each with a match, so that requests pass on."""
+    """HTTP routes, some of which answer themselves. matched: each has a match, so later ones can be reached."""
     match = {"match": st.lists(blocks, min_size=1, max_size=3)}
     options = {
         "name": names,
@@ -67,7 +67,7 @@ def routes(hosts: st.SearchStrategy[str], *, matched: bool = False) -> st.Search
 
 
 def reachable(resource: Any) -> list[Any]:
-    """The routes up to the first without match: those that requests can take."""
+    """Return the routes up to the first without a match, which are those that requests can take."""
     found: list[Any] = []
     for route in resource["spec"]["http"]:
         found.append(route)
@@ -94,7 +94,7 @@ def virtual_services(host: str = "reviews", *, others: tuple[str, ...] = ("revie
 
 @st.composite
 def foreign_edits(draw: st.DrawFn) -> Any:
-    """A function that changes a VirtualService as somebody else would, leaving alone what is ours."""
+    """A function that changes a VirtualService as somebody else would, but not our entries."""
     inserted = draw(routes(st.just("elsewhere")))
     inserted["name"] = "foreign"
     position, field, dropped = draw(st.integers(0, 8)), draw(names), draw(st.booleans())
