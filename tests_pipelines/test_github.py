@@ -51,8 +51,10 @@ def test_actionlint_accepts_the_workflows():
 
 def test_actionlint_finds_a_job_that_does_not_exist(changed):
     """A planted mistake: the condition reads a job that is not needed."""
-    found = actionlint_findings([changed(WORKFLOWS[0], "needs.gate.outputs.verdict", "needs.gates.outputs.verdict")])
-    assert any("gates" in one["message"] for one in found)
+    found = actionlint_findings(
+        [changed(WORKFLOWS[0], "needs.release.outputs.verdict", "needs.releases.outputs.verdict")]
+    )
+    assert any("releases" in one["message"] for one in found)
 
 
 def test_zizmor_accepts_them():

@@ -11,16 +11,32 @@ if [ -n "$HARNESS_KUBECONFIG" ]; then
 fi
 unset HARNESS_KUBECONFIG # the harness and the services that it starts need only the file
 
+release() { # one step; the last ones stop at a hold instead of waiting for a person
+    case $1:$HARNESS_IMAGE in
+    all: | deploy:)
+        echo "::error title=canary-harness::expected an image to release, found an empty text"
+        return 2
+        ;;
+    esac
+    case $1 in
+    all) harness release --image "$HARNESS_IMAGE" --no-wait ;;
+    deploy) harness release deploy --image "$HARNESS_IMAGE" ;;
+    approve) harness release approve --by "$HARNESS_BY" --reason "$HARNESS_REASON" ;;
+    reject) harness release reject --by "$HARNESS_BY" --reason "$HARNESS_REASON" ;;
+    shift | gate | promote | resume) harness release "$step" --no-wait ;;
+    *)
+        echo "::error title=canary-harness::unknown step of a release: ${1//[^a-z-]/?}"
+        return 2
+        ;;
+    esac
+}
+
 code=0
-if [ -n "$HARNESS_IMAGE" ]; then
+if [ -n "$HARNESS_IMAGE" ] || [ "$HARNESS_STEPS" != all ]; then
     read -r -a steps <<<"$HARNESS_STEPS"
     [ ${#steps[@]} -gt 0 ] || code=2
     for step in "${steps[@]}"; do
-        case $step in
-        approve | reject) words=(--by "$HARNESS_BY" --reason "$HARNESS_REASON") ;;
-        *) words=() ;;
-        esac
-        harness release "$step" --image "$HARNESS_IMAGE" "${words[@]}" || {
+        release "$step" || {
             code=$?
             break
         }

@@ -14,7 +14,7 @@ from harness.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("pipelines", "deploy", "docs/pipelines")
-STEPS = ("deploy", "gate", "promote", "reject", "approve")
+STEPS = ("shift", "gate", "promote", "resume")
 _LATER = frozenset({"release", "serve"})
 _COMMAND = re.compile(r"(?:^|[;&|({`'\"]|\bif|\bthen|\bdo|\belse|!|- |: )\s*harness[ ]+(?=[a-z-])(.*)")
 _END = re.compile(r"\s*(?:\|\||&&|;|\||>>?|<|`| # |'\s*[,)]|\"\s*[,)]).*")

@@ -146,14 +146,20 @@ def test_an_input_is_never_shell_code(release, tmp_path, name):
     assert not mark.exists()
 
 
-def test_the_steps_of_a_release_run_one_after_the_other(release):
-    """Each with the image; a person's name and reason go to approve and reject only."""
-    _, noted = release(steps="approve promote", by="ana", reason="seen in staging, harmless")
-    image = ["--image", "shop@sha256:1"]
-    assert [
-        ["release", "approve", *image, "--by", "ana", "--reason", "seen in staging, harmless"],
-        ["release", "promote", *image],
-    ] == [words for words, _, _ in noted]
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ("all", [["--image", "shop@sha256:1", "--no-wait"]]),
+        ("deploy shift gate", [["deploy", "--image", "shop@sha256:1"], ["shift", "--no-wait"], ["gate", "--no-wait"]]),
+        ("approve resume", [["approve", "--by", "ana", "--reason", "seen, harmless"], ["resume", "--no-wait"]]),
+        ("reject", [["reject", "--by", "ana", "--reason", "seen, harmless"]]),
+    ],
+)  # fmt: skip
+def test_the_steps_of_a_release_run_one_after_the_other(release, steps, words):
+    """The image is named once; a person's name and reason go to decisions only; a hold ends the job instead of waiting."""
+    done, noted = release(steps=steps, by="ana", reason="seen, harmless")
+    assert [["release", *one] for one in words] == [said for said, _, _ in noted]
+    assert (0, "pass") == (done.code, done.output("verdict"))
 
 
 def test_a_step_that_does_not_pass_ends_the_release(release):
@@ -163,10 +169,21 @@ def test_a_step_that_does_not_pass_ends_the_release(release):
     assert (1, "fail") == (done.code, done.output("verdict"))
 
 
-def test_no_steps_are_a_mistake(release):
+@pytest.mark.parametrize("steps", [" ", "gates", "--help"])
+def test_no_steps_and_unknown_steps_are_a_mistake(release, steps):
     """An empty list proves nothing."""
-    done, noted = release(steps=" ")
+    done, noted = release(steps=steps)
     assert (2, "usage", []) == (done.code, done.output("verdict"), noted)
+
+
+@pytest.mark.parametrize("steps", ["all", "deploy", "deploy gate"])
+def test_without_an_image_nothing_is_released(release, steps):
+    """An output of another job that is empty must not turn a release into a run of scenarios, unless nothing else is asked."""
+    done, noted = release(image="", steps=steps)
+    assert [["run", "scenarios", "--", "--junit-xml=verdicts.xml"]] * (steps == "all") == [
+        words for words, _, _ in noted
+    ]
+    assert (0 if steps == "all" else 2) == done.code
 
 
 def test_the_kubeconfig_is_a_private_file_that_is_gone_afterwards(release):
