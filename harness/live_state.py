@@ -124,7 +124,7 @@ def _findings(analysis: Analysis) -> list[JsonValue]:
         {
             "objective": str(finding.objective),
             "phase": finding.phase,
-            "verdict": finding.verdict.value,
+            "verdict": finding.label,
             "reason": finding.reason,
             "missing": finding.missing,
         }

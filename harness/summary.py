@@ -205,7 +205,7 @@ def _judged(finding: Finding, record: Record) -> Judged:
     return Judged(
         name=formatting.indicator(finding.objective),
         phase=formatting.phase(finding),
-        verdict=str(finding.verdict),
+        verdict=finding.label,
         shown=formatting.interval(finding, style),
         tolerance=formatting.tolerance(finding, style),
         unit=str(style.unit),

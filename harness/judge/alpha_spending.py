@@ -91,14 +91,6 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
     return tuple(replace(look, has_long_phase=long) for look in result)
 
 
-def watched_phases(plan: Plan) -> frozenset[str]:
-    """Return the phases that are too short to show every objective, if another judged phase is long enough."""
-    lengths = {phase.name: phase.duration_s for phase in plan.phases if phase.kind.judged}
-    if max(lengths.values(), default=0.0) < SHORT_PHASE_S:
-        return frozenset()
-    return frozenset(name for name, length_s in lengths.items() if length_s < SHORT_PHASE_S)
-
-
 def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:
     """Return whether an objective is judged in a phase of this kind and name."""
     if not kind.judged or objective.labels.get("phase", name) not in {name, kind.value}:

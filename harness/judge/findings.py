@@ -71,6 +71,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         missing=missing if verdict is Verdict.INCONCLUSIVE else "",
         smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
         method=shown.measured.evidence.method,
+        watched=view.look.short,
     )
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from harness.model.indicator import Direction
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_duration, format_percent
-from harness.model.verdict import Estimate, Finding, Verdict
+from harness.model.verdict import WATCHED, Estimate, Finding, Verdict
 from harness.printable import printable as printable_text
 
 WORST_FIRST = (Verdict.FAIL, Verdict.MARGINAL, Verdict.INCONCLUSIVE, Verdict.PASS)
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.MARGINAL: "▲", Verdict.INCONCLUSIVE: "?"}
+LABEL_MARKS = {**{str(verdict): mark for verdict, mark in MARKS.items()}, WATCHED: "○"}
+"""The marks of findings, by their labels."""
 NO_VALUE = "no data"
 
 

@@ -35,6 +35,10 @@ class Estimate:
     n: int
 
 
+WATCHED = "watched"
+"""What people read of a pass in a phase that is too short to judge: no harm was seen, and none was excluded."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One objective in one phase.
@@ -44,7 +48,8 @@ class Finding:
     confidence: of the interval, in (0, 1). margin: the tolerance in the same unit as ``difference``.
     score: 0 to 100, the confidence of being within tolerance. weight: its share of the total score.
     points_lost: how much it lowered the total score.
-    missing: what would settle an inconclusive finding, such as a number of requests.
+    missing: what would settle an inconclusive finding, such as a number of requests. watched: whether the phase is too
+    short to show that there is no harm, so that a pass says only that none was seen.
     """
 
     objective: Objective
@@ -65,6 +70,12 @@ class Finding:
     missing: str = ""
     smallest_visible: float | None = None
     method: str = ""
+    watched: bool = False
+
+    @property
+    def label(self) -> str:
+        """What people and programs read: the verdict, or that the phase was only watched."""
+        return WATCHED if self.watched and self.verdict is Verdict.PASS else str(self.verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

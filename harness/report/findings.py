@@ -9,8 +9,7 @@ from harness.judge.indicators import cell_style_of
 from harness.model import formatting
 from harness.model.record import Record
 from harness.model.units import format_percent
-from harness.model.verdict import Analysis, Finding, Verdict
-from harness.report.labels import label_of
+from harness.model.verdict import WATCHED, Analysis, Finding, Verdict
 
 _OPENED = 6
 """How many reasons are open at first; more would push the timeline too far down the page."""
@@ -61,17 +60,17 @@ def finding_rows(record: Record, analysis: Analysis) -> tuple[FindingRow, ...]:
             finding,
             record,
             most,
-            label=label_of(finding, record, analysis),
             opened=place < _OPENED and finding.verdict is ordered[0].verdict is not Verdict.PASS,
         )
         for place, finding in enumerate(ordered)
     )
 
 
-def counts(analysis: Analysis) -> tuple[tuple[Verdict, int], ...]:
-    """Return the number of findings for each verdict that occurs, worst first."""
-    verdicts = [finding.verdict for finding in analysis.findings]
-    return tuple((v, verdicts.count(v)) for v in formatting.WORST_FIRST if v in verdicts)
+def counts(analysis: Analysis) -> tuple[tuple[str, int], ...]:
+    """Return the number of findings for each label that occurs, worst first."""
+    labels = [finding.label for finding in analysis.findings]
+    order = [*(str(verdict) for verdict in formatting.WORST_FIRST if verdict is not Verdict.PASS), WATCHED, "pass"]
+    return tuple((label, labels.count(label)) for label in order if label in labels)
 
 
 def unaccounted(analysis: Analysis) -> float:
@@ -104,7 +103,7 @@ def _kept_together(text: str) -> str:
     return minus(text).replace(" ", "\xa0")
 
 
-def _row(finding: Finding, record: Record, most_lost: float, *, label: str, opened: bool) -> FindingRow:
+def _row(finding: Finding, record: Record, most_lost: float, *, opened: bool) -> FindingRow:
     style = cell_style_of(finding.objective, record.series)
     middle, low, high = formatting.differences(finding, style)
     has_interval = finding.difference is not None and not (finding.low is None and finding.high is None)
@@ -116,7 +115,7 @@ def _row(finding: Finding, record: Record, most_lost: float, *, label: str, open
     )
     return FindingRow(
         verdict=finding.verdict,
-        label=label,
+        label=finding.label,
         sli=formatting.printable(formatting.indicator(finding.objective)),
         objective=formatting.printable(finding.objective.text),
         phase=formatting.printable(formatting.phase(finding)),

@@ -16,7 +16,8 @@ def properties(record: Record, analysis: Analysis, *, folder: Path | str = "") -
     """Return names and values, the verdict first.
 
     Numbers are unrounded SI values and ratios, so that programs can compute with them. The properties of a finding are
-    ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``; unknown ones are absent. An
+    ``harness.sli.<indicator>.<phase>.{verdict,baseline,canary,difference,low,high}``; unknown ones are absent. The
+    verdict of a pass in a phase that is too short to judge is ``watched``. An
     indicator that is only compared with an absolute limit is called ``<indicator>_limit``. A second objective of the
     same indicator in the same phase gets ``.2`` after the phase.
     """
@@ -46,7 +47,7 @@ def _prefix(finding: Finding) -> str:
 
 
 def _finding(finding: Finding, prefix: str) -> Iterator[tuple[str, str]]:
-    yield f"{prefix}.verdict", str(finding.verdict)
+    yield f"{prefix}.verdict", finding.label
     numbers = {
         "baseline": finding.baseline.value if finding.baseline else None,
         "canary": finding.canary.value if finding.canary else None,

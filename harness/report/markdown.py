@@ -11,9 +11,8 @@ from harness.model import formatting
 from harness.model.record import Record
 from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
-from harness.model.verdict import Analysis, Finding, Proof, Verdict
+from harness.model.verdict import WATCHED, Analysis, Finding, Proof, Verdict
 from harness.report.facts import facts
-from harness.report.labels import WATCHED, label_of
 
 LIMIT_BYTES = 1024 * 1000
 """GitHub rejects a summary of more than 1,024 kB; this assumes the smaller meaning of kB, 1,000 bytes."""
@@ -96,16 +95,15 @@ def _head(record: Record, analysis: Analysis) -> list[str]:
 
 
 def _rows(record: Record, analysis: Analysis) -> list[str]:
-    return [_row(record, analysis, finding) for finding in formatting.worst_first(analysis.findings)]
+    return [_row(record, finding) for finding in formatting.worst_first(analysis.findings)]
 
 
-def _row(record: Record, analysis: Analysis, finding: Finding) -> str:
+def _row(record: Record, finding: Finding) -> str:
     style = cell_style_of(finding.objective, record.series)
     sizes = [formatting.count(arm.n) if arm else "0" for arm in (finding.baseline, finding.canary)]
     muted = " (muted)" if finding.objective.muted else ""
-    label = label_of(finding, record, analysis)
     cells = [
-        f"{'' if label == WATCHED else _SIGNS[finding.verdict] + ' '}{label}{muted}",
+        f"{'' if finding.label == WATCHED else _SIGNS[finding.verdict] + ' '}{finding.label}{muted}",
         escaped(formatting.indicator(finding.objective)),
         escaped(formatting.phase(finding)), escaped(formatting.estimate(finding.baseline, style)),
         escaped(formatting.estimate(finding.canary, style)), escaped(formatting.interval(finding, style)),

@@ -66,7 +66,7 @@ class Section:
 
 def _objectives(scene: Scene) -> Shown:
     analysis = scene.analysis
-    passed = sum(finding.verdict is Verdict.PASS for finding in analysis.findings)
+    passed = sum(finding.label == str(Verdict.PASS) for finding in analysis.findings)
     values = {
         "rows": finding_rows(scene.record, analysis),
         "counts": counts(analysis),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,8 @@ from harness.model import formatting
 from harness.model.record import Record
 from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
-from harness.model.verdict import Analysis, Finding, Verdict
+from harness.model.verdict import WATCHED, Analysis, Finding, Verdict
 from harness.report.facts import facts
-from harness.report.labels import WATCHED, label_of
 
 _COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
 _SHORT = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.MARGINAL: "MARGINAL", Verdict.INCONCLUSIVE: "INCONCL."}
@@ -82,12 +82,12 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
     for phase in dict.fromkeys(formatting.phase(finding) for finding in shown):
         lines.append(f"  {formatting.printable(phase)}")
         for finding in (f for f in shown if formatting.phase(f) == phase):
-            label = label_of(finding, record, analysis)
-            short = label if label == WATCHED else _SHORT[finding.verdict]
-            painted = _painted(finding.verdict, short, color=color and label != WATCHED)
+            watched = finding.label == WATCHED
+            short = WATCHED if watched else _SHORT[finding.verdict]
+            painted = _painted(finding.verdict, short, color=color and not watched)
             lines += _row(cells[id(finding)], widths, painted)
-    hidden = len(ordered) - len(shown)
-    return [*lines, *([f"  and {hidden} more passed"] if hidden else [])]
+    hidden = Counter("passed" if one.label != WATCHED else "were only watched" for one in ordered[len(shown) :])
+    return [*lines, *(f"  and {count} more {what}" for what, count in sorted(hidden.items()))]
 
 
 def _cells(finding: Finding, record: Record) -> tuple[str, ...]:

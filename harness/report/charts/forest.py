@@ -11,7 +11,7 @@ from harness.judge.indicators import cell_style_of
 from harness.model import formatting
 from harness.model.indicator import Direction
 from harness.model.record import Record
-from harness.model.verdict import Finding
+from harness.model.verdict import WATCHED, Finding
 from harness.report.charts import svg
 from harness.report.charts.scale import Scale, linear
 
@@ -42,7 +42,7 @@ def _description(finding: Finding, record: Record) -> str:
     style = cell_style_of(finding.objective, record.series)
     return (
         f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)} "
-        f"{formatting.interval(finding, style)}, tolerance {formatting.tolerance(finding, style)}, {finding.verdict}"
+        f"{formatting.interval(finding, style)}, tolerance {formatting.tolerance(finding, style)}, {finding.label}"
     )
 
 
@@ -92,22 +92,18 @@ def _row(
     indicator, phase = formatting.indicator(finding.objective), formatting.phase(finding)
     name = f"{formatting.printable(indicator)} in {formatting.printable(phase)}"
     numbers = f"{formatting.interval(finding, style)} of {formatting.tolerance(finding, style)}"
-    muted = " muted" if finding.objective.muted else ""
+    muted, mark = " muted" if finding.objective.muted else "", formatting.LABEL_MARKS[finding.label]
     yield svg.line(0, top, 1100, top, "grid")
     if finding.objective.direction is Direction.EITHER:
         yield svg.rectangle(scale.start, top, scale(-1.0) - scale.start, height, "beyond")
         yield svg.line(scale(-1.0), top, scale(-1.0), top + height, "limit")
     if narrow:
-        yield svg.text(
-            14, top + 14, f"{formatting.MARKS[finding.verdict]} {_cut(name, 30)}", class_=f"row-name {finding.verdict}"
-        )
+        yield svg.text(14, top + 14, f"{mark} {_cut(name, 30)}", class_=f"row-name {finding.label}")
         yield svg.text(366, top + 14, formatting.interval(finding, style), class_="row-number", anchor="end")
     else:
-        yield svg.text(
-            0, y + 4, f"{formatting.MARKS[finding.verdict]} {_cut(name, 42)}", class_=f"row-name {finding.verdict}"
-        )
+        yield svg.text(0, y + 4, f"{mark} {_cut(name, 42)}", class_=f"row-name {finding.label}")
         yield svg.text(1100, y + 4, numbers, class_="row-number", anchor="end")
-    yield from _whisker(finding, scale, y, f"{finding.verdict}{muted}")
+    yield from _whisker(finding, scale, y, f"{finding.label}{muted}")
 
 
 def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
@@ -149,9 +145,10 @@ def _beyond(ends: tuple[float, float, float], scale: Scale, y: float, class_: st
 
 
 def _point(x: float, y: float, class_: str) -> Markup:
-    """Draw a different shape for each verdict, so that readers do not depend on colour."""
+    """Draw a different shape for each label, so that readers do not depend on colour."""
     shapes = {
         "pass": f"M{x - 4.5:.1f} {y:.1f}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z",
+        WATCHED: f"M{x - 2:.1f} {y - 5:.1f}h4v10h-4Z",
         "fail": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8Z",
         "marginal": f"M{x:.1f} {y - 5.5:.1f}l5.5 9.5h-11Z",
         "inconclusive": f"M{x - 4:.1f} {y:.1f}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z",
