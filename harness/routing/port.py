@@ -56,6 +56,23 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Which build the users of a host get while a release lasts.
+
+    stable, canary: the pod labels of the running and of the new build. share: of the users for the new build, in
+    [0, 1]. owner: the release's mark. gateway: that users come through.
+    """
+
+    host: str
+    namespace: str
+    stable: Mapping[str, str]
+    canary: Mapping[str, str]
+    share: float
+    owner: str
+    gateway: str = MESH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteChange:
     """What happens to requests on their way to a host. None leaves that part as it is.
 
@@ -198,4 +215,19 @@ class RoutingApi(Protocol):
 
     def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return how the edit shows while it is in force. resource: as it is now, with or without the edit."""
+        ...
+
+
+class Sharing(Protocol):
+    """What a routing API offers to releases: routes that stay from one step of the release to the next."""
+
+    def share(self, resources: Sequence[JsonObject], share: Share) -> tuple[Edit, ...]:
+        """Return the edits that route users by ``share``, on resources without what the release inserted before.
+
+        Raises ResourceError for resources with which that cannot be done, with the reason.
+        """
+        ...
+
+    def without(self, resource: JsonObject, owner: str) -> JsonObject | None:
+        """Return the resource without what a release inserted; None if nothing else is left of it."""
         ...

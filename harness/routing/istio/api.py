@@ -13,12 +13,13 @@ from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVI
 from harness.routing.istio.policy_changes import policy_edit
 from harness.routing.istio.route_changes import route_edit
 from harness.routing.istio.routing import split_edits
+from harness.routing.istio.sharing import share_edits, without
 from harness.routing.istio.views import as_json
-from harness.routing.port import MESH, Aim, Change, Footprint, Governing, NotExpressible, PolicyChange, Split
+from harness.routing.port import MESH, Aim, Change, Footprint, Governing, NotExpressible, PolicyChange, Share, Split
 
 
 class IstioRouting:
-    """Implements ``harness.routing.port.RoutingApi``."""
+    """Implements ``harness.routing.port.RoutingApi`` and ``Sharing``."""
 
     name = "istio"
     kinds = (VIRTUAL_SERVICE, DESTINATION_RULE)
@@ -49,3 +50,11 @@ class IstioRouting:
     def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return the routes, clusters and filters that Envoy has while the edit is in force."""
         return footprint(edit, resource, namespace=namespace)
+
+    def share(self, resources: Sequence[JsonObject], share: Share) -> tuple[Edit, ...]:
+        """Return the edits that route users by ``share``; the edit of the DestinationRule comes first."""
+        return share_edits(resources, share)
+
+    def without(self, resource: JsonObject, owner: str) -> JsonObject | None:
+        """Return the resource without what a release inserted."""
+        return without(resource, owner)

@@ -135,7 +135,9 @@ def split_edits(resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ..
     reason.
     """
     _require_different(split)
-    rule, names = _subset_edit(resources, split)
+    rule, names = subset_edit(
+        resources, host=split.host, namespace=split.namespace, labels=_labels(split), owner=split.owner
+    )
     weights = _weights(split.canary_share, split.by)
     baseline, canary = (
         _Arm(name=arm, subset=names[arm], weight=weight) for arm, weight in zip(_labels(split), weights, strict=True)
@@ -218,18 +220,22 @@ def _split_nothing(clones: _Clones) -> Edit:
     return new_virtual_service(host=split.host, namespace=split.namespace, owner=split.owner, routes=entries)
 
 
-def _subset_edit(resources: Sequence[JsonObject], split: Split) -> tuple[Edit | None, dict[str, str]]:
-    """Return the edit that makes the missing subsets (None if none is missing), and the subset of each arm."""
-    host, namespace, owner = split.host, split.namespace, split.owner
+def subset_edit(
+    resources: Sequence[JsonObject], *, host: str, namespace: str, labels: Mapping[str, Mapping[str, str]], owner: str
+) -> tuple[Edit | None, dict[str, str]]:
+    """Return the edit that makes the missing subsets (None if none is missing), and the name of each subset.
+
+    labels: the pod labels that each subset selects, by what it is for.
+    """
     rule = governing.destination_rule(resources, host=host, namespace=namespace)
     known = [] if rule is None else (rule.get("spec") or {}).get("subsets") or []
     names: dict[str, str] = {}
     missing: list[Subset] = []
-    for arm, labels in _labels(split).items():
-        there = next((item["name"] for item in known if (item.get("labels") or {}) == dict(labels)), None)
+    for arm, wanted in labels.items():
+        there = next((item["name"] for item in known if (item.get("labels") or {}) == dict(wanted)), None)
         names[arm] = there or f"{prefix(owner)}{arm}"
         if there is None:
-            missing.append({"name": names[arm], "labels": dict(labels)})
+            missing.append({"name": names[arm], "labels": dict(wanted)})
     if rule is None:
         return new_rule(resources, host, namespace, missing, owner), names
     if not missing:
