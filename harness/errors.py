@@ -14,6 +14,7 @@
     ├── ServiceError                a service process could not be started or never became healthy
     │   └── WorkloadDeath           a workload died or stopped answering: labels, how, log
     │       └── ArmDeath            it was one of the two arms of a run: arm
+    ├── BuildError                  a build to release does not start or died: a finding about the build, exit 1
     ├── PortError                   a port that should be free is in use
     ├── LoadError                   the load generator failed: summary, log
     ├── RecordError                 a bundle cannot be written or read
@@ -159,6 +160,12 @@ class ArmDeath(WorkloadDeath):
     def __init__(self, arm: str, death: WorkloadDeath) -> None:
         super().__init__(name=death.name, labels=death.labels, how=death.how, log=death.log)
         self.arm = arm
+
+
+class BuildError(HarnessError):
+    """A build to release does not start, died, or is not what it was: a finding about the build, not our trouble."""
+
+    exit_code = 1
 
 
 class PortError(HarnessError):

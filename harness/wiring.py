@@ -5,6 +5,7 @@ The parts are imported inside the functions, so that a run loads only what it us
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from harness.clients.clock import steady_clock
 from harness.config import Config, resolved
+from harness.config.release_gate import VARIABLE, with_release_arms
 from harness.errors import JudgeInputError, UsageError
 from harness.faults import Fault
 from harness.judge.port import Judge
@@ -74,7 +76,10 @@ def described(config: Config, target: str) -> str:
 
 
 def for_target(config: Config, target: str) -> Config:
-    """Return the configuration as the mesh called ``target`` needs it."""
+    """Return the configuration as the mesh called ``target`` needs it; in the gate of a release, with its arms."""
+    file = os.environ.get(VARIABLE)
+    if file:
+        return with_release_arms(config, Path(file))
     return mesh_kind(target).adapt(config)
 
 

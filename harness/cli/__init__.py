@@ -27,6 +27,7 @@ COMMANDS = MappingProxyType(
         "up": "run the mesh of harness.yaml on this machine until Ctrl-C",
         "config": "print the keys of harness.yaml or its JSON Schema, or check the file",
         "run": "run scenarios with pytest and decide by their verdicts",
+        "release": "bring a new build to the users step by step; promote, hold or reject it",
         "load": "send the load of one profile to a URL and record every request",
         "judge": "judge a recorded run again, two files of requests, or Kayenta's metric pairs",
         "calibrate": "learn the noise of this environment from runs of equal builds",

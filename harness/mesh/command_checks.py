@@ -25,7 +25,9 @@ def require_commands(config: Config, workloads: Iterable[Workload]) -> None:
     """Raise ConfigError for a program, script or module that does not exist, with the file, line and key of it."""
     for workload in workloads:
         if workload.command is not None:
-            trouble = _trouble(workload.command, root=config.root, env={**os.environ, **workload.env})
+            trouble = _trouble(
+                workload.command, root=workload.folder or config.root, env={**os.environ, **workload.env}
+            )
             if trouble:
                 raise config.error(_key(config, workload), trouble)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -70,7 +70,7 @@ class ServiceSet:
             _require_runnable(config, workload)
         require_commands(config, self.workloads)
         chosen = iter(free_ports(sum(workload.address is None for workload in self.workloads)))
-        self.endpoints: Mapping[str, tuple[str, int]] = {
+        self.endpoints: dict[str, tuple[str, int]] = {
             workload.name: _resolved(workload, workload.address) if workload.address else ("127.0.0.1", next(chosen))
             for workload in self.workloads
         }
@@ -125,6 +125,38 @@ class ServiceSet:
         self._await_health(workload)
         self.silenced.discard(name)
 
+    def add(self, workload: Workload) -> None:
+        """Start one more workload at a free port, and return when it is healthy. Raises as ``start`` does.
+
+        A workload that does not become healthy is ended and forgotten.
+        """
+        if self._outbound is None:
+            raise ServiceError(f"{workload.name}: expected the services to have been started, they have not")
+        _require_runnable(self._config, workload)
+        require_commands(self._config, [workload])
+        self.endpoints[workload.name] = ("127.0.0.1", free_ports(1)[0])
+        try:
+            self._start(workload, self._outbound)
+            self._await_health(workload)
+        except BaseException:
+            self.remove(workload.name)
+            raise
+        self.workloads = (*self.workloads, workload)
+
+    def remove(self, name: str) -> None:
+        """End one workload, if it runs, and forget it."""
+        self.workloads = tuple(one for one in self.workloads if one.name != name)
+        process = self.processes.pop(name, None)
+        if process is not None:
+            process.stop()
+        self.endpoints.pop(name, None)
+        self.silenced.discard(name)
+
+    def runs(self, name: str) -> bool:
+        """Return whether the process of a workload runs; a workload at an address of its own counts as running."""
+        process = self.processes.get(name)
+        return process.running() if process is not None else name in self.endpoints
+
     def stop(self) -> None:
         """Stop every process."""
         if self.processes:
@@ -152,7 +184,7 @@ class ServiceSet:
             name=workload.name,
             log=self._folder / f"{workload.name}.log",
             env={**os.environ, **own, **urls},
-            cwd=self._config.root,
+            cwd=workload.folder or self._config.root,
         )
 
     def _await_health(self, workload: Workload) -> None:

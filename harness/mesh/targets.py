@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PACKAGES: Mapping[str, str] = {
     "local": "harness.mesh.local",
     "cluster": "harness.mesh.cluster",
+    "stage": "harness.mesh.stage",
 }
 TARGETS = tuple(PACKAGES)
 

@@ -24,7 +24,7 @@ class Workload:
     labels: the labels of its pods, which subsets and ``sourceLabels`` match.
     command, env: may contain ``{port}``, the port to listen on. All other placeholders are filled in already.
     address: ``host:port``; with a command, the address that the command listens on. A version without command and
-    address can only be used on a cluster.
+    address can only be used on a cluster. folder: that the command runs in; None is the folder of harness.yaml.
     """
 
     service: str
@@ -33,6 +33,7 @@ class Workload:
     command: tuple[str, ...] | None = None
     address: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def name(self) -> str:

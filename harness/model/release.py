@@ -10,7 +10,7 @@ A release has a folder, which other programs may read at any time:
                            {"at_s", "operation", "phase", "step", "done": false | true, "text"}
         decision-<n>.json  the decision of a person about the n-th hold (from 0): a ``Decision``. It is created once
                            and never replaced.
-        abort.json         a ``Decision``: somebody asked for the end of the release
+        end.json           a ``Decision``: somebody asked for the end of the release
         page.html          the release page
         gates/<step>-<attempt>-<service>/<run>/...   the run folder of a gate, as of every other session of pytest
 
@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 FORMAT_VERSION = 1
+ARM_VERSIONS: Mapping[str, str] = {"baseline": "harness-baseline", "canary": "harness-canary"}
+"""The ``version`` label of the arms of a release; the pods of the running build have another one."""
 ALIVE_WITHIN_S = 20.0
 """A release that is not over and whose ``seen_s`` is older has no process."""
 
@@ -190,11 +192,20 @@ class StepResult:
     bundles: tuple[str, ...] = ()
 
 
+class DecisionKind(StrEnum):
+    """What a person can decide: about a hold to approve or reject it, about any release to end it."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    ABORT = "abort"
+    ROLL_BACK = "rollback"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a person decided about a hold. approved: promote further, else take the canary out."""
+    """What a person decided, and why."""
 
-    approved: bool
+    kind: DecisionKind
     by: str
     reason: str
     at_s: float
@@ -250,3 +261,8 @@ class ReleaseRecord:
     def share(self) -> float:
         """The share of the users that the new build gets as of the last change of the routes."""
         return next((one.share for one in reversed(self.happenings) if one.share is not None), 0.0)
+
+
+def arm_labels(stable: Mapping[str, str], arm: str) -> dict[str, str]:
+    """Return the pod labels of an arm of a service whose running build has the labels ``stable``."""
+    return {**stable, "version": ARM_VERSIONS[arm]}

@@ -168,9 +168,9 @@ def _undone(state: ReleaseState, outcome: Outcome, reason: str, code: int) -> Re
             f"expected a release that can still be undone, found one whose stable build is the new one already "
             f"({reason}): finish it with harness release resume, then release the previous build"
         )
-    begun = state.phase not in (Phase.EXAMINE,)
-    phase = Phase.UNDO_ROUTE if begun else Phase.OVER
-    return replace(state, phase=phase, outcome=outcome, reason=reason, exit_code=code)
+    if state.phase is Phase.EXAMINE:  # nothing was changed, and nothing is known about the build
+        return replace(state, phase=Phase.OVER, outcome=Outcome.ABORTED, reason=reason, exit_code=code)
+    return replace(state, phase=Phase.UNDO_ROUTE, outcome=outcome, reason=reason, exit_code=code)
 
 
 def _unexpected(state: ReleaseState, event: Event) -> UsageError:

@@ -95,7 +95,7 @@ def test_a_release_that_is_promoted_cannot_be_undone():
 def test_a_failure_while_examining_leaves_nothing_to_undo():
     """Nothing was changed yet, so the release is over at once."""
     state = advance(first_state(), Failed(reason="owned by flagger", exit_code=2), SETTINGS)
-    assert (Phase.OVER, Outcome.REJECTED, 2) == (state.phase, state.outcome, state.exit_code)
+    assert (Phase.OVER, Outcome.ABORTED, 2) == (state.phase, state.outcome, state.exit_code)
 
 
 def test_only_a_switched_blue_green_release_rolls_back():

@@ -1,6 +1,7 @@
-"""A process that outlives this one. It reads lines from us and notices when we are gone, even after SIGKILL.
+"""Processes that outlive this one, in a session of their own, so neither Ctrl-C nor a closed terminal reaches them.
 
-It runs in a session of its own, so neither Ctrl-C nor a closed terminal reaches it.
+A ``DetachedProcess`` reads lines from us and notices when we are gone, even after SIGKILL. What ``outliving`` starts
+takes no notice of us.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 DONE = "done"
@@ -54,3 +56,11 @@ class DetachedProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def outliving(command: Sequence[str], *, log: Path, cwd: Path) -> subprocess.Popen[bytes]:
+    """Start a command that goes on when this process ends. log: file for its output; it is emptied first."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, start_new_session=True
+        )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.process_actions import ProcessActions, Services
 from harness.mesh.local.rejections import rejections_located
-from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_name
+from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry
 from harness.model.counts import RequestCount
@@ -171,16 +171,33 @@ class LocalMesh:
         self._envoy.check()
         self._check_services()
 
+    @property
+    def changes_live(self) -> bool:
+        """Whether a change of somebody is live."""
+        return bool(self._changes)
+
     def replace(self, resources: Sequence[JsonObject]) -> None:
         """Serve other resources from now on. After an error the previous ones stay live.
 
         Raises ResourceError or EnvoyError for resources that cannot be served. Raises MeshError while a change is
         live, because its undo would be lost.
         """
-        if self._changes:
-            names = ", ".join(change.name for change in self._changes)
-            raise MeshError(f"expected no live change while resources are replaced, found: {names}; undo it first")
-        self._serve(resources)
+        with self._lock:
+            if self._changes:
+                names = ", ".join(change.name for change in self._changes)
+                raise MeshError(f"expected no live change while resources are replaced, found: {names}; undo it first")
+            self._serve(resources)
+
+    def serve_from(self, services: Sequence[Service]) -> None:
+        """Send requests to these endpoints of the services from now on. After an error the previous ones stay live."""
+        with self._lock:
+            before = self._topology
+            self._topology = replace(before, services=tuple(services))
+            try:
+                self._make_live(self._resources)
+            except BaseException:
+                self._topology = before
+                raise
 
     def _make(self, change: LocalChange) -> None:
         with self._lock:

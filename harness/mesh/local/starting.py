@@ -22,6 +22,7 @@ from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
 from harness.model.json import JsonObject
+from harness.model.release import ARM_VERSIONS
 from harness.routing.istio.reading import read_resources
 
 
@@ -50,6 +51,38 @@ def start_local_mesh(
         ) as mesh:
             services.start(lambda workload, callee: mesh.url(workload.name, callee))
             yield mesh
+
+
+@contextmanager
+def open_stage(config: Config, workloads: Sequence[Workload], folder: Path) -> Iterator[tuple[LocalMesh, ServiceSet]]:
+    """Start a mesh to which processes can be added; on exit, stop everything.
+
+    A process that is added later calls other services through the proxy of the arm that its labels name, else through
+    that of its service's first workload.
+    """
+    resources = read_resources(config.istio, namespace=config.namespace)
+    folder = folder.resolve()
+    with ServiceSet(config, workloads, folder / "services") as services:
+        topology = topology_of(config, services)
+        first = {workload.service: workload for workload in reversed(workloads)}
+        arms = [
+            Workload(service=one.service, version=version, labels={**one.labels, "version": version})
+            for one in first.values()
+            for version in ARM_VERSIONS.values()
+        ]
+        topology = replace(topology, callers=(*topology.callers, *(_caller(config, arm) for arm in arms)))
+        callers = {workload.name for workload in workloads}
+
+        def outbound(workload: Workload, callee: str) -> str:
+            arm = next((one for one in arms if one.service == workload.service and one.labels == workload.labels), None)
+            known = workload.name in callers
+            return mesh.url((workload if known else arm or first[workload.service]).name, callee)
+
+        with open_local_mesh(
+            topology, resources, folder, entry=config.entry, check=services.check, services=services
+        ) as mesh:
+            services.start(outbound)
+            yield mesh, services
 
 
 @contextmanager

@@ -64,9 +64,7 @@ def share_edits(resources: Sequence[JsonObject], share: Share) -> tuple[Edit, ..
     routes that divide users between several builds already.
     """
     labels = {"stable": share.stable, "canary": share.canary}
-    rule, subsets = subset_edit(
-        resources, host=share.host, namespace=share.namespace, labels=labels, owner=share.owner
-    )
+    rule, subsets = subset_edit(resources, host=share.host, namespace=share.namespace, labels=labels, owner=share.owner)
     policy = governing.destination_rule(resources, host=share.host, namespace=share.namespace)
     found_subsets = [] if policy is None else policy["spec"].get("subsets") or []
     known = {one["name"]: one.get("labels") or {} for one in found_subsets}

@@ -1,0 +1,53 @@
+"""The arms of a release, which its gates compare instead of the versions that harness.yaml names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.model.config import Config, Workload
+from harness.model.json import JsonObject, parse_json, text_at, texts_at
+from harness.model.release import ARM_VERSIONS
+from harness.model.split import SplitBy
+
+VARIABLE = "HARNESS_RELEASE_GATE"
+"""The environment variable that names the file which a release wrote for its gate."""
+_SPLIT = 0.5
+
+
+def gate_document(*, service: str, stable: Mapping[str, str], stage: Path | None) -> JsonObject:
+    """Return the content of the file. stable: pod labels of the running build. stage: the socket of the stage."""
+    return {"service": service, "stable": dict(stable), "stage": None if stage is None else str(stage)}
+
+
+def with_release_arms(config: Config, file: Path) -> Config:
+    """Return the configuration with the arms of a release: half of the test traffic each, and only test traffic.
+
+    Raises UsageError if the file is not one of a release.
+    """
+    try:
+        document = parse_json(file.read_bytes())
+        service, stable = text_at(document, "service"), texts_at(document, "stable")
+        stage = text_at(document, "stage", default="")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{VARIABLE}={file}: expected the arms of a release, found something else: {error}") from error
+    if service not in config.services:
+        raise UsageError(f"{VARIABLE}={file}: expected a service of {config.file}, found {service!r}")
+    arms = {
+        version: Workload(service=service, version=version, labels={**stable, "version": version})
+        for version in ARM_VERSIONS.values()
+    }
+    changed = dataclasses.replace(config.services[service], versions={**config.services[service].versions, **arms})
+    return dataclasses.replace(
+        config,
+        service=service,
+        services={**config.services, service: changed},
+        baseline=ARM_VERSIONS["baseline"],
+        canary=ARM_VERSIONS["canary"],
+        canary_share=_SPLIT,
+        split_by=SplitBy.WEIGHT,
+        cluster=dataclasses.replace(config.cluster, fresh_arms=False, only_test_traffic=True),
+        stage=Path(stage) if stage else None,
+    )

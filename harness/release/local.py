@@ -1,0 +1,189 @@
+"""Release on the stage of this machine: builds are versions of harness.yaml or Git revisions, and run as processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from harness.config import Config
+from harness.errors import BuildError, MeshError, ServiceError, UsageError, WorkloadDeath
+from harness.mesh.stage.client import Stage
+from harness.mesh.stage.fleet import Program, program_from_json
+from harness.model.config import Workload
+from harness.model.json import object_at, objects_at, parse_json, text_at, texts_at
+from harness.model.release import ARM_VERSIONS, BuildKind, arm_labels
+from harness.release.ports import Pair, Seen
+from harness.release.revisions import checked_out, commit_of
+from harness.routing.edits import applied_all
+from harness.routing.istio.api import IstioRouting
+from harness.routing.port import Share, Sharing
+
+_TRIES = 20
+
+
+class StageWorld:
+    """Implements ``World`` and ``Watch`` on a stage."""
+
+    def __init__(self, stage: Stage, config: Config, *, folder: Path, tell: Callable[[str], None]) -> None:
+        """folder: of the release, for checkouts of revisions. tell: receives lines for people."""
+        self._stage, self._config, self._folder, self._tell = stage, config, folder, tell
+        self._routing: Sharing = IstioRouting()
+
+    def examine(self, pair: Pair) -> Pair:
+        """Return the pair with the running program, and with the commit of a revision."""
+        if pair.build.kind is BuildKind.IMAGE:
+            raise UsageError(
+                f"{pair.service}: expected a version of harness.yaml or a Git revision on this machine, found the image "
+                f"{pair.build.name}; images are released with --target cluster"
+            )
+        state = self._stage.ask("state", service=pair.service)
+        stable = json.dumps({"program": state["program"], "labels": state["labels"]}, sort_keys=True)
+        self._routing.share(self._clean(pair), self._share(replace(pair, stable=stable), 0.0))
+        return replace(pair, stable=stable, identity=identity_of(self._program(pair), pair))
+
+    def deploy(self, pair: Pair) -> Pair:
+        """Start both arms; the new build first, so that a bad one costs nothing."""
+        program = self._built(pair)
+        running, labels = self._stable(pair)
+        try:
+            self._start(pair, "canary", program, labels)
+        except (ServiceError, UsageError) as error:
+            raise BuildError(f"{pair.service}: {pair.build.name} does not start: {error}") from error
+        self._start(pair, "baseline", running, labels)
+        return replace(pair, identity=identity_of(program, pair))
+
+    def _start(self, pair: Pair, arm: str, program: Program, labels: dict[str, str]) -> None:
+        self._stage.ask(
+            "deploy", service=pair.service, arm=arm, program=program.to_json(), labels=arm_labels(labels, arm)
+        )
+
+    def route(self, pair: Pair, share: float | None) -> None:
+        """Serve the routes of the release instead of those it made before."""
+        for left in reversed(range(_TRIES)):
+            before = objects_at(self._stage.ask("resources", kind=""), "resources")
+            clean = tuple(one for found in before if (one := self._routing.without(found, pair.release)) is not None)
+            edits = () if share is None else self._routing.share(clean, self._share(pair, share))
+            after = applied_all(edits, clean, namespace=self._config.namespace)
+            try:
+                self._stage.ask("replace", before=before, after=[*after])
+            except MeshError as error:
+                if "read again" not in str(error) or not left:
+                    raise
+            else:
+                return
+
+    def settle(self, pair: Pair, *, new: bool) -> None:
+        """Make one of both programs the running build."""
+        program = self._program(pair) if new else self._stable(pair)[0]
+        if new and identity_of(program, pair) != pair.identity:
+            raise BuildError(
+                f"{pair.service}: expected {pair.build.name} to be {pair.identity} as it was tested, found "
+                f"{identity_of(program, pair)}: harness.yaml was changed during the release"
+            )
+        self._stage.ask("settle", service=pair.service, program=program.to_json())
+
+    def remove(self, pair: Pair) -> None:
+        """End both arms."""
+        self._stage.ask("remove", service=pair.service)
+
+    def look(self, pair: Pair) -> Seen:
+        """Return what the proxies counted, after checking that the new build runs."""
+        try:
+            self._stage.ask("check")
+        except WorkloadDeath as death:
+            if death.labels.get("version") == ARM_VERSIONS["canary"]:
+                raise BuildError(str(death)) from death
+            raise
+        return seen_in(self._stage, pair.service)
+
+    def stable_labels(self, pair: Pair) -> dict[str, str]:
+        """Return the labels of the running build."""
+        return self._stable(pair)[1]
+
+    def _stable(self, pair: Pair) -> tuple[Program, dict[str, str]]:
+        document = parse_json(pair.stable)
+        return program_from_json(object_at(document, "program")), texts_at(document, "labels")
+
+    def _share(self, pair: Pair, share: float) -> Share:
+        labels = self.stable_labels(pair)
+        return Share(
+            host=pair.service,
+            namespace=self._config.namespace,
+            stable=labels,
+            canary=arm_labels(labels, "canary"),
+            share=share,
+            owner=pair.release,
+        )
+
+    def _clean(self, pair: Pair) -> tuple[dict[str, object], ...]:
+        found = objects_at(self._stage.ask("resources", kind=""), "resources")
+        return tuple(one for item in found if (one := self._routing.without(item, pair.release)) is not None)
+
+    def _program(self, pair: Pair) -> Program:
+        """Return what the new build runs. A revision is resolved once; after that its commit is used."""
+        if pair.build.kind is BuildKind.VERSION:
+            return program_of(self._config, self._config.workload(pair.service, pair.build.name))
+        known = pair.identity.partition("@")[0]
+        commit = known or commit_of(self._config.root, pair.build.name)
+        model = self._config.workload(pair.service, self._model(pair.service))
+        folder = str(self._folder / "checkouts" / commit)
+        program = program_of(self._config, model, folder=folder)
+        return replace(program, build=commit)
+
+    def _model(self, service: str) -> str:
+        """Return the version whose command runs a revision."""
+        if service == self._config.service:
+            return self._config.canary
+        return next(iter(self._config.services[service].versions))
+
+    def _built(self, pair: Pair) -> Program:
+        program = self._program(pair)
+        if pair.build.kind is BuildKind.REVISION:
+            settings = self._config.release
+            command = () if settings is None else settings.build_command
+            checked_out(self._config.root, program.build, Path(program.folder), build=command, tell=self._tell)
+        return program
+
+
+def identity_of(program: Program, pair: Pair) -> str:
+    """Return what exactly a program is: of a revision, its commit and the hash of what runs it."""
+    return f"{program.build}@{program.identity}" if pair.build.kind is BuildKind.REVISION else program.identity
+
+
+def program_of(config: Config, workload: Workload, *, folder: str | None = None) -> Program:
+    """Return the program of a version. folder: that it runs in, if not that of harness.yaml.
+
+    Raises ConfigError for a version without a command.
+    """
+    if workload.command is None:
+        key = f"services.{workload.service}.versions.{workload.version}.command"
+        raise config.error(key, "expected a command, with which it can be released on this machine, found none")
+    root = str(config.root)
+
+    def placed(text: str) -> str:  # {root} was filled in already, but a revision has files of its own
+        return text.replace(root, folder) if folder else text
+
+    return Program(
+        command=tuple(map(placed, workload.command)),
+        env={name: placed(value) for name, value in workload.env.items()},
+        folder=folder or str(workload.folder or config.root),
+        build=workload.version,
+    )
+
+
+def seen_in(stage: Stage, service: str) -> Seen:
+    """Return what the stage's proxies counted of the requests for a service, by build."""
+    arms = {version: arm for arm, version in ARM_VERSIONS.items()}
+    requests: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    for count in objects_at(stage.ask("counts"), "counts"):
+        if text_at(count, "reporter") != "source" or text_at(count, "destination_service").split(".")[0] != service:
+            continue
+        build, total = arms.get(text_at(count, "destination_version", default=""), "stable"), count["total"]
+        if isinstance(total, int):
+            requests[build] = requests.get(build, 0) + total
+            bad = text_at(count, "response_code", default="0")
+            failed[build] = failed.get(build, 0) + (total if bad == "0" or bad.startswith("5") else 0)
+    return Seen(requests=requests, failed=failed)

@@ -1,0 +1,87 @@
+"""Open what a release works with, from the configuration: its target, its gates and its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.bundle import recording, write_atomically
+from harness.config import Config
+from harness.errors import UsageError
+from harness.mesh.stage.client import Stage
+from harness.model.release import Build, ReleasePlan, ReleaseRecord, ReleaseSettings
+from harness.release.driver import Parts
+from harness.release.gates import ScenarioGate
+from harness.release.local import StageWorld
+from harness.release.stage_host import running_stage, stage_folder, started_stage
+from harness.release.store import PAGE, Store
+from harness.report import release_page
+
+TARGETS = ("stage", "cluster")
+
+
+def planned(config: Config, builds: tuple[Build, ...], *, target: str) -> ReleasePlan:
+    """Return the plan of a release. Raises UsageError or ConfigError for one that cannot be done."""
+    settings = settings_of(config)
+    if target not in TARGETS:
+        raise UsageError(f"expected a release on one of {', '.join(TARGETS)}, found {target!r}")
+    names = [build.service for build in builds]
+    for name in names:
+        if name not in config.services:
+            raise UsageError(
+                f"expected a service of {config.file.name}, found {name!r}; known: {', '.join(config.services)}"
+            )
+    if len(set(names)) != len(names):
+        raise UsageError(f"expected one build of each service, found {', '.join(names)}")
+    if target == "stage" and settings.promote_command:
+        raise config.error(
+            "release.promote",
+            "expected none on this machine, where nothing but the harness can change the running process, found a command",
+        )
+    return ReleasePlan(builds=builds, target=target, namespace=config.namespace, settings=settings)
+
+
+def settings_of(config: Config) -> ReleaseSettings:
+    """Return the release section. Raises ConfigError without one."""
+    if config.release is None:
+        raise config.error(
+            "release", "expected the steps of a release and what they must pass, found none; see docs/release.md"
+        )
+    return config.release
+
+
+@contextmanager
+def opened(config: Config, store: Store, *, tell: Callable[[str], None], start: bool = True) -> Iterator[Parts]:
+    """Open the target of a release. start: whether to start the stage if none runs.
+
+    Raises UsageError or MeshError if it cannot be reached.
+    """
+    plan = store.load().plan
+    shown = Page(store.folder)
+    if plan.target == "stage":
+        address = started_stage(config)[0] if start else running_stage(stage_folder(config))
+        if address is None:
+            raise UsageError("expected the stage of this release to run, found none; start it with: harness release up")
+        world = StageWorld(Stage(address), config, folder=store.folder, tell=tell)
+        gate = ScenarioGate(config, target="stage", stage=address, stable=world.stable_labels)
+        yield Parts(world=world, watch=world, gate=gate, tell=tell, shown=shown)
+        return
+    raise UsageError("harness release: releases on a cluster are not there yet")
+
+
+class Page:
+    """Keeps the release page up to date: called with each record, it writes the page when something has happened."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: of the release."""
+        self._folder, self._last = folder, ("", 0, 0)
+
+    def __call__(self, record: ReleaseRecord) -> None:
+        """Write the page, unless only the sign of life has changed."""
+        now = (record.state.phase.value, len(record.happenings), len(record.results))
+        if now == self._last:
+            return
+        self._last = now
+        with recording(self._folder):
+            write_atomically(self._folder / PAGE, release_page.render(record).encode())

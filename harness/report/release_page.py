@@ -1,0 +1,137 @@
+"""The page of a release: one self-contained file with the chain of steps, times, weights, verdicts and decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.model.release import DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
+from harness.model.units import format_duration
+from harness.printable import printable
+
+_RELOAD_S = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One link of the chain. state: done, now, held, failed or later."""
+
+    title: str
+    state: str
+    detail: str
+    results: tuple[StepResult, ...] = ()
+
+
+def render(record: ReleaseRecord) -> str:
+    """Render the page of a release. While it is not over, the page loads itself again every few seconds."""
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        finalize=_printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["duration"] = format_duration
+    environment.globals["clock"] = _clock
+    style = files("harness.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    return environment.get_template("release.html").render(
+        record=record,
+        state=record.state,
+        headline=headline(record.state),
+        tone=_tone(record.state),
+        chain=chain(record),
+        builds=[(build, record.identities.get(build.service, "not known yet")) for build in record.plan.builds],
+        holds=[(hold, _decided(hold)) for hold in record.holds],
+        reload_s=0 if record.state.over else _RELOAD_S,
+        style=Markup(style),  # noqa: S704 - our own file
+    )
+
+
+def headline(state: ReleaseState) -> str:
+    """Return how a release stands, in a few words."""
+    if state.over:
+        return "ended" if state.outcome is None else state.outcome.value
+    if state.phase is Phase.HELD:
+        return "held: a person decides"
+    if state.undoing:
+        return "being taken back"
+    return {
+        Phase.GATE: f"step {state.step + 1}: gate",
+        Phase.OBSERVE: f"step {state.step + 1}: observing",
+        Phase.SHIFT: f"step {state.step + 1}: shifting users",
+    }.get(state.phase, state.phase.value)
+
+
+def chain(record: ReleaseRecord) -> tuple[Link, ...]:
+    """Return the chain: deploy, each step, and the end."""
+    state, steps = record.state, record.plan.settings.steps
+    reached = _reached(state)
+    links = [Link(title="deploy", state=_standing(-1, reached, state), detail="a canary and a fresh baseline")]
+    for index, step in enumerate(steps):
+        results = tuple(one for one in record.results if one.step == index)
+        title = f"{step.weight:.4%}".rstrip("0").rstrip(".%") + " %"
+        parts = [*([f"{len(step.scenarios)} scenarios"] if step.scenarios else [])]
+        parts += [f"observe {format_duration(step.observe_s)}"] if step.observe_s else []
+        links.append(
+            Link(title=title, state=_standing(index, reached, state), detail=", ".join(parts), results=results)
+        )
+    end = "promote" if state.outcome in (None, Outcome.PROMOTED) else state.outcome.value
+    links.append(Link(title=end, state=_end(state), detail=state.reason))
+    return tuple(links)
+
+
+def _reached(state: ReleaseState) -> int:
+    """Return the index of the step that a release is in; -1 before the first one."""
+    before = (Phase.EXAMINE, Phase.PIN, Phase.DEPLOY)
+    return -1 if state.phase in before else state.step
+
+
+def _standing(index: int, reached: int, state: ReleaseState) -> str:
+    if index < reached:
+        return "done"
+    if index > reached:
+        return "later"
+    if state.outcome is Outcome.PROMOTED or state.phase in (Phase.SWITCH, Phase.PROMOTE):
+        return "done"
+    if state.outcome is not None:
+        return "failed"
+    return "held" if state.phase in (Phase.HOLD, Phase.HELD) else "now"
+
+
+def _end(state: ReleaseState) -> str:
+    if state.outcome is None:
+        return "now" if state.phase in (Phase.SWITCH, Phase.PROMOTE) else "later"
+    if state.outcome is Outcome.PROMOTED:
+        return "done" if state.over else "now"
+    return "failed"
+
+
+def _tone(state: ReleaseState) -> str:
+    if state.outcome is Outcome.PROMOTED:
+        return "pass"
+    if state.outcome is not None:
+        return "fail"
+    return "marginal" if state.phase in (Phase.HOLD, Phase.HELD) else "inconclusive"
+
+
+def _decided(hold: Any) -> str:
+    if hold.expired:
+        return "nobody decided in time: rejected"
+    if hold.decision is None:
+        return f"waits until {_clock(hold.expires_s)}"
+    word = "approved" if hold.decision.kind is DecisionKind.APPROVE else "rejected"
+    return f"{word} by {hold.decision.by} at {_clock(hold.decision.at_s)}: {hold.decision.reason}"
+
+
+def _clock(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
