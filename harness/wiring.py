@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from harness.clients.clock import steady_clock
 from harness.config import Config, resolved
-from harness.config.release_gate import VARIABLE, with_release_arms
+from harness.config.release_gate import VARIABLE, target_of, with_release_arms
 from harness.errors import JudgeInputError, UsageError
 from harness.faults import Fault
 from harness.judge.port import Judge
@@ -60,7 +60,13 @@ def judge(name: str) -> Judge:
 
 
 def target(config: Config, given: str | None) -> str:
-    """Return where to run: what an option gave or, without one, what harness.yaml says. Raises ConfigError."""
+    """Return where to run: what an option gave or, without one, what harness.yaml says. Raises ConfigError.
+
+    The gate of a release runs where the release does.
+    """
+    gate = os.environ.get(VARIABLE)
+    if given is None and gate:
+        return target_of(Path(gate))
     if given is None and config.target not in TARGETS:
         near = did_you_mean(config.target, TARGETS)
         raise config.error("target", f"expected one of {', '.join(TARGETS)}, found {config.target!r}{near}")

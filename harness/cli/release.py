@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pydantic_core import to_jsonable_python
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, suppress=False)
     _add_builds(parser, suppress=False)
     parser.set_defaults(step=_all)
-    steps = parser.add_subparsers(title="steps", metavar="STEP")
+    steps = parser.add_subparsers(title="steps", metavar="STEP", help="one step of a release alone (default: all)")
     for name, (run_step, summary, example, add) in _STEPS.items():
         step = steps.add_parser(
             name,
@@ -154,34 +156,37 @@ def _begun(args: argparse.Namespace) -> Iterator[Store]:
 
 def _all(args: argparse.Namespace) -> int:
     """Do all steps of a new release."""
-    return _begin(args, until=_waiting(args))
+    return _begin(args, until=partial(_waits, args))
 
 
 def _deploy(args: argparse.Namespace) -> int:
     """Do only what comes before the first step."""
-    return _begin(args, until=lambda state: state.phase not in _BEFORE_STEPS)
+    return _begin(args, until=lambda _, state: state.phase not in _BEFORE_STEPS)
 
 
-def _begin(args: argparse.Namespace, until: Callable[[ReleaseState], bool]) -> int:
+def _begin(args: argparse.Namespace, until: Callable[[Store, ReleaseState], bool]) -> int:
     for store in _begun(args):
-        return _told(store, drive(args, store, until=until, is_locked=True))
+        return _told(store, drive(args, store, until=partial(until, store), is_locked=True))
     return 0
 
 
 def _shift(args: argparse.Namespace) -> int:
     """Give the new build the users of its current step."""
-    return _one(args, Phase.SHIFT, done=_CHECKS, until=lambda state: state.phase is not Phase.SHIFT)
+    return _one(args, Phase.SHIFT, done=_CHECKS, until=lambda _, state: state.phase is not Phase.SHIFT)
 
 
 def _gate(args: argparse.Namespace) -> int:
     """Check the current step, and hold or reject the build by the verdict."""
-    waits = _waiting(args)
-    return _one(args, *_CHECKS, done=(), until=lambda state: state.phase in (Phase.SHIFT, Phase.SWITCH) or waits(state))
+
+    def until(store: Store, state: ReleaseState) -> bool:
+        return state.phase in (Phase.SHIFT, Phase.SWITCH) or _waits(args, store, state)
+
+    return _one(args, *_CHECKS, done=(), until=until)
 
 
 def _promote(args: argparse.Namespace) -> int:
     """Make the new build the stable one, once every step has passed."""
-    return _one(args, *_ENDS, done=(), until=lambda _: False)
+    return _one(args, *_ENDS, done=(), until=lambda _, state: state.over)
 
 
 def _resume(args: argparse.Namespace) -> int:
@@ -190,7 +195,7 @@ def _resume(args: argparse.Namespace) -> int:
     if args.plan:
         print(f"would go on with {store.folder.name} from the phase {store.load().state.phase.value}")
         return 0
-    return _told(store, drive(args, store, until=_waiting(args)))
+    return _told(store, drive(args, store, until=partial(_waits, args, store)))
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -207,7 +212,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _one(
-    args: argparse.Namespace, *phases: Phase, done: tuple[Phase, ...], until: Callable[[ReleaseState], bool]
+    args: argparse.Namespace, *phases: Phase, done: tuple[Phase, ...], until: Callable[[Store, ReleaseState], bool]
 ) -> int:
     """Do one step of a release that is at it. done: phases in which it has been done already."""
     _, store = found(args)
@@ -225,12 +230,13 @@ def _one(
     if args.plan:
         print(f"would go on with {record.id} from the phase {state.phase.value}, step {state.step + 1}")
         return 0
-    return _told(store, drive(args, store, until=until))
+    return _told(store, drive(args, store, until=partial(until, store)))
 
 
-def _waiting(args: argparse.Namespace) -> Callable[[ReleaseState], bool]:
-    """Return whether to stop at a hold instead of waiting for a person."""
-    return lambda state: bool(args.no_wait) and state.phase is Phase.HELD
+def _waits(args: argparse.Namespace, store: Store, state: ReleaseState) -> bool:
+    """Return whether to stop at a hold that nobody has decided about, instead of waiting for a person."""
+    undecided = state.phase is Phase.HELD and store.decision(state.hold) is None and time.time() <= state.expires_s
+    return bool(args.no_wait) and undecided
 
 
 def _told(store: Store, record: ReleaseRecord) -> int:

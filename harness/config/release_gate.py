@@ -17,9 +17,22 @@ VARIABLE = "HARNESS_RELEASE_GATE"
 _SPLIT = 0.5
 
 
-def gate_document(*, service: str, stable: Mapping[str, str], stage: Path | None) -> JsonObject:
+def gate_document(*, service: str, stable: Mapping[str, str], target: str, stage: Path | None) -> JsonObject:
     """Return the content of the file. stable: pod labels of the running build. stage: the socket of the stage."""
-    return {"service": service, "stable": dict(stable), "stage": None if stage is None else str(stage)}
+    socket = None if stage is None else str(stage)
+    return {"service": service, "stable": dict(stable), "target": target, "stage": socket}
+
+
+def target_of(file: Path) -> str:
+    """Return where the gate runs. Raises UsageError if the file is not one of a release."""
+    try:
+        return text_at(parse_json(file.read_bytes()), "target")
+    except (OSError, ValueError) as error:
+        raise _not_ours(file, error) from error
+
+
+def _not_ours(file: Path, error: Exception) -> UsageError:
+    return UsageError(f"{VARIABLE}={file}: expected the arms of a release, found something else: {error}")
 
 
 def with_release_arms(config: Config, file: Path) -> Config:
@@ -32,7 +45,7 @@ def with_release_arms(config: Config, file: Path) -> Config:
         service, stable = text_at(document, "service"), texts_at(document, "stable")
         stage = text_at(document, "stage", default="")
     except (OSError, ValueError) as error:
-        raise UsageError(f"{VARIABLE}={file}: expected the arms of a release, found something else: {error}") from error
+        raise _not_ours(file, error) from error
     if service not in config.services:
         raise UsageError(f"{VARIABLE}={file}: expected a service of {config.file}, found {service!r}")
     arms = {

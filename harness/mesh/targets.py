@@ -25,7 +25,8 @@ PACKAGES: Mapping[str, str] = {
     "cluster": "harness.mesh.cluster",
     "stage": "harness.mesh.stage",
 }
-TARGETS = tuple(PACKAGES)
+TARGETS = tuple(name for name in PACKAGES if name != "stage")
+"""The targets that people can name. Only a release uses its stage."""
 
 
 def _unchanged(config: Config) -> Config:

@@ -38,7 +38,9 @@ class ScenarioGate:
         began = time.time()
         with bundle.recording(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            document = gate_document(service=pair.service, stable=self._stable(pair), stage=self._stage)
+            document = gate_document(
+                service=pair.service, stable=self._stable(pair), target=self._target, stage=self._stage
+            )
             bundle.write_atomically(folder / "gate.json", json.dumps(document).encode())
         process = self._started(step.scenarios, folder)
         try:
@@ -67,7 +69,7 @@ class ScenarioGate:
         )
 
     def _started(self, scenarios: Sequence[str], folder: Path) -> Process:
-        words = [sys.executable, "-P", "-m", "harness", "run", "--target", self._target, *scenarios, "--"]
+        words = [sys.executable, "-P", "-m", "harness", "run", *scenarios, "--"]
         options = [f"--harness-config={self._config.file}", f"--harness-out={folder}", "-p", "no:cacheprovider"]
         return start(
             [*words, *options],
