@@ -12,7 +12,7 @@ from harness.errors import BuildError, MeshError, ServiceError, UsageError, Work
 from harness.mesh.stage.client import Stage
 from harness.mesh.stage.fleet import Program, program_from_json
 from harness.model.config import Workload
-from harness.model.json import object_at, objects_at, parse_json, text_at, texts_at
+from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at, texts_at
 from harness.model.release import ARM_VERSIONS, BuildKind, arm_labels
 from harness.release.ports import Pair, Seen
 from harness.release.revisions import checked_out, commit_of
@@ -117,7 +117,7 @@ class StageWorld:
             owner=pair.release,
         )
 
-    def _clean(self, pair: Pair) -> tuple[dict[str, object], ...]:
+    def _clean(self, pair: Pair) -> tuple[JsonObject, ...]:
         found = objects_at(self._stage.ask("resources", kind=""), "resources")
         return tuple(one for item in found if (one := self._routing.without(item, pair.release)) is not None)
 

@@ -13,7 +13,7 @@ from harness.errors import ResourceError
 from harness.routing.edits import applied_all
 from harness.routing.istio.api import IstioRouting
 from harness.routing.istio.routing import split_edits
-from harness.routing.port import Share
+from harness.routing.port import Share, Split
 
 API = IstioRouting()
 V1, NEW = {"app": "reviews", "version": "v1"}, {"app": "reviews", "version": "new"}
@@ -83,10 +83,11 @@ def test_a_gate_splits_test_traffic_on_top_of_every_share():
     """At each share, also 0 % and 100 %, requests with the run's mark are divided between the two arms."""
     arms = {"baseline": {"app": "reviews", "version": "old"}, "canary": NEW}
     for share in (0.0, 0.1, 1.0):
-        edits = split_edits(
-            _shared(_world(), share), host="reviews", namespace="shop", canary_share=0.5, owner="run",
+        split = Split(
+            host="reviews", namespace="shop", canary_share=0.5, owner="run",
             test_headers={"baggage": {"regex": ".*run.*"}}, **arms,
         )  # fmt: skip
+        edits = split_edits(_shared(_world(), share), split)
         after = _routes(applied_all(edits, _shared(_world(), share), namespace="shop"))
         assert after[0]["name"].startswith("harness-run-split")
         assert [50, 50] == [item["weight"] for item in after[0]["route"]]
@@ -113,3 +114,10 @@ def test_routes_that_divide_users_already_are_refused():
     ]
     with pytest.raises(ResourceError, match="divides users between 2 destinations"):
         _shared(_world(route), 0.1)
+
+
+def test_users_of_a_subset_keep_it_with_its_policy():
+    """A route to the subset of the running build keeps that subset; only the new build's share leaves it."""
+    route = route_to("reviews", {"route": [{"destination": {"host": "reviews", "subset": "v1"}}]})
+    first = _routes(_shared(_world(route), 0.1))[0]
+    assert ["v1", "harness-rel-canary"] == [item["destination"]["subset"] for item in first["route"]]

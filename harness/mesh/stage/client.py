@@ -16,7 +16,8 @@ from harness.model.config import Config
 from harness.model.counts import RequestCount
 from harness.model.json import JsonObject, objects_at, text_at
 from harness.model.record import Rollback
-from harness.model.step import Step, require_declared, step_to_json
+from harness.model.step import Step, require_declared
+from harness.model.step_json import step_to_json
 from harness.routing.istio.api import IstioRouting
 from harness.routing.port import MESH, RoutingApi
 

@@ -20,7 +20,7 @@ from harness.mesh.stage.fleet import ARMS, Fleet, as_released, program_from_json
 from harness.mesh.stage.messages import Line, error_message, line_of
 from harness.model.config import Config
 from harness.model.json import JsonObject, list_at, objects_at, text_at, texts_at
-from harness.model.step import step_from_json
+from harness.model.step_json import step_from_json
 
 ADDRESS = "stage.json"
 """The file in the stage's folder that says where it can be reached."""
