@@ -113,7 +113,7 @@ def indicator(objective: Objective) -> str:
 def differences(finding: Finding, style: Style) -> tuple[str, str, str]:
     """Difference, low and high end of its interval, in one unit and with the digits the interval deserves.
 
-    The unit stands behind the first only. Absent and non-finite ends are ``no data`` and ``∞``.
+    Only the first has the unit. Absent and non-finite ends are ``no data`` and ``∞``.
     """
     ends = (finding.difference, finding.low, finding.high)
     factor, suffix = _scale([end for end in ends if end is not None], style.unit, relative=finding.relative)

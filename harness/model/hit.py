@@ -9,7 +9,7 @@ from enum import StrEnum
 class HitState(StrEnum):
     """counted: so many of so many requests. no occasion: in force, but no request met its condition.
 
-    cannot be measured: nothing that is counted tells.
+    cannot be measured: no counter shows it.
     """
 
     COUNTED = "counted"

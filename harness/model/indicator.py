@@ -37,7 +37,7 @@ class IndicatorSpec:
     example: a tolerance or limit, for error messages.
     relative: whether a difference is a share of the baseline if the objective has nothing but a limit.
     shares, sizes: whether a tolerance may be a share of the baseline (``+10%``), and a size (``+5ms``).
-    phase: the only kind of phase it is judged in; None stands for every judged phase.
+    phase: the only kind of phase it is judged in; None means every judged phase.
     interaction: whether ``interaction(...)`` may compare its difference under a fault with the steady one.
     answered_only: whether requests that failed are left out.
     """

@@ -94,7 +94,7 @@ def names_only(values: Mapping[str, JsonValue], safe: Collection[str]) -> JsonOb
 def command_shape(words: Sequence[str]) -> list[JsonValue]:
     """Return the program and the names of the options of a service's command, without any value.
 
-    Whether an argument is a secret cannot be told, so all but the placeholder of the port are hidden.
+    Nothing shows which argument is a secret, so all but the placeholder of the port are hidden.
     """
     return [word if number == 0 or word == "{port}" else _option_name(word) for number, word in enumerate(words)]
 

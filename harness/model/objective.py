@@ -65,7 +65,7 @@ class Objective:
 
     @property
     def argument(self) -> str:
-        """What stands after the colon of the indicator's name: ``cpu`` in ``gauge:cpu``; empty without a colon."""
+        """The part of the indicator's name after the colon: ``cpu`` in ``gauge:cpu``; empty without a colon."""
         return self.name.partition(":")[2]
 
     @property

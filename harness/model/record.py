@@ -87,7 +87,7 @@ class FaultCount:
 
     @property
     def fault_id(self) -> str:
-        """What tells this fault from others: its id, or its text in records of the first format."""
+        """What identifies this fault: its id, or its text in records of the first format."""
         return self.fault if self.declared is None else self.declared.id
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_services import foreign_edits, sample_files, sample_resources, virtual_services
 
-from harness.errors import MeshError, UsageError
+from harness.errors import MeshError, ShapeError, UsageError
 from harness.faults import abort, delay
 from harness.model.split import SplitBy
 from harness.model.step import Edit, Insertion
@@ -160,6 +160,37 @@ def test_a_created_rule_that_others_use_keeps_their_subsets() -> None:
     shared = applied(rule, None)
     shared["spec"]["subsets"].append({"name": "theirs", "labels": {"version": "v9"}})
     assert undone(rule, shared)["spec"]["subsets"] == [{"name": "theirs", "labels": {"version": "v9"}}]
+
+
+@pytest.mark.parametrize("spec", [{"http": {"name": "a"}}, []], ids=["list replaced", "mapping replaced"])
+def test_an_edit_of_a_resource_with_another_shape_is_refused(spec: Any) -> None:
+    """A list or a mapping that the edit needs was replaced by something else after planning."""
+    edit = Edit(
+        kind="VirtualService",
+        namespace="shop",
+        name="reviews",
+        owner="r1",
+        list_at=("spec", "http"),
+        insert=(Insertion(entry={"name": "harness-r1-split-0"}),),
+    )
+    with pytest.raises(MeshError, match="somebody else changed it meanwhile"):
+        applied(edit, {"metadata": {"name": "reviews"}, "spec": spec})
+
+
+def test_an_inserted_entry_needs_a_name() -> None:
+    """The undo finds entries by their names, so an edit without one is neither made nor undone."""
+    edit = Edit(
+        kind="VirtualService",
+        namespace="shop",
+        name="reviews",
+        owner="r1",
+        list_at=("spec", "http"),
+        insert=(Insertion(entry={"route": []}),),
+    )
+    resource: Any = {"metadata": {"name": "reviews"}, "spec": {"http": [{"route": []}]}}
+    for change in (applied, undone):
+        with pytest.raises(ShapeError, match="name: expected a text"):
+            change(edit, resource)
 
 
 def test_an_edit_of_a_deleted_resource_is_refused() -> None:

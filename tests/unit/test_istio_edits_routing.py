@@ -261,6 +261,12 @@ def test_test_headers_that_are_matched_already_are_refused() -> None:
         split(service(to(match=match)), test_headers={"x-test-run": {"exact": "r1"}})
 
 
+def test_a_test_header_with_an_unknown_condition_is_refused() -> None:
+    """Istio knows exact, prefix and regex; it would ignore any other condition and split every request."""
+    with pytest.raises(ResourceError, match="found 'suffix'"):
+        split(service(to()), test_headers={"x-test-run": {"suffix": "r1"}})
+
+
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_share_that_leaves_an_arm_empty_is_refused(share: float) -> None:
     """Both arms need requests."""

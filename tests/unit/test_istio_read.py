@@ -80,7 +80,7 @@ def test_the_items_of_a_list_are_resources(tmp_path: Path) -> None:
         ("apiVersion: x\nkind: y", 1, "metadata.name: expected the name of this y, found None"),
         ("apiVersion: x\nkind: y\nmetadata:\n  name: 5", 4, "metadata.name: expected the name of this y, found 5"),
         ("kind: List\napiVersion: v1", 1, "items: expected the resources of this List"),
-        (TWO + "---" + TWO, 15, "VirtualService default/a stands twice in this file, first in line 2"),
+        (TWO + "---" + TWO, 15, "VirtualService default/a occurs twice in this file, first in line 2"),
         ("a: !!python/object:os.system x", 1, "expected valid YAML"),
     ],
 )

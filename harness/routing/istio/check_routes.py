@@ -48,7 +48,7 @@ def virtual_service_problems(spec: VirtualServiceSpec) -> Iterator[Problem]:
         elif not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\*", host):
             yield Problem(at=at, message=f"expected the name of a host, found {host!r}")
         if host in hosts[:index]:
-            yield Problem(at=at, message=f"expected each host once, {host!r} stands twice")
+            yield Problem(at=at, message=f"expected each host once, found {host!r} twice")
     for index, http in enumerate(spec.get("http") or ()):
         yield from _http_problems(http, ("spec", "http", index), delegate=not hosts)
 

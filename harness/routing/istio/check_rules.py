@@ -34,7 +34,7 @@ def destination_rule_problems(spec: DestinationRuleSpec) -> Iterator[Problem]:
             message = f"expected small letters, digits and inner dashes, found {subset['name']!r}"
             yield Problem(at=(*at, "name"), message=message)
         if subset["name"] in names:
-            yield Problem(at=(*at, "name"), message=f"expected each subset once, {subset['name']!r} stands twice")
+            yield Problem(at=(*at, "name"), message=f"expected each subset once, found {subset['name']!r} twice")
         names.add(subset["name"])
         if "trafficPolicy" in subset:
             yield from _policy_problems(subset["trafficPolicy"], (*at, "trafficPolicy"))

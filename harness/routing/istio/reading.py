@@ -85,7 +85,7 @@ def _read_file(path: Path, namespace: str) -> Resources:
             key = key_of(resource, namespace)
             if key in found:
                 raise ResourceError(
-                    f"{key[0]} {key[1]}/{key[2]} stands twice in this file, first in line {sources[key].line(())}",
+                    f"{key[0]} {key[1]}/{key[2]} occurs twice in this file, first in line {sources[key].line(())}",
                     file=path,
                     line=source.line(()),
                 )

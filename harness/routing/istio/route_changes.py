@@ -82,7 +82,7 @@ def duration(seconds: float, text: str) -> str:
     milliseconds = seconds * 1e3
     if abs(milliseconds - round(milliseconds)) > 1e-6 or round(milliseconds) < 1:
         raise ResourceError(
-            f"{text}: expected a whole number of milliseconds, found {milliseconds:g} ms: Istio knows no finer ones"
+            f"{text}: expected a whole number of milliseconds, found {milliseconds:g} ms: Istio would round it"
         )
     return f"{round(milliseconds) / 1000:.3f}".rstrip("0").rstrip(".") + "s"
 

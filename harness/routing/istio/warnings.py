@@ -1,4 +1,4 @@
-"""Find what is valid in Istio resources but hardly intended: unreachable routes, fields without effect."""
+"""Find what is valid in Istio resources but probably a mistake: unreachable routes, fields without effect."""
 
 from __future__ import annotations
 
