@@ -75,10 +75,8 @@ def target(config: Config, given: str | None) -> str:
 
 def described(config: Config, target: str) -> str:
     """Return the line that says where a command runs."""
-    if target != "cluster":
-        return f"target {target} (processes on this machine)"
-    context = config.cluster.context or "the current context"
-    return f"target {target} ({context}, namespace {config.namespace})"
+    where = mesh_kind(target).where(config)
+    return f"target {target} ({where})" if where else f"target {target}"
 
 
 def for_target(config: Config, target: str) -> Config:

@@ -59,15 +59,16 @@ def run(args: argparse.Namespace) -> int:
     fault, time_s = fault_of(args), parse_duration(args.time, "--for")
     config = config_of(args)
     target = wiring.target(config, args.target)
-    mesh_kind(target).check([fault.declared("")], config)
-    if target == "cluster" and time_s > config.cluster.limits.duration_s:
+    kind = mesh_kind(target)
+    kind.check([fault.declared("")], config)
+    if kind.real_users and time_s > config.cluster.limits.duration_s:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
     config = _with_time_to_live(config, time_s)
     print(wiring.described(config, target), file=sys.stderr)
     owner = f"hand-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
-        folder = config.out / owner if target == "cluster" else Path(scratch)
+        folder = config.out / owner if kind.real_users else Path(scratch)
         with wiring.mesh(config, target=target, folder=folder) as mesh:
             by_hand = wiring.arrangement(config, target=target, owner=owner, gateway=mesh.gateway, by_hand=True)
             rollback = _inject(fault, mesh, by_hand, config, time_s)
@@ -84,7 +85,7 @@ def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time
         print(f"{text} is live (run {by_hand.owner}); {until}", flush=True)
         if by_hand.only_test_traffic:
             print(f"only requests with the header 'baggage: harness.run={by_hand.owner}' are hit", flush=True)
-        if mesh.target == "local":
+        if not mesh_kind(mesh.target).real_users:  # it was started for this command, so nobody knows its address
             print(f"the service is at {without_userinfo(mesh.entry().url)}", flush=True)
         _hold(mesh, change, config, time_s)
     return change.rollback

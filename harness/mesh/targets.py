@@ -37,6 +37,10 @@ def _accept(faults: Sequence[Declared], config: Config) -> None:
     """Accept every fault."""
 
 
+def _nowhere(_: Config) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshKind:
     """What the package of a mesh offers.
@@ -44,13 +48,14 @@ class MeshKind:
     open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
     adapt: returns the configuration as this mesh needs it. check: raises UsageError for a fault that this mesh
     cannot inject, by what it declares, before anything is started. real_users: whether requests of others pass through
-    the mesh too.
+    the mesh too. where: returns where the configuration makes it run, for people.
     """
 
     open: Callable[[Config, Path], AbstractContextManager[Mesh]]
     adapt: Callable[[Config], Config] = _unchanged
     check: Callable[[Sequence[Declared], Config], None] = _accept
     real_users: bool = True
+    where: Callable[[Config], str] = _nowhere
 
 
 def mesh_kind(target: str) -> MeshKind:

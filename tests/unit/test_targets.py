@@ -27,11 +27,13 @@ def test_a_mesh_of_one_package_and_one_line_can_be_used(monkeypatch, tmp_path):
 
     package = ModuleType("meshes_of_a_test")
     package.KIND = targets.MeshKind(
-        open=lambda config, folder: nullcontext(mesh), adapt=lambda config: replace(config, service="ratings"), check=check
+        open=lambda config, folder: nullcontext(mesh), adapt=lambda config: replace(config, service="ratings"), check=check,
+        where=lambda config: "two containers",
     )  # fmt: skip
     monkeypatch.setitem(sys.modules, "meshes_of_a_test", package)
     monkeypatch.setattr(targets, "PACKAGES", {**targets.PACKAGES, "other": "meshes_of_a_test"})
     assert "ratings" == wiring.for_target(CONFIG, "other").service
+    assert "target other (two containers)" == wiring.described(CONFIG, "other")
     with gate.open_mesh(CONFIG, target="other", folder=tmp_path) as opened:
         assert mesh is opened
     with pytest.raises(UsageError, match="not on this mesh"):

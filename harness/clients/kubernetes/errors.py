@@ -52,9 +52,10 @@ def refusal(
     return ClusterError(f"{what}: {_MEANINGS.get(status, 'refused as invalid')} ({status}): {said}")
 
 
-def rule(verb: str, kind: Kind) -> str:
-    """Return the rule of a Role that grants ``verb``."""
-    return f'- apiGroups: ["{kind.group}"]\n  resources: ["{kind.plural}"]\n  verbs: ["{verb}"]'
+def rule(verb: str, kind: Kind, *, subresource: str = "") -> str:
+    """Return the rule of a Role that grants ``verb`` on a kind, or on a subresource of it."""
+    resource = f"{kind.plural}/{subresource}" if subresource else kind.plural
+    return f'- apiGroups: ["{kind.group}"]\n  resources: ["{resource}"]\n  verbs: ["{verb}"]'
 
 
 def about_object(body: bytes) -> bool:

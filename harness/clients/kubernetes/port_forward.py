@@ -125,5 +125,5 @@ def _dechunked(body: bytes) -> bytes:
 def _refusal(status: int, what: str, namespace: str) -> ClusterForbidden | ClusterUnreachable:
     if status != 403:
         return ClusterUnreachable(f"{what}: the API server answered {status}")
-    wanted = rule("create", kind_of("Pod")).replace('"pods"', '"pods/portforward"')
+    wanted = rule("create", kind_of("Pod"), subresource="portforward")
     return ClusterForbidden(f"{what}: not allowed (403)\ngrant this in a Role of namespace {namespace}:\n{wanted}")

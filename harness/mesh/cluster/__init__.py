@@ -31,4 +31,8 @@ def _adapted(config: Config) -> Config:
     return with_fresh_arms(config)
 
 
-KIND = MeshKind(open=_open, adapt=_adapted)
+def _where(config: Config) -> str:
+    return f"{config.cluster.context or 'the current context'}, namespace {config.namespace}"
+
+
+KIND = MeshKind(open=_open, adapt=_adapted, where=_where)

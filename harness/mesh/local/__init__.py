@@ -14,4 +14,6 @@ from harness.mesh.targets import MeshKind
 
 __all__ = ["KIND", "AppliedFiles", "LocalMesh", "open_local_mesh", "start_local_mesh"]
 
-KIND = MeshKind(open=start_local_mesh, check=require_possible, real_users=False)
+KIND = MeshKind(
+    open=start_local_mesh, check=require_possible, real_users=False, where=lambda _: "processes on this machine"
+)
