@@ -14,17 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import gate, wiring
-from harness.cli.demo_size import Machine, described, longer, measure, sized
+from harness.cli.demo_size import PROBE_S, Machine, described, longer, measure, sized
 from harness.cli.options import add_runs_folder, add_seed
 from harness.cli.output import clean_print as print
 from harness.config import Config, read_config, with_environment
 from harness.config.schema import EDITOR_FILE, EDITOR_LINE, schema_text
-from harness.console import watcher
+from harness.console import noting, reverted, waiting, watcher
 from harness.demo import PROJECT
 from harness.demo.kinds import Kind
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.faults import Fault, abort, delay
-from harness.model import formatting
 from harness.model.units import parse_duration
 from harness.model.verdict import Verdict
 from harness.report import terminal
@@ -76,34 +75,55 @@ def run(args: argparse.Namespace) -> int:
         return _copy(args.copy)
     importlib.import_module("harness.demo.web")  # raises MissingExtra now, not later in the log of a service
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
-    fault = _FAULTS[args.fault]
+    fault, config = _FAULTS[args.fault], _config(args.canary, out=args.out.absolute())
+    print(wiring.described(config, "local"), file=sys.stderr)
+    print(f"measuring for {PROBE_S:g} s how busy this machine is", file=sys.stderr, flush=True)
     machine = measure()
-    config = _sized(args, _config(args.canary, out=args.out.absolute()), fault, machine)
+    config = _sized(args, config, fault, machine)
+    if machine.busy:
+        print(f"{machine}: results will be less certain", file=sys.stderr)
+    again = repeated(runnable("harness"), Kind(args.canary), args.fault, seed, config)
+    try:
+        outcome = _judged(args, config, fault, seed=seed, again=again)
+    except HarnessError as error:
+        print(f"harness: {error}", file=sys.stderr)
+        print(f"next     {after_trouble(again, machine)}", file=sys.stderr)
+        return error.exit_code
+    return _told(outcome, again, next_step(Kind(args.canary), outcome.analysis.verdict, again, config, machine))
+
+
+def _judged(args: argparse.Namespace, config: Config, fault: Fault, *, seed: int, again: str) -> gate.Outcome:
+    """Run the scenario of the demo. After Ctrl-C, say what was reverted."""
     scenario = wiring.scenario(
         config, name=f"demo: {args.canary} canary, {fault.words().text}", seed=seed, faults=[fault]
     )
     folder = config.out / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
-    again = repeated(runnable("harness"), Kind(args.canary), args.fault, seed, config)
-    tell = watcher(sys.stderr, width=shutil.get_terminal_size().columns)
-    print(wiring.described(config, "local"), file=sys.stderr)
-    if machine.busy:
-        print(f"{machine}: results will be less certain", file=sys.stderr)
+    put_back: list[str] = []
+    tell = noting(put_back, watcher(sys.stderr))
     print(f"{scenario.name}; {described(config)}, seed {seed}", file=sys.stderr, flush=True)
+    tell(waiting("local"))
     begin_run(folder.parent)
-    with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
-        outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
+    try:
+        with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
+            outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
+    except KeyboardInterrupt:
+        print(reverted(put_back), file=sys.stderr)
+        raise
     finish_run(folder.parent, outcome.analysis.verdict.exit_code)
     write_index(folder.parent)
-    color = sys.stdout.isatty()
-    report = terminal.render(outcome.record, outcome.analysis, color=color, folder=os.path.relpath(outcome.folder))
-    sys.stdout.write(report + "\n")
-    print(f"verdict  {outcome.analysis.verdict}, score {formatting.points(outcome.analysis.score)} of 100")
-    print(f"reason   {outcome.analysis.reason}")
-    print(f"report   {outcome.report}")
+    return outcome
+
+
+def _told(outcome: gate.Outcome, again: str, following: str) -> int:
+    """Print the analysis and what to do next, and return the exit code of the verdict."""
+    record, analysis = outcome.record, outcome.analysis
+    sys.stdout.write(terminal.render_details(record, analysis, color=sys.stdout.isatty()) + "\n")
+    print(f"verdict  {analysis.verdict}, {terminal.score(record, analysis)}")
+    print(f"reason   {analysis.reason}")
+    print(f"report   {os.path.relpath(outcome.report)}")
     print(f"rerun    {again}")
-    kind, verdict = Kind(args.canary), outcome.analysis.verdict
-    print(f"next     {next_step(kind, verdict, again=again, config=config, machine=machine)}")
-    return outcome.analysis.verdict.exit_code
+    print(f"next     {following}")
+    return analysis.verdict.exit_code
 
 
 def repeated(program: str, kind: Kind, fault: str, seed: int, config: Config) -> str:
@@ -115,7 +135,7 @@ def repeated(program: str, kind: Kind, fault: str, seed: int, config: Config) ->
     return " ".join(words)
 
 
-def next_step(kind: Kind, verdict: Verdict, *, again: str, config: Config, machine: Machine) -> str:
+def next_step(kind: Kind, verdict: Verdict, again: str, config: Config, machine: Machine) -> str:
     """Return what to do after the demo has ended with ``verdict``. again: the command that repeats the run."""
     first = again.partition(" --")[0]
     match verdict:
@@ -130,6 +150,12 @@ def next_step(kind: Kind, verdict: Verdict, *, again: str, config: Config, machi
         case _:
             cause = f"{machine}: close other programs, or " if machine.busy else ""
             return f"{cause}run it for longer: {_longer(again, config)}"
+
+
+def after_trouble(again: str, machine: Machine) -> str:
+    """Return what to do after the demo has ended without a verdict. again: the command that repeats the run."""
+    cause = f"{machine}: close other programs, then " if machine.busy else ""
+    return f"{cause}run it again: {again}; if that fails too: {again.partition(' demo')[0]} doctor"
 
 
 def _longer(again: str, config: Config) -> str:

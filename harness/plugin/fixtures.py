@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,10 +17,7 @@ from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.mesh.port import Mesh
-    from harness.model.record import Event
-    from harness.model.verdict import Analysis
     from harness.plugin.subjects import Canary, Chaos, LoadSender, ScenarioContext
-    from harness.runner.progress import Progress
     from harness.runner.settings import Notify
 
 
@@ -44,7 +40,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
         name=request.node.nodeid,
         folder_name=bundle_name(request.node.nodeid),
         again=_again(request, session),
-        tell=_noting(session.account, _teller(request.config)),
+        tell=_teller(request.config, session.account),
         about=_about(request.node),
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes
@@ -103,26 +99,17 @@ def _again(request: pytest.FixtureRequest, session: Session) -> str:
     return f'{runnable("pytest")} "{node_id}" --harness-seed={session.seed}{target}{config}'
 
 
-def _teller(config: pytest.Config) -> Notify:
-    """Return what shows events and progress in spite of pytest's capturing; an xdist worker shows nothing."""
-    from harness.console import silent, watcher, within
+def _teller(config: pytest.Config, account: Account) -> Notify:
+    """Return what shows events and progress in spite of pytest's capturing, and notes what was reverted.
+
+    Workers of xdist share the error stream of their controller, so each line begins with the worker's name.
+    """
+    from harness.console import noting, silent, watcher, within
 
     capture = config.pluginmanager.getplugin("capturemanager")
-    if hasattr(config, "workerinput") or config.get_verbosity() < 0:
-        return silent
-    tell = watcher(
-        sys.stderr if capture is None else sys.__stderr__ or sys.stderr, width=shutil.get_terminal_size().columns
-    )
-    return tell if capture is None else within(capture.global_and_fixture_disabled, tell)
-
-
-def _noting(account: Account, tell: Notify) -> Notify:
-    """Return ``tell``, which also notes what was reverted, for the message after Ctrl-C."""
-    from harness.model.record import Event
-
-    def noted(what: Event | Progress | Analysis) -> None:
-        if isinstance(what, Event) and what.kind == "rollback" and "seconds" in what.fields:
-            account.put_back.append(what.text)
-        tell(what)
-
-    return noted
+    if config.get_verbosity() < 0:
+        return noting(account.put_back, silent)
+    stream = sys.stderr if capture is None else sys.__stderr__ or sys.stderr
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    tell = watcher(stream, live=False, prefix=f"{worker}  ") if worker else watcher(stream)
+    return noting(account.put_back, tell if capture is None else within(capture.global_and_fixture_disabled, tell))

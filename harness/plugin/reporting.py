@@ -27,7 +27,7 @@ def _told(outcome: Outcome, *, unasked: bool) -> dict[str, str]:
     if analysis.verdict is Verdict.PASS:
         text = f"{terminal.line(record, analysis)}\n  report {outcome.report}"
     else:
-        text = f"{terminal.render(record, analysis, folder=outcome.folder)}  report {outcome.report}"
+        text = terminal.render(record, analysis, folder=outcome.folder).rstrip()
         if unasked:
             text += (
                 f"\n  note   the test itself did not fail although the verdict is {analysis.verdict}: it did not call "

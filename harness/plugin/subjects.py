@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -13,6 +14,7 @@ from harness import bundle, gate, wiring
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.config import Config
 from harness.config.gauges import require_known
+from harness.console import waiting
 from harness.errors import UsageError, WorkloadDeath
 from harness.faults import Fault
 from harness.gate import Outcome
@@ -58,12 +60,14 @@ class ScenarioContext:
     @cached_property
     def mesh(self) -> Mesh:
         """The running services and proxies."""
-        waiting = f"waiting for the {self.session.target} mesh and its services to become ready"
-        self.tell(Event(at_s=0.0, kind="wait", text=waiting, fields={}))
-        self._world.enter_context(one_at_a_time(self.session.folder))
+        self._world.enter_context(one_at_a_time(self.session.folder, self._say))
+        self.tell(waiting(self.session.target))
         return self._world.enter_context(
             gate.open_mesh(self.session.config, target=self.session.target, folder=self._folder / "logs")
         )
+
+    def _say(self, text: str) -> None:
+        self.tell(Event(at_s=0.0, kind="wait", text=f"{self.name}: {text}", fields={}))
 
     @cached_property
     def interactive_run(self) -> InteractiveRun:
@@ -78,6 +82,11 @@ class ScenarioContext:
         folder = self.next_folder()
         live = self._world.enter_context(LiveFile(folder, self.name, target=self.session.target, tell=self.tell))
         return self._world.enter_context(InteractiveRun(settings, parts, owner=owner, folder=folder, notify=live))
+
+    def say_verdict(self, analysis: Analysis) -> None:
+        """Tell the verdict at once in a worker of xdist, whose reports its controller shows much later."""
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            self._say(f"{analysis.verdict}: {analysis.reason}")
 
     @property
     def chaos(self) -> Chaos:
@@ -215,6 +224,7 @@ class Canary:
     def _told(self, outcome: Outcome) -> Analysis:
         self._test.outcomes.append(outcome)
         self._test.session.account.judged(self._test.name, outcome.analysis.verdict.value)
+        self._test.say_verdict(outcome.analysis)
         return outcome.analysis
 
 

@@ -12,7 +12,7 @@ from harness.model import formatting
 from harness.model.record import Record
 from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
-from harness.model.verdict import WATCHED, Analysis, Finding, Verdict
+from harness.model.verdict import WATCHED, Analysis, Finding, Proof, Verdict
 from harness.report.facts import facts
 
 _COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
@@ -27,26 +27,48 @@ def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool =
 
     width: the most columns of tables and sentences; commands are never broken. folder: the bundle's folder.
     """
-    lines = [" canary analysis ".center(width, "="), *_banner(record, analysis, width=width, color=color)]
+    lines = [_title(width), *_banner(record, analysis, width=width, color=color)]
     lines += _table(record, analysis, width=width, color=color)
-    lines += _sentences(record, analysis, width)
-    lines += _commands(record, folder)
+    lines += ["", *_wrapped("why", analysis.reason, width), *_sentences(record, analysis, width)]
+    return _text([*lines, *_commands(record, folder)])
+
+
+def render_details(record: Record, analysis: Analysis, *, width: int = 80, color: bool = False) -> str:
+    """Render what stands between the verdict and the commands, for a caller that shows the verdict itself."""
+    lines = [_title(width), *_about(record, width), *_table(record, analysis, width=width, color=color)]
+    return _text([*lines, "", *_sentences(record, analysis, width)])
+
+
+def score(record: Record, analysis: Analysis) -> str:
+    """Return the score and from which scores on a run passes or is marginal."""
+    judge = record.plan.judge
+    lowest = formatting.points(judge.pass_score), formatting.points(judge.marginal_score)
+    return f"score {formatting.points(analysis.score)} of 100 (pass from {lowest[0]}, marginal from {lowest[1]})"
+
+
+def _title(width: int) -> str:
+    return " canary analysis ".center(width, "=")
+
+
+def _text(lines: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def line(record: Record, analysis: Analysis, *, color: bool = False) -> str:
     """Render one line with verdict, test, score and reason."""
     verdict = _painted(analysis.verdict, analysis.verdict.upper(), color=color)
-    test, score = formatting.printable(facts(record).test), formatting.points(analysis.score)
-    return f"{verdict}  {test}  score {score}  {_clean(analysis.reason)}"
+    test, points = formatting.printable(facts(record).test), formatting.points(analysis.score)
+    return f"{verdict}  {test}  score {points}  {_clean(analysis.reason)}"
 
 
 def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> list[str]:
-    run = facts(record)
-    verdict, plan = analysis.verdict.upper(), record.plan
-    lowest = formatting.points(plan.judge.pass_score), formatting.points(plan.judge.marginal_score)
-    limits = f"pass from {lowest[0]}, marginal from {lowest[1]}"
-    score = f"score {formatting.points(analysis.score)} of 100 ({limits})"
+    verdict = analysis.verdict.upper()
+    points = score(record, analysis).rjust(width - len(verdict))
+    return [_painted(analysis.verdict, verdict, color=color) + points, *_about(record, width)]
+
+
+def _about(record: Record, width: int) -> list[str]:
+    run, plan = facts(record), record.plan
     canary = int((record.samples.arm == 1).sum())
     about = [
         f"scenario {formatting.printable(run.scenario)}",
@@ -55,11 +77,7 @@ def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> l
         format_duration(run.duration_s),
     ]
     sent = f"{formatting.count(run.requests)} requests, {formatting.count(canary)} to the canary"
-    return [
-        _painted(analysis.verdict, verdict, color=color) + score.rjust(width - len(verdict)),
-        f"  {formatting.printable(run.test)}",
-        *_wrapped_items([*about, sent], width),
-    ]
+    return [f"  {formatting.printable(run.test)}", *_wrapped_items([*about, sent], width)]
 
 
 def _wrapped_items(items: Sequence[str], width: int) -> list[str]:
@@ -79,7 +97,7 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
     widths = [min(length, most) for length, most in zip(longest, (width, 10, 10, 23, 9), strict=True)]
     widths[0] = max(min(widths[0], width - sum(widths[1:]) - 17), len(_COLUMNS[0]))
     lines = ["", "  " + _line(_COLUMNS, [widths[0] + 2, *widths[1:]])]
-    for phase in dict.fromkeys(formatting.phase(finding) for finding in shown):
+    for phase in _in_time_order(shown, record):
         lines.append(f"  {formatting.printable(phase)}")
         for finding in (f for f in shown if formatting.phase(f) == phase):
             watched = finding.label == WATCHED
@@ -88,6 +106,13 @@ def _table(record: Record, analysis: Analysis, *, width: int, color: bool) -> li
             lines += _row(cells[id(finding)], widths, painted)
     hidden = Counter("passed" if one.label != WATCHED else "were only watched" for one in ordered[len(shown) :])
     return [*lines, *(f"  and {count} more {what}" for what, count in sorted(hidden.items()))]
+
+
+def _in_time_order(findings: Sequence[Finding], record: Record) -> list[str]:
+    """Return the phases of ``findings`` in the order of the plan; the whole run comes last."""
+    order = [phase.name for phase in record.plan.phases]
+    found = dict.fromkeys(formatting.phase(finding) for finding in findings)
+    return sorted(found, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def _cells(finding: Finding, record: Record) -> tuple[str, ...]:
@@ -118,19 +143,22 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
     open_findings = [f for f in formatting.worst_first(analysis.findings) if f.verdict is not Verdict.PASS]
-    sentences = [("why", analysis.reason), *_ended(record, analysis)]
+    sentences = _ended(record, analysis)
     needs = [
         f"{formatting.indicator(f.objective)} in {formatting.phase(f)}: {f.missing}" for f in open_findings if f.missing
     ]
     sentences += [("need", need) for need in list(dict.fromkeys(needs))[:3]]
-    sentences += [
-        ("proof", f"{proof.name} did not hold: expected {proof.expected}, observed {proof.observed}. {proof.remedy}")
-        for proof in analysis.proofs
-        if not proof.held
-    ]
+    sentences += [("proof", _failed(proof, analysis.reason)) for proof in analysis.proofs if not proof.held]
     sentences += [("note", warning) for warning in analysis.warnings]
     sentences += [("seed", seed_scope(record.plan))] if record.load else []
-    return ["", *(wrapped for label, text in sentences for wrapped in _wrapped(label, text, width))]
+    return [wrapped for label, text in sentences for wrapped in _wrapped(label, text, width)]
+
+
+def _failed(proof: Proof, reason: str) -> str:
+    """Return what a failed proof found and what to do; only the latter if the reason of the verdict quotes the proof."""
+    if proof.name in reason and proof.expected in reason:
+        return f"{proof.name}: {proof.remedy}"
+    return f"{proof.name} did not hold: expected {proof.expected}, observed {proof.observed}. {proof.remedy}"
 
 
 def _ended(record: Record, analysis: Analysis) -> list[tuple[str, str]]:

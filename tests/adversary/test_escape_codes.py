@@ -122,7 +122,7 @@ def test_the_log_of_a_service_is_clean_where_it_is_read(tmp_path: Path) -> None:
 def test_the_live_output_is_clean() -> None:
     """Events of a run, which quote the mesh and the service, cannot steer the terminal."""
     stream = io.StringIO()
-    console.watcher(stream, width=80)(Event(at_s=1.0, kind="mesh", text=EVIL))
+    console.watcher(stream)(Event(at_s=1.0, kind="mesh", text=EVIL))
     assert FORBIDDEN.search(stream.getvalue()) is None
 
 

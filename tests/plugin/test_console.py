@@ -1,7 +1,15 @@
 """What a run shows while it goes on."""
 
+import fcntl
 import io
+import os
+import pty
+import select
+import struct
+import termios
+from pathlib import Path
 
+import stub_canary
 from stub_canary import PLUGIN
 
 from harness.console import watcher
@@ -27,7 +35,7 @@ class Terminal(io.StringIO):
 def test_progress_is_a_line_every_five_seconds_and_at_each_phase():
     """A log of a pipeline does not grow by a line a second."""
     stream = io.StringIO()
-    tell = watcher(stream, width=80)
+    tell = watcher(stream)
     for second in range(12):
         tell(progress(float(second)))
     tell(progress(12.0, "fault"))
@@ -38,12 +46,76 @@ def test_progress_is_a_line_every_five_seconds_and_at_each_phase():
 def test_a_terminal_overwrites_one_line():
     """Progress every second in place; events stay."""
     stream = Terminal()
-    tell = watcher(stream, width=80)
+    tell = watcher(stream)
     tell(progress(1.0))
     tell(progress(2.0))
     tell(Event(at_s=2.5, kind="fault", text="delay: live", fields={}))
     assert 1 == stream.getvalue().count("\n")
     assert stream.getvalue().endswith("   2.5 s  delay: live\n")
+
+
+def written_to(terminal):
+    """Return what was written to a terminal and not read yet."""
+    parts = []
+    while select.select([terminal], [], [], 0.2)[0]:
+        parts.append(os.read(terminal, 4096))
+    return b"".join(parts).decode()
+
+
+def screen(written, columns):
+    """Return the lines of a terminal after ``written``; no part may be too long, because it would begin a new line."""
+    lines = []
+    for line in written.split("\n"):
+        cells = ""
+        for part in line.split("\r"):
+            assert len(part) <= columns, part
+            cells = part + cells[len(part) :]
+        lines.append(cells.rstrip())
+    return lines
+
+
+def test_a_narrow_terminal_keeps_one_line_and_only_events_stay():
+    """A progress that is longer than the terminal is wide is cut, and the next event takes its place."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    with open(theirs, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
+        tell = watcher(stream)
+        tell(Event(at_s=0.0, kind="wait", text="waiting for the mesh", fields={}))
+        for second in range(3):
+            tell(progress(float(second)))
+        during = written_to(ours)
+        tell(Event(at_s=2.5, kind="fault", text="delay: live", fields={}))
+        after = written_to(ours)
+    os.close(ours)
+    first, line = screen(during, 50)
+    assert "   0.0 s  waiting for the mesh" == first
+    assert "   2/60 s  steady" in line
+    assert [first, "   2.5 s  delay: live", ""] == screen(during + after, 50)
+
+
+def test_lines_of_a_worker_have_its_name_and_are_appended():
+    """A terminal belongs to the controller of xdist, so a worker overwrites nothing."""
+    stream = Terminal()
+    tell = watcher(stream, live=False, prefix="gw1  ")
+    tell(Event(at_s=2.5, kind="fault", text="delay: live", fields={}))
+    tell(progress(3.0))
+    assert "\r" not in stream.getvalue()
+    assert ["gw1  ", "gw1  "] == [line[:5] for line in stream.getvalue().splitlines()]
+
+
+def test_workers_say_when_they_measure_and_what_came_of_it(pytester, monkeypatch):
+    """Each scenario has a line at its begin and its end on the controller's error stream."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(stub_canary.__file__).parent))
+    pytester.makepyfile("""
+        def test_it(canary, request):
+            from harness.plugin.locking import one_at_a_time
+            with one_at_a_time(request.path.parent, canary._test._say):
+                canary.run("pass")
+    """)
+    result = pytester.runpytest_subprocess(*PLUGIN, "-n1")
+    result.assert_outcomes(passed=1)
+    said = [line for line in result.stderr.lines if line.startswith("gw0  ")]
+    assert ["begins to measure", "pass: stubbed pass", "ended"] == [line.split("test_it: ")[1] for line in said]
 
 
 def test_ctrl_c_says_what_was_reverted(pytester):

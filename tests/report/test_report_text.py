@@ -38,6 +38,38 @@ def test_terminal_shows_the_failure() -> None:
     assert "why    error_rate in fault: the canary fails 4.5 points" in text
 
 
+def test_terminal_shows_phases_in_time_order() -> None:
+    """The order of the plan, whichever phase has the worst finding."""
+    record, analysis = records.run(Verdict.FAIL)
+    lines = terminal.render(record, analysis).splitlines()
+    names = [phase.name for phase in record.plan.phases]
+    shown = [line.strip() for line in lines if line.strip() in names]
+    assert len(shown) > 1
+    assert sorted(shown, key=names.index) == shown
+
+
+def test_details_leave_out_what_the_caller_says() -> None:
+    """The demo shows verdict, reason and commands itself, so that nothing is on the screen twice."""
+    record, analysis = records.run(Verdict.FAIL)
+    whole, details = (
+        terminal.render(record, analysis).splitlines(),
+        terminal.render_details(record, analysis).splitlines(),
+    )
+    assert set(details) < set(whole)
+    left_out = [line.split()[0] for line in whole if line.strip() and line not in details]
+    assert {"FAIL", "why", "rerun", "judge"} <= set(left_out)
+
+
+def test_a_proof_that_the_reason_quotes_is_not_quoted_again() -> None:
+    """What remains to be said is what to do."""
+    record, analysis = records.run(Verdict.INCONCLUSIVE)
+    (failed,) = [proof for proof in analysis.proofs if not proof.held]
+    reason = f"proof failed: {failed.name}: expected {failed.expected}, found {failed.observed}"
+    text = " ".join(terminal.render(record, replace(analysis, reason=reason)).split())
+    assert 1 == text.count(failed.expected)
+    assert f"proof {failed.name}: {failed.remedy}" in text
+
+
 def test_terminal_puts_long_names_on_a_separate_line() -> None:
     """A name or a number that is too long for its column is still shown in full within 80 columns."""
     record, analysis = records.run(Verdict.FAIL)

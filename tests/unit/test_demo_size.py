@@ -97,12 +97,12 @@ def test_the_measurement_sees_late_wakeups_and_a_shared_cpu():
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_end_of_the_demo_has_a_next_step(verdict, kind):
     """The next step is a command to run."""
-    assert "harness demo" in next_step(kind, verdict, again="harness demo --seed 1", config=CONFIG, machine=QUIET)
+    assert "harness demo" in next_step(kind, verdict, "harness demo --seed 1", CONFIG, QUIET)
 
 
 def test_a_run_that_decided_nothing_is_repeated_for_longer():
     """The command contains the longer time; a busy machine is named as a possible cause."""
-    text = next_step(Kind.GOOD, Verdict.INCONCLUSIVE, again="harness demo --seed 1", config=CONFIG, machine=busy())
+    text = next_step(Kind.GOOD, Verdict.INCONCLUSIVE, "harness demo --seed 1", CONFIG, busy())
     assert "harness demo --seed 1 --length 30s" in text
     assert "load 17" in text
 
