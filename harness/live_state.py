@@ -120,6 +120,7 @@ def read_live(folder: Path) -> JsonObject | None:
 
 
 def _findings(analysis: Analysis) -> list[JsonValue]:
+    """Return what the judge sees in the phases that have begun."""
     return [
         {
             "objective": str(finding.objective),
@@ -129,6 +130,7 @@ def _findings(analysis: Analysis) -> list[JsonValue]:
             "missing": finding.missing,
         }
         for finding in formatting.worst_first(analysis.findings)
+        if finding.canary is not None
     ]
 
 

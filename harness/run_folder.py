@@ -98,14 +98,19 @@ def find_run(text: str, out: Path) -> RecordedRun:
     folder = Path(text)
     folder = folder.parent if folder.is_file() else folder
     if _is_run(folder) and not (folder / bundle.MANIFEST).is_file():
-        return _read_run(folder)
+        return read_run(folder)
     return RecordedRun(folder=folder, started_s=0.0, bundles=(folder,))
 
 
 def all_runs(out: Path) -> tuple[RecordedRun, ...]:
     """Return every run in ``out``, oldest first, unfinished ones included."""
-    found = [_read_run(folder) for folder in (out.iterdir() if out.is_dir() else ()) if _is_run(folder)]
+    found = map(read_run, run_folders(out))
     return tuple(sorted(found, key=lambda run: (run.started_s, run.folder.name)))
+
+
+def run_folders(out: Path) -> tuple[Path, ...]:
+    """Return the folders of the runs in ``out``, in no particular order, without reading them."""
+    return tuple(folder for folder in (out.iterdir() if out.is_dir() else ()) if _is_run(folder))
 
 
 def worst_code(codes: Sequence[int]) -> int:
@@ -121,7 +126,8 @@ def _is_run(folder: Path) -> bool:
     return named or next(folder.glob(f"*/{bundle.MANIFEST}"), None) is not None
 
 
-def _read_run(folder: Path) -> RecordedRun:
+def read_run(folder: Path) -> RecordedRun:
+    """Return the run in a folder, finished or not."""
     scenarios = [path for path in sorted(folder.iterdir()) if path.is_dir()]
     recorded = [path for path in scenarios if (path / bundle.MANIFEST).is_file()]
     recorded.sort(key=lambda path: (path / bundle.MANIFEST).stat().st_mtime)

@@ -37,6 +37,7 @@ COMMANDS = MappingProxyType(
         "faults": "list what is injected in a cluster now: by which run, and until when",
         "restore": "undo what dead runs left in a cluster",
         "reaper": "undo what dead runs leave in a cluster, again and again",
+        "serve": "show runs and releases as web pages; take webhooks and answer other tools",
         "completion": "print a script that completes commands and options in a shell",
         "runs": "list recorded runs with their verdicts, unfinished ones included",
         "show": "print the analysis of a recorded run, or open its report",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 
 import urllib3
 
 from harness.errors import MeshError
+from harness.model.json import JsonValue
 from harness.userinfo import without_userinfo
 
 
@@ -33,4 +36,26 @@ def _get(url: str, headers: Mapping[str, str], timeout_s: float) -> urllib3.Base
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise MeshError(
             f"GET {url}: expected an answer within {timeout_s:g} s, found {type(error).__name__}"
+        ) from error
+
+
+def http_send(
+    method: str, url: str, document: JsonValue, *, headers: Mapping[str, str], timeout_s: float
+) -> tuple[int, bytes]:
+    """Send a JSON document and return the status and at most a megabyte of the body; None sends no body.
+
+    Redirects are not followed, because headers may carry a token. Raises MeshError without a response.
+    """
+    body = None if document is None else json.dumps(document).encode()
+    sent = {"Content-Type": "application/json", "User-Agent": "canary-harness", **headers}
+    try:
+        response = urllib3.request(
+            method, url, body=body, headers=sent, timeout=timeout_s, retries=False, redirect=False,
+            preload_content=False,
+        )  # fmt: skip
+        with contextlib.closing(response):
+            return response.status, response.read(2**20)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise MeshError(
+            f"{method} {without_userinfo(url)}: expected an answer within {timeout_s:g} s, found {type(error).__name__}"
         ) from error

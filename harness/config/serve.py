@@ -102,7 +102,7 @@ class ServeKeys(Section):
     """How long a pushed image waits for further tags of the same push."""
 
     most_waiting: Annotated[int, Count(1, 10_000)] = _DEFAULT.most_waiting
-    """How many accepted jobs may wait. Further events are answered with 503, and the sender tries again."""
+    """How many accepted jobs may wait. Further events are answered with 503."""
 
     notify: NotifyKeys = Field(default_factory=NotifyKeys)
     """Who is told about a release that an event started."""

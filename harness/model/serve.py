@@ -59,4 +59,4 @@ class ServeSettings:
     webhooks: tuple[str, ...] = ()
     page_url: str = ""
     settle_s: float = 10.0
-    most_waiting: int = 100
+    most_waiting: int = 1000

@@ -34,9 +34,10 @@ def test_the_parser_accepts_it(parser, line):
 
 
 def test_no_example_is_overlooked():
-    """Each folder of pipelines/ runs harness, and the pages of docs/pipelines/ show how."""
+    """Each folder of pipelines/ runs harness, unless its tool asks the server."""
     found = {line.file for line in LINES}
-    for folder in sorted(path for path in (ROOT / "pipelines").iterdir() if path.is_dir()):
+    asking = {"flagger", "kayenta"}
+    for folder in sorted(path for path in (ROOT / "pipelines").iterdir() if path.is_dir() and path.name not in asking):
         name = folder.relative_to(ROOT)
         assert any(Path(file).is_relative_to(name) for file in found), f"no command line found in {name}"
 

@@ -1,0 +1,139 @@
+"""What the pages list: releases, runs and their scenarios, read from their folders. Decides nothing.
+
+A finished run does not change, so it is read once. Everything that a page may open is found by listing folders, never
+by joining a path from a request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.live_state import read_live
+from harness.model.json import JsonObject
+from harness.model.release import FORMAT_VERSION, ReleaseRecord
+from harness.model.verdict import Verdict
+from harness.run_folder import RUN, RecordedRun, read_run, run_folders, worst_code
+from harness.summary import NO_VERDICT, Summary, summaries
+
+_RELEASES = "releases"
+_MOST_RECORD_BYTES = 8 * 2**20
+_RECORD: TypeAdapter[ReleaseRecord] = TypeAdapter(ReleaseRecord)
+_TROUBLE = 12
+_WORDS = {verdict.exit_code: verdict.value for verdict in Verdict}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One scenario of a run. live: what it shows while it runs."""
+
+    folder: Path
+    summary: Summary
+    live: JsonObject | None
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        shown = self.summary.test or (str(self.live.get("scenario", "")) if self.live else "")
+        return shown or self.name
+
+    @property
+    def judged(self) -> bool:
+        """Whether it has a verdict."""
+        return self.summary.verdict != NO_VERDICT
+
+    @property
+    def state(self) -> str:
+        """Its verdict, ``running``, or ``trouble``."""
+        if self.judged:
+            return self.summary.verdict
+        return "trouble" if self.live is None else "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run with its scenarios. state: its worst verdict, ``running`` or ``trouble``."""
+
+    recorded: RecordedRun
+    scenarios: tuple[Scenario, ...]
+    state: str
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.recorded.folder.name
+
+
+class Catalog:
+    """Reads the folder of recorded runs. One object serves all pages; call it from one thread at a time."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._known: dict[Path, tuple[float, Run]] = {}
+
+    def runs(self, folder: Path | None = None) -> tuple[Run, ...]:
+        """Return the runs in a folder, by default in the folder of recorded runs, newest first."""
+        found = [self._run(one) for one in run_folders(self.out if folder is None else folder)]
+        return tuple(sorted(found, key=lambda run: (run.recorded.started_s, run.name), reverse=True))
+
+    def releases(self) -> tuple[ReleaseRecord, ...]:
+        """Return every release that can be read, newest first."""
+        found = [record for record in map(read_release, _folders(self.out / _RELEASES)) if record is not None]
+        return tuple(sorted(found, key=lambda record: record.started_s, reverse=True))
+
+    def release_folder(self, release: str) -> Path | None:
+        """Return the folder of a release by its id."""
+        return next((one for one in _folders(self.out / _RELEASES) if one.name == release), None)
+
+    def _run(self, folder: Path) -> Run:
+        mark = folder / RUN
+        changed_s = mark.stat().st_mtime if mark.is_file() else folder.stat().st_mtime
+        known = self._known.get(folder)
+        if known is not None and known[1].recorded.finished and known[0] == changed_s:
+            return known[1]
+        run = _with_scenarios(read_run(folder))
+        self._known[folder] = changed_s, run
+        return run
+
+
+def read_release(folder: Path) -> ReleaseRecord | None:
+    """Return the record of a release; None for a folder without one, or of another format."""
+    file = folder / "release.json"
+    try:
+        if file.stat().st_size > _MOST_RECORD_BYTES:
+            return None
+        record = _RECORD.validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return record if record.format_version == FORMAT_VERSION and record.id == folder.name else None
+
+
+def _with_scenarios(recorded: RecordedRun) -> Run:
+    scenarios = tuple(_scenario(recorded, summary) for summary in summaries(recorded))
+    if not recorded.finished and any(one.live for one in scenarios):
+        return Run(recorded=recorded, scenarios=scenarios, state="running")
+    codes = [Verdict(one.summary.verdict).exit_code if one.judged else _TROUBLE for one in scenarios]
+    if recorded.trouble:
+        codes.append(_TROUBLE)
+    elif recorded.exit_code is not None:
+        codes.append(recorded.exit_code)
+    return Run(recorded=recorded, scenarios=scenarios, state=_WORDS.get(worst_code(codes), "trouble"))
+
+
+def _scenario(recorded: RecordedRun, summary: Summary) -> Scenario:
+    folder = recorded.folder / summary.folder
+    live = read_live(folder) if not recorded.finished and summary.verdict == NO_VERDICT else None
+    return Scenario(folder=folder, summary=summary, live=live)
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]

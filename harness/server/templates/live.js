@@ -1,0 +1,93 @@
+"use strict";
+// Replace the content of the page when the server says that something changed, and send what a person decides.
+(() => {
+  const content = document.getElementById("content");
+  const connection = document.getElementById("connection");
+  const answer = document.getElementById("answer");
+  let busy = false, again = false;
+
+  function say(text) {
+    answer.hidden = !text;
+    answer.textContent = text;
+  }
+
+  async function refresh() {
+    if (busy) { again = true; return; }
+    busy = true;
+    try {
+      const response = await fetch(location.href, { headers: { "X-Fragment": "1" }, cache: "no-store" });
+      if (response.ok && !typing()) replace(await response.text());
+    } catch (error) {
+      connection.textContent = "no connection";
+    } finally {
+      busy = false;
+      if (again) { again = false; refresh(); }
+    }
+  }
+
+  function typing() {
+    const active = document.activeElement;
+    return active !== null && content.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
+  }
+
+  function replace(html) {
+    const open = new Set([...content.querySelectorAll("details[open]")].map((one) => one.id));
+    const focused = content.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    content.innerHTML = html;
+    for (const one of content.querySelectorAll("details")) if (open.has(one.id)) one.open = true;
+    if (focused) content.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+    const mark = content.querySelector("[data-icon]");
+    if (mark) document.querySelector("link[rel=icon]").href = mark.dataset.icon;
+  }
+
+  function token() {
+    let known = sessionStorage.getItem("harness-token");
+    if (!known) {
+      known = prompt("The token of these pages (kept in this tab only)");
+      if (known) sessionStorage.setItem("harness-token", known);
+    }
+    return known;
+  }
+
+  async function send(url, body) {
+    const known = token();
+    if (!known) return;
+    say("sending");
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "Authorization": `Bearer ${known}`, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (response.status === 401) sessionStorage.removeItem("harness-token");
+    say(response.ok ? outcome(text) : `${response.status}: ${text}`);
+    refresh();
+  }
+
+  function outcome(text) {
+    const found = JSON.parse(text);
+    return found.output === undefined ? "done" : found.output;
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-post]");
+    if (button) send(button.dataset.post, {});
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-post]");
+    if (!form) return;
+    event.preventDefault();
+    const fields = Object.fromEntries(new FormData(form));
+    document.activeElement?.blur();
+    send(form.dataset.post, { ...fields, approved: event.submitter?.value === "true" });
+  });
+  document.getElementById("token")?.addEventListener("click", () => {
+    sessionStorage.removeItem("harness-token");
+    token();
+  });
+
+  const events = new EventSource("/events");
+  events.addEventListener("open", () => { connection.textContent = "live"; });
+  events.addEventListener("error", () => { connection.textContent = "no connection"; });
+  events.addEventListener("changed", refresh);
+})();
