@@ -22,8 +22,8 @@ from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, HarnessError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.mesh.cluster.acting import carry_out, require_done, rights_for_action
 from harness.mesh.cluster.events import note_on, note_restored
-from harness.mesh.cluster.proof.probing import ARM_MARK, probe_of
 from harness.mesh.cluster.proof.proxies import Proxies
+from harness.mesh.cluster.proving import Proofs, entry_of
 from harness.mesh.cluster.recovery.heartbeat import Heartbeat
 from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
 from harness.mesh.cluster.recovery.locks import Locks
@@ -36,7 +36,7 @@ from harness.mesh.cluster.safety.drift import Drift
 from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.restarts import Restarts
 from harness.mesh.cluster.safety.rights import Right, require_rights, rights_for
-from harness.mesh.cluster.safety.rollouts import require_ready, require_settled
+from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.mesh.cluster.safety.targets import require_targets
 from harness.mesh.port import Entry
 from harness.model.cluster import ClusterSettings
@@ -44,9 +44,8 @@ from harness.model.counts import RequestCount
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.step import Action, Edit, Step
-from harness.routing import footprint
 from harness.routing.edits import applied
-from harness.routing.port import Footprint, RoutingApi
+from harness.routing.port import RoutingApi
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -91,6 +90,7 @@ class ClusterMesh:
         self.routing = routing
         self._journal = Journal(kube, namespace=namespace, file=journal_file)
         self._proxies = Proxies(kube, namespace, settings)
+        self._proofs = Proofs(kube, namespace, settings, self._proxies)
         self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
         self._drift, self._writing = Drift(), threading.RLock()
@@ -100,7 +100,6 @@ class ClusterMesh:
         self._live: list[ClusterChange] = []
         self._granted: set[Right] = set()
         self._over: set[str] = set()
-        self._probed: set[tuple[str, str, str]] = set()
         self._number = 0
 
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
@@ -132,12 +131,7 @@ class ClusterMesh:
 
     def entry(self) -> Entry:
         """Return where load is sent: ``cluster.url``. Raises UsageError if it is not set."""
-        if self._settings.url is None:
-            raise UsageError(
-                "cluster.url in harness.yaml: expected the URL at which load reaches the entry service, found nothing; "
-                "inside the mesh it is http://SERVICE.NAMESPACE:PORT"
-            )
-        return Entry(url=self._settings.url, headers=dict(self._settings.headers))
+        return entry_of(self._settings)
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return what the sidecars have counted since they started."""
@@ -216,7 +210,7 @@ class ClusterMesh:
         self._granted |= needed
         require_settled(self._kube, self._namespace)
         if self._settings.prove:
-            shown = {edit.label: self._footprint(edit) for edit in edits}
+            shown = {edit.label: self._proofs.footprint(edit) for edit in edits}
             require_targets(self._proxies, shown, self._namespace)
         self._locks.require_free(steps[0].owner, steps, self.resources())
         self._require_dry_runs(edits)
@@ -268,7 +262,7 @@ class ClusterMesh:
         written = self._write(live, step)
         if written is not None:
             note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
-        return self._prove(step, still=still)
+        return self._proofs.require(step, still=still)
 
     def _write(self, live: ClusterChange, edit: Edit) -> Written | None:
         """Make one edit, unless the change has ended meanwhile. The lock keeps the drift check out in between."""
@@ -325,7 +319,7 @@ class ClusterMesh:
 
         def settle(edit: Edit) -> None:
             try:
-                self._prove(edit)
+                self._proofs.require(edit)
             except HarnessError as error:
                 slow.append(str(error))
 
@@ -339,53 +333,6 @@ class ClusterMesh:
         places = [edit.place for edit in change.edits]
         note_restored(self._kube, places, f"{change.name} (run {change.owner})")
         return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
-
-    def _prove(self, edit: Edit, *, still: Callable[[], None] | None = None) -> str:
-        """Wait until the edit is in every proxy that it concerns or, without ``still``, until it is gone from them.
-
-        still: raises when the change is no longer wanted. Returns how it was seen. The proxy of a gateway cannot be
-        asked, so its answers are checked.
-        """
-        there, within_s = still is not None, self._settings.live_within_s
-        if edit.kind == "Deployment":
-            if still is not None:
-                ready_s = self._settings.ready_within_s
-                require_ready(self._kube, edit.namespace, edit.name, within_s=ready_s, still=still)
-            return "its pods are ready"
-        if not self._settings.prove:
-            return "not proven: cluster.prove is false"
-        shown = self._footprint(edit)
-        if not shown.traces:
-            return f"{edit.label}: the API server has it; no proxy shows objects of this kind"
-        if shown.in_sidecars:
-            asked = self._proxies.require(edit.label, shown, there=there, within_s=within_s, still=still)
-            behaved = self._behaves(edit, shown, there=there) if shown.has_routes else ""
-            return f"{edit.label}: in {asked} proxies" + (f", {behaved}" if behaved else "")
-        self.entry()  # raises if the settings name no entry
-        probe = probe_of(self._settings, edit.owner)
-        if probe is None:
-            return ""
-        return probe.require(edit.label, shown.marks, there=there, within_s=within_s, still=still)
-
-    def _footprint(self, edit: Edit) -> Footprint:
-        return footprint(edit, self._kube.get(*edit.place), namespace=self._namespace)
-
-    def _behaves(self, edit: Edit, shown: Footprint, *, there: bool) -> str:
-        """Return what answers at the entry show of an edit that the sidecars have, or no longer have."""
-        place = edit.place
-        probe = probe_of(self._settings, edit.owner)
-        if ARM_MARK not in shown.marks:
-            return "not probed: what it changes is called inside the mesh"
-        if probe is None:
-            return "not probed: cluster.url is not set"
-        if there:
-            seen, said = probe.look(edit.label, shown.marks)
-            (self._probed.add if seen else self._probed.discard)(place)
-            return said
-        if place not in self._probed:
-            return ""
-        self._probed.discard(place)
-        return probe.require(edit.label, shown.marks, there=False, within_s=self._settings.live_within_s)
 
     def _start_beating(self, owner: str) -> None:
         if owner in self._beats:
