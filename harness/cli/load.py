@@ -24,6 +24,7 @@ from harness.load.planning.profile_settings import read_settings
 from harness.load.planning.profiles import find_profile
 from harness.load.port import Load, RunningLoad
 from harness.model.load import Arrivals, LoadPlan, LoadReport
+from harness.model.masking import masked
 from harness.model.samples import Samples
 from harness.model.units import format_duration, format_percent, parse_duration
 from harness.model.verdict import Proof, Verdict
@@ -297,7 +298,7 @@ def _line(row: Row) -> str:
 def _document(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> dict[str, object]:
     return {
         "verdict": "sent as planned" if all(proof.held for proof in proofs) else Verdict.INCONCLUSIVE.value,
-        "plan": asdict(plan),
+        "plan": masked(json.loads(json.dumps(asdict(plan), default=str))),
         "report": asdict(report),
         "summary": asdict(summary),
         "proofs": [asdict(proof) for proof in proofs],

@@ -15,17 +15,18 @@ import yaml
 from kubernetes import client
 from load_runs import READ, plan
 
+from harness.clients.kubernetes.api import Written
 from harness.clients.kubernetes.kinds import kind_of
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import free_ports
 from harness.errors import ClusterUnreachable, LoadProfileError
 from harness.load.parent.cluster import ClusterLoad, remove_load
-from harness.load.parent.jobs import FILES_PORT, JobSettings, as_kubectl_list, render_jobs
+from harness.load.parent.jobs import FILES_PORT, RUN_LABEL, JobSettings, as_kubectl_list, render_jobs
 from harness.load.protocol.child_spec import decode_spec
 
 SETTINGS = JobSettings(namespace="shop", image="registry.local/harness:1", workers=2)
 HEAD = "from locust import FastHttpUser, task\n\n\nclass Visitor(FastHttpUser):\n"
-MODELS = {"ConfigMap": "V1ConfigMap", "Service": "V1Service", "Job": "V1Job"}
+MODELS = {"ConfigMap": "V1ConfigMap", "Secret": "V1Secret", "Service": "V1Service", "Job": "V1Job"}
 
 
 class Kubelet:
@@ -35,13 +36,20 @@ class Kubelet:
         self.folder, self.objects = folder, {}
         self.link, self.files = free_ports(2)
         self.processes: dict[str, Process] = {}
+        self.created: list[Any] = []
+        self.waiting: list[Any] = []
 
-    def create(self, resource: Any) -> None:
-        """Store an object; the pods of a Job start at once."""
-        self._keep(resource)
-        if resource["kind"] == "Job":
-            for number in range(resource["spec"]["parallelism"]):
-                self._start(resource, f"{resource['metadata']['name']}-{number}")
+    def create(self, resource: Any) -> Written:
+        """Store an object; the pods of a Job start once the objects that they mount are there."""
+        stored = {**resource, "metadata": {**resource["metadata"], "uid": f"uid-{len(self.created)}"}}
+        self.created.append(stored)
+        self._keep(stored)
+        self.waiting += [stored] if stored["kind"] == "Job" else []
+        for job in [job for job in self.waiting if ("Secret", job["metadata"]["labels"][RUN_LABEL]) in self.objects]:
+            self.waiting.remove(job)
+            for number in range(job["spec"]["parallelism"]):
+                self._start(job, f"{job['metadata']['name']}-{number}")
+        return Written(resource=stored)
 
     def list(self, kind: str, namespace: str | None, *, labels: dict[str, str]) -> list[Any]:
         """Return the objects of a kind with these labels."""
@@ -77,10 +85,19 @@ class Kubelet:
         volume = template["spec"]["volumes"][0]["configMap"]["name"]
         mount = self.folder / name
         mount.mkdir()
+        plan = self.folder / f"{name}-plan"
+        plan.mkdir()
         for file, text in self.objects["ConfigMap", volume]["data"].items():
             (mount / file).write_text(text)
+        for file, text in self.objects["Secret", volume]["stringData"].items():
+            (plan / file).write_text(text)
         service = f"{volume}.{job['metadata']['namespace']}.svc"
-        places = {"/etc/harness-load": str(mount), "/run/harness-load": str(mount / "run"), service: "127.0.0.1"}
+        places = {
+            "/etc/harness-load": str(mount),
+            "/etc/harness-plan": str(plan),
+            "/run/harness-load": str(mount / "run"),
+            service: "127.0.0.1",
+        }
         words = [sys.executable, *template["spec"]["containers"][0]["command"][1:]]
         for inside, here in places.items():
             words = [word.replace(inside, here) for word in words]
@@ -133,12 +150,12 @@ def test_sidecars_are_off_on_the_master_and_chosen_on_workers(profile):
     assert template[3]["labels"]["app"] == "loadgenerator"
 
 
-def test_the_config_map_carries_profile_and_plan(profile):
+def test_config_map_and_secret_carry_profile_and_plan(profile):
     """A pod finds the same file and the same plan, with the profile where it is mounted."""
     path = profile(READ)
-    data = manifests(path)["ConfigMap load-1"]["data"]
-    assert data["visit.py"] == path.read_text()
-    order = decode_spec(data["spec.json"])
+    found = manifests(path)
+    assert found["ConfigMap load-1"]["data"] == {"visit.py": path.read_text()}
+    order = decode_spec(found["Secret load-1"]["stringData"]["spec.json"])
     assert str(order.profile) == "/etc/harness-load/visit.py"
     assert order.stages == plan(path, "http://x").stages
 
@@ -150,7 +167,7 @@ def test_shared_code_next_to_the_profile_is_in_the_config_map_under_valid_keys(t
     path = tmp_path / "my visit ü.py"
     path.write_text("from _shop import PATH\n")
     found = manifests(path)
-    assert sorted(found["ConfigMap load-1"]["data"]) == ["_shop.py", "my-visit--.py", "spec.json"]
+    assert sorted(found["ConfigMap load-1"]["data"]) == ["_shop.py", "my-visit--.py"]
     command = found["Job load-1-master"]["spec"]["template"]["spec"]["containers"][0]["command"]
     assert "/etc/harness-load/my-visit--.py" in command
     (tmp_path / "_shop.py").write_text("#" * 1_100_000)
@@ -179,7 +196,7 @@ def test_jobs_run_their_commands_and_leave_nothing_behind(kubelet, tmp_path, tar
     path = profile(
         "from _shared import PATH\n" + HEAD + READ.replace('"/reviews/1"', "PATH").replace("\n", "\n    "), whole=True
     )
-    load = plan(path, target.url, rate=100, seconds=1.5)
+    load = plan(path, target.url, rate=100, seconds=1.5, headers={"authorization": "canary-token-header"})
     with ClusterLoad(kubelet, SETTINGS).start(load, tmp_path / "run") as run:
         assert len(kubelet.list("Pod", "shop", labels={})) == 3
         assert wait_until(lambda: not run.running(), timeout_s=120)
@@ -187,6 +204,18 @@ def test_jobs_run_their_commands_and_leave_nothing_behind(kubelet, tmp_path, tar
         assert [150] * 4 == [report.planned, report.recorded, report.counted, target.seen()["count"]]
     assert kubelet.objects == {}
     assert kubelet.processes == {}
+    created = {f"{one['kind']} {one['metadata']['name']}": one for one in kubelet.created}
+    assert [name for name, one in created.items() if "canary-token" in str(one)] == [
+        name for name in created if "Secret" in name
+    ]
+    master = next(one for name, one in created.items() if name.endswith("-master"))
+    (secret,) = [one for one in kubelet.created if one["kind"] == "Secret"]
+    assert [(one["kind"], one["uid"]) for one in secret["metadata"]["ownerReferences"]] == [
+        ("Job", master["metadata"]["uid"])
+    ]
+    mirrored = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert mirrored
+    assert not [path for path in mirrored if b"canary-token" in path.read_bytes()]
 
 
 def test_a_profile_that_cannot_be_imported_is_named_and_nothing_is_left_behind(kubelet, tmp_path, target, profile):
@@ -203,12 +232,13 @@ def test_a_profile_that_cannot_be_imported_is_named_and_nothing_is_left_behind(k
 def test_leftovers_are_found_by_label(kubelet, profile):
     """A later call removes what a killed harness left behind, and lists it."""
     shutil.rmtree(kubelet.folder)
-    for resource in render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1")[:2]:
-        kubelet.create(resource)
+    for resource in render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1"):
+        if resource["kind"] != "Job":
+            kubelet.create(resource)
     other = {"kind": "Service", "metadata": {"name": "shop", "namespace": "shop", "labels": {"app": "shop"}}}
     kubelet.create(other)
     assert remove_load(kubelet, "shop") == ("Service load-1", "ConfigMap load-1")
-    assert list(kubelet.objects.values()) == [other]
+    assert [one["metadata"]["name"] for one in kubelet.objects.values()] == ["shop"]
 
 
 def test_the_role_covers_what_a_run_creates_and_removes(profile):
@@ -222,6 +252,7 @@ def test_the_role_covers_what_a_run_creates_and_removes(profile):
     }
     for resource in render_jobs(plan(profile(READ), "http://x"), SETTINGS, name="load-1"):
         kind = kind_of(resource["kind"])
-        assert may[kind.group, kind.plural] == ["create", "list", "delete"]
+        reads = [] if kind.name == "Secret" else ["list"]
+        assert may[kind.group, kind.plural] == ["create", *reads, "delete"]
     assert may["", "pods"] == ["list", "delete"]
     assert may["", "pods/portforward"] == ["create"]

@@ -319,3 +319,21 @@ def test_a_full_disk_for_names_damages_no_sample(tmp_path, target, profile):
 
 def _children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "locust" in " ".join(child.cmdline())]
+
+
+def test_no_command_line_shows_the_password_of_the_url(tmp_path, target, profile):
+    """Everybody on a machine can list command lines; the requests carry the user and the password all the same."""
+    token = "canary-token-userinfo"
+    url = target.url.replace("://", f"://user:{token}@", 1)
+    with LocustLoad().start(plan(profile(READ), url, rate=50, seconds=1.5, processes=2), tmp_path / "run") as run:
+        lines = [
+            path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.stat().st_uid == os.getuid()
+        ]
+        assert wait_until(lambda: not run.running(), timeout_s=60)
+        report = run.finish()
+    assert any(b"locust" in line for line in lines)
+    assert not [line for line in lines if token.encode() in line]
+    assert report.recorded == target.seen()["count"] == 75
+    assert not [
+        path for path in (tmp_path / "run").rglob("*") if path.is_file() and token.encode() in path.read_bytes()
+    ]

@@ -12,6 +12,7 @@ _ROWS = (
     ("Event", "", "v1", "events"),
     ("Pod", "", "v1", "pods"),
     ("Job", "batch", "v1", "jobs"),
+    ("Secret", "", "v1", "secrets"),
     ("Service", "", "v1", "services"),
     ("Deployment", "apps", "v1", "deployments"),
     ("ReplicaSet", "apps", "v1", "replicasets"),

@@ -65,6 +65,8 @@ def refuse(reason: str) -> None:
 def _on_init(environment: Any, **_: Any) -> None:
     raise_priority(own_session=BY_HARNESS)
     sys.excepthook = sys.__excepthook__
+    if BY_HARNESS:  # as the option --host would
+        environment.host = environment.parsed_options.host = PLAN.url.rstrip("/")
     environment.user_classes = [kind for kind in environment.user_classes if kind is not NoUser]
     if not any(kind.tasks for kind in environment.user_classes):
         refuse(f"{PLAN.profile}: expected a User class with at least one @task, found none")

@@ -23,7 +23,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from harness.load.protocol.child_spec import decode_spec, write_spec
+from harness.load.protocol.child_spec import SPEC_FILE, decode_spec, write_spec
 from harness.load.protocol.commands import child_environment, master_command, worker_command
 from harness.model.load import LoadPlan
 
@@ -88,10 +88,11 @@ def _handler(folder: Path, locust: subprocess.Popen[bytes], ended: threading.Eve
 
         def _body(self) -> bytes | None:
             found = _FILE.fullmatch(self.path)
-            if found is not None:
+            if found is not None and found[1] != SPEC_FILE:  # its headers and URL may hold credentials
                 return _read(folder / found[1], int(found[2]), min(int(found[3]), MOST_BYTES))
             if self.path == "/state":
-                files = {path.name: path.stat().st_size for path in folder.iterdir() if path.suffix != ".part"}
+                shown = [path for path in folder.iterdir() if path.suffix != ".part" and path.name != SPEC_FILE]
+                files = {path.name: path.stat().st_size for path in shown}
                 return json.dumps({"files": files, "exit_code": locust.poll()}).encode()
             if self.path == "/stop":
                 locust.send_signal(signal.SIGUSR1)

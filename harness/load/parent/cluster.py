@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -15,10 +15,10 @@ from typing import cast
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import as_pod
 from harness.errors import ClusterError, HarnessError, LoadError
-from harness.load.parent.jobs import FILES_PORT, MANAGED, ROLE_LABEL, RUN_LABEL, JobSettings, render_jobs
+from harness.load.parent.jobs import FILES_PORT, MANAGED, ROLE_LABEL, RUN_LABEL, JobSettings, owned, render_jobs
 from harness.load.parent.locust import check_plan, new_folder
 from harness.load.parent.remote import RemoteRun
-from harness.model.json import JsonObject
+from harness.model.json import JsonObject, text_at
 from harness.model.load import LoadPlan
 
 START_LIMIT_S = 180.0
@@ -26,6 +26,7 @@ START_LIMIT_S = 180.0
 _REMOVE_LIMIT_S = 60.0
 _REQUEST_LIMIT_S = 10.0
 _KINDS = ("Job", "Pod", "Service", "ConfigMap")
+_SECRET = "Secret"  # noqa: S105 - a kind, no password
 
 
 class ClusterLoad:
@@ -42,14 +43,24 @@ class ClusterLoad:
         name = f"harness-load-{secrets.token_hex(4)}"
         resources = render_jobs(plan, self._settings, name=name)
         try:
-            for resource in resources:
-                self._kubernetes.create(resource)
+            self._create(resources)
             pod = self._master_pod(name)
             run = RemoteRun(plan, folder, lambda path: self._get(pod, path))
             run.wait_for_start(self._start_limit_s)
             yield run
         finally:
             remove_load(self._kubernetes, self._settings.namespace, name=name)
+
+    def _create(self, resources: Sequence[JsonObject]) -> None:
+        """Create the objects. The Secret belongs to the master's Job, so that it is removed with it in any case."""
+        master: JsonObject | None = None
+        for resource in resources:
+            if resource["kind"] == _SECRET and master is not None:
+                self._kubernetes.create(owned(resource, master))
+                continue
+            written = self._kubernetes.create(resource)
+            if resource["kind"] == "Job" and master is None:
+                master = written.resource
 
     def _get(self, pod: str, path: str) -> bytes:
         return self._kubernetes.ask_pod(self._settings.namespace, pod, FILES_PORT, path, timeout_s=_REQUEST_LIMIT_S)
@@ -81,23 +92,35 @@ class ClusterLoad:
 
 
 def remove_load(kubernetes: Kubernetes, namespace: str, *, name: str | None = None) -> tuple[str, ...]:
-    """Remove the objects of one run, or of all runs. Returns what was found. Raises ClusterError if any remain."""
+    """Remove the objects of one run, or of all runs. Returns what was found. Raises ClusterError if any remain.
+
+    Secrets are never listed, because who may list them may read all of them: they are called as their runs.
+    """
     labels = {**MANAGED, **({RUN_LABEL: name} if name else {})}
     found: list[str] = []
+    if name is not None:
+        _remove_secret(kubernetes, namespace, name)
     give_up = time.monotonic() + _REMOVE_LIMIT_S
     while left := [each for kind in _KINDS for each in kubernetes.list(kind, namespace, labels=labels)]:
         for resource in left:
             if (label := _label(resource)) not in found:
                 found.append(label)
+                if resource["kind"] == "ConfigMap":
+                    _remove_secret(kubernetes, namespace, text_at(resource, "metadata", "name"))
                 kubernetes.delete(_without_version(resource))
         if time.monotonic() > give_up:
             raise ClusterError(
                 f"expected the load generator's objects to be removed within {_REMOVE_LIMIT_S:g} s, found "
                 f"{', '.join(map(_label, left))}; "
-                f"run kubectl -n {namespace} delete job,pod,service,configmap -l {RUN_LABEL}"
+                f"run kubectl -n {namespace} delete job,pod,service,configmap,secret -l {RUN_LABEL}"
             )
         time.sleep(0.2)
     return tuple(found)
+
+
+def _remove_secret(kubernetes: Kubernetes, namespace: str, name: str) -> None:
+    """Remove the Secret of a run; nothing happens if there is none."""
+    kubernetes.delete({"apiVersion": "v1", "kind": _SECRET, "metadata": {"name": name, "namespace": namespace}})
 
 
 def _without_version(resource: JsonObject) -> JsonObject:

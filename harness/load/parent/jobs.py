@@ -1,6 +1,6 @@
 """Build the manifests that run Locust in a cluster as plain Jobs. A pure function.
 
-They are a ConfigMap with profile and plan, a headless Service for the master, one Job for the master and one for all
+They are a ConfigMap with the profile, a Secret with the plan, whose headers and URL may hold credentials, a headless Service for the master, one Job for the master and one for all
 workers. The master never gets a sidecar: none of its traffic passes through the mesh, and a Job with a classic sidecar
 would not end. The user decides whether workers get one: with a sidecar they are callers inside the mesh (mTLS,
 sourceLabels), without it they are callers from outside. Locust's own connection, port 5557, bypasses the proxies.
@@ -18,7 +18,7 @@ from harness.errors import LoadProfileError
 from harness.load.child.pod import LINGER_S
 from harness.load.protocol.child_spec import SPEC_FILE, encode_spec
 from harness.load.protocol.commands import WORKERS_WAIT_S
-from harness.model.json import JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue, object_at
 from harness.model.load import LoadPlan
 
 LOCUST_PORT, FILES_PORT = 5557, 8089
@@ -26,7 +26,7 @@ MANAGED = {"app.kubernetes.io/managed-by": "canary-harness", "app.kubernetes.io/
 """Labels of every object. They identify the objects that earlier runs left behind."""
 RUN_LABEL, ROLE_LABEL = "canary-harness/load", "harness-load-part"
 _MOST_BYTES = 1_000_000
-_MOUNT, _FOLDER = "/etc/harness-load", "/run/harness-load"
+_MOUNT, _PLAN_MOUNT, _FOLDER = "/etc/harness-load", "/etc/harness-plan", "/run/harness-load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,7 @@ def render_jobs(plan: LoadPlan, settings: JobSettings, *, name: str) -> tuple[Js
             plan, settings, f"{name}-master", master, pods=1,
             words=["master", "--workers", str(settings.workers), "--bind", "0.0.0.0"],  # noqa: S104 - inside a pod
         ),
+        _secret(plan, settings.namespace, name, labels),
         _job(
             plan, settings, f"{name}-worker", worker, pods=settings.workers, words=["worker", "--master", host],
             annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": str(LOCUST_PORT)},
@@ -76,13 +77,35 @@ def render_jobs(plan: LoadPlan, settings: JobSettings, *, name: str) -> tuple[Js
 
 
 def _config_map(plan: LoadPlan, namespace: str, name: str, labels: JsonObject) -> JsonObject:
-    inside = replace(plan, profile=Path(_MOUNT) / _key(plan.profile))
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "data": {**_files(plan.profile), SPEC_FILE: encode_spec(inside)},
+        "data": _files(plan.profile),
     }
+
+
+def _secret(plan: LoadPlan, namespace: str, name: str, labels: JsonObject) -> JsonObject:
+    inside = replace(plan, profile=Path(_MOUNT) / _key(plan.profile))
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "type": "Opaque",
+        "stringData": {SPEC_FILE: encode_spec(inside)},
+    }
+
+
+def owned(resource: JsonObject, owner: JsonObject) -> JsonObject:
+    """Return the resource with a created object as its owner, so that the cluster removes it with that object."""
+    identity = object_at(owner, "metadata")
+    reference: JsonObject = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": identity["name"],
+        "uid": identity["uid"],
+    }
+    return {**resource, "metadata": {**object_at(resource, "metadata"), "ownerReferences": [reference]}}
 
 
 def _files(profile: Path) -> dict[str, JsonValue]:
@@ -134,7 +157,11 @@ def _job(
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 10,
         "containers": [_container(plan, settings, words)],
-        "volumes": [{"name": "load", "configMap": {"name": run}}, {"name": "run", "emptyDir": {}}],
+        "volumes": [
+            {"name": "load", "configMap": {"name": run}},
+            {"name": "plan", "secret": {"secretName": run}},
+            {"name": "run", "emptyDir": {}},
+        ],
     }
     if settings.service_account:
         pod["serviceAccountName"] = settings.service_account
@@ -156,7 +183,7 @@ def _job(
 def _container(plan: LoadPlan, settings: JobSettings, words: list[str]) -> JsonObject:
     requests: JsonObject = {"cpu": settings.cpu, "memory": settings.memory}
     limits: JsonObject = {"memory": settings.memory}
-    files = ["--spec", f"{_MOUNT}/{SPEC_FILE}", "--profile", f"{_MOUNT}/{_key(plan.profile)}", "--folder", _FOLDER]
+    files = ["--spec", f"{_PLAN_MOUNT}/{SPEC_FILE}", "--profile", f"{_MOUNT}/{_key(plan.profile)}", "--folder", _FOLDER]
     return {
         "name": "locust",
         "image": settings.image,
@@ -171,6 +198,7 @@ def _container(plan: LoadPlan, settings: JobSettings, words: list[str]) -> JsonO
         },
         "volumeMounts": [
             {"name": "load", "mountPath": _MOUNT, "readOnly": True},
+            {"name": "plan", "mountPath": _PLAN_MOUNT, "readOnly": True},
             {"name": "run", "mountPath": _FOLDER},
         ],
     }

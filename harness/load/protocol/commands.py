@@ -1,4 +1,8 @@
-"""Command lines that start Locust as a single process, as master or as worker."""
+"""Command lines that start Locust as a single process, as master or as worker.
+
+Everybody on a machine can read command lines. So the URL, which may contain a password, is in the specification only,
+and the bootstrap gives it to Locust.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +58,7 @@ def child_environment(spec: Path, *, upload: bool = False) -> dict[str, str]:
 
 def _common(plan: LoadPlan) -> list[str]:
     files = f"{BOOTSTRAP},{plan.profile.absolute()}"
-    return [sys.executable, "-m", "locust", "-f", files, "--host", plan.url.rstrip("/")]
+    return [sys.executable, "-m", "locust", "-f", files]
 
 
 def _stop_timeout(plan: LoadPlan) -> list[str]:
