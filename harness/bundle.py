@@ -5,7 +5,7 @@
     facts.json         phases, load report, fault counts, rollbacks, proxy counts, series
     timeline.ndjson    events, one on each line
     samples.parquet    requests, one in each row
-    hops.ndjson        what each arm called in each phase (harness/model/hops.py), one hop on each line; not in old bundles
+    hops.ndjson        what each arm called in each phase (harness/model/hops.py), one a line; not in old bundles
     resources/*.yaml   Istio resources before, during and after
     analysis.json, report.html   derived from the files above; can be regenerated at any time
     hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html

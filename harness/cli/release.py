@@ -25,9 +25,10 @@ from harness.release.stage_host import end_stage, stage_folder, started_stage
 from harness.release.store import PAGE, Store, create, locked
 
 HELP = (
-    "Deploy a new build next to the running one, send it more and more users, let scenarios and observation decide after "
+    "Deploy a new build next to the running one, send it more users step by step, let scenarios and observation decide "
     "each step, and promote, hold or reject it. Users return to the running build before the new one is removed. The "
-    "section release of harness.yaml has the steps. On this machine builds are versions of harness.yaml or Git revisions."
+    "section release of harness.yaml has the steps. On this machine, builds are versions of harness.yaml or Git "
+    "revisions."
 )
 EXAMPLES = """\
   harness release --image shop/reviews:1.4             all steps, on the cluster

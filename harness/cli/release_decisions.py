@@ -55,7 +55,8 @@ def _end(args: argparse.Namespace, kind: DecisionKind) -> int:
     if kind is DecisionKind.ROLL_BACK and not can_roll_back(record.state, record.plan.settings):
         raise UsageError(
             f"{record.id}: expected a blue-green release after its switch and before its promotion, found the phase "
-            f"{record.state.phase.value} of a {record.plan.settings.strategy.value} release; harness release abort ends any"
+            f"{record.state.phase.value} of a {record.plan.settings.strategy.value} release; "
+            "harness release abort ends any"
         )
     if args.plan:
         print(f"would {kind.value} {record.id}: users to the stable build, then both arms are removed")

@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
     pages = _address(args.address, "--address")
     if not args.any_address and not _is_loopback(pages.host):
         raise UsageError(
-            f"--address: expected an address of loopback such as {_PAGES}, found {pages.host}; pages have no encryption: "
-            "put a proxy in front and add --any-address"
+            f"--address: expected an address of loopback such as {_PAGES}, found {pages.host}; pages have no "
+            "encryption: put a proxy in front and add --any-address"
         )
     serve(
         config,

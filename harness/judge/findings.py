@@ -46,9 +46,8 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         chance = max(chance, ranked_chance)
     proof = (beyond or harm) if verdict is Verdict.FAIL else harm
     shown = _shown(objective, view, verdict, proof or _whole(objective, view, measured))
-    if hidden is not None:
-        shown = replace(shown, note=str(hidden))
-    where = endpoint_of(objective, view, proof.window, known) if proof is not None and verdict is Verdict.FAIL else ""
+    shown = shown if hidden is None else replace(shown, note=str(hidden))
+    where = endpoint_of(objective, view, proof.window, known) if proof and verdict is Verdict.FAIL else ""
     tail = view.look.interval_tail
     plain = shown.measured is measured and shown.confidence == 1 - 2 * SHOWN
     error = measured.error(shown.limits if plain else measured.interval(tail), tail)

@@ -166,7 +166,8 @@ def _errors(arms: tuple[Side, Side], name: str, phase: PhasePlan, flows: tuple[F
     difference = shares[1] - shares[0]
     what = "answers" if kind is Kind.OWN_ERRORS else f"calls to {name}"
     sentence = (
-        f"{format_percent(shares[1])} of the {what} of {arms[1].name} fail ({arms[0].name}: {format_percent(shares[0])})"
+        f"{format_percent(shares[1])} of the {what} of {arms[1].name} fail "
+        f"({arms[0].name}: {format_percent(shares[0])})"
         + (", while its calls fail no more often" if kind is Kind.OWN_ERRORS else "")
     )
     large = difference > _MORE_ERRORS and min(calls) >= _FEW

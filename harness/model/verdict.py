@@ -96,8 +96,8 @@ class Proof:
 class Analysis:
     """A judge's answer, ``decided_at_s`` seconds into the run. Warnings are for people.
 
-    judged_by: the version of the harness and of its judges; empty in records of formats 1 and 2. probable_cause: the hop
-    that explains the difference between the arms best, as a sentence; empty if none differs beyond chance.
+    judged_by: the version of the harness and of its judges; empty in records of formats 1 and 2. probable_cause: the
+    hop that explains the difference between the arms best, as a sentence; empty if none differs beyond chance.
     """
 
     verdict: Verdict

@@ -1,13 +1,13 @@
 """Keep Locust's pytest plugin out of sessions that do not ask for it.
 
-Locust is the load generator, so it is installed wherever the harness is. Its plugin is meant for locustfiles in the style
-of pytest. It adds the fixtures ``session`` and ``fastsession`` and the option ``--host`` to every pytest session, and a
-conftest.py that defines ``--host`` too then fails. A session asks for it with ``-p locust``, PYTEST_PLUGINS or
+Locust is the load generator, so it is installed wherever the harness is. Its plugin is meant for locustfiles in the
+style of pytest. It adds the fixtures ``session`` and ``fastsession`` and the option ``--host`` to every pytest session,
+and a conftest.py that defines ``--host`` too then fails. A session asks for it with ``-p locust``, PYTEST_PLUGINS or
 ``pytest_plugins``, which all still work.
 
-Pytest loads installed plugins in the order in which it finds them. If it finds ours first, Locust's is blocked until all
-of them are loaded. Otherwise Locust's is unregistered, and its fixtures and its option are removed. Pytest has no public
-function to remove an option; if a future version keeps its options in another place, the option stays and
+Pytest loads installed plugins in the order in which it finds them. If it finds ours first, Locust's is blocked until
+all of them are loaded. Otherwise Locust's is unregistered, and its fixtures and its option are removed. Pytest has no
+public function to remove an option; if a future version keeps its options in another place, the option stays and
 ``addopts = -p no:locust`` is needed.
 """
 

@@ -35,8 +35,8 @@ class StageWorld:
         """Return the pair with the running program, and with the commit of a revision."""
         if pair.build.kind is BuildKind.IMAGE:
             raise UsageError(
-                f"{pair.service}: expected a version of harness.yaml or a Git revision on this machine, found the image "
-                f"{pair.build.name}; images are released with --target cluster"
+                f"{pair.service}: expected a version of harness.yaml or a Git revision on this machine, found the "
+                f"image {pair.build.name}; images are released with --target cluster"
             )
         state = self._stage.ask("state", service=pair.service)
         stable = json.dumps({"program": state["program"], "labels": state["labels"]}, sort_keys=True)

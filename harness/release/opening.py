@@ -37,7 +37,8 @@ def planned(config: Config, builds: tuple[Build, ...], *, target: str) -> Releas
     if target == "stage" and settings.promote_command:
         raise config.error(
             "release.promote",
-            "expected none on this machine, where nothing but the harness can change the running process, found a command",
+            "expected none on this machine, where nothing but the harness can change the running process, "
+            "found a command",
         )
     return ReleasePlan(builds=builds, target=target, namespace=config.namespace, settings=settings)
 

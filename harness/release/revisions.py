@@ -1,4 +1,4 @@
-"""Git revisions as builds: a revision is resolved to its commit once, checked out next to the release and built there."""
+"""Git revisions as builds: each is resolved to its commit once, checked out next to the release and built there."""
 
 from __future__ import annotations
 

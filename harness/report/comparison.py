@@ -121,7 +121,7 @@ def _quantiles_in(samples: Samples, edges: Column, share: float) -> Column:
 
 
 def _edges(samples: Samples, seen: Buckets, *, wanted: float) -> Column:
-    """Return the ends of equal stretches that give the smaller arm ``wanted`` requests each, as far as there are any."""
+    """Return the ends of equal stretches that give the smaller arm ``wanted`` requests each, while there are any."""
     counts = [int((samples.arm == arm).sum()) for arm in (BASELINE, CANARY)]
     number = int(min(max(min(counts) / wanted, _FEWEST), len(seen.at_s)))
     edges: Column = np.linspace(seen.start_s, seen.end_s, max(number, 1) + 1)

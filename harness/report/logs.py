@@ -24,7 +24,7 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
-    """Lines of one log. file: its path in the bundle. about: which lines these are. marked: the line closest in time."""
+    """Lines of one log. file: its path in the bundle. about: which lines. marked: the line closest in time."""
 
     file: str
     about: str

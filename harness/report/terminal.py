@@ -155,7 +155,7 @@ def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
 
 
 def _failed(proof: Proof, reason: str) -> str:
-    """Return what a failed proof found and what to do; only the latter if the reason of the verdict quotes the proof."""
+    """Return what a failed proof found and what to do; only the latter if the verdict's reason quotes the proof."""
     if proof.name in reason and proof.expected in reason:
         return f"{proof.name}: {proof.remedy}"
     return f"{proof.name} did not hold: expected {proof.expected}, observed {proof.observed}. {proof.remedy}"

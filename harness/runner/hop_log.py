@@ -68,7 +68,7 @@ class HopLog:
 
 
 def grown(before: Sequence[HopTotal], after: Sequence[HopTotal]) -> Iterator[HopTotal]:
-    """Yield what was counted between two readings, without hops that nobody took. A restarted proxy counts from zero."""
+    """Yield what was counted between two readings, without unused hops. A restarted proxy counts from zero."""
     first = {_key(one): one for one in before}
     for last in after:
         start = first.get(_key(last))

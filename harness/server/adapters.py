@@ -69,8 +69,8 @@ class Adapters:
     async def flagger(self, request: Request) -> Response:
         """Answer a webhook of a Flagger canary. Its metadata name the gate and carry the token.
 
-        rollout: starts the gate; 200 while it runs and unless it failed. confirm-*: 200 once the gate passed or a person
-        approved; until then Flagger waits. rollback: 200 if the gate failed or a person rejected it.
+        rollout: starts the gate; 200 while it runs and unless it failed. confirm-*: 200 once the gate passed or a
+        person approved; until then Flagger waits. rollback: 200 if the gate failed or a person rejected it.
         """
         body = _mapping(await limited_body(request))
         metadata = body.get("metadata")

@@ -136,7 +136,8 @@ def _bound(address: Address) -> socket.socket:
         )
     except OSError as error:
         raise PortError(
-            f"{address.host}:{address.port}: expected an address that nobody listens on, found: {error.strerror or error}"
+            f"{address.host}:{address.port}: expected an address that nobody listens on, found: "
+            f"{error.strerror or error}"
         ) from error
 
 

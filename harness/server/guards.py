@@ -1,4 +1,4 @@
-"""Middleware for every request: the host must be ours, changes must come from our own pages, answers carry no surprise."""
+"""Middleware for every request: the host must be ours, changes come from our own pages, answers carry no surprise."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.server.security import host_allowed, same_origin
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _POLICY = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

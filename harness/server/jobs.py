@@ -147,8 +147,7 @@ class Jobs:
             if event in self._seen:
                 return Added(answer=Answer.SEEN)
             earlier = self._earlier(kind, same)
-            waiting = sum(job.state is JobState.WAITING for job in self._jobs.values())
-            if earlier is None and waiting >= self._most_waiting:
+            if earlier is None and self._is_full():
                 return Added(answer=Answer.FULL)
             now = self._now()
             job = earlier or Job(
@@ -169,6 +168,9 @@ class Jobs:
                 self._note_seen(event)
             self._lock.notify_all()
             return Added(answer=Answer.JOINED if earlier else Answer.ACCEPTED, job=job)
+
+    def _is_full(self) -> bool:
+        return sum(job.state is JobState.WAITING for job in self._jobs.values()) >= self._most_waiting
 
     def take(self, ended: Callable[[], bool], *, wait_s: float = 1.0) -> Job | None:
         """Wait for a job that is due, mark it as running and return it; None when ``ended`` says that we stop."""

@@ -114,7 +114,10 @@ class Pages:
             now = time.time()
             return render(
                 "run.html", page=self._page(request, run.state), run=run, url=url, now=now, stale_after=STALE_AFTER_S,
-                logs={one.name: [path.relative_to(one.folder).as_posix() for path in logs(one.folder)] for one in run.scenarios},
+                logs={
+                    one.name: [path.relative_to(one.folder).as_posix() for path in logs(one.folder)]
+                    for one in run.scenarios
+                },
             )  # fmt: skip
 
         return await self._answer(rendered)

@@ -41,8 +41,8 @@ def script() -> str:
 def favicon(state: str) -> str:
     """Return a small picture whose colour is that of a state, as a data URL."""
     color = _COLORS.get(state, _COLORS["trouble"]).replace("#", "%23")
-    picture = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='{color}'/></svg>"
-    return f"data:image/svg+xml,{picture}"
+    circle = f"<circle cx='8' cy='8' r='7' fill='{color}'/>"
+    return f"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>{circle}</svg>"
 
 
 def sparkline(values: list[float | None], *, width: int = 240, height: int = 36) -> str:

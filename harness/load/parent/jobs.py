@@ -1,9 +1,10 @@
 """Build the manifests that run Locust in a cluster as plain Jobs. A pure function.
 
-They are a ConfigMap with the profile, a Secret with the plan, whose headers and URL may hold credentials, a headless Service for the master, one Job for the master and one for all
-workers. The master never gets a sidecar: none of its traffic passes through the mesh, and a Job with a classic sidecar
-would not end. The user decides whether workers get one: with a sidecar they are callers inside the mesh (mTLS,
-sourceLabels), without it they are callers from outside. Locust's own connection, port 5557, bypasses the proxies.
+They are a ConfigMap with the profile, a Secret with the plan, whose headers and URL may hold credentials, a headless
+Service for the master, one Job for the master and one for all workers. The master never gets a sidecar: none of its
+traffic passes through the mesh, and a Job with a classic sidecar would not end. The user decides whether workers get
+one: with a sidecar they are callers inside the mesh (mTLS, sourceLabels), without it they are callers from outside.
+Locust's own connection, port 5557, bypasses the proxies.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Fleet:
         return {one.role: one for one in self._members.values() if one.workload.service == service and one.role in ARMS}
 
     def deploy(self, service: str, arm: str, program: Program, labels: Mapping[str, str]) -> None:
-        """Start an arm, unless the same program runs as that arm already. Raises ServiceError as ``ServiceSet`` does."""
+        """Start an arm, unless the same program is that arm already. Raises ServiceError as ``ServiceSet`` does."""
         there = self.arms(service).get(arm)
         if there is not None and there.program == program and self._services.runs(there.workload.name):
             return

@@ -51,7 +51,8 @@ def plot(left: float, right: float, bottom: float, *children: Markup) -> Markup:
     width = max(right - left, 1.0)
     return element(
         "svg", *children, class_="plot", x=left, y=0.0, width=width, height=bottom,
-        viewBox=f"{coordinate(left)} 0 {coordinate(width)} {coordinate(bottom)}", preserveAspectRatio="none", aria_hidden="true",
+        viewBox=f"{coordinate(left)} 0 {coordinate(width)} {coordinate(bottom)}",
+        preserveAspectRatio="none", aria_hidden="true",
     )  # fmt: skip
 
 

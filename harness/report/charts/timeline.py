@@ -63,8 +63,7 @@ def timeline(
     frame = _Frame(time=time, width=width, narrow=narrow)
     heights = (70.0, 150.0, 60.0, 80.0) if narrow else (80.0, 190.0, 70.0, 90.0)
     tops = [_TOP + 22 + sum(heights[:row]) + row * _GAP for row in range(len(heights))]
-    bottom = tops[-1] + heights[-1]
-    lane = _LANE if events else 6.0
+    bottom, lane = tops[-1] + heights[-1], _LANE if events else 6.0
     panels = [
         _rate(frame, plan, seen, tops[0], heights[0]),
         _latency(frame, seen, tops[1], heights[1]),
@@ -95,7 +94,7 @@ def _described(phases: Sequence[Phase], seen: Buckets, compared: Comparison) -> 
     named = ", ".join(f"{p.name} from {p.start_s:.0f} to {p.end_s:.0f} s" for p in phases) or "no phases"
     length = format_duration(seen.end_s - seen.start_s)
     return (
-        f"Timeline of {length}: {named}. Planned and sent rate, latency p50 and p99, {compared.title}, and error rate of "
+        f"Timeline of {length}: {named}. Planned and sent rate, latency p50 and p99, {compared.title}, error rate of "
         "baseline and canary; the table by phase below holds the numbers."
     )
 
@@ -119,7 +118,8 @@ def _names(frame: _Frame, phases: Sequence[Phase]) -> Iterator[Markup]:
         for y, name, class_ in rows:
             yield svg.element(
                 "text", _fitting(name, room), x=start + 5, y=y, class_=class_,
-                data_from=f"{phase.start_s:.3f}", data_to=f"{phase.end_s:.3f}", data_full=formatting.printable(name)[:200],
+                data_from=f"{phase.start_s:.3f}", data_to=f"{phase.end_s:.3f}",
+                data_full=formatting.printable(name)[:200],
             )  # fmt: skip
 
 

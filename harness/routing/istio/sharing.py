@@ -123,7 +123,7 @@ class _Weights:
 
 
 def _divisor(share: float) -> int:
-    """Return what both weights in millionths can be divided by: Istio takes whole numbers, here small and exact ones."""
+    """Return what both weights in millionths can be divided by: Istio takes whole numbers, here small exact ones."""
     millionths = round(share * 1e6)
     return next(size for size in (10_000, 1_000, 100, 10, 1) if millionths % size == 0)
 

@@ -100,7 +100,7 @@ class ArmHealth:
         return WorkloadDeath(name=name, labels=self._arms[number], how=death.how, log=log)
 
     def _log(self, pod: str, death: _Death) -> str:
-        """Return the last log lines of the container that died, or why there are none and the command that shows them."""
+        """Return the last log lines of the dead container, or why there are none and the command that shows them."""
         command = " ".join(["kubectl logs", shlex.quote(pod), *self._options(death)])
         try:
             lines = pod_log(self._kube, self._namespace, pod, container=death.container, previous=death.previous)
