@@ -37,6 +37,7 @@ _STEADY = "steady"
 _LONGEST_S = 7 * 86_400.0
 _ENOUGH_TO_OVERLAP = 20  # with so many requests in each arm, no overlap in time is no chance
 _FEW_NAMES = 20
+_GAPS, _MOST_LEFT = 7.0, 0.05
 _UNLIKE = 1.2  # a larger ratio between the medians of instances of one build is reported
 
 
@@ -79,9 +80,10 @@ def compare(  # longer than 40 lines because its docstring is the reference for 
         alpha: the run's chance of failing a canary that is no worse than the baseline, in (0, 0.5).
         horizon_s: planned seconds from the first request to the last. It decides how alpha is spent, so a run
             that is still going on needs it. None: the requests are the whole run.
-        now_s: seconds since the first request; None: the time of the last request. An early look leaves out
-            blocks of time that are not over.
-        final: whether no more requests will come; None: whether ``now_s`` has reached the horizon.
+        now_s: seconds since the first request; None: the time of the last request, or the horizon if the
+            requests reach it (``reaches``). An early look leaves out blocks of time that are not over.
+        final: whether no more requests will come; None: whether ``now_s`` has reached the horizon. A live
+            caller without ``now_s`` gets the final answer a few requests early; give ``now_s`` to avoid that.
         canary_share: the planned share of requests to the canary, in (0, 1); needed for
             ``throughput`` and ``split`` only.
         phases: planned seconds of each phase, in order; None: the observed seconds.
@@ -175,7 +177,13 @@ def prepared(
     _check_span(arms)
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
     samples = _samples(arms, start_s)
-    now = now_s if now_s is not None else float(samples.due_s.max()) if len(samples) else 0.0
+    last_s = float(samples.due_s.max()) if len(samples) else 0.0
+    if now_s is not None:
+        now = now_s
+    elif horizon_s is not None and reaches(last_s, len(samples), horizon_s):
+        now = max(horizon_s, last_s)
+    else:
+        now = last_s
     windows = _seen_phases(arms, samples.due_s, end_s=min(now, horizon_s or now))
     settings = JudgeSettings(alpha=alpha, pass_score=pass_score, marginal_score=marginal_score)
     planned = _planned(windows, phases, horizon_s)
@@ -183,6 +191,17 @@ def prepared(
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
     evidence = Evidence(samples=samples, phases=windows)
     return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
+
+
+def reaches(last_s: float, requests: int, horizon_s: float) -> bool:
+    """Return whether requests that end at ``last_s`` seconds fill the horizon.
+
+    The last request of a complete stream is due shortly before the horizon. With a steady rate, the gap that follows it
+    is exponential, so it exceeds ``_GAPS`` mean gaps with probability exp(-7), or 0.1 %. A gap of more than
+    ``_MOST_LEFT`` of the horizon is never ignored, however few requests there are.
+    """
+    left_s = horizon_s - last_s
+    return left_s <= min(_GAPS * last_s / max(requests, 1), _MOST_LEFT * horizon_s)
 
 
 def _seen_phases(
