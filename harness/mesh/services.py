@@ -138,7 +138,7 @@ class ServiceSet:
         try:
             self._start(workload, self._outbound)
             self._await_health(workload)
-        except BaseException:
+        except BaseException:  # also on Ctrl-C: its process would be ended by nobody
             self.remove(workload.name)
             raise
         self.workloads = (*self.workloads, workload)

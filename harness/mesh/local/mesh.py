@@ -195,7 +195,7 @@ class LocalMesh:
             self._topology = replace(before, services=tuple(services))
             try:
                 self._make_live(self._resources)
-            except BaseException:
+            except BaseException:  # also on Ctrl-C: the next configuration must not contain a half-made change
                 self._topology = before
                 raise
 

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from harness.clients.kubernetes.api import Kubernetes
@@ -26,6 +26,25 @@ if TYPE_CHECKING:
     from harness.model.cluster import ClusterSettings
 
 _LOOK_EVERY_S = 1.0
+
+
+class _Proxy(TypedDict):
+    name: str
+    url: str
+    labels: dict[str, str]
+
+
+class _Order(TypedDict):
+    """What the run sends in the first line."""
+
+    namespace: str
+    kubeconfig: str | None
+    context: str | None
+    istiod: str | None
+    proxies: list[_Proxy]
+    prove: bool
+    live_within_s: float
+    patience_s: float
 
 
 class Watchdog:
@@ -71,7 +90,7 @@ def main() -> None:
         _put_back(json.loads(order), owners)
 
 
-def _order(settings: ClusterSettings, namespace: str, context: str | None) -> dict[str, Any]:
+def _order(settings: ClusterSettings, namespace: str, context: str | None) -> _Order:
     return {
         "namespace": namespace,
         "kubeconfig": None if settings.kubeconfig is None else str(settings.kubeconfig.absolute()),
@@ -84,16 +103,23 @@ def _order(settings: ClusterSettings, namespace: str, context: str | None) -> di
     }
 
 
-def _put_back(order: dict[str, Any], owners: list[str]) -> None:
+def _put_back(order: _Order, owners: list[str]) -> None:
     from contextlib import closing  # noqa: PLC0415 - only needed when the run has died
 
     from harness.mesh.cluster.connection import connected  # noqa: PLC0415 - as above
     from harness.mesh.cluster.recovery.convergence import Convergence  # noqa: PLC0415 - as above
     from harness.model.cluster import ClusterSettings, Proxy  # noqa: PLC0415 - as above
 
-    namespace, kubeconfig = order.pop("namespace"), order.pop("kubeconfig")
-    proxies = tuple(Proxy(**item) for item in order.pop("proxies"))
-    settings = ClusterSettings(**order, proxies=proxies, kubeconfig=Path(kubeconfig) if kubeconfig else None)
+    namespace, kubeconfig = order["namespace"], order["kubeconfig"]
+    settings = ClusterSettings(
+        kubeconfig=Path(kubeconfig) if kubeconfig else None,
+        context=order["context"],
+        istiod=order["istiod"],
+        proxies=tuple(Proxy(**item) for item in order["proxies"]),
+        prove=order["prove"],
+        live_within_s=order["live_within_s"],
+        patience_s=order["patience_s"],
+    )
     with closing(connected(settings, None, tell=_say)) as kube:
         for owner in owners:
             settle = Convergence(kube, namespace, settings)
