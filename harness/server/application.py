@@ -24,7 +24,7 @@ from harness.errors import PortError
 from harness.server.adapters import Adapters
 from harness.server.guards import PageGuard
 from harness.server.hooks import Hooks
-from harness.server.jobs import Jobs
+from harness.server.jobs import Jobs, locked
 from harness.server.notices import Notices
 from harness.server.pages import Pages
 from harness.server.worker import Worker
@@ -57,17 +57,17 @@ def serve(
     out: the folder of recorded runs. host_names: names besides loopback's that pages are asked for by. environment:
     where secrets are. tell: called with each address. Raises PortError for an address that cannot be used.
     """
-    jobs = Jobs(out / ".server" / "jobs", most_waiting=config.serve.most_waiting)
-    notices = Notices(settings=config.serve, environment=environment, send=http_send, note=jobs.note)
-    token = environment.get(config.serve.page_token, "") if config.serve.page_token else ""
-    shown = Pages(out=out, jobs=jobs, token=token, service=config.service)
-    servers = [_server(pages_app(shown, host_names), pages, "pages", tell)]
-    if hooks is not None:
-        servers.append(_server(hooks_app(config, environment, jobs), hooks, "webhooks and adapters", tell))
-        with Worker(jobs, root=config.root, tell=notices.tell):
+    folder = out / ".server" / "jobs"
+    with locked(folder):
+        jobs = Jobs(folder, most_waiting=config.serve.most_waiting)
+        notices = Notices(settings=config.serve, environment=environment, send=http_send, note=jobs.note)
+        token = environment.get(config.serve.page_token, "") if config.serve.page_token else ""
+        shown = Pages(out=out, jobs=jobs, token=token, service=config.service)
+        servers = [_server(pages_app(shown, host_names), pages, "pages", tell)]
+        if hooks is not None:
+            servers.append(_server(hooks_app(config, environment, jobs), hooks, "webhooks and adapters", tell))
+        with Worker(jobs, root=config.root, out=out, tell=notices.tell):
             asyncio.run(_run(servers, shown))
-    else:
-        asyncio.run(_run(servers, shown))
 
 
 def pages_app(pages: Pages, host_names: tuple[str, ...]) -> Starlette:

@@ -9,18 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from harness.live_state import read_live
 from harness.model.json import JsonObject
-from harness.model.release import FORMAT_VERSION, ReleaseRecord
+from harness.model.release import ReleaseRecord
 from harness.model.verdict import Verdict
 from harness.run_folder import RUN, RecordedRun, read_run, run_folders, worst_code
+from harness.server.releases import releases
 from harness.summary import NO_VERDICT, Summary, summaries
 
-_RELEASES = "releases"
-_MOST_RECORD_BYTES = 8 * 2**20
-_RECORD: TypeAdapter[ReleaseRecord] = TypeAdapter(ReleaseRecord)
 _TROUBLE = 12
 _WORDS = {verdict.exit_code: verdict.value for verdict in Verdict}
 
@@ -85,12 +81,12 @@ class Catalog:
 
     def releases(self) -> tuple[ReleaseRecord, ...]:
         """Return every release that can be read, newest first."""
-        found = [record for record in map(read_release, _folders(self.out / _RELEASES)) if record is not None]
+        found = [record for _, record in releases(self.out)]
         return tuple(sorted(found, key=lambda record: record.started_s, reverse=True))
 
-    def release_folder(self, release: str) -> Path | None:
-        """Return the folder of a release by its id."""
-        return next((one for one in _folders(self.out / _RELEASES) if one.name == release), None)
+    def release(self, name: str) -> tuple[Path, ReleaseRecord] | None:
+        """Return the folder and the record of a release by its id."""
+        return next(((folder, record) for folder, record in releases(self.out) if record.id == name), None)
 
     def _run(self, folder: Path) -> Run:
         mark = folder / RUN
@@ -101,18 +97,6 @@ class Catalog:
         run = _with_scenarios(read_run(folder))
         self._known[folder] = changed_s, run
         return run
-
-
-def read_release(folder: Path) -> ReleaseRecord | None:
-    """Return the record of a release; None for a folder without one, or of another format."""
-    file = folder / "release.json"
-    try:
-        if file.stat().st_size > _MOST_RECORD_BYTES:
-            return None
-        record = _RECORD.validate_json(file.read_bytes())
-    except (OSError, ValidationError):
-        return None
-    return record if record.format_version == FORMAT_VERSION and record.id == folder.name else None
 
 
 def _with_scenarios(recorded: RecordedRun) -> Run:
@@ -131,9 +115,3 @@ def _scenario(recorded: RecordedRun, summary: Summary) -> Scenario:
     folder = recorded.folder / summary.folder
     live = read_live(folder) if not recorded.finished and summary.verdict == NO_VERDICT else None
     return Scenario(folder=folder, summary=summary, live=live)
-
-
-def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]

@@ -79,7 +79,7 @@ class Hooks:
         return JSONResponse(document, status_code=202 if added else 200)
 
     def _add(self, one: Wanted, event: str) -> Added:
-        words = ("release", "--image", one.image, *(("--service", one.service) if one.service else ()))
+        words = ("release", "--no-wait", "--image", f"{one.service}={one.image}" if one.service else one.image)
         facts = {"repository": one.repository, "sha": one.sha, "number": str(one.number or "")}
         return self.jobs.add(
             kind="release",

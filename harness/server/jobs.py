@@ -9,12 +9,14 @@ One job runs at a time, because a host can measure one run at a time. A job that
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +24,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from harness import bundle
-from harness.errors import HarnessError, RecordError
+from harness.errors import HarnessError, RecordError, UsageError
 from harness.model.json import JsonObject
 
 _JOB = "job.json"
@@ -30,6 +32,7 @@ _SEEN = "seen"
 _SAME_WITHIN_S = 3600.0
 """How long another event about the same digest counts as the same push."""
 _MOST_ATTEMPTS = 3
+_LOOK_EVERY_S = 1.0
 
 
 class JobState(StrEnum):
@@ -105,7 +108,10 @@ class Jobs:
     """The queue. Its methods may be called from any thread."""
 
     def __init__(self, folder: Path, *, most_waiting: int, now: Callable[[], float] = time.time) -> None:
-        """Read what is on disk. now: returns epoch seconds. Raises RecordError for a folder that cannot be used."""
+        """Read what is on disk; hold ``locked`` while the object is used. now: returns epoch seconds.
+
+        Raises RecordError for a folder that cannot be used.
+        """
         self.folder = folder
         self._most_waiting, self._now = most_waiting, now
         self._lock = threading.Condition()
@@ -172,8 +178,9 @@ class Jobs:
     def _is_full(self) -> bool:
         return sum(job.state is JobState.WAITING for job in self._jobs.values()) >= self._most_waiting
 
-    def take(self, ended: Callable[[], bool], *, wait_s: float = 1.0) -> Job | None:
-        """Wait for a job that is due, mark it as running and return it; None when ``ended`` says that we stop."""
+    def take(self, ended: Callable[[], bool], *, within_s: float = 3600.0) -> Job | None:
+        """Wait for a job that is due, mark it as running and return it; None after ``within_s``, or when ``ended``."""
+        give_up = time.monotonic() + within_s
         with self._lock:
             while not ended():
                 due = [job for job in self._jobs.values() if self._is_due(job)]
@@ -182,7 +189,10 @@ class Jobs:
                     return self._keep(
                         replace(first, state=JobState.RUNNING, began_s=self._now(), attempts=first.attempts + 1)
                     )
-                self._lock.wait(wait_s)
+                left_s = give_up - time.monotonic()
+                if left_s <= 0:
+                    return None
+                self._lock.wait(min(left_s, _LOOK_EVERY_S))
             return None
 
     def end(self, job: Job, *, exit_code: int, reason: str, score: float | None = None) -> Job:
@@ -249,6 +259,22 @@ class Jobs:
             file.flush()
             os.fsync(file.fileno())
         self._seen.add(event)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let only this process use a folder of jobs. Raises UsageError while another server does."""
+    with bundle.recording(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (folder / "lock").open("a")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"{folder}: another harness serve uses this folder; end it, or serve another one"
+            ) from error
+        yield
 
 
 def as_json(job: Job) -> JsonObject:

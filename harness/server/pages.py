@@ -21,13 +21,16 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from harness import bundle
+from harness.errors import UsageError
 from harness.live_state import LIVE, STALE_AFTER_S
 from harness.model.release import ALIVE_WITHIN_S, Outcome, Phase, ReleaseState
+from harness.release.store import PAGE
 from harness.run_folder import RUN
-from harness.server.catalog import Catalog, Run, read_release
+from harness.server.catalog import Catalog, Run
 from harness.server.jobs import Approval, Jobs
 from harness.server.limited_body import limited_body
 from harness.server.places import Places, logs, tail
+from harness.server.releases import decide
 from harness.server.rendering import render, script, style
 from harness.server.security import bearer, token_matches
 from harness.server.updates import Updates, file_state
@@ -78,6 +81,7 @@ class Pages:
             Route("/jobs/{job}/decision", self.decide_job, methods=["POST"]),
             Route("/releases/{release}", self.release),
             Route("/releases/{release}/page", self.release_page),
+            Route("/releases/{release}/decision", self.decide_release, methods=["POST"]),
         ]
         for place in runs:
             start = place if place.startswith("/releases") else f"{place}/runs"
@@ -196,26 +200,35 @@ class Pages:
         """Show a release: its steps, and its hold."""
 
         def rendered() -> str:
-            folder = self.places.release(request)
-            record = read_release(folder)
-            if record is None:
-                raise HTTPException(404, "this release cannot be read")
+            folder, record = self.places.release(request)
             gates = {path.name: self.places.catalog.runs(path) for path in sorted((folder / "gates").glob("*"))}
             held = record.state.phase is Phase.HELD
             return render(
                 "release.html", page=self._page(request, _release_state(record.state)), record=record, gates=gates,
-                held=held, has_page=(folder / "page.html").is_file(), now=time.time(), alive_within=ALIVE_WITHIN_S,
+                held=held, has_page=(folder / PAGE).is_file(), now=time.time(), alive_within=ALIVE_WITHIN_S,
             )  # fmt: skip
 
         return await self._answer(rendered)
 
     async def release_page(self, request: Request) -> Response:
         """Show the release's own page in a sandbox."""
-        file = await run_in_threadpool(self.places.release, request) / "page.html"
+        folder, _ = await run_in_threadpool(self.places.release, request)
+        file = folder / PAGE
         if not file.is_file() or file.is_symlink():
             raise HTTPException(404, "this release has no page")
         content = await run_in_threadpool(file.read_bytes)
         return HTMLResponse(content, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+    async def decide_release(self, request: Request) -> Response:
+        """Approve or reject the hold of a release. The worker resumes it, unless a process waits for the decision."""
+        self._require_token(request)
+        folder, _ = await run_in_threadpool(self.places.release, request)
+        given = await _decision(request)
+        try:
+            await run_in_threadpool(decide, folder, approved=given.approved, by=given.by, reason=given.reason)
+        except UsageError as error:
+            raise HTTPException(409, str(error)) from error
+        return JSONResponse({"decided": True})
 
     async def events(self, _: Request) -> Response:
         """Tell a page about changes, as server-sent events."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from harness.model.release import ReleaseRecord
 from harness.server.catalog import Catalog, Run, Scenario
 from harness.server.jobs import Job, Jobs
 
@@ -31,7 +32,7 @@ class Places:
             job = self.job(request)
             return f"/jobs/{job.id}/runs", self.jobs.runs(job)
         if "release" in names:
-            folder = self.release(request)
+            folder, _ = self.release(request)
             gates = {path.name: path for path in _folders(folder / "gates")}
             return f"/releases/{folder.name}/gates/{names['gate']}", _known(gates, names["gate"])
         return "/runs", self.catalog.out
@@ -49,12 +50,12 @@ class Places:
         scenario = _known({one.name: one for one in run.scenarios}, request.path_params["scenario"])
         return f"{start}/{scenario.name}", scenario
 
-    def release(self, request: Request) -> Path:
-        """Return the folder of a release."""
-        folder = self.catalog.release_folder(request.path_params["release"])
-        if folder is None:
+    def release(self, request: Request) -> tuple[Path, ReleaseRecord]:
+        """Return the folder and the record of a release."""
+        found = self.catalog.release(request.path_params["release"])
+        if found is None:
             raise HTTPException(404, "no such release")
-        return folder
+        return found
 
     def job(self, request: Request) -> Job:
         """Return a job."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,9 +17,11 @@ from harness.bundle import read_analysis
 from harness.errors import HarnessError, RecordError
 from harness.run_folder import all_runs
 from harness.server.jobs import Job, Jobs
+from harness.server.releases import left_holds, unfinished
 
 _CLEAN_UP_S = 120.0
 """How long a command may take to revert its changes after it was told to stop."""
+_LOOK_EVERY_S = 5.0
 _REASONS = {
     0: "passed",
     1: "failed",
@@ -33,9 +36,9 @@ _REASONS = {
 class Worker:
     """Runs the jobs on a thread. As a context manager it stops at the exit and puts the running job back."""
 
-    def __init__(self, jobs: Jobs, *, root: Path, tell: Callable[[Job], None]) -> None:
-        """root: the folder in which commands run. tell: called with a job when it begins and when it is over."""
-        self._jobs, self._root, self._tell = jobs, root, tell
+    def __init__(self, jobs: Jobs, *, root: Path, out: Path, tell: Callable[[Job], None]) -> None:
+        """root: the folder in which commands run. out: of recorded runs. tell: called when a job begins and ends."""
+        self._jobs, self._root, self._out, self._tell = jobs, root, out, tell
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="harness-jobs", daemon=True)
 
@@ -49,10 +52,18 @@ class Worker:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            job = self._jobs.take(self._stopping.is_set)
+            self._resume_left_holds()
+            job = self._jobs.take(self._stopping.is_set, within_s=_LOOK_EVERY_S)
             if job is not None:
                 self._tell(job)
                 self._tell(self._run(job))
+
+    def _resume_left_holds(self) -> None:
+        """Queue the releases that a person decided about, or whose hold is over; each hold once."""
+        for name, hold in left_holds(self._out, now_s=time.time()):
+            words = ("release", "resume", "--no-wait", "--release", name)
+            event = f"hold {hold} of {name}"
+            self._jobs.add(kind="resume", subject=name, words=words, same=event, event=event)
 
     def _run(self, job: Job) -> Job:
         log = self._jobs.log(job)
@@ -70,16 +81,17 @@ class Worker:
         except OSError as error:
             return self._jobs.end(job, exit_code=HarnessError.exit_code, reason=f"the command cannot start: {error}")
         code = self._wait(process)
-        if self._stopping.is_set() and code not in _REASONS.keys() - {130}:
-            return self._jobs.put_back(job, "the server was stopped while it ran")
+        if code < 0 or (self._stopping.is_set() and code not in _REASONS.keys() - {130}):
+            return self._jobs.put_back(job, "the server was stopped while it ran" if code >= 0 else "it was killed")
         reason, score = _found(self._jobs.runs(job), code)
         return self._jobs.end(job, exit_code=code, reason=reason, score=score)
 
     def _words(self, job: Job) -> tuple[str, ...]:
         """Return the command of a job. A release that was interrupted is resumed, not begun again."""
-        if job.kind == "release" and job.attempts > 1:
-            return ("release", "resume")
-        return job.words if job.kind == "release" else (*job.words, "--", f"--harness-out={self._jobs.runs(job)}")
+        if job.kind == "gate":
+            return (*job.words, "--", f"--harness-out={self._jobs.runs(job)}")
+        begun = unfinished(self._out, job.subject, since_s=job.received_s) if job.attempts > 1 else None
+        return job.words if begun is None else ("release", "resume", "--no-wait", "--release", begun)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         while True:

@@ -88,7 +88,7 @@ def test_a_job_waits_for_further_tags(jobs, clock):
     """A job is not taken before its time to settle has passed."""
     add(jobs, settle_s=10.0)
     tries = iter([False, True])
-    assert jobs.take(lambda: next(tries), wait_s=0.01) is None
+    assert jobs.take(lambda: next(tries), within_s=0.01) is None
     clock.now += 11
     assert jobs.take(lambda: False) is not None
 

@@ -17,7 +17,18 @@ import served
 
 from harness.live_state import LiveFile
 from harness.model.record import Event
+from harness.model.release import (
+    Build,
+    BuildKind,
+    Phase,
+    ReleasePlan,
+    ReleaseRecord,
+    ReleaseSettings,
+    ReleaseState,
+    ReleaseStep,
+)
 from harness.model.verdict import Verdict
+from harness.release.store import Store
 from harness.run_folder import begin_run
 from harness.runner.progress import Progress
 
@@ -54,8 +65,24 @@ def folder(tmp_path):
 
 @pytest.fixture
 def running(folder):
-    """A running server."""
+    """A running server of this test alone."""
     with served.server(folder, stub=STUB) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory):
+    """The project of the server that several tests share."""
+    folder = tmp_path_factory.mktemp("served")
+    served.project(folder)
+    (folder / "exit-code").write_text("0")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared(shared_folder):
+    """A running server for tests that start no job."""
+    with served.server(shared_folder, stub=STUB) as found:
         yield found
 
 
@@ -135,17 +162,20 @@ def test_a_thousand_bad_events_start_nothing_and_lose_no_good_one(running, folde
     assert 10 == len(jobs_on(folder))
 
 
-def test_huge_events_are_refused_early(running, folder):
+def test_huge_events_are_refused_early(shared, shared_folder):
     """A body beyond the limit is not read."""
-    assert 413 == github(running, b"x" * (2**20 + 1)).status_code
-    assert [] == jobs_on(folder)
+    assert 413 == github(shared, b"x" * (2**20 + 1)).status_code
+    assert [] == jobs_on(shared_folder)
 
 
 def test_an_event_runs_harness_release_and_is_told_with_its_output(running, folder):
     """The image reaches the command as one word, and the page of the job shows what it printed."""
     job = HTTP.post(f"{running.hooks}/hooks/registry", json=IMAGE, headers=REGISTRY).json()["jobs"][0]["job"]
     page = eventually(lambda: _done(running, job), "the job's end")
-    assert "played: [&#39;release&#39;, &#39;--image&#39;, &#39;registry.test/shop/reviews:v1&#39;]" in page
+    assert (
+        "played: [&#39;release&#39;, &#39;--no-wait&#39;, &#39;--image&#39;, &#39;registry.test/shop/reviews:v1&#39;]"
+        in page
+    )
     assert "passed" in page
 
 
@@ -227,17 +257,17 @@ def test_a_marginal_gate_waits_for_a_person(folder):
     [("/argo/reviews?key=k", {}, 401), ("/argo/other?key=k", ADAPTER, 404), ("/argo/reviews", ADAPTER, 400),
      ("/argo/..%2f..%2fetc?key=k", ADAPTER, 404)],
 )  # fmt: skip
-def test_adapters_refuse_what_they_do_not_know(running, folder, path, headers, status):
+def test_adapters_refuse_what_they_do_not_know(shared, shared_folder, path, headers, status):
     """No token, no such gate, no key: each is refused, and nothing starts."""
-    assert status == HTTP.get(f"{running.hooks}/adapters{path}", headers=headers).status_code
-    assert [] == jobs_on(folder)
+    assert status == HTTP.get(f"{shared.hooks}/adapters{path}", headers=headers).status_code
+    assert [] == jobs_on(shared_folder)
 
 
-def test_pages_show_runs_and_keep_to_their_folder(running, folder):
+def test_pages_show_runs_and_keep_to_their_folder(shared, shared_folder):
     """Runs are listed and found; a path that leaves the folder of runs, a link and a strange host are not served."""
-    run = run_pages.run_of(folder / "reports/20261128-090000-aaaa", Verdict.FAIL, Verdict.PASS, code=1)
-    (folder / "reports/link").symlink_to("/etc")
-    with httpx.Client(base_url=running.pages) as client:
+    run = run_pages.run_of(shared_folder / "reports/20261128-090000-aaaa", Verdict.FAIL, Verdict.PASS, code=1)
+    (shared_folder / "reports/link").symlink_to("/etc")
+    with httpx.Client(base_url=shared.pages) as client:
         assert "20261128-090000-aaaa" in client.get("/").text
         assert "20261128-090000-aaaa" not in client.get("/", params={"state": "pass"}).text
         page = client.get(f"/runs/{run.name}")
@@ -261,14 +291,14 @@ def test_a_bundle_is_judged_again_on_request(folder):
     assert "verdict" in answer["output"].lower() or answer["output"]
 
 
-def test_an_open_page_is_told_when_a_run_goes_on(running, folder):
+def test_an_open_page_is_told_when_a_run_goes_on(shared, shared_folder):
     """A scenario that runs appears with its phase, and every change is an event for open pages."""
-    scenario = folder / "reports/20261128-100000-bbbb/test_live"
+    scenario = shared_folder / "reports/20261128-100000-bbbb/test_live"
     begin_run(scenario.parent)
     progress = Progress(
         elapsed_s=3.0, total_s=40.0, phase="steady", rate_rps=99.0, failed=(0, 2), requests=(50, 50), p50_s=(0.01, 0.02)
     )
-    with HTTP.stream("GET", f"{running.pages}/events") as events:
+    with HTTP.stream("GET", f"{shared.pages}/events") as events:
         lines = events.iter_lines()
         versions = (line for line in lines if line.startswith("data: "))
         first = next(versions)
@@ -276,7 +306,7 @@ def test_an_open_page_is_told_when_a_run_goes_on(running, folder):
             live(progress)
             live(Event(at_s=3.0, kind="fault", text="delay live"))
             assert first != next(versions)
-            page = HTTP.get(f"{running.pages}/runs/20261128-100000-bbbb").text
+            page = HTTP.get(f"{shared.pages}/runs/20261128-100000-bbbb").text
     assert "RUNNING" in page
     assert "steady" in page
     assert "delay live" in page
@@ -304,3 +334,55 @@ def test_nothing_is_served_without_its_secret(tmp_path):
         )
         assert 403 == HTTP.get(f"{running.hooks}/adapters/argo/reviews?key=k").status_code
     assert [] == list(Path(tmp_path / "reports/.server/jobs").glob("*/job.json"))
+
+
+def held_release(folder, **state):
+    """A release that is held, and that no process works on."""
+    release = folder / "reports/releases/20261128-090000-abcd"
+    release.mkdir(parents=True)
+    settings = ReleaseSettings(steps=(ReleaseStep(weight=0.1, scenarios=("scenarios",)), ReleaseStep(weight=1.0)))
+    build = Build(service="reviews", kind=BuildKind.IMAGE, name="shop/reviews:<b>v1</b>")
+    plan = ReleasePlan(builds=(build,), target="cluster", namespace="shop", settings=settings)
+    held = {"phase": Phase.HELD, "hold": 1, "expires_s": time.time() + 3600, "reason": "marginal: p99"} | state
+    record = ReleaseRecord(id=release.name, plan=plan, state=ReleaseState(**held), started_s=1e9, seen_s=1e9)
+    Store(release).save(record)
+    return release
+
+
+def test_a_hold_is_decided_on_its_page_and_the_release_goes_on(running, folder):
+    """The decision is recorded with name and reason, and a job resumes the release, once."""
+    release = held_release(folder)
+    url = f"{running.pages}/releases/{release.name}"
+    page = HTTP.get(url).text
+    assert "Held." in page
+    assert "shop/reviews:&lt;b&gt;v1&lt;/b&gt;" in page
+    decision = {"approved": True, "by": "Ada", "reason": "a cold cache"}
+    assert 401 == HTTP.post(f"{url}/decision", json=decision).status_code
+    assert 200 == HTTP.post(f"{url}/decision", json=decision, headers=PAGES).status_code
+    assert 409 == HTTP.post(f"{url}/decision", json=decision | {"approved": False}, headers=PAGES).status_code
+    found = Store(release).decision(1)
+    assert ("approve", "Ada", "a cold cache") == (found.kind.value, found.by, found.reason)
+    (job,) = eventually(lambda: [one for one in jobs_on(folder) if one["state"] == "done"], "the job's end")
+    assert ["release", "resume", "--no-wait", "--release", release.name] == job["words"]
+
+
+def test_an_expired_hold_is_resumed_so_that_it_is_rejected(folder):
+    """A hold whose process is gone ends in time; its page takes no decision any more."""
+    release = held_release(folder, expires_s=time.time() - 1)
+    with served.server(folder, stub=STUB) as running:
+        answer = HTTP.post(
+            f"{running.pages}/releases/{release.name}/decision",
+            json={"approved": True, "by": "Ada", "reason": "late"},
+            headers=PAGES,
+        )
+        assert 409 == answer.status_code
+        assert "its hold ended" in answer.text
+        eventually(lambda: [one for one in jobs_on(folder) if one["state"] == "done"], "the job's end")
+
+
+def test_two_servers_do_not_share_a_folder(shared, shared_folder):
+    """Both would run every job."""
+    command = [sys.executable, "-m", "harness", "serve", "--address", "127.0.0.1:0"]
+    ended = subprocess.run(command, cwd=shared_folder, capture_output=True, text=True, timeout=60, check=False)
+    assert 2 == ended.returncode
+    assert "another harness serve uses this folder" in ended.stderr
