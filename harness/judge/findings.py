@@ -9,6 +9,7 @@ from harness.judge.blame import endpoint_of
 from harness.judge.indicators import indicator_of
 from harness.judge.measure import Measurement, harmless, measure, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
+from harness.judge.scoring import failed_score
 from harness.judge.survivors import FailureRates, more_failures, ranked
 from harness.judge.view import PhaseView, Shown
 from harness.judge.wording import missing_of, place_of, reason_of
@@ -51,7 +52,21 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
     tail = view.look.interval_tail
     plain = shown.measured is measured and shown.confidence == 1 - 2 * SHOWN
     error = measured.error(shown.limits if plain else measured.interval(tail), tail)
-    missing = _NO_MORE_FAILURES if hidden is not None else missing_of(objective, view, measured, error)
+    finding = _finding(objective, view, shown, verdict)
+    if verdict is Verdict.INCONCLUSIVE:
+        missing = _NO_MORE_FAILURES if hidden is not None else missing_of(objective, view, measured, error)
+        finding = replace(finding, missing=missing)
+    return replace(
+        finding,
+        reason=reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN)
+        + (f"; {where}" if where else ""),
+        score=failed_score(finding, view.plan.judge) if verdict is Verdict.FAIL else 100 * (1 - min(1.0, chance)),
+        smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
+    )
+
+
+def _finding(objective: Objective, view: PhaseView, shown: Shown, verdict: Verdict) -> Finding:
+    """Return a finding with the numbers that decided it."""
     return Finding(
         objective=objective,
         phase=view.look.phase.name,
@@ -64,11 +79,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         confidence=shown.confidence,
         margin=shown.measured.margin,
         verdict=verdict,
-        reason=reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN)
-        + (f"; {where}" if where else ""),
-        score=0.0 if verdict is Verdict.FAIL else 100 * (1 - min(1.0, chance)),
-        missing=missing if verdict is Verdict.INCONCLUSIVE else "",
-        smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
+        reason="",
         method=shown.measured.evidence.method,
         watched=view.look.short,
     )

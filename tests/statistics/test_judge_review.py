@@ -314,12 +314,12 @@ def test_a_bad_sample_is_named_with_a_plain_number():
         judged(samples, ERRORS)
 
 
-def test_any_proven_harm_costs_its_findings_the_points():
-    """A finding that failed for harm within tolerance has no points left, so the score needs no cap."""
+def test_any_proven_harm_leaves_no_more_than_a_failed_run_can_score():
+    """A finding that failed for harm within tolerance is as mild as a fail can be: it has the most points of a fail."""
     analysis = judged(requests(count=60_000, slower=1.06), "latency_p50 < +10%", ERRORS, fail_on=FailOn.ANY_HARM)
     failed = [finding for finding in analysis.findings if finding.verdict is Verdict.FAIL]
     assert failed
-    assert [0.0] * len(failed) == [finding.score for finding in failed]
+    assert [49.0] * len(failed) == [finding.score for finding in failed]
 
 
 def test_a_canary_at_its_tolerance_in_many_places_fails_at_most_with_alpha():
