@@ -22,7 +22,7 @@ from harness.model.cluster import Limits
 from harness.model.declared import Declared, Scope
 from harness.model.step import Act, Action, Edit, Ref, Verb
 from harness.routing.istio.api import IstioRouting
-from harness.routing.port import Aim, NotExpressible, PolicyChange
+from harness.routing.port import Aim, NotExpressible, PolicyChange, Split
 
 SAID = Declared(id="pool-0", kind="pool", host="reviews", text="pool(reviews, 1)", scope=Scope(every_caller=True))
 ANYBODY = Limits(every_caller=True)
@@ -198,3 +198,21 @@ def test_a_verb_that_a_cluster_does_not_have_is_refused_by_name(
     with open_mesh(limits=ANYBODY) as mesh, refused, mesh.changed([action], name="no"):
         pytest.fail("must not be entered")
     assert [] == fake.objects("ConfigMap")
+
+
+def test_an_undo_tries_every_step_although_one_resource_is_misshapen(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """What nobody can read any more is reported with the commands; the other step is undone."""
+    arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
+    with open_mesh(patience_s=0.2) as mesh:
+        split = Split(host="ratings", namespace="shop", canary_share=0.5, owner="r1", **arms)
+        edits = mesh.routing.split(mesh.resources(), split)
+        assert ["DestinationRule", "VirtualService"] == [edit.kind for edit in edits]
+        live = mesh.changed(edits, name="split")
+        live.__enter__()
+        broken = fake.object("VirtualService", edits[1].name)
+        assert broken is not None
+        broken["metadata"]["labels"] = ["a server would not let that in"]
+        with pytest.raises(RollbackError, match=r"labels: expected an object[\s\S]*kubectl delete virtualservice"):
+            live.__exit__(None, None, None)
+    assert fake.object("VirtualService", edits[1].name) is not None
+    assert fake.object("DestinationRule", edits[0].name) is None
