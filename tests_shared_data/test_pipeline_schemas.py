@@ -59,11 +59,13 @@ def validator(kind: str, version: str) -> Draft202012Validator:
 def objects() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of a kind that has a CRD, with the place of its file."""
     for path in sorted(PIPELINES.rglob("*.yaml")):
-        if "node_modules" in path.parts or path.name.startswith("."):
+        if "node_modules" in path.parts:
             continue
         for found in yaml.safe_load_all(path.read_text()):
-            if isinstance(found, dict) and found.get("kind") in CRDS:
-                yield str(path.relative_to(PIPELINES)), found
+            inner = found.get("data", {}).values() if found.get("kind") == "ConfigMap" else ()
+            for one in (found, *map(yaml.safe_load, inner)):
+                if one.get("kind") in CRDS:
+                    yield str(path.relative_to(PIPELINES)), one
 
 
 OBJECTS = list(objects())
@@ -87,3 +89,52 @@ def test_a_project_of_brigade_fits_its_schema(project: Path) -> None:
     assert [] == [error.message for error in check.iter_errors(document)]
     document["spec"]["workerTemplate"]["timeout"] = "4h"
     assert [error for error in check.iter_errors(document) if "timeout" in error.message]
+
+
+@pytest.mark.parametrize(("file", "found"), OBJECTS, ids=[f"{file}-{found['kind']}" for file, found in OBJECTS])
+def test_an_object_fits_its_crd(file: str, found: dict[str, Any]) -> None:
+    """Unknown fields fail as well, which an API server only drops."""
+    assert [] == errors(found)
+
+
+@pytest.mark.parametrize(("file", "found"), OBJECTS, ids=[f"{file}-{found['kind']}" for file, found in OBJECTS])
+def test_an_unknown_field_fails_anywhere(file: str, found: dict[str, Any]) -> None:
+    """A misspelt field in any object of the document is found, except where the CRD lets everything pass."""
+    places = list(mappings(found["spec"], ()))
+    unseen = [path for path in places if not errors(planted(found, path))]
+    assert len(places) > 5
+    assert [] == [path for path in unseen if not free(path)]
+
+
+def mappings(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Return the path of each mapping in a value."""
+    if isinstance(value, dict):
+        yield path
+        for key, inner in value.items():
+            yield from mappings(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from mappings(inner, (*path, number))
+
+
+def planted(found: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    """Return a copy with an unknown field in the mapping at ``path`` of its spec."""
+    copy: dict[str, Any] = json.loads(json.dumps(found))
+    place: Any = copy["spec"]
+    for key in path:
+        place = place[key]
+    place["misspelt"] = {}
+    return copy
+
+
+def free(path: tuple[str | int, ...]) -> bool:
+    """Whether the CRD itself lets every field pass there; ``make pipelines-check`` checks these as objects of Kubernetes."""
+    return (
+        "volumeClaimTemplate" in path or path[-2:] == ("podTemplate", "securityContext") or path[-1:] == ("supplied",)
+    )
+
+
+def test_the_examples_of_tekton_and_argo_are_all_checked() -> None:
+    """Every kind that has a CRD here is in use; the run inside the nightly ConfigMap counts too."""
+    assert set(CRDS) == {found["kind"] for _, found in OBJECTS}
+    assert 2 == sum(found["kind"] == "PipelineRun" for _, found in OBJECTS)

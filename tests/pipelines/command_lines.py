@@ -15,9 +15,10 @@ from harness.cli import COMMANDS
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("pipelines", "deploy", "docs/pipelines")
 STEPS = ("shift", "gate", "promote", "resume")
-_LATER = frozenset({"release", "serve"})
-_COMMAND = re.compile(r"(?:^|[;&|({`'\"]|\bif|\bthen|\bdo|\belse|!|- |: )\s*harness[ ]+(?=[a-z-])(.*)")
+_COMMAND = re.compile(r"(^|[;&|(){`'\"]|\bif|\bthen|\bdo|\belse|!|- |: )\s*harness[ ]+(?=[a-z-])(.*)")
 _END = re.compile(r"\s*(?:\|\||&&|;|\||>>?|<|`| # |'\s*[,)]|\"\s*[,)]).*")
+_WORDS = ("args", "arguments", "command")
+_QUOTES = "`'\""
 _VARIABLE = re.compile(r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+")
 
 
@@ -47,11 +48,6 @@ def command_lines() -> list[CommandLine]:
     return list(found)
 
 
-def known(line: CommandLine) -> bool:
-    """Whether the command exists yet in this version."""
-    return line.words[0] in COMMANDS or line.words[0] not in _LATER
-
-
 def _read(path: Path) -> bool:
     return path.is_file() and "node_modules" not in path.parts and path.name != "package-lock.json"
 
@@ -72,32 +68,37 @@ def _of(path: Path) -> Iterator[tuple[str, ...]]:
 
 def _in_value(value: object) -> Iterator[tuple[str, ...]]:
     if isinstance(value, dict):
-        for inner in value.values():
+        for key, inner in value.items():
+            yield from _in_words(inner) if key in _WORDS and isinstance(inner, list) else ()
             yield from _in_value(inner)
     elif isinstance(value, list):
-        if value and all(isinstance(word, str) for word in value):
-            yield from _in_words(value)
         for inner in value:
             yield from _in_value(inner)
     elif isinstance(value, str):
         yield from _in_text(value)
 
 
+def _plain(text: str) -> str:
+    """Replace variables by a word that the parser accepts."""
+    return _VARIABLE.sub("x", text.replace("$TARGET", "cluster"))
+
+
 def _in_words(words: list[str]) -> Iterator[tuple[str, ...]]:
     """A list of words is a command line if it begins with harness, or with one of its commands (as a container's args)."""
     given = words[1:] if words and words[0] == "harness" else words
-    if given and (given[0] in COMMANDS or given[0] in _LATER) and all(" " not in word for word in given[:2]):
-        yield from _each_step(tuple(_VARIABLE.sub("x", word) for word in given))
+    if given and all(isinstance(word, str) for word in given) and given[0] in COMMANDS:
+        yield from _each_step(tuple(map(_plain, given)))
 
 
 def _in_text(text: str) -> Iterator[tuple[str, ...]]:
     for line in text.replace("\\\n", " ").splitlines():
         if line.lstrip().startswith(("#", "//", "*")):
             continue
-        for said in _COMMAND.findall(line):
+        for before, rest in _COMMAND.findall(line):
+            said = re.split(rf"(?<!\\){before}", rest)[0] if before and before in _QUOTES else rest
             marked = re.sub(r'"\$(?:\{step\}|step)"', "STEP", said)
             plain = _END.sub("", re.sub(r'"?\$\{\w+\[@\]\}"?', "", marked))
-            yield from _each_step(tuple(shlex.split(_VARIABLE.sub("x", plain).replace("STEP", "$step"))))
+            yield from _each_step(tuple(shlex.split(_plain(plain).replace("STEP", "$step"))))
 
 
 def _each_step(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
