@@ -47,15 +47,17 @@ class Page:
                 return message["result"]
             self._heard(message)
 
-    def open(self, file: Path, *, width: int = 1280, height: int = 900, dark: bool = False, media: str = "") -> Page:
-        """Load ``file`` in a window of this size and wait until it is done."""
+    def open(
+        self, file: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False, media: str = ""
+    ) -> Page:
+        """Load a file or an address in a window of this size and wait until it is done."""
         self.console.clear()
         self.requests.clear()
         self._loaded = False
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        self.call("Page.navigate", url=file if isinstance(file, str) else file.resolve().as_uri())
         while not self._loaded:
             self._heard(json.loads(self._socket.recv()))
         return self

@@ -14,19 +14,10 @@ import httpx
 import pytest
 import run_pages
 import served
+from held import held_release
 
 from harness.live_state import LiveFile
 from harness.model.record import Event
-from harness.model.release import (
-    Build,
-    BuildKind,
-    Phase,
-    ReleasePlan,
-    ReleaseRecord,
-    ReleaseSettings,
-    ReleaseState,
-    ReleaseStep,
-)
 from harness.model.verdict import Verdict
 from harness.release.store import Store
 from harness.run_folder import begin_run
@@ -334,19 +325,6 @@ def test_nothing_is_served_without_its_secret(tmp_path):
         )
         assert 403 == HTTP.get(f"{running.hooks}/adapters/argo/reviews?key=k").status_code
     assert [] == list(Path(tmp_path / "reports/.server/jobs").glob("*/job.json"))
-
-
-def held_release(folder, **state):
-    """A release that is held, and that no process works on."""
-    release = folder / "reports/releases/20261128-090000-abcd"
-    release.mkdir(parents=True)
-    settings = ReleaseSettings(steps=(ReleaseStep(weight=0.1, scenarios=("scenarios",)), ReleaseStep(weight=1.0)))
-    build = Build(service="reviews", kind=BuildKind.IMAGE, name="shop/reviews:<b>v1</b>")
-    plan = ReleasePlan(builds=(build,), target="cluster", namespace="shop", settings=settings)
-    held = {"phase": Phase.HELD, "hold": 1, "expires_s": time.time() + 3600, "reason": "marginal: p99"} | state
-    record = ReleaseRecord(id=release.name, plan=plan, state=ReleaseState(**held), started_s=1e9, seen_s=1e9)
-    Store(release).save(record)
-    return release
 
 
 def test_a_hold_is_decided_on_its_page_and_the_release_goes_on(running, folder):

@@ -40,17 +40,24 @@
     if (mark) document.querySelector("link[rel=icon]").href = mark.dataset.icon;
   }
 
+  // Ask for the token, unless this tab knows it; empty when the person cancels.
   function token() {
-    let known = sessionStorage.getItem("harness-token");
-    if (!known) {
-      known = prompt("The token of these pages (kept in this tab only)");
-      if (known) sessionStorage.setItem("harness-token", known);
-    }
-    return known;
+    const known = sessionStorage.getItem("harness-token");
+    if (known) return Promise.resolve(known);
+    const dialog = document.getElementById("token-dialog"), input = document.getElementById("token-input");
+    input.value = "";
+    dialog.returnValue = "";
+    dialog.showModal();
+    return new Promise((resolve) => {
+      dialog.addEventListener("close", () => {
+        if (dialog.returnValue === "use" && input.value) sessionStorage.setItem("harness-token", input.value);
+        resolve(dialog.returnValue === "use" ? input.value : "");
+      }, { once: true });
+    });
   }
 
   async function send(url, body) {
-    const known = token();
+    const known = await token();
     if (!known) return;
     say("sending");
     const response = await fetch(url, {

@@ -1,0 +1,100 @@
+"""The pages in a real browser: they change by themselves, take decisions, and do no harm with hostile content."""
+
+import time
+from dataclasses import replace
+
+import pytest
+import run_pages
+import served
+from held import held_release
+
+from harness.live_state import LiveFile
+from harness.model.record import Event
+from harness.model.verdict import Verdict
+from harness.release.store import Store
+from harness.run_folder import begin_run
+from harness.runner.progress import Progress
+
+PROGRESS = Progress(
+    elapsed_s=3.0, total_s=40.0, phase="steady", rate_rps=99.0, failed=(0, 2), requests=(50, 50), p50_s=(0.01, 0.02)
+)
+STUB = "import os, sys\nif sys.orig_argv[3:4] == ['release']:\n    os._exit(0)\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A project with two runs and a release that is held."""
+    folder = tmp_path_factory.mktemp("served")
+    served.project(folder)
+    run_pages.run_of(folder / "reports/20261128-090000-aaaa", Verdict.FAIL, Verdict.PASS, code=1)
+    run_pages.write(folder / "reports/20261128-080000-cccc/hostile", Verdict.FAIL, test=run_pages.HOSTILE)
+    held_release(folder, reason=run_pages.HOSTILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def running(folder):
+    """A running server."""
+    with served.server(folder, stub=STUB) as found:
+        yield found
+
+
+def eventually(page, expression, within_s=30.0):
+    """Wait until a JavaScript expression is true."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if page.ask(expression):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not within {within_s:g} s: {expression}\n{page.ask('document.body.innerText')}")
+
+
+def test_a_run_that_goes_on_is_seen_without_a_reload(page, running, folder):
+    """Phase and events appear while the page is open, and the favicon follows."""
+    scenario = folder / "reports/20261128-100000-bbbb/test_live"
+    begin_run(scenario.parent)
+    with LiveFile(scenario, "test_live", target="local", tell=lambda _: None) as live:
+        live(PROGRESS)
+        live(Event(at_s=0.0, kind="note", text="first"))
+        page.open(f"{running.pages}/runs/20261128-100000-bbbb")
+        eventually(page, "document.body.innerText.includes('first')")
+        live(replace(PROGRESS, phase="fault", elapsed_s=20.0))
+        live(Event(at_s=20.0, kind="fault", text="delay is live"))
+        eventually(page, "document.body.innerText.includes('delay is live')")
+        eventually(page, "document.body.innerText.includes('20 of 40 s')")
+        assert page.ask("document.querySelector('link[rel=icon]').href.includes('2a6fb8')")
+    assert [] == page.console
+    assert all(url.startswith((running.pages, "data:")) for url in page.requests)
+
+
+def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
+    """The token is asked for once, and the decision is recorded."""
+    release = folder / "reports/releases/20261128-090000-abcd"
+    page.open(f"{running.pages}/releases/{release.name}")
+    page.ask("document.querySelector('form.decide [name=by]').value = 'Ada'")
+    page.ask("document.querySelector('form.decide [name=reason]').value = 'a cold cache'")
+    page.ask("document.querySelector('form.decide button[value=true]').click()")
+    eventually(page, "document.getElementById('token-dialog').open")
+    page.ask(f"document.getElementById('token-input').value = '{served.PAGES}'")
+    page.ask("document.querySelector('#token-dialog button[value=use]').click()")
+    eventually(page, "document.getElementById('answer').textContent === 'done'")
+    found = Store(release).decision(1)
+    assert ("approve", "Ada", "a cold cache") == (found.kind.value, found.by, found.reason)
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs", "/runs/20261128-080000-cccc", "/releases/20261128-090000-abcd"])
+@pytest.mark.parametrize("width", [380, 1600])
+def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
+    """Nothing in a name runs, nothing is wider than a phone, and nothing is fetched from elsewhere."""
+    page.open(f"{running.pages}{path}", width=width, dark=width == 380)
+    eventually(page, "document.getElementById('connection').textContent === 'live'")
+    assert page.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    assert 0 == page.ask("document.querySelectorAll('#content script, #content img').length")
+    assert [] == page.console
+
+
+def test_a_report_cannot_reach_the_pages(page, running):
+    """The report runs in a sandbox without an origin, so it can neither read pages nor send decisions."""
+    page.open(f"{running.pages}/runs/20261128-090000-aaaa/test_0-fail/report")
+    assert "null" == page.ask("window.origin")
+    assert "blocked" == page.ask("fetch('/').then(() => 'read', () => 'blocked')")
