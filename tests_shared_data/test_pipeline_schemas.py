@@ -1,4 +1,4 @@
-"""The examples in pipelines/ are what Brigade, Tekton and Argo Workflows accept; a field that they do not know fails."""
+"""The examples in pipelines/ are what Brigade, Tekton, Argo and Flagger accept; a field that they do not know fails."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ CRDS = {
     "PipelineRun": "tekton/300-pipelinerun.yaml",
     "Workflow": "argo-workflows/argoproj.io_workflows.yaml",
     "CronWorkflow": "argo-workflows/argoproj.io_cronworkflows.yaml",
+    "AnalysisTemplate": "argo-rollouts/analysis-template-crd.yaml",
+    "Rollout": "argo-rollouts/rollout-crd.yaml",
+    "Canary": "flagger/crd.yaml",
 }
 
 
@@ -43,8 +46,8 @@ def strict(schema: Any) -> Any:
 @cache
 def _crd(kind: str) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: dict[str, Any] = yaml.load((SCHEMAS / CRDS[kind]).read_text(), Loader=loader)
-    return found
+    documents = yaml.load_all((SCHEMAS / CRDS[kind]).read_text(), Loader=loader)
+    return next(one for one in documents if one and one["spec"]["names"]["kind"] == kind)
 
 
 @cache
@@ -130,7 +133,10 @@ def planted(found: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any
 def free(path: tuple[str | int, ...]) -> bool:
     """Whether the CRD itself lets every field pass there; ``make pipelines-check`` checks these as objects of Kubernetes."""
     return (
-        "volumeClaimTemplate" in path or path[-2:] == ("podTemplate", "securityContext") or path[-1:] == ("supplied",)
+        "volumeClaimTemplate" in path
+        or path[-2:] == ("podTemplate", "securityContext")
+        or path[-1:] == ("supplied",)
+        or ("job" in path and "volumes" in path)
     )
 
 
