@@ -8,6 +8,7 @@ STAMP := $(VENV)/.set-up
 
 help:
 	@echo "make demo   judge a good canary of the demo application under an injected fault"
+	@echo "make release  release a canary of the demo step by step on this machine; CANARY=fragile or marginal"
 	@echo "make quick  lint, types, import contracts and unit tests, in less than a minute"
 	@echo "make check  lint, types and import contracts"
 	@echo "make test   all tests except those of make wheel and make test-shared-data"
@@ -29,6 +30,11 @@ demo: $(STAMP)
 	  1) echo "make demo: the canary failed, exit code 1";; \
 	  10|11) echo "make demo: the run decided nothing; the line that begins with next says what to do, exit code $$code";; \
 	  *) echo "make demo: no verdict; the message above says why, exit code $$code";; esac; exit $$code; }
+
+CANARY ?= good
+.PHONY: release
+release: $(STAMP)
+	@$(BIN)/harness demo --release --canary $(CANARY)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

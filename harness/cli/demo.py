@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import gate, wiring
+from harness.cli import demo_release
 from harness.cli.demo_size import PROBE_S, Machine, described, longer, measure, sized
 from harness.cli.options import add_runs_folder, add_seed
 from harness.cli.output import clean_print as print
@@ -41,6 +42,7 @@ EXAMPLES = """\
   harness demo --canary fragile      fails only while ratings is in trouble: fail, exit code 1
   harness demo --canary slow --seed 7
   harness demo --canary fragile --fault abort
+  harness demo --release             release the canary in three steps while users send requests
   harness demo --copy shop           write the demo as a project of your own, to change it and to add scenarios
 """
 _FAULTS: Mapping[str, Fault] = {"delay": delay("ratings", "2s", percent=30), "abort": abort("ratings", 503, percent=30)}
@@ -62,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_runs_folder(parser)
     parser.add_argument(
+        "--release",
+        action="store_true",
+        help="release the canary to 10 %%, 50 %% and all users, with a fault at each step, while users send requests",
+    )
+    parser.add_argument(
         "--copy",
         type=Path,
         metavar="FOLDER",
@@ -74,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     if args.copy is not None:
         return _copy(args.copy)
     importlib.import_module("harness.demo.web")  # raises MissingExtra now, not later in the log of a service
+    if args.release:
+        return demo_release.run(Kind(args.canary), args.out.absolute())
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
     fault, config = _FAULTS[args.fault], _config(args.canary, out=args.out.absolute())
     print(wiring.described(config, "local"), file=sys.stderr)

@@ -206,7 +206,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(to_jsonable_python(record), indent=1))
     else:
-        for line in status_lines(record):
+        for line in status_lines(record, args.config.absolute()):
             print(line)
         print(f"page     {store.folder / PAGE}")
     return exit_code(record)

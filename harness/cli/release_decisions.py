@@ -66,7 +66,7 @@ def _end(args: argparse.Namespace, kind: DecisionKind) -> int:
     else:
         store.ask_to_end(decision)
     ended = _ended_by_other(store) or _ended_here(args, store, decision)
-    for line in status_lines(ended):
+    for line in status_lines(ended, args.config.absolute()):
         print(line)
     return 0 if ended.state.over else exit_code(ended)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.cli.output import clean_print as print
 from harness.cli.release_words import held_lines
@@ -53,7 +54,7 @@ def drive(
         if event is not None:
             driver.feed(event)
         try:
-            return driver.run(lambda state: _told(driver.record, state, until))
+            return driver.run(lambda state: _told(driver.record, state, until, config.file))
         except KeyboardInterrupt:
             return _interrupted(driver)
         except HarnessError as error:
@@ -64,10 +65,10 @@ def drive(
             raise
 
 
-def _told(record: ReleaseRecord, state: ReleaseState, until: Callable[[ReleaseState], bool]) -> bool:
+def _told(record: ReleaseRecord, state: ReleaseState, until: Callable[[ReleaseState], bool], config: Path) -> bool:
     """Say what to do about a hold when it begins."""
     if state.phase is Phase.HELD:
-        for line in held_lines(record):
+        for line in held_lines(record, config):
             tell(line)
     return until(state)
 

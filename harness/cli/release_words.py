@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.model.release import ALIVE_WITHIN_S, Outcome, Phase, ReleasePlan, ReleaseRecord
@@ -37,8 +39,8 @@ def plan_lines(plan: ReleasePlan) -> Iterator[str]:
     yield f"promote  {how}; users go back to it; both arms are removed"
 
 
-def status_lines(record: ReleaseRecord) -> Iterator[str]:
-    """Yield how a release stands."""
+def status_lines(record: ReleaseRecord, config: Path) -> Iterator[str]:
+    """Yield how a release stands. config: the file of the configuration, for commands."""
     state = record.state
     yield f"release  {record.id} of {', '.join(record.plan.services)}: {headline(state)}"
     if state.reason:
@@ -50,17 +52,18 @@ def status_lines(record: ReleaseRecord) -> Iterator[str]:
         took = format_duration(round(result.ended_s - result.began_s, 1))
         yield f"step {result.step + 1}   {result.check} {result.service}: {result.verdict} in {took}; {result.reason}"
     if state.phase is Phase.HELD:
-        yield from held_lines(record)
+        yield from held_lines(record, config)
     elif not state.over and time.time() - record.seen_s > ALIVE_WITHIN_S:
         yield "next     no process works on it: harness release resume, or harness release abort"
 
 
-def held_lines(record: ReleaseRecord) -> Iterator[str]:
-    """Yield what to do about a hold."""
+def held_lines(record: ReleaseRecord, config: Path) -> Iterator[str]:
+    """Yield what to do about a hold. config: the file of the configuration, for commands."""
+    words = f"--config {shlex.quote(str(config))} --release {record.id} --by NAME --reason TEXT"
     until = datetime.fromtimestamp(record.state.expires_s).astimezone().isoformat(timespec="seconds")
     yield f"held     until {until}; no user gets the new build; then it is rejected"
-    yield f"next     harness release approve --release {record.id} --by NAME --reason TEXT"
-    yield f"         harness release reject --release {record.id} --by NAME --reason TEXT"
+    yield f"next     harness release approve {words}"
+    yield f"         harness release reject {words}"
 
 
 def ended_in_words(record: ReleaseRecord) -> str:

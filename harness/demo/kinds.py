@@ -12,3 +12,4 @@ class Kind(StrEnum):
     SLOW = "slow"
     ERRORS = "errors"
     FRAGILE = "fragile"
+    MARGINAL = "marginal"

@@ -8,6 +8,7 @@ good        has no defect (the default)
 slow        takes 30 % longer for every answer
 errors      answers 3 % of the requests with status 500
 fragile     has no defect until ratings is slow or down, and then answers with 502 instead of omitting the stars
+marginal    takes 20 % longer for every answer, which is just what the demo tolerates
 ==========  ==================================================================================
 """
 
@@ -29,7 +30,8 @@ TEXTS = {"Reviewer1": "I read it in one night and then again.", "Reviewer2": "Go
 COLORS = {"v2": "black", "v3": "red"}
 
 
-SLOWER, ERROR_RATIO = 0.30, 0.03
+SLOWER = {Kind.SLOW: 0.30, Kind.MARGINAL: 0.20}
+ERROR_RATIO = 0.03
 
 
 def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web.Application:
@@ -41,8 +43,8 @@ def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web
         began = time.perf_counter()
         await latency.wait()
         answer = await _answer(request)
-        if kind is Kind.SLOW:
-            await asyncio.sleep(SLOWER * (time.perf_counter() - began))
+        if kind in SLOWER:
+            await asyncio.sleep(SLOWER[kind] * (time.perf_counter() - began))
         return answer
 
     async def _answer(request: web.Request) -> web.Response:
