@@ -9,13 +9,14 @@ from pathlib import Path
 
 from harness.config import Config
 from harness.errors import BuildError, MeshError, ServiceError, UsageError, WorkloadDeath
-from harness.mesh.stage.client import Stage
+from harness.mesh.stage.client import Stage, StageMesh
 from harness.mesh.stage.fleet import Program, program_from_json
 from harness.model.config import Workload
-from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at, texts_at
+from harness.model.json import JsonObject, object_at, objects_at, parse_json, texts_at
 from harness.model.release import ARM_VERSIONS, BuildKind, arm_labels
 from harness.release.ports import Pair, Seen
 from harness.release.revisions import checked_out, commit_of
+from harness.release.seeing import seen_in
 from harness.routing.edits import applied_all
 from harness.routing.istio.api import IstioRouting
 from harness.routing.port import Share, Sharing
@@ -96,7 +97,7 @@ class StageWorld:
             if death.labels.get("version") == ARM_VERSIONS["canary"]:
                 raise BuildError(str(death)) from death
             raise
-        return seen_in(self._stage, pair.service)
+        return seen_in(StageMesh(self._stage).request_counts(), pair.service)
 
     def stable_labels(self, pair: Pair) -> dict[str, str]:
         """Return the labels of the running build."""
@@ -171,19 +172,3 @@ def program_of(config: Config, workload: Workload, *, folder: str | None = None)
         folder=folder or str(workload.folder or config.root),
         build=workload.version,
     )
-
-
-def seen_in(stage: Stage, service: str) -> Seen:
-    """Return what the stage's proxies counted of the requests for a service, by build."""
-    arms = {version: arm for arm, version in ARM_VERSIONS.items()}
-    requests: dict[str, int] = {}
-    failed: dict[str, int] = {}
-    for count in objects_at(stage.ask("counts"), "counts"):
-        if text_at(count, "reporter") != "source" or text_at(count, "destination_service").split(".")[0] != service:
-            continue
-        build, total = arms.get(text_at(count, "destination_version", default=""), "stable"), count["total"]
-        if isinstance(total, int):
-            requests[build] = requests.get(build, 0) + total
-            bad = text_at(count, "response_code", default="0")
-            failed[build] = failed.get(build, 0) + (total if bad == "0" or bad.startswith("5") else 0)
-    return Seen(requests=requests, failed=failed)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.bundle import recording, write_atomically
 from harness.config import Config
 from harness.errors import UsageError
+from harness.mesh.cluster.connection import connected
+from harness.mesh.cluster.safety import limits
 from harness.mesh.stage.client import Stage
 from harness.model.release import Build, ReleasePlan, ReleaseRecord, ReleaseSettings
+from harness.release.cluster import ClusterWorld
 from harness.release.driver import Parts
 from harness.release.gates import ScenarioGate
 from harness.release.local import StageWorld
@@ -68,7 +71,11 @@ def opened(config: Config, store: Store, *, tell: Callable[[str], None], start: 
         gate = ScenarioGate(config, target="stage", stage=address, stable=world.stable_labels)
         yield Parts(world=world, watch=world, gate=gate, tell=tell, shown=shown)
         return
-    raise UsageError("harness release: releases on a cluster are not there yet")
+    with closing(connected(config.cluster, store.folder)) as kube:
+        limits.require_meant(kube.context, config.namespace, config.cluster)
+        world_there = ClusterWorld(kube, config, tell=tell)
+        gate = ScenarioGate(config, target="cluster", stage=None, stable=world_there.stable_labels)
+        yield Parts(world=world_there, watch=world_there, gate=gate, tell=tell, shown=shown)
 
 
 class Page:

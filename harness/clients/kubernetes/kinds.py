@@ -20,6 +20,8 @@ _ROWS = (
     ("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
     ("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"),
     ("Namespace", "", "v1", "namespaces"),
+    ("Rollout", "argoproj.io", "v1alpha1", "rollouts"),
+    ("Canary", "flagger.app", "v1beta1", "canaries"),
 )
 _CLUSTER_WIDE = frozenset({"SelfSubjectAccessReview", "Namespace"})
 KINDS = {
