@@ -27,6 +27,7 @@ PLURALS = {
     (ISTIO, "sidecars"): "Sidecar",
     (ISTIO, "envoyfilters"): "EnvoyFilter",
     ("networking.k8s.io", "networkpolicies"): "NetworkPolicy",
+    ("flagger.app", "canaries"): "Canary",
 }
 
 

@@ -254,21 +254,33 @@ class ClusterWorld:
 
     def settle(self, pair: Pair, *, new: bool) -> None:
         """Roll the stable Deployment out with the new image, or back, and check by its pods what it runs."""
-        running = running_from_text(pair.stable)
-        image = pullable(pair.identity) if new else running.image
-        ours = (running.image, pullable(pair.identity)) if pair.identity else (running.image,)
-        command = pair_command(self._config, pair)
-        found = self._kube.get("Deployment", self._namespace, running.deployment)
+        running, command = running_from_text(pair.stable), pair_command(self._config, pair)
         if command:
             self._settle_by_command(pair, running, command, new=new)
-            return
-        require_unchanged(found, running, ours)
+        elif new:
+            ours = (running.image, pullable(pair.identity))
 
-        def change(there: JsonObject | None) -> JsonObject:
-            return with_image(require_unchanged(there, running, ours), running.container, image)
+            def change(there: JsonObject | None) -> JsonObject:
+                return with_image(require_unchanged(there, running, ours), running.container, ours[1])
+
+            self._change("Deployment", running.deployment, change)
+            self._rolled_out(running, pair.identity)
+        else:
+            self._take_back(pair, running)
+
+    def _take_back(self, pair: Pair, running: Running) -> None:
+        """Restore the image before the release, if the Deployment has the one of the release; leave others' changes."""
+        found = self._kube.get("Deployment", self._namespace, running.deployment)
+        if found is None or not pair.identity or image_of(found, running.container) != pullable(pair.identity):
+            return
+
+        def change(there: JsonObject | None) -> JsonObject | None:
+            if there is None or image_of(there, running.container) != pullable(pair.identity):
+                return there
+            return with_image(there, running.container, running.image)
 
         self._change("Deployment", running.deployment, change)
-        self._rolled_out(running, pair.identity if new else "")
+        self._rolled_out(running, "")
 
     def _rolled_out(self, running: Running, identity: str) -> None:
         require_ready(

@@ -1,0 +1,291 @@
+"""Releases on a fake cluster: digests, reasons of pods, owners, changes of others, and a kill at every request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_kubernetes import WRITES, FakeKubernetes, fake_kubernetes
+from fake_world import CODES, STEPS, Clock, Killed
+from rollouts import NEW, OLD, Controller, control
+from shop import SHOP
+
+from harness.config import Config, read_config
+from harness.model.release import (
+    Build,
+    BuildKind,
+    Decision,
+    DecisionKind,
+    Outcome,
+    Phase,
+    ReleasePlan,
+    ReleaseSettings,
+    ReleaseStep,
+    StepResult,
+)
+from harness.release.driver import Driver, Parts, ended_by
+from harness.release.opening import opened
+from harness.release.ports import Pair
+from harness.release.store import Store, create
+
+CONFIG = """\
+service: reviews
+arms: {baseline: v1, canary: v3}
+namespace: shop
+services:
+  reviews: {versions: {v1: {}, v3: {}}}
+release: {scenarios: [scenarios], hold: 60s}
+cluster: {kubeconfig: kubeconfig, ready-within: 0.4s, live-within: 2s, patience: 2s, prove: false}
+"""
+
+
+class Gate:
+    """A gate that gives one verdict after the other; then pass."""
+
+    def __init__(self, fake: FakeKubernetes, *verdicts: str) -> None:
+        """fake: in which both arms must be there."""
+        self.fake, self.verdicts = fake, iter(verdicts)
+        self.seen: list[Any] = []
+
+    def check(self, pair: Pair, step: ReleaseStep, *, folder: Path, still: Callable[[], None]) -> StepResult:
+        """Return the next verdict."""
+        still()
+        names = {item["metadata"]["name"] for item in self.fake.objects("Deployment")}
+        assert 2 == sum(name.startswith("harness-rel-") for name in names)
+        self.seen.append(users_of(self.fake))
+        verdict = next(self.verdicts, "pass")
+        return StepResult(
+            step=0, attempt=0, service=pair.service, check="gate", weight=step.weight, verdict=verdict,
+            exit_code=CODES[verdict], reason=verdict, began_s=0.0, ended_s=1.0,
+        )  # fmt: skip
+
+
+def users_of(fake: FakeKubernetes) -> list[Any]:
+    """Where the first route of reviews leads: weights by subset, as Istio has them."""
+    first = fake.object("VirtualService", "reviews")["spec"]["http"][0]
+    return [(item["destination"].get("subset"), item.get("weight")) for item in first["route"]]
+
+
+@pytest.fixture
+def shop() -> Iterator[FakeKubernetes]:
+    """The shop with a controller for Deployments, open for experiments."""
+    with fake_kubernetes() as server:
+        server.put(*(item for item in SHOP if item["metadata"]["name"] not in ("reviews-1", "reviews-3")))
+        yield server
+
+
+@pytest.fixture
+def controller(shop: FakeKubernetes) -> Controller:
+    """What runs Deployments."""
+    return control(shop)
+
+
+@pytest.fixture
+def config(shop: FakeKubernetes, controller: Controller, tmp_path: Path) -> Config:
+    """The configuration of the shop."""
+    shop.kubeconfig(tmp_path / "kubeconfig")
+    (tmp_path / "harness.yaml").write_text(CONFIG)
+    return read_config(tmp_path / "harness.yaml")
+
+
+def released(config: Config, image: str = "shop/reviews:2", settings: ReleaseSettings | None = None) -> Store:
+    """A release that has not begun."""
+    plan = ReleasePlan(
+        builds=(Build(service="reviews", kind=BuildKind.IMAGE, name=image),),
+        target="cluster",
+        namespace="shop",
+        settings=settings or ReleaseSettings(steps=STEPS, hold_s=1.0),
+    )
+    return create(config.out, plan, by="ann")
+
+
+@contextmanager
+def driven(config: Config, store: Store, gate: Gate) -> Iterator[Driver]:
+    """A driver of a release with this gate."""
+    clock = Clock()
+    with opened(config, store, tell=lambda text: None) as parts:
+        changed: Parts = replace(parts, gate=gate, sleep=clock.sleep, now=clock.now, shown=lambda record: None)
+        yield Driver(store, changed)
+
+
+def nothing_left(fake: FakeKubernetes, image: str) -> None:
+    """The running Deployment has the image; no arm, no route, no lock and no subset of a release is there."""
+    (deployment,) = fake.objects("Deployment")
+    assert image == deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert [("", None)] == [(name or "", weight) for name, weight in users_of(fake)]
+    assert ["v1"] == [one["name"] for one in fake.object("DestinationRule", "reviews")["spec"]["subsets"]]
+    assert [] == fake.objects("Lease")
+
+
+def test_a_good_image_is_promoted_by_its_digest(shop: FakeKubernetes, config: Config):
+    """Users move by weights that others see in the VirtualService; the Deployment takes the digest, not the tag."""
+    store, gate = released(config), Gate(shop)
+    with driven(config, store, gate) as driver:
+        record = driver.run()
+    assert (Outcome.PROMOTED, f"shop/reviews@{NEW}") == (record.state.outcome, record.identities["reviews"])
+    stable, canary = f"harness-{driver._pairs()[0].release}-stable", f"harness-{driver._pairs()[0].release}-canary"
+    assert [[(stable, 90), (canary, 10)], [(stable, 50), (canary, 50)], [(canary, None)]] == gate.seen
+    nothing_left(shop, f"shop/reviews@{NEW}")
+
+
+def test_every_share_is_seen_in_the_proxies(shop: FakeKubernetes, config: Config, tmp_path: Path):
+    """With cluster.prove each route must be in the sidecars, and at last gone from them."""
+    file = tmp_path / "harness.yaml"
+    file.write_text(CONFIG.replace("prove: false", "prove: true"))
+    with driven(read_config(file), released(config), Gate(shop)) as driver:
+        assert Outcome.PROMOTED is driver.run().state.outcome
+    asked = [call for call in shop.calls if call.resource == "pods/portforward"]
+    assert len(asked) >= 6
+    shop.lag_s = 60.0
+    with driven(read_config(file), released(config), Gate(shop)) as driver:
+        state = driver.run(lambda state: state.undoing).state
+    assert "expected the edit to be live in every proxy" in state.reason
+
+
+def test_both_arms_are_copies_of_the_running_deployment_with_pinned_images(shop: FakeKubernetes, config: Config):
+    """They have its size, and labels by which no other subset and no other Deployment selects them."""
+    with driven(config, released(config), Gate(shop)) as driver:
+        driver.run(lambda state: state.phase is Phase.SHIFT)
+    arms = {
+        item["spec"]["template"]["metadata"]["labels"]["version"]: item["spec"] for item in shop.objects("Deployment")
+    }
+    images = {name: spec["template"]["spec"]["containers"][0]["image"] for name, spec in arms.items()}
+    assert {
+        "v1": "shop/reviews:1", "harness-baseline": f"shop/reviews@{OLD}", "harness-canary": f"shop/reviews@{NEW}",
+    } == images  # fmt: skip
+    assert {2} == {spec["replicas"] for spec in arms.values()}
+
+
+@pytest.mark.parametrize("verdict", ["fail", "marginal"])
+def test_a_build_that_does_not_pass_is_taken_out(shop: FakeKubernetes, config: Config, verdict: str):
+    """After a failure, and after a hold that nobody approved, everything is as before."""
+    with driven(config, released(config), Gate(shop, "pass", verdict)) as driver:
+        assert Outcome.REJECTED is driver.run().state.outcome
+    nothing_left(shop, "shop/reviews:1")
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CrashLoopBackOff"])
+def test_a_build_that_does_not_start_ends_with_the_reason_of_its_pod(
+    shop: FakeKubernetes, controller: Controller, config: Config, reason: str
+):
+    """An image that does not exist and a crash loop are findings about the build: exit code 1, nothing left."""
+    controller.waiting = {"shop/reviews:2": reason}
+    with driven(config, released(config), Gate(shop)) as driver:
+        state = driver.run().state
+    assert (Outcome.REJECTED, 1) == (state.outcome, state.exit_code)
+    assert f"{reason}: cannot run shop/reviews:2" in state.reason
+    nothing_left(shop, "shop/reviews:1")
+
+
+def test_a_quota_ends_the_release_with_its_text(shop: FakeKubernetes, controller: Controller, config: Config):
+    """The ReplicaSet's own message tells which quota."""
+    controller.quota = "exceeded quota: small"
+    with driven(config, released(config), Gate(shop)) as driver:
+        assert "exceeded quota: small" in driver.run().state.reason
+    nothing_left(shop, "shop/reviews:1")
+
+
+def test_a_tag_that_moves_during_the_release_does_not_promote_another_image(
+    shop: FakeKubernetes, controller: Controller, config: Config
+):
+    """What was tested is promoted, although the tag means something else by then."""
+    with driven(config, released(config), Gate(shop)) as driver:
+        driver.run(lambda state: state.phase is Phase.SHIFT)
+        controller.digests["shop/reviews:2"] = "sha256:" + "9" * 64
+        controller.digests["moved"] = NEW
+        assert Outcome.PROMOTED is driver.run().state.outcome
+    nothing_left(shop, f"shop/reviews@{NEW}")
+
+
+def test_a_deployment_that_somebody_changed_meanwhile_is_not_promoted(shop: FakeKubernetes, config: Config):
+    """The gate judged another pod template; the change of the others stays."""
+    with driven(config, released(config), Gate(shop)) as driver:
+        driver.run(lambda state: state.phase is Phase.SWITCH)
+        changed = shop.object("Deployment", "reviews-v1")
+        changed["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}]
+        shop.put(changed)
+        state = driver.run().state
+    assert (Outcome.REJECTED, 12) == (state.outcome, state.exit_code)
+    assert "somebody changed it meanwhile" in state.reason
+    nothing_left(shop, "shop/reviews:1")
+    assert shop.object("Deployment", "reviews-v1")["spec"]["template"]["spec"]["containers"][0]["env"]
+
+
+def test_a_deployment_that_flagger_releases_is_refused(shop: FakeKubernetes, config: Config):
+    """Nothing is changed, and the message names the Canary."""
+    shop.put(
+        {
+            "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "reviews", "namespace": "shop"},
+            "spec": {"targetRef": {"kind": "Deployment", "name": "reviews-v1"}},
+        }
+    )  # fmt: skip
+    with driven(config, released(config), Gate(shop)) as driver:
+        state = driver.run().state
+    assert (Outcome.ABORTED, 2) == (state.outcome, state.exit_code)
+    assert "is released by flagger (Canary reviews)" in state.reason
+    nothing_left(shop, "shop/reviews:1")
+
+
+def test_a_service_that_is_released_elsewhere_is_refused(shop: FakeKubernetes, config: Config):
+    """The Lease of the other release stays."""
+    with driven(config, released(config), Gate(shop)) as driver:
+        driver.run(lambda state: state.phase is Phase.SHIFT)
+        other = replace(config, out=config.out / "elsewhere")
+        with driven(other, released(other), Gate(shop)) as second:
+            assert "a release is already running (rel-" in second.run().state.reason
+        assert Outcome.PROMOTED is driver.run().state.outcome
+
+
+@pytest.mark.parametrize("ends", ["resume", "abort"])
+def test_a_kill_at_any_request_leaves_a_state_that_serves(ends: str, tmp_path: Path):
+    """Before each write to the API server the process dies; then the release is resumed or aborted."""
+    with fake_kubernetes() as server:
+        kills = 0
+        for number in range(100):
+            killed, image = _killed_at(server, number, ends, tmp_path / str(number))
+            kills += killed
+            nothing_left(server, image)
+            if not killed:
+                break
+        assert kills >= 15
+
+
+def _killed_at(server: FakeKubernetes, number: int, ends: str, folder: Path) -> tuple[bool, str]:
+    """Release, die at the write with this number, and resume or abort. Return whether it died, and the image then."""
+    server.store.objects.clear()
+    server.put(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"canary-harness": "enabled"}}}
+    )
+    server.put(*(item for item in SHOP if item["metadata"]["name"] not in ("reviews-1", "reviews-3")))
+    control(server)
+    folder.mkdir(parents=True)
+    server.kubeconfig(folder / "kubeconfig")
+    (folder / "harness.yaml").write_text(CONFIG)
+    config = read_config(folder / "harness.yaml")
+    store, gate = released(config), Gate(server)
+    with driven(config, store, gate) as driver:
+        world: Any = driver._parts.world
+        writes, send = iter(range(1000)), world._kube._write
+
+        def dying(method: str, resource: Any, *, dry_run: bool) -> Any:
+            if method in WRITES and next(writes) == number:
+                raise Killed
+            return send(method, resource, dry_run=dry_run)
+
+        world._kube._write = dying
+        try:
+            driver.run()
+        except Killed:
+            pass
+        else:
+            return False, f"shop/reviews@{NEW}"
+    with driven(config, store, gate) as driver:
+        promoted = driver.record.state.phase in (Phase.RETURN, Phase.REMOVE, Phase.UNROUTE)
+        if ends == "abort" and not promoted and driver.record.state.phase is not Phase.EXAMINE:
+            driver.feed(ended_by(Decision(kind=DecisionKind.ABORT, by="ann", reason="test", at_s=1.0)))
+        outcome = driver.run().state.outcome
+    return True, f"shop/reviews@{NEW}" if outcome is Outcome.PROMOTED else "shop/reviews:1"
