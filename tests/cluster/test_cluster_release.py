@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -289,3 +290,29 @@ def _killed_at(server: FakeKubernetes, number: int, ends: str, folder: Path) -> 
             driver.feed(ended_by(Decision(kind=DecisionKind.ABORT, by="ann", reason="test", at_s=1.0)))
         outcome = driver.run().state.outcome
     return True, f"shop/reviews@{NEW}" if outcome is Outcome.PROMOTED else "shop/reviews:1"
+
+
+PUSH = """
+import sys
+from pathlib import Path
+from harness.clients.kubernetes.api import connect
+from harness.release.cluster.deployments import with_image
+kube = connect(kubeconfig=Path("kubeconfig"))
+kube.change("Deployment", "shop", "reviews-v1", lambda it: with_image(it, "app", sys.argv[1]), patience_s=5)
+"""
+
+
+@pytest.mark.parametrize(("pushed", "outcome"), [("{image}@{digest}", "promoted"), ("shop/reviews:1", "rejected")])
+def test_a_command_of_the_user_promotes_and_is_verified(
+    shop: FakeKubernetes, config: Config, tmp_path: Path, pushed: str, outcome: str
+):
+    """As with a Git commit, the harness changes no Deployment itself; a command that brings another image fails."""
+    (tmp_path / "push.py").write_text(PUSH)
+    command = f"promote: {{command: [{sys.executable}, push.py, '{pushed}'], within: 0.1s}}"
+    file = tmp_path / "harness.yaml"
+    file.write_text(CONFIG.replace("hold: 60s}", f"hold: 60s, {command}}}"))
+    changed = read_config(file)
+    with driven(changed, released(changed, settings=changed.release), Gate(shop)) as driver:
+        state = driver.run().state
+    assert (outcome, "did not bring" in state.reason) == (state.outcome.value, outcome == "rejected")
+    nothing_left(shop, f"shop/reviews@{NEW}" if outcome == "promoted" else "shop/reviews:1")

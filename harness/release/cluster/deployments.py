@@ -118,7 +118,7 @@ def require_unchanged(found: JsonObject | None, running: Running, images: tuple[
     image = next(value_at(one, "image") for one in containers if text_at(one, "name") == running.container)
     if image not in images:
         raise MeshError(
-            f"Deployment {name}: expected the image {' or '.join(images)}, found {image}: somebody changed it meanwhile; "
-            "begin again"
+            f"Deployment {name}: expected the image {' or '.join(images)}, found {image}: somebody changed it "
+            "meanwhile, so begin again"
         )
     return found

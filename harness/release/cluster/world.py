@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.clients.kubernetes.api import Kubernetes
-from harness.clients.kubernetes.times import stamp
 from harness.config import Config
-from harness.errors import BuildError, ClusterConflict, MeshError, RollbackError, UsageError
+from harness.errors import BuildError, MeshError, UsageError
 from harness.mesh.cluster.arms import runs
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.resources import all_applied, plain_resources
@@ -23,6 +20,7 @@ from harness.model.json import JsonObject, objects_at, text_at, texts_at, value_
 from harness.model.release import BuildKind, arm_labels
 from harness.model.step import Edit
 from harness.printable import printable
+from harness.release.cluster.commands import Command, command_of
 from harness.release.cluster.deployments import (
     Running,
     arm_name,
@@ -33,11 +31,12 @@ from harness.release.cluster.deployments import (
     with_image,
 )
 from harness.release.cluster.images import container_for, image_of, pullable, running_identity
+from harness.release.cluster.locks import release_lock, take_lock
 from harness.release.cluster.owning import require_ours_to_release
 from harness.release.ports import Pair, Seen
 from harness.release.seeing import seen_in
 from harness.routing import footprint
-from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.edits import OWNER_LABEL, prefix
 from harness.routing.istio.api import IstioRouting
 from harness.routing.port import Footprint, Share, Trace
 
@@ -89,7 +88,7 @@ class ClusterWorld:
         running = self._running(pair, found)
         examined = replace(pair, stable=running.to_text())
         self._routing.share(self._clean(pair), self._share(examined, 0.0))
-        self._lock(pair)
+        take_lock(self._kube, self._namespace, pair)
         return examined
 
     def _running(self, pair: Pair, found: JsonObject) -> Running:
@@ -115,14 +114,15 @@ class ClusterWorld:
             labels = next(iter(versions.values())).labels
         else:
             raise UsageError(
-                f"{service}: expected one version in harness.yaml, which is the running one, found {', '.join(versions)}"
+                f"{service}: expected one version in harness.yaml, which is the running one, found "
+                f"{', '.join(versions)}"
             )
         found = [item for item in self._kube.list("Deployment", self._namespace) if runs(item, labels)]
         if len(found) != 1:
             names = ", ".join(text_at(item, "metadata", "name") for item in found) or "none"
             raise UsageError(
-                f"{service}: expected one Deployment whose pods have the labels {dict(labels)!r}, found {names}; a first "
-                "release without a running build is not supported: deploy it once by hand"
+                f"{service}: expected one Deployment whose pods have the labels {dict(labels)!r}, found {names}; a "
+                "first release without a running build is not supported: deploy it once by hand"
             )
         return found[0]
 
@@ -213,9 +213,7 @@ class ClusterWorld:
                     continue
                 self._write(pair, (kind, self._namespace, text_at(resource, "metadata", "name")), [])
                 self._prove_gone(resource, pair.release)
-        lease = self._kube.get("Lease", self._namespace, _lease_name(pair.service))
-        if lease is not None and value_at(lease, "spec", "holderIdentity") == pair.release:
-            self._kube.delete(lease)
+        release_lock(self._kube, self._namespace, pair)
 
     def _write(self, pair: Pair, place: tuple[str, str, str], edits: Sequence[Edit]) -> None:
         def change(found: JsonObject | None) -> JsonObject | None:
@@ -254,9 +252,13 @@ class ClusterWorld:
 
     def settle(self, pair: Pair, *, new: bool) -> None:
         """Roll the stable Deployment out with the new image, or back, and check by its pods what it runs."""
-        running, command = running_from_text(pair.stable), pair_command(self._config, pair)
+        running, command = running_from_text(pair.stable), command_of(self._config, pair)
         if command:
-            self._settle_by_command(pair, running, command, new=new)
+            by_command = Command(command, self._config, tell=self._tell)
+            if new:
+                by_command.promote(pair, lambda: self._rolled_out(running, pair.identity))
+            else:
+                by_command.require_taken_back(self._image_now(running), running)
         elif new:
             ours = (running.image, pullable(pair.identity))
 
@@ -267,6 +269,10 @@ class ClusterWorld:
             self._rolled_out(running, pair.identity)
         else:
             self._take_back(pair, running)
+
+    def _image_now(self, running: Running) -> str:
+        found = self._kube.get("Deployment", self._namespace, running.deployment)
+        return "" if found is None else image_of(found, running.container)
 
     def _take_back(self, pair: Pair, running: Running) -> None:
         """Restore the image before the release, if the Deployment has the one of the release; leave others' changes."""
@@ -288,40 +294,6 @@ class ClusterWorld:
         )
         if identity:
             self._require_identity(running.deployment, running.container, identity)
-
-    def _settle_by_command(self, pair: Pair, running: Running, command: Sequence[str], *, new: bool) -> None:
-        """Let a command of the user promote, and verify by the pods what came of it."""
-        if not new:
-            found = self._kube.get("Deployment", self._namespace, running.deployment)
-            image = "" if found is None else image_of(found, running.container)
-            if image != running.image:
-                raise RollbackError(
-                    f"Deployment {running.deployment}: expected the image {running.image} again, found {image}: take back "
-                    "what the command of release.promote did (such as a Git commit), then: harness release resume"
-                )
-            return
-        self._tell(f"{pair.service}: running {command[0]}")
-        done = subprocess.run(
-            [*command], cwd=self._config.root, capture_output=True, text=True, check=False, env=_env(pair)
-        )
-        if done.returncode:
-            lines = printable(f"{done.stdout}\n{done.stderr}").strip().splitlines()[-10:]
-            raise MeshError(
-                f"release.promote: {command[0]} ended with exit code {done.returncode}\n" + "\n".join(lines)
-            )
-        settings = self._config.release
-        give_up = time.monotonic() + (settings.promote_within_s if settings is not None else 0.0)
-        while True:
-            try:
-                self._rolled_out(running, pair.identity)
-            except (MeshError, BuildError) as error:
-                if time.monotonic() > give_up:
-                    raise MeshError(
-                        f"release.promote: {command[0]} did not bring {pair.identity} in time: {error}"
-                    ) from error
-                time.sleep(_PAUSE_S)
-            else:
-                return
 
     def remove(self, pair: Pair) -> None:
         """Delete both arms; their pods end what they have begun."""
@@ -368,46 +340,8 @@ class ClusterWorld:
         found = plain_resources(self._kube, self._namespace, self._routing.kinds)
         return tuple(one for item in found if (one := self._routing.without(item, pair.release)) is not None)
 
-    def _lock(self, pair: Pair) -> None:
-        """Take the Lease of the service. Raises UsageError while another release has it."""
-        lease: JsonObject = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": _lease_name(pair.service), "namespace": self._namespace, "labels": {**MANAGED_BY}},
-            "spec": {"holderIdentity": pair.release, "acquireTime": stamp(self._kube.now())},
-        }
-        try:
-            self._kube.create(lease)
-        except ClusterConflict as error:
-            found = self._kube.get("Lease", self._namespace, _lease_name(pair.service))
-            holder = None if found is None else value_at(found, "spec", "holderIdentity")
-            if holder != pair.release:
-                raise UsageError(
-                    f"{pair.service}: a release is already running ({holder}); wait for it, or end it where it was started "
-                    f"with harness release abort; if its record is lost: kubectl delete lease "
-                    f"{_lease_name(pair.service)} -n {self._namespace}"
-                ) from error
-
     def _change(self, kind: str, name: str, change: Callable[[JsonObject | None], JsonObject | None]) -> None:
         self._kube.change(kind, self._namespace, name, change, patience_s=self._settings.patience_s, tell=self._tell)
-
-
-def pair_command(config: Config, pair: Pair) -> tuple[str, ...]:
-    """Return the user's command that promotes, with its placeholders filled in; empty without one."""
-    words = () if config.release is None else config.release.promote_command
-    image, _, digest = pullable(pair.identity).partition("@")
-    values = {"{service}": pair.service, "{image}": image, "{digest}": digest}
-
-    def filled(word: str) -> str:
-        for name, value in values.items():
-            word = word.replace(name, value)
-        return word
-
-    return tuple(map(filled, words))
-
-
-def _env(pair: Pair) -> dict[str, str]:
-    return {**os.environ, "HARNESS_SERVICE": pair.service, "HARNESS_IMAGE": pullable(pair.identity)}
 
 
 def _selected_by(deployment: JsonObject) -> dict[str, str]:
@@ -416,10 +350,6 @@ def _selected_by(deployment: JsonObject) -> dict[str, str]:
 
 def _digest(identity: str) -> str:
     return identity.rpartition("sha256:")[2].rstrip(")")
-
-
-def _lease_name(service: str) -> str:
-    return f"harness-release-{service}"
 
 
 def _none(_: JsonObject | None) -> JsonObject | None:
