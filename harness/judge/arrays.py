@@ -178,12 +178,7 @@ def prepared(
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
     samples = _samples(arms, start_s)
     last_s = float(samples.due_s.max()) if len(samples) else 0.0
-    if now_s is not None:
-        now = now_s
-    elif horizon_s is not None and reaches(last_s, len(samples), horizon_s):
-        now = max(horizon_s, last_s)
-    else:
-        now = last_s
+    now = _now(now_s, horizon_s, last_s, len(samples))
     windows = _seen_phases(arms, samples.due_s, end_s=min(now, horizon_s or now))
     settings = JudgeSettings(alpha=alpha, pass_score=pass_score, marginal_score=marginal_score)
     planned = _planned(windows, phases, horizon_s)
@@ -191,6 +186,13 @@ def prepared(
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
     evidence = Evidence(samples=samples, phases=windows)
     return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
+
+
+def _now(now_s: float | None, horizon_s: float | None, last_s: float, requests: int) -> float:
+    if now_s is not None:
+        return now_s
+    is_full = horizon_s is not None and reaches(last_s, requests, horizon_s)
+    return max(horizon_s or 0.0, last_s) if is_full else last_s
 
 
 def reaches(last_s: float, requests: int, horizon_s: float) -> bool:

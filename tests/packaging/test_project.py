@@ -71,7 +71,9 @@ def test_every_import_is_a_declared_dependency():
     """No module imports a package that only another dependency happens to bring."""
     hard = names(METADATA["dependencies"])
     missing = {
-        name: str(path) for name, path in imported(ROOT / "harness", without=("demo",)).items() if name not in hard
+        name: str(path)
+        for name, path in imported(ROOT / "harness", without=("demo", "server")).items()
+        if name not in hard
     }
     assert {} == missing
 
@@ -80,6 +82,12 @@ def test_the_extra_demo_has_what_only_the_demo_imports():
     """The demo's own packages are in the extra ``demo``, and nothing else is."""
     demo, hard = names(METADATA["optional-dependencies"]["demo"]), names(METADATA["dependencies"])
     assert demo == set(imported(ROOT / "harness" / "demo", without=("project",))) - hard
+
+
+def test_the_extra_server_has_what_only_the_server_imports():
+    """A plain installation has no web server."""
+    server, hard = names(METADATA["optional-dependencies"]["server"]), names(METADATA["dependencies"])
+    assert server == set(imported(ROOT / "harness" / "server")) - hard
 
 
 def test_packages_of_the_main_job_are_hard_dependencies():
