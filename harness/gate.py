@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import bundle, wiring
@@ -19,6 +17,7 @@ from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
 from harness.model.json import JsonObject
+from harness.model.names import new_run_id
 from harness.model.record import Event, Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import page
@@ -46,16 +45,6 @@ class Outcome:
         return self.folder / bundle.REPORT
 
 
-def new_owner() -> str:
-    """Return a unique mark for a run. It is valid as part of a Kubernetes name."""
-    return secrets.token_hex(4)
-
-
-def new_run_name() -> str:
-    """Return a unique name for a session of runs: ``<UTC time>-<random>``."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
 @contextmanager
 def open_mesh(config: Config, *, target: str, folder: Path) -> Iterator[Mesh]:
     """Open the mesh called ``target``, with its logs in ``folder``; on exit, stop everything that it started."""
@@ -74,7 +63,7 @@ def judge_scenario(
     in a sentence. Raises HarnessError when there is no verdict. A fail is a verdict too, so it is returned.
     """
     check_scenario(scenario, config, target=mesh.target)
-    owner = new_owner()
+    owner = new_run_id()
     facts = _facts(scenario, config, owner=owner, again=again, about=about)
     settings = wiring.settings(config, scenario, target=mesh.target, manifest=facts)
     parts = wiring.parts(config, mesh)
@@ -90,7 +79,7 @@ def judge_death(
     scenario: Scenario, config: Config, death: WorkloadDeath, *, target: str, folder: Path, again: str, about: str = ""
 ) -> Outcome:
     """Record and judge a run whose arm died before any load was sent. Raises ``death`` if no arm died."""
-    owner = new_owner()
+    owner = new_run_id()
     facts = _facts(scenario, config, owner=owner, again=again, about=about)
     settings = wiring.settings(config, scenario, target=target, manifest=facts)
     record = record_of_death(plan_run(scenario, settings, target=target), settings, death)

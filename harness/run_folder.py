@@ -11,7 +11,6 @@ invisible, and the verdict of an older run would be taken for its verdict.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,12 +19,12 @@ from pathlib import Path
 from harness import bundle
 from harness.errors import RecordError
 from harness.model.json import JsonObject, JsonValue
+from harness.model.names import RUN_ID
 from harness.model.verdict import Verdict
 from harness.printable import shown
 
 RUN, INDEX = "run.json", "index.html"
 _FORMAT_VERSION = 1
-_RUN_NAME = re.compile(r"\d{8}-\d{4,6}-[0-9a-f]{4}")
 _TROUBLE = 12
 _LONGEST = 20_000
 """Characters of a message that ``run.json`` keeps."""
@@ -122,7 +121,7 @@ def worst_code(codes: Sequence[int]) -> int:
 def _is_run(folder: Path) -> bool:
     if not folder.is_dir() or folder.is_symlink():
         return False
-    named = (folder / RUN).is_file() or _RUN_NAME.fullmatch(folder.name) is not None
+    named = (folder / RUN).is_file() or RUN_ID.fullmatch(folder.name) is not None
     return named or next(folder.glob(f"*/{bundle.MANIFEST}"), None) is not None
 
 

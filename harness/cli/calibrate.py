@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 from harness import bundle, gate, wiring
-from harness.cli.options import add_config
+from harness.cli.options import add_config, add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.config import Config, read_config
 from harness.errors import UsageError
 from harness.judge.calibration import Calibration, EqualRun, calibration_json, learn
 from harness.judge.sequential import FailOn, SequentialJudge, block_seconds
+from harness.model.names import new_run_id
 from harness.model.record import Record
 from harness.model.verdict import Verdict
 from harness.report import terminal
@@ -30,7 +31,7 @@ HELP = (
 EXAMPLES = """\
   harness calibrate --runs 5                                run the baseline's build in both arms, on this machine
   harness calibrate reports/*/aa-* --save calibration.json   learn from recorded runs of equal builds
-  harness calibrate --control reports/20261123-0942-a1f3/demo-slow-delay
+  harness calibrate --control reports/20261123-094210-a1f37c02/demo-slow-delay
 """
 
 
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundles", nargs="*", type=Path, help="recorded runs of equal builds (default: run new ones)")
     parser.add_argument("--runs", type=int, default=5, help="number of runs if no bundles are given")
     add_config(parser)
+    add_runs_folder(parser)
     parser.add_argument(
         "--control", type=Path, metavar="BUNDLE", help="a recorded run whose canary was made worse on purpose"
     )
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and store the noise. Return 0, or 1 when the judge does not fail the control run."""
-    records = [bundle.read_bundle(path) for path in args.bundles] or _made(read_config(args.config), args.runs)
+    records = [bundle.read_bundle(path) for path in args.bundles] or _made(args)
     control = None if args.control is None else _failed(bundle.read_bundle(args.control))
     calibration = _learned(records, control)
     bundle.write_atomically(args.save, calibration_json(calibration).encode())
@@ -70,12 +72,14 @@ def _failed(record: Record) -> bool:
     return decide(record, SequentialJudge(fail_on=FailOn.BEYOND_TOLERANCE)).verdict is Verdict.FAIL
 
 
-def _made(config: Config, count: int) -> list[Record]:
+def _made(args: argparse.Namespace) -> list[Record]:
     """Run the baseline's build in both arms, on the local mesh and without faults."""
+    count: int = args.runs
     if count < 1:
         raise UsageError(f"--runs: expected at least 1, found {count}")
-    equal = equal_builds(config)
-    run, records = config.out.absolute() / gate.new_run_name(), []
+    equal = equal_builds(read_config(args.config))
+    print(wiring.described(equal, "local"), file=sys.stderr, flush=True)
+    run, records = runs_folder(args).absolute() / new_run_id(), []
     begin_run(run)
     for number in range(1, count + 1):
         folder = run / f"equal-{number}"

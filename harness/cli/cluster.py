@@ -6,11 +6,10 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from harness.cli.options import DEFAULT_CONFIG
 from harness.config import Config, read_config
 from harness.errors import UsageError
 from harness.model.cluster import ClusterSettings
-
-DEFAULT_CONFIG = Path("harness.yaml")
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +29,7 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config_of(args: argparse.Namespace) -> Config:
     """Read the configuration, with the cluster and namespace of the options. Raises UsageError without a file."""
-    file = args.config or DEFAULT_CONFIG
-    if not file.is_file():
-        raise UsageError(f"expected the configuration {file}, found no such file; name one with --config")
-    config = read_config(file)
+    config = read_config(args.config or DEFAULT_CONFIG)
     settings = _with_options(config.cluster, args)
     return dataclasses.replace(config, cluster=settings, namespace=args.namespace or config.namespace)
 

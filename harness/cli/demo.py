@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import gate, wiring
 from harness.cli import demo_release
 from harness.cli.demo_size import PROBE_S, Machine, described, longer, measure, sized
-from harness.cli.options import add_runs_folder, add_seed
+from harness.cli.options import add_runs_folder, add_seed, runs_folder
 from harness.cli.output import clean_print as print
 from harness.config import Config, read_config, with_environment
 from harness.config.schema import EDITOR_FILE, EDITOR_LINE, schema_text
@@ -25,6 +25,7 @@ from harness.demo import PROJECT
 from harness.demo.kinds import Kind
 from harness.errors import HarnessError, UsageError
 from harness.faults import Fault, abort, delay
+from harness.model.names import new_run_id
 from harness.model.units import parse_duration
 from harness.model.verdict import Verdict
 from harness.report import terminal
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.release:
         return demo_release.run(Kind(args.canary), args.out.absolute())
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
-    fault, config = _FAULTS[args.fault], _config(args.canary, out=args.out.absolute())
+    fault, config = _FAULTS[args.fault], _config(args.canary, out=runs_folder(args).absolute())
     print(wiring.described(config, "local"), file=sys.stderr)
     print(f"measuring for {PROBE_S:g} s how busy this machine is", file=sys.stderr, flush=True)
     machine = measure()
@@ -94,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
     again = repeated(runnable("harness"), Kind(args.canary), args.fault, seed, config)
     try:
         outcome = _judged(args, config, fault, seed=seed, again=again)
+    except UsageError:
+        raise
     except HarnessError as error:
         print(f"harness: {error}", file=sys.stderr)
         print(f"next     {after_trouble(again, machine)}", file=sys.stderr)
@@ -106,7 +109,7 @@ def _judged(args: argparse.Namespace, config: Config, fault: Fault, *, seed: int
     scenario = wiring.scenario(
         config, name=f"demo: {args.canary} canary, {fault.words().text}", seed=seed, faults=[fault]
     )
-    folder = config.out / gate.new_run_name() / f"demo-{args.canary}-{args.fault}"
+    folder = config.out / new_run_id() / f"demo-{args.canary}-{args.fault}"
     put_back: list[str] = []
     tell = noting(put_back, watcher(sys.stderr))
     print(f"{scenario.name}; {described(config)}, seed {seed}", file=sys.stderr, flush=True)

@@ -13,11 +13,11 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.cli.options import add_config
+from harness.cli.options import DEFAULT_CONFIG, add_config
 from harness.cli.output import clean_print as print
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.processes.ports import free_ports
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
 HELP = "Check Python, Envoy, free ports, the configuration and optional tools, and say how to fix what is missing."
 EXAMPLES = """\
@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each check. Return 0 if everything required works, and 12 otherwise."""
+    if args.config != DEFAULT_CONFIG and not args.config.exists():
+        raise UsageError(f"expected the configuration {args.config}, found no such file: name one with --config")
     lines = list(_lines(args.config))
     for line in lines:
         mark = "ok  " if line.good else "FAIL" if line.required else "none"

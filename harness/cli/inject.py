@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import secrets
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import Arguments, Fault, known_faults
 from harness.mesh.port import LiveChange, Mesh
 from harness.mesh.targets import mesh_kind
+from harness.model.names import new_run_id
 from harness.model.record import Rollback
 from harness.model.units import format_duration, parse_duration
 from harness.runner.steps import Arrangement, StepMaker
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")
     config = _with_time_to_live(config, time_s)
     print(wiring.described(config, target), file=sys.stderr)
-    owner = f"hand-{secrets.token_hex(4)}"
+    owner = f"hand-{new_run_id()}"
     with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
         folder = config.out / owner if kind.real_users else Path(scratch)
         with wiring.mesh(config, target=target, folder=folder) as mesh:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import bundle, wiring
 from harness.cli import judge_kayenta
-from harness.cli.options import add_runs_folder
+from harness.cli.options import add_runs_folder, runs_folder
 from harness.cli.recorded import told_code
 from harness.clients.request_files import read_requests
 from harness.errors import UsageError
@@ -30,7 +30,7 @@ from harness.runner.deciding import JUDGED_BY, decide
 HELP = "Judge again what was recorded. The same evidence gives the same analysis. Nothing is sent."
 EXAMPLES = """\
   harness judge latest
-  harness judge reports/20261123-0942-a1f3/test-slow-ratings --objective "latency_p99 < +10%" --alpha 0.001
+  harness judge reports/20261123-094210-a1f37c02/test-slow-ratings --objective "latency_p99 < +10%" --alpha 0.001
   harness judge --baseline old.parquet --canary new.csv --objective "error_rate < +0.5pp" --json
   harness judge --kayenta canary-config.json --metrics pairs.json --pass 95 --marginal 75
 """
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         return analysis.verdict.exit_code
     if args.bundle is None:
         raise UsageError("judge: expected a bundle, --baseline and --canary, or --kayenta; found none of them")
-    found = find_run(args.bundle, args.out)
+    found = find_run(args.bundle, runs_folder(args))
     judged = [_recorded(args, objectives, folder) for folder in found.bundles]
     _print_all(judged, as_json=args.json)
     return told_code(found, [analysis.verdict for _, analysis in judged], quiet=args.json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import textwrap
 from pathlib import Path
 
@@ -29,14 +30,35 @@ class HelpFormatter(argparse.HelpFormatter):
         return f"{action.help} (default: {text.replace('%', '%%')})"
 
 
+DEFAULT_CONFIG = Path("harness.yaml")
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add ``--config``: the configuration file."""
-    parser.add_argument("--config", type=Path, default=Path("harness.yaml"), metavar="FILE", help="configuration file")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="configuration file")
 
 
 def add_runs_folder(parser: argparse.ArgumentParser) -> None:
-    """Add ``--out``: where runs are recorded, and where ``latest`` looks for them."""
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="FOLDER", help="folder of recorded runs")
+    """Add ``--out``: where runs are recorded, and where ``latest`` looks for them; see ``runs_folder``."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of recorded runs (default: the configuration's out, else reports)",
+    )
+
+
+def runs_folder(args: argparse.Namespace) -> Path:
+    """Return the folder of ``--out``, else that of the configuration, else that of a configuration without the key."""
+    if args.out is not None:
+        return Path(args.out)
+    file = getattr(args, "config", None) or DEFAULT_CONFIG
+    if file == DEFAULT_CONFIG and not file.exists():
+        return Path("reports")
+    from harness.config import read_config
+
+    out = read_config(file).out
+    return Path(os.path.relpath(out)) if out.is_relative_to(Path.cwd()) else out
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

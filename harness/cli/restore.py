@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.cli.cluster import add_cluster_arguments, settings_of
 from harness.cli.output import clean_print as print
 from harness.clients.kubernetes.api import Kubernetes
-from harness.errors import RollbackError
+from harness.errors import RollbackError, UsageError
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.convergence import Convergence
 from harness.mesh.cluster.recovery.journal import journalled, left_on_disk
@@ -25,7 +25,7 @@ HELP = (
 EXAMPLES = """\
   harness restore --dry-run            print what would be undone, and why
   harness restore                      undo the changes of dead runs, and those whose time to live is over
-  harness restore --run r20261123-1    undo the changes of one run; if it is alive, it ends
+  harness restore --run 20261123-094210-a1f37c02   undo the changes of one run; if it is alive, it ends
   harness restore --all                undo the changes of every run, also of those that are alive
   harness restore --journal reports/x/journal.jsonl   use a run's own file, if the cluster lost its journal
 """
@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Undo what the options name and return 0. Raises RollbackError if something could not be undone."""
+    if args.journal is not None and not args.journal.is_file():
+        raise UsageError(f"--journal: expected the journal of a run, found no file {args.journal}")
     settings, namespace = settings_of(args)
     with closing(connected(settings, None, tell=_tell)) as kube:
         if args.dry_run:

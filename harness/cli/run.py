@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from harness.cli.options import add_seed, add_target
+from harness.cli.options import add_runs_folder, add_seed, add_target
 from harness.cli.output import clean_print as print
 from harness.errors import HarnessError, UsageError
 from harness.report import job_summary
@@ -25,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("scenarios", nargs="*", default=["scenarios"], help="files, folders or node ids of pytest")
     add_target(parser)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration file (default: the nearest harness.yaml here, above, or above the scenarios)",
+    )
+    add_runs_folder(parser)
     add_seed(parser)
 
 
@@ -47,10 +55,8 @@ class _Witness:
 def run(args: argparse.Namespace) -> int:
     """Run pytest and return the exit code of the verdicts. A session that judged nothing never returns 0."""
     words = ["-p", "harness", "--harness-require-verdicts=1"]
-    if args.target is not None:
-        words.append(f"--harness-target={args.target}")
-    if args.seed is not None:
-        words.append(f"--harness-seed={args.seed}")
+    given = {"target": args.target, "config": args.config, "out": args.out, "seed": args.seed}
+    words += [f"--harness-{name}={value}" for name, value in given.items() if value is not None]
     return _run_pytest([*words, *args.scenarios])
 
 

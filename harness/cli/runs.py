@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import bundle
-from harness.cli.options import add_runs_folder
+from harness.cli.options import add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.recorded import counted
 from harness.errors import RecordError
@@ -33,11 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list."""
-    listed = [_listed(one) for one in all_runs(args.out)]
+    folder = runs_folder(args)
+    listed = [_listed(one) for one in all_runs(folder)]
     if args.json:
         print(json.dumps(listed, indent=1, ensure_ascii=False))
     elif not listed:
-        print(f"{args.out}: no runs")
+        print(f"{folder}: no runs")
     else:
         rows = [("started (UTC)", "run", "scenarios", "worst", "verdicts"), *map(_row, listed)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -9,7 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from harness import bundle
-from harness.cli.options import add_runs_folder
+from harness.cli.options import add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.recorded import told_code
 from harness.errors import RecordError
@@ -26,8 +26,8 @@ HELP = (
 EXAMPLES = """\
   harness show latest                               every scenario of the newest run
   harness show latest --open                        its page, with links to the reports, in the browser
-  harness show reports/20261123-0942-a1f3
-  harness show reports/20261123-0942-a1f3/test-slow-ratings --open
+  harness show reports/20261123-094210-a1f37c02
+  harness show reports/20261123-094210-a1f37c02/test-slow-ratings --open
 """
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what was recorded and return the exit code of the worst verdict."""
-    found = find_run(args.bundle, args.out)
+    found = find_run(args.bundle, runs_folder(args))
     page = found.folder / bundle.REPORT if found.bundles == (found.folder,) else _index(found.folder)
     shown = [_shown(folder) for folder in found.bundles]
     if page.name == INDEX:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import wiring
 from harness.cli.options import add_config
 from harness.cli.output import clean_print as print
 from harness.config import read_config
@@ -56,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
         if not file.is_file():
             raise UsageError(f"{file}: expected a file with Istio resources, found no such file")
     read_resources([*config.istio, *args.apply], namespace=config.namespace)
+    print(wiring.described(config, "local"), file=sys.stderr)
+    print("starting every service and Envoy, and waiting until they are ready", file=sys.stderr, flush=True)
     folder = args.logs or Path(tempfile.mkdtemp(prefix="harness-up-"))
     with start_local_mesh(config, folder, workloads="all") as mesh:
         applied = AppliedFiles(mesh, args.apply)

@@ -39,6 +39,11 @@ def read_config(path: Path, *, overrides: Mapping[str, JsonValue] | None = None)
 
     overrides: values that replace those of the file, by dotted key, e.g. ``{"phases.steady": "10s"}``.
     """
+    if not path.exists():
+        raise ConfigError(
+            f"expected the configuration {path}, found no such file: name one with --config, "
+            "or run harness init to write one"
+        )
     documents = read_documents(path.absolute(), ConfigError)
     if len(documents) != 1:
         raise ConfigError(f"expected one YAML document, found {len(documents)}", file=path)

@@ -149,10 +149,10 @@ class Session:
     @cached_property
     def run_name(self) -> str:
         """The name of this pytest run's folder; the same in all xdist workers."""
-        from harness.gate import new_run_name
+        from harness.model.names import new_run_id
 
         shared: str | None = getattr(self._pytest, "workerinput", {}).get("harness_run")
-        return shared or new_run_name()
+        return shared or new_run_id()
 
     @cached_property
     def folder(self) -> Path:

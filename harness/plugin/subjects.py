@@ -21,6 +21,7 @@ from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
 from harness.live_state import LiveFile
 from harness.mesh.port import Mesh
+from harness.model.names import new_run_id
 from harness.model.objective import Objective
 from harness.model.record import Event
 from harness.model.units import parse_duration
@@ -72,7 +73,7 @@ class ScenarioContext:
     @cached_property
     def interactive_run(self) -> InteractiveRun:
         """The interactive run of this test."""
-        owner = gate.new_owner()
+        owner = new_run_id()
         facts = manifest(
             owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time(),
             about=self.about,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,10 @@ from pydantic_core import to_json
 from harness.bundle import recording, write_atomically
 from harness.errors import RecordError, UsageError
 from harness.model.json import JsonValue, parse_json
-from harness.model.names import did_you_mean
+from harness.model.names import RUN_ID, did_you_mean, new_run_id
 from harness.model.release import FORMAT_VERSION, Decision, ReleasePlan, ReleaseRecord, ReleaseState
 
 RELEASES, RECORD, JOURNAL, PAGE, END = "releases", "release.json", "journal.jsonl", "page.html", "end.json"
-_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
 @cache
@@ -35,7 +32,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def new_release_id() -> str:
     """Return a unique id; it is valid as part of a Kubernetes name."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return new_run_id()
 
 
 class Store:
@@ -125,7 +122,7 @@ def all_releases(out: Path) -> tuple[tuple[Path, ReleaseRecord], ...]:
     Raises RecordError for one that cannot be read: it may be a release that is not over.
     """
     folder = out / RELEASES
-    found = sorted(path for path in (folder.iterdir() if folder.is_dir() else ()) if _ID.fullmatch(path.name))
+    found = sorted(path for path in (folder.iterdir() if folder.is_dir() else ()) if RUN_ID.fullmatch(path.name))
     return tuple((path, read_release(path)) for path in found if (path / RECORD).is_file())
 
 

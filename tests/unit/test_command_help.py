@@ -97,7 +97,7 @@ def test_defaults_are_shown_as_they_are(capsys):
 
 def test_an_option_means_the_same_everywhere():
     """--out is the folder of recorded runs, --save the file that a command writes, --config the configuration."""
-    meanings = {"--out": ("FOLDER", "reports"), "--save": ("FILE", None), "--target": (None, None)}
+    meanings = {"--out": ("FOLDER", None), "--save": ("FILE", None), "--target": (None, None)}
     for command in COMMANDS:
         for option in options_of(command):
             for name in meanings.keys() & set(option.option_strings):

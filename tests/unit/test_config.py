@@ -197,7 +197,7 @@ def test_the_caret_of_an_objective_is_kept(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The error names a file that cannot be read, and the reason."""
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml: expected a readable YAML file, found: .*No such file"):
+    with pytest.raises(ConfigError, match=r"expected the configuration .*nowhere\.yaml, found no such file"):
         read_config(tmp_path / "nowhere.yaml")
 
 
