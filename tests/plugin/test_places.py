@@ -66,4 +66,4 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(pytester, given, message):
     result = pytester.runpytest_subprocess("-p", "no:locust")
     result.stdout.fnmatch_lines([f"UsageError: {message}" if "load" not in given else f"LoadProfileError: {message}"])
     left = [path.name for path in pytester.path.glob("reports/*/*")]
-    assert (2, ["run.json"]) == (result.ret, left)
+    assert (2, ["index.html", "run.json"]) == (result.ret, sorted(left))
