@@ -41,6 +41,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
         folder_name=bundle_name(request.node.nodeid),
         again=_again(request, session),
         tell=_teller(request.config, session.account),
+        test=request.function,
         about=_about(request.node),
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes

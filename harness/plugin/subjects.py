@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from harness.faults import Fault
 from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
 from harness.live_state import LiveFile
+from harness.load.planning.endpoints import require_sent
+from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.model.names import new_run_id
 from harness.model.objective import Objective
@@ -27,6 +29,7 @@ from harness.model.record import Event
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
 from harness.plugin.folders import claimed
+from harness.plugin.foreseen import foreseen
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
 from harness.runner.interactive_run import InteractiveRun
@@ -42,13 +45,25 @@ class ScenarioContext:
     __test__ = False
 
     def __init__(
-        self, session: Session, *, name: str, folder_name: str, again: str, tell: Notify, about: str = ""
+        self,
+        session: Session,
+        *,
+        name: str,
+        folder_name: str,
+        again: str,
+        tell: Notify,
+        about: str = "",
+        test: Callable[..., object] | None = None,
     ) -> None:
-        """Start nothing yet. folder_name: of the bundle; further verdicts of the test get folders of their own."""
+        """Start nothing yet.
+
+        folder_name: of the bundle; further verdicts of the test get folders of their own. test: its function.
+        """
         self.session, self.name, self.again, self.tell, self.about = session, name, again, tell, about
         self.outcomes: list[Outcome] = []
         self._folder_name = folder_name
         self._world = ExitStack()
+        self._foreseen = foreseen(test)
 
     def __enter__(self) -> Self:
         self._world.enter_context(signals_as_interrupts())
@@ -98,6 +113,18 @@ class ScenarioContext:
     def load(self) -> LoadSender:
         """What sends load."""
         return LoadSender(self)
+
+    def check_ahead(self, profile: str | None) -> None:
+        """Raise UsageError, before the first load is sent, for an endpoint in ``canary.compare`` that no load has.
+
+        profile: of the first load; the others are read from the test.
+        """
+        ahead, config = self._foreseen, self.session.config
+        names = None if ahead.profiles is None else [profile or "", *ahead.profiles]
+        if names is not None:
+            profiles = [find_profile(name or config.load.profile, config.load.folders) for name in names]
+            by_default = config.objectives if ahead.by_default else ()
+            require_sent([*_objectives(ahead.objectives, config), *by_default], *profiles)
 
     @property
     def canary(self) -> Canary:
@@ -153,6 +180,8 @@ class LoadSender:
 
         What is not given comes from harness.yaml. Durations are ``"30s"`` or seconds.
         """
+        if "interactive_run" not in vars(self._test) or not self._test.interactive_run.has_load:
+            self._test.check_ahead(profile)
         self._test.interactive_run.run_load(
             self._test.scenario(
                 load=profile,

@@ -44,6 +44,11 @@ class InteractiveRun:
     ) -> None:
         self._engine.__exit__(kind, error, trace)
 
+    @property
+    def has_load(self) -> bool:
+        """Whether a load was sent."""
+        return bool(self._engine.loads)
+
     @contextmanager
     def inject(self, fault: Fault) -> Iterator[None]:
         """Keep ``fault`` injected into the calls of the service under test inside the block."""

@@ -67,3 +67,44 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(pytester, given, message):
     result.stdout.fnmatch_lines([f"UsageError: {message}" if "load" not in given else f"LoadProfileError: {message}"])
     left = [path.name for path in pytester.path.glob("reports/*/*")]
     assert (2, ["index.html", "run.json"]) == (result.ret, sorted(left))
+
+
+PROFILE = """
+from locust import HttpUser, task
+class User(HttpUser):
+    @task
+    def read(self):
+        self.client.get("/stars")
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ('load.run("browse"); canary.compare("error_rate{endpoint=/star} < +1pp")', 2, "found '/star', did you mean '/stars'?"),
+        ('load.run(); canary.compare("error_rate{endpoint=/star} < +1pp")', 2, "found '/star', did you mean '/stars'?"),
+        ('load.run(); load.run("other"); canary.compare("error_rate{endpoint=/star} < +1pp")', 2, "browse or other sends"),
+        ('load.run(); canary.compare("error_rat < +1pp")', 2, "error_rat"),
+        ('load.run(); load.run("x"[:9]); canary.compare("error_rate{endpoint=/star} < +1pp")', 12, "started"),
+        ('load.run(); canary.compare("error_rate{endpoint=/stars} < +1pp")', 12, "started"),
+    ],
+    ids=["typo", "default profile", "two profiles", "no objective", "unknown profile", "no mistake"],
+)  # fmt: skip
+def test_what_a_test_compares_later_is_checked_before_its_first_load(pytester, monkeypatch, body, code, message):
+    """The texts are read from the test, so that nobody waits for a load to learn of a wrong name."""
+    (pytester.path / "harness.yaml").write_text(CONFIG)
+    for name in ("browse", "other"):
+        (pytester.path / f"{name}.py").write_text(PROFILE)
+    pytester.makeconftest("""
+        import pytest
+        from harness.errors import HarnessError
+        from harness.plugin import subjects
+        @pytest.fixture(autouse=True)
+        def nothing_starts(monkeypatch):
+            def mesh(_): raise HarnessError("started")
+            monkeypatch.setattr(subjects.ScenarioContext, "mesh", property(mesh))
+    """)
+    pytester.makepyfile(f"def test_it(canary, load):\n    {body}")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    assert code == result.ret
+    result.stdout.fnmatch_lines([f"*{message}*"])

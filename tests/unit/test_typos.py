@@ -218,3 +218,27 @@ def test_modules_of_an_editable_installation_are_found(tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("harness"), "plan", "--target", "local", "--config", file]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_config_check_finds_what_the_file_names_and_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands, the load profile, what it sends and whether Locust can import it; no service is started."""
+    file = project(tmp_path)
+    check = ["config", "check", "--config", str(file)]
+    assert 0 == main(check)
+    assert "the load profile browse; the commands of these services: ratings-v1, reviews-v1" in capsys.readouterr().out
+    profile = tmp_path / "loadprofiles" / "browse.py"
+    profile.write_text(f"import nosuchmodule\n{PROFILE}")
+    assert 2 == main(check)
+    assert f"{profile}:1: the profile cannot be imported: ModuleNotFoundError" in capsys.readouterr().err
+    profile.write_text(PROFILE)
+    (tmp_path / "reviews.py").unlink()
+    assert 2 == main(check)
+    assert "found no file 'reviews.py'" in capsys.readouterr().err
+    profile.unlink()
+    assert 2 == main(check)
+    assert "expected the name of a load profile, found 'browse'" in capsys.readouterr().err
+    project(tmp_path, 'objectives: ["error_rate{endpoint=/login1} < +1pp"]\n')
+    assert 2 == main(check)
+    assert "found '/login1', did you mean '/login'?" in capsys.readouterr().err

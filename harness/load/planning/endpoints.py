@@ -43,15 +43,17 @@ def endpoints_of(profile: Path) -> frozenset[str] | None:
     return frozenset(names) if names and clients <= followed else None
 
 
-def require_sent(objectives: Sequence[Objective], profile: Path) -> None:
-    """Raise UsageError for an objective about an endpoint that no request of the profile has."""
+def require_sent(objectives: Sequence[Objective], *profiles: Path) -> None:
+    """Raise UsageError for an objective about an endpoint that no request of the profiles has."""
     asked = [objective for objective in objectives if "endpoint" in objective.labels]
-    known = endpoints_of(profile) if asked else None
+    sent = [endpoints_of(profile) for profile in profiles] if asked else []
+    known = None if None in sent or not sent else frozenset().union(*(names for names in sent if names is not None))
     for objective in asked:
         endpoint = objective.labels["endpoint"]
         if known is not None and endpoint not in known:
+            profile = " or ".join(dict.fromkeys(profile.stem for profile in profiles))
             raise UsageError(
-                f"{objective.text}: expected an endpoint that the load profile {profile.stem} sends, "
+                f"{objective.text}: expected an endpoint that the load profile {profile} sends, "
                 f"found {endpoint!r}{did_you_mean(endpoint, known)}; known: {', '.join(sorted(known))}"
             )
 
