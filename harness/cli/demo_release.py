@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import gate
 from harness.cli.output import clean_print as print
 from harness.clients.processes.child import start
 from harness.config import Config, read_config
@@ -18,6 +17,7 @@ from harness.demo import PROJECT
 from harness.demo.kinds import Kind
 from harness.errors import HarnessError
 from harness.mesh.stage.client import Stage
+from harness.model.names import new_run_id
 from harness.release.stage_host import end_stage, stage_folder, started_stage
 
 USERS_RPS = 50.0
@@ -60,7 +60,7 @@ def test_slow_and_broken_ratings(canary):
 
 def run(kind: Kind, out: Path) -> int:
     """Release a canary of this kind and return the exit code of the release."""
-    folder = out / "release-demo" / gate.new_run_name()
+    folder = out / "release-demo" / new_run_id()
     config = project(kind, folder)
     print(f"demo: a shop in {folder}; the new build of {config.service} is {kind.value}", file=sys.stderr, flush=True)
     with staged(config) as stage, users(stage, folder):
