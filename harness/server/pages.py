@@ -37,6 +37,8 @@ from harness.server.updates import Updates, file_state
 
 _PER_PAGE = 50
 _MOST_WORDS = 500
+_MOST_RENDERED = 50
+_MOST_JOBS = 500
 _REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
@@ -62,6 +64,11 @@ class Pages:
     def updates(self) -> Updates:
         """What tells open pages about changes."""
         return Updates(self._fingerprint)
+
+    @cached_property
+    def _rendered(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """Pages by address, with the version that they show."""
+        return {}
 
     @cached_property
     def _one_at_a_time(self) -> asyncio.Lock:
@@ -108,7 +115,7 @@ class Pages:
                 words=words, state_wanted=state, first=first, total=len(runs), per_page=_PER_PAGE,
             )  # fmt: skip
 
-        return await self._answer(rendered)
+        return await self._answer(request, rendered)
 
     async def run(self, request: Request) -> Response:
         """Show a run: its scenarios, and the one that is under way."""
@@ -124,7 +131,7 @@ class Pages:
                 },
             )  # fmt: skip
 
-        return await self._answer(rendered)
+        return await self._answer(request, rendered)
 
     async def report(self, request: Request) -> Response:
         """Show a report in a sandbox: its scripts run, but they cannot reach these pages."""
@@ -168,7 +175,8 @@ class Pages:
     async def job_list(self, request: Request) -> Response:
         """List the jobs."""
         return await self._answer(
-            lambda: render("jobs.html", page=self._page(request, "trouble"), jobs=self.jobs.all()[:_MOST_WORDS])
+            request,
+            lambda: render("jobs.html", page=self._page(request, "trouble"), jobs=self.jobs.all()[:_MOST_WORDS]),
         )
 
     async def job(self, request: Request) -> Response:
@@ -181,7 +189,7 @@ class Pages:
             text = tail(log) if log.is_file() else ""
             return render("job.html", page=self._page(request, _state_of(runs)), job=job, runs=runs, log=text)
 
-        return await self._answer(rendered)
+        return await self._answer(request, rendered)
 
     async def job_log(self, request: Request) -> Response:
         """Show the end of what a job printed."""
@@ -208,7 +216,7 @@ class Pages:
                 held=held, has_page=(folder / PAGE).is_file(), now=time.time(), alive_within=ALIVE_WITHIN_S,
             )  # fmt: skip
 
-        return await self._answer(rendered)
+        return await self._answer(request, rendered)
 
     async def release_page(self, request: Request) -> Response:
         """Show the release's own page in a sandbox."""
@@ -245,10 +253,19 @@ class Pages:
             "writable": bool(self.token),
         }
 
-    async def _answer(self, rendered: Callable[[], str]) -> Response:
-        """Render on a thread; one page at a time, so that many viewers cannot take the CPU from a run."""
+    async def _answer(self, request: Request, rendered: Callable[[], str]) -> Response:
+        """Render on a thread; one page at a time, so that many viewers cannot take the CPU from a run.
+
+        While pages are open, what all of them show is rendered once for each change.
+        """
+        key, version = (str(request.url), request.headers.get("x-fragment", "")), self.updates.version
         async with self._one_at_a_time:
-            return HTMLResponse(await run_in_threadpool(rendered))
+            known = self._rendered.get(key)
+            if known is None or known[0] != version or not self.updates.watched:
+                if len(self._rendered) >= _MOST_RENDERED:
+                    self._rendered.clear()
+                known = self._rendered[key] = version, await run_in_threadpool(rendered)
+            return HTMLResponse(known[1])
 
     def _require_token(self, request: Request) -> None:
         if not self.token:
@@ -257,8 +274,8 @@ class Pages:
             raise HTTPException(401, "expected the token of the pages")
 
     def _fingerprint(self) -> int:
-        """Return a number that changes with what any page shows."""
-        seen: list[object] = []
+        """Return a number that changes with what any page shows, and now and then, because a run may be stale."""
+        seen: list[object] = [int(time.time() / STALE_AFTER_S)]
         for run in self.out.iterdir() if self.out.is_dir() else ():
             mark = file_state(run / RUN)
             seen.append((run.name, mark))

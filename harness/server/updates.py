@@ -30,6 +30,11 @@ class Updates:
         """Whether no further page may wait."""
         return self._viewers >= self._most
 
+    @property
+    def watched(self) -> bool:
+        """Whether ``version`` follows what is shown: it does while a page waits."""
+        return self._viewers > 0
+
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield server-sent events: the version now and after each change, and a comment now and then."""
         with self._viewing():
