@@ -55,7 +55,7 @@ FORMAT_VERSION = 3
 READ_VERSIONS = (1, 2, FORMAT_VERSION)
 _HASHED_SINCE = 3
 MANIFEST, ANALYSIS, REPORT, HASHES = "manifest.json", "analysis.json", "report.html", "hashes.json"
-HOPS = "hops.ndjson"
+HOPS, THINNED = "hops.ndjson", "thinned.json"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
 _FACTS: Mapping[str, Any] = {
@@ -285,9 +285,13 @@ def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
     """Raise RecordError unless each of these files is as it was recorded."""
     for name, description in files.items():
         if not os.path.isfile(folder / name) or _described(folder / name) != description:  # noqa: PTH113 - never raises
-            raise RecordError(
-                f"{folder / name}: missing or changed since it was recorded, so it cannot be the basis of a verdict"
-            )
+            why = "removed to save space" if is_thinned(folder) else "missing or changed since it was recorded"
+            raise RecordError(f"{folder / name}: {why}, so it cannot be the basis of a verdict")
+
+
+def is_thinned(folder: Path) -> bool:
+    """Return whether ``harness history`` has removed the samples of a bundle to save space."""
+    return (folder / THINNED).is_file()
 
 
 def event_line(event: Event) -> bytes:

@@ -18,6 +18,7 @@
     ├── PortError                   a port that should be free is in use
     ├── LoadError                   the load generator failed: summary, log
     ├── RecordError                 a bundle cannot be written or read
+    ├── NoticeError                 a message to an owner could not be delivered
     ├── MetricsError                a metrics server does not answer as it should
     │   └── MetricsRefusal          it refused a request or did not answer: query, status
     ├── MeshError                   the mesh did not accept a change, or lost it
@@ -183,6 +184,10 @@ class LoadError(HarnessError):
 
 class RecordError(HarnessError):
     """A bundle cannot be written, is incomplete, or has an unknown format version."""
+
+
+class NoticeError(HarnessError):
+    """A message to an owner could not be delivered by webhook or e-mail."""
 
 
 class MetricsError(HarnessError):

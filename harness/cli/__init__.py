@@ -40,6 +40,8 @@ COMMANDS = MappingProxyType(
         "serve": "show runs and releases as web pages; take webhooks and answer other tools",
         "completion": "print a script that completes commands and options in a shell",
         "runs": "list recorded runs with their verdicts, unfinished ones included",
+        "history": "build pages from many runs: heatmap, trends, changes, flaky scenarios",
+        "diff": "compare two recorded runs: versions, configuration, objectives, latencies",
         "show": "print the analysis of a recorded run, or open its report",
     }
 )

@@ -61,11 +61,22 @@ def _index(folder: Path) -> Path:
 
 
 def _shown(folder: Path) -> Verdict:
+    if bundle.is_thinned(folder):
+        return _outlined(folder)
     record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
     bundle.check_report(folder)
     sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty(), folder=folder) + "\n")
     for note in _notes(analysis, folder):
         print(f"  note   {note}")
+    return analysis.verdict
+
+
+def _outlined(folder: Path) -> Verdict:
+    """Print what is left of a bundle whose samples were removed: its verdict, and where its report is."""
+    record, analysis = bundle.read_outline(folder), bundle.read_analysis(folder)
+    bundle.check_report(folder)
+    sys.stdout.write(terminal.line(record, analysis, color=sys.stdout.isatty()) + "\n")
+    print(f"  note   the samples were removed to save space\n  report {folder / bundle.REPORT}")
     return analysis.verdict
 
 
