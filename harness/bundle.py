@@ -156,8 +156,7 @@ def _write_derived(name: str, content: bytes, folder: Path) -> None:
     with recording(folder):
         write_atomically(folder / name, content)
         if _format_of(_manifest(folder)) >= _HASHED_SINCE:
-            files = {**_hashes(folder), name: _description(content)}
-            write_atomically(folder / HASHES, _json({"files": files}))
+            write_atomically(folder / HASHES, _json({"files": {**_hashes(folder), name: _description(content)}}))
 
 
 def analysis_json(analysis: Analysis) -> bytes:
@@ -214,27 +213,25 @@ def _listed(document: JsonValue, path: Path) -> dict[str, _Description]:
 def read_bundle(folder: Path) -> Record:
     """Return the record in ``folder``. Raises RecordError if it is incomplete or changed, or has an unknown format."""
     manifest = _manifest(folder)
-    files = _listed(manifest, folder / MANIFEST)
-    _require_listed(folder, files)
+    files = _required(folder, manifest)
     _check_files(folder, files)
-    stages = sorted(folder / name for name in files if name.startswith("resources/"))
+    stages = sorted(name for name in files if name.startswith("resources/"))
     return replace(
         _outline(folder, manifest),
         samples=read_samples(folder / "samples.parquet"),
         events=_read_lines(Event, folder / "timeline.ndjson"),
-        resources={path.stem: _read_resources(path) for path in stages},
+        resources={Path(name).stem: _read_resources(folder / name) for name in stages},
         hops=_read_lines(Hop, folder / HOPS) if HOPS in files else (),
     )
 
 
 def read_outline(folder: Path) -> Record:
-    """Return the record without samples, events and resources, for lists of runs; only what it reads is checked.
+    """Return the record without samples, events, resources and hops; only what is read is checked.
 
-    A bundle whose samples were removed to save space still has its outline. Raises RecordError like ``read_bundle``.
+    A bundle whose samples were removed has an outline too. Raises RecordError like ``read_bundle``.
     """
     manifest = _manifest(folder)
-    files = _listed(manifest, folder / MANIFEST)
-    _require_listed(folder, files)
+    files = _required(folder, manifest)
     _check_files(folder, {name: files[name] for name in ("plan.json", "config.json", "facts.json")})
     return _outline(folder, manifest)
 
@@ -271,27 +268,26 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
     return resources
 
 
-def _require_listed(folder: Path, files: Mapping[str, _Description]) -> None:
-    """Raise RecordError unless the manifest lists every file that is read."""
+def _required(folder: Path, manifest: JsonObject) -> dict[str, _Description]:
+    """Return the files in the manifest. Raises RecordError unless it lists every file that is read."""
+    files = _listed(manifest, folder / MANIFEST)
     resources = sorted(path.relative_to(folder).as_posix() for path in (folder / "resources").glob("*"))
-    for name in (*_REQUIRED, *([HOPS] if (folder / HOPS).exists() else []), *resources):
+    for name in (*_REQUIRED, *resources):
         if name not in files:
             raise RecordError(
                 f"{folder / MANIFEST}: expected an entry for {name}, found none, so it cannot be the basis of a verdict"
             )
+    return files
 
 
 def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
     """Raise RecordError unless each of these files is as it was recorded."""
     for name, description in files.items():
         if not os.path.isfile(folder / name) or _described(folder / name) != description:  # noqa: PTH113 - never raises
-            why = "removed to save space" if is_thinned(folder) else "missing or changed since it was recorded"
+            why = (
+                "removed to save space" if (folder / THINNED).is_file() else "missing or changed since it was recorded"
+            )
             raise RecordError(f"{folder / name}: {why}, so it cannot be the basis of a verdict")
-
-
-def is_thinned(folder: Path) -> bool:
-    """Return whether ``harness history`` has removed the samples of a bundle to save space."""
-    return (folder / THINNED).is_file()
 
 
 def event_line(event: Event) -> bytes:

@@ -12,6 +12,7 @@ from harness import bundle
 from harness.cli.options import add_runs_folder
 from harness.cli.output import clean_print as print
 from harness.errors import RecordError, UsageError
+from harness.history.retention import is_thinned
 from harness.model import formatting
 from harness.model.json import JsonObject, JsonValue
 from harness.report.diff import Difference, Pair, Side, difference, side
@@ -70,7 +71,7 @@ def _sides(label: str, text: str, out: Path) -> dict[str, Side]:
 
 def _side(label: str, folder: Path) -> Side:
     """Read a bundle; where its samples were removed to save space, without them."""
-    record = bundle.read_outline(folder) if bundle.is_thinned(folder) else bundle.read_bundle(folder)
+    record = bundle.read_outline(folder) if is_thinned(folder) else bundle.read_bundle(folder)
     return side(label, str(folder), record, bundle.read_analysis(folder))
 
 
@@ -145,10 +146,17 @@ def _scenario(one: Difference) -> JsonObject:
         "versions": [{"name": pair.name, "a": pair.left, "b": pair.right} for pair in one.versions],
         "configuration": [{"name": pair.name, "a": pair.left, "b": pair.right} for pair in one.configuration],
         "latencies": [
-            {"phase": row.phase, "arm": row.arm, "quantile": row.quantile, "a": row.left, "b": row.right, "difference": row.difference}
+            {
+                "phase": row.phase,
+                "arm": row.arm,
+                "quantile": row.quantile,
+                "a": row.left,
+                "b": row.right,
+                "difference": row.difference,
+            }
             for row in one.latencies
         ],
-    }  # fmt: skip
+    }
 
 
 def _number(judged: Judged | None) -> JsonObject | None:

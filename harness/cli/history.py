@@ -23,9 +23,9 @@ from harness.report.history.markdown import render
 from harness.report.history.site import write_site
 
 HELP = (
-    "Build static pages from many recorded runs: a heatmap, trends with changes of level, flaky scenarios, time and cost. "
-    "The folder may be a local one or one that CI artifacts are copied to. An index file keeps what was read, so runs stay "
-    "in the history after their folders are gone. Returns 0, also if scenarios fail."
+    "Build static pages from many recorded runs: a heatmap, trends with changes of level, flaky scenarios, time and "
+    "cost. The folder may be a local one or one that CI artifacts are copied to. An index file keeps what was read, so "
+    "runs stay in the history after their folders are gone. Returns 0, also if scenarios fail."
 )
 EXAMPLES = """\
   harness history reports/ --out site/
@@ -157,12 +157,18 @@ def _document(history: History, trends: Sequence[ScenarioTrend], found: Sequence
         "ignored": {run: one.reason for run, one in history.ignored.items()},
         "scenarios": [
             {
-                "name": trend.name, "verdict": trend.points[-1].summary.verdict, "runs": len(trend.points),
-                "flips": trend.flips, "flaky": trend.flaky, "median_duration_s": trend.duration_s, "requests": trend.requests,
+                "name": trend.name,
+                "verdict": trend.points[-1].summary.verdict,
+                "runs": len(trend.points),
+                "flips": trend.flips,
+                "flaky": trend.flaky,
+                "median_duration_s": trend.duration_s,
+                "requests": trend.requests,
             }
             for trend in trends
         ],
         "changes": [
-            {"kind": one.kind, "scenario": one.scenario, "run": one.run, "text": one.text, "worse": one.worse} for one in found
+            {"kind": one.kind, "scenario": one.scenario, "run": one.run, "text": one.text, "worse": one.worse}
+            for one in found
         ],
-    }  # fmt: skip
+    }

@@ -13,6 +13,7 @@ from harness.cli.options import add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.recorded import told_code
 from harness.errors import RecordError
+from harness.history.retention import is_thinned
 from harness.model.verdict import Analysis, Verdict
 from harness.report import terminal
 from harness.report.run_index import write_index
@@ -61,7 +62,7 @@ def _index(folder: Path) -> Path:
 
 
 def _shown(folder: Path) -> Verdict:
-    if bundle.is_thinned(folder):
+    if is_thinned(folder):
         return _outlined(folder)
     record, analysis = bundle.read_bundle(folder), bundle.read_analysis(folder)
     bundle.check_report(folder)

@@ -5,8 +5,8 @@
     {"kind": "ignore", "run": ..., "reason": ..., "at": ...}           an empty reason: the run counts again
     {"kind": "told", "channel": ..., "keys": [...], "at": ...}         changes that owners have been told of
 
-Opening it needs no bundle: runs stay in the history after their folders are gone. A last line without an end was cut off
-by a crash; it is removed before the next line is written.
+Opening it needs no bundle: runs stay in the history after their folders are gone. A last line without an end was cut
+off by a crash; it is removed before the next line is written.
 """
 
 from __future__ import annotations

@@ -24,6 +24,11 @@ class Thinned:
     freed: int
 
 
+def is_thinned(folder: Path) -> bool:
+    """Return whether the samples of a bundle were removed to save space."""
+    return (folder / bundle.THINNED).is_file()
+
+
 def thin(folder: Path, runs: Sequence[RunEntry], *, before_s: float) -> tuple[Thinned, ...]:
     """Remove samples and logs from the bundles in ``folder`` of finished runs that started before a time.
 
@@ -39,7 +44,7 @@ def _bundles(folder: Path, entry: RunEntry) -> Iterator[Path]:
     for summary in entry.scenarios:
         path = folder / entry.run / summary.folder
         inside = summary.folder and path.is_dir() and path.resolve() == root / entry.run / summary.folder
-        if not inside or bundle.is_thinned(path) or not (path / bundle.MANIFEST).is_file():
+        if not inside or is_thinned(path) or not (path / bundle.MANIFEST).is_file():
             continue
         try:
             bundle.read_outline(path)

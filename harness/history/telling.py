@@ -20,7 +20,10 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A way to tell owners. name: what the index remembers it by, without secrets. send: raises if it is not accepted."""
+    """A way to tell owners.
+
+    name: what the index remembers it by, without secrets. send: raises an error if the message is not accepted.
+    """
 
     name: str
     send: Callable[[Sequence[Notice]], None]

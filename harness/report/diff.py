@@ -1,4 +1,4 @@
-"""Compare two recorded scenarios: versions, configuration, objectives and latencies. What was decided is not changed."""
+"""Compare two recorded scenarios: versions, configuration, objectives and latencies. No verdict is changed."""
 
 from __future__ import annotations
 

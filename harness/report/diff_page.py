@@ -9,6 +9,8 @@ from harness.report.charts.distribution import distribution
 from harness.report.diff import Difference
 from harness.report.templating import document
 
+_TITLE = "B compared with A at each quantile"
+
 
 def render(found: Sequence[Difference], *, title: tuple[str, str], alone: Sequence[tuple[str, str]] = ()) -> str:
     """Return the page. title: the names of both runs. alone: side and name of scenarios that only one run has."""
@@ -18,7 +20,7 @@ def render(found: Sequence[Difference], *, title: tuple[str, str], alone: Sequen
             {
                 "found": one,
                 "charts": [
-                    (seen.phase.name, distribution(seen, ("A", "B")), quantile_difference(seen, "B compared with A at each quantile"))
+                    (seen.phase.name, distribution(seen, ("A", "B")), quantile_difference(seen, _TITLE))
                     for seen in one.distributions
                 ],
             }

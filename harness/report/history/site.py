@@ -89,7 +89,7 @@ def write_site(
     runs: Path,
     runs_url: str = "",
 ) -> Path:
-    """Write all pages and return the path of the overview. runs_url: where the folder ``runs`` is published, if it is."""
+    """Write all pages and return the path of the overview. runs_url: where ``runs`` is published, if it is."""
     relative = os.path.relpath(runs.absolute(), out.absolute())
     links = Links(prefix=runs_url.rstrip("/") or quote(relative))
     pages = {page_name(trend.name): scenario_page(history, trend, found, links) for trend in trends}
@@ -110,14 +110,23 @@ def overview(history: History, trends: Sequence[ScenarioTrend], found: Sequence[
     rows = [row for number, trend in enumerate(trends) for row in _heat_rows(history, trend, number)]
     scenarios = [_scenario_row(trend) for trend in trends]
     return document(
-        "history.html", "history.js",
-        facts=_facts(history, trends), rows=rows, scenarios=scenarios, folded=len(trends) >= _MANY,
-        notices=_notices(found, links), left_out=max(len(found) - _MOST_NOTICES, 0),
+        "history.html",
+        "history.js",
+        facts=_facts(history, trends),
+        rows=rows,
+        scenarios=scenarios,
+        folded=len(trends) >= _MANY,
+        notices=_notices(found, links),
+        left_out=max(len(found) - _MOST_NOTICES, 0),
         runs=_json([_column(entry, history, links) for entry in history.runs]),
         shapes=_json({"shapes": dict(cells.SHAPES), "width": cells.WIDTH, "shown": cells.SHOWN}),
-        months=_months(history), ignored=_ignored(history, links), recent=RECENT, newest=min(len(history.runs), cells.SHOWN),
-        total=len(history.runs), legend=[(verdict, cells.SHAPES[letter]) for verdict, letter in cells.LETTERS.items()],
-    )  # fmt: skip
+        months=_months(history),
+        ignored=_ignored(history, links),
+        recent=RECENT,
+        newest=min(len(history.runs), cells.SHOWN),
+        total=len(history.runs),
+        legend=[(verdict, cells.SHAPES[letter]) for verdict, letter in cells.LETTERS.items()],
+    )
 
 
 def scenario_page(history: History, trend: ScenarioTrend, found: Sequence[Notice], links: Links) -> str:
@@ -126,11 +135,18 @@ def scenario_page(history: History, trend: ScenarioTrend, found: Sequence[Notice
     own.sort(key=lambda notice: notice.kind != LEVEL)
     ordered = sorted(trend.trends, key=lambda one: (-len(one.changes), one.key))
     return document(
-        "history_scenario.html", "lists.js",
-        name=trend.name, row=_scenario_row(trend), trends=[(one.key, trend_chart(one)) for one in ordered], most=MOST,
-        notices=_notices(own, links), runs=[_run_row(point, history, links) for point in trend.points[::-1][:_MOST_RUNS]],
-        left_out=max(len(trend.points) - _MOST_RUNS, 0), about=trend.points[-1].summary.about, recent=RECENT,
-    )  # fmt: skip
+        "history_scenario.html",
+        "lists.js",
+        name=trend.name,
+        row=_scenario_row(trend),
+        trends=[(one.key, trend_chart(one)) for one in ordered],
+        most=MOST,
+        notices=_notices(own, links),
+        runs=[_run_row(point, history, links) for point in trend.points[::-1][:_MOST_RUNS]],
+        left_out=max(len(trend.points) - _MOST_RUNS, 0),
+        about=trend.points[-1].summary.about,
+        recent=RECENT,
+    )
 
 
 def _heat_rows(history: History, trend: ScenarioTrend, number: int) -> list[HeatRow]:
@@ -146,10 +162,16 @@ def _heat_rows(history: History, trend: ScenarioTrend, number: int) -> list[Heat
         rows.append((one.key, letters, number))
     return [
         HeatRow(
-            name=name, short=_short(name), page=page, anchor=anchor, parent=parent, number=number, **_drawn(name, letters, size)
+            name=name,
+            short=_short(name),
+            page=page,
+            anchor=anchor,
+            parent=parent,
+            number=number,
+            **_drawn(name, letters, size),
         )
         for name, letters, parent in rows
-    ]  # fmt: skip
+    ]
 
 
 def _short(name: str) -> str:
@@ -183,10 +205,17 @@ def _scenario_row(trend: ScenarioTrend) -> ScenarioRow:
     recent = counted[-RECENT:]
     passed = sum(point.summary.verdict == "pass" for point in recent)
     return ScenarioRow(
-        name=trend.name, page=page_name(trend.name), verdict=newest.summary.verdict, since=_date(first.summary.started_s),
-        passed=f"{passed} of {len(recent)}", flips=trend.flips, flaky=trend.flaky, runs=formatting.count(len(trend.points)),
-        length=format_duration(trend.duration_s), requests=formatting.count(trend.requests),
-    )  # fmt: skip
+        name=trend.name,
+        page=page_name(trend.name),
+        verdict=newest.summary.verdict,
+        since=_date(first.summary.started_s),
+        passed=f"{passed} of {len(recent)}",
+        flips=trend.flips,
+        flaky=trend.flaky,
+        runs=formatting.count(len(trend.points)),
+        length=format_duration(trend.duration_s),
+        requests=formatting.count(trend.requests),
+    )
 
 
 def _facts(history: History, trends: Sequence[ScenarioTrend]) -> list[tuple[str, str]]:
@@ -196,11 +225,14 @@ def _facts(history: History, trends: Sequence[ScenarioTrend]) -> list[tuple[str,
     failing = sum(_scenario_row(trend).verdict in ("fail", "none") for trend in trends)
     return [
         ("Runs", formatting.count(len(history.runs))),
-        ("From", _date(history.runs[0].started_s)), ("To", _date(history.runs[-1].started_s)),
-        ("Scenarios", formatting.count(len(trends))), ("Failing now", str(failing)),
-        ("Flaky", str(sum(trend.flaky for trend in trends))), ("Under load", _hours(seconds)),
+        ("From", _date(history.runs[0].started_s)),
+        ("To", _date(history.runs[-1].started_s)),
+        ("Scenarios", formatting.count(len(trends))),
+        ("Failing now", str(failing)),
+        ("Flaky", str(sum(trend.flaky for trend in trends))),
+        ("Under load", _hours(seconds)),
         ("Requests", formatting.count(sum(trend.requests for trend in trends))),
-    ]  # fmt: skip
+    ]
 
 
 def _months(history: History) -> list[tuple[str, str, str, str]]:
@@ -227,11 +259,15 @@ def _column(entry: RunEntry, history: History, links: Links) -> list[JsonValue]:
 def _notices(found: Sequence[Notice], links: Links) -> list[dict[str, object]]:
     return [
         {
-            "kind": one.kind, "text": minus(one.text), "run": one.run, "href": links.run(one.run),
-            "page": page_name(one.scenario), "verdict": {True: "fail", False: "pass", None: "inconclusive"}[one.worse],
+            "kind": one.kind,
+            "text": minus(one.text),
+            "run": one.run,
+            "href": links.run(one.run),
+            "page": page_name(one.scenario),
+            "verdict": {True: "fail", False: "pass", None: "inconclusive"}[one.worse],
         }
         for one in found[:_MOST_NOTICES]
-    ]  # fmt: skip
+    ]
 
 
 def _ignored(history: History, links: Links) -> list[dict[str, str]]:
@@ -245,12 +281,17 @@ def _run_row(point: Point, history: History, links: Links) -> dict[str, object]:
     one, entry = point.summary, history.runs[point.position]
     worst, given = one.worst, one.verdict != "none"
     return {
-        "verdict": one.verdict, "run": entry.run, "href": links.run(entry.run, one.folder), "at": _moment(entry.started_s),
-        "score": formatting.points(one.score) if given else "–", "commit": one.commit, "ignored": point.ignored,
+        "verdict": one.verdict,
+        "run": entry.run,
+        "href": links.run(entry.run, one.folder),
+        "at": _moment(entry.started_s),
+        "score": formatting.points(one.score) if given else "–",
+        "commit": one.commit,
+        "ignored": point.ignored,
         "reason": one.trouble or ("" if one.verdict == "pass" else one.reason),
         "worst": f"{worst.key}: {minus(worst.shown)}" if worst else "–",
         "length": format_duration(one.duration_s) if given else "–",
-    }  # fmt: skip
+    }
 
 
 def _hours(seconds: float) -> str:
