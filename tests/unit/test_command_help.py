@@ -101,6 +101,8 @@ def test_an_option_means_the_same_everywhere():
     for command in COMMANDS:
         for option in options_of(command):
             for name in meanings.keys() & set(option.option_strings):
+                if (command, name) == ("history", "--out"):
+                    continue  # it reads the folder of runs as its argument, and writes pages to --out
                 metavar, default = meanings[name]
                 assert metavar == option.metavar, (command, name)
                 assert default is None or default == str(option.default), (command, name)
