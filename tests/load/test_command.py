@@ -133,7 +133,7 @@ def test_manifests_can_be_rendered_without_a_cluster(capsys, monkeypatch):
     assert main(["load", "browse", *words]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     assert [item["kind"] for item in items] == ["ConfigMap", "Service", "Job", "Secret", "Job"]
-    assert items[3]["spec"]["parallelism"] == 3
+    assert items[4]["spec"]["parallelism"] == 3
 
 
 def test_the_command_imports_no_heavy_library():
