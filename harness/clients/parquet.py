@@ -17,6 +17,8 @@ _ARM_NAMES = (*ARMS, "unknown")
 _TEXTS = ("arm", "operation", "error")
 _MOST_NAMES = 2**15 - 1
 """As many as 16 bits count."""
+_LONGEST_S = 1e8
+"""Three years: no run and no answer takes longer."""
 
 
 def write_samples(path: Path, samples: Samples) -> None:
@@ -59,6 +61,11 @@ def _read(path: Path) -> Samples:
         for name, column in columns.items()
         if name not in _TEXTS
     }
+    for name in ("due_s", "latency_s", "late_s"):
+        if not (np.abs(numeric[name]) <= _LONGEST_S).all():  # also false for NaN
+            raise RecordError(
+                f"{path}: column {name}: expected seconds up to {_LONGEST_S:g}, found others in some rows"
+            )
     arm = _indices(columns["arm"], list(_ARM_NAMES), path)[0]
     arm[arm == len(ARMS)] = -1
     operation, operations = _indices(columns["operation"], [], path)

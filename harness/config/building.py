@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.config.cluster import cluster_settings
 from harness.config.gauges import gauges_of, require_sources
+from harness.config.globbing import MOST_ENTRIES, TooManyEntries, matching
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
 from harness.config.prometheus import prometheus_access
@@ -101,13 +102,17 @@ def _load(keys: Keys, document: Document) -> LoadSettings:
 
 def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
     """Return the files that the patterns match, in order. Raises ConfigError for a pattern without a match."""
-    root, found = document.file.parent, []
+    root = document.file.parent
+    found: list[Path] = []
     for i, pattern in enumerate(keys.istio):
-        path = root / pattern
+        matches: tuple[Path, ...] = ()
         try:
-            matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        except (OSError, LookupError, ValueError, NotImplementedError):  # the last three: "/" is no pattern
-            matches = []
+            matches = matching((root / pattern).absolute())
+        except TooManyEntries as error:
+            most = f"a pattern for at most {MOST_ENTRIES:,} files and folders; name the folder of the resources"
+            raise wrong(document, ("istio", i), most, pattern) from error
+        except (OSError, ValueError):  # no path, or no pattern
+            pass
         if not matches or not all(match.is_file() for match in matches):
             raise wrong(document, ("istio", i), f"files relative to {root}", pattern)
         found += matches

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 LIMIT_BYTES = 1000 * 1000
 """GitHub rejects a step's summary of more than 1,024 kB as a whole."""
@@ -26,10 +25,19 @@ def write(
     if not path:
         return
     try:
-        with Path(path).open("a", encoding="utf-8", errors="replace") as file:
-            file.write(text(analyses, troubles, code=code, words=words))
-    except OSError as error:
+        _append(path, text(analyses, troubles, code=code, words=words).encode("utf-8", "replace"))
+    except (OSError, ValueError) as error:  # the second: a path with a NUL
         print(f"harness: warning: the job summary cannot be written: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _append(path: str, content: bytes) -> None:
+    """Append to a file. A pipe that nobody reads is an error at once, and so is one that is full."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o644)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)
 
 
 def text(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from recorded import listed_again, record
+from recorded import listed_again, record, rehash
 
 from harness import bundle, gate
 from harness.cli import main
 from harness.cli import show as show_command
+from harness.clients.parquet import write_samples
 
 RECORDED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet", "resources/after.yaml")
 
@@ -134,3 +136,16 @@ def test_a_bundle_of_an_older_judge_is_old_and_not_edited(folder, capsys, monkey
     said = " ".join(capsys.readouterr().out.split())
     assert "judged by canary-harness" in said
     assert f"harness judge {folder}" in said
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308, -1e300], ids=str)
+@pytest.mark.parametrize("column", ["due_s", "latency_s", "late_s"])
+def test_samples_without_a_time_are_no_evidence(folder, column, value, capsys):
+    """The canary's latencies are no numbers: comparisons would leave them out or overflow."""
+    made = record().samples
+    values = getattr(made, column).copy()
+    values[made.arm == 1] = value
+    write_samples(folder / "samples.parquet", replace(made, **{column: values}))
+    rehash(folder)
+    assert 12 == main(["judge", str(folder)])
+    assert "expected seconds up to" in capsys.readouterr().err

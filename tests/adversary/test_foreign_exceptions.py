@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from harness.bundle import read_analysis, read_bundle, write_analysis, write_bun
 from harness.clients.parquet import read_samples
 from harness.clients.request_files import read_requests
 from harness.config import read_config
+from harness.config.globbing import TooManyEntries, matching
 from harness.errors import (
     ConfigError,
     EnvoyError,
@@ -95,6 +97,47 @@ def test_hostile_settings_name_their_line(line: str, tmp_path: Path) -> None:
     path.write_text(CONFIG + line)
     with pytest.raises(ConfigError, match=r"harness.yaml:9: "):
         read_config(path)
+
+
+@pytest.mark.parametrize("pattern", ["/**", "/**/*.yaml", "/*/*/*/*", "../../../../../../**"])
+def test_a_pattern_does_not_walk_through_the_disk(tmp_path: Path, pattern: str) -> None:
+    """It ends after so many files and folders, quickly and with the line of the key."""
+    for number in range(200):
+        (tmp_path / "many" / str(number)).mkdir(parents=True)
+    (tmp_path / "harness.yaml").write_text(f'{CONFIG}istio: ["{pattern}"]\n')
+    started = time.process_time()
+    with pytest.raises(ConfigError, match=r"istio\[0\]: expected (a pattern for at most 20,000|files)"):
+        read_config(tmp_path / "harness.yaml")
+    assert time.process_time() - started < 5
+
+
+def test_patterns_match_as_a_shell_does(tmp_path: Path) -> None:
+    """Names, wildcards, folders at any depth and files outside; a link to the folder itself ends no search."""
+    for name in ("a.yaml", "istio/b.yaml", "istio/deep/c.yaml", "istio/.hidden.yaml", "istio/d.txt"):
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).touch()
+    (tmp_path / "project" / "istio" / "loop").symlink_to(tmp_path / "project")
+    (tmp_path / "e.yaml").touch()
+    root = tmp_path / "project"
+    found = {
+        pattern: [path.name for path in matching(root / pattern)]
+        for pattern in (
+            "a.yaml",
+            "*.yaml",
+            "istio/*.yaml",
+            "istio/**/*.yaml",
+            "**/c.yaml",
+            "../e.yaml",
+            "[ab].yaml",
+            "x",
+        )
+    }
+    assert found == {
+        "a.yaml": ["a.yaml"], "*.yaml": ["a.yaml"], "istio/*.yaml": ["b.yaml"], "istio/**/*.yaml": ["b.yaml", "c.yaml"],
+        "**/c.yaml": ["c.yaml"], "../e.yaml": ["e.yaml"], "[ab].yaml": ["a.yaml"], "x": [],
+    }  # fmt: skip
+    with pytest.raises(TooManyEntries):
+        matching(root / "**", most=3)
 
 
 def test_huge_numbers_of_istio_are_problems() -> None:

@@ -1,5 +1,6 @@
 """GitHub's job summary is written once, whatever happens."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,30 @@ def test_a_file_that_cannot_be_written_changes_no_exit_code(pytester, summary):
     summary.mkdir()
     pytester.makepyfile("def test_it(canary): canary.run('pass')")
     assert 0 == pytester.runpytest_inprocess(*PLUGIN).ret
+
+
+def test_a_pipe_that_nobody_reads_blocks_nothing(pytester, summary, capfd):
+    """A pass stays a pass, with a warning."""
+    os.mkfifo(summary)
+    pytester.makepyfile("def test_it(canary): canary.run('pass')")
+    assert 0 == pytester.runpytest_inprocess(*PLUGIN).ret
+    assert "the job summary cannot be written" in "".join(capfd.readouterr())
+
+
+def test_a_full_pipe_blocks_nothing(summary, monkeypatch, capsys):
+    """What does not fit is given up with a warning."""
+    os.mkfifo(summary)
+    reader = os.open(summary, os.O_RDONLY | os.O_NONBLOCK)
+    job_summary.write([("pass", "x" * 900_000)], [], code=0, words=())
+    os.close(reader)
+    assert "the job summary cannot be written" in capsys.readouterr().err
+
+
+def test_a_path_with_a_nul_is_a_warning(monkeypatch, capsys):
+    """Python refuses such a path with a ValueError."""
+    monkeypatch.setattr(job_summary.os, "environ", {"GITHUB_STEP_SUMMARY": "/tmp/a\0b"})
+    job_summary.write([], [], code=0, words=())
+    assert "the job summary cannot be written" in capsys.readouterr().err
 
 
 def test_it_stays_within_githubs_limit():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.clients.envoy.endpoints import PATH, endpoint_requests
-from harness.errors import EnvoyError
-from harness.model.json import JsonObject
+from harness.errors import EnvoyError, ShapeError
+from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at
 
 TIMEOUT_S = 10.0
 
@@ -27,7 +28,7 @@ class Admin:
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
-            text = answer.read().decode()
+            text = answer.read().decode("utf-8", "replace")
         except (OSError, http.client.HTTPException) as error:
             raise EnvoyError(
                 f"expected an answer from Envoy's admin port 127.0.0.1:{self.port}{path}, found: {error}"
@@ -42,8 +43,10 @@ class Admin:
 
     def listener_ports(self) -> dict[str, int]:
         """Return the port of every listener, by the listener's name."""
-        listeners = json.loads(self.get("/listeners?format=json"))["listener_statuses"]
-        return {item["name"]: item["local_address"]["socket_address"]["port_value"] for item in listeners}
+        path = "/listeners?format=json"
+        with _shaped(path):
+            listeners = objects_at(parse_json(self.get(path)), "listener_statuses")
+            return {text_at(item, "name"): _port(item) for item in listeners}
 
     def ready(self) -> bool:
         """Return whether Envoy has loaded its first configuration and its listeners accept connections."""
@@ -51,19 +54,23 @@ class Admin:
 
     def route_tables(self) -> dict[str, JsonObject]:
         """Return every active route table that was loaded from a file, by name."""
-        dump = json.loads(self.get("/config_dump?resource=dynamic_route_configs"))
-        tables = (item["route_config"] for item in dump.get("configs", []))
-        return {table["name"]: table for table in tables}
+        return self._dumped("/config_dump?resource=dynamic_route_configs", "route_config")
 
     def clusters(self) -> dict[str, JsonObject]:
         """Return every active cluster that was loaded from a file, by name."""
-        dump = json.loads(self.get("/config_dump?resource=dynamic_active_clusters"))
-        return {item["cluster"]["name"]: item["cluster"] for item in dump.get("configs", [])}
+        return self._dumped("/config_dump?resource=dynamic_active_clusters", "cluster")
+
+    def _dumped(self, path: str, part: str) -> dict[str, JsonObject]:
+        with _shaped(path):
+            found = [object_at(item, part) for item in objects_at(parse_json(self.get(path)), "configs")]
+            return {text_at(one, "name"): one for one in found}
 
     def stats(self, pattern: str) -> dict[str, int | str]:
         """Return every counter, gauge and text readout whose name matches the regular expression."""
-        text = self.get(f"/stats?format=json&filter={quote(pattern)}")
-        return {item["name"]: item["value"] for item in json.loads(text)["stats"] if "name" in item}
+        path = f"/stats?format=json&filter={quote(pattern)}"
+        with _shaped(path):
+            found = objects_at(parse_json(self.get(path)), "stats")
+            return {text_at(item, "name"): _stat(item) for item in found if "name" in item}
 
     def prometheus(self, pattern: str) -> str:
         """Return the metrics whose name matches the regular expression, in Prometheus's text format."""
@@ -79,13 +86,14 @@ class Admin:
     def updates(self) -> dict[str, UpdateCounts]:
         """Count the updates so far, by the name of the route table; ``cds`` stands for the clusters."""
         counted = self.stats(r"(\.rds\.|^cluster_manager\.cds\.).*update_(success|rejected)$")
-        return {
-            _subject(name): UpdateCounts(
-                accepted=int(value), rejected=int(counted[name.replace("_success", "_rejected")])
-            )
-            for name, value in counted.items()
-            if name.endswith("_success")
-        }
+        with _shaped("/stats"):
+            return {
+                _subject(name): UpdateCounts(
+                    accepted=int(value), rejected=int(counted.get(name.replace("_success", "_rejected"), "none"))
+                )
+                for name, value in counted.items()
+                if name.endswith("_success")
+            }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,31 @@ class UpdateCounts:
     rejected: int
 
 
+@contextmanager
+def _shaped(path: str) -> Iterator[None]:
+    """Turn what is no JSON, or JSON of another shape, into an EnvoyError."""
+    try:
+        yield
+    except ValueError as error:
+        raise EnvoyError(f"expected Envoy's own JSON from its admin port for {path}: {error}") from error
+
+
+def _port(listener: JsonObject) -> int:
+    port = object_at(listener, "local_address", "socket_address").get("port_value")
+    if not isinstance(port, int):
+        raise ShapeError(f"expected a port, found {port!r:.100}", path="local_address.socket_address.port_value")
+    return port
+
+
+def _stat(item: JsonObject) -> int | str:
+    value = item.get("value")
+    if not isinstance(value, (int, str)):
+        raise ShapeError(f"expected a number or a text, found {value!r:.100}", path="value")
+    return value
+
+
 def _subject(stat: str) -> str:
     parts = stat.split(".")
+    if len(parts) < 2:
+        raise ShapeError(f"expected the name of a statistic, found {stat!r:.100}", path="name")
     return "cds" if parts[0] == "cluster_manager" else parts[-2]

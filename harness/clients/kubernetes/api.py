@@ -26,11 +26,11 @@ from harness.clients.kubernetes.kinds import Kind, kind_of
 from harness.clients.kubernetes.port_forward import pod_get
 from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.settings import IN_CLUSTER, api_client, context_name
-from harness.clients.kubernetes.streams import lines, released
+from harness.clients.kubernetes.streams import document, lines, released
 from harness.clients.kubernetes.types import about, metadata_of, named
 from harness.clients.kubernetes.warnings import warnings_in
 from harness.errors import ClusterError, ClusterUnreachable
-from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at, value_at
+from harness.model.json import JsonObject, object_at, objects_at, text_at, value_at
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
 _OK, _UNKNOWN_USER, _MISSING = 200, 401, 404
@@ -202,7 +202,7 @@ class Kubernetes:
                 raise refusal(answer.status, answer.read(), verb="watch", kind=found, namespace=namespace, name=None)
             for line in lines(answer):
                 with about(f"watch {kind} {namespace}"):
-                    event = parse_json(line)
+                    event = document(line)
                     change, changed = text_at(event, "type"), object_at(event, "object")
                 if change == "ERROR":
                     code, said = changed.get("code"), json.dumps(changed).encode()

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import urllib3
 
-from harness.errors import ClusterUnreachable
+from harness.errors import ClusterUnreachable, ShapeError
+from harness.model.json import JsonValue, parse_json
 
 
 @contextmanager
@@ -28,3 +29,11 @@ def lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
             yield from (line for line in whole if line.strip())
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ClusterUnreachable(f"watch: the connection broke ({type(error).__name__}); read again") from error
+
+
+def document(line: bytes) -> JsonValue:
+    """Return the JSON of a line. Raises ShapeError for anything else."""
+    try:
+        return parse_json(line)
+    except ValueError as error:
+        raise ShapeError(f"expected JSON, found something else: {error}", path="") from error

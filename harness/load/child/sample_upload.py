@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 import numpy as np
 
+from harness.errors import RecordError
 from harness.load.protocol import sample_files as files
 from harness.load.protocol.messages import SampleBatch
 from harness.load.protocol.sample_reader import RECORD_TYPE
@@ -44,9 +45,18 @@ def pack(records: Any) -> bytes:
 
 
 def unpack(batch: bytes, count: int) -> Any:
-    """Return the records that ``pack`` compressed."""
-    records, raw, offset = np.zeros(count, RECORD_TYPE), zlib.decompress(batch), 0
+    """Return the records that ``pack`` compressed. Raises RecordError for a batch that is none."""
     kinds: list[tuple[str, Any]] = [*_PLANES, *((name, RECORD_TYPE[name]) for name in _OTHERS)]
+    size = sum(np.dtype(kind).itemsize for _, kind in kinds)
+    if not 0 <= count <= MOST_RECORDS:
+        raise RecordError(f"expected a batch of at most {MOST_RECORDS} samples, found {count}")
+    try:
+        raw = zlib.decompressobj().decompress(batch, size * count + 1)
+    except zlib.error as error:
+        raise RecordError(f"expected a batch of samples, found {error}") from error
+    if len(raw) != size * count:
+        raise RecordError(f"expected {size * count} bytes for {count} samples, found {len(raw)} or more")
+    records, offset = np.zeros(count, RECORD_TYPE), 0
     for name, kind in kinds:
         size = np.dtype(kind).itemsize
         planes = np.frombuffer(raw, np.uint8, count=size * count, offset=offset).reshape(size, count)
@@ -101,13 +111,19 @@ class SampleUploader:
 
 
 def store_batch(folder: Path, batch: SampleBatch) -> None:
-    """Append a batch to the worker's files on the master. The header, which contains the count, is written last."""
+    """Append a batch to the worker's files on the master. The header, which contains the count, is written last.
+
+    Raises RecordError for a message that is no batch; nothing has been written then.
+    """
     worker, first, count = batch["worker"], batch["first"], batch["count"]
+    if len(batch["header"]) != files.HEADER_SIZE or first < 0 or batch["names_from"] < 0:
+        raise RecordError(f"expected a batch of samples of worker {worker}, found one without its header or its place")
+    records = unpack(batch["records"], count).tobytes()
     names = os.open(files.names_file(folder, worker), os.O_WRONLY | os.O_CREAT, 0o644)
     _write_all(names, batch["names"], batch["names_from"])
     os.close(names)
     samples = os.open(files.samples_file(folder, worker), os.O_RDWR | os.O_CREAT, 0o644)
-    _write_all(samples, unpack(batch["records"], count).tobytes(), files.HEADER_SIZE + first * files.RECORD_SIZE)
+    _write_all(samples, records, files.HEADER_SIZE + first * files.RECORD_SIZE)
     header = list(files.HEADER.unpack(batch["header"]))
     header[files.COUNT_FIELD] = first + count
     os.pwrite(samples, files.HEADER.pack(*header), 0)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict, cast
 
+from harness.errors import RecordError
 from harness.load.protocol.sample_files import locust_file, report_file
 
 START, DONE, STOP, SAMPLES = "harness.start", "harness.done", "harness.stop", "harness.samples"
@@ -92,3 +93,5 @@ def _read_json(path: Path) -> object:
         return cast(object, json.loads(path.read_text()))
     except FileNotFoundError:
         return None
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: expected a report as JSON, found something else: {error}") from error

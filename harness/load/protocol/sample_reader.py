@@ -68,16 +68,25 @@ class SampleReader:
         return Samples(**columns, operations=tuple(self._operations), errors=tuple(self._errors))
 
     def _read(self, header: SampleHeader) -> None:
+        path = files.samples_file(self._folder, header.worker)
+        try:
+            self._read_new(header, path)
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            raise RecordError(f"{path}: expected the samples of a worker, found damaged ones: {error}") from error
+
+    def _read_new(self, header: SampleHeader, path: Path) -> None:
         progress = self._progress.setdefault(header.worker, _Progress())
         new = header.count - progress.records_read
         if new <= 0:
             return
         offset = files.HEADER_SIZE + progress.records_read * files.RECORD_SIZE
-        path = files.samples_file(self._folder, header.worker)
-        records = np.fromfile(path, dtype=RECORD_TYPE, count=new, offset=offset)
+        whole = (path.stat().st_size - files.HEADER_SIZE) // files.RECORD_SIZE
+        records = np.fromfile(path, dtype=RECORD_TYPE, count=max(0, min(new, whole)), offset=offset)
         if len(records) != new:
             found = progress.records_read + len(records)
             raise RecordError(f"{path}: expected {header.count} records, found {found}: the file is truncated")
+        if (records["operation"] < 0).any() or (records["error"] < 0).any():
+            raise ValueError("a record refers to a name by a negative number")
         self._read_names(header.worker, progress)
         self._grow(new)
         end = self._length + new
@@ -96,6 +105,8 @@ class SampleReader:
         progress.name_bytes_read += len(lines)
         for line in lines.splitlines():
             kind, _, name = json.loads(line)
+            if not isinstance(name, str):
+                raise TypeError("a name is no text")
             ours, theirs = (
                 (self._operations, progress.operations) if kind == files.OPERATION else (self._errors, progress.errors)
             )

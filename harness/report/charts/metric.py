@@ -21,8 +21,8 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 440.0, 56.0, 428.0, 26.0, 150.0
 
 def metric(series: Sequence[Series], phases: Sequence[Phase], *, end_s: float) -> Markup:
     """Draw series of one name and unit, one line per arm; phases with faults are bands, as in the timeline."""
-    times = linear(min([0.0, *(s.at_s[0] for s in series if s.at_s)]), end_s, _LEFT, _RIGHT, ticks=4)
     thinned = [_thinned(one) for one in series]
+    times = linear(min([0.0, *(at_s[0] for at_s, _ in thinned if at_s)]), end_s, _LEFT, _RIGHT, ticks=4)
     values = from_zero([v for _, v in thinned], _BOTTOM, _TOP, at_least=1e-9)
     moving = [
         svg.rectangle(times(p.start_s), _TOP, times(p.end_s) - times(p.start_s), _BOTTOM - _TOP, "band fault")
@@ -65,6 +65,7 @@ def _arm(name: str) -> str:
 
 
 def _thinned(series: Series) -> tuple[list[float], list[float]]:
-    """Keep every k-th point, at most 300, so that a gap stays a gap."""
-    step = int(np.ceil(max(len(series.at_s), 1) / MOST_POINTS))
-    return list(series.at_s[::step]), list(series.values[::step])
+    """Keep every k-th point, at most 300, so that a gap stays a gap. A reading without a time is left out."""
+    known = [(at, value) for at, value in zip(series.at_s, series.values, strict=False) if math.isfinite(at)]
+    step = int(np.ceil(max(len(known), 1) / MOST_POINTS))
+    return [at for at, _ in known[::step]], [value for _, value in known[::step]]

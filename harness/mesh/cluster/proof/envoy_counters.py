@@ -27,11 +27,11 @@ PATH = f"/stats?filter={quote(COUNTERS)}"
 FLAGS = ("FI", "DI")
 """The response flags that Envoy's fault filter gives, which its own counters tell apart."""
 _ANSWERS = re.compile(
-    r"cluster\.outbound\|\d+\|(?P<subset>[^|]*)\|(?P<host>.+?);?\.upstream_rq_completed: (?P<total>\d+)"
+    r"cluster\.outbound\|\d+\|(?P<subset>[^|]*)\|(?P<host>.+?);?\.upstream_rq_completed: (?P<total>[0-9]{1,20})\b"
 )
 _AGAIN = re.compile(r"\.(external|internal|canary|retry)$|\.zone\.")
 """Where Envoy counts answers a second time, by where they came from."""
-_FAULTS = re.compile(r"http\.outbound.*\.fault\.(?P<name>\w+): (?P<total>\d+)")
+_FAULTS = re.compile(r"http\.outbound.*\.fault\.(?P<name>\w+): (?P<total>[0-9]{1,20})\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

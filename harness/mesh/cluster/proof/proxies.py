@@ -7,6 +7,7 @@ the API server's port-forward.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -114,12 +115,12 @@ class Proxies:
         arrived: Arrived = Counter()
         arriving = ("destination", self._load_workload)
         for pod in asked.values():
-            said = parse_samples(self._ask(pod, _COUNTS).decode())
+            said = parse_samples(self._ask(pod, _COUNTS).decode("utf-8", "replace"))
             counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
             rows += counted
             for row in counted:
                 if (row.labels.get("reporter"), row.labels.get("source_workload")) == arriving:
-                    arrived[pod["metadata"]["name"], row.labels.get("destination_service", "")] += int(row.value)
+                    arrived[pod["metadata"]["name"], row.labels.get("destination_service", "")] += _count(row)
             for own in () if counted else self._own_rows(pod):
                 totals[tuple(getattr(own, name) for name in _LABELS)] += own.total
         self._add(rows, totals)
@@ -135,9 +136,9 @@ class Proxies:
             if reporter == "source" or arriving:
                 named = {"source_workload": LOAD_WORKLOAD} if source == self._load_workload else {}
                 labels = {**row.labels, **named, "reporter": "source"}
-                totals[tuple(labels.get(name, "") for name in _LABELS)] += int(row.value)
+                totals[tuple(labels.get(name, "") for name in _LABELS)] += _count(row)
             if reporter == "destination":
-                totals[tuple(row.labels.get(name, "") for name in _LABELS)] += int(row.value)
+                totals[tuple(row.labels.get(name, "") for name in _LABELS)] += _count(row)
 
     def _endpoint_rows(self, asked: Iterable[Pod], arrived: Arrived) -> tuple[RequestCount, ...]:
         """Return the requests that reached each endpoint of the arms: pods, or addresses where proxies are listed."""
@@ -158,12 +159,12 @@ class Proxies:
 
     def calls(self, pod: Pod) -> Counter[str]:
         """Return how many calls a proxy has counted for its workload, by the full name of the called host."""
-        said = parse_samples(self._ask(pod, _COUNTS).decode())
+        said = parse_samples(self._ask(pod, _COUNTS).decode("utf-8", "replace"))
         counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
         found: Counter[str] = Counter()
         for row in counted:
             if row.labels.get("reporter") == "source":
-                found[row.labels.get("destination_service", "")] += int(row.value)
+                found[row.labels.get("destination_service", "")] += _count(row)
         for own in () if counted else self._own_rows(pod):
             found[own.destination_service] += own.total
         return found
@@ -177,7 +178,7 @@ class Proxies:
             version=labels.get("version", ""),
         )
         versions = subset_versions(self._kube.list(DESTINATION_RULE, self._namespace), self._namespace)
-        return self._own.rows(self._ask(pod, OWN_COUNTS).decode(), caller, versions)
+        return self._own.rows(self._ask(pod, OWN_COUNTS).decode("utf-8", "replace"), caller, versions)
 
     def _traces(self, shown: Footprint, pod: Pod) -> tuple[Trace, ...]:
         labels = labels_of(pod["metadata"])
@@ -215,6 +216,13 @@ class Proxies:
             return self._kube.ask_pod(self._namespace, name, ADMIN_PORT, path, timeout_s=_ASK_WITHIN_S)
         except ClusterForbidden as error:
             raise ClusterForbidden(f"{error}\nor switch the proof off with cluster.prove: false") from error
+
+
+def _count(row: Sample) -> int:
+    """Return a counter's value. Raises MeshError for one that is no number."""
+    if not math.isfinite(row.value):
+        raise MeshError(f"{row.name}: expected a count in the metrics of a proxy, found {row.value}")
+    return int(row.value)
 
 
 def _described(trace: Trace) -> str:
