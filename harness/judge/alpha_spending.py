@@ -1,8 +1,12 @@
 """Compute the evidence that one look at one objective in one phase needs, so that all looks keep the run's alpha.
 
 The run's ``alpha`` is divided between objectives, phases and stretches of a phase. Each part is split again: some of
-it is spent on bounds that hold at every look (a normal mixture), the rest on one look when the phase is complete. The
-parts add up to at most ``alpha``, so they may depend on each other in any way.
+it is spent on looks on the way, the rest on one look when the phase is complete. The parts add up to at most ``alpha``,
+so they may depend on each other in any way.
+
+Looks on the way have a limit that is the same at each of them (``harness.stats.tails.bounded_tail``), because the
+planned length of the phase is known. A phase that lasts longer is looked at with the limit for its true length. Harm
+that begins late is looked for in later stretches, every half minute, and in short windows (``sudden_harm``).
 """
 
 from __future__ import annotations
@@ -15,12 +19,18 @@ from harness.judge.indicators import indicator_of
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan
-from harness.stats.tails import anytime_tail
+from harness.stats.tails import anytime_tail, bounded_tail
 
 FINAL_PART = 0.7
 RESTART_PART = 0.2
-RESTART_EVERY_S = 60.0
+SUDDEN_PART = 0.1
+RESTART_EVERY_S = 30.0
 MOST_RESTARTS = 15
+FIRST_LOOK_S, FIRST_LATER_LOOK_S = 3.0, 20.0
+"""Looks begin after so many seconds of a phase, or of a stretch that begins later and has no more history."""
+FIRST_LOOK_PART = 1 / 60
+SUDDEN_FROM_S = 25.0
+"""A shorter phase has no short windows with a history."""
 TUNED_AT = 1 / 20
 SHOWN = 0.025
 SHOWN_IN_SHORT_PHASE = 0.2
@@ -64,9 +74,15 @@ class Look:
         """Return the tail for a look after ``seen_s`` seconds of a stretch, valid at every look."""
         return anytime_tail(alpha, seen_s, self.planned_s * TUNED_AT)
 
-    def proof_tail(self, alpha: float, seen_s: float) -> float:
-        """Return the limit that the chance of no harm must fall below to prove harm. alpha: for the whole stretch."""
-        every = self.anytime(alpha * (1 - FINAL_PART), seen_s)
+    def proof_tail(self, alpha: float, seen_s: float, *, later: bool = False) -> float:
+        """Return the limit that the chance of no harm must fall below to prove harm.
+
+        alpha: for the whole stretch. later: whether the stretch begins after the phase does.
+        """
+        first_s = max(self.planned_s * FIRST_LOOK_PART, FIRST_LATER_LOOK_S if later else FIRST_LOOK_S)
+        every = 0.0
+        if seen_s >= first_s - _SHORTEST_S:
+            every = bounded_tail(alpha * (1 - FINAL_PART), max(self.planned_s / first_s, 1.0))
         return max(every, alpha * FINAL_PART) if self.complete else every
 
 
@@ -113,14 +129,15 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
 def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:
     """Return the stretches in which evidence is accumulated: the index of the first block, and the part of alpha.
 
-    The first stretch is the whole phase. In a long phase another one starts every minute (less often in a phase of more
-    than 15 minutes), because the time before the harm began would dilute it.
+    The first stretch is the whole phase. In a long phase another one starts every half minute (less often in a phase of
+    more than 8 minutes), because the time before the harm began would dilute it. Short windows have the rest of alpha.
     """
+    left = 1.0 if planned_s < SUDDEN_FROM_S else 1 - SUDDEN_PART
     every_s = max(RESTART_EVERY_S, planned_s / (MOST_RESTARTS + 1))
     restarts = max(int(planned_s / every_s - 0.25), 0)
     if not restarts or not len(blocks):
-        return ((0, 1.0),)
-    starts = [(0, 1 - RESTART_PART)]
+        return ((0, left),)
+    starts = [(0, left - RESTART_PART)]
     for number in range(1, restarts + 1):
         first = blocks[0] + round(number * every_s / block_s)
         index = next((place for place, block in enumerate(blocks) if block >= first), None)

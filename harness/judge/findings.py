@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE
 from harness.judge.blame import endpoint_of
 from harness.judge.indicators import indicator_of
+from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement, harmless, measure, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
 from harness.judge.scoring import failed_score
+from harness.judge.sudden_harm import sudden_harm, with_history
 from harness.judge.survivors import FailureRates, more_failures, ranked
 from harness.judge.view import PhaseView, Shown
 from harness.judge.wording import missing_of, place_of, reason_of
@@ -94,12 +99,13 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     harm = beyond = None
     restarts = indicator_of(objective).restarts
     for stretch, part in view.stretches if restarts else ((view.scene.window, 1.0),):
-        tail = view.look.proof_tail(view.alpha * part, stretch.seconds if restarts else view.look.seen_s)
-        scene = replace(view.scene, window=stretch)
         whole_phase = stretch is view.scene.window
+        seen_s = stretch.seconds if restarts else view.look.seen_s
+        tail = view.look.proof_tail(view.alpha * part, seen_s, later=not whole_phase)
+        scene = replace(view.scene, window=stretch)
         if not whole_phase and harmless(objective, scene, tail):
             continue
-        measured = whole if whole_phase else measure(objective, scene)
+        measured = whole if whole_phase else measure(objective, _with_history(objective, view, stretch))
         if measured is None:
             continue
         found = _Proof(window=stretch, measured=measured, tail=tail)
@@ -107,7 +113,15 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
             harm = found
         if beyond is None and max(measured.chances.harm, measured.chances.beyond) <= tail:
             beyond = found
-    return harm, beyond
+    sudden = sudden_harm(objective, view) if beyond is None else None
+    if sudden is not None:
+        beyond = _Proof(window=sudden.window, measured=sudden.measured, tail=sudden.tail)
+    return harm or beyond, beyond
+
+
+def _with_history(objective: Objective, view: PhaseView, stretch: Window) -> Scene:
+    first = int(np.searchsorted(view.scene.window.blocks, stretch.blocks[0]))
+    return with_history(objective, view, first)
 
 
 def _whole(objective: Objective, view: PhaseView, measured: Measurement) -> _Proof:
@@ -146,16 +160,22 @@ def _shown(objective: Objective, view: PhaseView, verdict: Verdict, proof: _Proo
         return _shown_in_short_phase(objective, view, measured)
     whole = proof.window is view.scene.window
     tail = SHOWN if look.complete else look.anytime(SHOWN, look.seen_s if whole else proof.window.seconds)
-    since_s = 0.0
-    if not whole:
-        since_s = max(float(proof.window.blocks[0]) * proof.window.block_s - look.phase.start_s, 0.0)
+    since_s, until_s = (0.0, math.inf) if whole else _span(view, proof.window)
     limits = measured.interval(tail)
     if verdict in {Verdict.MARGINAL, Verdict.INCONCLUSIVE} and _outside(objective, measured, limits):
         confidence = 1 - 2 * proof.tail
         note = f"{_percent(confidence)} interval, which a fail needs here"
         limits = measured.interval(proof.tail)
         return Shown(measured=measured, limits=limits, confidence=confidence, since_s=since_s, note=note)
-    return Shown(measured=measured, limits=limits, since_s=since_s)
+    return Shown(measured=measured, limits=limits, since_s=since_s, until_s=until_s)
+
+
+def _span(view: PhaseView, window: Window) -> tuple[float, float]:
+    """Return when a stretch begins and ends, in seconds after the phase's start; no end if it is not over."""
+    whole, start_s = view.scene.window, view.look.phase.start_s
+    end_s = float(window.blocks[-1] + 1) * window.block_s - start_s
+    since_s = max(float(window.blocks[0]) * window.block_s - start_s, 0.0)
+    return since_s, math.inf if window.blocks[-1] == whole.blocks[-1] else end_s
 
 
 def _percent(confidence: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,12 +38,14 @@ class PhaseView:
 class Shown:
     """The numbers that decided a finding.
 
-    limits: the ends of the interval. confidence: of the interval. since_s: where the stretch begins that decided, in
-    seconds after the phase's start. note: why these are not the numbers of the whole phase with 95 % confidence.
+    limits: the ends of the interval. confidence: of the interval. since_s, until_s: where the stretch begins and ends
+    that decided, in seconds after the phase's start; infinite if it goes on. note: why these are not the numbers of the
+    whole phase with 95 % confidence.
     """
 
     measured: Measurement
     limits: tuple[float, float]
     confidence: float = 1 - 2 * SHOWN
     since_s: float = 0.0
+    until_s: float = math.inf
     note: str = ""

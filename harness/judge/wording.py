@@ -28,7 +28,9 @@ def reason_of(objective: Objective, view: PhaseView, shown: Shown, verdict: Verd
     """Return the reason of a finding. within: whether the phase is within tolerance so far."""
     measured, style = shown.measured, style_of(objective)
     place = place_of(objective, view.look.phase.name)
-    if shown.since_s > 0:
+    if math.isfinite(shown.until_s):
+        place += f" (from {format_duration(shown.since_s)} to {format_duration(shown.until_s)} after its start)"
+    elif shown.since_s > 0:
         place += f" (from {format_duration(shown.since_s)} after its start on)"
     numbers = formatting.comparison(
         measured.baseline, measured.canary, measured.difference, shown.limits, style, relative=measured.relative

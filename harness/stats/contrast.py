@@ -174,7 +174,7 @@ class QuantileContrast:
         baseline = np.interp(moved, edges, self.survival[BASELINE])
         baseline_trials, canary_trials = self.trials
         share = canary_trials / (canary_trials + baseline_trials)
-        place = _crossing(share * self.survival[CANARY] + (1 - share) * baseline, 1 - self.quantile)
+        place = crossing(share * self.survival[CANARY] + (1 - share) * baseline, 1 - self.quantile)
         counts = Counts(
             canary=_at(self.survival[CANARY], place) * canary_trials,
             canary_trials=canary_trials,
@@ -210,7 +210,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     weights, survival = window.weights, window.survival
     if weights is None:
         return None
-    places = tuple(_crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
+    places = tuple(crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
     trials = weights.baseline_trials, weights.canary_trials
 
     @cache
@@ -245,12 +245,12 @@ def _ties(survival: Floats, place: float, trials: float) -> float:
     extra = 0.0
     for own in {first, first + math.ceil(place) - math.floor(place) - 1}:
         around = max(masses[own - 1], masses[own + 1])
-        if masses[own] - around > _TIED * math.sqrt((masses[own] + around) / trials):
+        if masses[own] - around > _TIED * math.sqrt(max(masses[own] + around, 0.0) / trials):
             extra = max(extra, 1 - around / masses[own])
     return extra
 
 
-def _crossing(survival: Floats, level: float) -> float:
+def crossing(survival: Floats, level: float) -> float:
     """Return the position at which a falling curve crosses ``level``, or one of its ends if it never does."""
     after = int(np.searchsorted(-survival, -level))
     if after == 0:

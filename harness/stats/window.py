@@ -55,13 +55,17 @@ class Window:
 
     def since(self, index: int) -> Window:
         """Return only the blocks from ``index`` on."""
+        return self.between(index, len(self.blocks))
+
+    def between(self, first: int, last: int) -> Window:
+        """Return only the blocks from index ``first`` to ``last`` (exclusive)."""
         return _window(
-            self.blocks[index:],
+            self.blocks[first:last],
             self.block_s,
-            self.requests[:, index:],
-            self.failed[:, index:],
-            (self.above[:, index:], self.first_bin),
-            exposure=self.exposure[index:],
+            self.requests[:, first:last],
+            self.failed[:, first:last],
+            (self.above[:, first:last], self.first_bin),
+            exposure=self.exposure[first:last],
             unknown=self.unknown,
         )
 

@@ -1,0 +1,162 @@
+"""Find harm that begins late in a phase or lasts for a few seconds: an outage, a crash, a sudden slowness.
+
+The limits for the whole phase and for its longer stretches (``alpha_spending``) see small differences, but they dilute
+harm that is short. Here, windows of 5, 10, 20 and 40 s are tested, beginning every second to every eight seconds. An
+objective's part of alpha for all of them (``SUDDEN_PART``) is divided by their number in the planned phase
+(Bonferroni; windows overlap, so this is cautious), so every look may test all of them.
+
+Short windows are noisy: one arm may be slow for five seconds without any difference between the builds. Therefore only
+harm *beyond the tolerance* is looked for, also where any harm fails, and only large harm in the shortest windows
+(``SCALES``). A window needs a history of four windows of its length, whose noise it is measured against
+(``harness.stats.scan``), and then stands the same test as any other stretch with at least that noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.alpha_spending import SUDDEN_FROM_S, SUDDEN_PART
+from harness.judge.indicators.port import Scene
+from harness.judge.measure import Measurement, measure
+from harness.judge.view import PhaseView
+from harness.model.objective import Objective
+from harness.model.samples import BASELINE, CANARY
+from harness.stats.contrast import column_at, crossing
+from harness.stats.histogram import latency_at, shift
+from harness.stats.scan import noise_before, suspect
+from harness.stats.tails import t_tail
+from harness.stats.weights import weights_of
+from harness.stats.window import Window
+
+Floats = NDArray[np.float64]
+SCALES = {
+    "error_rate": ((5.0, 0.05), (10.0, 0.05), (20.0, 0.0), (40.0, 0.0)),
+    "latency": ((20.0, 0.5), (40.0, 0.5)),
+}
+"""The lengths of windows in seconds, each with the least tolerance: in points of errors, or as a share of a latency."""
+LEAST_BLOCKS = 5
+HISTORY_S = 10.0
+_MEDIAN = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuddenHarm:
+    """A window that proves harm beyond the tolerance, what was measured in it, and the ``tail`` that a proof needed."""
+
+    window: Window
+    measured: Measurement
+    tail: float
+
+
+def sudden_harm(objective: Objective, view: PhaseView) -> SuddenHarm | None:
+    """Return the shortest window that proves harm, or None."""
+    if objective.kind not in SCALES or objective.interaction or not objective.tolerates:
+        return None
+    if view.look.planned_s < SUDDEN_FROM_S or view.scene.window.weights is None:
+        return None
+    scales = SCALES[objective.kind]
+    found = (_in_windows(objective, view, *scale, part=SUDDEN_PART / len(scales)) for scale in scales)
+    return next((each for each in found if each is not None), None)
+
+
+def _in_windows(
+    objective: Objective, view: PhaseView, length_s: float, least: float, *, part: float
+) -> SuddenHarm | None:
+    """Return the window of this length that proves harm, or None. part: of the objective's alpha."""
+    window, asked = view.scene.window, _at_least(objective, least)
+    parts, length = _contributions(asked, window), round(length_s / window.block_s)
+    if parts is None or length < LEAST_BLOCKS:
+        return None
+    step = length // LEAST_BLOCKS
+    tail = view.alpha * part / max(view.look.planned_s / window.block_s / step, 1.0)
+    found = suspect(*parts, length, step=step)
+    if found is None or t_tail(found.z / found.factor**0.5, found.degrees) > tail:
+        return None
+    stretch = window.between(found.first, found.last)
+    measured = _measured(asked, view, stretch, factor=found.factor)
+    if measured is None or max(measured.chances.harm, measured.chances.beyond) > tail:
+        return None
+    shown = _measured(objective, view, stretch, factor=found.factor)  # against the tolerance that people know
+    return None if shown is None else SuddenHarm(window=stretch, measured=shown, tail=tail)
+
+
+def with_history(objective: Objective, view: PhaseView, first: int) -> Scene:
+    """Return the scene of the stretch from block ``first`` on, with at least the noise of the time before it.
+
+    The noise of a stretch alone is too small if the blocks before it show what it has not seen yet, such as pauses.
+    """
+    window = view.scene.window
+    stretch = window.since(first)
+    scene = replace(view.scene, window=stretch)
+    if objective.kind not in SCALES or objective.interaction:
+        return scene
+    parts, length = _contributions(objective, window), round(HISTORY_S / window.block_s)
+    if parts is None:
+        return scene
+    return _noisy(objective, scene, factor=noise_before(*parts, length, first))
+
+
+def _measured(objective: Objective, view: PhaseView, stretch: Window, *, factor: float) -> Measurement | None:
+    return measure(objective, _noisy(objective, replace(view.scene, window=stretch), factor=factor))
+
+
+def _noisy(objective: Objective, scene: Scene, *, factor: float) -> Scene:
+    """Return a scene in which the overdispersion is at least ``factor``."""
+    window = scene.window
+    weights = weights_of(window.requests) if objective.kind == "error_rate" else window.weights
+    if weights is None:
+        return scene
+    return replace(scene, excess=max(scene.excess, (factor - 1) * window.seconds / weights.total))
+
+
+def _at_least(objective: Objective, least: float) -> Objective:
+    """Return the objective with a tolerance of at least ``least``: in points of errors, or as a share of a latency."""
+    if objective.kind == "error_rate":
+        return replace(objective, absolute=max(objective.absolute or 0.0, least)) if least > 0 else objective
+    return replace(objective, relative=max(objective.relative or 0.0, least))
+
+
+def _contributions(objective: Objective, window: Window) -> tuple[Floats, Floats] | None:
+    """Return each block's excess of canary events beyond the tolerance, and its variance; both have shape (b,).
+
+    The variance is that of a canary exactly at its tolerance, with the rates of the whole phase.
+    """
+    found = _errors(objective, window) if objective.kind == "error_rate" else _slow(objective, window)
+    weights = weights_of(found.trials)
+    if weights is None:
+        return None
+    trials = np.where(found.trials > 0, found.trials, 1)
+    shares = found.events / trials
+    excess = weights.by_block * (shares[CANARY] - shares[BASELINE] - found.margin)
+    spread = np.array([[rate * (1 - rate)] for rate in found.rates]) / trials
+    return excess, weights.by_block**2 * spread.sum(axis=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Events:
+    """Events and trials by arm and block (shape (2, b)), the tolerated difference of shares, and the arms' rates."""
+
+    events: Floats
+    trials: Floats
+    margin: float
+    rates: tuple[float, float]
+
+
+def _errors(objective: Objective, window: Window) -> _Events:
+    """Return the failed requests; half an error is added, so that no rate is zero."""
+    rate = float((window.failed[BASELINE].sum() + 0.5) / (window.requests[BASELINE].sum() + 1))
+    margin = max(objective.absolute or 0.0, (objective.relative or 0.0) * rate)
+    return _Events(events=window.failed, trials=window.requests, margin=margin, rates=(rate, min(rate + margin, 1.0)))
+
+
+def _slow(objective: Objective, window: Window) -> _Events:
+    """Return the requests above the baseline's quantile, which is moved by the tolerance for the canary."""
+    share = 1 - (objective.quantile or _MEDIAN)
+    place = crossing(window.survival[BASELINE], share)
+    absolute = (objective.absolute or 0.0) / latency_at(window.first_bin + place)
+    moved = place + shift(1 + max(objective.relative or 0.0, absolute))
+    events = np.stack([column_at(window.above[BASELINE], place), column_at(window.above[CANARY], moved)])
+    return _Events(events=events, trials=window.above[:, :, 0], margin=0.0, rates=(share, share))
