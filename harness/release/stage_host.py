@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness.clients.processes.detached import outliving
+from harness.clients.processes.detached import OutlivingProcess
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.config import Config, read_config
 from harness.errors import HarnessError, MeshError, ServiceError
@@ -47,14 +47,14 @@ def started_stage(config: Config) -> tuple[Path, bool]:
     (folder / ADDRESS).unlink(missing_ok=True)
     log = folder / "stage.log"
     words = [sys.executable, "-P", "-m", "harness.release.stage_host", str(config.file), str(config.out)]
-    process = outliving(words, log=log, cwd=config.root)
+    process = OutlivingProcess(words, log=log)
     give_up = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < give_up:
+    while not process.ended() and time.monotonic() < give_up:
         there = running_stage(folder)
         if there is not None:
             return there, True
         time.sleep(_POLL_S)
-    process.terminate()
+    process.end()
     lines = printable(log.read_text(encoding="utf-8", errors="replace")).splitlines()[-20:]
     raise ServiceError("expected the stage to start, it did not\n" + "\n".join(lines))
 

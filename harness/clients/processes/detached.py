@@ -1,6 +1,6 @@
 """Processes that outlive this one, in a session of their own, so neither Ctrl-C nor a closed terminal reaches them.
 
-A ``DetachedProcess`` reads lines from us and notices when we are gone, even after SIGKILL. What ``outliving`` starts
+A ``DetachedProcess`` reads lines from us and notices when we are gone, even after SIGKILL. An ``OutlivingProcess``
 takes no notice of us.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -58,9 +59,26 @@ class DetachedProcess:
             self._process.wait()
 
 
-def outliving(command: Sequence[str], *, log: Path, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a command that goes on when this process ends. log: file for its output; it is emptied first."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [*command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, start_new_session=True
-        )
+class OutlivingProcess:
+    """A command that goes on when this process ends. pid: its process id."""
+
+    def __init__(self, command: Sequence[str], *, log: Path) -> None:
+        """Start the command, a path and its arguments. log: file for its output; it is emptied first."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        self.pid = os.posix_spawn(command[0], [*command], os.environ, file_actions=actions, setsid=True)
+
+    def ended(self) -> bool:
+        """Return whether it has ended."""
+        with contextlib.suppress(ChildProcessError):
+            return os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+        return True
+
+    def end(self) -> None:
+        """Send SIGTERM."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
