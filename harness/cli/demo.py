@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         return _copy(args.copy)
     importlib.import_module("harness.demo.web")  # raises MissingExtra now, not later in the log of a service
     if args.release:
-        return demo_release.run(Kind(args.canary), args.out.absolute())
+        return demo_release.run(Kind(args.canary), runs_folder(args).absolute())
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
     fault, config = _FAULTS[args.fault], _config(args.canary, out=runs_folder(args).absolute())
     print(wiring.described(config, "local"), file=sys.stderr)

@@ -13,6 +13,7 @@ import pytest
 from faulting import fault_edits
 from mesh_world import SUBSETS, Answer, World, routes
 
+from harness.clients.envoy.admin import Admin
 from harness.clients.processes.child import wait_until
 from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
 from harness.faults import abort
@@ -275,6 +276,48 @@ def test_an_undo_that_fails_is_an_error_and_says_so(world: World, monkeypatch: p
     assert change.rollback.verified is False
     world.serve(*RULE_AND_ROUTE)
     assert world.get("reviews").status == 200
+
+
+@pytest.mark.parametrize("path", ["/stats", "/config_dump"])
+def test_an_undo_is_tried_again_while_envoy_does_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """On a busy machine the admin port may not answer in time; the change is removed all the same, and proven gone."""
+    world.serve(*RULE_AND_ROUTE)
+    answered, failures = Admin.get, [1, 1]
+
+    def get(admin: Admin, asked: str) -> str:
+        if failures and asked.startswith(path):
+            failures.pop()
+            raise EnvoyError("timed out")
+        return answered(admin, asked)
+
+    monkeypatch.setattr(mesh_module, "_UNDO_PAUSE_S", 0.01)
+    with world.mesh.changed(_abort(world.mesh, "reviews"), name="abort") as change:
+        assert world.get("reviews").status == 503
+        monkeypatch.setattr(Admin, "get", get)
+    assert ([], True) == (failures, change.rollback.verified)
+    assert world.get("reviews").status == 200
+
+
+def test_an_undo_is_not_tried_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Envoy that never answers again is an error."""
+    world.serve(*RULE_AND_ROUTE)
+    monkeypatch.setattr(mesh_module, "_UNDO_PATIENCE_S", 0.0)
+    monkeypatch.setattr(mesh_module, "_UNDO_PAUSE_S", 0.01)
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(RollbackError, match="the undo failed: timed out"),
+        world.mesh.changed(_abort(world.mesh, "reviews"), name="abort") as change,
+    ):
+        patch.setattr(Admin, "get", _timed_out)
+    assert change.rollback.verified is False
+    world.serve(*RULE_AND_ROUTE)
+    assert world.get("reviews").status == 200
+
+
+def _timed_out(*_args: object) -> str:
+    raise EnvoyError("timed out")
 
 
 def _unable(*_args: object) -> None:

@@ -72,3 +72,13 @@ def test_ctrl_c_says_what_was_reverted(call, capsys):
     assert 130 == call(judge)
     last = capsys.readouterr().err.splitlines()[-3:]
     assert ["these changes were reverted:", "  delay: removed and verified"] == last[:2]
+
+
+def test_the_demo_of_releases_gets_the_folder_of_recorded_runs(monkeypatch, tmp_path):
+    """Without --out it is that of the configuration, else reports."""
+    seen = []
+    monkeypatch.setattr(demo.demo_release, "run", lambda _, out: seen.append(out) or 0)
+    monkeypatch.chdir(tmp_path)
+    assert 0 == main(["demo", "--release"])
+    assert 0 == main(["demo", "--release", "--out", "elsewhere"])
+    assert [tmp_path / "reports", tmp_path / "elsewhere"] == seen

@@ -50,6 +50,8 @@ class Envoy:
         """Call ``start_envoy`` instead."""
         self.admin = admin
         self._process, self._folder, self._live, self._version = process, folder, snapshot, 1
+        self._unsure = False
+        """Whether an update has failed since the last one that succeeded, so that Envoy may serve parts of it."""
 
     @property
     def pid(self) -> int:
@@ -63,16 +65,19 @@ class Envoy:
         except ServiceError as error:
             raise EnvoyError(str(error)) from error
 
-    def update(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot, *, insist: bool = False) -> None:
         """Apply ``snapshot``, clusters before the routes that use them. Returns once Envoy has accepted it.
 
-        Raises EnvoyRejection if Envoy rejects a part. The previous snapshot is then in force again.
+        Raises EnvoyRejection if Envoy rejects a part. The previous snapshot is then in force again. It is also in force
+        again if Envoy does not answer in time, unless the caller will ``insist`` and try again.
         """
         before = self._live
         try:
             self._apply(snapshot)
         except EnvoyError as rejected:
             self.check()
+            if insist and not isinstance(rejected, EnvoyRejection):
+                raise
             try:
                 self._apply(before)
             except EnvoyError as error:
@@ -87,15 +92,17 @@ class Envoy:
         self._write_clusters((*snapshot.clusters, *removed))
         self._write_tables(snapshot.tables)
         self._write_clusters(snapshot.clusters)
+        self._unsure = False
 
     def _write_clusters(self, clusters: tuple[JsonObject, ...]) -> None:
-        if clusters == self._live.clusters:
+        if clusters == self._live.clusters and not self._unsure:
             return
         self._live = Snapshot(clusters=clusters, tables=self._live.tables)
         self._write({CLUSTERS: (_CLUSTER_FILE, [_typed("cluster.v3.Cluster", item) for item in clusters])})
 
     def _write_tables(self, tables: Mapping[str, JsonObject]) -> None:
-        changed = {name: table for name, table in tables.items() if table != self._live.tables.get(name)}
+        live = {} if self._unsure else self._live.tables
+        changed = {name: table for name, table in tables.items() if table != live.get(name)}
         self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
         typed = {name: [_typed("route.v3.RouteConfiguration", table)] for name, table in changed.items()}
         self._write({name: (_table_file(name), resources) for name, resources in typed.items()})
@@ -104,6 +111,13 @@ class Envoy:
         """Write files and wait until Envoy has accepted or rejected each. Raises EnvoyRejection if it rejected one."""
         if not files:
             return
+        try:
+            self._write_and_wait(files)
+        except EnvoyError:
+            self._unsure = True
+            raise
+
+    def _write_and_wait(self, files: Mapping[str, tuple[str, Sequence[JsonObject]]]) -> None:
         before, log_size = self.admin.updates(), self._process.log.stat().st_size
         self._version += 1
         for name, resources in files.values():

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from harness.clients.envoy.process import Envoy
 from harness.clients.processes.signals import deferred_interrupts
-from harness.errors import HarnessError, MeshError, RollbackError
+from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import endpoint_counts, request_counts
 from harness.mesh.local.hop_counting import PATTERN, hop_totals
@@ -32,6 +32,9 @@ from harness.routing.edits import applied_all, key, traces, undone_all
 from harness.routing.istio.api import IstioRouting
 from harness.routing.istio.warnings import warnings
 from harness.routing.port import MESH, RoutingApi
+
+_UNDO_PATIENCE_S, _UNDO_PAUSE_S = 40.0, 0.5
+"""For how long an undo is tried again while a busy machine keeps Envoy from answering, and how often."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -213,11 +216,11 @@ class LocalMesh:
         check_for_local_mesh(resources, self._topology)
         self._make_live(resources)
 
-    def _make_live(self, resources: Sequence[JsonObject]) -> None:
+    def _make_live(self, resources: Sequence[JsonObject], *, insist: bool = False) -> None:
         """Translate the resources and serve them; defer Ctrl-C for the ten or so milliseconds that this takes."""
         snapshot = translated(resources, self._topology)
         with deferred_interrupts(), rejections_located(resources, self.namespace):
-            self._envoy.update(snapshot)
+            self._envoy.update(snapshot, insist=insist)
             require_live(self._envoy, snapshot)
             self._resources = _kept(resources)
 
@@ -253,7 +256,7 @@ class LocalMesh:
         wanted = undone_all(change.edits, self._resources, namespace=self.namespace)
         try:
             # Not checked: an undo must happen even if other edits have made the resources invalid meanwhile.
-            self._make_live(wanted)
+            self._insist_on(wanted)
         except HarnessError as error:
             return f"expected to restore the mesh, but the undo failed: {error}"
         left = [*stuck, *(trace for edit in change.edits for trace in traces(edit, self._find(edit)))]
@@ -263,6 +266,20 @@ class LocalMesh:
             return "expected the undo to restore the resources, but they differ from those before the change"
         self._resources = self._resources if expected is None else expected
         return ""
+
+    def _insist_on(self, resources: Sequence[JsonObject]) -> None:
+        """Serve the resources; on a busy machine Envoy may not answer in time, so try again for a while."""
+        until = time.monotonic() + _UNDO_PATIENCE_S
+        while True:
+            try:
+                return self._make_live(resources, insist=True)
+            except EnvoyRejection:
+                raise
+            except EnvoyError:
+                self._envoy.check()
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_UNDO_PAUSE_S)
 
     def _actions_left(self, change: LocalChange) -> list[str]:
         """Revert the actions of a change, the last one first; return what is left of them."""
