@@ -11,6 +11,7 @@ from harness.clients.kubernetes.times import stamp
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.journal import journalled
 from harness.mesh.cluster.recovery.reaping import reason_to_undo
+from harness.mesh.cluster.safety.limits import require_namespace
 
 HELP = (
     "List the faults that are injected in a cluster now, with the run and the resource of each, when it expires, and "
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the changes in the journal. Return 0, even if there are some."""
     settings, namespace = settings_of(args)
     with closing(connected(settings, None)) as kube:
+        require_namespace(kube, namespace)
         changes = journalled(kube, namespace)
         for change in changes:
             dead = reason_to_undo(kube, namespace, change)
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             for step in change.steps:
                 print(f"  in     {step.label}")
             if dead:
-                print(f"  undo   harness restore --run {change.owner} --namespace {namespace}")
+                print(f"  undo   {kube.commands.harness(f'restore --run {change.owner}', namespace)}")
     if not changes:
         print(f"nothing is injected in namespace {namespace}")
     return 0

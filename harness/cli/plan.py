@@ -20,6 +20,8 @@ from harness.faults import Arguments, Fault, known_faults
 from harness.mesh.cluster.arms import fresh_arm_edits, runs
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.planning import Plan, plan_changes
+from harness.mesh.cluster.recovery.locks import Locks
+from harness.mesh.cluster.recovery.reaping import require_no_leftovers
 from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
@@ -83,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         limits.require_meant(kube.context, config.namespace, config.cluster)
         routing = routing_where(kube.serves)
         require_basics(kube, config.namespace, config.cluster, routing.kinds)
+        _require_untouched(kube, config, faults)
         world = _World(routing=routing, kube=kube, namespace=config.namespace)
         steps = StepMaker(
             wiring.arrangement(config, target="cluster", owner=OWNER, gateway=config.cluster.gateway), world
@@ -97,6 +100,13 @@ def run(args: argparse.Namespace) -> int:
     if plan.trouble:
         raise MeshError(f"{len(plan.trouble)} problems prevent a run; they are listed above")
     return 0
+
+
+def _require_untouched(kube: Kubernetes, config: Config, faults: Sequence[Fault]) -> None:
+    """Raise MeshError if another run has changed what this run would change: the plan would be one for its changes."""
+    require_no_leftovers(kube, config.namespace)
+    hosts = {config.service, *(fault.declared("").host for fault in faults)}
+    Locks(kube, config.namespace).require_hosts_free(OWNER, {host.partition(".")[0] for host in hosts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

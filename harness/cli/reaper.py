@@ -14,6 +14,7 @@ from harness.errors import ClusterError, ClusterForbidden, RollbackError
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.convergence import Convergence
 from harness.mesh.cluster.recovery.reaping import reap
+from harness.mesh.cluster.safety.limits import require_namespace
 from harness.model.cluster import ClusterSettings
 from harness.model.units import parse_duration
 
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     settings, namespace = settings_of(args)
     every_s = parse_duration(args.every, "--every")
     with closing(connected(settings, None, tell=_tell)) as kube, suppress(KeyboardInterrupt):
+        require_namespace(kube, namespace)
         _look(kube, namespace, settings, once=args.once, first=True)
         while not args.once:
             time.sleep(every_s)

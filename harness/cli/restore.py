@@ -16,6 +16,7 @@ from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.convergence import Convergence
 from harness.mesh.cluster.recovery.journal import journalled, left_on_disk
 from harness.mesh.cluster.recovery.reaping import Reaped, reap, reason_to_undo, restore
+from harness.mesh.cluster.safety.limits import require_namespace
 from harness.model.cluster import ClusterSettings
 
 HELP = (
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--journal: expected the journal of a run, found no file {args.journal}")
     settings, namespace = settings_of(args)
     with closing(connected(settings, None, tell=_tell)) as kube:
+        require_namespace(kube, namespace)
         if args.dry_run:
             _print_plan(args, kube, namespace)
             return 0
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         if settle.lagging:
             raise RollbackError(settle.said)
         if not done:
-            _print_left_alone(len(journalled(kube, namespace)))
+            _print_left_alone(len(journalled(kube, namespace)), kube.commands.harness("faults", namespace))
     return 0
 
 
@@ -102,9 +104,9 @@ def _undone(
     )
 
 
-def _print_left_alone(count: int) -> None:
+def _print_left_alone(count: int, look: str) -> None:
     if count:
-        print(f"{count} changes of runs that are alive were left alone; see harness faults")
+        print(f"{count} changes of runs that are alive were left alone; see {look}")
     print("nothing to undo")
 
 

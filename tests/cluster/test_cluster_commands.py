@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -106,6 +107,26 @@ def test_plan_fails_on_what_is_in_the_way(
     (project / "harness.yaml").write_text(CONFIG.format(more=", opt-in: team=chaos"))
     assert main(["plan"]) == 12
     assert "kubectl label namespace shop team=chaos" in capsys.readouterr().out
+
+
+def test_plan_makes_the_checks_that_make_a_run_refuse(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Changes of a dead run, a host that a living run holds and a rollout under way are each in the way."""
+    with left_behind(fake, open_mesh):
+        assert main(["plan"]) == 12
+        assert "reviews: expected no other run on it, found run dead" in capsys.readouterr().err
+        fake.let_pass(5)
+        assert main(["plan"]) == 12
+        said = capsys.readouterr()
+        assert "namespace shop: expected no change of a dead run, found split of run dead" in said.err
+        assert "nothing is in the way" not in said.out
+        assert main(["restore"]) == 0
+    capsys.readouterr()
+    status = {"observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}
+    fake.put({"kind": "Deployment", "metadata": {"name": "reviews-v1"}, "spec": {"replicas": 2}, "status": status})
+    assert main(["plan"]) == 12
+    assert "expected every Deployment to be settled, found reviews-v1" in capsys.readouterr().out
 
 
 def test_inject_is_live_for_its_time_and_gone_after_it(
@@ -212,6 +233,42 @@ def test_restore_undoes_what_a_dead_run_left(
         assert "nothing to undo" in capsys.readouterr().out
 
 
+def test_the_commands_in_messages_work_as_they_are(
+    fake: FakeKubernetes,
+    open_mesh: Open,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The command that a refusal names reverts the change from another folder, whatever the current context is."""
+    before = fake.specs()
+    with left_behind(fake, open_mesh):
+        fake.let_pass(5)
+        assert main(["inject", "delay", "ratings", "2s", "--from", "reviews"]) == 12
+        command = shlex.split(capsys.readouterr().err.partition("first: harness ")[2])
+        assert command[0] == "restore"
+        elsewhere = project.parent / "elsewhere"
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(elsewhere / "kubeconfig", token="other", context="other")))
+        assert main(command) == 0
+        assert fake.specs() == before
+
+
+@pytest.mark.parametrize("command", [["faults"], ["restore"], ["restore", "--dry-run"], ["reaper", "--once"]])
+def test_a_namespace_that_does_not_exist_is_not_said_to_be_clean(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """The API server lists nothing there, which is no answer to what is injected."""
+    assert main([*command, "--namespace", "shopp"]) == 12
+    said = capsys.readouterr()
+    assert (
+        "expected the namespace shopp, found none in context test; see kubectl get namespaces --context test"
+        in said.err
+    )
+    assert "nothing" not in said.out
+
+
 def test_restore_that_is_refused_says_so_with_its_exit_code(
     fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,7 +276,10 @@ def test_restore_that_is_refused_says_so_with_its_exit_code(
     with left_behind(fake, open_mesh):
         fake.store.webhook_down = True
         assert main(["restore", "--run", "dead"]) == 12
-        assert "kubectl edit virtualservice reviews -n shop" in capsys.readouterr().out
+        assert (
+            "kubectl edit virtualservice reviews --namespace shop --context test --kubeconfig"
+            in capsys.readouterr().out
+        )
 
 
 def test_the_reaper_leaves_the_living_alone(

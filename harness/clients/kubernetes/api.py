@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from harness.clients.kubernetes.bodies import answer_object, change_request
+from harness.clients.kubernetes.commands import Commands
 from harness.clients.kubernetes.errors import about_object, refusal
 from harness.clients.kubernetes.kinds import Kind, kind_of
 from harness.clients.kubernetes.port_forward import pod_get
@@ -88,6 +89,7 @@ def connect(
     return Kubernetes(
         partial(api_client, kubeconfig, None if name == IN_CLUSTER else name),
         context=name,
+        commands=Commands(context=None if name == IN_CLUSTER else name, kubeconfig=kubeconfig),
         record=record,
         timeout_s=timeout_s,
     )
@@ -96,11 +98,13 @@ def connect(
 class Kubernetes:
     """One API server. Use ``connect``."""
 
-    def __init__(self, load: Callable[[], Any], *, context: str, record: Record, timeout_s: float) -> None:
-        """load: creates the official client's ApiClient with the current credentials."""
+    def __init__(
+        self, load: Callable[[], Any], *, context: str, commands: Commands, record: Record, timeout_s: float
+    ) -> None:
+        """load: creates the official client's ApiClient with the current credentials. commands: for messages."""
         self._load, self._record, self._timeout_s = load, record, timeout_s
         self._api = load()
-        self.context = context
+        self.context, self.commands = context, commands
         self._ahead_s = 0.0
 
     def now(self) -> float:

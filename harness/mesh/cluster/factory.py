@@ -12,12 +12,11 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.settings import IN_CLUSTER
 from harness.clients.kubernetes.types import as_deployment
 from harness.clients.processes.signals import signals_as_interrupts
-from harness.errors import ClusterForbidden, MeshError
+from harness.errors import ClusterForbidden
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.connection import connected, made_by
 from harness.mesh.cluster.mesh import ClusterMesh
-from harness.mesh.cluster.recovery.journal import journalled
-from harness.mesh.cluster.recovery.reaping import reason_to_undo
+from harness.mesh.cluster.recovery.reaping import require_no_leftovers
 from harness.mesh.cluster.recovery.watchdog import Watchdog
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.rights import require_basics
@@ -98,23 +97,6 @@ def _mesh(
             mesh.close()
 
 
-def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
-    """Raise MeshError while the namespace contains changes of a dead run."""
-    dead = [
-        (change, reason)
-        for change in journalled(kube, namespace)
-        if (reason := reason_to_undo(kube, namespace, change))
-    ]
-    if dead:
-        found = "; ".join(
-            f"{change.name} of run {change.owner} by {change.made_by} ({reason})" for change, reason in dead
-        )
-        raise MeshError(
-            f"namespace {namespace}: expected no change of a dead run, found {found}; first: "
-            f"harness restore --run {dead[0][0].owner} --namespace {namespace}"
-        )
-
-
 def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], None]) -> None:
     """Say so if no reaper would revert the changes after this process is killed."""
     try:
@@ -124,8 +106,9 @@ def warn_without_reaper(kube: Kubernetes, namespace: str, tell: Callable[[str], 
         return  # all missing rights are reported together before anything is changed
     if not any((item.get("status") or {}).get("availableReplicas") for item in reapers):
         tell(
-            f"no reaper runs in namespace {namespace}: changes of a killed run stay until harness restore reverts "
-            f"them; install it with kubectl apply -k deploy/reaper -n {namespace}"
+            f"no reaper runs in namespace {namespace}: changes of a killed run stay until "
+            f"{kube.commands.harness('restore', namespace)} reverts them; install it with "
+            f"{kube.commands.kubectl('apply -k deploy/reaper', namespace)}"
         )
 
 

@@ -93,8 +93,8 @@ class ClusterMesh:
         self._proofs = Proofs(kube, namespace, settings, self._proxies)
         self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
-        self._drift, self._writing = Drift(), threading.RLock()
-        self._restarts = Restarts(namespace, ceiling=settings.limits.restarts)
+        self._drift, self._writing = Drift(kube.commands), threading.RLock()
+        self._restarts = Restarts(kube.commands, namespace, ceiling=settings.limits.restarts)
         self._arm_health = ArmHealth(kube, namespace, ())
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
@@ -329,7 +329,7 @@ class ClusterMesh:
         except RollbackError as error:
             return str(error)
         except HarnessError as error:
-            return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(change)}"
+            return f"{change.name}: undone, but the journal could not be closed: {error}\n{by_hand(self._kube, change)}"
         places = [edit.place for edit in change.edits]
         note_restored(self._kube, places, f"{change.name} (run {change.owner})")
         return "" if not slow else f"{change.name}: the resources are as before, but: {'; '.join(slow)}"
@@ -339,7 +339,8 @@ class ClusterMesh:
             return
         others = [change for change in journalled(self._kube, self._namespace) if change.owner == owner]
         if others:
-            raise MeshError(f"run {owner}: left {others[0].name} behind; first: harness restore --run {owner}")
+            command = self._kube.commands.harness(f"restore --run {owner}", self._namespace)
+            raise MeshError(f"run {owner}: left {others[0].name} behind; first: {command}")
         beat = Heartbeat(self._kube, namespace=self._namespace, owner=owner, interval_s=self._settings.heartbeat_s)
         with deferred_interrupts():
             if self._watchdog is not None and not self._watchdog.watch(owner):

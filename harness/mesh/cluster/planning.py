@@ -12,6 +12,8 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.errors import HarnessError
 from harness.mesh.cluster.acting import rights_for_action
 from harness.mesh.cluster.proof.proxies import Proxies
+from harness.mesh.cluster.recovery.locks import Locks
+from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.blast_radius import reach
 from harness.mesh.cluster.safety.ownership import require_unowned
@@ -21,7 +23,7 @@ from harness.mesh.cluster.safety.targets import require_targets
 from harness.model.cluster import ClusterSettings
 from harness.model.json import JsonObject, value_at
 from harness.model.step import Action, Edit, Step
-from harness.routing import footprint
+from harness.routing import footprint, routing_where
 from harness.routing.edits import applied
 from harness.routing.port import Footprint
 
@@ -60,6 +62,7 @@ def plan_changes(
         lambda: limits.require_cluster(kube, namespace, settings),
         lambda: limits.require_no_kill_switch(kube, namespace),
         lambda: require_settled(kube, namespace),
+        lambda: _require_free(kube, namespace, steps),
         *(lambda change=change: _within(change, namespace, settings) for change in changes),
     ):
         trouble += _trouble(step)
@@ -79,6 +82,12 @@ def plan_changes(
         rights=tuple((right, right not in missing) for right in needed),
         trouble=tuple(trouble),
     )
+
+
+def _require_free(kube: Kubernetes, namespace: str, steps: Sequence[Step]) -> None:
+    if steps:
+        resources = plain_resources(kube, namespace, routing_where(kube.serves).kinds)
+        Locks(kube, namespace).require_free(steps[0].owner, steps, resources)
 
 
 def _tried(kube: Kubernetes, edits: Sequence[Edit], settings: ClusterSettings) -> tuple[list[str], list[str]]:

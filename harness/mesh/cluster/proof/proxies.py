@@ -44,7 +44,7 @@ class Proxies:
 
     def __init__(self, kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
         """settings: which proxies to ask, and how to reach them."""
-        self._kube, self._namespace = kube, namespace
+        self._kube, self._namespace, self.commands = kube, namespace, kube.commands
         self._listed = {proxy.name: proxy for proxy in settings.proxies}
         self._load_workload, self._istiod = settings.load_workload, settings.istiod
         self._own = EnvoyCounters()

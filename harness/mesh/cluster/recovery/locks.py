@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.times import stamp
@@ -29,10 +30,14 @@ class Locks:
 
     def require_free(self, owner: str, steps: Sequence[Step], resources: Sequence[JsonObject]) -> None:
         """Raise MeshError if another run holds a host that the steps concern. Locks nothing."""
-        for host in sorted({_host(step, resources) for step in steps}):
+        self.require_hosts_free(owner, {_host(step, resources) for step in steps})
+
+    def require_hosts_free(self, owner: str, hosts: AbstractSet[str]) -> None:
+        """Raise MeshError if another run holds one of the hosts, each the first label of its name. Locks nothing."""
+        for host in sorted(hosts):
             found = self._kube.get("Lease", self._namespace, f"harness-host-{host}")
             if found is not None:
-                _require_ours(owner, host, as_lease(found)["spec"].get("holderIdentity"))
+                self._require_ours(owner, host, as_lease(found)["spec"].get("holderIdentity"))
 
     def release(self, owner: str) -> None:
         """Release all locks of a run."""
@@ -57,17 +62,16 @@ class Locks:
             found = self._kube.get("Lease", self._namespace, name)
             holder = None if found is None else as_lease(found)["spec"].get("holderIdentity")
             try:
-                _require_ours(owner, host, holder)
+                self._require_ours(owner, host, holder)
             except MeshError as taken:
                 raise taken from error
 
-
-def _require_ours(owner: str, host: str, holder: str | None) -> None:
-    if holder != owner:
-        raise MeshError(
-            f"{host}: expected no other run on it, found run {holder}; wait for it, or if it is dead: "
-            f"harness restore --run {holder}"
-        )
+    def _require_ours(self, owner: str, host: str, holder: str | None) -> None:
+        if holder != owner:
+            raise MeshError(
+                f"{host}: expected no other run on it, found run {holder}; wait for it, or if it is dead: "
+                + self._kube.commands.harness(f"restore --run {holder}", self._namespace)
+            )
 
 
 def _host(step: Step, resources: Sequence[JsonObject]) -> str:

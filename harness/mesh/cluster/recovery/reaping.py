@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.times import epoch
 from harness.clients.kubernetes.types import as_lease, labels_of, metadata_of
-from harness.errors import ClusterConflict, ClusterError, HarnessError, RollbackError
+from harness.errors import ClusterConflict, ClusterError, HarnessError, MeshError, RollbackError
 from harness.mesh.cluster.events import note_on
 from harness.mesh.cluster.recovery.heartbeat import lease_name
 from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled, owners_left
@@ -91,6 +91,23 @@ def reason_to_undo(kube: Kubernetes, namespace: str, change: JournalEntry) -> st
         return "its time to live is over"
     lease = kube.get("Lease", namespace, lease_name(change.owner))
     return _death(lease, kube.now())
+
+
+def require_no_leftovers(kube: Kubernetes, namespace: str) -> None:
+    """Raise MeshError while the namespace contains changes of a dead run."""
+    dead = [
+        (change, reason)
+        for change in journalled(kube, namespace)
+        if (reason := reason_to_undo(kube, namespace, change))
+    ]
+    if dead:
+        found = "; ".join(
+            f"{change.name} of run {change.owner} by {change.made_by} ({reason})" for change, reason in dead
+        )
+        raise MeshError(
+            f"namespace {namespace}: expected no change of a dead run, found {found}; first: "
+            + kube.commands.harness(f"restore --run {dead[0][0].owner}", namespace)
+        )
 
 
 def _death(lease: JsonObject | None, now: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
+from harness.clients.kubernetes.commands import Commands
 from harness.clients.kubernetes.retry import retry
 from harness.errors import HarnessError, RollbackError
 from harness.mesh.cluster.acting import carry_out, left_of_action, require_healed
@@ -41,7 +42,7 @@ def undo(
     if trouble or left:
         raise RollbackError(
             f"{change.name}: expected nothing of run {change.owner} to be left, "
-            f"found {'; '.join([*left, *trouble])}\n{by_hand(change)}"
+            f"found {'; '.join([*left, *trouble])}\n{by_hand(kube, change)}"
         )
 
 
@@ -66,24 +67,23 @@ def left_of(kube: Kubernetes, steps: Sequence[Step]) -> list[str]:
     return found
 
 
-def by_hand(change: JournalEntry) -> str:
-    """Return the commands that revert a change without the harness."""
-    lines = [f"try again: harness restore --run {change.owner}", "or by hand:"]
+def by_hand(kube: Kubernetes, change: JournalEntry) -> str:
+    """Return the commands that revert a change: with the harness, and without it."""
+    namespace = next(map(_namespace, (*change.edits, *change.steps)), "")
+    lines = [f"try again: {kube.commands.harness(f'restore --run {change.owner}', namespace)}", "or by hand:"]
     for step in reversed(change.steps):
         if isinstance(step, Action):
-            lines.append(f"  {_command(step)}")
+            lines.append(f"  {_command(kube.commands, step)}")
             continue
-        edit = step
-        where = f"{edit.kind.lower()} {edit.name} -n {edit.namespace}"
-        if edit.create is not None:
-            lines.append(f"  kubectl delete {where}")
-        else:
-            lines.append(f"  kubectl edit {where}   # {_by_hand(edit)}")
-    namespaces = [edit.namespace for edit in change.edits] or [
-        step.act.target.namespace for step in change.steps if isinstance(step, Action)
-    ]
-    lines.append(f"  kubectl delete configmap {change.config_map} -n {namespaces[0] if namespaces else ''}")
+        what = f"{'edit' if step.create is None else 'delete'} {step.kind.lower()} {step.name}"
+        remark = f"   # {_by_hand(step)}" if step.create is None else ""
+        lines.append(f"  {kube.commands.kubectl(what, step.namespace)}{remark}")
+    lines.append(f"  {kube.commands.kubectl(f'delete configmap {change.config_map}', namespace)}")
     return "\n".join(lines)
+
+
+def _namespace(step: Step) -> str:
+    return step.namespace if isinstance(step, Edit) else step.act.target.namespace
 
 
 def _by_hand(edit: Edit) -> str:
@@ -95,9 +95,9 @@ def _by_hand(edit: Edit) -> str:
     return "; ".join(filter(None, [names and f"remove the entries named {names}", values]))
 
 
-def _command(action: Action) -> str:
+def _command(commands: Commands, action: Action) -> str:
     target = action.act.target
-    where = f"{target.kind.lower()} {target.name} -n {target.namespace}"
+    where = f"{target.kind.lower()} {target.name}"
     if action.undo is not None and action.undo.verb is Verb.SCALE:
-        return f"kubectl scale {where} --replicas={action.undo.args['replicas']}"
-    return f"kubectl get {where}   # {action.label} heals by itself"
+        return commands.kubectl(f"scale {where} --replicas={action.undo.args['replicas']}", target.namespace)
+    return f"{commands.kubectl(f'get {where}', target.namespace)}   # {action.label} heals by itself"

@@ -141,7 +141,7 @@ def _reaped(
         except ClusterError as error:
             _say(f"{error}")
             if time.monotonic() > give_up:
-                _say(f"given up; harness restore --run {owner} --namespace {namespace}")
+                _say(f"given up; {kube.commands.harness(f'restore --run {owner}', namespace)}")
                 return ()
             time.sleep(_LOOK_EVERY_S)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.pod_logs import pod_log
-from harness.clients.kubernetes.settings import IN_CLUSTER
 from harness.errors import ClusterError, ClusterForbidden, WorkloadDeath
 from harness.mesh.cluster.proof.proxies import PROXY
 from harness.mesh.heartbeats import MISSES, Heartbeats
@@ -101,7 +100,9 @@ class ArmHealth:
 
     def _log(self, pod: str, death: _Death) -> str:
         """Return the last log lines of the dead container, or why there are none and the command that shows them."""
-        command = " ".join(["kubectl logs", shlex.quote(pod), *self._options(death)])
+        container = f" --container {shlex.quote(death.container)}" if death.container else ""
+        look = f"logs {shlex.quote(pod)}{container}{' --previous' if death.previous else ''}"
+        command = self._kube.commands.kubectl(look, self._namespace)
         try:
             lines = pod_log(self._kube, self._namespace, pod, container=death.container, previous=death.previous)
         except ClusterForbidden:
@@ -109,15 +110,6 @@ class ArmHealth:
         except ClusterError as error:
             return f"its log cannot be read here ({error}); read it with: {command}"
         return f"last lines of {command}:\n{lines}" if lines.strip() else f"it wrote nothing ({command})"
-
-    def _options(self, death: _Death) -> Iterator[str]:
-        if death.container:
-            yield f"--container {shlex.quote(death.container)}"
-        if death.previous:
-            yield "--previous"
-        yield f"--namespace {shlex.quote(self._namespace)}"
-        if self._kube.context != IN_CLUSTER:
-            yield f"--context {shlex.quote(self._kube.context)}"
 
 
 def _carries(pod: JsonObject, labels: Mapping[str, str]) -> bool:

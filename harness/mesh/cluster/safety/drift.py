@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.commands import Commands
 from harness.errors import MeshDrift
 from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit
@@ -14,7 +15,9 @@ from harness.routing.edits import undone
 class Drift:
     """Remembers the resources that we changed, as they were after our last write."""
 
-    def __init__(self) -> None:
+    def __init__(self, commands: Commands) -> None:
+        """commands: for messages."""
+        self._commands = commands
         self._expected: dict[tuple[str, str, str], JsonObject | None] = {}
         self._moving: set[tuple[str, str, str]] = set()
 
@@ -24,7 +27,7 @@ class Drift:
         drifted = place in self._expected and _spec(before) != _spec(self._expected[place])
         self._expected[place] = after
         if drifted:
-            raise MeshDrift(_message(edit.label))
+            raise MeshDrift(self._message(edit.label, place))
 
     def leave(self, edits: Sequence[Edit]) -> None:
         """Record that the edits are about to be undone; until they are, their resources may be in either state."""
@@ -47,14 +50,15 @@ class Drift:
             if (kind, namespace, name) not in self._moving and _spec(kube.get(kind, namespace, name)) != _spec(
                 expected
             ):
-                raise MeshDrift(_message(f"{kind} {namespace}/{name}"))
+                raise MeshDrift(self._message(f"{kind} {namespace}/{name}", (kind, namespace, name)))
 
-
-def _message(what: str) -> str:
-    return (
-        f"{what}: somebody changed it while our change was live (drift): the measurements are not valid; "
-        "see who with kubectl get -o yaml --show-managed-fields, and end or allow that writer (cluster.owners)"
-    )
+    def _message(self, what: str, place: tuple[str, str, str]) -> str:
+        kind, namespace, name = place
+        look = self._commands.kubectl(f"get {kind.lower()} {name} -o yaml --show-managed-fields", namespace)
+        return (
+            f"{what}: somebody changed it while our change was live (drift): the measurements are not valid; "
+            f"see who with {look}, and end or allow that writer (cluster.owners)"
+        )
 
 
 def _place(edit: Edit) -> tuple[str, str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import as_config_map, labels_of, metadata_of
-from harness.errors import ClusterError, MeshGuard, UsageError
+from harness.errors import ClusterError, ClusterForbidden, MeshGuard, UsageError
 from harness.model.cluster import REFUSED_NAMESPACES, ClusterSettings, Limits
 from harness.model.declared import Declared
+from harness.model.json import JsonObject
 from harness.model.step import Edit, Step, require_declared
 from harness.model.units import format_percent
 
@@ -44,6 +46,25 @@ def require_cluster(kube: Kubernetes, namespace: str, settings: ClusterSettings)
     _require_opt_in(kube, namespace, settings.opt_in)
 
 
+def require_namespace(kube: Kubernetes, namespace: str) -> None:
+    """Raise ClusterError if the namespace does not exist: the server would answer that it contains nothing.
+
+    Who may not read the namespace, and nothing else in it, is refused by the server, which then says so itself.
+    """
+    with suppress(ClusterForbidden):
+        _namespace(kube, namespace)
+
+
+def _namespace(kube: Kubernetes, namespace: str) -> JsonObject:
+    found = kube.get("Namespace", None, namespace)
+    if found is None:
+        raise ClusterError(
+            f"expected the namespace {namespace}, found none in context {kube.context}; "
+            f"see {kube.commands.kubectl('get namespaces')}"
+        )
+    return found
+
+
 def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
     """Raise MeshGuard while the kill switch is engaged."""
     found = kube.get("ConfigMap", namespace, KILL_SWITCH)
@@ -52,7 +73,7 @@ def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
         reason = data.get("reason", "no reason given")
         raise MeshGuard(
             f"the kill switch is engaged ({reason}); when it is safe again: "
-            f"kubectl delete configmap {KILL_SWITCH} -n {namespace}"
+            + kube.commands.kubectl(f"delete configmap {KILL_SWITCH}", namespace)
         )
 
 
@@ -103,12 +124,10 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]
 
 
 def _require_opt_in(kube: Kubernetes, namespace: str, label: str) -> None:
-    found = kube.get("Namespace", None, namespace)
-    if found is None:
-        raise ClusterError(f"expected the namespace {namespace}, found none in context {kube.context}")
+    found = _namespace(kube, namespace)
     key, _, value = label.partition("=")
     if label and labels_of(metadata_of(found)).get(key) != value:
         raise UsageError(
             f"namespace {namespace}: is not open for experiments; its owner can open it with: "
-            f"kubectl label namespace {namespace} {label}"
+            + kube.commands.kubectl(f"label namespace {namespace} {label}")
         )

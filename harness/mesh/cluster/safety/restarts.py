@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.clients.kubernetes.commands import Commands
 from harness.clients.kubernetes.types import Pod
 from harness.errors import MeshGuard
 
@@ -11,9 +12,9 @@ from harness.errors import MeshGuard
 class Restarts:
     """Counts restarts in a namespace since the first check."""
 
-    def __init__(self, namespace: str, *, ceiling: int) -> None:
-        """ceiling: how many restarts are tolerated."""
-        self._namespace, self._ceiling = namespace, ceiling
+    def __init__(self, commands: Commands, namespace: str, *, ceiling: int) -> None:
+        """commands: for messages. ceiling: how many restarts are tolerated."""
+        self._commands, self._namespace, self._ceiling = commands, namespace, ceiling
         self._first: dict[str, int] | None = None
 
     def check(self, pods: Iterable[Pod]) -> None:
@@ -24,9 +25,10 @@ class Restarts:
         more = {pod: count - self._first.get(pod, 0) for pod, count in now.items() if count > self._first.get(pod, 0)}
         if sum(more.values()) > self._ceiling:
             found = ", ".join(f"{pod} {count} times" for pod, count in sorted(more.items()))
+            look = self._commands.kubectl(f"logs --previous {next(iter(sorted(more)))}", self._namespace)
             raise MeshGuard(
                 f"namespace {self._namespace}: expected at most {self._ceiling} restarts of containers during the run "
-                f"(cluster.limits.restarts), found {found}; see kubectl logs --previous"
+                f"(cluster.limits.restarts), found {found}; see {look}"
             )
 
 

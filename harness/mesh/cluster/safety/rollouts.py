@@ -26,7 +26,7 @@ def require_settled(kube: Kubernetes, namespace: str) -> None:
     if moving:
         raise MeshError(
             f"namespace {namespace}: expected every Deployment to be settled, found {'; '.join(moving)}; "
-            "wait with: kubectl rollout status deployment -n " + namespace
+            "wait with: " + kube.commands.kubectl("rollout status deployment", namespace)
         )
 
 
@@ -48,7 +48,7 @@ def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: floa
             raise MeshError(
                 f"Deployment {namespace}/{name}: expected its pods to be ready within {within_s:g} s, found "
                 f"{missing}: {reasons}; "
-                f"see kubectl describe deployment {name} -n {namespace}"
+                "see " + kube.commands.kubectl(f"describe deployment {name}", namespace)
             )
         time.sleep(_PAUSE_S)
 

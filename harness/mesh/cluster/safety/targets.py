@@ -46,5 +46,5 @@ def _require_known(proxies: Proxies, concerned: Sequence[Pod], label: str, shown
         )
     raise MeshError(
         f"{label}: no proxy concerned knows {', '.join(sorted(unknown))}: the change would hit nothing; "
-        f"is there such a service? See kubectl get services -n {namespace}"
+        f"is there such a service? See {proxies.commands.kubectl('get services', namespace)}"
     )
