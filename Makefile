@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz   many hostile inputs for every reader, HARNESS_FUZZ_EXAMPLES=20000 for each target"
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
 	@echo "make pipelines-check   check pipelines/ and deploy/ with the linters and schemas of the tools that read them"
+	@echo "make image-check  build the image with buildah and run it; apt-get install buildah mmdebstrap, as root"
 	@echo "make wheel  build the wheel and test it in an empty environment"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -97,7 +98,12 @@ $(PIPELINE_TOOLS): $(STAMP) $(NPM_FOLDERS:%=%/package-lock.json)
 
 .PHONY: pipelines-check
 pipelines-check: $(PIPELINE_TOOLS)
-	$(BIN)/pytest -q -n 2 --dist loadfile tests_pipelines
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests_pipelines
+
+# Builds the image for real; takes minutes, and needs root, buildah and mmdebstrap.
+.PHONY: image-check
+image-check: $(PIPELINE_TOOLS)
+	$(BIN)/pytest -q -m slow --durations=3 tests_pipelines/test_image.py
 
 # The files are not part of the repository; without the folder this ends as wrong usage.
 test-shared-data: $(STAMP)

@@ -56,7 +56,7 @@ def _of(path: Path) -> Iterator[tuple[str, ...]]:
     text = path.read_text()
     if path.suffix in {".yml", ".yaml"} and "templates" not in path.parts:
         for document in yaml.load_all(text, Loader=_Loader):
-            yield from _in_value(document)
+            yield from in_value(document)
     elif path.suffix == ".md":
         for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             yield from _in_text(block)
@@ -66,14 +66,15 @@ def _of(path: Path) -> Iterator[tuple[str, ...]]:
             yield from _in_words(re.findall(r"[\"']([^\"']*)[\"']", listed))
 
 
-def _in_value(value: object) -> Iterator[tuple[str, ...]]:
+def in_value(value: object) -> Iterator[tuple[str, ...]]:
+    """Return the words of each command line in a document of YAML."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _in_words(inner) if key in _WORDS and isinstance(inner, list) else ()
-            yield from _in_value(inner)
+            yield from in_value(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _in_value(inner)
+            yield from in_value(inner)
     elif isinstance(value, str):
         yield from _in_text(value)
 
