@@ -27,6 +27,7 @@ def image():
     name = image_build.built()
     with image_build.root_file_system(name) as root:
         yield name, root
+    image_build.buildah("rmi", "--all", "--force")
 
 
 @pytest.fixture
