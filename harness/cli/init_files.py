@@ -196,7 +196,7 @@ jobs:
       - uses: actions/setup-python@v5
         with: {python-version: "3.12"}
       - run: pip install canary-harness  # and what your service needs
-      - run: pytest scenarios/ --junit-xml=verdicts.xml
+      - run: harness run -- --junit-xml=verdicts.xml
       - uses: actions/upload-artifact@v4
         if: always()
         with:
@@ -213,7 +213,7 @@ canary:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
   script:
     - pip install canary-harness  # and what your service needs
-    - pytest scenarios/ --junit-xml=verdicts.xml
+    - harness run -- --junit-xml=verdicts.xml
   artifacts:
     when: always
     paths: [reports/]

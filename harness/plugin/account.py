@@ -85,6 +85,11 @@ class Account:
         """Note a verdict at the moment when the judge gives it."""
         self._tests.setdefault(("", node_id), _Test()).verdicts.append(verdict)
 
+    @property
+    def judged_count(self) -> int:
+        """How many verdicts were given."""
+        return sum(len(test.verdicts) for test in self._tests.values())
+
     def verdicts(self, node_id: str) -> list[str]:
         """Return the verdicts of the last attempt of a test in this process."""
         return list(self._tests.get(("", node_id), _Test()).verdicts)
@@ -160,7 +165,7 @@ class Account:
         """Return what is missing for exit code 0, or an empty string."""
         if self.rules.only_collected and self.rules.required is None:
             return ""
-        judged = sum(len(test.verdicts) for test in self._tests.values())
+        judged = self.judged_count
         least = self.rules.required if self.rules.required is not None else int(bool(self._scenarios))
         if judged < least:
             return f"expected at least {_count(least, 'verdict')}, found {judged}: {self._circumstances()}"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import pytest
 
 from harness.model.verdict import Verdict
 from harness.plugin.account import TROUBLE, USAGE, Account
 from harness.report import job_summary
+from harness.session_end import SessionEnd, write_session_end
 
 WORKER_ACCOUNT = "harness_account"
 """Where a worker of xdist puts its account for the controller."""
@@ -21,12 +23,20 @@ WORKER_ACCOUNT = "harness_account"
 class Bookkeeper:
     """Writes down what happens in a session. Registered as a plugin of its own."""
 
-    def __init__(self, config: pytest.Config, account: Account) -> None:
-        """Begin with the account of a session in which nothing has happened."""
-        self._config, self._account = config, account
+    def __init__(self, config: pytest.Config, account: Account, *, note: Path | None = None) -> None:
+        """Begin with the account of a session in which nothing has happened. note: where its end is noted."""
+        self._config, self._account, self._note = config, account, note
         self._told: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.code: int | None = None
         """The exit code of the session; None until it has ended."""
+
+    def pytest_sessionstart(self) -> None:
+        """Note that the session has begun."""
+        self._write_note()
+
+    def _write_note(self) -> None:
+        if self._note is not None:
+            write_session_end(self._note, SessionEnd(code=self.code, verdicts=self._account.judged_count))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a file that cannot be collected: its scenarios are missing."""
@@ -75,6 +85,7 @@ class Bookkeeper:
         self.code = self._account.code(status)
         if self._account.concerned:
             session.exitstatus = self.code
+        self._write_note()
         words = self._account.words(status)
         self._explain(words)
         told = [(one["verdict"], one["markdown"]) for group in self._told.values() for one in group]

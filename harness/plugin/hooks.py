@@ -5,6 +5,7 @@ The outcomes of a test are attached to its report as plain values, because xdist
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from harness.plugin.junit_states import write_states
 from harness.plugin.kinds import kind_of, raised_by_harness
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session, add_options
 from harness.plugin.run_mark import RunMark
+from harness.session_end import claim
 
 if TYPE_CHECKING:
     from harness.gate import Outcome
@@ -40,7 +42,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
-    config.pluginmanager.register(Bookkeeper(config, config.stash[SESSION].account), "harness-account")
+    keeper = Bookkeeper(config, config.stash[SESSION].account, note=claim(os.environ))
+    config.pluginmanager.register(keeper, "harness-account")
     config.pluginmanager.register(RunMark(), "harness-run-mark")
     write_states(config)
     if config.pluginmanager.hasplugin("html"):

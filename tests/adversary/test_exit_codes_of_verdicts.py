@@ -1,12 +1,17 @@
 """Attempts to end a session with exit code 0, or with the code of another verdict, although a verdict says otherwise."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import stub_canary
 from stub_canary import PLUGIN
 
 from harness.cli import main
+from harness.clients.processes.child import wait_until
 
 ATTEMPTS = {
     "never asks": "canary.run('fail')",
@@ -176,3 +181,49 @@ def test_a_worker_that_crashes_is_trouble(pytester):
     """Its verdicts are lost; that is not the canary's fault, and no pass."""
     scenarios(pytester, "import os; canary.run('pass'); os._exit(0)", "canary.run('pass')")
     assert 12 == pytester.runpytest_subprocess(*PLUGIN, "-n1", "--max-worker-restart=0").ret
+
+
+ENDINGS = {
+    "os._exit(0)": "import os; os._exit(0)",
+    "os._exit(0) after a pass": "import os; canary.run('pass').require_pass(); os._exit(0)",
+    "os._exit(0) after a fail": "import os; canary.run('fail'); os._exit(0)",
+    "exec of another program": "import os; os.execv('/bin/true', ['true'])",
+    "a crash": "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+    "SIGKILL": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "at exit": "import os, atexit; canary.run('fail'); atexit.register(os._exit, 0)",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_harness_run_notices_a_scenario_that_ends_the_process(pytester, monkeypatch, capfd, ending):
+    """No exit code of a process that was ended in the middle is a pass; a session that did end keeps its verdict."""
+    scenarios(pytester, ENDINGS[ending])
+    monkeypatch.chdir(pytester.path)
+    code = main(["run", ".", "--", "--import-mode=importlib", *PLUGIN[2:]])
+    said = "".join(capfd.readouterr())
+    assert code == (1 if ending == "at exit" else 12)
+    assert ("pytest ended before its session did" in said) == (ending != "at exit")
+
+
+def test_a_scenario_that_starts_pytest_cannot_write_the_note_of_the_session(pytester, monkeypatch, capfd):
+    """A session inside a scenario ends with 0; the outer one ended in the middle."""
+    inner = pytester.makepyfile(inner="def test_it(): pass")
+    body = f"import os, subprocess, sys; subprocess.run([sys.executable, '-m', 'pytest', {str(inner)!r}]); os._exit(0)"
+    scenarios(pytester, body)
+    monkeypatch.chdir(pytester.path)
+    assert 12 == main(["run", ".", "--", "--import-mode=importlib", *PLUGIN[2:]])
+
+
+def test_pytest_ends_with_a_harness_run_that_is_killed(pytester, monkeypatch):
+    """SIGKILL leaves the supervising process no time; SIGTERM is passed on, and the scenario is interrupted."""
+    scenarios(pytester, "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)")
+    monkeypatch.chdir(pytester.path)
+    words = [sys.executable, "-m", "harness", "run", ".", "--", "--import-mode=importlib", *PLUGIN[2:]]
+    pid = pytester.path / "pid"
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        pid.unlink(missing_ok=True)
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            assert wait_until(lambda: pid.exists() and pid.read_text() != "", timeout_s=60)
+            process.send_signal(number)
+            assert process.wait(30) != 0
+        assert wait_until(lambda: not psutil.pid_exists(int(pid.read_text())), timeout_s=30)
