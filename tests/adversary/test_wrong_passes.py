@@ -136,3 +136,62 @@ def test_failed_requests_rank_as_slower_than_every_success() -> None:
     assert window.counts == ranked.answered
     assert window.failed.tolist() == ranked.above[:, :, -1].tolist()
     assert ranked.survival[CANARY, -1] == pytest.approx(0.3, abs=0.03)
+
+
+def two_endpoints(rare: float, *, seed: int = 4, count: int = 8000) -> Samples:
+    """Equal arms; a share of the requests goes to a second endpoint."""
+    samples = replace(samples_of(seed, count=count), operations=("/", "/rare"))
+    chosen = np.random.default_rng(seed + 1000).random(count) < rare
+    return replace(samples, operation=chosen.astype(np.int16), size=np.full(count, 300, np.int32))
+
+
+def test_equal_arms_with_two_endpoints_pass() -> None:
+    """The attempts below start from a run that passes."""
+    assert judged(two_endpoints(0.0095), "error_rate < +1pp").verdict is Verdict.PASS
+
+
+def test_an_endpoint_that_always_fails_does_not_hide_in_the_tolerance() -> None:
+    """It gets less of the load than the objective tolerates errors."""
+    samples = two_endpoints(0.0095)
+    broken = (samples.operation == 1) & (samples.arm == CANARY)
+    analysis = judged(replace(samples, status=np.where(broken, np.int16(500), samples.status)), "error_rate < +1pp")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "the canary fails requests that the baseline answers: /rare: 100 % against 0 %" in analysis.reason
+
+
+@pytest.mark.parametrize("arm", [0, 1])
+def test_an_endpoint_that_one_arm_never_got_is_not_passed_over(arm: int) -> None:
+    """The slow or broken requests of an arm are missing from its file."""
+    samples = two_endpoints(0.1)
+    kept = (samples.operation == 0) | (samples.arm != arm)
+    analysis = judged(samples.where(kept), "latency_p50 < +50%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert f"/rare has none of the {('baseline', 'canary')[arm]}" in analysis.reason
+
+
+def test_a_canary_that_answers_nothing_with_200_does_not_pass() -> None:
+    """Fast, without an error, and useless."""
+    samples = two_endpoints(0.1)
+    analysis = judged(
+        replace(samples, size=np.where(samples.arm == CANARY, np.int32(0), samples.size)), "latency_p50 < +50%"
+    )
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "100 % of the canary's successful answers are empty" in analysis.reason
+
+
+@pytest.mark.parametrize("kind", [PhaseKind.FAULT, PhaseKind.RECOVERY])
+def test_a_broken_baseline_needs_no_steady_phase_to_be_noticed(kind: PhaseKind) -> None:
+    """Without a steady phase nothing else shows that the baseline works."""
+    samples = samples_of(4, count=40_000, errors=(0.8, 0.8))
+    phase = replace(STEADY, name=kind.value, kind=kind)
+    plan = Plan(
+        scenario="attempt", service="shop", target="files", seed=1, canary_share=0.5, rate_rps=len(samples) / SECONDS,
+        phases=(PhasePlan(name=kind.value, kind=kind, duration_s=SECONDS),),
+        objectives=(parse_objective("error_rate < +3pp"),),
+    )  # fmt: skip
+    evidence = Evidence(samples=samples, phases=(phase,))
+    analysis = SequentialJudge().judge(evidence, plan, now_s=SECONDS, final=True)
+    assert analysis.verdict is Verdict.PASS
+    analysis = guarded(analysis, objections(evidence, plan), plan)
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "a broken baseline is no reference" in analysis.reason

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.judge.port import Evidence
-from harness.judge.safeguards import baseline_health, coverage, identical_arms, status_mix, success
+from harness.judge.safeguards import (
+    baseline_health,
+    coverage,
+    empty_answers,
+    endpoints,
+    identical_arms,
+    status_mix,
+    success,
+)
 from harness.judge.safeguards.objection import Objection
 from harness.model.record import Plan
 from harness.model.verdict import Analysis, Verdict
@@ -25,6 +33,8 @@ def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
         *baseline_health.objections(evidence, plan),
         *success.objections(evidence, plan),
         *status_mix.objections(evidence, plan),
+        *endpoints.objections(evidence, plan),
+        *empty_answers.objections(evidence, plan),
     )
 
 

@@ -1,6 +1,6 @@
 """The baseline must work in the steady phase: a broken build is no reference.
 
-Faults may break both arms, so only the steady phases count.
+Faults may break both arms, so only the steady phases count. Without any, nothing else shows that the baseline works.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from harness.model.units import format_percent
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
-    """At most one objection for each steady phase."""
+    """At most one objection for each steady phase, or for each judged phase of a run without steady ones."""
     samples = evidence.samples
-    for phase in evidence.phases:
-        if phase.kind is not PhaseKind.STEADY:
-            continue
+    judged = [phase for phase in evidence.phases if phase.kind.judged]
+    steady = [phase for phase in judged if phase.kind is PhaseKind.STEADY]
+    for phase in steady or judged:
         own = samples.where(
             (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s) & (samples.arm == BASELINE)
         )
