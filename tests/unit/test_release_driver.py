@@ -10,7 +10,16 @@ import pytest
 from fake_world import STEPS, Clock, FakeWorld, Killed, new_release, parts
 
 from harness.errors import RecordError, UsageError
-from harness.model.release import Decision, DecisionKind, OnDoubt, Outcome, Phase, ReleaseSettings, ReleaseStep
+from harness.model.release import (
+    Decision,
+    DecisionKind,
+    OnDoubt,
+    Outcome,
+    Phase,
+    ReleaseSettings,
+    ReleaseStep,
+    Strategy,
+)
 from harness.release.driver import Driver, ended_by
 from harness.release.store import Store, create, find, locked, read_release
 
@@ -246,3 +255,23 @@ def test_a_record_of_something_else_is_refused(tmp_path: Path, text: str):
     (tmp_path / "release.json").write_text(text)
     with pytest.raises(RecordError, match=r"release\.json"):
         read_release(tmp_path)
+
+
+def test_a_blue_green_release_switches_all_users_and_rolls_back_at_once(tmp_path: Path):
+    """The idle side is tested without users; while the old build is kept, the switch can be taken back."""
+    settings = ReleaseSettings(
+        strategy=Strategy.BLUE_GREEN,
+        steps=(ReleaseStep(weight=0.0, scenarios=("a",)), ReleaseStep(weight=1.0, observe_s=600.0)),
+    )
+    world, (store, _) = FakeWorld(), new_release(tmp_path, settings=settings)
+    clock = Clock()
+
+    def roll_back() -> None:
+        assert (1.0, "old") == (world.routes["reviews"], world.stable["reviews"])
+        store.ask_to_end(_decision(DecisionKind.ROLL_BACK))
+
+    clock.on_sleep = roll_back
+    record = Driver(store, parts(world, clock)).run()
+    assert (Outcome.ROLLED_BACK, "old") == (record.state.outcome, world.stable["reviews"])
+    assert clock.at_s < 1010.0
+    world.serves()
