@@ -110,8 +110,8 @@ def _noise(objective: Objective, scene: Scene) -> tuple[float, float, float] | N
     evidence = indicator_of(objective).contrast(objective, scene)
     if not isinstance(evidence, RootEvidence) or evidence.weight_rate is None:
         return None  # noise between runs cannot be learned for this indicator
-    root = evidence.contrast.root(0.0, relative=False)
-    return root**2, evidence.contrast.noise.factor, evidence.weight_rate
+    root, noise = evidence.contrast.root(0.0, relative=False), evidence.contrast.noise
+    return root**2 + 1 - noise.calm, noise.factor + 1 - noise.calm, evidence.weight_rate
 
 
 def _excess(values: Sequence[tuple[float, float, float]]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE
+from harness.judge.alpha_spending import INTERVAL_TAIL, SHOWN, SHOWN_IN_SHORT_PHASE
 from harness.judge.blame import endpoint_of
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
@@ -55,7 +55,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
     shown = shown if hidden is None else replace(shown, note=str(hidden))
     where = endpoint_of(objective, view, proof.window, known) if proof and verdict is Verdict.FAIL else ""
     tail = view.look.interval_tail
-    plain = shown.measured is measured and shown.confidence == 1 - 2 * SHOWN
+    plain = shown.measured is measured and shown.confidence == 1 - 2 * INTERVAL_TAIL
     error = measured.error(shown.limits if plain else measured.interval(tail), tail)
     finding = _finding(objective, view, shown, verdict)
     if verdict is Verdict.INCONCLUSIVE:
@@ -159,9 +159,15 @@ def _shown(objective: Objective, view: PhaseView, verdict: Verdict, proof: _Proo
     if verdict is Verdict.PASS and look.short:
         return _shown_in_short_phase(objective, view, measured)
     whole = proof.window is view.scene.window
-    tail = SHOWN if look.complete else look.anytime(SHOWN, look.seen_s if whole else proof.window.seconds)
+    seen_s = look.seen_s if whole else proof.window.seconds
+    tail = INTERVAL_TAIL if look.complete else look.anytime(INTERVAL_TAIL, seen_s)
     since_s, until_s = (0.0, math.inf) if whole else _span(view, proof.window)
     limits = measured.interval(tail)
+    if verdict is Verdict.PASS and _reaches_beyond(objective, measured, limits):
+        confidence = 1 - 2 * SHOWN
+        limits = measured.interval(SHOWN if look.complete else look.anytime(SHOWN, seen_s))
+        note = f"{format_percent(confidence)} interval: a pass needs 95 % on the side of the tolerance"
+        return Shown(measured=measured, limits=limits, confidence=confidence, note=note)
     if verdict in {Verdict.MARGINAL, Verdict.INCONCLUSIVE} and _outside(objective, measured, limits):
         confidence = 1 - 2 * proof.tail
         note = f"{_percent(confidence)} interval, which a fail needs here"
@@ -186,7 +192,7 @@ def _shown_in_short_phase(objective: Objective, view: PhaseView, measured: Measu
     """Return the numbers that showed a short, only watched phase to be within tolerance."""
     pooled = _pooled(objective, view, measured)
     if pooled is not None and pooled.chances.within < measured.chances.within * SHOWN / SHOWN_IN_SHORT_PHASE:
-        return Shown(measured=pooled, limits=pooled.interval(SHOWN), note="together with the steady phase")
+        return Shown(measured=pooled, limits=pooled.interval(INTERVAL_TAIL), note="together with the steady phase")
     confidence = 1 - 2 * SHOWN_IN_SHORT_PHASE
     return Shown(
         measured=measured,
@@ -204,6 +210,16 @@ def _outside(objective: Objective, measured: Measurement, limits: tuple[float, f
     if objective.direction is Direction.DECREASE:
         return high < measured.margin
     return low > measured.margin or (objective.direction is Direction.EITHER and high < -measured.margin)
+
+
+def _reaches_beyond(objective: Objective, measured: Measurement, limits: tuple[float, float]) -> bool:
+    """Return whether an interval contains differences that are not tolerated."""
+    if measured.margin is None or not objective.tolerates:
+        return False
+    low, high = limits
+    if objective.direction is Direction.DECREASE:
+        return low < measured.margin
+    return high > measured.margin or (objective.direction is Direction.EITHER and low < -measured.margin)
 
 
 def _settled(objective: Objective, view: PhaseView) -> bool:
@@ -262,7 +278,7 @@ def _without_evidence(objective: Objective, view: PhaseView, known: tuple[str, .
         low=None,
         high=None,
         relative=objective.relative is not None,
-        confidence=1 - 2 * SHOWN,
+        confidence=1 - 2 * INTERVAL_TAIL,
         margin=None,
         verdict=Verdict.INCONCLUSIVE,
         reason=f"{place_of(objective, view.look.phase.name)}: {why}",

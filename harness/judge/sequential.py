@@ -19,6 +19,7 @@ from harness.judge.findings import finding_of
 from harness.judge.implied import implied_objective, is_implied, shares_of_alpha
 from harness.judge.indicators.port import Scene
 from harness.judge.missing_findings import in_no_phase, not_begun
+from harness.judge.mix import mix_warnings
 from harness.judge.objectives import default_objectives
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
@@ -78,7 +79,7 @@ class SequentialJudge:
             alpha=plan.judge.alpha,
             decided_at_s=now_s,
             final=final,
-            warnings=(*doubted, *_warnings(table, begun, plan)),
+            warnings=(*doubted, *_warnings(table, begun, plan), *mix_warnings(table, compared_apart=windows.apart)),
         )
 
     def _verdict(
@@ -118,6 +119,12 @@ class _Windows:
             starts = stretches(whole.blocks.tolist(), whole.block_s, look.planned_s)
             self._parts[key] = tuple((whole.since(index) if index else whole, part) for index, part in starts)
         return self._parts[key]
+
+    @property
+    def apart(self) -> bool:
+        """Whether all endpoints together are compared endpoint by endpoint."""
+        whole = [made for (_, endpoint), made in self._made.items() if endpoint is None]
+        return bool(whole) and all(made.standardised is not None for made in whole)
 
     def part(self, look: Look, endpoint: str, *, others: bool) -> Window:
         """Return the requests of a phase to an endpoint, or those to all others."""

@@ -105,7 +105,7 @@ def _measured(objective: Objective, view: PhaseView, stretch: Window, *, factor:
 
 def _noisy(objective: Objective, scene: Scene, *, factor: float) -> Scene:
     """Return a scene in which the overdispersion is at least ``factor``."""
-    window = scene.window
+    window = scene.window.standard
     weights = weights_of(window.requests) if objective.kind == "error_rate" else window.weights
     if weights is None:
         return scene
@@ -124,6 +124,7 @@ def _contributions(objective: Objective, window: Window) -> tuple[Floats, Floats
 
     The variance is that of a canary exactly at its tolerance, with the rates of the whole phase.
     """
+    window = window.standard
     found = _errors(objective, window) if objective.kind == "error_rate" else _slow(objective, window)
     weights = weights_of(found.trials)
     if weights is None:

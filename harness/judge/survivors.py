@@ -44,7 +44,8 @@ def more_failures(objective: Objective, scene: Scene) -> FailureRates | None:
     window = scene.window
     if not window.failed[CANARY].any():
         return None
-    contrast = rate_contrast(window.failed, window.requests, seconds=window.seconds)
+    same = window.standard
+    contrast = rate_contrast(same.failed, same.requests, seconds=window.seconds, calm=same.calm_failed)
     if contrast is None or contrast.canary <= contrast.baseline:
         return None
     root = contrast.root(0.0, relative=False)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.judge.alpha_spending import SHOWN, Look
+from harness.judge.alpha_spending import INTERVAL_TAIL, Look
 from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement
 from harness.model.record import Plan
@@ -45,7 +45,7 @@ class Shown:
 
     measured: Measurement
     limits: tuple[float, float]
-    confidence: float = 1 - 2 * SHOWN
+    confidence: float = 1 - 2 * INTERVAL_TAIL
     since_s: float = 0.0
     until_s: float = math.inf
     note: str = ""

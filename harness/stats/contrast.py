@@ -94,11 +94,13 @@ class RateContrast:
         return root_of_ratio(self.counts, 1 + amount) if relative else root_of_difference(self.counts, amount)
 
 
-def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, excess: float = 0.0) -> RateContrast | None:
+def rate_contrast(
+    events: Floats, trials: Floats, *, seconds: float = 1.0, excess: float = 0.0, calm: float = 1.0
+) -> RateContrast | None:
     """Compare the shares of ``events`` among ``trials``, both of shape (2, b); None when no block has both arms.
 
     seconds: how long the blocks span. excess: noise known beforehand; both give the least overdispersion, see
-    ``Weights.least_factor``. Source of the weights: Mantel & Haenszel (1959).
+    ``Weights.least_factor``. calm: see ``Window``. Source of the weights: Mantel & Haenszel (1959).
     """
     weights = weights_of(trials)
     if weights is None:
@@ -115,21 +117,33 @@ def rate_contrast(events: Floats, trials: Floats, *, seconds: float = 1.0, exces
 
     @cache
     def noise() -> Overdispersion:
-        return _noise(shares, rates, trials, weights, floor=least, caution=CALM)
+        return _noise(shares, rates, trials, weights, floor=least, caution=CALM, calm=calm)
 
     return RateContrast(counts=counts, weight_rate=weights.total / max(seconds, 1e-9), noise_of=noise)
 
 
 def _noise(
-    shares: Floats, rates: Floats, trials: Floats, weights: Weights, *, floor: float, caution: Caution
+    shares: Floats,
+    rates: Floats,
+    trials: Floats,
+    weights: Weights,
+    *,
+    floor: float,
+    caution: Caution,
+    calm: float,
 ) -> Overdispersion:
-    """Return the overdispersion of the weighted differences between the arms around their mean."""
+    """Return the overdispersion of the weighted differences between the arms around their mean.
+
+    calm: the variance of independent requests inside their endpoints as a share of all. The noise is estimated
+    relative to the former and returned relative to the latter, so it may be below 1.
+    """
     used = weights.by_block > 0
     by_block = weights.by_block[used]
     excess = by_block * ((shares[CANARY] - shares[BASELINE])[used] - (rates[CANARY] - rates[BASELINE]))
     spread = rates * (1 - rates)
     variance = by_block**2 * (spread[:, None] / trials[:, used]).sum(axis=0)
-    return overdispersion(excess, variance, floor=floor, caution=caution)
+    found = overdispersion(excess, variance * calm, floor=1 + (floor - 1) / calm, caution=caution)
+    return Overdispersion(factor=found.factor * calm, degrees=found.degrees, calm=calm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +220,7 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
 
     excess: noise known beforehand, which gives the least overdispersion: see ``Weights.least_factor``.
     """
+    window = window.standard
     answered = window.above[:, :, 0]
     weights, survival = window.weights, window.survival
     if weights is None:
@@ -219,7 +234,8 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         shares = columns / np.where(answered > 0, answered, 1)
         rates = shares @ weights.by_block / weights.total
         floor = weights.least_factor(excess, window.seconds)
-        return _noise(shares, rates, answered, weights, floor=floor, caution=WARY)
+        calm = 1.0 if window.calm_above is None else float(window.calm_above[_at_edge(places, window)])
+        return _noise(shares, rates, answered, weights, floor=floor, caution=WARY, calm=calm)
 
     return QuantileContrast(
         quantile=quantile,
@@ -231,6 +247,10 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
         blur=math.expm1(max(map(_ties, survival, places, trials)) * shift_width()),
         noise_of=noise,
     )
+
+
+def _at_edge(places: tuple[float, ...], window: Window) -> int:
+    return min(max(round(sum(places) / len(places)), 0), int(window.above.shape[2]) - 1)
 
 
 def _ties(survival: Floats, place: float, trials: float) -> float:

@@ -47,11 +47,13 @@ The values are tuned on simulated streams.
 class Overdispersion:
     """How much noisier blocks are than independent requests.
 
-    factor: the ratio of the variances, at least 1. degrees: degrees of freedom for t quantiles.
+    factor: the ratio of the variances. degrees: degrees of freedom for t quantiles. calm: the factor of independent
+    requests: 1, or less if the arms are compared inside endpoints (``Window.calm_above``).
     """
 
     factor: float
     degrees: float
+    calm: float = 1.0
 
 
 def overdispersion(

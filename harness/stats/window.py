@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
+from harness.stats.strata import strata_of
 from harness.stats.table import NO_ANSWER, TOTAL, Table
 from harness.stats.weights import Weights, weights_of
 
@@ -25,6 +26,9 @@ class Window:
     ``first_bin`` + k, of requests without an error. unknown: the requests that no known arm answered.
     weights: the weights of the blocks by the requests without an error; None when no block has both arms.
     survival: shape (2, k + 1), the weighted share of latencies in or above a bin.
+    standardised: the same blocks with both arms weighted to the same mix of endpoints (``stats.strata``), if there are
+    several with enough requests. calm: the variance inside the endpoints as a share of all variance; for failures and,
+    shape (k + 1,), for latencies; None stands for 1.
     """
 
     blocks: NDArray[np.int64]
@@ -37,6 +41,14 @@ class Window:
     unknown: int
     weights: Weights | None
     survival: Floats
+    standardised: Window | None = None
+    calm_failed: float = 1.0
+    calm_above: Floats | None = None
+
+    @property
+    def standard(self) -> Window:
+        """The window in which both arms have the same mix of endpoints, or this one if they are not told apart."""
+        return self if self.standardised is None else self.standardised
 
     @property
     def seconds(self) -> float:
@@ -67,6 +79,8 @@ class Window:
             (self.above[:, first:last], self.first_bin),
             exposure=self.exposure[first:last],
             unknown=self.unknown,
+            standardised=None if self.standardised is None else self.standardised.between(first, last),
+            calm=(self.calm_failed, self.calm_above),
         )
 
     def ranked(self) -> Window:
@@ -82,6 +96,7 @@ class Window:
             (self.above + self.failed[:, :, None], self.first_bin),
             exposure=self.exposure,
             unknown=self.unknown,
+            standardised=None if self.standardised is None else self.standardised.ranked(),
         )
 
 
@@ -94,6 +109,8 @@ def _window(
     *,
     exposure: Floats,
     unknown: int,
+    standardised: Window | None = None,
+    calm: tuple[float, Floats | None] = (1.0, None),
 ) -> Window:
     counts, first_bin = above
     answered = counts[:, :, 0]
@@ -113,6 +130,9 @@ def _window(
         unknown=unknown,
         weights=weights,
         survival=survival,
+        standardised=standardised,
+        calm_failed=calm[0],
+        calm_above=calm[1],
     )
 
 
@@ -131,25 +151,48 @@ def window_of(
     the phase's start and end in seconds; it adds the blocks without requests, which the table does not contain.
     """
     chosen = _chosen(table, phase, operation, before_s, others=others)
-    cells, counts = table.cells[chosen], table.counts[chosen]
-    known = cells[:, 3] <= CANARY
-    blocks = np.union1d(cells[known, 1], _blocks_of(span_s, table.block_s, before_s))
-    place = np.searchsorted(blocks, cells[known, 1])
-    slot = cells[known, 3] * len(blocks) + place
-    size = 2 * len(blocks)
-    requests = np.bincount(slot, counts[known, TOTAL], size).astype(np.float64).reshape(2, -1)
-    failed = np.bincount(slot, counts[known][:, NO_ANSWER:].sum(axis=1), size).astype(np.float64).reshape(2, -1)
+    blocks = _blocks_of(span_s, table.block_s, before_s)
+    known = chosen & (table.cells[:, 3] <= CANARY)
+    blocks = np.union1d(table.cells[known, 1], blocks)
     slots = np.full(len(table.cells), -1, np.int64)
-    slots[np.flatnonzero(chosen)[known]] = slot
+    slots[known] = table.cells[known, 3] * len(blocks) + np.searchsorted(blocks, table.cells[known, 1])
+    exposure = _exposure(blocks, table.block_s, span_s)
+    unknown = int(table.counts[chosen & ~known, TOTAL].sum())
+    strata = strata_of(table, known, slots, len(blocks))
+    standardised = None
+    if strata is not None:
+        arrays = _arrays(table, slots, len(blocks), strata.coefficients)
+        calm = strata.calm_failed, strata.calm_above(*arrays[2:])
+        standardised = _window(
+            blocks, table.block_s, *arrays[:2], arrays[2:], exposure=exposure, unknown=unknown, calm=calm
+        )
+    requests, failed, above, first_bin = _arrays(table, slots, len(blocks), None)
     return _window(
         blocks,
         table.block_s,
         requests,
         failed,
-        _above(table, slots, size),
-        exposure=_exposure(blocks, table.block_s, span_s),
-        unknown=int(counts[~known, TOTAL].sum()),
+        (above, first_bin),
+        exposure=exposure,
+        unknown=unknown,
+        standardised=standardised,
     )
+
+
+def _arrays(
+    table: Table, slots: NDArray[np.int64], blocks: int, coefficients: Floats | None
+) -> tuple[Floats, Floats, Floats, int]:
+    """Return requests and failed (shape (2, b)), above (shape (2, b, k + 1)) and the first bin.
+
+    slots: the arm and block of each cell, -1 for none. coefficients: what each request of a cell counts, or None for 1.
+    """
+    known = slots >= 0
+    weight = np.ones(int(known.sum())) if coefficients is None else coefficients[known]
+    size = 2 * blocks
+    counts = table.counts[known]
+    requests = np.bincount(slots[known], counts[:, TOTAL] * weight, size).astype(np.float64).reshape(2, -1)
+    failed = np.bincount(slots[known], counts[:, NO_ANSWER:].sum(axis=1) * weight, size).astype(np.float64)
+    return requests, failed.reshape(2, -1), *_above(table, slots, size, coefficients)
 
 
 def _chosen(table: Table, phase: str, operation: str | None, before_s: float, *, others: bool) -> NDArray[np.bool_]:
@@ -178,14 +221,17 @@ def _exposure(blocks: NDArray[np.int64], block_s: float, span_s: tuple[float, fl
     return inside.clip(0.0, block_s)
 
 
-def _above(table: Table, slots: NDArray[np.int64], size: int) -> tuple[Floats, int]:
+def _above(table: Table, slots: NDArray[np.int64], size: int, coefficients: Floats | None) -> tuple[Floats, int]:
     rows = slots[table.bin_cells]
     used = rows >= 0
     if not used.any():
         return np.zeros((2, size // 2, 1)), 0
     bins = table.bin_numbers[used]
     first, width = int(bins.min()), int(bins.max() - bins.min()) + 2
-    dense = np.bincount(rows[used] * width + (bins - first), table.bin_counts[used], size * width)
+    counts = table.bin_counts[used].astype(np.float64)
+    if coefficients is not None:
+        counts *= coefficients[table.bin_cells[used]]
+    dense = np.bincount(rows[used] * width + (bins - first), counts, size * width)
     above = dense.astype(np.float64, copy=False).reshape(size, width)
     np.cumsum(above[:, ::-1], axis=1, out=above[:, ::-1])
     return above.reshape(2, -1, width), first
@@ -203,6 +249,9 @@ def joined(first: Window, second: Window) -> Window:
         (np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1), low),
         exposure=np.concatenate([first.exposure, second.exposure]),
         unknown=first.unknown + second.unknown,
+        standardised=None
+        if first.standardised is None and second.standardised is None
+        else joined(first.standard, second.standard),
     )
 
 

@@ -68,7 +68,7 @@ def test_late_harm_is_shown_with_the_numbers_of_the_stretch_that_proved_it() -> 
 
 def test_nothing_more_is_asked_of_a_phase_that_is_over() -> None:
     """What is missing names the length of the phase in the next run."""
-    p99, p50 = judged(samples_of(6, count=300), "latency_p99 < +10%", "latency_p50 < +3%").findings
+    p99, p50 = judged(samples_of(16, count=300), "latency_p99 < +10%", "latency_p50 < +3%").findings
     assert [Verdict.INCONCLUSIVE] * 2 == [p99.verdict, p50.verdict]
     assert "in the steady phase of the next run" in p99.missing
     assert "in the next run, let the steady phase last" in p50.missing

@@ -39,7 +39,10 @@ class ErrorRate:
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
         """Rates in each block of time, weighted (Mantel & Haenszel 1959)."""
         window = scene.window
-        contrast = rate_contrast(window.failed, window.requests, seconds=window.seconds, excess=scene.excess)
+        same = window.standard
+        contrast = rate_contrast(
+            same.failed, same.requests, seconds=window.seconds, excess=scene.excess, calm=same.calm_failed
+        )
         if contrast is None:
             return None
         return RootEvidence(
