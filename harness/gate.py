@@ -50,6 +50,7 @@ def open_mesh(config: Config, *, target: str, folder: Path) -> Iterator[Mesh]:
     """Open the mesh called ``target``, with its logs in ``folder``; on exit, stop everything that it started."""
     with ExitStack() as world:
         with bundle.recording(folder):
+            mesh_kind(target).reach(config)
             mesh = world.enter_context(wiring.mesh(config, target=target, folder=folder))
         yield mesh
 

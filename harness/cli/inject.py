@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from harness import wiring
 
     fault, time_s = fault_of(args), parse_duration(args.time, "--for")
+    if time_s == 0:
+        raise UsageError(f"--for: expected a duration above 0 s, found {args.time}")
     config = config_of(args)
     target = wiring.target(config, args.target)
     kind = mesh_kind(target)
@@ -98,7 +100,7 @@ def _with_time_to_live(config: Config, time_s: float) -> Config:
     """
     ttl_s = time_s + 2 * config.cluster.live_within_s + _SLACK_S
     limits = dataclasses.replace(config.cluster.limits, duration_s=ttl_s)
-    return dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, limits=limits))
+    return dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, limits=limits, hold_s=time_s))
 
 
 def fault_of(args: argparse.Namespace) -> Fault:

@@ -26,6 +26,7 @@ from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
+from harness.mesh.targets import mesh_kind
 from harness.model.json import JsonObject
 from harness.model.step import Edit
 from harness.model.units import format_duration, format_percent
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             wiring.arrangement(config, target="cluster", owner=OWNER, gateway=config.cluster.gateway), world
         )
         changes = [*_copies(config, kube), *steps.everything(faults, world.resources())]
-        plan = plan_changes(kube, config.namespace, config.cluster, changes)
+        plan = plan_changes(kube, config.namespace, config.cluster, changes, _nobody_listens(config))
         print(f"context {kube.context}, namespace {config.namespace}")
         for line in _found(config, kube, world):
             print(line)
@@ -107,6 +108,14 @@ def _require_untouched(kube: Kubernetes, config: Config, faults: Sequence[Fault]
     require_no_leftovers(kube, config.namespace)
     hosts = {config.service, *(fault.declared("").host for fault in faults)}
     Locks(kube, config.namespace).require_hosts_free(OWNER, {host.partition(".")[0] for host in hosts})
+
+
+def _nobody_listens(config: Config) -> tuple[str, ...]:
+    try:
+        mesh_kind("cluster").reach(config)
+    except MeshError as error:
+        return (str(error),)
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

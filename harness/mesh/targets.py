@@ -37,6 +37,10 @@ def _accept(faults: Sequence[Declared], config: Config) -> None:
     """Accept every fault."""
 
 
+def _reached(_: Config) -> None:
+    """Find nothing wrong: the mesh starts what load is sent to."""
+
+
 def _nowhere(_: Config) -> str:
     return ""
 
@@ -48,12 +52,14 @@ class MeshKind:
     open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
     adapt: returns the configuration as this mesh needs it. check: raises UsageError for a fault that this mesh
     cannot inject, by what it declares, before anything is started. real_users: whether requests of others pass through
-    the mesh too. where: returns where the configuration makes it run, for people.
+    the mesh too. reach: raises MeshError if nobody listens where load would be sent. where: returns where the
+    configuration makes it run, for people.
     """
 
     open: Callable[[Config, Path], AbstractContextManager[Mesh]]
     adapt: Callable[[Config], Config] = _unchanged
     check: Callable[[Sequence[Declared], Config], None] = _accept
+    reach: Callable[[Config], None] = _reached
     real_users: bool = True
     where: Callable[[Config], str] = _nowhere
 

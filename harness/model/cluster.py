@@ -61,6 +61,7 @@ class ClusterSettings:
     heartbeat_s: seconds between two signs of life; the reaper undoes the changes of a run that misses four of them.
     patience_s: how long an undo is tried again while the API server does not answer.
     watchdog: whether a separate process undoes every change when the run is killed.
+    hold_s: how long a fault that is injected by hand stays live, for the journal; None where phases say it.
     """
 
     kubeconfig: Path | None = None
@@ -85,4 +86,5 @@ class ClusterSettings:
     heartbeat_s: float = 5.0
     patience_s: float = 120.0
     watchdog: bool = True
+    hold_s: float | None = None
     limits: Limits = Limits()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -18,9 +19,14 @@ from fake_kubernetes import Call, FakeKubernetes
 from shop import Open
 from test_rights import role
 
+from harness import gate
 from harness.cli import main
 from harness.clients.kubernetes.times import epoch
 from harness.clients.processes.child import wait_until
+from harness.config import read_config
+from harness.errors import MeshError
+from harness.mesh.cluster.mesh import ClusterMesh
+from harness.model.step import Edit
 from harness.routing.istio.routing import split_edits
 from harness.routing.port import Split
 
@@ -52,23 +58,23 @@ def project(fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return folder
 
 
+def _split(mesh: ClusterMesh, owner: str) -> tuple[Edit, ...]:
+    split = Split(
+        host="reviews",
+        namespace="shop",
+        baseline={"version": "v1"},
+        canary={"version": "v3"},
+        canary_share=0.5,
+        owner=owner,
+    )
+    return tuple(split_edits(mesh.resources(), split))
+
+
 @contextmanager
 def left_behind(fake: FakeKubernetes, open_mesh: Open) -> Iterator[None]:
     """The cluster as a run that was killed while its split was live left it."""
-    with open_mesh() as mesh:
-        edits = split_edits(
-            mesh.resources(),
-            Split(
-                host="reviews",
-                namespace="shop",
-                baseline={"version": "v1"},
-                canary={"version": "v3"},
-                canary_share=0.5,
-                owner="dead",
-            ),
-        )
-        with mesh.changed(edits, name="split"):
-            state = dict(fake.store.objects)
+    with open_mesh() as mesh, mesh.changed(_split(mesh, "dead"), name="split"):
+        state = dict(fake.store.objects)
     fake.store.objects.update({key: value for key, value in state.items() if key[1] != "events"})
     yield
 
@@ -159,10 +165,14 @@ def test_inject_is_live_for_its_time_and_gone_after_it(
         (["inject", "delay", "ratings", "5 seconds", "--from", "reviews"], "duration"),
         (["inject", "delay", "ratings", "2s", "--percent", "150", "--from", "reviews"], "0 to 100"),
         (["inject", "delay", "ratings", "2s"], "every caller"),
+        (
+            ["inject", "delay", "ratings", "2s", "--from", "reviews", "--for", "0s"],
+            "--for: expected a duration above 0 s",
+        ),
         (["inject", "delay", "ratings", "2s", "--from", "reviews", "--for", "2h"], "cluster.limits.duration"),
         (
             ["inject", "delay", "ratings", "2s", "--from", "reviews", "--context", "none"],
-            "kubeconfig: test; choose one with --context",
+            "kubeconfig: test; choose one with cluster.context in harness.yaml (commands: --context)",
         ),
         (["inject", "delay", "ratings", "2s", "--from", "reviews", "-n", "nowhere"], "expected the namespace nowhere"),
         (
@@ -212,6 +222,35 @@ def test_faults_lists_what_is_injected(
     assert "run    dead, by" in said
     assert "silent for" in said
     assert "undo   harness restore --run dead --namespace shop" in said
+
+
+def test_a_fault_that_is_injected_by_hand_lasts_until_its_end(
+    fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The listed end is that of --for, and not when the reaper would undo it."""
+    with open_mesh(hold_s=60.0) as mesh, mesh.changed(_split(mesh, "hand"), name="split"):
+        assert main(["faults"]) == 0
+    said = capsys.readouterr().out
+    listed = re.search(r"until  (\S+) \(at the latest (\S+), by the reaper\)", said)
+    assert listed is not None
+    assert epoch(listed[1]) - time.time() == pytest.approx(60, abs=10)
+    assert epoch(listed[2]) - time.time() == pytest.approx(900, abs=10)
+
+
+def test_an_entry_where_nobody_listens_is_said_before_a_run(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A run changes nothing then, and a plan names it."""
+    url = "http://127.0.0.1:9/nobody"
+    (project / "harness.yaml").write_text(CONFIG.format(more=f", url: '{url}'"))
+    config = read_config(project / "harness.yaml")
+    opened = gate.open_mesh(config, target="cluster", folder=tmp_path / "run")
+    nobody = r"cluster\.url: expected somebody to listen at http://127\.0\.0\.1:9/nobody"
+    with pytest.raises(MeshError, match=nobody), opened:
+        pass
+    assert [call for call in fake.calls if call.method != "GET"] == []
+    assert main(["plan"]) == 12
+    assert "in the way            cluster.url: expected somebody to listen" in capsys.readouterr().out
 
 
 def test_restore_undoes_what_a_dead_run_left(
@@ -286,23 +325,11 @@ def test_the_reaper_leaves_the_living_alone(
     fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One look undoes dead runs and no others."""
-    with open_mesh() as mesh:
-        edits = split_edits(
-            mesh.resources(),
-            Split(
-                host="reviews",
-                namespace="shop",
-                baseline={"version": "v1"},
-                canary={"version": "v3"},
-                canary_share=0.5,
-                owner="alive",
-            ),
-        )
-        with mesh.changed(edits, name="split"):
-            fake.let_pass(60)
-            assert wait_until(lambda: renewed_at(fake, "alive") > time.time() + 50, timeout_s=30)
-            assert main(["reaper", "--once"]) == 0
-            mesh.check()
+    with open_mesh() as mesh, mesh.changed(_split(mesh, "alive"), name="split"):
+        fake.let_pass(60)
+        assert wait_until(lambda: renewed_at(fake, "alive") > time.time() + 50, timeout_s=30)
+        assert main(["reaper", "--once"]) == 0
+        mesh.check()
     with left_behind(fake, open_mesh):
         fake.let_pass(5)
         assert main(["reaper", "--once"]) == 0

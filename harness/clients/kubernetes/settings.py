@@ -36,7 +36,7 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
         raise ClusterError(
             f"context {context}: expected one of the contexts of {kubeconfig or _DEFAULT_PLACE}: "
             f"{', '.join(names) or 'it has none'}; "
-            "choose one with --context"
+            "choose one with cluster.context in harness.yaml (commands: --context)"
         )
     return context
 
@@ -72,6 +72,6 @@ def _usable(kubeconfig: Path | None) -> Iterator[None]:
         # The parser may quote the text that it cannot read, and that may be a token.
         said = "it is not YAML" if isinstance(error, YAMLError) else " ".join(str(error).split())
         raise ClusterError(
-            f"no usable Kubernetes configuration in {where}: {said}; name one with --kubeconfig, "
-            "and a context with --context"
+            f"no usable Kubernetes configuration in {where}: {said}; name one with cluster.kubeconfig in "
+            "harness.yaml, and a context with cluster.context (commands: --kubeconfig, --context)"
         ) from error

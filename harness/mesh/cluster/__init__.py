@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.clients.listening import require_listener
 from harness.mesh.targets import MeshKind
 from harness.model.config import Config
 
@@ -35,4 +36,10 @@ def _where(config: Config) -> str:
     return f"{config.cluster.context or 'the current context'}, namespace {config.namespace}"
 
 
-KIND = MeshKind(open=_open, adapt=_adapted, where=_where)
+def _reach(config: Config) -> None:
+    """Raise MeshError if nobody listens at ``cluster.url``. Without a URL no load can be sent, which a load says."""
+    if config.cluster.url is not None:
+        require_listener(config.cluster.url, "cluster.url")
+
+
+KIND = MeshKind(open=_open, adapt=_adapted, reach=_reach, where=_where)

@@ -198,6 +198,7 @@ class ClusterMesh:
             steps=tuple(steps),
             expires_at=self._kube.now() + self._settings.limits.duration_s,
             made_by=self._made_by,
+            ends_at=None if self._settings.hold_s is None else self._kube.now() + self._settings.hold_s,
         )
         return ClusterChange(change=change)
 

@@ -44,19 +44,23 @@ class Plan:
 
 
 def plan_changes(
-    kube: Kubernetes, namespace: str, settings: ClusterSettings, changes: Sequence[Sequence[Step]]
+    kube: Kubernetes,
+    namespace: str,
+    settings: ClusterSettings,
+    changes: Sequence[Sequence[Step]],
+    known: Sequence[str] = (),
 ) -> Plan:
     """Find out what the changes would do one after the other; each was made on top of the ones before.
 
     Sends reads, access reviews and dry runs. A dry run does not create a resource, so a later edit of it cannot be
-    tried alone; all edits of a resource are tried together.
+    tried alone; all edits of a resource are tried together. known: what else prevents the run.
     """
     steps = [step for change in changes for step in change]
     edits = [step for step in steps if isinstance(step, Edit)]
     actions = [step for step in steps if isinstance(step, Action)]
     needed = (*rights_for(edits, settings), *(right for action in actions for right in rights_for_action(action)))
     missing = set(missing_rights(kube, namespace, needed))
-    trouble = [f"right missing: {right}" for right in needed if right in missing]
+    trouble = [*known, *(f"right missing: {right}" for right in needed if right in missing)]
     diffs: list[str] = []
     for step in (
         lambda: limits.require_cluster(kube, namespace, settings),

@@ -33,7 +33,9 @@ READ_FORMATS = ("1", FORMAT)
 class JournalEntry:
     """A change in the journal.
 
-    number: the order in which the changes were made. expires_at: epoch seconds of the API server's clock.
+    number: the order in which the changes were made. expires_at: when the reaper undoes it although its run is alive,
+    in epoch seconds of the API server's clock. ends_at: when its run means to undo it; None where that depends on the
+    run.
     """
 
     owner: str
@@ -42,6 +44,7 @@ class JournalEntry:
     steps: tuple[Step, ...]
     expires_at: float
     made_by: str = ""
+    ends_at: float | None = None
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -63,6 +66,7 @@ class JournalEntry:
             "steps": [step_to_json(step) for step in self.steps],
             "expires_at": self.expires_at,
             "made_by": self.made_by,
+            **({} if self.ends_at is None else {"ends_at": self.ends_at}),
         }
 
 
@@ -98,6 +102,7 @@ def _change(value: JsonObject) -> JournalEntry:
         steps=tuple(steps),
         expires_at=_number(value["expires_at"]),
         made_by=text_at(value, "made_by"),
+        ends_at=None if value.get("ends_at") is None else _number(value["ends_at"]),
     )
 
 

@@ -27,7 +27,7 @@ def require_meant(context: str, namespace: str, settings: ClusterSettings) -> No
     if settings.contexts and context not in settings.contexts:
         raise UsageError(
             f"expected one of the contexts {', '.join(settings.contexts)}, found {context}; "
-            "choose one with --context, or add it to cluster.contexts in harness.yaml"
+            "choose one with cluster.context in harness.yaml (commands: --context), or add it to cluster.contexts"
         )
     if namespace in REFUSED_NAMESPACES:
         raise UsageError(f"namespace {namespace}: the cluster itself lives there; it must not be changed")
@@ -108,8 +108,9 @@ def _require_small(where: str, fault: Declared, limits: Limits) -> None:
         )
     if not limits.every_caller and not fault.scope.narrow:
         raise UsageError(
-            f"{where}: {fault.text} would hit every caller; narrow it to a caller (--from) or to test traffic "
-            "(cluster.only-test-traffic), or allow it with cluster.limits.every-caller: true"
+            f"{where}: {fault.text} would hit every caller; narrow it to a caller (caller=, or --from of "
+            "harness inject) or to test traffic (cluster.only-test-traffic), or allow it with "
+            "cluster.limits.every-caller: true"
         )
 
 
