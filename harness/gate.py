@@ -27,7 +27,7 @@ from harness.runner.early_death import record_of_death
 from harness.runner.manifest import manifest, started_by
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
-from harness.runner.server_side import with_server_side
+from harness.runner.server_side import watch, with_server_side
 from harness.runner.settings import Notify
 
 
@@ -71,9 +71,10 @@ def judge_scenario(
     warning = cannot_decide(plan_run(scenario, settings, target=mesh.target))
     if warning:
         notify(Event(at_s=0.0, kind="note", text=warning))
+    watch(mesh, config, scenario.objectives)
     with LiveFile(folder, scenario.name, target=mesh.target, tell=notify) as live, bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
-    return judge_record(with_server_side(record, config), folder, parts.judge.name)
+    return judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
 
 
 def judge_death(

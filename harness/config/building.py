@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config.cluster import cluster_settings
 from harness.config.gauges import gauges_of, require_sources
 from harness.config.globbing import MOST_ENTRIES, TooManyEntries, matching
+from harness.config.indicators import check_indicators, indicators_of, tolerated
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
 from harness.config.prometheus import prometheus_access
@@ -46,6 +48,7 @@ def build(keys: Keys, document: Document) -> Config:
         prometheus=None if keys.prometheus is None else keys.prometheus.address,
         prometheus_access=prometheus_access(keys.prometheus, root),
         gauges=gauges_of(keys.gauges),
+        indicators=indicators_of(keys.indicators),
         guards=GuardSettings(**dict(keys.guards)),
         calibration=_calibration(keys, document),
         out=root / keys.out,
@@ -55,6 +58,8 @@ def build(keys: Keys, document: Document) -> Config:
         serve=serve_settings(keys.serve),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
+    check_indicators(config, keys.indicators)
+    config = replace(config, objectives=(*config.objectives, *tolerated(config, keys.indicators)))
     _check_arms(config)
     require_sources(config)
     return config

@@ -7,28 +7,32 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator
 
+from harness.config.indicators import checked_template, counter_in
 from harness.config.section import Section
-from harness.config.values import Shaped, Text, expected
+from harness.config.values import Shaped, Text, refused
 from harness.errors import UsageError
-from harness.judge.indicators import indicator_of
 from harness.model.config import Config, Gauge
 from harness.model.objective import Objective
+from harness.model.server_indicator import Kind
 
-_PLACEHOLDERS = ("{version}", "{arm}")
+_EQUAL = 0.5
 GaugeName: TypeAlias = Annotated[str, Shaped(r"[A-Za-z_][\w:.\-/]*", "a name such as memory or queue_length")]
 
 
-def _tells_arms_apart(query: str) -> str:
-    if not any(word in query for word in _PLACEHOLDERS):
-        raise expected("PromQL with {version} or {arm} in it, to tell the arms apart")
+def _gauge(query: str) -> str:
+    query = checked_template(query)
+    counter = counter_in(query)
+    if counter:
+        raise refused(f"expected a gauge, found the counter {counter}: put rate(...[{{window}}]) around it")
     return query
 
 
 class GaugeKeys(Section):
     """A value that Prometheus has for each arm."""
 
-    query: Annotated[Text, AfterValidator(_tells_arms_apart)]
-    """PromQL that gives one series. {version}, {arm}, {service} and {namespace} are replaced by those of the arm."""
+    query: Annotated[Text, AfterValidator(_gauge)]
+    """PromQL that gives one series. {version}, {workload}, {arm}, {service}, {namespace} and {window} are replaced by
+    those of the arm."""
 
     unit: Text | None = None
     """The unit of its values, for people."""
@@ -40,23 +44,39 @@ def gauges_of(keys: Mapping[str, GaugeKeys]) -> tuple[Gauge, ...]:
 
 
 def require_sources(config: Config) -> None:
-    """Raise ConfigError for an objective about a gauge that is not configured, and for gauges without a Prometheus."""
+    """Raise ConfigError for an objective about a series that nobody measures, and for gauges without a Prometheus."""
     for index, objective in enumerate(config.objectives):
         try:
-            require_known([objective], config.gauges)
+            require_known([objective], config)
         except UsageError as error:
             raise config.error(f"objectives[{index}]", str(error)) from error
     if config.gauges and config.prometheus is None:
         raise config.error("gauges", "expected prometheus to name the server that has them, found nothing")
 
 
-def require_known(objectives: Sequence[Objective], gauges: Sequence[Gauge]) -> None:
-    """Raise UsageError for an objective about another gauge than these."""
-    known = [gauge.name for gauge in gauges]
+def require_known(objectives: Sequence[Objective], config: Config) -> None:
+    """Raise UsageError for an objective about a series that is neither built in nor configured.
+
+    CPU in cores of arms with unequal shares of the load is no comparison either.
+    """
+    own = {one.name: one.kind for one in config.indicators}
+    known = {
+        "gauge": [
+            *(gauge.name for gauge in config.gauges),
+            *(n for n, k in own.items() if k in {Kind.GAUGE, Kind.RATE}),
+        ],
+        "ratio": [name for name, kind in own.items() if kind is Kind.RATIO],
+        "histogram": [name for name, kind in own.items() if kind is Kind.QUANTILE],
+    }
     for objective in objectives:
-        for name in indicator_of(objective).needs(objective).series:
-            if name not in known:
-                raise UsageError(
-                    f"{objective}: expected a gauge of the section gauges in harness.yaml "
-                    f"({', '.join(known) or 'it has none'}), found {name!r}"
-                )
+        names = known.get(objective.kind)
+        if names is not None and objective.argument not in names:
+            raise UsageError(
+                f"{objective}: expected a name of the sections gauges and indicators in harness.yaml "
+                f"({', '.join(names) or 'they have none of this kind'}), found {objective.argument!r}"
+            )
+        if objective.kind == "cpu" and objective.tolerates and config.canary_share != _EQUAL:
+            raise UsageError(
+                f"{objective}: expected arms with equal shares of the load, found {config.canary_share:.0%} for the "
+                "canary: compare cpu_per_request"
+            )

@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 
 from harness.config.cluster import ClusterKeys
 from harness.config.gauges import GaugeKeys, GaugeName
+from harness.config.indicators import IndicatorKeys
 from harness.config.prometheus import PrometheusKeys
 from harness.config.release import ReleaseKeys
 from harness.config.section import Section
@@ -244,6 +245,9 @@ class Keys(Section):
 
     gauges: dict[GaugeName, GaugeKeys] = Field(default_factory=dict)
     """Values that Prometheus has for each arm, by name, for objectives such as gauge:memory < +10%."""
+
+    indicators: dict[GaugeName, IndicatorKeys] = Field(default_factory=dict)
+    """Own indicators of the server side, by name, for objectives such as ratio:checkout_errors < +0.5pp."""
 
     guards: GuardKeys = Field(default_factory=GuardKeys)
     """What ends a run at once."""

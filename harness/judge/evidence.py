@@ -93,6 +93,7 @@ class RootEvidence:
     resolution: the largest difference, as a share, that is never called harm. blur: the rounding of the values.
     difference: replaces canary minus baseline where the difference is something else.
     weight_rate: weight of the blocks per second, where noise between runs can be learned (``judge.calibration``).
+    blurred_by: what the values are rounded by, if more requests do not make it smaller.
     """
 
     contrast: Contrast
@@ -103,6 +104,7 @@ class RootEvidence:
     blur: Blur = field(default_factory=Blur)
     difference: Callable[[], float | None] | None = None
     weight_rate: float | None = None
+    blurred_by: str = ""
 
     @property
     def baseline(self) -> Estimate:
@@ -125,7 +127,7 @@ class RootEvidence:
         return (
             "counts above the moved quantile or of errors, paired by block of time; signed likelihood root over the "
             f"long-run variance, Student's t ({self.degrees:.0f} degrees of freedom), "
-            f"overdispersion {self.contrast.noise.factor:.2f}"
+            f"overdispersion {self.contrast.noise.factor:.2f}" + (f"; {self.blurred_by}" if self.blurred_by else "")
         )
 
     def estimate(self, *, relative: bool) -> float | None:

@@ -17,7 +17,7 @@ from harness.judge.scoring import failed_score
 from harness.judge.sudden_harm import sudden_harm, with_history
 from harness.judge.survivors import FailureRates, more_failures, ranked
 from harness.judge.view import PhaseView, Shown
-from harness.judge.wording import missing_of, place_of, reason_of
+from harness.judge.wording import blurred_by, missing_of, place_of, reason_of
 from harness.model.indicator import Direction
 from harness.model.objective import Objective
 from harness.model.units import format_percent
@@ -52,7 +52,9 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         chance = max(chance, ranked_chance)
     proof = (beyond or harm) if verdict is Verdict.FAIL else harm
     shown = _shown(objective, view, verdict, proof or _whole(objective, view, measured))
-    shown = shown if hidden is None else replace(shown, note=str(hidden))
+    rounded = blurred_by(measured) if verdict is Verdict.INCONCLUSIVE else ""
+    note = rounded if hidden is None else str(hidden)
+    shown = replace(shown, note=note) if note else shown
     where = endpoint_of(objective, view, proof.window, known) if proof and verdict is Verdict.FAIL else ""
     tail = view.look.interval_tail
     plain = shown.measured is measured and shown.confidence == 1 - 2 * INTERVAL_TAIL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.judge.alpha_spending import SHOWN
+from harness.judge.evidence import RootEvidence
 from harness.judge.indicators import indicator_of, style_of
 from harness.judge.measure import Measurement
 from harness.judge.view import PhaseView, Shown
@@ -57,12 +58,20 @@ def _tolerance(objective: Objective, measured: Measurement, style: formatting.St
     return ", ".join(parts)
 
 
+def blurred_by(measured: Measurement) -> str:
+    """Return what rounds the values so much that it decides, whatever the number of requests; usually nothing."""
+    evidence = measured.evidence
+    return evidence.blurred_by if isinstance(evidence, RootEvidence) else ""
+
+
 def missing_of(objective: Objective, view: PhaseView, measured: Measurement, error: float | None) -> str:
     """Return how many canary requests would settle the finding either way, and how long that takes.
 
     For a phase that is over it says what to change in the next run.
     """
     difference, margin, have = measured.difference, measured.margin, measured.canary.n
+    if blurred_by(measured):
+        return "narrower buckets, such as those of native histograms: more requests do not settle it"
     if measured.relative and measured.baseline.value == 0 and margin is not None:
         return "an absolute tolerance: the baseline is 0, and no difference is a share of that"
     what = indicator_of(objective).counted

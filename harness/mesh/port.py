@@ -11,6 +11,7 @@ from harness.model.counts import RequestCount
 from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
+from harness.model.server_side import ServerSide
 from harness.model.step import Step
 from harness.routing.port import RoutingApi
 
@@ -43,6 +44,19 @@ class CountsHops(Protocol):
 
     def hop_totals(self) -> tuple[HopTotal, ...]:
         """Return what the proxies have counted of each hop since they started."""
+        ...
+
+
+@runtime_checkable
+class ServesMetrics(Protocol):
+    """A mesh that measures its server side itself."""
+
+    def watch_metrics(self) -> None:
+        """Start to measure, unless that has been done. Raises MetricsError if that fails."""
+        ...
+
+    def server_side(self) -> ServerSide | None:
+        """Return where the metrics can be read; None if nothing has been measured."""
         ...
 
 

@@ -1,6 +1,1 @@
-"""What the server side measured during a run: series from Prometheus for each arm."""
-
-from harness.metrics.connection import connected
-from harness.metrics.server_side import QUERIES, server_side_series
-
-__all__ = ["QUERIES", "connected", "server_side_series"]
+"""What the server side measured during a run: the series of indicators, and the hops that explain a difference."""

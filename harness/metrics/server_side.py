@@ -1,104 +1,239 @@
-"""Ask Prometheus for series that the client cannot see, from Istio's own metrics.
+"""Collect what the server side measured during a run: the indicators of its objectives, and those that reports show.
 
-Istio counts an injected abort only at the source and without the destination's version, and the time of a delay only at
-the source. These series are the destination's numbers for each version of the service under test (the source's, if
-nothing reports as destination): what the arms did, whatever the fault did.
+The clock of the server is asked for, because its readings bear its times. The interval between two scrapes is found in
+the readings, and blocks of time are two of them long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from harness.clients.prometheus import Prometheus
-from harness.errors import MetricsError
-from harness.model.config import Gauge
+from harness.metrics.collecting import Collected, Wanted, collected, labelled
+from harness.metrics.promql import INSTANCES, filled, selector, summed
+from harness.metrics.sources import PageSource, PrometheusSource, Source, Span, Words
+from harness.model.config import Config
+from harness.model.objective import Objective
+from harness.model.phase import Phase
 from harness.model.record import Series
+from harness.model.server_indicator import Kind, Selector, ServerIndicator, series_key
+from harness.model.server_table import SERVER_INDICATORS, server_indicator
+from harness.model.units import format_duration
 
-_STEP_S = 1.0
+SHOWN = ("server:request_rate", "server:error_rate", "server:latency_p99")
+"""The indicators that reports show of every run with server-side metrics."""
+_REQUESTS = next(one.of for one in SERVER_INDICATORS if one.name == "server:error_rate")
+_REPORTERS = ("destination", "waypoint", "source")
+_LOOKS = ((0.25, 15.0), (1.0, 120.0), (10.0, 1800.0))
+"""The steps and lengths, in seconds, of the looks that find the interval between two scrapes."""
+_USUAL_INTERVAL_S, _SKEW_S = 15.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """A PromQL template: ``{selector}`` selects one arm's requests, ``{window}`` is the range."""
+class Measured:
+    """The series of a run, and lines for its timeline: skewed clocks, warnings, what is missing and why."""
 
-    name: str
-    unit: str
-    template: str
-
-
-_REQUESTS = '{{__name__=~"(envoy_)?istio_requests_total",{selector}}}'
-_ERRORS = '{{__name__=~"(envoy_)?istio_requests_total",response_code=~"5..|0",{selector}}}'
-_BUCKETS = '{{__name__=~"(envoy_)?istio_request_duration_milliseconds_bucket",{selector}}}'
-QUERIES = (
-    Query(name="request rate", unit="req/s", template=f"sum(rate({_REQUESTS}[{{window}}]))"),
-    Query(
-        name="server error rate",
-        unit="ratio",
-        template=f"sum(rate({_ERRORS}[{{window}}])) / sum(rate({_REQUESTS}[{{window}}]))",
-    ),
-    Query(
-        name="server latency p99",
-        unit="s",
-        template=f"histogram_quantile(0.99, sum by (le) (rate({_BUCKETS}[{{window}}]))) / 1000",
-    ),
-)
+    series: tuple[Series, ...]
+    notes: tuple[str, ...] = ()
 
 
-def server_side_series(
-    server: Prometheus,
-    *,
-    service: str,
-    versions: Mapping[str, str],
-    zero_s: float,
-    end_s: float,
-    window: str = "5s",
-    gauges: Sequence[Gauge] = (),
-    namespace: str = "default",
-) -> tuple[Series, ...]:
-    """Return the result of every query for both arms between two epoch times. Without a result the series is empty.
-
-    versions: the version label of each arm (``{"baseline": "v2", "canary": "v3"}``). window: the range of the rates, at
-    least four scrape intervals. gauges: further series to ask for. Raises MetricsError if the server does not answer,
-    or if a query for a gauge gives more than one series.
-    """
-    asked = [
-        (query.name, query.unit, arm, _filled(query, service, version, window))
-        for query in QUERIES
-        for arm, version in versions.items()
-    ]
-    for gauge in gauges:
-        for arm, version in versions.items():
-            words = {"{version}": version, "{arm}": arm, "{service}": service, "{namespace}": namespace}
-            asked.append((gauge.name, gauge.unit, arm, _replaced(gauge.query, words)))
-    return tuple(_series(server, name, unit, arm, text, zero_s=zero_s, end_s=end_s) for name, unit, arm, text in asked)
+def arm_words(config: Config) -> dict[str, Words]:
+    """Return the values of the placeholders for each arm."""
+    return {
+        arm: {
+            "namespace": config.namespace,
+            "service": config.service,
+            "workload": f"{config.service}-{version}",
+            "version": config.workload(config.service, version).labels.get("version", version),
+            "arm": arm,
+        }
+        for arm, version in (("baseline", config.baseline), ("canary", config.canary))
+    }
 
 
-def _filled(query: Query, service: str, version: str, window: str) -> str:
-    selector = f'destination_service_name="{service}",destination_version="{version}"'
-    return query.template.format(selector=selector, window=window)
+def wanted_of(objectives: Sequence[Objective], config: Config, *, shown: Sequence[str] = SHOWN) -> tuple[Wanted, ...]:
+    """Return the indicators that objectives, reports and the section ``gauges`` need, each once."""
+    found: dict[str, Wanted] = {}
+    for objective in objectives:
+        indicator = server_indicator(objective.plain_name) or _own(config, objective.argument)
+        if indicator is not None:
+            key = objective.argument if objective.kind == "gauge" else series_key(objective)
+            labels = {name: value for name, value in objective.labels.items() if name not in {"phase", "endpoint"}}
+            found[key] = Wanted(key=key, indicator=indicator, labels=labels, quantile=objective.quantile)
+    for name in shown:
+        built_in = server_indicator(name)
+        if built_in is not None and name not in found:
+            percent = re.search(r"_p([\d.]+)$", name)
+            quantile = float(percent[1]) / 100 if percent else None
+            found[name] = Wanted(key=name, indicator=built_in, labels={}, quantile=quantile)
+    for gauge in config.gauges:
+        own = _own(config, gauge.name)
+        if own is not None and gauge.name not in found:
+            found[gauge.name] = Wanted(key=gauge.name, indicator=own, labels={})
+    return tuple(found.values())
 
 
-def _replaced(text: str, words: Mapping[str, str]) -> str:
-    """Replace these words only: PromQL is full of other braces."""
-    for word, value in words.items():
-        text = text.replace(word, value)
-    return text
-
-
-def _series(server: Prometheus, name: str, unit: str, arm: str, text: str, *, zero_s: float, end_s: float) -> Series:
-    found = server.query_range(text, start_s=zero_s, end_s=end_s, step_s=_STEP_S)
-    if len(found) > 1:
-        raise MetricsError(
-            f"{name}: expected one series of the {arm}, found {len(found)} for {text}: "
-            "put sum(...), max(...) or avg(...) around it"
-        )
-    times = found[0].times_s if found else ()
-    return Series(
-        name=name,
-        arm=arm,
-        unit=unit,
-        source=text,
-        at_s=tuple(round(at - zero_s, 3) for at in times),
-        values=found[0].values if found else (),
+def _own(config: Config, name: str) -> ServerIndicator | None:
+    return next((one for one in config.indicators if one.name == name), None) or next(
+        (
+            ServerIndicator(name=one.name, kind=Kind.GAUGE, meaning="", unit=one.unit, worse=(), query=one.query)
+            for one in config.gauges
+            if one.name == name
+        ),
+        None,
     )
+
+
+def from_prometheus(
+    server: Prometheus,
+    wanted: Sequence[Wanted],
+    *,
+    arms: Mapping[str, Words],
+    zero_s: float,
+    phases: Sequence[Phase],
+    clock: Callable[[], float] = time.time,
+) -> Measured:
+    """Return the series of a run from a Prometheus. zero_s: when the first request was due, in our epoch time.
+
+    Raises MetricsError if the server does not answer, or rejects a query.
+    """
+    began = clock()
+    skew_s = server.now_s() - (began + clock()) / 2
+    source = PrometheusSource(server=server)
+    end_s = max((phase.end_s for phase in phases), default=0.0)
+    interval_s = scrape_interval(server, arms, until_s=zero_s + skew_s + end_s)
+    span = aligned(zero_s + skew_s, end_s, interval_s)
+    chosen = _reported(wanted, source, arms, span)
+    source.prefetch(_queries(chosen, arms, span), span)
+    found = collected(chosen, source, arms=_timed(arms, span), span=span, zero_s=zero_s + skew_s, phases=phases)
+    notes = [f"Prometheus says: {warning}" for warning in server.warnings]
+    if abs(skew_s) > _SKEW_S:
+        ahead = "ahead of" if skew_s > 0 else "behind"
+        notes.append(f"Prometheus's clock is {format_duration(abs(skew_s))} {ahead} ours; its times were shifted")
+    fresh = _without_stale(found, server, arms, span, zero_s=zero_s + skew_s)
+    return Measured(series=fresh, notes=(*notes, *found.missing))
+
+
+def from_pages(
+    pages: PageSource,
+    wanted: Sequence[Wanted],
+    *,
+    arms: Mapping[str, Words],
+    zero_s: float,
+    phases: Sequence[Phase],
+    interval_s: float,
+) -> Measured:
+    """Return the series of a run from pages that were polled on our own clock."""
+    span = aligned(zero_s, max((phase.end_s for phase in phases), default=0.0), interval_s)
+    chosen = _reported(wanted, pages, arms, span)
+    found = collected(chosen, pages, arms=_timed(arms, span), span=span, zero_s=zero_s, phases=phases)
+    return Measured(series=found.series, notes=found.missing)
+
+
+def aligned(zero_s: float, end_s: float, interval_s: float) -> Span:
+    """Return the instants of a run: from its first request on, two scrapes apart."""
+    return Span(start_s=zero_s, end_s=zero_s + end_s, step_s=2 * interval_s, interval_s=interval_s)
+
+
+def scrape_interval(server: Prometheus, arms: Mapping[str, Words], *, until_s: float) -> float:
+    """Return the time between two scrapes of the arms' requests in seconds, from the times of their readings."""
+    if _REQUESTS is None:
+        return _USUAL_INTERVAL_S
+    words = next(iter(arms.values()))
+    query = f"max by ({','.join(INSTANCES)}) (timestamp({selector(_REQUESTS, words)}))"
+    for step_s, length_s in _LOOKS:
+        steps = [
+            gap
+            for one in server.query_range(query, start_s=until_s - length_s, end_s=until_s, step_s=step_s)
+            for gap in np.diff(np.unique(one.values)).tolist()
+        ]
+        if len(steps) >= 3:
+            return float(max(round(float(np.median(steps)), 2), 0.1))
+    return _USUAL_INTERVAL_S
+
+
+def _reported(wanted: Sequence[Wanted], source: Source, arms: Mapping[str, Words], span: Span) -> list[Wanted]:
+    """Return the indicators with a reporter: where an objective names none, the best that both arms have.
+
+    Source and destination count the same request, so never both.
+    """
+    chosen: dict[bool, str] = {}
+    found = []
+    for one in wanted:
+        if "reporter" not in one.indicator.labels or "reporter" in one.labels:
+            found.append(one)
+            continue
+        which = next(
+            (each for each in (one.indicator.events, one.indicator.of) if each and each.metric[:6] == "istio_"), None
+        )
+        calls = one.indicator.name.startswith("calls:")
+        if which is not None and calls not in chosen:
+            known = [set(source.values_of("reporter", _plain(which), words, span)) for words in arms.values()]
+            common = set.intersection(*known) or set.union(*known)
+            order = tuple(reversed(_REPORTERS)) if calls else _REPORTERS
+            chosen[calls] = next((name for name in order if name in common), order[0])
+        found.append(replace(one, labels={**one.labels, "reporter": chosen[calls]}))
+    return found
+
+
+def _plain(which: Selector) -> Selector:
+    """Return the selector of all requests of an arm, without conditions on their outcome."""
+    return replace(which, matchers=which.matchers[: 1 if which.matchers[0].label == "source_workload" else 2])
+
+
+def _timed(arms: Mapping[str, Words], span: Span) -> dict[str, Words]:
+    """Return the words with the range of rates: two blocks, so that a lost scrape leaves two readings in it."""
+    return {arm: {**words, "window": f"{2 * span.step_s:g}s"} for arm, words in arms.items()}
+
+
+def _queries(wanted: Sequence[Wanted], arms: Mapping[str, Words], span: Span) -> list[str]:
+    """Return everything that will be asked, to be asked at once."""
+    found = []
+    for one in wanted:
+        for words in _timed(arms, span).values():
+            for which, template in (
+                (one.indicator.events, one.indicator.query),
+                (one.indicator.of, one.indicator.of_query),
+            ):
+                if which is not None:
+                    found.append(summed(labelled(which, one), words))
+                elif template:
+                    found.append(filled(template, words))
+    return found
+
+
+def _without_stale(
+    found: Collected, server: Prometheus, arms: Mapping[str, Words], span: Span, *, zero_s: float
+) -> tuple[Series, ...]:
+    """Return the series with gaps where the newest reading of an arm is too old.
+
+    Prometheus repeats the last reading for five minutes when it could not write that a series ended, as after its own
+    restart. Such a reading is none.
+    """
+    if _REQUESTS is None:
+        return found.series
+    old: dict[str, list[tuple[float, float]]] = {}
+    for arm, words in arms.items():
+        query = f"max(timestamp({selector(_REQUESTS, words)}))"
+        for one in server.query_range(query, start_s=span.start_s, end_s=span.end_s, step_s=span.step_s):
+            old[arm] = [
+                (at - zero_s - span.step_s, at - zero_s + span.step_s)
+                for at, newest in zip(one.times_s, one.values, strict=True)
+                if at - newest > 3 * span.interval_s
+            ]
+    return tuple(_with_gaps(one, old.get(one.arm, [])) for one in found.series)
+
+
+def _with_gaps(series: Series, gaps: Sequence[tuple[float, float]]) -> Series:
+    if not gaps:
+        return series
+    values = tuple(
+        float("nan") if any(low < at < high for low, high in gaps) else value
+        for at, value in zip(series.at_s, series.values, strict=True)
+    )
+    return replace(series, values=values)

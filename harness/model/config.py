@@ -14,6 +14,7 @@ from harness.model.objective import Objective
 from harness.model.prometheus import PrometheusAccess
 from harness.model.release import ReleaseSettings
 from harness.model.serve import ServeSettings
+from harness.model.server_indicator import ServerIndicator
 from harness.model.split import SplitBy
 
 
@@ -137,6 +138,7 @@ class Config:
     target: str = "local"
     split_by: SplitBy = SplitBy.WEIGHT
     gauges: tuple[Gauge, ...] = ()
+    indicators: tuple[ServerIndicator, ...] = ()
     guards: GuardSettings = field(default_factory=GuardSettings)
     baseline_error_ceiling: float = JudgeSettings().baseline_error_ceiling
     calibration: Path | None = None

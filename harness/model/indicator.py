@@ -40,6 +40,7 @@ class IndicatorSpec:
     phase: the only kind of phase it is judged in; None means every judged phase.
     interaction: whether ``interaction(...)`` may compare its difference under a fault with the steady one.
     answered_only: whether requests that failed are left out.
+    labels: which labels objectives may give besides endpoint and phase.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class IndicatorSpec:
     phase: PhaseKind | None = None
     interaction: bool = False
     answered_only: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ The text of an objective, read by ``parse_objective``::
     objective  = indicator [labels] ( compare condition [ "or" difference ] [ "and" compare limit ]
                                     | "within" ["±"] number unit )
     indicator  = name [ ":" argument ] | "interaction(" name ")"          names: harness.judge.indicators
-    labels     = "{" key "=" value { "," key "=" value } "}"        keys: endpoint, phase
+    labels     = "{" key "=" value { "," key "=" value } "}"        keys: endpoint, phase, those of the indicator
     compare    = "<" | "<=" | ">" | ">="
     condition  = difference | limit
     difference = ("+" | "-") number ("%" | "pp" | "us" | "ms" | "s" | "m" | "rps" | nothing for readings)
@@ -106,7 +106,7 @@ def parse_objective(
         raise ObjectiveError(f"objective {shown(text)}: expected a weight above zero, found {shown(weight)}")
     reader = _Reader(text, specs)
     indicator = reader.indicator()
-    labels = reader.labels()
+    labels = reader.labels(indicator.spec)
     limits = reader.limits(indicator)
     reader.end()
     return Objective(
@@ -211,17 +211,18 @@ class _Reader:
         able = [f"interaction({one.names})" for one in self.specs if one.interaction]
         return ", ".join([*(one.names for one in self.specs), *able])
 
-    def labels(self) -> dict[str, str]:
+    def labels(self, spec: IndicatorSpec) -> dict[str, str]:
         labels: dict[str, str] = {}
+        known = (*LABELS, *spec.labels)
         if self.take(r"\{") is None:
             return labels
         while True:
             key = self.take(r"[A-Za-z_]\w*")
             if key is None:
-                raise self.wrong(f"expected a label ({', '.join(LABELS)}), found {self.found()}")
-            if key not in LABELS or key in labels:
+                raise self.wrong(f"expected a label ({', '.join(known)}), found {self.found()}")
+            if key not in known or key in labels:
                 problem = "label given twice" if key in labels else "unknown label"
-                raise self.wrong(f"{problem}: {key!r}; known: {', '.join(LABELS)}", self.at - len(key))
+                raise self.wrong(f"{problem}: {key!r}; known: {', '.join(known)}", self.at - len(key))
             if self.take(r"=") is None:
                 raise self.wrong(f"expected '=' after the label {key!r}, found {self.found()}")
             value = self.take(r'"[^"]*"|[^,}"]+')

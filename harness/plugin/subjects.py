@@ -248,7 +248,8 @@ class Canary:
         """Judge what ``load`` and ``chaos`` did in this test, by these objectives or by those of the configuration."""
         test = self._test
         chosen = _objectives(objectives, test.session.config) if objectives else test.session.config.objectives
-        record = with_server_side(test.interactive_run.record(chosen, name=test.name), test.session.config)
+        record = test.interactive_run.record(chosen, name=test.name)
+        record = with_server_side(record, test.session.config, test.mesh)
         return self._told(gate.judge_record(record, test.next_folder(), test.session.config.judge))
 
     def _told(self, outcome: Outcome) -> Analysis:
@@ -264,5 +265,5 @@ def _objectives(given: Sequence[str | Objective], config: Config) -> tuple[Objec
             f"objectives: expected a list of objectives, found the single text {given!r}: put it in brackets"
         )
     objectives = tuple(parse_objective(one) if isinstance(one, str) else one for one in given)
-    require_known(objectives, config.gauges)
+    require_known(objectives, config)
     return objectives

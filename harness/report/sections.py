@@ -193,7 +193,8 @@ def _metrics(scene: Scene) -> Shown | None:
         return series.name, series.unit
 
     record = scene.record
-    groups = [list(group) for _, group in groupby(sorted(record.series, key=key), key)]
+    shown = [one for one in record.series if "#" not in one.name]  # the others are counters behind these
+    groups = [list(group) for _, group in groupby(sorted(shown, key=key), key)]
     drawn: list[dict[str, Any]] = [
         {
             "chart": metric(group, record.phases, end_s=scene.seen.end_s),

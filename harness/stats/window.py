@@ -136,6 +136,25 @@ def _window(
     )
 
 
+def window_of_histograms(counts: Floats, *, first_bin: int, block_s: float) -> Window:
+    """Return the blocks of a stretch from histograms alone.
+
+    counts: latencies by arm, block and bin, shape (2, b, k), beginning with bin ``first_bin``.
+    """
+    above = np.zeros((*counts.shape[:2], counts.shape[2] + 1))
+    above[:, :, :-1] = np.cumsum(counts[:, :, ::-1], axis=2)[:, :, ::-1]
+    requests = counts.sum(axis=2)
+    return _window(
+        np.arange(counts.shape[1]),
+        block_s,
+        requests,
+        np.zeros_like(requests),
+        (above, first_bin),
+        exposure=np.full(counts.shape[1], block_s),
+        unknown=0,
+    )
+
+
 def window_of(
     table: Table,
     phase: str,

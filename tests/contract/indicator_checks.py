@@ -6,10 +6,13 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from harness.judge.evidence import RootEvidence, TailEvidence
+from harness.judge.indicators.bucket_quantile import BucketQuantile
+from harness.judge.indicators.counter_ratio import CounterRatio
 from harness.judge.indicators.interaction import Interaction
 from harness.judge.indicators.port import Indicator, Interval, Needs, Scene
 from harness.judge.prediction import Assumed, Expected
@@ -18,6 +21,7 @@ from harness.model.objective import Objective, parse_objective
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Series
 from harness.model.samples import Samples
+from harness.model.server_indicator import series_key
 from harness.stats.table import reduce_samples
 from harness.stats.window import Window, window_of
 
@@ -59,13 +63,34 @@ class Worse:
         rng = np.random.default_rng(2)
         at_s = tuple(np.arange(0, PHASE_S).tolist())
         direction = -1 if objective.direction is Direction.DECREASE else 1
-        return tuple(
+        return *self.counters(indicator, objective), *tuple(
             Series(
                 name=name, arm=arm, unit="MB", source="made", at_s=at_s, values=tuple(level * rng.normal(1, 0.01, 60))
             )
             for name in indicator.needs(objective).series
             for arm, level in (("baseline", 100.0), ("canary", 100.0 * self.factor**direction))
         )
+
+    def counters(self, indicator: Indicator, objective: Objective) -> Iterator[Series]:
+        """The counters behind a ratio, and the buckets behind a quantile, of the server side."""
+        rng, at_s = np.random.default_rng(4), tuple(np.arange(0, PHASE_S).tolist())
+        worse = self.factor if objective.direction is Direction.INCREASE else 1 / self.factor
+        for arm, factor in (("baseline", 1.0), ("canary", worse)):
+            made: dict[str, list[float]] = {}
+            if isinstance(indicator, CounterRatio):
+                trials = rng.poisson(400, len(at_s))
+                made = {"#events": rng.binomial(trials, 0.3 * factor).tolist(), "#of": trials.tolist()}
+            if isinstance(indicator, BucketQuantile):
+                edges = 0.001 * 2 ** (np.arange(0, 121) / 8)
+                latency_s = rng.lognormal(np.log(0.2), 0.8, (len(at_s), 400)) * factor
+                counts = np.stack([np.histogram(one, edges)[0] for one in latency_s])
+                made = {
+                    f"#{low:.9g}..{high:.9g}": counts[:, bucket].tolist()
+                    for bucket, (low, high) in enumerate(pairwise(edges))
+                }
+            for suffix, values in made.items():
+                name = f"{series_key(objective)}{suffix}"
+                yield Series(name=name, arm=arm, unit="native", source="made", at_s=at_s, values=tuple(values))
 
     def scene(self, indicator: Indicator, objective: Objective) -> Scene:
         """A phase, after a steady one with equal arms."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from gates import WIDE
 
 from harness.bundle import read_bundle
 
@@ -18,7 +19,8 @@ def test_it(canary):
 @pytest.mark.parametrize(("kind", "begins"), [("slow", "reviews-v3 itself takes "), ("good", "")])
 def test_a_cause_is_named_if_there_is_one(gate, kind: str, begins: str) -> None:
     """The hops are in the bundle, with both arms, their calls to ratings and histograms."""
-    gate.configure(phases={"warm-up": "1s", "steady": "5s", "fault": "4s", "recovery": "1s"})
+    objectives = [*WIDE, "server:error_rate < +10pp", "memory < +900%"] if kind == "good" else WIDE
+    gate.configure(phases={"warm-up": "1s", "steady": "7s", "fault": "4s", "recovery": "1s"}, objectives=objectives)
     gate.canary(kind)
     gate.scenario(SCENARIO)
     gate.run()
@@ -26,5 +28,10 @@ def test_a_cause_is_named_if_there_is_one(gate, kind: str, begins: str) -> None:
     hops = read_bundle(folder).hops
     called = {(hop.phase, hop.arm) for hop in hops if hop.destination.startswith("ratings") and hop.latency_ms}
     assert {("steady", "baseline"), ("steady", "canary"), ("fault", "baseline"), ("fault", "canary")} <= called
-    cause = json.loads((folder / "analysis.json").read_text())["probable_cause"]
+    analysis = json.loads((folder / "analysis.json").read_text())
+    cause = analysis["probable_cause"]
     assert (cause[: len(begins)], bool(cause)) == (begins, bool(begins))
+    if kind == "good":  # the local mesh has measured its server side, by its own Prometheus or by its pages
+        found = {one["objective"]["name"]: one["baseline"] for one in analysis["findings"] if one["phase"] == "steady"}
+        assert found["memory"]["value"] > 1e6
+        assert 0 == found["server:error_rate"]["value"] <= found["server:error_rate"]["n"]

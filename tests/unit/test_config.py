@@ -163,7 +163,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         "harness.yaml:12: services.reviews.versions.v2.comand: unknown key, did you mean 'command'?; "
         "known: address, command, env, labels",
         "harness.yaml:14: split: expected a percentage from 0 to 100, found '150%'",
-        "harness.yaml:15: lod: unknown key, did you mean 'load'?; known: arms, cluster, entry, gauges, guards, istio, "
+        "harness.yaml:15: lod: unknown key, did you mean 'load'?; known: arms, cluster, entry, gauges, guards, indicators, istio, "
         "judge, load, namespace, objectives, out, phases, prometheus, recorded-env, release, serve, service, services, split, target",
     ]
 
@@ -180,7 +180,7 @@ def test_many_mistakes_are_counted(tmp_path: Path) -> None:
     message = refusal(tmp_path, MINIMAL + "".join(f"key{number}: 1\n" for number in range(30)))
     assert message.splitlines()[9:] == [
         "harness.yaml:23: key9: unknown key; known: arms, cluster, entry, gauges, "
-        "guards, istio, judge, load, namespace, objectives, out, phases, prometheus, recorded-env, release, serve, service, services, split, target",
+        "guards, indicators, istio, judge, load, namespace, objectives, out, phases, prometheus, recorded-env, release, serve, service, services, split, target",
         "and 20 more mistakes",
     ]
 
@@ -282,8 +282,12 @@ def test_a_gauge_is_a_query_with_a_unit(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("gauge:memory <", "gauge:cpu <", r"objectives\[0\].*section gauges in harness.yaml \(memory\), found 'cpu'"),
-        ("{version}", "v2", r"gauges\.memory\.query: expected PromQL with \{version\} or \{arm\}"),
+        (
+            "gauge:memory <",
+            "gauge:cpu <",
+            r"objectives\[0\].*sections gauges and indicators in harness.yaml \(memory\), found 'cpu'",
+        ),
+        ("{version}", "v2", r"gauges\.memory\.query: expected PromQL with \{version\}, \{workload\} or \{arm\}"),
         ("prometheus: http://127.0.0.1:9090\n", "", "gauges: expected prometheus to name the server"),
         ("unit: bytes", "units: bytes", r"gauges\.memory\.units: unknown key"),
     ],

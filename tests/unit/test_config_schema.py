@@ -69,7 +69,14 @@ def keys_in(value: Any, path: str = "") -> set[str]:
     for key, item in value.items():
         place = f"{path}{key}"
         found.add(place)
-        named = place in {"services", "services.versions", "gauges", "cluster.proxies", "serve.repositories"}
+        named = place in {
+            "services",
+            "services.versions",
+            "gauges",
+            "indicators",
+            "cluster.proxies",
+            "serve.repositories",
+        }
         for one in item.values() if named else (item,):
             found |= keys_in(one, f"{place}.")
     return found

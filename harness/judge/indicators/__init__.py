@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness.errors import ObjectiveError
+from harness.judge.indicators.bucket_quantile import BUCKET_QUANTILE
+from harness.judge.indicators.counter_ratio import COUNTER_RATIO
 from harness.judge.indicators.error_rate import ERROR_RATE
 from harness.judge.indicators.gauge import GAUGE
 from harness.judge.indicators.interaction import Interaction
 from harness.judge.indicators.latency import LATENCY
 from harness.judge.indicators.port import Indicator
 from harness.judge.indicators.recovery_time import RECOVERY_TIME
+from harness.judge.indicators.server import SERVER
 from harness.judge.indicators.split import SPLIT
 from harness.judge.indicators.status import STATUS
 from harness.judge.indicators.throughput import THROUGHPUT
@@ -28,6 +31,9 @@ BUILT_IN: tuple[Indicator, ...] = (
     RECOVERY_TIME,
     GAUGE,
     STATUS,
+    COUNTER_RATIO,
+    BUCKET_QUANTILE,
+    *SERVER,
 )
 
 

@@ -18,6 +18,7 @@ from harness.mesh.local.counting import endpoint_counts, request_counts
 from harness.mesh.local.hop_counting import PATTERN, hop_totals
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
+from harness.mesh.local.local_metrics import LocalMetrics
 from harness.mesh.local.process_actions import ProcessActions, Services
 from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, table_name
@@ -27,6 +28,7 @@ from harness.model.counts import RequestCount
 from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
+from harness.model.server_side import ServerSide
 from harness.model.step import PROCESS, Action, Edit, Step, require_declared
 from harness.routing.edits import applied_all, key, traces, undone_all
 from harness.routing.istio.api import IstioRouting
@@ -81,12 +83,15 @@ class LocalMesh:
         *,
         entry: str,
         check_services: Callable[[], None],
+        metrics: LocalMetrics,
         services: Services | None = None,
     ) -> None:
         """Call ``start_local_mesh`` instead.
 
-        entry: the service that receives the load. services: whose processes actions can act on.
+        entry: the service that receives the load. metrics: of the server side. services: whose processes actions can
+        act on.
         """
+        self._metrics = metrics
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
         self._ports = envoy.admin.listener_ports()
@@ -168,6 +173,14 @@ class LocalMesh:
         path = f"/stats?format=json&histogram_buckets=detailed&filter={quote(PATTERN)}"
         self._envoy.admin.get(path)  # makes Envoy merge the histograms of its threads for the next answer
         return hop_totals(self._envoy.admin.get(path))
+
+    def watch_metrics(self) -> None:
+        """Start to measure the server side, unless that has been done."""
+        self._metrics.watch()
+
+    def server_side(self) -> ServerSide | None:
+        """Return where the server-side metrics can be read; None if nothing has been measured."""
+        return self._metrics.server_side()
 
     def check(self) -> None:
         """Raise an error that explains it if Envoy or a service has died."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from harness.clients.envoy.process import start_envoy
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
+from harness.mesh.local.local_metrics import LocalMetrics
 from harness.mesh.local.mesh import LocalMesh
 from harness.mesh.local.process_actions import Services
 from harness.mesh.local.rejections import rejections_located
@@ -112,7 +114,24 @@ def open_local_mesh(
         )
     with started as envoy:
         journal = Journal(file=folder / "changes.jsonl")
-        yield LocalMesh(envoy, topology, resources, journal, entry=entry, check_services=check, services=services)
+        metrics = LocalMetrics(
+            envoy.admin,
+            lambda: {name: process.pid for name, process in dict(services.processes).items()} if services else {},
+            folder,
+            namespace=topology.namespace,
+            program=shutil.which("prometheus"),
+        )
+        with closing(metrics):
+            yield LocalMesh(
+                envoy,
+                topology,
+                resources,
+                journal,
+                entry=entry,
+                check_services=check,
+                metrics=metrics,
+                services=services,
+            )
 
 
 def topology_of(config: Config, services: ServiceSet) -> Topology:
