@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ _SPREAD, _LATENCY_S = 0.15, 0.11
 """Of the demo's answers: the standard deviation of the logarithm of their latencies, and their median."""
 _ERROR_RATE = 0.0005
 _LENGTHS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-_OVERDISPERSION = 1.1
-"""How much noisier than independent requests the demo's arms are."""
+_OVERDISPERSION, _MOST_OVERDISPERSION = 1.1, 3.0
+"""How much noisier than independent requests the demo's arms are: on a quiet machine, and at most on a busy one."""
+_BLOCK = 10
+"""Wake-ups in a block, for the measurement of how much the lateness comes in bursts."""
 _CERTAINTY = 1.4
 """The judge predicts the difference that it detects in 95 of 100 runs for one objective. A difference this many times
 larger is detected in 99 of 100 runs for all twelve findings: (2.0 + 3.1) / (2.0 + 1.64) standard errors."""
@@ -40,18 +43,28 @@ class Machine:
 
     load: processes that run or want to run, averaged over a minute. cpus: CPUs that this process may use.
     share: the share of a CPU that one process gets, in (0, 1]. late_s: how late a sleeping process is woken, at most in
-    99 of 100 cases.
+    99 of 100 cases. clustering: the variance of the lateness of blocks of wake-ups, relative to independent ones.
     """
 
     load: float
     cpus: int
     share: float
     late_s: float
+    clustering: float = 1.0
 
     @property
     def busy(self) -> bool:
         """Whether other work takes enough of the machine to disturb the latencies."""
         return self.load > _BUSY_LOAD * self.cpus or self.share < _BUSY_SHARE or self.late_s > _BUSY_LATE_S
+
+    @property
+    def overdispersion(self) -> float:
+        """How much noisier than independent requests the arms of a run will be here.
+
+        On a quiet machine the wake-ups are late by microseconds, whose bursts say nothing about requests.
+        """
+        measured = self.clustering if self.busy else _OVERDISPERSION
+        return min(max(measured, _OVERDISPERSION), _MOST_OVERDISPERSION)
 
     def __str__(self) -> str:
         return f"this machine is {'busy' if self.busy else 'quiet'} (load {self.load:.0f} on {self.cpus} CPUs)"
@@ -77,7 +90,22 @@ def measure(
     share = (cpu_s() - used_s) / (now() - began)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_most_s = sorted(late)[int(0.99 * len(late))]
-    return Machine(load=load()[0], cpus=cpus, share=min(max(share, 0.01), 1.0), late_s=max(at_most_s, 0.0))
+    return Machine(
+        load=load()[0],
+        cpus=cpus,
+        share=min(max(share, 0.01), 1.0),
+        late_s=max(at_most_s, 0.0),
+        clustering=_clustering(late),
+    )
+
+
+def _clustering(late_s: Sequence[float]) -> float:
+    """Return the variance of the means of blocks, times their size, relative to the variance of all; 1 if unknown."""
+    blocks = [late_s[at : at + _BLOCK] for at in range(0, len(late_s) - _BLOCK + 1, _BLOCK)]
+    variance = statistics.pvariance(late_s) if late_s else 0.0
+    if len(blocks) < 3 or variance == 0:
+        return 1.0
+    return _BLOCK * statistics.variance(map(statistics.fmean, blocks)) / variance
 
 
 def sized(config: Config, faults: Sequence[Fault], machine: Machine) -> Config:
@@ -111,7 +139,7 @@ def described(config: Config) -> str:
 def _is_shown(config: Config, faults: Sequence[Fault], machine: Machine) -> bool:
     """Return whether a canary like the baseline is shown within every tolerance."""
     disturbed = math.hypot(_SPREAD, machine.late_s / _LATENCY_S)
-    assumed = Assumed(error_rate=_ERROR_RATE, spread=disturbed, overdispersion=_OVERDISPERSION)
+    assumed = Assumed(error_rate=_ERROR_RATE, spread=disturbed, overdispersion=machine.overdispersion)
     return all(map(_fits, visible_effects(planned(config, faults, target="local"), assumed, lengths=False)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 import stat
 import subprocess
 from pathlib import Path
@@ -132,3 +134,28 @@ def test_make_demo_explains_its_exit_code(tmp_path: Path, code: int, said: str):
     lines = [line for line in done.stdout.splitlines() if line.startswith("make demo")]
     assert bool(said) == bool(lines)
     assert said in "".join(lines)
+
+
+@pytest.mark.parametrize(("burst", "least", "most"), [(1, 0.4, 1.8), (20, 5.0, 20.0)])
+def test_the_measurement_sees_bursts_of_lateness(burst, least, most):
+    """Wake-ups that are late in bursts disturb neighbouring requests alike, which counts as fewer requests."""
+    clock, draws = {"now": 0.0, "sleeps": 0}, random.Random(1)
+    late_s = [draws.choice((0.0, 0.01)) for _ in range(1000)]
+
+    def now():
+        clock["now"] += 1e-5
+        return clock["now"]
+
+    def sleep(time_s):
+        clock["now"] += time_s + late_s[clock["sleeps"] // burst]
+        clock["sleeps"] += 1
+
+    found = measure(now=now, sleep=sleep, cpu_s=lambda: clock["now"], load=lambda: (4.0, 0.0, 0.0), probe_s=6.0)
+    assert least < found.clustering < most
+
+
+def test_bursts_make_the_run_longer_on_a_busy_machine_only():
+    """On a quiet machine the lateness is microseconds."""
+    bursts = dataclasses.replace(busy(late_s=0.006), clustering=2.5)
+    assert seconds(sized(CONFIG, FAULTS, bursts)) > seconds(sized(CONFIG, FAULTS, busy(late_s=0.006)))
+    assert CONFIG == sized(CONFIG, FAULTS, dataclasses.replace(QUIET, clustering=2.5))
