@@ -6,18 +6,21 @@ These hooks are methods because pytest calls most of them without its configurat
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from harness.model.verdict import Verdict
 from harness.plugin.account import TROUBLE, USAGE, Account
+from harness.plugin.spool import Spool
 from harness.report import job_summary
 from harness.session_end import SessionEnd, write_session_end
 
 WORKER_ACCOUNT = "harness_account"
 """Where a worker of xdist puts its account for the controller."""
+
+_TEXTS = ("verdict", "text", "markdown")
 
 
 class Bookkeeper:
@@ -26,7 +29,8 @@ class Bookkeeper:
     def __init__(self, config: pytest.Config, account: Account, *, note: Path | None = None) -> None:
         """Begin with the account of a session in which nothing has happened. note: where its end is noted."""
         self._config, self._account, self._note = config, account, note
-        self._told: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self._told: dict[tuple[str, str], list[int]] = {}
+        self._spool = Spool()
         self.code: int | None = None
         """The exit code of the session; None until it has ended."""
 
@@ -44,15 +48,23 @@ class Bookkeeper:
             last = str(report.longrepr).strip().rpartition("\n")[2]
             self._account.session_failed(USAGE, report.nodeid, last)
 
+    @pytest.hookimpl(trylast=True)  # workers of xdist have sent the report by then
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the report of one part of a test. If a test is repeated, only its last attempt counts."""
+        """Note the report of one part of a test. If a test is repeated, only its last attempt counts.
+
+        Pytest keeps every report until the session ends, so the texts are moved to the disk, unless --html needs them.
+        """
         self._account.report(report)
         key = str(getattr(report, "node", "")), report.nodeid
         again = str(report.outcome) == "rerun"
         if report.when == "setup" or again:
             self._told[key] = []
+        texts: list[dict[str, str]] = getattr(report, "harness_told", [])
         if not again:
-            self._told.setdefault(key, []).extend(getattr(report, "harness_told", []))
+            shown = ({name: one[name] for name in _TEXTS} for one in texts)
+            self._told.setdefault(key, []).extend(map(self._spool.put, shown))
+        if texts and not self._config.getoption("htmlpath", None):
+            report.harness_told = []  # type: ignore[attr-defined]
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note a crash of pytest or of a plugin."""
@@ -67,7 +79,7 @@ class Bookkeeper:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write every analysis that is not a pass in full, each pass in one line, and what explains the exit code."""
-        told = [one for group in self._told.values() for one in group]
+        told = self._texts()
         if told:
             terminalreporter.write_line("")
         for one in sorted(told, key=lambda one: one["verdict"] == Verdict.PASS):
@@ -88,9 +100,16 @@ class Bookkeeper:
         self._write_note()
         words = self._account.words(status)
         self._explain(words)
-        told = [(one["verdict"], one["markdown"]) for group in self._told.values() for one in group]
+        told = [(one["verdict"], one["markdown"]) for one in self._texts()]
         if self._account.concerned:
             job_summary.write(told, self._account.troubles, code=self.code, words=words)
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what was kept on the disk, after everything was shown."""
+        self._spool.close()
+
+    def _texts(self) -> list[Mapping[str, str]]:
+        return [self._spool.get(place) for group in self._told.values() for place in group]
 
     def _explain(self, words: Sequence[str]) -> None:
         reporter = self._config.pluginmanager.getplugin("terminalreporter")

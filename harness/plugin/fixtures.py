@@ -17,7 +17,10 @@ from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.mesh.port import Mesh
+    from harness.model.record import Event
+    from harness.model.verdict import Analysis
     from harness.plugin.subjects import Canary, Chaos, LoadSender, ScenarioContext
+    from harness.runner.progress import Progress
     from harness.runner.settings import Notify
 
 
@@ -113,4 +116,18 @@ def _teller(config: pytest.Config, account: Account) -> Notify:
     stream = sys.stderr if capture is None else sys.__stderr__ or sys.stderr
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     tell = watcher(stream, live=False, prefix=f"{worker}  ") if worker else watcher(stream)
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and not worker:
+        tell = _on_lines_of_their_own(reporter, tell)
     return noting(account.put_back, tell if capture is None else within(capture.global_and_fixture_disabled, tell))
+
+
+def _on_lines_of_their_own(reporter: pytest.TerminalReporter, tell: Notify) -> Notify:
+    """Return ``tell``, which first ends the line in which pytest shows the file of the test."""
+
+    def told(what: Event | Progress | Analysis) -> None:
+        reporter.ensure_newline()
+        reporter.flush()
+        tell(what)
+
+    return told

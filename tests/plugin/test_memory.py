@@ -11,6 +11,7 @@ import pytest
 from fake_outcome import run_on_fake_parts
 
 from harness.gate import Outcome
+from harness.plugin.spool import Spool
 
 WARM_UP, RUNS, LIMIT_B = 4, 8, 10_000
 """A run allocates megabytes, of which about 2 kB stay: caches of Python and of its libraries that settle."""
@@ -34,6 +35,12 @@ def canary(request, tmp_path):
 def pytest_runtest_logfinish():
     gc.collect()
     print("records alive:", sum(isinstance(thing, Record) for thing in gc.get_objects()))
+    print("texts in reports:", sum(len(getattr(report, "harness_told", ())) for report in REPORTS))
+
+REPORTS = []
+
+def pytest_runtest_logreport(report):
+    REPORTS.append(report)
 """
 
 
@@ -85,6 +92,26 @@ def test_a_session_does_not_keep_the_samples_of_its_tests(pytester: pytest.Pytes
     result.assert_outcomes(passed=3)
     assert re.findall(r"records alive: (\d+)", result.stdout.str()) == ["0", "0", "0"]
     assert "bundle/report.html" in result.stdout.str()
+
+
+def test_a_session_does_not_keep_the_texts_of_its_tests(pytester: pytest.Pytester) -> None:
+    """They are on the disk until they are shown at the end; pytest keeps every report."""
+    session = session_of_three(pytester)
+    assert re.findall(r"texts in reports: (\d+)", session.stdout.str()) == ["0", "0", "0"]
+    assert session.stdout.str().count(" canary analysis ") == 3
+
+
+def test_texts_survive_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts of any length and script come back, from the disk or, if that is full, from memory."""
+    spool, texts = Spool(), [{"text": "ä\n" * 100_000}, {"text": ""}, {"text": "x", "verdict": "fail"}]
+    places = [spool.put(texts[0]), spool.put(texts[1])]
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "_file", open("/dev/full", "wb", buffering=0))  # noqa: PTH123, SIM115
+        file = spool._file
+        places.append(spool.put(texts[2]))
+        file.close()
+    assert texts == [spool.get(place) for place in places]
+    spool.close()
 
 
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["one process", "xdist"])
