@@ -107,6 +107,11 @@ _HEADERS = st.sampled_from([{}, {"Retry-After": "9" * 400}, {"Retry-After": "²"
 
 
 @fuzzed
+@example(200, '{"status": "success", "data": 5}', {})
+@example(200, '{"status": "success", "data": {"result": [' + "9" * 400 + ', "1"]}}', {})
+@example(
+    200, '{"status": "success", "data": {"result": [{"metric": {"a": []}, "values": [[' + "9" * 400 + ', "1"]]}]}}', {}
+)
 @given(_STATUSES, mutated(*PROMETHEUS).map(as_json) | json_texts, _HEADERS)
 def test_answers_of_prometheus(status: int, body: str, headers: dict[str, str]) -> None:
     """Results, errors and pages of a server that may be no Prometheus."""

@@ -65,13 +65,13 @@ def series_of(raw: RawSeries, query: str) -> RangeResult:
         values = list(raw.get("values") or ([raw["value"]] if "value" in raw else []))
         histograms = list(raw.get("histograms") or ([raw["histogram"]] if "histogram" in raw else []))
         return RangeResult(
-            labels=dict(raw.get("metric", {})),
+            labels={str(name): str(value) for name, value in (raw.get("metric") or {}).items()},
             times_s=tuple(float(at) for at, _ in values),
             values=tuple(float(value) for _, value in values),
             histogram_times_s=tuple(float(at) for at, _ in histograms),
             histograms=tuple(_histogram(one) for _, one in histograms),
         )
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise MetricsError(f"expected pairs of time and number for {query}, found {str(raw)[:200]}") from error
 
 

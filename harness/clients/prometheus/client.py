@@ -103,8 +103,7 @@ class Prometheus:
             **({"match[]": match} if match else {}),
         }
         what = f"values of {label}" + (f" of {match}" if match else "")
-        found: list[str] = self._ask(what, lambda: self._server.get_label_values(label, params=dict(params)))
-        return tuple(found)
+        return self._ask(what, lambda: _names(self._server.get_label_values(label, params=dict(params))))
 
     def now_s(self) -> float:
         """Return the time of the server's clock in epoch seconds. Raises MetricsError."""
@@ -240,10 +239,17 @@ def _texts(value: JsonValue) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else []
 
 
+def _names(found: object) -> tuple[str, ...]:
+    """Return a list of texts. Raises TypeError for anything else."""
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise TypeError("expected a list of texts")
+    return tuple(found)
+
+
 def _vector(found: object) -> list[RawSeries]:
     """Return the series of a result; a scalar is a pair of time and number without labels."""
     if isinstance(found, list) and len(found) == 2 and isinstance(found[0], (int, float)):
-        return [{"metric": {}, "value": (float(found[0]), str(found[1]))}]
+        return [{"metric": {}, "value": (found[0], str(found[1]))}]
     if not isinstance(found, list):
         raise MetricsError(f"expected a list of series, found {str(found)[:200]}")
     return found
