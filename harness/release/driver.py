@@ -21,6 +21,7 @@ from harness.model.release import (
     ReleaseState,
     StepResult,
 )
+from harness.model.units import format_percent
 from harness.release.machine import (
     TROUBLE,
     Approved,
@@ -159,7 +160,7 @@ class Driver:
                 result = self._gated(pair, state)
             results.append(result)
         worst = min(results, key=lambda one: _WORST_FIRST.index(one.verdict))
-        self._note(f"step {state.step + 1} at {step.weight:.4g}: {worst.verdict}")
+        self._note(f"step {state.step + 1} at {format_percent(step.weight)} of the users: {worst.verdict}")
         return Checked(verdict=worst.verdict, reason=worst.reason)
 
     def _gated(self, pair: Pair, state: ReleaseState) -> StepResult:
