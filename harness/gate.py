@@ -16,6 +16,7 @@ from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
 from harness.mesh.targets import mesh_kind
+from harness.metrics.publishing import publish
 from harness.model.json import JsonObject
 from harness.model.names import new_run_id
 from harness.model.record import Event, Plan, Record
@@ -74,7 +75,10 @@ def judge_scenario(
     watch(mesh, config, scenario.objectives)
     with LiveFile(folder, scenario.name, target=mesh.target, tell=notify) as live, bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
-    return judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
+    outcome = judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
+    for line in publish(outcome.record, outcome.analysis, config.publish):
+        notify(Event(at_s=0.0, kind="note", text=line))
+    return outcome
 
 
 def judge_death(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import bundle, wiring
-from harness.cli import judge_kayenta
+from harness.cli import judge_kayenta, judge_prometheus
 from harness.cli.options import add_runs_folder, runs_folder
 from harness.cli.recorded import told_code
 from harness.clients.request_files import read_requests
@@ -32,6 +32,7 @@ EXAMPLES = """\
   harness judge latest
   harness judge reports/20261123-094210-a1f37c02/test-slow-ratings --objective "latency_p99 < +10%" --alpha 0.001
   harness judge --baseline old.parquet --canary new.csv --objective "error_rate < +0.5pp" --json
+  harness judge --prometheus http://127.0.0.1:9090 --baseline '{version="v1"}' --canary '{version="v2"}' --window 30m
   harness judge --kayenta canary-config.json --metrics pairs.json --pass 95 --marginal 75
 """
 
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--share", type=float, metavar="RATIO", help="planned share of requests to the canary, for throughput and split"
     )
+    judge_prometheus.add_arguments(parser)
     judge_kayenta.add_arguments(parser)
 
 
@@ -81,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args)
     if args.kayenta is not None:
         return judge_kayenta.run(args)
+    if args.prometheus is not None:
+        return judge_prometheus.run(args)
     objectives = tuple(parse_objective(text) for text in args.objective)
     if args.baseline is not None or args.canary is not None:
         record, analysis = _files(args, objectives)
@@ -151,15 +155,19 @@ def _check_options(args: argparse.Namespace) -> None:
     others: tuple[str, ...]
     if args.kayenta is not None:
         others = ("bundle", "objective", "alpha", "judge", "fail_on", "calibration", "baseline", "canary", "share")
+        others = (*others, *judge_prometheus.OPTIONS)
         taken = "--kayenta takes --metrics, --pass, --marginal, --interval, --lookback, --step and --json"
+    elif args.prometheus is not None:
+        others = (*judge_kayenta.OPTIONS, "bundle", "judge", "fail_on", "calibration", "share")
+        taken = "--prometheus takes --baseline, --canary, --window, --objective, --alpha and --json"
     elif args.baseline is not None or args.canary is not None:
-        others = judge_kayenta.OPTIONS
+        others = (*judge_kayenta.OPTIONS, *judge_prometheus.OPTIONS)
         taken = "--baseline and --canary take --objective, --alpha, --fail-on, --calibration, --share and --json"
     elif args.judge not in (None, SequentialJudge().name):
-        others = (*judge_kayenta.OPTIONS, "share", "alpha", "fail_on", "calibration")
+        others = (*judge_kayenta.OPTIONS, *judge_prometheus.OPTIONS, "share", "alpha", "fail_on", "calibration")
         taken = f"--judge {args.judge} takes --objective and --json"
     else:
-        others = (*judge_kayenta.OPTIONS, "share")
+        others = (*judge_kayenta.OPTIONS, *judge_prometheus.OPTIONS, "share")
         taken = "a recorded run has its own scores and share of requests"
     for name in others:
         if getattr(args, name) not in (None, []):

@@ -21,6 +21,23 @@ def http_get(url: str, *, timeout_s: float) -> bytes:
     return response.data
 
 
+def http_send_body(
+    method: str, url: str, *, body: bytes, headers: Mapping[str, str], timeout_s: float
+) -> tuple[int, str]:
+    """Return the status and the text of the answer to a request with a body. Raises MeshError without an answer."""
+    user = urllib3.util.parse_url(url).auth
+    sent = {**(urllib3.make_headers(basic_auth=user) if user else {}), **headers}
+    try:
+        answer = urllib3.request(
+            method, without_userinfo(url), body=body, headers=sent, timeout=timeout_s, retries=False, redirect=False
+        )
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise MeshError(
+            f"{method} {url}: expected an answer within {timeout_s:g} s, found {type(error).__name__}"
+        ) from error
+    return answer.status, answer.data.decode("utf-8", "replace")
+
+
 def response_headers(url: str, headers: Mapping[str, str], *, timeout_s: float) -> dict[str, str]:
     """Return a response's headers by lower-case name, whatever its status. Raises MeshError without a response."""
     return {name.lower(): value for name, value in _get(url, headers, timeout_s).headers.items()}

@@ -12,6 +12,7 @@ from harness.config.indicators import check_indicators, indicators_of, tolerated
 from harness.config.keys import Keys, SplitKeys
 from harness.config.mistakes import dotted, mistake, require_known, wrong
 from harness.config.prometheus import prometheus_access
+from harness.config.publish import publish_settings
 from harness.config.release import release_settings
 from harness.config.serve import serve_settings
 from harness.config.services import services_of
@@ -49,6 +50,7 @@ def build(keys: Keys, document: Document) -> Config:
         prometheus_access=prometheus_access(keys.prometheus, root),
         gauges=gauges_of(keys.gauges),
         indicators=indicators_of(keys.indicators),
+        publish=publish_settings(keys.publish, root),
         guards=GuardSettings(**dict(keys.guards)),
         calibration=_calibration(keys, document),
         out=root / keys.out,

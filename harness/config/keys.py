@@ -15,6 +15,7 @@ from harness.config.cluster import ClusterKeys
 from harness.config.gauges import GaugeKeys, GaugeName
 from harness.config.indicators import IndicatorKeys
 from harness.config.prometheus import PrometheusKeys
+from harness.config.publish import PublishKeys
 from harness.config.release import ReleaseKeys
 from harness.config.section import Section
 from harness.config.serve import ServeKeys
@@ -251,6 +252,9 @@ class Keys(Section):
 
     guards: GuardKeys = Field(default_factory=GuardKeys)
     """What ends a run at once."""
+
+    publish: PublishKeys = Field(default_factory=PublishKeys)
+    """Who is told about a run when it is over."""
 
     out: Text = "reports"
     """The folder for recorded runs."""

@@ -96,18 +96,20 @@ def from_prometheus(
     arms: Mapping[str, Words],
     zero_s: float,
     phases: Sequence[Phase],
+    interval_s: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Measured:
-    """Return the series of a run from a Prometheus. zero_s: when the first request was due, in our epoch time.
+    """Return the series of a run from a Prometheus.
 
+    zero_s: when the first request was due, in our epoch time. interval_s: between two scrapes, if it is known.
     Raises MetricsError if the server does not answer, or rejects a query.
     """
     began = clock()
     skew_s = server.now_s() - (began + clock()) / 2
     source = PrometheusSource(server=server)
     end_s = max((phase.end_s for phase in phases), default=0.0)
-    interval_s = scrape_interval(server, arms, until_s=zero_s + skew_s + end_s)
-    span = aligned(zero_s + skew_s, end_s, interval_s)
+    between_s = interval_s or scrape_interval(server, arms, until_s=zero_s + skew_s + end_s)
+    span = aligned(zero_s + skew_s, end_s, between_s)
     chosen = _reported(wanted, source, arms, span)
     source.prefetch(_queries(chosen, arms, span), span)
     found = collected(chosen, source, arms=_timed(arms, span), span=span, zero_s=zero_s + skew_s, phases=phases)
@@ -144,8 +146,12 @@ def scrape_interval(server: Prometheus, arms: Mapping[str, Words], *, until_s: f
     """Return the time between two scrapes of the arms' requests in seconds, from the times of their readings."""
     if _REQUESTS is None:
         return _USUAL_INTERVAL_S
-    words = next(iter(arms.values()))
-    query = f"max by ({','.join(INSTANCES)}) (timestamp({selector(_REQUESTS, words)}))"
+    return scrape_interval_of(server, _REQUESTS, next(iter(arms.values())), until_s=until_s)
+
+
+def scrape_interval_of(server: Prometheus, which: Selector, words: Words, *, until_s: float) -> float:
+    """Return the time between two scrapes of a selector in seconds; the usual one if there are too few readings."""
+    query = f"max by ({','.join(INSTANCES)}) (timestamp({selector(which, words)}))"
     for step_s, length_s in _LOOKS:
         steps = [
             gap

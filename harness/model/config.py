@@ -12,6 +12,7 @@ from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
 from harness.model.prometheus import PrometheusAccess
+from harness.model.publish import PublishSettings
 from harness.model.release import ReleaseSettings
 from harness.model.serve import ServeSettings
 from harness.model.server_indicator import ServerIndicator
@@ -139,6 +140,7 @@ class Config:
     split_by: SplitBy = SplitBy.WEIGHT
     gauges: tuple[Gauge, ...] = ()
     indicators: tuple[ServerIndicator, ...] = ()
+    publish: PublishSettings = field(default_factory=PublishSettings)
     guards: GuardSettings = field(default_factory=GuardSettings)
     baseline_error_ceiling: float = JudgeSettings().baseline_error_ceiling
     calibration: Path | None = None

@@ -1,0 +1,138 @@
+"""Measure the client of Prometheus: ``python benchmarks/prometheus.py``. It needs prometheus and promtool.
+
+Makes a database with a day of Istio's metrics of 100 services, starts a Prometheus on it, and collects 20 indicators of
+both arms over 30 minutes at steps of 5 s, then a look of 10 indicators over 5 minutes. The exit code is 1 if a bar is
+missed: 3 s and 200 MB for the whole, 300 ms for a look. --hours and --services make it smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+from harness.clients.http import http_get
+from harness.clients.processes.child import start, wait_until
+from harness.clients.processes.ports import free_ports
+from harness.clients.prometheus import Prometheus
+from harness.errors import MeshError
+from harness.judge.objectives import parse_objective
+from harness.metrics.server_side import from_prometheus, wanted_of
+from harness.model.phase import Phase, PhaseKind
+
+SCRAPE_S, STEP_S = 15, 5
+EDGES = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+OBJECTIVES = (
+    "server:error_rate < +1pp", "server:success_rate > -1pp", "server:latency_p50 < +10%", "server:request_rate > -5%",
+    "calls:error_rate < +1pp", "calls:dose < 50%", "calls:latency_p90 < +10%", "calls:per_request < +10%",
+    "cpu_per_request < +10%", "memory < +10%", "cpu < +10%", "threads < +10%", "descriptors < +10%", "restarts < 1",
+    "oom_kills < 1", "cpu_throttled < +1pp", "server:grpc_error_rate < +1pp", "server:tcp_sent < +10%",
+    "calls:attempts < +10%", "server:latency_p99 < +25%",
+)  # fmt: skip
+ARMS = {
+    arm: {"namespace": "shop", "service": "s0", "workload": f"s0-{version}", "version": version, "arm": arm}
+    for arm, version in (("baseline", "v1"), ("canary", "v2"))
+}
+
+
+def lines(services: int, hours: float, end_s: int) -> Iterator[str]:
+    """Yield the metrics in OpenMetrics format: counters that grow at constant rates."""
+    times = range(end_s - int(hours * 3600), end_s, SCRAPE_S)
+    for metric, kind in (("istio_requests", "counter"), ("istio_request_duration_milliseconds", "histogram")):
+        yield f"# TYPE {metric} {kind}"
+        for number in range(services):
+            for version in ("v1", "v2"):
+                own = (
+                    f'destination_service_name="s{number}",destination_version="{version}",reporter="destination",'
+                    f'source_workload="s{(number + 1) % services}-{version}",pod="s{number}-{version}-0",namespace="shop"'
+                )
+                if kind == "counter":
+                    for code, rate in (("200", 99), ("503", 1)):
+                        labels = f'{own},response_code="{code}",response_flags="-"'
+                        yield from (f"{metric}_total{{{labels}}} {rate * (at - times[0])} {at}" for at in times)
+                    continue
+                for at in times:
+                    for place, edge in enumerate(EDGES):
+                        yield f'{metric}_bucket{{{own},le="{edge}"}} {(at - times[0]) * (place + 1)} {at}'
+                    yield f'{metric}_bucket{{{own},le="+Inf"}} {(at - times[0]) * len(EDGES)} {at}'
+    yield "# TYPE container_memory_working_set_bytes gauge"
+    for version in ("v1", "v2"):
+        labels = f'pod="s0-{version}-0",namespace="shop",container="s0"'
+        yield from (f"container_memory_working_set_bytes{{{labels}}} {10**8 + at % 997} {at}" for at in times)
+    yield "# EOF"
+
+
+@contextmanager
+def server(folder: Path, services: int, hours: float, end_s: int) -> Iterator[str]:
+    """Start a Prometheus that holds the metrics; its URL."""
+    file = folder / "metrics.txt"
+    with file.open("w") as out:
+        out.writelines(f"{line}\n" for line in lines(services, hours, end_s))
+    print(f"{file.stat().st_size / 1e6:.0f} MB of text for {services} services and {hours:g} hours")
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", file, folder / "data"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    file.unlink()
+    (folder / "prometheus.yml").write_text("{}")
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    command = [
+        "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+        "--storage.tsdb.retention.time=10y", f"--web.listen-address={url.removeprefix('http://')}", "--log.level=error",
+    ]  # fmt: skip
+
+    def ready() -> bool:
+        try:
+            return bool(json.loads(http_get(f"{url}/api/v1/status/runtimeinfo", timeout_s=1.0)))
+        except MeshError:
+            return False
+
+    with start(command, name="prometheus", log=folder / "log"):
+        if not wait_until(ready, timeout_s=120, interval_s=0.2):
+            raise SystemExit("Prometheus did not start")
+        yield url
+
+
+def measured_s(url: str, objectives: tuple[str, ...], seconds: float, end_s: int) -> tuple[float, int]:
+    """Return how long the collection takes, and the number of series."""
+    config = SimpleNamespace(gauges=(), indicators=())
+    wanted = wanted_of([parse_objective(text) for text in objectives], config, shown=())  # type: ignore[arg-type]
+    phases = [Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=seconds)]
+    with Prometheus(url) as asked:
+        skew_s = asked.now_s() - time.time()
+        began = time.monotonic()
+        found = from_prometheus(
+            asked, wanted, arms=ARMS, zero_s=end_s - seconds - skew_s, phases=phases, interval_s=STEP_S / 2
+        )
+        return time.monotonic() - began, len(found.series)
+
+
+def main() -> int:
+    """Print the measurements next to the bars."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--services", type=int, default=100)
+    parser.add_argument("--hours", type=float, default=24.0)
+    args = parser.parse_args()
+    end_s = int(time.time()) // SCRAPE_S * SCRAPE_S
+    with tempfile.TemporaryDirectory() as name, server(Path(name), args.services, args.hours, end_s) as url:
+        measured_s(url, OBJECTIVES[:1], 60, end_s)
+        whole_s, series = min(measured_s(url, OBJECTIVES, 1800, end_s) for _ in range(3))
+        look_s, _ = min(measured_s(url, OBJECTIVES[:10], 300, end_s) for _ in range(5))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rows = ((f"20 indicators, 30 min, {series} series", whole_s, 3.0), ("a look of 10 indicators", look_s, 0.3))
+    for what, found, bar in rows:
+        print(f"{what}: {found:.2f} s (bar {bar:g} s)")
+    print(f"memory: {peak_mb:.0f} MB (bar 200 MB)")
+    return int(any(found > bar for _, found, bar in rows) or peak_mb > 200)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
