@@ -20,17 +20,24 @@ from harness.routing.istio.governing import full_name, full_name_in
 from harness.routing.istio.views import destination_rules
 
 COUNTERS = (
-    r"^(cluster\.outbound\|.*\.upstream_rq_completed"
-    r"|http\.outbound.*\.fault\.(aborts_injected|delays_injected|active_faults))$"
+    r"^(cluster\.outbound\|.*\.upstream_rq_(completed|tx_reset|cancelled|timeout|per_try_timeout)"
+    r"|http\.outbound.*\.(downstream_rq_rx_reset|fault\.(aborts_injected|delays_injected|active_faults)))$"
 )
 PATH = f"/stats?filter={quote(COUNTERS)}"
 FLAGS = ("FI", "DI")
 """The response flags that Envoy's fault filter gives, which its own counters tell apart."""
+_ABANDONED = "given up"
+"""Calls that the caller gave up while they were delayed. Without delays there is nowhere else to give them up."""
 _ANSWERS = re.compile(
     r"cluster\.outbound\|\d+\|(?P<subset>[^|]*)\|(?P<host>.+?);?\.upstream_rq_completed: (?P<total>[0-9]{1,20})\b"
 )
 _AGAIN = re.compile(r"\.(external|internal|canary|retry)$|\.zone\.")
 """Where Envoy counts answers a second time, by where they came from."""
+_GIVEN_UP = re.compile(r"http\.outbound.*\.downstream_rq_rx_reset: (?P<total>\d+)")
+"""Calls that the caller gave up, wherever they were then."""
+_CUT_OFF = re.compile(r"cluster\.outbound\|.*\.upstream_rq_(?P<why>\w+): (?P<total>\d+)")
+_PASSED_ON = {"tx_reset": 1, "cancelled": 1, "timeout": -1, "per_try_timeout": -1}
+"""Calls given up on their way to the service: Envoy resets these, and also those whose time-out it keeps itself."""
 _FAULTS = re.compile(r"http\.outbound.*\.fault\.(?P<name>\w+): (?P<total>[0-9]{1,20})\b")
 
 
@@ -63,7 +70,8 @@ class EnvoyCounters:
         """Yield what the proxy of ``caller`` shows at ``PATH``. versions: the version label of each (host, subset).
 
         Envoy counts a delayed call among the answers of its cluster, with its version, and once more as delayed. A row
-        with a negative total and no version corrects that.
+        with a negative total and no version corrects that. A call that its caller gives up before the delay ends never
+        gets to a cluster, so it is counted as delayed only.
         """
         for match in _ANSWERS.finditer(text):
             host = match["host"]
@@ -76,18 +84,27 @@ class EnvoyCounters:
         delayed = injected["delays_injected"] - injected["active_faults"]  # requests that still wait have no answer yet
         for flag, total in (("FI", injected["aborts_injected"]), ("DI", delayed)):
             self._attribute(caller.proxy, flag, total)
-            for (proxy, host, kind), hit in self._hit.items():
-                if (proxy, kind) == (caller.proxy, flag):
-                    yield _row(caller, host, hit, flags=flag)
-                    if flag == "DI":
-                        yield _row(caller, host, -hit)
+        self._attribute(caller.proxy, _ABANDONED, _abandoned(text))
+        for (proxy, host, kind), hit in self._hit.items():
+            if proxy == caller.proxy and kind in FLAGS:
+                yield _row(caller, host, hit, flags=kind)
+            if proxy == caller.proxy and kind == "DI":
+                # A caller may also give up a call that it made before the fault, so no more than the delayed ones.
+                yield _row(caller, host, min(max(0, self._hit[proxy, host, _ABANDONED]), hit) - hit)
 
     def _attribute(self, proxy: str, flag: str, total: int) -> None:
         """Attribute new faults to a host; the first total of a proxy counts faults from before our run."""
         first = (proxy, flag) not in self._seen
         new, self._seen[proxy, flag] = total - self._seen[proxy, flag], total
-        if not first and new and (host := self._under.get(flag)):
+        if not first and new and (host := self._under.get("DI" if flag == _ABANDONED else flag)):
             self._hit[proxy, host, flag] += new
+
+
+def _abandoned(text: str) -> int:
+    """Return how many calls were given up by their callers before they were sent to any service."""
+    given_up = sum(int(match["total"]) for match in _GIVEN_UP.finditer(text))
+    cut_off = ((match["why"], int(match["total"])) for match in _CUT_OFF.finditer(text))
+    return given_up - max(0, sum(_PASSED_ON.get(why, 0) * total for why, total in cut_off))
 
 
 def subset_versions(rules: Sequence[JsonObject], namespace: str) -> dict[tuple[str, str], str]:
