@@ -58,12 +58,12 @@ def test_the_image_runs_as_a_user_without_rights(image, inside):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_image_is_small(image):
-    """It has no pip, no compiler and no tests of libraries; its own layer stays under 650 MB."""
+    """It has no pip, no compiler and no tests of libraries; its own layer stays under 700 MB."""
     packages = next((image[1] / "opt/harness/lib").glob("python3*")) / "site-packages"
     assert not {"pip", "setuptools", "mypy", "hypothesis"} & {path.name for path in packages.iterdir()}
     assert not (packages / "scipy/stats/tests").exists()
     size_mb = sum(path.lstat().st_size for path in (image[1] / "opt/harness").rglob("*") if not path.is_symlink()) / 1e6
-    assert size_mb < 650
+    assert size_mb < 700
 
 
 @pytest.mark.slow

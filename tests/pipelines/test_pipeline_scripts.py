@@ -117,7 +117,7 @@ def test_a_suspended_step_of_argo_never_goes_on_by_itself():
     templates = {one["name"]: one for one in documents("argo-workflows/release.yaml")[0]["spec"]["templates"]}
     assert {} == templates["decision"]["suspend"]
     assert "reject" == templates["decision"]["inputs"]["parameters"][0]["value"]
-    assert templates["decision"]["activeDeadlineSeconds"]
+    assert "1h" == templates["decision"]["timeout"]
 
 
 def test_every_tool_has_a_nightly_run():
