@@ -14,6 +14,7 @@ from stub_canary import PLUGIN
 
 from harness.console import watcher
 from harness.model.record import Event
+from harness.plugin.fixtures import _on_lines_of_their_own
 from harness.runner.progress import Progress
 
 
@@ -134,3 +135,20 @@ def test_ctrl_c_says_what_was_reverted(pytester):
         ["harness: interrupted; *these changes were reverted:", "  delay(ratings): removed and verified"]
     )
     assert 1 == result.stdout.str().count("  delay(ratings): rem")
+
+
+def test_events_begin_on_a_line_of_their_own():
+    """Pytest has written the name of the file without an end of line by then."""
+    said = []
+
+    class Reporter:
+        def ensure_newline(self):
+            said.append("newline")
+
+        def flush(self):
+            said.append("flush")
+
+    _on_lines_of_their_own(Reporter(), lambda what: said.append(what.text))(
+        Event(at_s=0.0, kind="wait", text="waiting")
+    )
+    assert ["newline", "flush", "waiting"] == said
