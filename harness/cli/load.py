@@ -297,6 +297,7 @@ def _line(row: Row) -> str:
 
 def _document(plan: LoadPlan, report: LoadReport, summary: Summary, proofs: tuple[Proof, ...]) -> dict[str, object]:
     return {
+        "schema": "harness.load/1",
         "verdict": "sent as planned" if all(proof.held for proof in proofs) else Verdict.INCONCLUSIVE.value,
         "plan": masked(json.loads(json.dumps(asdict(plan), default=str))),
         "report": asdict(report),

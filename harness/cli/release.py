@@ -204,7 +204,7 @@ def _status(args: argparse.Namespace) -> int:
     _, store = found(args)
     record = store.load()
     if args.json:
-        print(json.dumps(to_jsonable_python(record), indent=1))
+        print(json.dumps({"schema": "harness.release/1", **to_jsonable_python(record)}, indent=1))
     else:
         for line in status_lines(record, args.config.absolute()):
             print(line)

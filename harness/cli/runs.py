@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     folder = runs_folder(args)
     listed = [_listed(one) for one in all_runs(folder)]
     if args.json:
-        print(json.dumps(listed, indent=1, ensure_ascii=False))
+        print(json.dumps({"schema": "harness.runs/1", "runs": listed}, indent=1, ensure_ascii=False))
     elif not listed:
         print(f"{folder}: no runs")
     else:

@@ -5,17 +5,23 @@ These hooks are methods because pytest calls most of them without its configurat
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.model.verdict import Verdict
 from harness.plugin.account import TROUBLE, USAGE, Account
 from harness.plugin.spool import Spool
 from harness.report import job_summary
 from harness.session_end import SessionEnd, write_session_end
+
+if TYPE_CHECKING:
+    from harness.report.ci_notes import Note
 
 WORKER_ACCOUNT = "harness_account"
 """Where a worker of xdist puts its account for the controller."""
@@ -31,6 +37,8 @@ class Bookkeeper:
         self._config, self._account, self._note = config, account, note
         self._told: dict[tuple[str, str], list[int]] = {}
         self._spool = Spool()
+        self._places: dict[str, tuple[str, int]] = {}
+        self._planned: list[str] = []
         self.code: int | None = None
         """The exit code of the session; None until it has ended."""
 
@@ -56,6 +64,8 @@ class Bookkeeper:
         """
         self._account.report(report)
         key = str(getattr(report, "node", "")), report.nodeid
+        self._planned += getattr(report, "harness_planned", [])
+        self._places[report.nodeid] = (report.location[0], (report.location[1] or 0) + 1)
         again = str(report.outcome) == "rerun"
         if report.when == "setup" or again:
             self._told[key] = []
@@ -84,6 +94,12 @@ class Bookkeeper:
             terminalreporter.write_line("")
         for one in sorted(told, key=lambda one: one["verdict"] == Verdict.PASS):
             terminalreporter.write_line(one["text"])
+        if self._planned:
+            from harness.plugin.planning import shown
+
+            terminalreporter.section("what would happen")
+            for line in shown(self._planned):
+                terminalreporter.write_line(line)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -103,6 +119,46 @@ class Bookkeeper:
         told = [(one["verdict"], one["markdown"]) for one in self._texts()]
         if self._account.concerned:
             job_summary.write(told, self._account.troubles, code=self.code, words=words)
+            self._tell_ci(told, words)
+
+    def _tell_ci(self, told: Sequence[tuple[str, str]], words: Sequence[str]) -> None:
+        """Print annotations, and write the files that options ask for. A file that cannot be written is a warning."""
+        from harness.report import ci_notes
+
+        notes, option = self._notes(), self._config.getoption
+        self._explain(ci_notes.commands(notes))
+        try:
+            if option("--harness-gitlab") is not None:
+                ci_notes.write_gitlab(notes, option("--harness-gitlab"))
+            if option("--harness-comment") is not None:
+                limit = ci_notes.COMMENT_LIMIT_BYTES
+                text = job_summary.text(
+                    told, self._account.troubles, code=self.code or 0, words=words, limit_bytes=limit
+                )
+                ci_notes.write_comment(text, option("--harness-comment"))
+        except HarnessError as error:
+            self._explain([f"harness: warning: {error}"])
+
+    def _notes(self) -> list[Note]:
+        """Return every verdict and every failure without one, with the place of its test."""
+        from harness.report.ci_notes import Note
+
+        notes = [
+            Note(
+                kind=one["verdict"], place=node_id, path=self._place(node_id)[0], line=self._place(node_id)[1],
+                message=one.get("reason", ""), score=float(one.get("score", "nan")),
+                differences=json.loads(one.get("differences", "{}")),
+            )
+            for (_, node_id), group in self._told.items()
+            for one in map(self._spool.get, group)
+        ]  # fmt: skip
+        return notes + [
+            Note(kind=kind, place=place, path=self._place(place)[0], line=self._place(place)[1], message=message)
+            for place, kind, message in self._account.troubles
+        ]
+
+    def _place(self, node_id: str) -> tuple[str, int]:
+        return self._places.get(node_id, (node_id.partition("::")[0] or "pytest", 1))
 
     def pytest_unconfigure(self) -> None:
         """Remove what was kept on the disk, after everything was shown."""

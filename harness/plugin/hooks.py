@@ -117,6 +117,10 @@ def pytest_runtest_makereport(
 
         attach(report, item, fresh)
         item.stash[ATTACHED] = len(outcomes)
+    if report.when == "call" and item.config.stash[SESSION].plans_only:
+        from harness.plugin.planning import PLANS
+
+        report.harness_planned = item.stash.get(PLANS, [])  # type: ignore[attr-defined]
     _fail_unasked(report, item, outcomes)
     if report.when == "teardown" and outcomes:
         del item.stash[OUTCOMES]

@@ -53,6 +53,31 @@ def add_options(parser: pytest.Parser) -> None:
         "(default: a new one each time, printed so that you can repeat the run)",
     )
     _add_verdict_options(group)
+    _add_ci_options(group)
+
+
+def _add_ci_options(group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--harness-comment",
+        metavar="FILE",
+        type=Path,
+        default=None,
+        help="write all verdicts as Markdown, for a comment on a pull request that CI creates and updates",
+    )
+    group.addoption(
+        "--harness-gitlab",
+        metavar="DIR",
+        type=Path,
+        default=None,
+        help="write GitLab's code quality report and metrics report to this folder",
+    )
+    group.addoption(
+        "--harness-plan",
+        action="store_true",
+        default=False,
+        help="start nothing and send nothing: list the phases, the requests and the smallest visible effect of each "
+        "scenario",
+    )
 
 
 def _add_verdict_options(group: pytest.OptionGroup) -> None:
@@ -81,6 +106,11 @@ class Session:
         self.begun: Path | None = None
         """The folder of this pytest run, once a scenario of this process has begun."""
 
+    @property
+    def plans_only(self) -> bool:
+        """Whether scenarios are only to be planned."""
+        return bool(self._pytest.getoption("--harness-plan"))
+
     @cached_property
     def account(self) -> Account:
         """The verdicts and failures of this pytest run."""
@@ -88,7 +118,7 @@ class Session:
         rules = Rules(
             unasked_fails=option("--harness-unasked") == "fail",
             required=option("--harness-require-verdicts"),
-            only_collected=bool(option("collectonly")),
+            only_collected=bool(option("collectonly") or option("--harness-plan")),
         )
         return Account(rules)
 
@@ -162,6 +192,8 @@ class Session:
 
     def begin(self) -> None:
         """Create the folder of the run with the mark of its start, before a scenario does anything else."""
+        if self.plans_only:
+            return
         from harness.run_folder import begin_run
 
         begin_run(self.folder)

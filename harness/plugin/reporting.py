@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 
 from harness.gate import Outcome
-from harness.model.verdict import Verdict
+from harness.model import formatting
+from harness.model.verdict import Analysis, Verdict
 from harness.report import junit, markdown, page, terminal
 
 
@@ -37,6 +41,18 @@ def _told(outcome: Outcome, *, unasked: bool) -> dict[str, str]:
         "text": text,
         "markdown": markdown.render(record, analysis, folder=outcome.folder),
         "verdict": analysis.verdict.value,
+        "reason": analysis.reason,
+        "score": repr(float(analysis.score)),
+        "differences": json.dumps(_differences(analysis)),
+    }
+
+
+def _differences(analysis: Analysis) -> dict[str, float]:
+    """Return the differences of the objectives by name and phase, as far as they are numbers."""
+    return {
+        f"{formatting.indicator(finding.objective)} in {formatting.phase(finding)}": finding.difference
+        for finding in analysis.findings
+        if finding.difference is not None and math.isfinite(finding.difference)
     }
 
 

@@ -32,6 +32,7 @@ from harness.plugin.folders import claimed
 from harness.plugin.foreseen import foreseen
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
+from harness.plugin.planning import UNKNOWN, plan_text, skip_planned
 from harness.runner.interactive_run import InteractiveRun
 from harness.runner.manifest import manifest, started_by
 from harness.runner.scenario import Scenario
@@ -61,6 +62,7 @@ class ScenarioContext:
         """
         self.session, self.name, self.again, self.tell, self.about = session, name, again, tell, about
         self.outcomes: list[Outcome] = []
+        self.plans: list[str] = []
         self._folder_name = folder_name
         self._world = ExitStack()
         self._foreseen = foreseen(test)
@@ -76,6 +78,8 @@ class ScenarioContext:
     @cached_property
     def mesh(self) -> Mesh:
         """The running services and proxies."""
+        if self.session.plans_only:
+            skip_planned(self.plans, f"{self.name}\n  {UNKNOWN}")
         self._world.enter_context(one_at_a_time(self.session.folder, self._say))
         self.tell(waiting(self.session.target))
         return self._world.enter_context(
@@ -88,6 +92,8 @@ class ScenarioContext:
     @cached_property
     def interactive_run(self) -> InteractiveRun:
         """The interactive run of this test."""
+        if self.session.plans_only:
+            skip_planned(self.plans, f"{self.name}\n  {UNKNOWN}")
         owner = new_run_id()
         facts = manifest(
             owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time(),
@@ -233,6 +239,8 @@ class Canary:
         )
         test, config, target = self._test, self._test.session.config, self._test.session.target
         gate.check_scenario(scenario, config, target=target)  # before anything is started
+        if test.session.plans_only:
+            skip_planned(test.plans, plan_text(scenario, config, target=target))
         folder = test.next_folder()
         try:
             outcome = gate.judge_scenario(

@@ -12,7 +12,7 @@ from harness.model.phase import Phase
 from harness.model.record import Record
 from harness.model.samples import ARMS, BASELINE, CANARY, Samples, concatenated
 from harness.model.units import format_duration
-from harness.model.verdict import Analysis
+from harness.model.verdict import WATCHED, Analysis
 from harness.report.environment import environment_rows
 from harness.report.facts import facts
 from harness.report.quantiles import Quantiles, quantiles
@@ -137,7 +137,7 @@ def _objectives(left: Sequence[Judged], right: Sequence[Judged]) -> tuple[Object
 
 def _rank(pair: ObjectivePair) -> tuple[bool, bool, int]:
     """Return the place of an objective in the order: changed verdicts first, of those the worst of B."""
-    order = [str(verdict) for verdict in formatting.WORST_FIRST]
+    order = [*map(str, formatting.WORST_FIRST), WATCHED]
     return (
         not pair.changed,
         pair.left is None or pair.right is None,

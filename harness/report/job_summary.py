@@ -41,7 +41,12 @@ def _append(path: str, content: bytes) -> None:
 
 
 def text(
-    analyses: Sequence[tuple[str, str]], troubles: Sequence[tuple[str, str, str]], *, code: int, words: Sequence[str]
+    analyses: Sequence[tuple[str, str]],
+    troubles: Sequence[tuple[str, str, str]],
+    *,
+    code: int,
+    words: Sequence[str],
+    limit_bytes: int = LIMIT_BYTES,
 ) -> str:
     """Return the summary: the worst first; what does not fit is counted in the last line."""
     parts = [("trouble", _trouble(*trouble)) for trouble in troubles] + list(analyses)
@@ -50,7 +55,7 @@ def text(
     lines += [part for _, part in sorted(parts, key=lambda part: order.get(part[0], len(order)))]
     lines.append(f"exit code {code}\n")
     kept: list[str] = []
-    left = LIMIT_BYTES - 200  # room for the last line
+    left = limit_bytes - 200  # room for the last line
     for line in lines:
         left -= len(line.encode(errors="replace")) + 2
         if left < 0:

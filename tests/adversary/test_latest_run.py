@@ -135,7 +135,7 @@ def test_runs_are_listed_with_the_unfinished_ones(tmp_path, made, capsys):
     assert "1 fail, 1 pass" in lines[1]
     assert "unfinished" in lines[2]
     assert 0 == main(["runs", "--out", str(tmp_path), "--json"])
-    first, second, third = json.loads(capsys.readouterr().out)
+    first, second, third = json.loads(capsys.readouterr().out)["runs"]
     assert ("fail", 2, True) == (first["worst"], len(first["scenarios"]), first["finished"])
     assert ("trouble", False) == (second["worst"], second["finished"])
     assert "trouble" == third["worst"]

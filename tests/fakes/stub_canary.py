@@ -43,6 +43,8 @@ def _stubbed() -> Iterator[None]:
                 "verdict": verdict,
                 "text": f"TEXT {verdict} {item.nodeid}",
                 "markdown": f"MARKDOWN {verdict} {item.nodeid}",
+                "reason": f"stubbed {verdict}",
+                "score": "50.0",
                 "cells": f'<td class="col-verdict">{verdict}</td>\n<td class="col-deviation"></td>',
             }
             for verdict in (outcome.analysis.verdict.value for outcome in outcomes)

@@ -40,6 +40,17 @@ def test_versions_configuration_and_objectives_are_compared() -> None:
     assert not found.objectives[-1].changed
 
 
+def test_a_phase_that_was_only_watched_is_no_verdict() -> None:
+    """It is compared by its label, and ranks behind the verdicts."""
+    record, analysis = records.run(Verdict.PASS)
+    watched = dataclasses.replace(analysis.findings[0], watched=True)
+    other = dataclasses.replace(analysis, findings=(watched, *analysis.findings[1:]))
+    found = difference(side("A", "a", record, analysis), side("B", "b", record, other))
+    assert ("pass", "watched", True) == (
+        found.objectives[0].left.verdict, found.objectives[0].right.verdict, found.objectives[0].changed,
+    )  # fmt: skip
+
+
 def test_latencies_are_those_of_the_samples() -> None:
     """Quantiles of both arms in each phase, and the relative difference; canaries also as distributions."""
     found = pair()

@@ -7,10 +7,11 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from harness.model.verdict import WATCHED
 from harness.report.charts import svg
 
 ABSENT, IGNORED = "a", "x"
-LETTERS: Mapping[str, str] = {"pass": "p", "fail": "f", "marginal": "m", "inconclusive": "i", "none": "n"}
+LETTERS: Mapping[str, str] = {"pass": "p", "fail": "f", "marginal": "m", "inconclusive": "i", "none": "n", WATCHED: "w"}
 CLASSES: Mapping[str, str] = {letter: verdict for verdict, letter in LETTERS.items()} | {IGNORED: "ignored"}
 SHAPES: Mapping[str, str] = {
     "p": "m3 6h8v8h-8z",
@@ -18,6 +19,7 @@ SHAPES: Mapping[str, str] = {
     "m": "m7 3l6 13h-12z",
     "i": "m7 3l5 7l-5 7l-5-7z",
     "n": "m2 3h10v14h-10zm2 6v2h6v-2z",
+    "w": "m3 9h8v2h-8z",
     "x": "m6 9h2v2h-2z",
 }
 """Relative paths; a cell is 14 wide and 20 high."""

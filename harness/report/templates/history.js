@@ -6,7 +6,7 @@
   const runs = JSON.parse(box.dataset.runs);
   const { shapes, width, shown } = JSON.parse(box.dataset.shapes);
   const rows = [...document.querySelectorAll("table.heat tr")];
-  const names = { p: "pass", f: "fail", m: "marginal", i: "inconclusive", n: "no verdict", x: "ignored", a: "not run" };
+  const names = { p: "pass", f: "fail", m: "marginal", i: "inconclusive", n: "no verdict", w: "only watched", x: "ignored", a: "not run" };
   const readout = document.getElementById("heat-readout");
   const output = box.querySelector("output");
   const decoded = new Map();
