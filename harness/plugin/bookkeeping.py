@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WORKER_ACCOUNT = "harness_account"
 """Where a worker of xdist puts its account for the controller."""
 
-_TEXTS = ("verdict", "text", "markdown")
+_TEXTS = ("verdict", "text", "markdown", "reason", "score", "differences")
 
 
 class Bookkeeper:
@@ -71,7 +71,7 @@ class Bookkeeper:
             self._told[key] = []
         texts: list[dict[str, str]] = getattr(report, "harness_told", [])
         if not again:
-            shown = ({name: one[name] for name in _TEXTS} for one in texts)
+            shown = ({name: one[name] for name in _TEXTS if name in one} for one in texts)
             self._told.setdefault(key, []).extend(map(self._spool.put, shown))
         if texts and not self._config.getoption("htmlpath", None):
             report.harness_told = []  # type: ignore[attr-defined]
