@@ -31,6 +31,7 @@ EXAMPLES = """\
   harness inject abort ratings 503 --percent 20 --from reviews --for 5m --target cluster
 """
 _LOOK_EVERY_S, _SLACK_S = 0.2, 10.0
+_UNVERIFIED = "undone; the resources are verified, the proxies were not asked (cluster.prove is false)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,8 +76,14 @@ def run(args: argparse.Namespace) -> int:
             by_hand = wiring.arrangement(config, target=target, owner=owner, gateway=mesh.gateway, by_hand=True)
             rollback = _inject(fault, mesh, by_hand, config, time_s)
     if rollback is not None:
-        print(f"{fault.words().text} is undone and verified, in {format_duration(rollback.seconds)}")
+        verified = "undone and verified" if config.cluster.prove or not kind.real_users else _UNVERIFIED
+        print(f"{fault.words().text} is {verified}, in {format_duration(rollback.seconds)}")
     return 0
+
+
+def _is_proven(mesh: Mesh, config: Config) -> bool:
+    """Return whether proxies were asked; only a cluster can leave that out."""
+    return config.cluster.prove or not mesh_kind(mesh.target).real_users
 
 
 def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time_s: float) -> Rollback | None:
@@ -84,7 +91,8 @@ def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time
     steps = StepMaker(by_hand, mesh).fault(fault, mesh.resources(), 0)
     with mesh.changed(steps, name=text) as change:
         until = f"undone in {format_duration(time_s)}, or now with Ctrl-C"
-        print(f"{text} is live (run {by_hand.owner}); {until}", flush=True)
+        state = "is live" if _is_proven(mesh, config) else "is sent, not verified (cluster.prove is false)"
+        print(f"{text} {state} (run {by_hand.owner}); {until}", flush=True)
         if by_hand.only_test_traffic:
             print(f"only requests with the header 'baggage: harness.run={by_hand.owner}' are hit", flush=True)
         if not mesh_kind(mesh.target).real_users:  # it was started for this command, so nobody knows its address

@@ -48,8 +48,8 @@ class ClusterSettings:
     gateway: the Istio gateway that load comes through, as VirtualServices name it; ``mesh`` if load starts in the mesh.
     load_workload: the proxies' name for the workload that load comes from (``source_workload``).
     probe: a path at ``url`` that passes the service under test, requested when its route is bound to a gateway.
-    istiod: the URL of istiod's debug port. It is asked for the configuration that it sent, instead of the pods for the
-    configuration that they have, which is a weaker proof.
+    istiod: the URL of istiod's debug port. It is asked for the configuration that it sent and whether proxies
+    acknowledged it, instead of the pods for the configuration that they have.
     proxies: proxies to ask for configuration and counters; if empty, the sidecars of the namespace's pods are asked.
     only_test_traffic: split and fault only requests with the run's W3C baggage, so that real users are not affected.
     Services must pass ``baggage`` on for faults on their calls. Proxies do not count test traffic separately, so the

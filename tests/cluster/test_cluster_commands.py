@@ -224,6 +224,18 @@ def test_faults_lists_what_is_injected(
     assert "undo   harness restore --run dead --namespace shop" in said
 
 
+def test_what_is_not_proven_is_not_said_to_be_live(
+    fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With cluster.prove: false the fault is sent, and nobody looked whether it arrived."""
+    (project / "harness.yaml").write_text(CONFIG.format(more=", prove: false"))
+    assert main(["inject", "delay", "ratings", "2s", "--from", "reviews", "--for", "0.2s"]) == 0
+    said = capsys.readouterr().out
+    assert "is sent, not verified (cluster.prove is false)" in said
+    assert "is undone; the resources are verified, the proxies were not asked" in said
+    assert "is live" not in said
+
+
 def test_a_fault_that_is_injected_by_hand_lasts_until_its_end(
     fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -673,6 +673,18 @@ def test_istiods_debug_port_can_be_asked_instead(fake: FakeKubernetes, open_mesh
     assert not [call for call in fake.calls if call.resource == "pods/portforward"]
 
 
+def test_what_istiod_sent_is_live_when_the_proxies_acknowledge_it(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A sidecar that is stopped has been sent the change, and has not got it: neither live nor gone."""
+    with open_mesh(istiod=f"{fake.url}/istiod") as mesh:
+        fake.stopped_pods["reviews-1"] = "old"
+        late = "reviews-1 has not acknowledged the routes that istiod sent"
+        with pytest.raises((MeshError, RollbackError), match=late), mesh.changed(fault(mesh), name="fault"):
+            pass
+        fake.stopped_pods.clear()
+        with pytest.raises(RollbackError, match=late), mesh.changed(fault(mesh), name="fault"):
+            fake.stopped_pods["reviews-1"] = "old"
+
+
 def test_without_proof_no_proxy_is_asked(fake: FakeKubernetes, open_mesh: Open) -> None:
     """Without the proof, no right to forward ports is needed; the limits still hold."""
     fake.grant("blind", "blind-token", {rule for rule in RUNNER if rule[2] != "pods/portforward"})

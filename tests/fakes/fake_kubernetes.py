@@ -57,6 +57,7 @@ class FakeKubernetes:
     lag_s: float = 0.0
     deaf_pods: set[str] = field(default_factory=set)
     stale_policies: bool = False
+    stopped_pods: dict[str, str] = field(default_factory=dict)
     request_totals: dict[str, str] = field(default_factory=dict)
     before: Callable[[Call], str | None] = lambda call: None
     after: Callable[[Call], str | None] = lambda call: None
@@ -180,6 +181,22 @@ class FakeKubernetes:
         listener = {"name": "virtualInbound", "filter_chains": [chain]}
         return {"configs": [{"name": "virtualInbound", "active_state": {"listener": listener}}]}
 
+    def sync_statuses(self) -> Any:
+        """What istiod sent to each proxy, and what that acknowledged: for a stopped one, the nonce named for it."""
+        kinds = ("VirtualService", "DestinationRule", "EnvoyFilter")
+        sent = ".".join(item["metadata"]["resourceVersion"] for kind in kinds for item in self.objects(kind)) or "none"
+        return [
+            {
+                "proxy": f"{pod['metadata']['name']}.shop",
+                **{f"{part}_sent": sent for part in ("cluster", "listener", "route")},
+                **{
+                    f"{part}_acked": self.stopped_pods.get(pod["metadata"]["name"], sent)
+                    for part in ("cluster", "listener", "route")
+                },
+            }
+            for pod in self.objects("Pod")
+        ]
+
     def _as_of(self, moment: float) -> list[Any]:
         objects = tuple(deepcopy(item) for item in self.objects("VirtualService"))
         if self.lag_s == 0:
@@ -264,6 +281,8 @@ def _outside_the_api(fake: FakeKubernetes, request: web.Request) -> web.Response
     if request.path.startswith("/admin/"):
         _, _, namespace, pod, rest = request.path_qs.split("/", 4)
         return web.Response(body=_admin(fake, namespace, pod, f"/{rest}"))
+    if request.path == "/istiod/debug/syncz":
+        return web.json_response(fake.sync_statuses())
     if request.path.startswith("/istiod/"):
         pod, namespace = request.query["proxyID"].split(".")
         dumps = (fake.config_dump(namespace, pod), fake.clusters_dump())

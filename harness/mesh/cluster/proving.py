@@ -47,7 +47,7 @@ class Proofs:
                 require_ready(self._kube, edit.namespace, edit.name, within_s=ready_s, still=still)
             return "its pods are ready"
         if not self._settings.prove:
-            return "not proven: cluster.prove is false"
+            return "sent, not verified: cluster.prove is false"
         shown = self.footprint(edit)
         if not shown.traces:
             return f"{edit.label}: the API server has it; no proxy shows objects of this kind"

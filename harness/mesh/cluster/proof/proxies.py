@@ -20,10 +20,12 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import Pod, as_pod, labels_of
 from harness.clients.prometheus_text import Sample, parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
+from harness.mesh.cluster.proof.acknowledged import PATH as SYNC
+from harness.mesh.cluster.proof.acknowledged import unacknowledged
 from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_rows
 from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
 from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, subset_versions
-from harness.mesh.cluster.proof.envoy_dump import PATHS, cluster_hosts, is_shown
+from harness.mesh.cluster.proof.envoy_dump import PATHS, Part, cluster_hosts, is_shown
 from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
 from harness.model.json import parse_json
@@ -37,6 +39,7 @@ PROXY = "istio-proxy"
 _COUNTS = "/stats/prometheus?filter=istio.*requests_total"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in ("total", "address"))
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
+_SENT_WITHIN_S = 0.3
 
 
 class Proxies:
@@ -77,7 +80,7 @@ class Proxies:
         Raises MeshError that names the pods that lag.
         """
         give_up = time.monotonic() + within_s
-        while lagging := list(self._lagging(shown, there=there)):
+        while lagging := self._lagging_twice(shown, there=there):
             if time.monotonic() > give_up:
                 state = "live" if there else "gone"
                 raise MeshError(
@@ -184,6 +187,14 @@ class Proxies:
         labels = labels_of(pod["metadata"])
         return tuple(trace for trace in shown.traces if trace.concerns(labels, self._namespace))
 
+    def _lagging_twice(self, shown: Footprint, *, there: bool) -> list[str]:
+        """Return which proxies lag. What istiod says is asked for twice: it may be about to send."""
+        lagging = list(self._lagging(shown, there=there))
+        if lagging or self._istiod is None or self._listed:
+            return lagging
+        time.sleep(_SENT_WITHIN_S)
+        return list(self._lagging(shown, there=there))
+
     def _lagging(self, shown: Footprint, *, there: bool) -> Iterator[str]:
         concerned = [(pod, traces) for pod in self.pods() if (traces := self._traces(shown, pod))]
         if not concerned and there:
@@ -196,8 +207,22 @@ class Proxies:
             except (ClusterUnreachable, MeshError, ValueError) as error:
                 yield f"pod {name} does not answer ({error})"
                 continue
+            if not odd and (why := self._unacknowledged(pod, {trace.part for trace in traces})):
+                yield f"pod {name} {why}"
             if odd:
                 yield f"pod {name} {'lacks' if there else 'still has'} {', '.join(sorted(map(_described, odd)))}"
+
+    def _unacknowledged(self, pod: Pod, parts: Iterable[Part]) -> str:
+        """Return why a proxy may not have what istiod shows for it; proxies that are asked themselves have it."""
+        if self._istiod is None or self._listed:
+            return ""
+        try:
+            statuses = parse_json(
+                http_get(f"{self._istiod}{SYNC}?namespace={self._namespace}", timeout_s=_ASK_WITHIN_S)
+            )
+        except (MeshError, ValueError) as error:
+            return f"cannot be looked up in istiod ({error})"
+        return unacknowledged(statuses, f"{pod['metadata']['name']}.{self._namespace}", parts)
 
     def _address(self, pod: Pod) -> str:
         """Return what identifies a proxy; several names may be listed for one."""
