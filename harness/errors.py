@@ -234,6 +234,10 @@ class ClusterForbidden(ClusterError):
     """A right is missing; the message has the rule that grants it."""
 
 
+class ClusterRejected(ClusterError):
+    """The API server knows the user and rejects the object: an admission policy, a quota, or the schema."""
+
+
 class ClusterUnreachable(ClusterError):
     """The server did not answer in time, is overloaded or in trouble, or the credentials have expired. Try again."""
 

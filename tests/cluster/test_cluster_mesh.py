@@ -249,6 +249,39 @@ def test_trouble_of_the_api_server_is_sat_out(fake: FakeKubernetes, open_mesh: O
         assert left(fake) == []
 
 
+def test_an_undo_that_a_policy_rejects_is_tried_again(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """An admission policy answers 422; when it is lifted within the patience, the cluster is as before."""
+    before, rejected = fake.specs(), []
+
+    def policy(call: Call) -> str | None:
+        if call.resource == "virtualservices" and call.method == "PUT" and not call.dry_run and len(rejected) < 4:
+            rejected.append(call)
+            return "422"
+        return None
+
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        fake.before = policy
+    assert len(rejected) == 4
+    assert fake.specs() == before
+    assert left(fake) == []
+
+
+def test_what_somebody_did_to_our_route_is_named(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """A renamed route and a deleted resource are told apart from other changes."""
+    with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
+        ours = fake.object("VirtualService", "reviews")
+        renamed = deepcopy(ours)
+        renamed["spec"]["http"][0]["name"] = "mine"
+        fake.put(renamed)
+        with pytest.raises(MeshError, match="somebody removed or renamed its route harness-r1-split-0 while"):
+            mesh.check()
+        fake.put(ours)
+        fake.store.objects.pop(next(key for key in fake.store.objects if key[1] == "virtualservices"))
+        with pytest.raises(MeshError, match="somebody deleted it while"):
+            mesh.check()
+        fake.put(ours)
+
+
 def test_an_undo_that_is_refused_says_how_to_mend_it(fake: FakeKubernetes, open_mesh: Open) -> None:
     """With istiod's webhook down an update is refused: the error has the commands, and the journal stays."""
     with (

@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 
 from harness.clients.kubernetes.kinds import Kind
-from harness.errors import ClusterConflict, ClusterError, ClusterForbidden, ClusterUnknownKind, ClusterUnreachable
+from harness.errors import (
+    ClusterConflict,
+    ClusterError,
+    ClusterForbidden,
+    ClusterRejected,
+    ClusterUnknownKind,
+    ClusterUnreachable,
+)
 from harness.model.json import parse_json, text_at
 
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot ')
 _BUSY, _UNKNOWN_USER, _MISSING = 429, 401, 404
+_REJECTIONS = (400, 403, 422)
+"""Policies and webhooks answer with any of these."""
 _LONGEST_MESSAGE = 600
 _CONFLICTS = {
     409: "it was changed in the meantime, or exists already",
@@ -49,7 +58,8 @@ def refusal(
             f"or has another version{remedy}; see kubectl api-resources --api-group={kind.group}",
             kind=kind.name,
         )
-    return ClusterError(f"{what}: {_MEANINGS.get(status, 'refused as invalid')} ({status}): {said}")
+    rejected = ClusterRejected if status in _REJECTIONS else ClusterError
+    return rejected(f"{what}: {_MEANINGS.get(status, 'refused as invalid')} ({status}): {said}")
 
 
 def rule(verb: str, kind: Kind, *, subresource: str = "") -> str:

@@ -22,11 +22,13 @@ def retry(
     tell: Callable[[str], object],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    also: tuple[type[Exception], ...] = (),
 ) -> T:
     """Call ``work`` and return its result. Call it again after a conflict or trouble, for ``patience_s`` seconds.
 
     A missing right counts as trouble for up to a minute: an API server that has just started refuses everybody
-    until it has read its Roles. tell: gets a line about each failure before the next try. Raises the last error.
+    until it has read its Roles. tell: gets a line about each new failure before the next try, and how often it came
+    again. also: further errors that are worth another try. Raises the last error.
     """
     started = clock()
 
@@ -34,17 +36,33 @@ def retry(
         forbidden = isinstance(_error(state), ClusterForbidden)
         return started + (min(patience_s, _STARTING_S) if forbidden else patience_s) - clock()
 
-    def announce(state: RetryCallState) -> None:
-        tell(f"{_error(state)}; trying again for {left_s(state):.0f} s")
+    said, again = "", 0
 
-    return Retrying(
-        retry=retry_if_exception_type(_WORTH_ANOTHER_TRY),
+    def announce(state: RetryCallState) -> None:
+        nonlocal said, again
+        if str(_error(state)) == said:
+            again += 1
+            return
+        count()
+        said, again = str(_error(state)), 0
+        tell(f"{said}; trying again for {left_s(state):.0f} s")
+
+    def count() -> None:
+        if again:
+            tell(f"the same {again} more times: {said.splitlines()[0]}")
+
+    tries = Retrying(
+        retry=retry_if_exception_type((*_WORTH_ANOTHER_TRY, *also)),
         wait=wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
         stop=lambda state: state.upcoming_sleep > left_s(state),
         before_sleep=announce,
         sleep=sleep,
         reraise=True,
-    )(work)
+    )
+    try:
+        return tries(work)
+    finally:
+        count()
 
 
 def _error(state: RetryCallState) -> BaseException | None:

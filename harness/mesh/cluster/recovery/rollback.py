@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.commands import Commands
 from harness.clients.kubernetes.retry import retry
-from harness.errors import HarnessError, RollbackError
+from harness.errors import ClusterRejected, HarnessError, RollbackError
 from harness.mesh.cluster.acting import carry_out, left_of_action, require_healed
 from harness.mesh.cluster.recovery.journal import JournalEntry
 from harness.model.step import Action, Edit, Step, Verb
@@ -42,14 +43,20 @@ def undo(
     if trouble or left:
         raise RollbackError(
             f"{change.name}: expected nothing of run {change.owner} to be left, "
-            f"found {'; '.join([*left, *trouble])}\n{by_hand(kube, change)}"
+            f"found {'; '.join(_counted([*left, *trouble]))}\n{by_hand(kube, change)}"
         )
+
+
+def _counted(texts: Sequence[str]) -> list[str]:
+    """Return each text once, with how often it is there."""
+    return [text if count == 1 else f"{count} times: {text}" for text, count in Counter(texts).items()]
 
 
 def _revert(kube: Kubernetes, step: Step, *, patience_s: float, tell: Callable[[str], None]) -> None:
     """Revert one step. An action without an undo heals by itself."""
     if isinstance(step, Edit):
-        kube.change(*step.place, partial(undone, step), patience_s=patience_s, tell=tell)
+        once = partial(kube.change, *step.place, partial(undone, step), patience_s=patience_s, tell=tell)
+        retry(once, patience_s=patience_s, tell=tell, also=(ClusterRejected,))
     elif step.undo is not None:
         carry_out(kube, step.undo, patience_s=patience_s)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.commands import Commands
 from harness.errors import MeshDrift
-from harness.model.json import JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue, objects_at, text_at
 from harness.model.step import Edit
 from harness.routing.edits import undone
 
@@ -47,18 +47,30 @@ class Drift:
     def check(self, kube: Kubernetes) -> None:
         """Raise MeshDrift if a resource is not as we left it: measurements since then may belong to another route."""
         for (kind, namespace, name), expected in self._expected.items():
-            if (kind, namespace, name) not in self._moving and _spec(kube.get(kind, namespace, name)) != _spec(
-                expected
-            ):
-                raise MeshDrift(self._message(f"{kind} {namespace}/{name}", (kind, namespace, name)))
+            place = (kind, namespace, name)
+            if place not in self._moving and _spec(found := kube.get(*place)) != _spec(expected):
+                raise MeshDrift(self._message(f"{kind} {namespace}/{name}", place, how=_how(expected, found)))
 
-    def _message(self, what: str, place: tuple[str, str, str]) -> str:
+    def _message(self, what: str, place: tuple[str, str, str], *, how: str = "changed it") -> str:
         kind, namespace, name = place
         look = self._commands.kubectl(f"get {kind.lower()} {name} -o yaml --show-managed-fields", namespace)
         return (
-            f"{what}: somebody changed it while our change was live (drift): the measurements are not valid; "
+            f"{what}: somebody {how} while our change was live (drift): the measurements are not valid; "
             f"see who with {look}, and end or allow that writer (cluster.owners)"
         )
+
+
+def _how(expected: JsonObject | None, found: JsonObject | None) -> str:
+    """Return what somebody did: the drift that takes a route or the whole resource away ends a split or a fault."""
+    if found is None:
+        return "deleted it"
+    lost = sorted(_routes(expected) - _routes(found))
+    return f"removed or renamed its route {', '.join(lost)}" if lost else "changed it"
+
+
+def _routes(resource: JsonObject | None) -> set[str]:
+    routes = () if resource is None else objects_at(resource, "spec", "http")
+    return {text_at(route, "name", default="") for route in routes} - {""}
 
 
 def _place(edit: Edit) -> tuple[str, str, str]:
