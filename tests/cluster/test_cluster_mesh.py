@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_kubernetes import Call, FakeKubernetes
+from fake_kubernetes import ADMIN, Call, FakeKubernetes
 from faulting import fault_edits
-from shop import Open, pod, route_to
+from shop import QUICK, Open, pod, route_to
 
 from harness.errors import (
     ClusterError,
@@ -25,6 +28,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.faults import Fault, abort, delay
+from harness.mesh.cluster.factory import opened
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.cluster import Limits, Proxy
 from harness.model.step import Edit
@@ -803,6 +807,30 @@ def test_expired_credentials_are_read_again(fake: FakeKubernetes, open_mesh: Ope
     timer.join()
     assert fake.specs() == before
     assert left(fake) == []
+
+
+def test_credentials_must_last_until_the_undo(fake: FakeKubernetes, tmp_path: Path) -> None:
+    """The expiry in a token is read before the start: a fault that ends later is refused, a run is warned."""
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": int(time.time()) + 60}).encode()).decode().rstrip("=")
+    token = f"header.{claims}.signature"
+    fake.tokens[token] = ADMIN
+    before, said = fake.specs(), []
+    kubeconfig = fake.kubeconfig(tmp_path / "config", token=token)
+
+    def open_it(hold_s: float | None) -> AbstractContextManager[ClusterMesh]:
+        settings = dataclasses.replace(QUICK, kubeconfig=kubeconfig, hold_s=hold_s)
+        return opened(settings, "shop", folder=tmp_path / "run", tell=said.append)
+
+    with open_it(300) as mesh:
+        late = "expected credentials that last until its end at .* that expires at"
+        with pytest.raises(ClusterError, match=late), mesh.changed(split(mesh), name="split"):
+            pass
+        assert fake.specs() == before
+    with open_it(10) as mesh, mesh.changed(split(mesh), name="split"):
+        assert not [text for text in said if "token" in text]
+    with open_it(None) as mesh, mesh.changed(split(mesh), name="split"):
+        assert [text for text in said if "split: the token of context test expires at" in text]
+    assert token not in "".join(said)
 
 
 def test_an_api_server_that_starts_again_is_sat_out(fake: FakeKubernetes, open_mesh: Open) -> None:

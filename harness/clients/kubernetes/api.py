@@ -22,11 +22,11 @@ import urllib3
 
 from harness.clients.kubernetes.bodies import answer_object, change_request
 from harness.clients.kubernetes.commands import Commands
-from harness.clients.kubernetes.errors import about_object, refusal
+from harness.clients.kubernetes.errors import about_object, no_answer, refusal
 from harness.clients.kubernetes.kinds import Kind, kind_of
 from harness.clients.kubernetes.port_forward import pod_get
 from harness.clients.kubernetes.retry import retry
-from harness.clients.kubernetes.settings import IN_CLUSTER, api_client, context_name
+from harness.clients.kubernetes.settings import IN_CLUSTER, api_client, context_name, token_ends_at
 from harness.clients.kubernetes.streams import document, lines, released
 from harness.clients.kubernetes.types import about, metadata_of, named
 from harness.clients.kubernetes.warnings import warnings_in
@@ -110,6 +110,11 @@ class Kubernetes:
     def now(self) -> float:
         """Return epoch seconds on the API server's clock as of its last answer, which all clients share."""
         return time.time() + self._ahead_s
+
+    @property
+    def token_ends_at(self) -> float | None:
+        """When the token in use expires, in epoch seconds; None if it does not say."""
+        return token_ends_at(self._api)
 
     def get(self, kind: str, namespace: str | None, name: str) -> JsonObject | None:
         """Return one object, or None if there is no object of that name."""
@@ -360,7 +365,7 @@ class Kubernetes:
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ClusterUnreachable(
-                f"{method} {path}: no answer from {self._host} (context {self.context}): {_why(error)}"
+                f"{method} {path}: no answer from {self._host} (context {self.context}): {no_answer(error)}"
             ) from error
         self._hear_the_time(answer.headers.get("Date"))
         if answer.status == _UNKNOWN_USER:
@@ -391,9 +396,3 @@ class Kubernetes:
     @property
     def _host(self) -> str:
         return str(self._api.configuration.host).rstrip("/")
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return f"{error}; does the kubeconfig have this server's certificate authority, and is this the right context?"
-    return f"{type(error).__name__}; is the API server up, and is this the right context?"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import urllib3
+
 from harness.clients.kubernetes.kinds import Kind
 from harness.errors import (
     ClusterConflict,
@@ -82,3 +84,10 @@ def _message(body: bytes) -> str:
     except ValueError:
         said = body.decode("utf-8", "replace").strip()
     return said[:_LONGEST_MESSAGE]
+
+
+def no_answer(error: Exception) -> str:
+    """Return why a request got no answer, and what to look at."""
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"{error}; does the kubeconfig have this server's certificate authority, and is this the right context?"
+    return f"{type(error).__name__}; is the API server up, and is this the right context?"

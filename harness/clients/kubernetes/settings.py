@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from kubernetes import client, config
 from yaml import YAMLError
 
 from harness.errors import ClusterError
+from harness.model.json import parse_json, value_at
 
 IN_CLUSTER = "in-cluster"
+_JWT_PARTS = 3
 _DEFAULT_PLACE = "$KUBECONFIG or ~/.kube/config"
 
 
@@ -61,6 +64,24 @@ def api_client(kubeconfig: Path | None, context: str | None) -> Any:
                 config_file=file, context=context, client_configuration=settings
             )
     return client.ApiClient(settings)
+
+
+def token_ends_at(api: Any) -> float | None:
+    """Return when the bearer token of a client expires, in epoch seconds; None for tokens that do not say it.
+
+    Only JSON Web Tokens say it: those of service accounts and of OpenID Connect.
+    """
+    for setting in api.configuration.auth_settings().values():
+        parts = str(setting.get("value") or "").removeprefix("Bearer ").split(".")
+        if len(parts) != _JWT_PARTS:
+            continue
+        try:
+            ends_at = value_at(parse_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))), "exp")
+        except ValueError:
+            continue
+        if isinstance(ends_at, int | float):
+            return float(ends_at)
+    return None
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from harness.mesh.cluster.recovery.watchdog import Watchdog
 from harness.mesh.cluster.resources import all_applied, plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.arm_health import ArmHealth
+from harness.mesh.cluster.safety.credentials import require_lasting
 from harness.mesh.cluster.safety.drift import Drift
 from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.restarts import Restarts
@@ -189,7 +190,6 @@ class ClusterMesh:
         limits.require_no_kill_switch(self._kube, self._namespace)
         faults = sum(len(limits.faults_of(live.change.steps)) for live in self._live)
         limits.require_within(steps, live=faults, namespace=self._namespace, limits=self._settings.limits)
-        self._require_possible(steps)
         self._number += 1
         change = JournalEntry(
             owner=steps[0].owner,
@@ -200,6 +200,8 @@ class ClusterMesh:
             made_by=self._made_by,
             ends_at=None if self._settings.hold_s is None else self._kube.now() + self._settings.hold_s,
         )
+        require_lasting(self._kube, name, until=change.ends_at, latest=change.expires_at, tell=self._tell)
+        self._require_possible(steps)
         return ClusterChange(change=change)
 
     def _require_possible(self, steps: Sequence[Step]) -> None:
