@@ -15,6 +15,7 @@ from harness.config import Config
 from harness.faults import Fault
 from harness.judge.power import Visible, visible_effects
 from harness.judge.prediction import Assumed
+from harness.model.phase import PhaseLength, least_of
 from harness.model.units import format_duration
 
 PROBE_S = 1.5
@@ -125,8 +126,14 @@ def longer(config: Config, times: float) -> Config:
     """Return the configuration with judged phases that are ``times`` as long."""
     phases = config.phases
     lengths = {"steady_s": phases.steady_s, "fault_s": phases.fault_s, "recovery_s": phases.recovery_s}
-    stretched = {name: math.ceil(seconds * times) for name, seconds in lengths.items()}
+    stretched = {name: _times(seconds, times) for name, seconds in lengths.items()}
     return dataclasses.replace(config, phases=dataclasses.replace(phases, **stretched))
+
+
+def _times(seconds: float, times: float) -> float:
+    """Return a length ``times`` as long, in whole seconds; only the longest length of a range is stretched."""
+    least_s, longest_s = least_of(seconds), float(math.ceil(seconds * times))
+    return longest_s if least_s is None else PhaseLength(longest_s, min(least_s, longest_s))
 
 
 def described(config: Config) -> str:

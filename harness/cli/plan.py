@@ -28,6 +28,7 @@ from harness.mesh.cluster.safety.ownership import owners_of
 from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.targets import mesh_kind
 from harness.model.json import JsonObject
+from harness.model.phase import PhasePlan
 from harness.model.step import Edit
 from harness.model.units import format_duration, format_percent
 from harness.routing import routing_where
@@ -192,9 +193,14 @@ def _rows(config: Config, faults: Sequence[Fault], *, target: str) -> dict[str, 
     return {
         "canary's share": f"{format_percent(config.canary_share)}, by {config.split_by}",
         "faults": ", ".join(fault.words().text for fault in faults) or "none",
-        "phases": ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in run_plan.phases),
+        "phases": ", ".join(f"{phase.name} {_length(phase)}" for phase in run_plan.phases),
         "requests": f"{requests:.0f}, {requests * config.canary_share:.0f} of them to the canary",
     }
+
+
+def _length(phase: PhasePlan) -> str:
+    longest = format_duration(phase.duration_s)
+    return longest if phase.least_s is None else f"{format_duration(phase.least_s)} to {longest}"
 
 
 def _print_rows(rows: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from harness.judge.objectives import parse_objective
 from harness.judge.power import needed, undecidable, visible_effects
 from harness.judge.prediction import Assumed
 from harness.model.objective import Objective
-from harness.model.phase import PhaseKind, PhasePlan
+from harness.model.phase import PhaseKind, PhasePlan, least_of
 from harness.model.record import Plan
 from harness.runner.planning import require_seen
 
@@ -34,7 +34,9 @@ def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
         service=config.service,
         target=target,
         phases=tuple(
-            PhasePlan(name=kind.value, kind=kind, duration_s=seconds) for kind, seconds in phases if seconds > 0
+            PhasePlan(name=kind.value, kind=kind, duration_s=float(seconds), least_s=least_of(seconds))
+            for kind, seconds in phases
+            if seconds > 0
         ),
         objectives=config.objectives,
         canary_share=config.canary_share,

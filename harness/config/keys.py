@@ -26,6 +26,7 @@ from harness.config.values import (
     Between,
     Count,
     Duration,
+    Length,
     Percent,
     SplitByName,
     Switch,
@@ -107,14 +108,14 @@ class PhaseKeys(Section):
     warm_up_s: Duration = 5.0
     """Load before anything is judged."""
 
-    steady_s: Duration = 30.0
-    """Load without a fault."""
+    steady_s: Length = 30.0
+    """Load without a fault. A range such as 10s..2m ends the phase as soon as all its objectives are decided."""
 
-    fault_s: Duration = 30.0
-    """Load while the faults are live."""
+    fault_s: Length = 30.0
+    """Load while the faults are live; a duration or a range."""
 
-    recovery_s: Duration = 15.0
-    """Load after the faults have been removed."""
+    recovery_s: Length = 15.0
+    """Load after the faults have been removed; a duration or a range."""
 
 
 class ObjectiveKeys(Section):

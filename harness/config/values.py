@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from harness.errors import UsageError
 from harness.model.json import JsonObject
 from harness.model.load import Arrivals
+from harness.model.phase import format_length, parse_length
 from harness.model.split import SplitBy
 from harness.model.units import parse_duration, parse_percent
 
@@ -74,6 +75,20 @@ def _translated(parse: Callable[[Any], float]) -> BeforeValidator:
             raise refused(str(error)) from error
 
     return BeforeValidator(check)
+
+
+def _length() -> WrapValidator:
+    """Return a check that keeps a range, which pydantic's own check of a number would reduce to its longer end."""
+
+    def check(value: object, inner: ValidatorFunctionWrapHandler) -> object:
+        try:
+            seconds = parse_length(value, "")  # type: ignore[arg-type]  # it refuses whatever is no text or number
+        except UsageError as error:
+            raise refused(str(error)) from error
+        inner(float(seconds))
+        return seconds
+
+    return WrapValidator(check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,10 @@ _DURATION_FORMS: tuple[JsonObject, ...] = (
     {"type": "number", "minimum": 0},
     {"type": "string", "pattern": r"^\s*((\d+(\.\d+)?|\.\d+)(us|µs|ms|s|m|h))+\s*$"},
 )
+_RANGE_FORM: JsonObject = {
+    "type": "string",
+    "pattern": r"^\s*((\d+(\.\d+)?|\.\d+)(us|µs|ms|s|m|h))+\s*\.\.\s*((\d+(\.\d+)?|\.\d+)(us|µs|ms|s|m|h))+\s*$",
+}
 
 Text: TypeAlias = Annotated[StrictStr, Field(pattern=r"\S"), expecting("a text")]
 """A text that is not empty."""
@@ -150,6 +169,14 @@ Duration: TypeAlias = Annotated[
     WithJsonSchema({"anyOf": [*_DURATION_FORMS]}),
 ]
 """Seconds, from ``250ms``, ``1m30s`` or a number of seconds."""
+
+Length: TypeAlias = Annotated[
+    float,
+    _length(),
+    PlainSerializer(format_length, return_type=str),
+    WithJsonSchema({"anyOf": [*_DURATION_FORMS, _RANGE_FORM]}),
+]
+"""The seconds of a phase, as a duration or as a range such as ``10s..2m``."""
 
 Percent: TypeAlias = Annotated[
     float,

@@ -52,6 +52,7 @@ class Look:
 
     planned_s: its planned length. complete: whether (nearly) all of it was observed. has_long_phase: whether the run
     also has a judged phase that is long enough to show every objective. over: whether no more of it will be observed.
+    least_s: the shortest length of a phase that ends as soon as all its objectives are decided, otherwise None.
     """
 
     phase: Phase
@@ -60,6 +61,12 @@ class Look:
     complete: bool
     has_long_phase: bool = True
     over: bool = False
+    least_s: float | None = None
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the phase ends as soon as all its objectives are decided: harm in the rest of it is no question."""
+        return self.least_s is not None and self.seen_s >= COMPLETE * self.least_s
 
     @property
     def short(self) -> bool:
@@ -68,9 +75,15 @@ class Look:
 
     @property
     def shown_tail(self) -> float:
-        """The limit that the chance of being beyond tolerance must fall below for a pass."""
+        """The limit that the chance of being beyond tolerance must fall below for a pass.
+
+        A phase that may end at any look spends half of it on those looks and half on the last one.
+        """
         tail = SHOWN_IN_SHORT_PHASE if self.short else SHOWN
-        return tail if self.complete else self.anytime(tail, self.seen_s)
+        if self.least_s is None:
+            return tail if self.complete else self.anytime(tail, self.seen_s)
+        every = bounded_tail(tail / 2, max(self.planned_s / self.least_s, 1.0)) if self.may_end else 0.0
+        return tail / 2 if self.complete else every
 
     @property
     def interval_tail(self) -> float:
@@ -96,6 +109,7 @@ class Look:
 def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> tuple[Look, ...]:
     """Return the judged phases that have begun, in order of time."""
     planned = {phase.name: phase.duration_s for phase in plan.phases}
+    least = {phase.name: phase.least_s for phase in plan.phases}
     begun = sorted(phases, key=lambda phase: (phase.start_s, phase.name))
     last = begun[-1].name if begun else ""
     result = []
@@ -107,7 +121,9 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
         over = final or phase.name != last
         complete = over and seen >= COMPLETE * length
         planned_s = max(length, seen, _SHORTEST_S)
-        result.append(Look(phase=phase, planned_s=planned_s, seen_s=seen, complete=complete, over=over))
+        least_s = least.get(phase.name)
+        look = Look(phase=phase, planned_s=planned_s, seen_s=seen, complete=complete, over=over, least_s=least_s)
+        result.append(look)
     lengths = [look.planned_s for look in result]
     lengths += [phase.duration_s for phase in plan.phases if phase.kind.judged]
     long = max(lengths, default=0.0) >= SHORT_PHASE_S

@@ -228,10 +228,11 @@ def _settled(objective: Objective, view: PhaseView) -> bool:
     """Return whether the phase would end within tolerance even if the rest of it went badly.
 
     Harm may begin late. Therefore, a phase passes before its end only if it would stay within tolerance even if the
-    rest were ``REST_FACTOR`` times worse than tolerated. So the observed part must be within a smaller tolerance.
+    rest were ``REST_FACTOR`` times worse than tolerated. So the observed part must be within a smaller tolerance. A
+    phase that ends when it is decided has no rest.
     """
     seen = min(view.look.seen_s / view.look.planned_s, 1.0)
-    if view.look.complete or not objective.tolerates:
+    if view.look.complete or view.look.may_end or not objective.tolerates:
         return True
     part = (1 - REST_FACTOR * (1 - seen)) / seen if seen > 0 else 0.0
     if part <= 0:
@@ -248,11 +249,11 @@ def _settled(objective: Objective, view: PhaseView) -> bool:
 def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) -> float:
     """Return the chance of being beyond tolerance, on a scale where ``SHOWN`` is enough for a pass.
 
-    A phase that is not complete needs a bound that holds at every look. A short phase needs less confidence; it
-    is also judged together with the steady phase unless something points to harm.
+    A phase that is not complete, or could have ended earlier, needs a bound that holds at every look. A short phase
+    needs less confidence; it is also judged together with the steady phase unless something points to harm.
     """
     own = measured.chances.within
-    if not view.look.complete:
+    if not view.look.complete or view.look.least_s is not None:
         needed = view.look.shown_tail
         return own * SHOWN / needed if needed > 0 else 1.0
     if not view.look.short:

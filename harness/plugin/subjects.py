@@ -25,6 +25,7 @@ from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
 from harness.model.names import new_run_id
 from harness.model.objective import Objective
+from harness.model.phase import parse_length
 from harness.model.record import Event
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
@@ -224,18 +225,19 @@ class Canary:
     ) -> Analysis:
         """Carry out a whole scenario: warm-up, steady phase, fault phase, recovery; then record, decide and report.
 
-        load: name of a load profile. rate: requests per second. Durations: ``"30s"`` or seconds.
-        What is not given comes from harness.yaml. Raises HarnessError when there is no verdict.
+        load: name of a load profile. rate: requests per second. Durations: ``"30s"`` or seconds; a judged phase of
+        ``"10s..2m"`` ends as soon as all its objectives are decided. What is not given comes from harness.yaml.
+        Raises HarnessError when there is no verdict.
         """
         if "interactive_run" in vars(self._test):
             raise UsageError(_WHOLE_SCENARIO)
-        lengths = {"warm_up": warm_up, "steady": steady, "fault": fault, "recovery": recovery}
         scenario = self._test.scenario(
             load=load,
             rate_rps=rate,
             faults=tuple(faults),
             objectives=None if objectives is None else _objectives(objectives, self._test.session.config),
-            **{f"{name}_s": None if text is None else parse_duration(text, name) for name, text in lengths.items()},
+            warm_up_s=None if warm_up is None else parse_duration(warm_up, "warm_up"),
+            **_lengths(steady=steady, fault=fault, recovery=recovery),
         )
         test, config, target = self._test, self._test.session.config, self._test.session.target
         gate.check_scenario(scenario, config, target=target)  # before anything is started
@@ -275,3 +277,8 @@ def _objectives(given: Sequence[str | Objective], config: Config) -> tuple[Objec
     objectives = tuple(parse_objective(one) if isinstance(one, str) else one for one in given)
     require_known(objectives, config)
     return objectives
+
+
+def _lengths(**given: str | float | None) -> dict[str, float | None]:
+    """Return the lengths of judged phases by the names that a scenario has for them; None for what is not given."""
+    return {f"{name}_s": None if text is None else parse_length(text, name) for name, text in given.items()}

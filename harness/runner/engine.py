@@ -181,7 +181,11 @@ class Engine:
                 )
                 with self._hops.during(phase.name, judged=phase.kind.judged):
                     self._supervision.wait(running, begun)
-                windows.append(begun.window(self._elapsed(running)))
+                ended_s = self._elapsed(running)
+                windows.append(begun.window(ended_s))
+            if phase.least_s is not None and ended_s < until_s and not self.reason:
+                until_s = ended_s  # the next phase has its own length
+                self._timeline.note("phase", f"{phase.name} decided", seconds=round(ended_s - begun.start_s, 1))
             if self.reason:
                 break
         return tuple(windows)

@@ -34,3 +34,9 @@ class JudgeLooks:
 def harm(analysis: Analysis) -> str:
     """Return why the canary is proven worse, or an empty string."""
     return f"{HARM_PROVEN}: {analysis.reason}" if analysis.verdict is Verdict.FAIL else ""
+
+
+def decided(analysis: Analysis, phase: str) -> bool:
+    """Return whether every objective that is judged in a phase has been shown to be within tolerance or beyond it."""
+    found = [each for each in analysis.findings if each.phase == phase and not each.objective.muted]
+    return bool(found) and all(each.verdict in {Verdict.PASS, Verdict.FAIL} for each in found)

@@ -11,7 +11,7 @@ from harness.mesh.port import Entry
 from harness.model.indicator import Source
 from harness.model.load import LoadPlan, Stage
 from harness.model.objective import Objective
-from harness.model.phase import PhaseKind, PhasePlan
+from harness.model.phase import PhaseKind, PhasePlan, least_of
 from harness.model.record import Plan
 from harness.model.split import SplitBy
 from harness.runner.scenario import Scenario
@@ -35,11 +35,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         (PhaseKind.FAULT, scenario.fault_s if faults else 0.0),
         (PhaseKind.RECOVERY, scenario.recovery_s if faults else 0.0),
     ]
-    phases = tuple(
-        PhasePlan(name=kind.value, kind=kind, duration_s=seconds, faults=faults if kind is PhaseKind.FAULT else ())
-        for kind, seconds in lengths
-        if seconds > 0
-    )
+    phases = tuple(_phase(kind, seconds, faults) for kind, seconds in lengths if seconds > 0)
     if faults and not scenario.fault_s > 0:
         raise UsageError(f"{scenario.name}: expected a fault phase of more than 0 s for {', '.join(faults)}")
     if not any(phase.kind.judged for phase in phases):
@@ -58,6 +54,16 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         seed=scenario.seed,
         judge=settings.judge,
         expected_statuses=settings.expected_statuses,
+    )
+
+
+def _phase(kind: PhaseKind, seconds: float, faults: tuple[str, ...]) -> PhasePlan:
+    return PhasePlan(
+        name=kind.value,
+        kind=kind,
+        duration_s=float(seconds),
+        faults=faults if kind is PhaseKind.FAULT else (),
+        least_s=least_of(seconds) if kind.judged else None,
     )
 
 
@@ -94,6 +100,6 @@ def cut_short(plan: Plan, at_s: float) -> Plan:
     for phase in plan.phases:
         left = min(phase.duration_s, at_s - start)
         if left > 0:
-            phases.append(replace(phase, duration_s=left))
+            phases.append(replace(phase, duration_s=left, least_s=None))
         start += phase.duration_s
     return replace(plan, phases=tuple(phases))

@@ -15,7 +15,7 @@ from harness.model.samples import Samples
 from harness.runner.abort_conditions import SharedLoad, conditions
 from harness.runner.ending import Ending, ending_for
 from harness.runner.guard_thread import GuardThread
-from harness.runner.judge_looks import JudgeLooks, harm
+from harness.runner.judge_looks import JudgeLooks, decided, harm
 from harness.runner.progress import progress
 from harness.runner.settings import Notify, Parts, Settings
 from harness.runner.stall_detector import StallDetector
@@ -37,6 +37,11 @@ class OpenPhase:
     until_s: float
     total_s: float
     earlier: tuple[Phase, ...]
+
+    def may_end(self, now_s: float) -> bool:
+        """Return whether the phase may end at ``now_s`` if all its objectives are decided."""
+        least_s = self.plan.least_s
+        return least_s is not None and now_s - self.start_s >= least_s
 
     def window(self, end_s: float) -> Phase:
         """Return the phase as it really was if it ends at ``end_s``."""
@@ -65,6 +70,7 @@ class Supervision:
         self._load = SharedLoad(parts.now)
         self._stalls = StallDetector(parts.now, parts.wall, timeline)
         self._guards = GuardThread(conditions(settings, parts.mesh, self._load), undo=undo, misses=settings.misses)
+        self._decided = False
         self.reason = ""
         """Why the run ended early, or an empty string."""
 
@@ -92,8 +98,14 @@ class Supervision:
             self._load.end()
 
     def wait(self, running: RunningLoad, phase: OpenPhase) -> None:
-        """Wait until the phase is over or the run ends early; look after the run once a second meanwhile."""
-        while not self.ended() and (now_s := self._parts.now() - running.started_at) < phase.until_s:
+        """Wait until the phase is over or the run ends early; look after the run once a second meanwhile.
+
+        A phase without a fixed length is over as soon as a look decides all its objectives.
+        """
+        self._decided = False
+        while (
+            not self._decided and not self.ended() and (now_s := self._parts.now() - running.started_at) < phase.until_s
+        ):
             tick_s = min(_TICK_S, phase.until_s - now_s)
             self._parts.sleep(tick_s)
             self._stalls.beat(tick_s)
@@ -128,6 +140,7 @@ class Supervision:
         seen = None if self._looks is None else self._looks.look(samples, windows, now_s=now_s)
         if seen is not None:
             self._notify(seen)
+            self._decided = phase.may_end(now_s) and decided(seen, phase.plan.name)
             self._end(Ending(kind="guard", text=harm(seen)) if harm(seen) else None)
 
     def _end(self, ending: Ending | None) -> bool:

@@ -175,8 +175,7 @@ def window_of(
     blocks = np.union1d(table.cells[known, 1], blocks)
     slots = np.full(len(table.cells), -1, np.int64)
     slots[known] = table.cells[known, 3] * len(blocks) + np.searchsorted(blocks, table.cells[known, 1])
-    exposure = _exposure(blocks, table.block_s, span_s)
-    unknown = int(table.counts[chosen & ~known, TOTAL].sum())
+    exposure, unknown = _exposure(blocks, table.block_s, span_s), int(table.counts[chosen & ~known, TOTAL].sum())
     strata = strata_of(table, known, slots, len(blocks))
     standardised = None
     if strata is not None:
