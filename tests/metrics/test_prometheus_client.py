@@ -124,6 +124,15 @@ def test_warnings_of_partial_answers_are_kept() -> None:
         assert ["store a is unreachable"] == list(server.warnings)
 
 
+def test_a_server_without_a_clock_or_names_is_refused() -> None:
+    """Something else than a Prometheus may answer every question with an empty result."""
+    with odd_prometheus(lambda _: result()) as (url, _), ask(url) as server:
+        with pytest.raises(MetricsRefusal, match="no time in its answer"):
+            server.now_s()
+        with pytest.raises(MetricsRefusal, match="without the parts of a result"):
+            server.label_values("reporter", start_s=0, end_s=1)
+
+
 def test_numbers_that_are_none_stay_what_they_are() -> None:
     """NaN and infinity come as texts."""
     with odd_prometheus(lambda _: result(series((1, "NaN"), (2, "+Inf"), (3, "-Inf")))) as (url, _), ask(url) as server:

@@ -107,8 +107,11 @@ class Prometheus:
 
     def now_s(self) -> float:
         """Return the time of the server's clock in epoch seconds. Raises MetricsError."""
-        (found,) = self.query("time()")
-        return found.values[-1]
+        found = self.query("time()")
+        values = found[0].values if found else ()
+        if not values or not math.isfinite(values[-1]):
+            raise self._refusal("no time in its answer; is it a Prometheus?", -1, "time()")
+        return values[-1]
 
     def at_once(self, asks: Sequence[Callable[[], T]]) -> list[T]:
         """Return the results of some questions, several of which are sent at the same time; raise the first error."""
