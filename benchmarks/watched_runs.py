@@ -44,7 +44,7 @@ class Watched:
 def watch(family: Family, harm: Harm, seed: int) -> Watched:
     """Run the default judge every 10 s, with both of its rules for failing."""
     run = stream(family, harm, seed)
-    plan = _plan(family, run, TOLERATED, seed)
+    plan = plan_of(family, run, TOLERATED, seed)
     table = reduce_samples(run.samples, run.phases, block_s=block_seconds(plan))
     strict, tolerant = SequentialJudge(fail_on=FailOn.ANY_HARM), SequentialJudge()
     failed_s = beyond_s = None
@@ -66,7 +66,7 @@ def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
     """Run a judge, kayenta or limits, once at the end."""
     judge: Judge = KayentaJudge() if name == "kayenta" else LimitsJudge()
     run = stream(family, harm, seed)
-    plan = _plan(family, run, ANY if name == "kayenta" else LIMITS, seed)
+    plan = plan_of(family, run, ANY if name == "kayenta" else LIMITS, seed)
     # One metric that is High keeps a canary from passing.
     plan = replace(plan, judge=replace(plan.judge, marginal_score=plan.judge.pass_score))
     evidence = Evidence(samples=run.samples, phases=run.phases)
@@ -119,7 +119,8 @@ def _looks(run: Stream, family: Family) -> Iterator[tuple[float, bool, Evidence]
         yield now_s, now_s >= family.duration_s, Evidence(samples=run.samples, phases=phases)
 
 
-def _plan(family: Family, run: Stream, texts: tuple[str, ...], seed: int) -> Plan:
+def plan_of(family: Family, run: Stream, texts: tuple[str, ...], seed: int) -> Plan:
+    """Return the plan of a simulated run with these objectives."""
     objectives: tuple[Objective, ...] = tuple(parse_objective(text) for text in texts)
     return Plan(
         scenario=family.name,

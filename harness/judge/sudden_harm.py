@@ -58,17 +58,27 @@ def sudden_harm(objective: Objective, view: PhaseView) -> SuddenHarm | None:
     if view.look.planned_s < SUDDEN_FROM_S or view.scene.window.weights is None:
         return None
     scales = SCALES[objective.kind]
-    found = (_in_windows(objective, view, *scale, part=SUDDEN_PART / len(scales)) for scale in scales)
-    return next((each for each in found if each is not None), None)
+    made = {least: _contributions(_at_least(objective, least), view.scene.window) for _, least in scales}
+    for length_s, least in scales:
+        parts = made[least]
+        if parts is None:
+            continue
+        found = _in_windows(objective, view, length_s, least, parts=parts, part=SUDDEN_PART / len(scales))
+        if found is not None:
+            return found
+    return None
 
 
 def _in_windows(
-    objective: Objective, view: PhaseView, length_s: float, least: float, *, part: float
+    objective: Objective, view: PhaseView, length_s: float, least: float, *, parts: tuple[Floats, Floats], part: float
 ) -> SuddenHarm | None:
-    """Return the window of this length that proves harm, or None. part: of the objective's alpha."""
+    """Return the window of this length that proves harm, or None.
+
+    least: the least tolerance. parts: each block's contribution, with its variance. part: of the objective's alpha.
+    """
     window, asked = view.scene.window, _at_least(objective, least)
-    parts, length = _contributions(asked, window), round(length_s / window.block_s)
-    if parts is None or length < LEAST_BLOCKS:
+    length = round(length_s / window.block_s)
+    if length < LEAST_BLOCKS:
         return None
     step = length // LEAST_BLOCKS
     tail = view.alpha * part / max(view.look.planned_s / window.block_s / step, 1.0)
