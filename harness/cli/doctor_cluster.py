@@ -7,7 +7,6 @@ from contextlib import closing
 
 from harness.cli.doctor_lines import Line, tried
 from harness.clients.kubernetes.api import Kubernetes
-from harness.clients.kubernetes.types import labels_of, metadata_of
 from harness.clients.listening import require_listener
 from harness.config import Config
 from harness.errors import HarnessError, MeshError
@@ -15,6 +14,7 @@ from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.proof.proxies import PROXY, Proxies
 from harness.mesh.cluster.recovery.reaping import require_no_leftovers
 from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.data_plane import data_plane
 from harness.mesh.cluster.safety.rights import require_basics
 from harness.model.json import objects_at, parse_json, text_at
 from harness.routing import routing_where
@@ -60,7 +60,7 @@ def _checks(kube: Kubernetes, config: Config) -> Iterator[tuple[str, Callable[[]
     yield "namespace", opted_in
     yield "rights", rights
     yield "leftovers", leftovers
-    yield "data plane", lambda: _data_plane(kube, namespace)
+    yield "data plane", lambda: data_plane(kube, namespace, settings)
     yield "proxies", lambda: _proxies(kube, config)
 
 
@@ -69,20 +69,6 @@ def _reached(kube: Kubernetes) -> str:
     if status != 200:
         raise MeshError(f"context {kube.context}: GET /version: expected status 200, found {status}")
     return f"context {kube.context}, Kubernetes {text_at(parse_json(body), 'gitVersion', default='of unknown version')}"
-
-
-def _data_plane(kube: Kubernetes, namespace: str) -> str:
-    """Return how the namespace says that its pods join the mesh. Raises MeshError for ambient."""
-    found = kube.get("Namespace", None, namespace)
-    labels = {} if found is None else labels_of(metadata_of(found))
-    if labels.get("istio.io/dataplane-mode") == "ambient":
-        waypoint = labels.get("istio.io/use-waypoint")
-        raise MeshError(
-            f"ambient, {f'with the waypoint {waypoint}' if waypoint else 'without a waypoint'}: faults of a run work "
-            "in sidecars only; run in a namespace with sidecars"
-        )
-    mode = labels.get("istio-injection") or labels.get("istio.io/rev")
-    return f"sidecars, injection {mode}" if mode else "sidecars, injected by pod labels"
 
 
 def _proxies(kube: Kubernetes, config: Config) -> str:

@@ -19,6 +19,7 @@ from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import require_no_leftovers
 from harness.mesh.cluster.recovery.watchdog import Watchdog
 from harness.mesh.cluster.safety import limits
+from harness.mesh.cluster.safety.data_plane import data_plane
 from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.cluster.safety.rollouts import REAPER
 from harness.model.cluster import ClusterSettings
@@ -63,6 +64,7 @@ def opened(
         routing = routing_where(kube.serves)
         require_basics(kube, namespace, settings, routing.kinds)
         limits.require_cluster(kube, namespace, settings)
+        data_plane(kube, namespace, settings)
         require_no_leftovers(kube, namespace)
         warn_without_reaper(kube, namespace, tell)
         with _mesh(kube, routing, settings, namespace, folder=folder, tell=tell) as mesh:

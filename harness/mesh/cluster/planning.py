@@ -16,6 +16,7 @@ from harness.mesh.cluster.recovery.locks import Locks
 from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.blast_radius import reach
+from harness.mesh.cluster.safety.data_plane import data_plane
 from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_settled
@@ -65,6 +66,7 @@ def plan_changes(
     for step in (
         lambda: limits.require_cluster(kube, namespace, settings),
         lambda: limits.require_no_kill_switch(kube, namespace),
+        lambda: data_plane(kube, namespace, settings),
         lambda: require_settled(kube, namespace),
         lambda: _require_free(kube, namespace, steps),
         *(lambda change=change: _within(change, namespace, settings) for change in changes),
