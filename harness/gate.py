@@ -76,9 +76,14 @@ def judge_scenario(
     with LiveFile(folder, scenario.name, target=mesh.target, tell=notify) as live, bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
     outcome = judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
+    tell_others(outcome, config, notify)
+    return outcome
+
+
+def tell_others(outcome: Outcome, config: Config, notify: Notify) -> None:
+    """Publish a run wherever the configuration says; a place that cannot be reached is a note, and nothing else."""
     for line in publish(outcome.record, outcome.analysis, config.publish):
         notify(Event(at_s=0.0, kind="note", text=line))
-    return outcome
 
 
 def judge_death(

@@ -260,7 +260,9 @@ class Canary:
         chosen = _objectives(objectives, test.session.config) if objectives else test.session.config.objectives
         record = test.interactive_run.record(chosen, name=test.name)
         record = with_server_side(record, test.session.config, test.mesh)
-        return self._told(gate.judge_record(record, test.next_folder(), test.session.config.judge))
+        outcome = gate.judge_record(record, test.next_folder(), test.session.config.judge)
+        gate.tell_others(outcome, test.session.config, test.tell)
+        return self._told(outcome)
 
     def _told(self, outcome: Outcome) -> Analysis:
         self._test.outcomes.append(outcome)
