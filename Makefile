@@ -19,6 +19,7 @@ help:
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
 	@echo "make pipelines-check   check pipelines/ and deploy/ with the linters and schemas of the tools that read them"
 	@echo "make image-check  build the image with buildah and run it; apt-get install buildah mmdebstrap, as root"
+	@echo "make docs   build the documentation in build/docs, with pictures of a run that it makes"
 	@echo "make wheel  build the wheel and test it in an empty environment"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -104,6 +105,12 @@ pipelines-check: $(PIPELINE_TOOLS)
 .PHONY: image-check
 image-check: $(PIPELINE_TOOLS)
 	$(BIN)/pytest -q -m slow --durations=3 tests_pipelines/test_image.py
+
+.PHONY: docs
+docs: $(STAMP)
+	$(BIN)/python docs/screenshots.py
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 # The files are not part of the repository; without the folder this ends as wrong usage.
 test-shared-data: $(STAMP)

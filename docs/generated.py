@@ -1,0 +1,90 @@
+"""Write the reference pages from the code, so that they cannot differ from it. ``docs/conf.py`` calls this."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from inspect import getdoc
+from pathlib import Path
+
+from harness.cli import COMMANDS, full_parser
+from harness.faults import known_faults
+from harness.judge.indicators import BUILT_IN
+
+
+def write_reference(folder: Path) -> None:
+    """Write one page each for commands, pytest, indicators and faults."""
+    folder.mkdir(exist_ok=True)
+    for name, page in {
+        "commands": commands(), "pytest": pytest_surface(), "indicators": indicators(), "faults": faults(),
+    }.items():  # fmt: skip
+        (folder / f"{name}.md").write_text(page, encoding="utf-8")
+
+
+def commands() -> str:
+    """The help of every command, as the command prints it."""
+    os.environ["COLUMNS"] = "100"
+    parser = full_parser()
+    groups = (action.choices for action in parser._actions)  # noqa: SLF001 - argparse shows its commands nowhere else
+    commands = next(choices for choices in groups if isinstance(choices, dict))
+    pages = [f"# Commands\n\n```text\n{parser.format_help()}```\n"]
+    for name, summary in COMMANDS.items():
+        about = summary[0].upper() + summary[1:]
+        pages.append(f"## harness {name}\n\n{about}.\n\n```text\n{commands[name].format_help()}```\n")
+    return "\n".join(pages)
+
+
+def pytest_surface() -> str:
+    """The options and fixtures of the pytest plugin, as pytest shows them."""
+    options = _pytest("--help")
+    group = re.search(r"^canary analysis.*:\n(?:  .*\n)*", options, re.MULTILINE)
+    fixtures = _pytest("--fixtures", "-q")
+    ours = re.split(r"^-+ .*harness\.plugin\.fixtures -+$", fixtures, flags=re.MULTILINE)[1]
+    ours = re.split(r"^-+ .* -+$|^no tests ran", ours, flags=re.MULTILINE)[0]
+    ours = re.sub(r" -- \S+$", "", ours, flags=re.MULTILINE)  # where it is defined
+    if group is None:
+        raise RuntimeError(f"expected the options of the plugin in pytest --help, found:\n{options[-2000:]}")
+    return (
+        "# The pytest plugin\n\n## Options\n\n```text\n" + group[0].rstrip() + "\n```\n\n## Fixtures\n\n```text\n"
+        + ours.strip() + "\n```\n\n`pytest --fixtures` prints this too.\n"
+    )  # fmt: skip
+
+
+def indicators() -> str:
+    """Every indicator: how it is written, its unit, and which direction is worse."""
+    rows = []
+    for one in BUILT_IN:
+        spec = one.spec
+        worse = " or ".join(direction.value for direction in spec.worse)
+        about = (sys.modules[type(one).__module__].__doc__ or "").strip().splitlines()[0]
+        about = about.partition(": ")[2] or about
+        cells = (f"`{spec.names}`", about[0].upper() + about[1:], spec.unit.value, worse, f"`{spec.example}`")
+        rows.append(f"| {' | '.join(cells)} |")
+    head = "| indicator | meaning | unit | worse | tolerance, for example |\n|---|---|---|---|---|\n"
+    return (
+        "# Indicators\n\nAn objective is an indicator, an operator and a tolerance; "
+        "see [objectives](../objectives.md).\n\n"
+        + head + "\n".join(rows) + "\n"
+    )  # fmt: skip
+
+
+def faults() -> str:
+    """Every fault: how it is written in scenarios and on the command line."""
+    parts = ["# Faults\n\nA fault is one file; [writing a fault](../writing-a-fault.md) adds another.\n"]
+    for kind, fault in known_faults().items():
+        about = (getdoc(fault) or "").partition("\n\n")
+        parts.append(f"## {kind}\n\n{about[0]}\n\n{about[2]}\n".rstrip() + "\n")
+        function = getattr(sys.modules[fault.__module__], kind, None)
+        if function is not None:
+            parts.append(f"```text\n{kind}: {getdoc(function)}\n```\n")
+    return "\n".join(parts)
+
+
+def _pytest(*options: str) -> str:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    environment = {**os.environ, "COLUMNS": "100"}
+    folder = Path(__file__).parent / "reference"
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return ended.stdout
