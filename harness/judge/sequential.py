@@ -37,6 +37,10 @@ from harness.stats.window import Window, joined, window_of
 LONG_RUN_S = 90.0
 MOST_BLOCKS = 3600
 EARLY_PASS_AFTER = 0.5
+_UNCALIBRATED = (
+    "any harm fails, and the noise of this environment is not known: an arm that is slow for a while, or whose host is,"
+    " looks like a slower build; learn the noise with harness calibrate"
+)
 
 
 class FailOn(StrEnum):
@@ -79,8 +83,16 @@ class SequentialJudge:
             alpha=plan.judge.alpha,
             decided_at_s=now_s,
             final=final,
-            warnings=(*doubted, *_warnings(table, begun, plan), *mix_warnings(table, compared_apart=windows.apart)),
+            warnings=(
+                *doubted,
+                *_warnings(table, begun, plan),
+                *self._uncalibrated(plan),
+                *mix_warnings(table, compared_apart=windows.apart),
+            ),
         )
+
+    def _uncalibrated(self, plan: Plan) -> tuple[str, ...]:
+        return () if plan.judge.noise or self.fail_on is not FailOn.ANY_HARM else (_UNCALIBRATED,)
 
     def _verdict(
         self, findings: list[Finding], begun: tuple[Look, ...], plan: Plan, *, now_s: float, final: bool

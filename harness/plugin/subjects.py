@@ -225,9 +225,8 @@ class Canary:
     ) -> Analysis:
         """Carry out a whole scenario: warm-up, steady phase, fault phase, recovery; then record, decide and report.
 
-        load: name of a load profile. rate: requests per second. Durations: ``"30s"`` or seconds; a judged phase of
-        ``"10s..2m"`` ends as soon as all its objectives are decided. What is not given comes from harness.yaml.
-        Raises HarnessError when there is no verdict.
+        load: a load profile's name. rate: requests per second. Durations: ``"30s"``, seconds, or ``"10s..2m"`` for a
+        judged phase that ends when decided. The rest: harness.yaml. Raises HarnessError when there is no verdict.
         """
         if "interactive_run" in vars(self._test):
             raise UsageError(_WHOLE_SCENARIO)
@@ -236,8 +235,7 @@ class Canary:
             rate_rps=rate,
             faults=tuple(faults),
             objectives=None if objectives is None else _objectives(objectives, self._test.session.config),
-            warm_up_s=None if warm_up is None else parse_duration(warm_up, "warm_up"),
-            **_lengths(steady=steady, fault=fault, recovery=recovery),
+            **_lengths(warm_up=warm_up, steady=steady, fault=fault, recovery=recovery),
         )
         test, config, target = self._test, self._test.session.config, self._test.session.target
         gate.check_scenario(scenario, config, target=target)  # before anything is started
@@ -282,5 +280,6 @@ def _objectives(given: Sequence[str | Objective], config: Config) -> tuple[Objec
 
 
 def _lengths(**given: str | float | None) -> dict[str, float | None]:
-    """Return the lengths of judged phases by the names that a scenario has for them; None for what is not given."""
-    return {f"{name}_s": None if text is None else parse_length(text, name) for name, text in given.items()}
+    """Return the lengths of phases by the names that a scenario has for them; None for what is not given."""
+    parsers = {name: parse_duration if name == "warm_up" else parse_length for name in given}
+    return {f"{name}_s": None if text is None else parsers[name](text, name) for name, text in given.items()}

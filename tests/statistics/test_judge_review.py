@@ -322,6 +322,15 @@ def test_any_proven_harm_leaves_no_more_than_a_failed_run_can_score():
     assert [49.0] * len(failed) == [finding.score for finding in failed]
 
 
+def test_any_harm_without_calibration_is_warned_about():
+    """Slow noise of one arm fails such runs; the warning names the remedy, and the default rule needs none."""
+    said = {
+        rule: any("harness calibrate" in each for each in judged(requests(), ERRORS, fail_on=rule).warnings)
+        for rule in FailOn
+    }
+    assert {FailOn.ANY_HARM: True, FailOn.BEYOND_TOLERANCE: False} == said
+
+
 def test_a_canary_at_its_tolerance_in_many_places_fails_at_most_with_alpha():
     """Exactly at the tolerance in four objectives and two phases, at most alpha of the runs fail."""
     endpoints = tuple(f"/{number}" for number in range(4))
