@@ -25,8 +25,17 @@ from harness.yaml_files import Document
 def build(keys: Keys, document: Document) -> Config:
     """Return the settings. Raises ConfigError for values that contradict each other and for missing files."""
     _check_names(keys, document)
+    config = _config(keys, document)
+    check_indicators(config, keys.indicators)
+    config = replace(config, objectives=(*config.objectives, *tolerated(config, keys.indicators)))
+    _check_arms(config)
+    require_sources(config)
+    return config
+
+
+def _config(keys: Keys, document: Document) -> Config:
     root, judge = document.file.parent, keys.judge
-    config = Config(
+    return Config(
         file=document.file,
         service=keys.service,
         target=keys.target,
@@ -60,11 +69,6 @@ def build(keys: Keys, document: Document) -> Config:
         serve=serve_settings(keys.serve),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
-    check_indicators(config, keys.indicators)
-    config = replace(config, objectives=(*config.objectives, *tolerated(config, keys.indicators)))
-    _check_arms(config)
-    require_sources(config)
-    return config
 
 
 def _check_names(keys: Keys, document: Document) -> None:

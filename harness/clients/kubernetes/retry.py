@@ -36,33 +36,41 @@ def retry(
         forbidden = isinstance(_error(state), ClusterForbidden)
         return started + (min(patience_s, _STARTING_S) if forbidden else patience_s) - clock()
 
-    said, again = "", 0
-
-    def announce(state: RetryCallState) -> None:
-        nonlocal said, again
-        if str(_error(state)) == said:
-            again += 1
-            return
-        count()
-        said, again = str(_error(state)), 0
-        tell(f"{said}; trying again for {left_s(state):.0f} s")
-
-    def count() -> None:
-        if again:
-            tell(f"the same {again} more times: {said.splitlines()[0]}")
-
+    told = _Told(tell)
     tries = Retrying(
         retry=retry_if_exception_type((*_WORTH_ANOTHER_TRY, *also)),
         wait=wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
         stop=lambda state: state.upcoming_sleep > left_s(state),
-        before_sleep=announce,
+        before_sleep=lambda state: told.failure(str(_error(state)), left_s(state)),
         sleep=sleep,
         reraise=True,
     )
     try:
         return tries(work)
     finally:
-        count()
+        told.repeats()
+
+
+class _Told:
+    """Tells each new failure once, and how often it came again."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._said, self._again = "", 0
+
+    def failure(self, text: str, left_s: float) -> None:
+        """Tell a failure, unless it is the last one again."""
+        if text == self._said:
+            self._again += 1
+            return
+        self.repeats()
+        self._said, self._again = text, 0
+        self._tell(f"{text}; trying again for {left_s:.0f} s")
+
+    def repeats(self) -> None:
+        """Tell how often the last failure came again."""
+        if self._again:
+            self._tell(f"the same {self._again} more times: {self._said.splitlines()[0]}")
 
 
 def _error(state: RetryCallState) -> BaseException | None:

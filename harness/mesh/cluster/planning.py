@@ -62,16 +62,8 @@ def plan_changes(
     needed = (*rights_for(edits, settings), *(right for action in actions for right in rights_for_action(action)))
     missing = set(missing_rights(kube, namespace, needed))
     trouble = [*known, *(f"right missing: {right}" for right in needed if right in missing)]
+    trouble += _in_the_way(kube, namespace, settings, changes)
     diffs: list[str] = []
-    for step in (
-        lambda: limits.require_cluster(kube, namespace, settings),
-        lambda: limits.require_no_kill_switch(kube, namespace),
-        lambda: data_plane(kube, namespace, settings),
-        lambda: require_settled(kube, namespace),
-        lambda: _require_free(kube, namespace, steps),
-        *(lambda change=change: _within(change, namespace, settings) for change in changes),
-    ):
-        trouble += _trouble(step)
     for place in dict.fromkeys(edit.place for edit in edits):
         diff, found = _tried(kube, [edit for edit in edits if edit.place == place], settings)
         diffs += diff
@@ -88,6 +80,22 @@ def plan_changes(
         rights=tuple((right, right not in missing) for right in needed),
         trouble=tuple(trouble),
     )
+
+
+def _in_the_way(
+    kube: Kubernetes, namespace: str, settings: ClusterSettings, changes: Sequence[Sequence[Step]]
+) -> list[str]:
+    """Return what the checks of a run find before anything is changed."""
+    steps = [step for change in changes for step in change]
+    checks = (
+        lambda: limits.require_cluster(kube, namespace, settings),
+        lambda: limits.require_no_kill_switch(kube, namespace),
+        lambda: data_plane(kube, namespace, settings),
+        lambda: require_settled(kube, namespace),
+        lambda: _require_free(kube, namespace, steps),
+        *(lambda change=change: _within(change, namespace, settings) for change in changes),
+    )
+    return [found for check in checks for found in _trouble(check)]
 
 
 def _require_free(kube: Kubernetes, namespace: str, steps: Sequence[Step]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.clients.envoy.binary import find_envoy
-from harness.clients.envoy.process import start_envoy
+from harness.clients.envoy.process import Envoy, start_envoy
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
@@ -114,13 +114,7 @@ def open_local_mesh(
         )
     with started as envoy:
         journal = Journal(file=folder / "changes.jsonl")
-        metrics = LocalMetrics(
-            envoy.admin,
-            lambda: {name: process.pid for name, process in dict(services.processes).items()} if services else {},
-            folder,
-            namespace=topology.namespace,
-            program=shutil.which("prometheus"),
-        )
+        metrics = _metrics(envoy, services, folder, topology)
         with closing(metrics):
             yield LocalMesh(
                 envoy,
@@ -132,6 +126,14 @@ def open_local_mesh(
                 metrics=metrics,
                 services=services,
             )
+
+
+def _metrics(envoy: Envoy, services: Services | None, folder: Path, topology: Topology) -> LocalMetrics:
+    def pids() -> dict[str, int]:
+        return {name: process.pid for name, process in dict(services.processes).items()} if services else {}
+
+    program = shutil.which("prometheus")
+    return LocalMetrics(envoy.admin, pids, folder, namespace=topology.namespace, program=program)
 
 
 def topology_of(config: Config, services: ServiceSet) -> Topology:

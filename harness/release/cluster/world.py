@@ -38,14 +38,15 @@ from harness.release.seeing import seen_in
 from harness.routing import footprint
 from harness.routing.edits import OWNER_LABEL, prefix
 from harness.routing.istio.api import IstioRouting
+from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
 from harness.routing.port import Footprint, Share, Trace
 
 _RIGHTS = tuple(
     Right(verb=verb, kind=kind)
     for kind, verbs in (
         ("Deployment", ("get", "list", "create", "update", "delete")),
-        ("VirtualService", ("get", "list", "create", "update", "delete")),
-        ("DestinationRule", ("get", "list", "create", "update", "delete")),
+        (VIRTUAL_SERVICE, ("get", "list", "create", "update", "delete")),
+        (DESTINATION_RULE, ("get", "list", "create", "update", "delete")),
         ("Lease", ("get", "create", "delete")),
         ("Pod", ("list",)),
     )
