@@ -102,15 +102,15 @@ READERS: dict[str, tuple[Callable[[Path], object], type[HarnessError]]] = {
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_refused_at_once_with_file_and_line(bomb: str, reader: str, tmp_path: Path) -> None:
-    """Each reader raises its own error within 2 s; the error names the file, the line and the cause."""
+    """Each reader raises its own error within 2 s of CPU time; the error names the file, the line and the cause."""
     text, cause = BOMBS[bomb]
     path = tmp_path / "bomb.yaml"
     path.write_text(text, encoding="utf-8", newline="")
     read, error = READERS[reader]
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(error, match=rf"(?s){path}:\d+: .*{cause}"):
         read(path)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("reader", ["config", "istio", "bundle"])

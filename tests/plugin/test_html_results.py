@@ -48,6 +48,6 @@ def test_failed_is_never_next_to_inconclusive(pytester: pytest.Pytester) -> None
 def test_title_is_that_of_the_run(pytester: pytest.Pytester) -> None:
     """The worst verdict and the name of the run's folder; other suites keep pytest-html's title."""
     pytester.makepyfile(SCENARIOS)
-    assert re.search(r"<title[^>]*>FAIL · \d{8}-\d{6}-[0-9a-f]{4}</title>", made(pytester))
+    assert re.search(r"<title[^>]*>FAIL · \d{8}-\d{6}-[0-9a-f]{8}</title>", made(pytester))
     pytester.makepyfile("def test_other(): pass")
     assert re.search(r"<title[^>]*>page.html</title>", made(pytester))

@@ -190,7 +190,7 @@ def test_identity_and_trace_headers_are_forwarded(config: Config, tmp_path: Path
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({"REVIEWS_KIND": "slwo", "RATINGS_URL": "http://x"}, "REVIEWS_KIND: expected one of good, slow, errors, fragile, found 'slwo'"),
+        ({"REVIEWS_KIND": "slwo", "RATINGS_URL": "http://x"}, "REVIEWS_KIND: expected one of good, slow, errors, fragile, marginal, found 'slwo'"),
         ({}, "RATINGS_URL: expected the URL of ratings"),
     ],
 )  # fmt: skip

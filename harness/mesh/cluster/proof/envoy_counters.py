@@ -33,9 +33,9 @@ _ANSWERS = re.compile(
 )
 _AGAIN = re.compile(r"\.(external|internal|canary|retry)$|\.zone\.")
 """Where Envoy counts answers a second time, by where they came from."""
-_GIVEN_UP = re.compile(r"http\.outbound.*\.downstream_rq_rx_reset: (?P<total>\d+)")
+_GIVEN_UP = re.compile(r"http\.outbound.*\.downstream_rq_rx_reset: (?P<total>[0-9]{1,20})\b")
 """Calls that the caller gave up, wherever they were then."""
-_CUT_OFF = re.compile(r"cluster\.outbound\|.*\.upstream_rq_(?P<why>\w+): (?P<total>\d+)")
+_CUT_OFF = re.compile(r"cluster\.outbound\|.*\.upstream_rq_(?P<why>\w+): (?P<total>[0-9]{1,20})\b")
 _PASSED_ON = {"tx_reset": 1, "cancelled": 1, "timeout": -1, "per_try_timeout": -1}
 """Calls given up on their way to the service: Envoy resets these, and also those whose time-out it keeps itself."""
 _FAULTS = re.compile(r"http\.outbound.*\.fault\.(?P<name>\w+): (?P<total>[0-9]{1,20})\b")
