@@ -135,7 +135,10 @@ class Driver:
             self._parts.world.route(pair, share)
         if not self._routed(share):
             self._note(
-                f"{share:.4g} of the users get the new build" if share else "all users get the stable build", share
+                f"{format_percent(share)} of the users get the new build"
+                if share
+                else "all users get the stable build",
+                share,
             )
         return Done()
 
