@@ -317,7 +317,7 @@ _STEPS: dict[str, tuple[Callable[[argparse.Namespace], int], str, str, _Add]] = 
     ),
     "abort": (
         abort,
-        "undo a release, whatever it does: all users to the stable build",
+        "undo a release in any phase: all users go to the stable build",
         "harness release abort --by ann --reason 'wrong image'",
         _add_decision,
     ),

@@ -36,7 +36,7 @@ def reject(args: argparse.Namespace) -> int:
 
 
 def abort(args: argparse.Namespace) -> int:
-    """Undo a release, whatever it does, and return 0 when all users are on the stable build."""
+    """Undo a release in any phase, and return 0 when all users are on the stable build."""
     return _end(args, DecisionKind.ABORT)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +35,8 @@ def updated(folder: Path, path: Path) -> History:
 def require_run(history: History, name: str) -> str:
     """Return the run that ``name`` means: its folder in the history, or the last part of it. Raises UsageError."""
     wanted = name.rstrip("/")
-    found = [entry.run for entry in history.runs if wanted in {entry.run, os.path.basename(entry.run)}]  # noqa: PTH119 - no path
+    known = [entry.run for entry in history.runs]
+    found = [run for run in known if wanted in {run, run.rpartition("/")[2]}]
     found = found or [entry.run for entry in history.runs if wanted.endswith("/" + entry.run)]
     if len(found) != 1:
         many = f"{len(found)} runs: {', '.join(found[:5])}" if found else "none"

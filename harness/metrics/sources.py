@@ -164,7 +164,7 @@ class PageSource:
         return {key: row for (key, _), row in self._rows(which, words, span, "", by=()).items()}
 
     def asked(self, query: str, span: Span) -> Readings:
-        """See ``Source``: there is nobody who understands PromQL."""
+        """See ``Source``: Envoy's page does not understand PromQL."""
         del span
         raise MetricsError(
             f"expected a Prometheus to ask {query!r}, found only the pages of the proxies: install prometheus "
@@ -172,7 +172,7 @@ class PageSource:
         )
 
     def asked_buckets(self, query: str, span: Span) -> tuple[Buckets, bool]:
-        """See ``Source``: there is nobody who understands PromQL."""
+        """See ``Source``: Envoy's page does not understand PromQL."""
         return {}, bool(self.asked(query, span))
 
     def buckets(self, which: Selector, words: Words, span: Span) -> tuple[Buckets, bool]:

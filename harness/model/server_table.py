@@ -7,6 +7,8 @@ ones about the requests that it sends to others, as its own proxy counts them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.model.indicator import Direction
 from harness.model.server_indicator import Kind, Matcher, Selector, ServerIndicator
 
@@ -44,7 +46,8 @@ def _is(label: str, value: str, operator: str = "=~") -> Matcher:
 
 
 def _one(name: str, kind: Kind, meaning: str, unit: str, *worse: Direction, **more: object) -> ServerIndicator:
-    return ServerIndicator(name=name, kind=kind, meaning=meaning, unit=unit, worse=worse, **more)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"unit": unit, "worse": worse, **more}
+    return ServerIndicator(name=name, kind=kind, meaning=meaning, **given)
 
 
 _REQUESTS, _CALLS = _istio("requests_total"), _istio("requests_total", calls=True)

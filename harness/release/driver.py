@@ -1,6 +1,6 @@
 """Carry out a release: do the operation of each phase, with the record on disk before and after it.
 
-If this process is killed, the operation is done again by whoever resumes the release; every operation may be repeated.
+If this process is killed, the operation is done again when the release is resumed; every operation may be repeated.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The contracts are read from the sources of the other side: argo-rollouts ``metricproviders/webmetric/webmetric.go``,
 flagger ``pkg/controller/webhook.go`` and ``scheduler_hooks.go``, kayenta ``RemoteJudge.java`` and
-``CanaryJudgeResult.java``. A gate is started once for each revision, whoever asks how often, and survives a restart.
+``CanaryJudgeResult.java``. A gate is started once for each revision, however often it is
+asked for, and survives a restart.
 """
 
 from __future__ import annotations

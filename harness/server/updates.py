@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -45,9 +46,12 @@ class Updates:
                     yield f"event: changed\ndata: {seen}\n\n".encode()
                 try:
                     async with asyncio.timeout(_KEEP_ALIVE_S), self._changed:
-                        await self._changed.wait_for(lambda seen=seen: self._ended or self.version != seen)  # type: ignore[misc]
+                        await self._changed.wait_for(partial(self._is_news, seen))
                 except TimeoutError:
                     yield b": still here\n\n"
+
+    def _is_news(self, seen: int) -> bool:
+        return self._ended or self.version != seen
 
     async def end(self) -> None:
         """Let every page go, so that the server can stop."""

@@ -68,7 +68,7 @@ def test_another_share_replaces_the_one_before_and_the_end_leaves_nothing():
 
 
 def test_a_route_that_the_release_made_goes_whole_unless_others_use_it():
-    """Without a VirtualService the release makes one; it removes it, or leaves it to whoever put routes into it."""
+    """Without a VirtualService the release makes one; it removes it, or leaves it if somebody else put routes into it."""
     world = _shared((RULE,), 0.5)
     made = next(one for one in world if one["kind"] == "VirtualService")
     assert API.without(made, "rel") is None

@@ -100,7 +100,7 @@ def with_image(deployment: JsonObject, container: str, image: str) -> JsonObject
 
 
 def require_unchanged(found: JsonObject | None, running: Running, images: tuple[str, ...]) -> JsonObject:
-    """Return the Deployment if nobody but the release has changed it. images: that the release may have set.
+    """Return the Deployment if only the release has changed it. images: that the release may have set.
 
     Raises MeshError that says what is different.
     """
