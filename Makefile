@@ -54,9 +54,10 @@ quick-tests: $(STAMP)
 
 # Most tests wait more than they compute, so three at a time suit two cores. Tests that judge latencies of whole runs
 # come last, and nothing else runs at the same time.
+PYTEST_OPTIONS ?=
 test: $(STAMP) check
-	$(BIN)/pytest -q -n 3 --dist loadfile -m "not alone and not slow"
-	$(BIN)/pytest -q -m "alone and not slow"
+	$(BIN)/pytest -q -n 3 --dist loadfile -m "not alone and not slow" $(PYTEST_OPTIONS)
+	$(BIN)/pytest -q -m "alone and not slow" $(PYTEST_OPTIONS)
 
 # Inputs differ from run to run; make test gives each reader a few that are always the same.
 HARNESS_FUZZ_EXAMPLES ?= 20000

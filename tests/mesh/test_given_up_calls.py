@@ -15,6 +15,8 @@ from harness.mesh.cluster.proof.envoy_counters import EnvoyCounters
 from harness.runner.proofs import _share_holds
 
 CALLS = 600
+UNSEEN = 6
+"""The most calls that may end before the proxy has read them."""
 DELAYED = """
 - fault: {{delay: {{fixedDelay: 0.8s, percentage: {{value: {percent}}}}}}}
   route: [{{destination: {{host: reviews, subset: v3}}}}]
@@ -38,7 +40,11 @@ def impatient(url: str, _: int) -> bool:
 
 @pytest.mark.parametrize("percent", [10, 30, 50, 90])
 def test_a_call_that_is_given_up_in_its_delay_is_one_of_the_calls(world: World, percent: int) -> None:
-    """As many are counted as were sent, and as many delayed as the callers gave up: the dose is the fault's."""
+    """Every call that reached the proxy is counted, and each one that its caller gave up counts as delayed.
+
+    A caller on a stalled machine may give up before the proxy has read its request. Such a call was given up and is
+    in neither count, so both counts lack the same calls.
+    """
     world.serve(SUBSETS, routes(DELAYED.format(percent=percent)))
     own, edits = EnvoyCounters(), (faulting("delay", "reviews"),)
     before = read(world, own, *edits)
@@ -51,9 +57,10 @@ def test_a_call_that_is_given_up_in_its_delay_is_one_of_the_calls(world: World, 
         calls = {key: total for key, total in rows.items() if key[0] == "reviews"}
         return sum(total for key, total in calls.items() if key[2] == "DI"), sum(calls.values())
 
-    seen: list[tuple[int, int]] = []
-    assert wait_until(lambda: seen.append(counted()) or seen[-1] == (given_up, CALLS), timeout_s=5), (
-        given_up,
-        seen[-1],
-    )
+    def consistent() -> bool:
+        hits, total = counted()
+        unseen = CALLS - total
+        return unseen <= UNSEEN and hits == given_up - unseen
+
+    assert wait_until(consistent, timeout_s=20), (given_up, counted())
     assert _share_holds(given_up, CALLS, percent / 100)
