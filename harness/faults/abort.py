@@ -52,7 +52,7 @@ class Abort(DosedFault):
 def abort(
     host: str, status: int, *, percent: str | float = 100, caller: str | None = None, inbound: bool = False
 ) -> Abort:
-    """An answer with HTTP ``status`` (200 to 599) for ``percent`` (0 to 100) of the requests to ``host``.
+    """Answer ``percent`` (0 to 100) of the requests to ``host`` with HTTP ``status`` (200 to 599).
 
     inbound: as for ``delay``. Raises UsageError for an empty host, another status or a dose of zero.
     """

@@ -58,7 +58,7 @@ def delay(
     caller: str | None = None,
     inbound: bool = False,
 ) -> Delay:
-    """A delay of ``duration`` ("250ms", "2s" or seconds) for ``percent`` (0 to 100) of the requests to ``host``.
+    """Delay ``percent`` (0 to 100) of the requests to ``host`` by ``duration`` ("250ms", "2s" or seconds).
 
     inbound: in the host's own proxies, for every caller, without an edit of its routes; on a cluster only.
     Raises UsageError for an empty host, a duration under 1 ms (Istio's resolution) or a dose of zero.

@@ -364,7 +364,7 @@ def _instance_warnings(arms: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[str,
 
 
 def kind_of(name: str) -> PhaseKind:
-    """What a phase of this name is for."""
+    """Return the kind of a phase, by its name."""
     word = name.lower().replace("_", "-").replace(" ", "-")
     if word.startswith("warm"):
         return PhaseKind.WARM_UP

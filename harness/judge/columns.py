@@ -22,12 +22,12 @@ class Columns(Protocol):
     """A mapping of column names to arrays: a dict, a pandas DataFrame, a NumPy structured array."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """The column called ``name``."""
+        """Return the column called ``name``."""
         ...
 
 
 def checked_columns(columns: Columns, arm: str) -> dict[str, NDArray[Any]]:
-    """The columns of one arm as arrays of equal length.
+    """Return the columns of one arm as arrays of equal length.
 
     Raises JudgeInputError, naming arm, column and row (from 1), for what is missing, of another length or type, or
     out of range.
@@ -60,7 +60,7 @@ def _names(columns: Columns) -> Sequence[str]:
 
 
 def _array(values: Any, arm: str, name: str) -> NDArray[Any]:
-    """The values of a column, which has one dimension and no masked rows."""
+    """Return the values of a column, which has one dimension and no masked rows."""
     hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(0, bool)
     if hidden.any():
         raise JudgeInputError(f"{arm}: column {name}: row {int(np.argmax(hidden)) + 1}: expected a value, found none")

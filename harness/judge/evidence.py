@@ -46,26 +46,26 @@ class TailEvidence(Protocol):
         ...
 
     def estimate(self, *, relative: bool) -> float | None:
-        """The difference; None if it is a share of a baseline of zero."""
+        """Return the difference, or None if it is a share of a baseline of zero."""
         ...
 
     def harm_tail(self, margin: float | None, *, relative: bool) -> float:
-        """The probability of a canary that looks this bad if it were exactly ``margin`` worse than the baseline.
+        """Return the chance of a canary that looks this bad if it were exactly ``margin`` worse than the baseline.
 
         None stands for a canary that is no worse: a difference that the indicator cannot resolve is no harm.
         """
         ...
 
     def within_tail(self, margin: float, *, relative: bool) -> float:
-        """The probability of a canary that looks this good if it were exactly ``margin`` worse than the baseline."""
+        """Return the chance of a canary that looks this good if it were exactly ``margin`` worse than the baseline."""
         ...
 
     def interval(self, tail: float, *, relative: bool) -> tuple[float, float]:
-        """The differences that a test with probability ``tail`` on either side does not reject."""
+        """Return the differences that a test with probability ``tail`` on either side does not reject."""
         ...
 
     def limit_tails(self, limit: float) -> tuple[float, float]:
-        """The probabilities of a canary that looks this bad, and this good, if its own value were exactly ``limit``."""
+        """Return the chances of a canary that looks this bad, and this good, if its value were exactly ``limit``."""
         ...
 
 
@@ -77,11 +77,11 @@ class Blur:
     size: float = 0.0
 
     def above(self, amount: float, *, relative: bool) -> float:
-        """The largest difference that can be observed as ``amount``."""
+        """Return the largest difference that can be observed as ``amount``."""
         return (1 + amount) * (1 + self.share) - 1 if relative else amount + self.size
 
     def below(self, amount: float, *, relative: bool) -> float:
-        """The smallest difference that can be observed as ``amount``."""
+        """Return the smallest difference that can be observed as ``amount``."""
         return (1 + amount) / (1 + self.share) - 1 if relative else amount - self.size
 
 
@@ -168,7 +168,7 @@ class RootEvidence:
         return (down, up) if self.direction is Direction.DECREASE else (up, down)
 
     def least_harm(self, *, relative: bool) -> float:
-        """A number that ``harm_tail(None)`` is never below, without an estimate of the noise, which takes most time."""
+        """Return a lower bound of ``harm_tail(None)`` that needs no estimate of the noise, which takes most time."""
         relative = relative or self.resolution > 0
         up = down = 1.0
         if self.direction is not Direction.DECREASE:
@@ -178,13 +178,13 @@ class RootEvidence:
         return min(1.0, 2 * min(up, down)) if self.direction is Direction.EITHER else min(up, down)
 
     def _above(self, amount: float, *, relative: bool) -> float:
-        """The probability of a canary at least this far above the baseline if the difference were ``amount``."""
+        """Return the probability of a canary at least this far above the baseline if the difference were ``amount``."""
         if relative and amount <= -1:
             return 0.0  # nothing falls by more than 100 %
         return t_tail(self._standardised(amount, relative=relative), self.degrees)
 
     def _below(self, amount: float, *, relative: bool) -> float:
-        """The probability of a canary at least this far below the baseline if the difference were ``amount``."""
+        """Return the probability of a canary at least this far below the baseline if the difference were ``amount``."""
         if relative and amount <= -1:
             return 1.0
         return t_tail(-self._standardised(amount, relative=relative), self.degrees)

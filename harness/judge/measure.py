@@ -50,7 +50,7 @@ class Measurement:
         return self.evidence.canary
 
     def interval(self, tail: float) -> tuple[float, float]:
-        """The differences that a test with probability ``tail`` on either side does not reject."""
+        """Return the differences that a test with probability ``tail`` on either side does not reject."""
         return self.evidence.interval(tail, relative=self.relative)
 
     def error(self, limits: tuple[float, float], tail: float) -> float | None:
@@ -64,7 +64,7 @@ class Measurement:
 
 
 def measure(objective: Objective, scene: Scene) -> Measurement | None:
-    """The objective in one scene; None if an arm has nothing that counts."""
+    """Measure the objective in one scene; return None if an arm has nothing that counts."""
     indicator = indicator_of(objective)
     evidence = indicator.contrast(objective, scene)
     if evidence is None:
@@ -133,13 +133,13 @@ def harmless(objective: Objective, scene: Scene, tail: float) -> bool:
 
 
 def margin_of(objective: Objective, *, relative: bool) -> float | None:
-    """The tolerance in the unit of the difference, signed towards worse (plus for either way); None without one."""
+    """Return the tolerance in the difference's unit, with the sign of worse (plus for either way), or None."""
     size = objective.relative if relative else objective.absolute
     return -size if size is not None and objective.direction is Direction.DECREASE else size
 
 
 def smallest_visible(measurement: Measurement, error: float | None, tail: float) -> float | None:
-    """The smallest difference that a test with probability ``tail`` shows in 95 of 100 runs like this one.
+    """Return the smallest difference that a test with probability ``tail`` shows in 95 of 100 runs like this one.
 
     ``error`` is the standard error of the difference.
     """

@@ -12,11 +12,11 @@ DEFAULT_OBJECTIVES = ("error_rate < +0.5pp", "latency_p50 < +10%", "latency_p90 
 def parse_objective(
     text: str, *, weight: float = 1.0, group: str = "default", critical: bool = False, muted: bool = False
 ) -> Objective:
-    """The objective that ``text`` describes; see ``harness.model.objective.parse_objective``."""
+    """Return the objective that ``text`` describes; see ``harness.model.objective.parse_objective``."""
     specs = [indicator.spec for indicator in indicators.BUILT_IN]
     return objective.parse_objective(text, specs, weight=weight, group=group, critical=critical, muted=muted)
 
 
 def default_objectives() -> tuple[Objective, ...]:
-    """What is judged in a scenario that names no objectives."""
+    """Return what is judged in a scenario that names no objectives."""
     return tuple(parse_objective(text) for text in DEFAULT_OBJECTIVES)

@@ -78,14 +78,14 @@ class Prediction(Protocol):
         ...
 
     def fails_from(self, tail: float, *, power: float, margin: float = 0.0) -> float:
-        """The smallest difference that a test with probability ``tail`` proves, with probability ``power``.
+        """Return the smallest difference that a test with probability ``tail`` proves, with probability ``power``.
 
         margin: the tolerance that the difference must be proven to exceed, at least 0.
         """
         ...
 
     def passes_from(self, tail: float, *, power: float) -> float:
-        """The smallest tolerance that equal arms are shown to be within, with the same probabilities."""
+        """Return the smallest tolerance that equal arms are shown to be within, with the same probabilities."""
         ...
 
 
@@ -305,7 +305,7 @@ class NormalPrediction:
 def predicted(
     sigma: float, expected: Expected, *, relative: bool, caution: Caution, resolution: float = 0.0
 ) -> NormalPrediction | None:
-    """The prediction for a difference whose variance is ``sigma`` squared over the weight, if requests are independent.
+    """Return the prediction for a difference of variance ``sigma`` squared over the weight, for independent requests.
 
     caution: how the noise is going to be estimated. resolution: a logarithm if ``relative``. None without requests.
     """

@@ -165,7 +165,7 @@ def _culprits(findings: Sequence[Finding], verdict: Verdict, *, critical: bool) 
 
 
 def limited(raw: float, verdict: Verdict, settings: JudgeSettings, *, critical: bool) -> float:
-    """The score that a verdict of the judge of limits allows: one on the other side of a threshold would contradict it.
+    """Return the score of a limits verdict, kept on the verdict's side of each threshold.
 
     critical: whether a critical objective failed, which leaves no points.
     """

@@ -45,7 +45,7 @@ def number(value: float) -> str:
 
 
 def in_unit(number_: float, unit: str) -> str:
-    """A number with its unit: ``38 ms``, ``0.12 %``, ``200 req/s``, ``2 cores``."""
+    """Return a number with its unit: ``38 ms``, ``0.12 %``, ``200 req/s``, ``2 cores``."""
     if unit == Unit.SECONDS:
         return format_duration(number_)
     if unit == Unit.RATIO:
@@ -54,19 +54,19 @@ def in_unit(number_: float, unit: str) -> str:
 
 
 def value(number_: float, style: Style) -> str:
-    """A value of an indicator: ``38 ms``, ``0.12 %``, ``200 requests/s``."""
+    """Return a value of an indicator: ``38 ms``, ``0.12 %``, ``200 requests/s``."""
     if math.isnan(number_):
         return NO_VALUE
     return style.show(number_) if math.isfinite(number_) else number(number_)
 
 
 def estimate(estimate_: Estimate | None, style: Style) -> str:
-    """One arm's value, or ``no data``."""
+    """Return one arm's value, or ``no data``."""
     return NO_VALUE if estimate_ is None else value(estimate_.value, style)
 
 
 def difference(amount: float, style: Style, *, relative: bool) -> str:
-    """A signed difference with as many digits as it has itself: ``+12 %``, ``+0.3 pp``, ``+4.2 ms``."""
+    """Return a signed difference with the digits that its size deserves: ``+12 %``, ``+0.3 pp``, ``+4.2 ms``."""
     sign = "-" if amount < 0 else "+"
     if math.isinf(amount):
         return f"{sign}∞"
@@ -87,7 +87,7 @@ def comparison(
     *,
     relative: bool,
 ) -> str:
-    """Both values and their difference with its interval: ``41 ms against 38 ms: +7.9 % [+5.1 %, +11 %]``."""
+    """Return both values and their difference with its interval: ``41 ms against 38 ms: +7.9 % [+5.1 %, +11 %]``."""
     values = f"{style.show(canary.value)} against {style.show(baseline.value)}"
     if middle is None and limits[0] <= -1:
         return values
@@ -97,7 +97,7 @@ def comparison(
 
 
 def rounded_count(number_: float) -> str:
-    """A count of requests, rounded up to two significant digits."""
+    """Return a count of requests, rounded up to two significant digits."""
     if not math.isfinite(number_):
         return "many more"
     digits = max(len(str(math.ceil(number_))) - 2, 0)
@@ -105,7 +105,7 @@ def rounded_count(number_: float) -> str:
 
 
 def indicator(objective: Objective) -> str:
-    """The indicator's name with its labels: ``error_rate{endpoint=/checkout}``."""
+    """Return the indicator's name with its labels: ``error_rate{endpoint=/checkout}``."""
     labels = ",".join(f"{key}={text}" for key, text in objective.labels.items())
     return objective.name + (f"{{{labels}}}" if labels else "")
 
@@ -131,7 +131,7 @@ def interval(finding: Finding, style: Style) -> str:
 
 
 def tolerance(finding: Finding, style: Style) -> str:
-    """What is still acceptable: ``+10 %``, ``±2 pp``, ``< 500 ms``."""
+    """Return the tolerance as people read it: ``+10 %``, ``±2 pp``, ``< 500 ms``."""
     parts = []
     if finding.margin is not None:
         sign = {Direction.INCREASE: "+", Direction.DECREASE: "-", Direction.EITHER: "±"}[finding.objective.direction]
@@ -143,13 +143,13 @@ def tolerance(finding: Finding, style: Style) -> str:
 
 
 def size(amount: float, style: Style, *, relative: bool) -> str:
-    """A difference without its sign: ``6 %``, ``0.2 pp``, ``3 ms``."""
+    """Return a difference without its sign: ``6 %``, ``0.2 pp``, ``3 ms``."""
     factor, suffix = _scale([amount], style.unit, relative=relative)
     return f"{number(abs(amount) * factor)} {suffix}".strip()
 
 
 def severity(finding: Finding) -> float:
-    """How far the difference went into the bad direction, in tolerances (1 is at the limit); -inf without one."""
+    """Return how far the difference went in the bad direction, in tolerances (1 is at the limit), or -inf."""
     if finding.difference is None or math.isnan(finding.difference):
         return -math.inf
     worse = {Direction.INCREASE: 1.0, Direction.DECREASE: -1.0}.get(finding.objective.direction)
@@ -166,7 +166,7 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def phase(finding: Finding) -> str:
-    """The phase's name; a finding of none is about all of the run."""
+    """Return the phase's name, or the words for the whole run."""
     return finding.phase or "whole run"
 
 

@@ -26,6 +26,6 @@ class ObjectKind:
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """The URL's path of one object, or of all in a namespace."""
+        """Return the URL's path of one object, or of all in a namespace."""
         space = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{self.group_path}{space}/{self.plural}" + (f"/{name}" if name else "")

@@ -94,7 +94,7 @@ def parse_objective(
     critical: bool = False,
     muted: bool = False,
 ) -> Objective:
-    """The objective that ``text`` describes, in the grammar at the top of this module.
+    """Return the objective that ``text`` describes, in the grammar at the top of this module.
 
     specs: the indicators that it may name. weight: its part of the score relative to the other objectives, above zero.
     Raises ObjectiveError, with the text and a caret under the first wrong character, for anything but a sensible

@@ -52,13 +52,13 @@ class Samples:
         return failed
 
     def where(self, mask: NDArray[np.bool_]) -> Samples:
-        """The samples that ``mask`` (shape (n,)) selects."""
+        """Return the samples that ``mask`` (shape (n,)) selects."""
         columns = {name: getattr(self, name)[mask] for name in COLUMNS}
         return Samples(**columns, operations=self.operations, errors=self.errors)
 
 
 def concatenated(parts: Sequence[Samples]) -> Samples:
-    """The samples of several recordings, which must be on one time axis, with their dictionaries joined."""
+    """Return the samples of several recordings, which must be on one time axis, with their dictionaries joined."""
     operations = tuple(dict.fromkeys(name for part in parts for name in part.operations))
     errors = tuple(dict.fromkeys(("", *(text for part in parts for text in part.errors))))
     renumbered = [

@@ -52,7 +52,7 @@ def parse_duration(text: str | float, what: str = "duration") -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """A short text of three significant digits: ``2.5 ms``, ``340 µs``, ``2 s``, ``2m10s``."""
+    """Return a short text of three significant digits: ``2.5 ms``, ``340 µs``, ``2 s``, ``2m10s``."""
     if not math.isfinite(seconds):
         return "no value" if math.isnan(seconds) else "∞" if seconds > 0 else "-∞"
     size = abs(seconds)
@@ -64,7 +64,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_percent(value: str | float, what: str = "percent") -> float:
-    """The ratio in [0, 1] of a percentage: ``50``, ``50.0`` and ``"50%"`` are all 0.5.
+    """Return the ratio in [0, 1] of a percentage: ``50``, ``50.0`` and ``"50%"`` are all 0.5.
 
     what: the name at the start of an error's message; empty for a message without one.
     Raises UsageError for anything else, and for a number between 0 and 1 without a percent sign: it has two meanings.
@@ -85,5 +85,5 @@ def parse_percent(value: str | float, what: str = "percent") -> float:
 
 
 def format_percent(ratio: float) -> str:
-    """A ratio as a percentage of up to three significant digits: ``0.5 %``, ``16.7 %``."""
+    """Return a ratio as a percentage of up to three significant digits: ``0.5 %``, ``16.7 %``."""
     return "no value" if math.isnan(ratio) else f"{ratio * 100:.3g} %"

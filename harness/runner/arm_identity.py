@@ -22,7 +22,7 @@ _POD_REMEDY = "see the labels of both versions in harness.yaml: each must select
 
 
 def arms_differ(record: Record) -> Iterator[Proof]:
-    """At most one proof for each way in which the arms could be one; none where the mesh shows no endpoints."""
+    """Yield at most one proof for each way in which the arms could be one; none where the mesh shows no endpoints."""
     pods = [record.arm_pods.get(arm, ()) for arm in ARMS]
     if record.arm_pods:
         yield from _pods_differ(*pods)

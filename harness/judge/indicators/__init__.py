@@ -38,7 +38,7 @@ BUILT_IN: tuple[Indicator, ...] = (
 
 
 def indicator_of(objective: Objective) -> Indicator:
-    """The indicator that an objective is about. Raises ObjectiveError for one that this version does not know."""
+    """Return the indicator that an objective is about. Raises ObjectiveError if this version does not know it."""
     found = next((one for one in BUILT_IN if one.spec.kind == objective.kind), None)
     if found is None:
         known = ", ".join(one.spec.kind for one in BUILT_IN)
@@ -50,13 +50,13 @@ def indicator_of(objective: Objective) -> Indicator:
 
 
 def style_of(objective: Objective) -> Style:
-    """How sentences show the values of an objective's indicator."""
+    """Return how sentences show the values of an objective's indicator."""
     indicator = indicator_of(objective)
     return Style(unit=indicator.spec.unit, show=indicator.show)
 
 
 def cell_style_of(objective: Objective, series: Sequence[Series]) -> Style:
-    """How the cells of tables show them; readings have the unit that their ``series`` name."""
+    """Return how the cells of tables show them; readings have the unit that their ``series`` name."""
     indicator = indicator_of(objective)
     if indicator.spec.source is Source.SERIES:
         names = indicator.needs(objective).series

@@ -53,7 +53,7 @@ class BucketQuantile:
     restarts: bool = False
 
     def needs(self, objective: Objective) -> Needs:
-        """The series of the quantile; the buckets behind it are recorded with it."""
+        """Return the series of the quantile; the buckets behind it are recorded with it."""
         return Needs(series=(series_key(objective),))
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
@@ -85,7 +85,7 @@ class BucketQuantile:
         return
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The mean of the interval's quantiles."""
+        """Return the mean of the interval's quantiles."""
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
@@ -96,7 +96,7 @@ class BucketQuantile:
 def window_of_buckets(
     objective: Objective, scene: Scene
 ) -> tuple[Window, tuple[tuple[float, float], ...], bool] | None:
-    """The histograms of both arms by block, the buckets' ends, and whether they are native; None without any."""
+    """Return the histograms of both arms by block, the buckets' ends, and whether they are native; None without any."""
     start = f"{series_key(objective)}#"
     rows = [one for one in scene.series if one.name.startswith(start)]
     edges = tuple(sorted({bucket_of(one.name) for one in rows}))

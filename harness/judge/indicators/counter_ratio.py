@@ -40,7 +40,7 @@ class CounterRatio:
     restarts: bool = False
 
     def needs(self, objective: Objective) -> Needs:
-        """The series of the ratio; the counters behind it are recorded with it."""
+        """Return the series of the ratio; the counters behind it are recorded with it."""
         return Needs(series=(series_key(objective),))
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
@@ -62,7 +62,7 @@ class CounterRatio:
         return
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The mean of the interval's ratios."""
+        """Return the mean of the interval's ratios."""
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
@@ -71,7 +71,7 @@ class CounterRatio:
 
 
 def counters(objective: Objective, scene: Scene) -> tuple[Floats, Floats, float]:
-    """The events and all of both arms by block (shape (2, b)), where all four are known, and the length of a block."""
+    """Return both arms' events and trials by block (shape (2, b)) where all four are known, and a block's length."""
     key = series_key(objective)
     at_events, events = paired(scene, key + EVENTS)
     at_trials, trials = paired(scene, key + OF)

@@ -54,12 +54,12 @@ class ErrorRate:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The test of two rates, on the counts that are expected."""
+        """Predict the test of two rates, on the expected counts."""
         rate, relative = expected.assumed.error_rate, objective.relative is not None
         return rate_prediction(expected, rate=rate, relative=relative, caution=CALM)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The share of the interval's requests that failed."""
+        """Return the share of the interval's requests that failed."""
         return float(interval.failed.mean()) if interval.failed.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:

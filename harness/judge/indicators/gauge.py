@@ -46,12 +46,12 @@ class Gauge:
     restarts: bool = False
 
     def needs(self, objective: Objective) -> Needs:
-        """The series that the objective names."""
+        """Return the series that the objective names."""
         name = objective.argument if self.spec.kind == GAUGE_SPEC.kind else series_key(objective)
         return Needs(series=(name,), canary_share=self.by_share)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """The mean difference of readings taken at the same times."""
+        """Compare readings that were taken at the same times, by their mean difference."""
         baseline, canary = readings(objective, scene)
         if self.by_share:
             baseline = baseline[0], baseline[1] * scene.share / max(1 - scene.share, 1e-9)
@@ -70,7 +70,7 @@ class Gauge:
         return
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The mean of the interval's readings."""
+        """Return the mean of the interval's readings."""
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
@@ -79,7 +79,7 @@ class Gauge:
 
 
 def readings(objective: Objective, scene: Scene) -> list[tuple[Floats, Floats]]:
-    """The baseline's and the canary's readings in the scene: times in seconds and values."""
+    """Return the baseline's and the canary's readings in the scene: times in seconds and values."""
     names = {objective.name, objective.argument} if objective.kind == GAUGE_SPEC.kind else {series_key(objective)}
     arms = []
     for arm in ARMS:
@@ -92,7 +92,7 @@ def readings(objective: Objective, scene: Scene) -> list[tuple[Floats, Floats]]:
 
 
 def paired(scene: Scene, name: str) -> tuple[Floats, Floats]:
-    """The values of a series of both arms at their common times: the times (shape (n,)) and values (shape (2, n))."""
+    """Return the times (shape (n,)) at which both arms have a reading, and the readings (shape (2, n))."""
     by_arm: list[dict[float, float]] = []
     for arm in ARMS:
         by_arm.append({})

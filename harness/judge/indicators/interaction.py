@@ -37,11 +37,11 @@ class Interaction:
         return self.inner.counted
 
     def needs(self, objective: Objective) -> Needs:
-        """The inner indicator's needs, and a steady phase."""
+        """Return the inner indicator's needs, and a steady phase."""
         return replace(self.inner.needs(objective), steady=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """Both phases' evidence, subtracted."""
+        """Subtract the evidence of the steady phase from that of this one."""
         if scene.steady is None:
             return None
         fault = self.inner.contrast(objective, scene)

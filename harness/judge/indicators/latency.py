@@ -59,12 +59,12 @@ class Latency:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The test of the share above the quantile, on the counts that are expected of lognormal latencies."""
+        """Predict the test of the share above the quantile, on the expected counts of lognormal latencies."""
         quantile = objective.quantile or _MEDIAN
         return quantile_prediction(expected, quantile=quantile, resolution=RESOLUTION, caution=WARY)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The quantile of the interval's latencies."""
+        """Return the quantile of the interval's latencies."""
         if not interval.latency_s.size:
             return math.nan
         return float(np.quantile(interval.latency_s, objective.quantile or _MEDIAN))

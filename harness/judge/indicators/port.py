@@ -108,17 +108,17 @@ class Indicator(Protocol):
         ...
 
     def needs(self, objective: Objective) -> Needs:
-        """What has to be known or recorded."""
+        """Return what has to be known or recorded."""
         ...
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """The evidence about the difference between the arms; None if an arm has nothing that counts."""
+        """Return the evidence about the difference between the arms; None if an arm has nothing that counts."""
         ...
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """What a planned run will be able to see; None if that cannot be known before the run."""
+        """Return what a planned run will be able to see; None if that cannot be known before the run."""
         ...
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """A value with its unit, for people. short: for the cell of a table rather than a sentence."""
+        """Return a value with its unit, for people. short: for the cell of a table rather than a sentence."""
         ...

@@ -36,7 +36,7 @@ class RecoveryTime:
         return Needs(steady=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """A change point in the rate of bad requests, for each arm."""
+        """Find the change point in the rate of bad requests of each arm."""
         contrast = None if scene.steady is None else recovery_contrast(scene.window, scene.steady)
         if contrast is None:
             return None

@@ -64,12 +64,12 @@ class Status:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The test of two rates, on the counts that are expected if the status is as frequent as assumed errors."""
+        """Predict the test of two rates for a status that is as frequent as the assumed errors."""
         rate, relative = expected.assumed.error_rate, objective.relative is not None
         return rate_prediction(expected, rate=rate, relative=relative, caution=CALM)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The share of the interval's requests that got the status."""
+        """Return the share of the interval's requests that got the status."""
         if not interval.status.size:
             return math.nan
         wanted = statuses_of(objective)

@@ -35,7 +35,7 @@ class Throughput:
         return Needs(canary_share=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """The canary's part of all requests, as a binomial count."""
+        """Compare the canary's part of all requests, as a binomial count."""
         window = scene.window
         contrast = throughput_contrast(window, scene.share, excess=scene.excess)
         if contrast is None:
@@ -48,11 +48,11 @@ class Throughput:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """The standard error of the logarithm of a ratio of counts."""
+        """Predict from the standard error of the logarithm of a ratio of counts."""
         return predicted(1.0, expected, relative=objective.relative is not None, caution=CALM)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
-        """The interval's requests per second; none is a throughput of 0."""
+        """Return the interval's requests per second, 0 if there were none."""
         return interval.latency_s.size / interval.seconds
 
     def show(self, value: float, *, short: bool = False) -> str:

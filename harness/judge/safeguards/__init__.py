@@ -27,7 +27,7 @@ __all__ = ["Objection", "guarded", "objections"]
 
 
 def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
-    """Every reason why these samples cannot end in a pass, the most basic first."""
+    """Return every reason why these samples must not pass, the most basic first."""
     return (
         *identical_arms.objections(evidence, plan),
         *baseline_health.objections(evidence, plan),
@@ -39,7 +39,7 @@ def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
 
 
 def guarded(analysis: Analysis, found: Sequence[Objection], plan: Plan) -> Analysis:
-    """The analysis with the objections applied: each becomes a warning, and the verdict is inconclusive.
+    """Return the analysis with the objections applied: each becomes a warning, and the verdict is inconclusive.
 
     A fail stays a fail unless an objection says that the comparison has no reference. Warnings also name what the plan
     does not judge, and tolerances that exclude nothing.

@@ -16,7 +16,7 @@ from harness.model.units import format_percent
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
-    """At most one objection for each steady phase, or for each judged phase of a run without steady ones."""
+    """Yield at most one objection for each steady phase, or for each judged phase of a run without steady ones."""
     samples = evidence.samples
     judged = [phase for phase in evidence.phases if phase.kind.judged]
     steady = [phase for phase in judged if phase.kind is PhaseKind.STEADY]

@@ -16,7 +16,7 @@ WIDE_SHARE = 0.5
 
 
 def not_judged(plan: Plan) -> tuple[str, ...]:
-    """A sentence for each phase with a fault that no unmuted objective is about."""
+    """Return a sentence for each phase with a fault that no unmuted objective is about."""
     live = [objective for objective in plan.objectives if not objective.muted]
     if not live:
         return ()
@@ -28,7 +28,7 @@ def not_judged(plan: Plan) -> tuple[str, ...]:
 
 
 def wide_tolerances(plan: Plan) -> Iterator[str]:
-    """A sentence for each objective whose tolerance hardly anything could exceed."""
+    """Yield a sentence for each objective whose tolerance hardly anything could exceed."""
     for objective in plan.objectives:
         if objective.relative is not None and objective.relative >= WIDE_RELATIVE:
             yield (

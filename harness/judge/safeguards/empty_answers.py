@@ -17,7 +17,7 @@ ALL, FEW = 0.99, 0.5
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: ARG001 - the signature of a safeguard
-    """At most one objection."""
+    """Yield at most one objection."""
     samples = evidence.samples
     answered = (samples.status >= 200) & (samples.status < 300)
     sizes = [samples.size[answered & (samples.arm == arm)] for arm in (BASELINE, CANARY)]

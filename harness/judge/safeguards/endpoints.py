@@ -25,7 +25,7 @@ _NAMED = 3
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: ARG001 - the signature of a safeguard
-    """At most one objection about endpoints that fail, and one about endpoints without requests of one arm."""
+    """Yield at most one objection about endpoints that fail, and one about endpoints without requests of one arm."""
     samples = evidence.samples
     judged = np.zeros(len(samples), bool)
     for phase in evidence.phases:

@@ -16,7 +16,7 @@ ENOUGH = 20
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: ARG001 - the signature of a safeguard
-    """At most one objection: both arms hold the same requests."""
+    """Yield at most one objection: both arms hold the same requests."""
     samples = evidence.samples
     arms = [samples.arm == arm for arm in (BASELINE, CANARY)]
     count = int(arms[0].sum())

@@ -24,7 +24,7 @@ _SERVER_ERROR = 500
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
-    """One objection for each judged phase in which the mix shifted."""
+    """Yield one objection for each judged phase in which the mix shifted."""
     judged = [phase for phase in evidence.phases if phase.kind.judged]
     for phase in judged:
         moved = shifted(evidence, phase, plan, alpha=ALPHA / len(judged))
@@ -38,7 +38,7 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
 
 
 def shifted(evidence: Evidence, phase: Phase, plan: Plan, *, alpha: float) -> tuple[Shift, ...]:
-    """The kinds of responses that moved beyond chance in one phase, the largest difference first.
+    """Return the kinds of responses that moved beyond chance in one phase, the largest difference first.
 
     alpha: the chance that equal arms show any, in (0, 1). A status that an objective is about is left to it.
     """

@@ -20,7 +20,7 @@ ONLY = 0.99
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
-    """At most one objection about both arms, and one for each arm."""
+    """Yield at most one objection about both arms, and one for each arm."""
     samples = evidence.samples
     judged = np.zeros(len(samples), bool)
     for phase in evidence.phases:

@@ -80,7 +80,7 @@ class Answer:
         return 0 < self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body as JSON."""
         return json.loads(self.content)
 
     def raise_for_status(self) -> None:

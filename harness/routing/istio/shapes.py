@@ -126,7 +126,7 @@ def text(what: str = "a text") -> Leaf:
 
 
 def choice(*values: str) -> Leaf:
-    """One of some words."""
+    """Return one of some words."""
     return Leaf(f"one of {', '.join(values)}", lambda value: value in values)
 
 
@@ -136,12 +136,12 @@ def flag() -> Leaf:
 
 
 def whole(low: int, high: int, what: str = "") -> Leaf:
-    """A whole number from ``low`` to ``high``."""
+    """Return a whole number from ``low`` to ``high``."""
     return Leaf(what or f"a whole number from {low} to {high}", lambda value: _is_whole(value) and low <= value <= high)
 
 
 def number(accepts: Callable[[float], bool], what: str) -> Leaf:
-    """A finite number that ``accepts`` takes."""
+    """Return a finite number that ``accepts`` takes."""
 
     def fits(value: JsonValue) -> bool:
         return (
@@ -155,7 +155,7 @@ def number(accepts: Callable[[float], bool], what: str) -> Leaf:
 
 
 def span(*, zero: bool = False) -> Leaf:
-    """A duration of whole milliseconds, at least one unless ``zero`` is allowed."""
+    """Return a duration of whole milliseconds, at least one unless ``zero`` is allowed."""
     return Leaf(
         "a duration of whole milliseconds, at least 1ms, such as 250ms, 7s or 1m30s",
         lambda value: isinstance(value, str) and _is_span(value, zero=zero),
