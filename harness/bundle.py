@@ -6,6 +6,7 @@
     timeline.ndjson    events, one on each line
     samples.parquet    requests, one in each row
     hops.ndjson        what each arm called in each phase (harness/model/hops.py), one a line; not in old bundles
+    spans.ndjson       spans of traced requests (harness/model/spans.py), one a line; only if the mesh exports them
     resources/*.yaml   Istio resources before, during and after
     analysis.json, report.html   derived from the files above; can be regenerated at any time
     hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html
@@ -26,27 +27,27 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError, UsageError, located
 from harness.model.arm_pod import ArmPod
 from harness.model.hops import Hop
-from harness.model.json import JsonObject, JsonValue, parse_json
+from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.masking import masked, scrubbed
 from harness.model.phase import Phase
 from harness.model.record import Event, FaultCount, Plan, Record, Rollback, Series
 from harness.model.samples import Samples, no_samples
+from harness.model.spans import Span
 from harness.model.verdict import Analysis
 from harness.printable import shown
+from harness.recorded_json import adapter, content_of, load, parsed, valid
 from harness.userinfo import without_userinfo
 from harness.yaml_files import read_documents
 
@@ -55,7 +56,7 @@ FORMAT_VERSION = 3
 READ_VERSIONS = (1, 2, FORMAT_VERSION)
 _HASHED_SINCE = 3
 MANIFEST, ANALYSIS, REPORT, HASHES = "manifest.json", "analysis.json", "report.html", "hashes.json"
-HOPS, THINNED = "hops.ndjson", "thinned.json"
+SPANS, THINNED = "spans.ndjson", "thinned.json"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
 _FACTS: Mapping[str, Any] = {
@@ -69,6 +70,10 @@ _FACTS: Mapping[str, Any] = {
     "arm_pods": dict[str, tuple[ArmPod, ...]],
     "aborted": str,
 }
+_LINES: Mapping[str, tuple[str, Any]] = {
+    "timeline.ndjson": ("events", Event), "hops.ndjson": ("hops", Hop), SPANS: ("spans", Span),
+}  # fmt: skip
+"""The files with one value on each line: the field of the record and the kind of its values."""
 _ADDED_FACTS = frozenset({"endpoint_requests", "arm_pods"})
 """Facts that older versions did not record; a bundle without them is read with the defaults of the record."""
 _Value = TypeVar("_Value")
@@ -90,17 +95,18 @@ def write_bundle(record: Record, folder: Path) -> None:
     with recording(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _keep_private(folder)
-        stale = [folder / name for name in (MANIFEST, HASHES, ANALYSIS, REPORT, HOPS)]
+        stale = [folder / name for name in (MANIFEST, HASHES, ANALYSIS, REPORT, *_LINES)]
         for path in (*stale, *(folder / "resources").glob("*.yaml")):
             path.unlink(missing_ok=True)
         files = {
             "plan.json": _json(_plan_document(record.plan)),
             "config.json": _json(record.config),
             "facts.json": _json({name: getattr(record, name) for name in _FACTS}),
-            "timeline.ndjson": b"".join(event_line(event) for event in record.events),
         }
-        if record.hops:
-            files[HOPS] = b"".join(to_json(hop) + b"\n" for hop in record.hops)
+        for name, (field, _) in _LINES.items():
+            values = getattr(record, field)
+            if values or name in _REQUIRED:
+                files[name] = b"".join(map(_line, values))
         for stage, documents in record.resources.items():
             shown = [masked(document) for document in documents]
             files[f"resources/{stage}.yaml"] = yaml.safe_dump_all(shown, sort_keys=False).encode()
@@ -167,7 +173,7 @@ def analysis_json(analysis: Analysis) -> bytes:
 def read_analysis(folder: Path) -> Analysis:
     """Return the analysis that was recorded with the run. Raises RecordError if it was changed since."""
     _check_derived(folder, ANALYSIS)
-    analysis: Analysis = _valid(_adapter(Analysis), _load(folder / ANALYSIS), folder / ANALYSIS)
+    analysis: Analysis = valid(adapter(Analysis), load(folder / ANALYSIS), folder / ANALYSIS)
     return analysis
 
 
@@ -201,12 +207,12 @@ def _check_derived(folder: Path, name: str) -> None:
 
 
 def _hashes(folder: Path) -> dict[str, _Description]:
-    return _listed(_load(folder / HASHES), folder / HASHES)
+    return _listed(load(folder / HASHES), folder / HASHES)
 
 
 def _listed(document: JsonValue, path: Path) -> dict[str, _Description]:
     files = document.get("files") if isinstance(document, dict) else None
-    listed: dict[str, _Description] = _valid(_adapter(dict[str, _Description]), files, path)
+    listed: dict[str, _Description] = valid(adapter(dict[str, _Description]), files, path)
     return listed
 
 
@@ -216,17 +222,19 @@ def read_bundle(folder: Path) -> Record:
     files = _required(folder, manifest)
     _check_files(folder, files)
     stages = sorted(name for name in files if name.startswith("resources/"))
+    lines: dict[str, Any] = {
+        field: _read_lines(kind, folder / name) for name, (field, kind) in _LINES.items() if name in files
+    }
     return replace(
         _outline(folder, manifest),
         samples=read_samples(folder / "samples.parquet"),
-        events=_read_lines(Event, folder / "timeline.ndjson"),
         resources={Path(name).stem: _read_resources(folder / name) for name in stages},
-        hops=_read_lines(Hop, folder / HOPS) if HOPS in files else (),
+        **lines,
     )
 
 
 def read_outline(folder: Path) -> Record:
-    """Return the record without samples, events, resources and hops; only what is read is checked.
+    """Return the record without samples, events, resources, hops and spans; only what is read is checked.
 
     A bundle whose samples were removed has an outline too. Raises RecordError like ``read_bundle``.
     """
@@ -237,15 +245,15 @@ def read_outline(folder: Path) -> Record:
 
 
 def _outline(folder: Path, manifest: JsonObject) -> Record:
-    facts = _valid(_adapter(dict[str, Any]), _load(folder / "facts.json"), folder / "facts.json")
+    facts = valid(adapter(dict[str, Any]), load(folder / "facts.json"), folder / "facts.json")
     known = {
-        name: _valid(_adapter(kind), facts.get(name), folder / "facts.json")
+        name: valid(adapter(kind), facts.get(name), folder / "facts.json")
         for name, kind in _FACTS.items()
         if name in facts or name not in _ADDED_FACTS
     }
     return Record(
         plan=_read_plan(folder / "plan.json"),
-        config=_valid(_adapter(dict[str, Any]), _load(folder / "config.json"), folder / "config.json"),
+        config=valid(adapter(dict[str, Any]), load(folder / "config.json"), folder / "config.json"),
         samples=no_samples(),
         manifest={name: value for name, value in manifest.items() if name not in {"format_version", "files"}},
         **known,
@@ -254,8 +262,8 @@ def _outline(folder: Path, manifest: JsonObject) -> Record:
 
 def _read_lines(kind: type[_Value], path: Path) -> tuple[_Value, ...]:
     """Return a file of JSON values, one on each line."""
-    lines = [_parsed(line, path) for line in _content(path).splitlines()]
-    read: tuple[_Value, ...] = _valid(_adapter(tuple[kind, ...]), lines, path)  # type: ignore[valid-type]
+    lines = [parsed(line, path) for line in content_of(path).splitlines()]
+    read: tuple[_Value, ...] = valid(adapter(tuple[kind, ...]), lines, path)  # type: ignore[valid-type]
     return read
 
 
@@ -264,7 +272,7 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
         return RecordError(located(message, file=file, line=line, path=None))
 
     documents: list[JsonValue] = [document.value for document in read_documents(path, error, recorded=True)]
-    resources: tuple[JsonObject, ...] = _valid(_adapter(tuple[dict[str, Any], ...]), documents, path)
+    resources: tuple[JsonObject, ...] = valid(adapter(tuple[dict[str, Any], ...]), documents, path)
     return resources
 
 
@@ -290,9 +298,8 @@ def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
             raise RecordError(f"{folder / name}: {why}, so it cannot be the basis of a verdict")
 
 
-def event_line(event: Event) -> bytes:
-    """Return an event as one line of the timeline."""
-    return to_json(scrubbed(json.loads(to_json(event, inf_nan_mode="strings")))) + b"\n"
+def _line(value: object) -> bytes:
+    return to_json(scrubbed(json.loads(to_json(value, inf_nan_mode="strings")))) + b"\n"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -317,7 +324,7 @@ def _manifest(folder: Path) -> JsonObject:
             raise UsageError(f"{folder}: expected the folder of a recorded run, or latest, found no such folder")
         found = "an unfinished run, which has no manifest.json"
         raise RecordError(f"{folder}: expected the folder of a recorded run, or latest, found {found}")
-    manifest: JsonObject = _valid(_adapter(dict[str, Any]), _load(path), path)
+    manifest: JsonObject = valid(adapter(dict[str, Any]), load(path), path)
     if manifest.get("format_version") not in READ_VERSIONS:
         version = manifest.get("format_version")
         raise RecordError(
@@ -333,11 +340,6 @@ def _format_of(manifest: JsonObject) -> int:
     return cast("int", manifest["format_version"])
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 def _json(value: object) -> bytes:
     plain = scrubbed(json.loads(to_json(value, inf_nan_mode="strings")))
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
@@ -351,44 +353,13 @@ def _plan_document(plan: Plan) -> JsonObject:
 
 
 def _read_plan(path: Path) -> Plan:
-    document = _load(path)
+    document = load(path)
     if isinstance(document, dict):
         stored = {field.name: "judge" if field.name == "name" else field.name for field in fields(JudgeSettings)}
         judge = {name: document.pop(key) for name, key in stored.items() if key in document}
         document = {**document, "judge": judge}
-    plan: Plan = _valid(_adapter(Plan), document, path)
+    plan: Plan = valid(adapter(Plan), document, path)
     return plan
-
-
-def _load(path: Path) -> JsonValue:
-    if not path.is_file():
-        raise RecordError(f"{path}: expected a file of the record, found none; the run was not recorded completely")
-    return _parsed(_content(path), path)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path}: expected a file of the record, found: {error.strerror or error}") from error
-
-
-def _parsed(text: bytes, path: Path) -> JsonValue:
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
-
-
-def _valid(adapter: TypeAdapter[_Value], value: JsonValue, path: Path) -> _Value:
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole value"
-        raise RecordError(
-            f"{path}: {place}: {first['msg']}, found {shown(first['input'])} ({error.error_count()} values do not fit)"
-        ) from error
 
 
 def _description(content: bytes) -> _Description:

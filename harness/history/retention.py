@@ -1,4 +1,7 @@
-"""Remove the samples and logs of old bundles. Plans, facts, analyses and reports stay, so the history stays whole."""
+"""Remove the samples, spans and logs of old bundles.
+
+Plans, facts, analyses and reports stay, so the history stays whole.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from harness import bundle
 from harness.errors import RecordError
 from harness.history.index import RunEntry
 
-_REMOVED = ("samples.parquet", "load", "logs")
+_REMOVED = ("samples.parquet", bundle.SPANS, "load", "logs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ def is_thinned(folder: Path) -> bool:
 
 
 def thin(folder: Path, runs: Sequence[RunEntry], *, before_s: float) -> tuple[Thinned, ...]:
-    """Remove samples and logs from the bundles in ``folder`` of finished runs that started before a time.
+    """Remove samples, spans and logs from the bundles in ``folder`` of finished runs that started before a time.
 
     Only complete bundles that the history knows are touched: their analysis can be read, and no link leads out of the
     folder. Raises RecordError if something cannot be removed.

@@ -15,6 +15,7 @@ from harness.model.load import LoadReport
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
 from harness.model.samples import Samples
+from harness.model.spans import Span
 from harness.model.split import SplitBy
 
 
@@ -125,7 +126,8 @@ class Record:
     endpoint_requests: requests that the proxies sent to the endpoints of each arm, by arm and address; empty where the
     mesh does not count them. arm_pods: the pods behind each arm, by arm; empty where the mesh has no pods.
     manifest: versions, commit, argv, platform, start time and the command that runs it again.
-    aborted: why the run ended early, or empty. hops: what each arm answered and called, by phase.
+    aborted: why the run ended early, or empty. hops: what each arm answered and called, by phase. spans: of the traced
+    requests, in no particular order; empty where the mesh exports none.
     """
 
     plan: Plan
@@ -144,6 +146,7 @@ class Record:
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     aborted: str = ""
     hops: tuple[Hop, ...] = ()
+    spans: tuple[Span, ...] = ()
 
     @property
     def ended(self) -> str:

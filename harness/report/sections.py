@@ -32,6 +32,7 @@ from harness.report.environment import configuration_text, environment_rows
 from harness.report.findings import counts, finding_rows, unaccounted
 from harness.report.quantiles import quantiles
 from harness.report.scene import Scene
+from harness.report.traces import worst_traces
 
 _SHOWN_PASSES = 6
 _MOST_INSTANCES = 40
@@ -188,6 +189,12 @@ def _requests(scene: Scene) -> Shown:
     )
 
 
+def _traces(scene: Scene) -> Shown | None:
+    found = worst_traces(scene.record)
+    note = "of the requests that were sampled for tracing"
+    return Shown(values={"traces": found}, note=note, opened=scene.unsettled) if found else None
+
+
 def _metrics(scene: Scene) -> Shown | None:
     def key(series: Series) -> tuple[str, str]:
         return series.name, series.unit
@@ -231,6 +238,7 @@ SECTIONS = (
     Section(id="proofs", title="Proofs", link="Proofs", show=_proofs, in_row=True),
     Section(id="status", title="Responses by arm", link="Responses", show=_responses, in_row=True),
     Section(id="requests", title="Worst requests of the canary", link="Worst requests", show=_requests, in_row=True),
+    Section(id="traces", title="Traces of the worst requests", link="Traces", show=_traces),
     Section(id="logs", title="Log of the canary", link="Log", show=_logs),
     Section(id="metrics", title="Server side", link="Server side", show=_metrics),
     Section(id="mesh", title="Istio resources", link="Istio", show=_mesh),
