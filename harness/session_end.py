@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
 VARIABLE = "HARNESS_SESSION_END"
 """Names the file of the note; only pytest's own process sees it."""
 
@@ -28,24 +25,9 @@ class SessionEnd:
 
 
 def claim(environ: MutableMapping[str, str]) -> Path | None:
-    """Return the file that this process should write, and hide it from the processes that it starts.
-
-    This process then ends with the one that started it, which may be killed.
-    """
+    """Return the file that this process should write, and hide it from the processes that it starts."""
     name = environ.pop(VARIABLE, "")
-    if not name:
-        return None
-    _end_with_parent()
-    return Path(name)
-
-
-def _end_with_parent() -> None:
-    """Ask Linux for SIGTERM when the parent dies; elsewhere a killed parent leaves this process to its own end."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes  # noqa: PLC0415 - only for a session of harness run
-
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    return Path(name) if name else None
 
 
 def write_session_end(path: Path, end: SessionEnd) -> None:

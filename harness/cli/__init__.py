@@ -7,6 +7,7 @@ is laid out here. Only the module of the requested command is imported, so that 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from harness import __version__
 from harness.cli.options import HelpFormatter
 from harness.cli.output import clean_print as print
+from harness.clients.processes.parent import claim
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import HarnessError
 
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error of the harness becomes a message on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        claim(os.environ)
         args = _parser(arguments).parse_args(arguments)
         with signals_as_interrupts():
             code: int = args.run(args)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.clients.processes.parent import end_with_parent
 from harness.errors import CanaryFinding, HarnessError
 from harness.plugin import account, locust_plugin
 from harness.plugin.account import Account, worst
@@ -42,7 +43,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
-    keeper = Bookkeeper(config, config.stash[SESSION].account, note=claim(os.environ))
+    note = claim(os.environ)
+    if note is not None:
+        end_with_parent()  # harness run waits for us, and may be killed
+    keeper = Bookkeeper(config, config.stash[SESSION].account, note=note)
     config.pluginmanager.register(keeper, "harness-account")
     config.pluginmanager.register(RunMark(), "harness-run-mark")
     write_states(config)

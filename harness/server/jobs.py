@@ -2,6 +2,7 @@
 
     <folder>/<id>/job.json    the ``Job``, replaced atomically at each change
     <folder>/<id>/log         what its command printed
+    <folder>/running          the lock of the command that runs
     <folder>/seen             the hash of every event that was accepted, one a line, so that none counts twice
 
 One job runs at a time, because a host can measure one run at a time. A job that ran when the server died waits again.
@@ -234,6 +235,17 @@ class Jobs:
         """Return the folder for the runs of a gate."""
         return self.folder / job.id / "runs"
 
+    @contextmanager
+    def alone(self) -> Iterator[int | None]:
+        """Yield the descriptor of a lock for the command of a job, which inherits it; None while another one runs.
+
+        The lock lasts as long as the command: one that a killed server left behind still undoes its changes.
+        """
+        with bundle.recording(self.folder):
+            file = (self.folder / "running").open("a")
+        with file:
+            yield file.fileno() if _taken(file.fileno()) else None
+
     def _is_due(self, job: Job) -> bool:
         return job.state is JobState.WAITING and job.not_before_s <= self._now()
 
@@ -268,13 +280,17 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (folder / "lock").open("a")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"{folder}: another harness serve uses this folder; end it, or serve another one"
-            ) from error
+        if not _taken(file.fileno()):
+            raise UsageError(f"{folder}: another harness serve uses this folder; end it, or serve another one")
         yield
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def as_json(job: Job) -> JsonObject:

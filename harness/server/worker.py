@@ -1,4 +1,8 @@
-"""Run the jobs one after the other, each as a command of ours in a process of its own."""
+"""Run the jobs one after the other, each as a command of ours in a process of its own.
+
+A command ends with the server, also if the server is killed: it gets a signal and reverts its changes. The next server
+starts no command before that one has ended.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.bundle import read_analysis
+from harness.clients.processes.parent import given_to_child
 from harness.errors import HarnessError, RecordError
 from harness.run_folder import all_runs
 from harness.server.jobs import Job, Jobs
@@ -21,7 +26,7 @@ from harness.server.releases import left_holds, unfinished
 
 _CLEAN_UP_S = 120.0
 """How long a command may take to revert its changes after it was told to stop."""
-_LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S, _POLL_S = 5.0, 0.5
 _REASONS = {
     0: "passed",
     1: "failed",
@@ -53,10 +58,17 @@ class Worker:
     def _work(self) -> None:
         while not self._stopping.is_set():
             self._resume_left_holds()
-            job = self._jobs.take(self._stopping.is_set, within_s=_LOOK_EVERY_S)
-            if job is not None:
-                self._tell(job)
-                self._tell(self._run(job))
+            with self._jobs.alone() as lock:
+                if lock is None:
+                    self._stopping.wait(_POLL_S)
+                else:
+                    self._work_once(lock)
+
+    def _work_once(self, lock: int) -> None:
+        job = self._jobs.take(self._stopping.is_set, within_s=_LOOK_EVERY_S)
+        if job is not None:
+            self._tell(job)
+            self._tell(self._run(job, lock))
 
     def _resume_left_holds(self) -> None:
         """Queue the releases that a person decided about, or whose hold is over; each hold once."""
@@ -65,7 +77,7 @@ class Worker:
             event = f"hold {hold} of {name}"
             self._jobs.add(kind="resume", subject=name, words=words, same=event, event=event)
 
-    def _run(self, job: Job) -> Job:
+    def _run(self, job: Job, lock: int) -> Job:
         log = self._jobs.log(job)
         try:
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
@@ -73,6 +85,8 @@ class Worker:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "harness", *self._words(job)],
                     cwd=self._root,
+                    env=given_to_child(os.environ, lock=lock),
+                    pass_fds=[lock],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -96,7 +110,7 @@ class Worker:
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         while True:
             try:
-                return process.wait(0.5)
+                return process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
                 if self._stopping.is_set():
                     return _stopped(process)
