@@ -134,5 +134,14 @@ def report_on(folder: Path, judge_name: str) -> Outcome:
     record = bundle.read_bundle(folder)
     analysis = decide(record, wiring.judge(judge_name))
     bundle.write_analysis(analysis, folder)
+    return _reported(record, analysis, folder)
+
+
+def report_again(folder: Path) -> Outcome:
+    """Write the report of a bundle again, with the analysis that it has."""
+    return _reported(bundle.read_bundle(folder), bundle.read_analysis(folder), folder)
+
+
+def _reported(record: Record, analysis: Analysis, folder: Path) -> Outcome:
     bundle.write_report(page.render(record, analysis, folder=folder), folder)
     return Outcome(record=record, analysis=analysis, folder=folder)

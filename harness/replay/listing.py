@@ -1,0 +1,61 @@
+"""The lists of a bundle's files and hashes: compare files with them, and list a file again that was written again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from harness import bundle
+from harness.errors import RecordError
+from harness.model.json import JsonObject, JsonValue, object_at, parse_json
+
+
+def listed_files(folder: Path) -> set[str]:
+    """Return the names of the recorded files. Raises RecordError for a manifest that cannot be read."""
+    return set(object_at(_document(folder / bundle.MANIFEST), "files"))
+
+
+def require_as_listed(folder: Path, *, besides: str) -> None:
+    """Raise RecordError unless each listed file is as it was recorded, and each file is listed.
+
+    besides: a file that is not compared, with the entries of which nothing is known either.
+    """
+    listed = object_at(_document(folder / bundle.MANIFEST), "files")
+    if (folder / bundle.HASHES).is_file():
+        listed = {**listed, **object_at(_document(folder / bundle.HASHES), "files")}
+    listed = {name: entry for name, entry in listed.items() if name not in (besides, bundle.REPORT)}
+    for name, entry in listed.items():
+        if not (folder / name).is_file() or _entry(folder / name) != entry:
+            raise RecordError(f"{name}: missing, or changed since it was recorded, so it is not unpacked")
+
+
+def list_again(folder: Path, name: str) -> None:
+    """Put the size and hash of a recorded file into the manifest, and those of the manifest into the hashes."""
+    manifest = _document(folder / bundle.MANIFEST)
+    files = {**object_at(manifest, "files"), name: _entry(folder / name)}
+    _write(folder / bundle.MANIFEST, {**manifest, "files": files})
+    if (folder / bundle.HASHES).is_file():
+        hashes = {**object_at(_document(folder / bundle.HASHES), "files")}
+        hashes.pop(bundle.REPORT, None)
+        hashes[bundle.MANIFEST] = _entry(folder / bundle.MANIFEST)
+        _write(folder / bundle.HASHES, {"files": hashes})
+
+
+def _entry(path: Path) -> JsonValue:
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _document(path: Path) -> JsonObject:
+    try:
+        value = parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path.name}: expected JSON, found something else: {error}") from error
+    if not isinstance(value, dict):
+        raise RecordError(f"{path.name}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _write(path: Path, document: JsonObject) -> None:
+    bundle.write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
