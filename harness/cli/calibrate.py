@@ -15,6 +15,8 @@ from harness.cli.output import clean_print as print
 from harness.config import Config, read_config
 from harness.errors import UsageError
 from harness.judge.calibration import Calibration, EqualRun, calibration_json, learn
+from harness.judge.control import Control, controls
+from harness.judge.port import Evidence
 from harness.judge.sequential import FailOn, SequentialJudge, block_seconds
 from harness.model.names import new_run_id
 from harness.model.record import Record
@@ -31,7 +33,8 @@ HELP = (
 EXAMPLES = """\
   harness calibrate --runs 5                                run the baseline's build in both arms, on this machine
   harness calibrate reports/*/aa-* --save calibration.json   learn from recorded runs of equal builds
-  harness calibrate --control reports/20261123-094210-a1f37c02/demo-slow-delay
+  harness calibrate --control                                also test that the judge fails a canary made worse
+  harness calibrate reports/*/aa-* --control reports/20261123-094210-a1f37c02/demo-slow-delay
 """
 
 
@@ -42,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_runs_folder(parser)
     parser.add_argument(
-        "--control", type=Path, metavar="BUNDLE", help="a recorded run whose canary was made worse on purpose"
+        "--control",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="BUNDLE",
+        help="test the judge: make the canary of the equal runs worse by what harness plan promises to see, and expect "
+        "fails; with BUNDLE, expect a fail for that recorded run instead",
     )
     parser.add_argument(
         "--save", type=Path, default=Path("calibration.json"), metavar="FILE", help="file to write the noise to"
@@ -50,15 +59,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and store the noise. Return 0, or 1 when the judge does not fail the control run."""
+    """Measure and store the noise. Return 0, or 1 if a control shows that the gate is unfit."""
     records = [bundle.read_bundle(path) for path in args.bundles] or _made(args)
-    control = None if args.control is None else _failed(bundle.read_bundle(args.control))
-    calibration = _learned(records, control)
+    recorded = None if args.control in {None, Path()} else _failed(bundle.read_bundle(args.control))
+    calibration = _learned(records, recorded)
+    tested = _tested(records, calibration) if args.control == Path() else ()
+    if any(each.fit is not None for each in tested):
+        calibration = dataclasses.replace(calibration, control=all(each.fit is not False for each in tested))
     bundle.write_atomically(args.save, calibration_json(calibration).encode())
     print(f"{calibration}\nwritten to {args.save}")
     for name, excess in sorted(calibration.excess.items()):
         print(f"  {name:<16} variance beyond independent requests: {excess:.3g} per unit of weight and second")
-    return 1 if control is False else 0
+    return 0 if _fit(calibration, tested, asked=args.control is not None) else 1
+
+
+def _tested(records: list[Record], calibration: Calibration) -> tuple[Control, ...]:
+    """Judge the recorded runs again with the canary made worse, by the plan with the noise that was just learned."""
+    runs = [Evidence(samples=each.samples, phases=each.phases, series=each.series) for each in records]
+    plan = calibration.planned(records[0].plan)
+    return controls(runs, plan, seed=plan.seed)
+
+
+def _fit(calibration: Calibration, tested: tuple[Control, ...], *, asked: bool) -> bool:
+    """Print what the controls show. Return False if the gate fails equal builds, or misses what it should see."""
+    if not asked:
+        return True
+    if tested:
+        print("controls               equal runs with the canary made worse; 95 of 100 should fail")
+    for each in tested:
+        print(f"  {each}")
+    if tested and all(each.fit is None for each in tested):
+        print("unfit: no objective could be tested; see what harness plan says about rate, length and tolerance")
+        return False
+    if calibration.failed:
+        print(f"unfit: {calibration.failed} of {calibration.runs} runs of equal builds failed; expected none")
+    if calibration.control is False:
+        print("unfit: a canary made worse was not failed; send more requests, run longer, or allow a wider tolerance")
+    return not calibration.failed and calibration.control is not False
 
 
 def _learned(records: list[Record], control: bool | None) -> Calibration:  # noqa: FBT001 - a result, not a switch
