@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import bundle, wiring
 from harness.config import Config
 from harness.errors import WorkloadDeath
-from harness.judge.power import undecidable, visible_effects
+from harness.judge.power import can_decide, undecidable, visible_effects
 from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh
@@ -108,7 +108,7 @@ def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about:
 
 def cannot_decide(plan: Plan) -> str:
     """Return a warning if the sequential judge could decide no objective of the plan, otherwise an empty string."""
-    if plan.judge.name != "sequential" or not undecidable(visible_effects(plan, lengths=False)):
+    if plan.judge.name != "sequential" or can_decide(plan):
         return ""
     return undecidable(visible_effects(plan))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.cli.power import planned
 from harness.config import Config
 from harness.faults import Fault
-from harness.judge.power import Visible, visible_effects
+from harness.judge.power import shows_all
 from harness.judge.prediction import Assumed
 from harness.model.phase import PhaseLength, least_of
 from harness.model.units import format_duration
@@ -147,10 +147,4 @@ def _is_shown(config: Config, faults: Sequence[Fault], machine: Machine) -> bool
     """Return whether a canary like the baseline is shown within every tolerance."""
     disturbed = math.hypot(_SPREAD, machine.late_s / _LATENCY_S)
     assumed = Assumed(error_rate=_ERROR_RATE, spread=disturbed, overdispersion=machine.overdispersion)
-    return all(map(_fits, visible_effects(planned(config, faults, target="local"), assumed, lengths=False)))
-
-
-def _fits(seen: Visible) -> bool:
-    objective = seen.objective
-    tolerance = objective.relative if seen.relative else objective.absolute
-    return seen.shown is None or tolerance is None or seen.shown * _CERTAINTY <= tolerance
+    return shows_all(planned(config, faults, target="local"), assumed, narrower=_CERTAINTY)

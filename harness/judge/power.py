@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies, looks, stretches
@@ -98,21 +98,39 @@ def visible_effects(
 
     lengths: whether to find out how long phases would have to be, which takes most of the time.
     """
+    return tuple(question.answer(lengths=lengths) for question in _questions(plan, assumed, fail_on))
+
+
+def can_decide(plan: Plan) -> bool:
+    """Return whether an equal canary is probably shown to be within the tolerance of one objective at least."""
+    questions = _questions(plan, None, FailOn.BEYOND_TOLERANCE)
+    return any(question.is_shown() for question in questions if not question.objective.muted)
+
+
+def shows_all(plan: Plan, assumed: Assumed, *, narrower: float) -> bool:
+    """Return whether an equal canary is probably shown to be within each tolerance divided by ``narrower``.
+
+    Objectives that have no tolerance or that cannot be predicted do not count.
+    """
+    questions = _questions(plan, assumed, FailOn.BEYOND_TOLERANCE)
+    return all(question.is_shown(narrower) is not False for question in questions)
+
+
+def _questions(plan: Plan, assumed: Assumed | None, fail_on: FailOn) -> Iterator[_Question]:
+    """Return each objective with each judged phase that it applies to."""
     objectives = plan.objectives or default_objectives()
     parts, _ = shares_of_alpha(plan, objectives)
-    return tuple(
-        _Question(
-            plan=plan,
-            objective=objective,
-            phase=phase,
-            alpha=parts.get((number, phase.name), plan.judge.alpha),
-            assumed=assumed or Assumed(),
-            any_harm=fail_on is FailOn.ANY_HARM,
-        ).answer(lengths=lengths)
-        for number, objective in enumerate(objectives)
-        for phase in plan.phases
-        if applies(objective, phase.kind, phase.name)
-    )
+    for number, objective in enumerate(objectives):
+        for phase in plan.phases:
+            if applies(objective, phase.kind, phase.name):
+                yield _Question(
+                    plan=plan,
+                    objective=objective,
+                    phase=phase,
+                    alpha=parts.get((number, phase.name), plan.judge.alpha),
+                    assumed=assumed or Assumed(),
+                    any_harm=fail_on is FailOn.ANY_HARM,
+                )
 
 
 def undecidable(effects: tuple[Visible, ...]) -> str:
@@ -146,7 +164,7 @@ def needed(plan: Plan, objective: Objective, effect: float, assumed: Assumed | N
         assumed=assumed or Assumed(),
         any_harm=True,
     )
-    seconds = question.shortest_s(lambda other: other.smallest() <= effect)
+    seconds = question.shortest_s(lambda other: other.is_seen(effect))
     if seconds is None:
         return None
     return Need(requests=seconds * plan.rate_rps * plan.canary_share, seconds=seconds)
@@ -169,15 +187,13 @@ class _Question:
     def answer(self, *, lengths: bool) -> Visible:
         """Return what can be shown. lengths: whether to find out how long the phase would have to be."""
         prediction = self._prediction()
-        spec = indicator_of(self.objective).spec
-        relative = self.objective.relative is not None or spec.relative
-        tolerance = self.objective.relative if relative else self.objective.absolute
+        tolerance = self._tolerance()
         seen = Visible(
             objective=self.objective,
             phase=self.phase.name,
             smallest=None,
             shown=None,
-            relative=relative if prediction is None else prediction.relative,
+            relative=self._relative() if prediction is None else prediction.relative,
             requests=self.plan.rate_rps * self.phase.duration_s * self.plan.canary_share,
             seconds=self.phase.duration_s,
             rate_rps=self.plan.rate_rps,
@@ -188,17 +204,21 @@ class _Question:
             return seen
         seen = replace(seen, smallest=self.smallest(), shown=self.shown(), resolution=prediction.resolution)
         if lengths and seen.decidable is False and tolerance is not None:
-            seen = replace(seen, needs_s=self.shortest_s(lambda other: other.shown() <= tolerance))
+            seen = replace(seen, needs_s=self.shortest_s(lambda other: other.is_shown() is True))
         return seen
 
     def smallest(self) -> float:
         """Return the smallest difference that fails in 95 of 100 runs."""
-        prediction, look = self._prediction(), self._look()
+        prediction = self._prediction()
         if prediction is None:
             return math.inf
         margin = self.objective.relative if prediction.relative else self.objective.absolute
-        tail = look.proof_tail(self.alpha * self._first_part(), self.phase.duration_s)
-        return prediction.fails_from(tail, power=POWER, margin=0.0 if self.any_harm else margin or 0.0)
+        return prediction.fails_from(self._fail_tail(), power=POWER, margin=0.0 if self.any_harm else margin or 0.0)
+
+    def is_seen(self, effect: float) -> bool:
+        """Return whether an effect fails in 95 of 100 runs if any proven harm does."""
+        prediction = self._prediction()
+        return prediction is not None and prediction.fails(effect, self._fail_tail(), power=POWER)
 
     def shortest_s(self, enough: Callable[[_Question], bool]) -> float | None:
         """Return the shortest length of the phase for which ``enough`` holds, to four per cent; None if none does."""
@@ -225,8 +245,29 @@ class _Question:
     def shown(self) -> float:
         """Return the smallest tolerance that an equal canary is shown to be within, in 95 of 100 runs."""
         prediction = self._prediction()
-        tail = SHOWN_IN_SHORT_PHASE if self._look().short else SHOWN
-        return math.inf if prediction is None else prediction.passes_from(tail, power=POWER)
+        return math.inf if prediction is None else prediction.passes_from(self._pass_tail(), power=POWER)
+
+    def is_shown(self, narrower: float = 1.0) -> bool | None:
+        """Return whether an equal canary is shown, in 95 of 100 runs, to be within the tolerance over ``narrower``.
+
+        None if the objective has no tolerance or cannot be predicted.
+        """
+        prediction, tolerance = self._prediction(), self._tolerance()
+        if prediction is None or tolerance is None:
+            return None
+        return prediction.passes(tolerance / narrower, self._pass_tail(), power=POWER)
+
+    def _relative(self) -> bool:
+        return self.objective.relative is not None or indicator_of(self.objective).spec.relative
+
+    def _tolerance(self) -> float | None:
+        return self.objective.relative if self._relative() else self.objective.absolute
+
+    def _pass_tail(self) -> float:
+        return SHOWN_IN_SHORT_PHASE if self._look().short else SHOWN
+
+    def _fail_tail(self) -> float:
+        return self._look().proof_tail(self.alpha * self._first_part(), self.phase.duration_s)
 
     def _prediction(self) -> Prediction | None:
         seconds, share = self.phase.duration_s, self.plan.canary_share

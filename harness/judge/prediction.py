@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -88,6 +88,14 @@ class Prediction(Protocol):
         """Return the smallest tolerance that equal arms are shown to be within, with the same probabilities."""
         ...
 
+    def fails(self, difference: float, tail: float, *, power: float) -> bool:
+        """Whether ``difference`` is at least ``fails_from`` without a margin, found without a search where possible."""
+        ...
+
+    def passes(self, tolerance: float, tail: float, *, power: float) -> bool:
+        """Whether ``tolerance`` is at least ``passes_from``, found without a search where possible."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootPrediction:
@@ -114,6 +122,16 @@ class RootPrediction:
         """See ``Prediction``."""
         return _first(lambda margin: self.noise.power(-self.roots(0.0, margin), tail) >= power, 0.0, self.largest)
 
+    def fails(self, difference: float, tail: float, *, power: float) -> bool:
+        """See ``Prediction``."""
+        true = min(difference * (1 - _CLOSE), self.largest)
+        return true > self.resolution and self.noise.power(self.roots(true, self.resolution), tail) >= power
+
+    def passes(self, tolerance: float, tail: float, *, power: float) -> bool:
+        """See ``Prediction``."""
+        margin = min(tolerance * (1 - _CLOSE), self.largest)
+        return margin > 0 and self.noise.power(-self.roots(0.0, margin), tail) >= power
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedNoise:
@@ -131,13 +149,18 @@ class EstimatedNoise:
         """
         mean = float(roots.mean())
         seen = np.sort(roots - mean * (1 - 1 / math.sqrt(self.overdispersion)))
-        needed = [math.sqrt(one.factor) * t_quantile(tail, one.degrees) for one in self._estimates]
-        return float(1 - np.searchsorted(seen, needed).mean() / len(seen))
+        return float(1 - np.searchsorted(seen, _needed(self._simulated_blocks, self.caution, tail)).mean() / len(seen))
 
     @property
-    def _estimates(self) -> tuple[Overdispersion, ...]:
+    def _simulated_blocks(self) -> int:
         steps = round(math.log2(max(self.blocks, _FEWEST_BLOCKS)) * 2)  # a grid of factors of the root of two
-        return _estimates(min(max(round(2 ** (steps / 2)), _FEWEST_BLOCKS), _MOST_BLOCKS), self.caution)
+        return min(max(round(2 ** (steps / 2)), _FEWEST_BLOCKS), _MOST_BLOCKS)
+
+
+@lru_cache(maxsize=64)  # a search asks many times for the same tail
+def _needed(blocks: int, caution: Caution, tail: float) -> Floats:
+    """Return how large a root has to be for a rejection, for each simulated estimate of the noise."""
+    return np.array([math.sqrt(one.factor) * t_quantile(tail, one.degrees) for one in _estimates(blocks, caution)])
 
 
 @cache
@@ -293,6 +316,14 @@ class NormalPrediction:
     def passes_from(self, tail: float, *, power: float) -> float:
         """See ``Prediction``."""
         return self._difference(self.error * self._sigmas(tail, power))
+
+    def fails(self, difference: float, tail: float, *, power: float) -> bool:
+        """See ``Prediction``."""
+        return self.fails_from(tail, power=power) <= difference
+
+    def passes(self, tolerance: float, tail: float, *, power: float) -> bool:
+        """See ``Prediction``."""
+        return self.passes_from(tail, power=power) <= tolerance
 
     def _sigmas(self, tail: float, power: float) -> float:
         normal = np.array([normal_quantile(1 - share) for share in _FIRST])

@@ -190,6 +190,11 @@ def check_prediction(indicator: Indicator) -> None:
             assert few.fails_from(1e-3, power=0.95) > many.fails_from(1e-3, power=0.95) > 0
             assert few.passes_from(0.025, power=0.95) > many.passes_from(0.025, power=0.95) > 0
             assert few.relative or objective.relative is None
+            for asked, smallest in (
+                (few.fails, few.fails_from(1e-3, power=0.95)),
+                (few.passes, few.passes_from(1e-3, power=0.95)),
+            ):
+                assert [False, True] == [asked(smallest * factor, 1e-3, power=0.95) for factor in (0.98, 1.02)]
 
 
 def check_in_interval(indicator: Indicator) -> None:
