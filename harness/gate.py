@@ -11,6 +11,7 @@ from pathlib import Path
 from harness import bundle, wiring
 from harness.config import Config
 from harness.errors import WorkloadDeath
+from harness.faults.recorded import fault_document
 from harness.judge.power import can_decide, undecidable, visible_effects
 from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
@@ -103,7 +104,13 @@ def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about:
         owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time(), about=about
     )
     words = [fault.words() for fault in scenario.faults]
-    return {**facts, "effects": {one.text: one.effect for one in words}}
+    asked: JsonObject = {
+        "load": scenario.load,
+        "arrivals": config.load.arrivals,
+        "entry": config.entry,
+        "faults": [fault_document(fault) for fault in scenario.faults],
+    }
+    return {**facts, "effects": {one.text: one.effect for one in words}, "scenario": asked}
 
 
 def cannot_decide(plan: Plan) -> str:

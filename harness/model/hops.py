@@ -1,7 +1,8 @@
 """What workloads call: the proxies' counts of each hop, by arm and phase, with histograms of the latencies.
 
 In a bundle, ``hops.ndjson`` has one hop on each line, with the fields of ``Hop`` by name. ``latency_ms`` is a list of
-``[low, width, count]``: that many calls took at least ``low`` and less than ``low + width`` milliseconds. A hop of the
+``[low, width, count]``: that many calls took at least ``low`` and less than ``low + width`` milliseconds.
+``size_bytes`` is the same of the bodies of the answers, and ``statuses`` a list of ``[status, count]``. A hop of the
 service under test itself (``destination`` is that service) is what the arm answered; the other ones are what it called.
 """
 
@@ -35,6 +36,8 @@ class HopTotal:
     injected: int = 0
     attempts: int | None = None
     latency_ms: Mapping[Bin, int] = field(default_factory=dict)
+    size_bytes: Mapping[Bin, int] = field(default_factory=dict)
+    statuses: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +58,5 @@ class Hop:
     injected: int = 0
     attempts: int | None = None
     latency_ms: tuple[tuple[float, float, int], ...] = ()
+    size_bytes: tuple[tuple[float, float, int], ...] = ()
+    statuses: tuple[tuple[int, int], ...] = ()

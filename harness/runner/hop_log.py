@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import starmap
+from typing import TypeVar
 
 from harness.errors import HarnessError
 from harness.mesh.port import CountsHops, Mesh
-from harness.model.hops import Hop, HopTotal
+from harness.model.hops import Bin, Hop, HopTotal
 from harness.runner.counts import service_name
 from harness.runner.timeline import Timeline
 
 _Key = tuple[str, str, str, str, str, str]
+_Counted = TypeVar("_Counted", int, Bin)
 
 
 class HopLog:
@@ -63,7 +65,9 @@ class HopLog:
             errors=total.errors,
             injected=total.injected,
             attempts=total.attempts,
-            latency_ms=tuple((low, width, count) for (low, width), count in sorted(total.latency_ms.items())),
+            latency_ms=_bins(total.latency_ms),
+            size_bytes=_bins(total.size_bytes),
+            statuses=tuple(sorted(total.statuses.items())),
         )
 
 
@@ -81,8 +85,6 @@ def grown(before: Sequence[HopTotal], after: Sequence[HopTotal]) -> Iterator[Hop
                 version=last.version,
                 attempts=None if last.attempts is None else 0,
             )
-        latency = Counter(last.latency_ms)
-        latency.subtract(start.latency_ms)
         if last.calls > start.calls:
             attempts = None if last.attempts is None or start.attempts is None else last.attempts - start.attempts
             yield HopTotal(
@@ -96,8 +98,20 @@ def grown(before: Sequence[HopTotal], after: Sequence[HopTotal]) -> Iterator[Hop
                 errors=last.errors - start.errors,
                 injected=last.injected - start.injected,
                 attempts=attempts,
-                latency_ms={bin_: count for bin_, count in latency.items() if count > 0},
+                latency_ms=_more(start.latency_ms, last.latency_ms),
+                size_bytes=_more(start.size_bytes, last.size_bytes),
+                statuses=_more(start.statuses, last.statuses),
             )
+
+
+def _more(before: Mapping[_Counted, int], after: Mapping[_Counted, int]) -> dict[_Counted, int]:
+    counts = Counter(after)
+    counts.subtract(before)
+    return {what: count for what, count in counts.items() if count > 0}
+
+
+def _bins(counts: Mapping[Bin, int]) -> tuple[tuple[float, float, int], ...]:
+    return tuple((low, width, count) for (low, width), count in sorted(counts.items()))
 
 
 def _key(total: HopTotal) -> _Key:

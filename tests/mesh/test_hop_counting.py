@@ -39,7 +39,8 @@ def test_calls_errors_and_latencies_are_counted_by_hop(world: World) -> None:
     found = new(world, before)
     own = found["reviews-v2", "ratings", "v1"]
     assert (7, 2, 2) == (own.calls, own.errors, own.injected)
-    assert 7 == sum(own.latency_ms.values())
+    assert 7 == sum(own.latency_ms.values()) == sum(own.size_bytes.values())
+    assert {200: 5, 503: 2} == own.statuses
     assert 2 == sum(count for (low, _), count in own.latency_ms.items() if 90 <= low < 200)
     aborted = found["reviews-v3", "ratings", ""]
     assert (4, 0, 4) == (aborted.calls, aborted.errors, aborted.injected)

@@ -15,6 +15,7 @@ from harness.runner.hop_log import grown
 HOP = Hop(
     phase="fault", arm="canary", caller="reviews-v3", destination="ratings.shop.svc.cluster.local", version="v1",
     calls=3, errors=1, attempts=4, latency_ms=((12.0, 1.0, 2), (400.0, 10.0, 1)),
+    size_bytes=((40.0, 1.0, 3),), statuses=((200, 2), (503, 1)),
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, TAGS
+from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, SIZE, TAGS
 from harness.model.hops import Bin, HopTotal
 
 PATTERN = f"^{SCOPE}\\."
@@ -34,7 +34,8 @@ class _Sums:
     errors: int = 0
     injected: int = 0
     attempts: int = 0
-    latency_ms: Counter[Bin] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    bins: dict[str, Counter[Bin]] = field(default_factory=lambda: {DURATION: Counter(), SIZE: Counter()})
 
 
 def hop_totals(text: str) -> tuple[HopTotal, ...]:
@@ -54,11 +55,13 @@ def hop_totals(text: str) -> tuple[HopTotal, ...]:
             own.calls += value
             own.injected += value if injected or "DI" in found["response_flags"] else 0
             own.errors += value if not injected and _failed(found) else 0
+            if value and found["response_code"].isdecimal():
+                own.statuses[int(found["response_code"])] += value
         elif found["metric"] == ATTEMPTS:
             own.attempts += value
-        elif found["metric"] == DURATION:
+        elif found["metric"] in own.bins:
             for bucket in buckets:
-                own.latency_ms[float(bucket["lower_bound"]), float(bucket["width"])] += int(bucket["count"])
+                own.bins[found["metric"]][float(bucket["lower_bound"]), float(bucket["width"])] += int(bucket["count"])
     return tuple(_total(key, own) for key, own in sorted(sums.items()))
 
 
@@ -74,7 +77,9 @@ def _total(key: tuple[str, ...], own: _Sums) -> HopTotal:
         errors=own.errors,
         injected=own.injected,
         attempts=own.attempts,
-        latency_ms=dict(own.latency_ms),
+        latency_ms=dict(own.bins[DURATION]),
+        size_bytes=dict(own.bins[SIZE]),
+        statuses=dict(own.statuses),
     )
 
 

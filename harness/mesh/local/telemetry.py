@@ -15,6 +15,7 @@ from harness.model.json import JsonObject, JsonValue
 REQUESTS = "envoy_istio_requests_total"
 UNKNOWN = "unknown"
 SCOPE, REQUESTS_TOTAL, DURATION, ATTEMPTS = "istio", "requests_total", "request_duration_milliseconds", "attempts_total"
+SIZE = "response_bytes"
 """The names in Envoy's own statistics. Istio has no counter of attempts, which include the proxy's retries."""
 TAGS = (
     "reporter",
@@ -66,7 +67,8 @@ def stats_logger(caller: Caller, *, authority: str = "") -> JsonObject:
                     "stat": {"name": DURATION, "tags": tags},
                     "unit": "Milliseconds",
                     "value_format": "%DURATION%",
-                }
+                },
+                {"stat": {"name": SIZE, "tags": tags}, "unit": "Bytes", "value_format": "%BYTES_SENT%"},
             ],
         },
     }
