@@ -9,6 +9,7 @@ judge is called at every look with everything observed so far; the same evidence
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -26,7 +27,7 @@ from harness.judge.scoring import scored, weighted
 from harness.judge.validity_checks import doubts
 from harness.judge.view import PhaseView
 from harness.model.objective import Objective
-from harness.model.phase import PhaseKind, PhasePlan
+from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
 from harness.model.units import format_duration, format_percent
@@ -60,7 +61,9 @@ class SequentialJudge:
     def judge(self, evidence: Evidence, plan: Plan, *, now_s: float, final: bool) -> Analysis:
         """See ``harness.judge.port.Judge.judge``."""
         objectives = plan.objectives or default_objectives()
-        table = evidence.table or reduce_samples(evidence.samples, evidence.phases, block_s=block_seconds(plan))
+        table = evidence.table or reduce_samples(
+            evidence.samples, evidence.phases, block_s=block_seconds(plan, evidence.phases)
+        )
         begun = looks(plan, evidence.phases, now_s=now_s, final=final)
         windows = _Windows(table, until_s=math.inf if final else now_s)
         views = _Views(evidence=evidence, plan=plan, begun=begun, windows=windows, fail_on=self.fail_on)
@@ -243,11 +246,18 @@ def excess_of(plan: Plan, objective: Objective) -> float:
     return plan.judge.noise.get(objective.plain_name, 0.0)
 
 
-def block_seconds(plan: Plan) -> float:
-    """Return the width of the blocks of time: 1 s, 0.5 s in runs under 90 s, and more in runs over an hour."""
-    if plan.duration_s < LONG_RUN_S:
+def block_seconds(plan: Plan, phases: Sequence[Phase] = ()) -> float:
+    """Return the width of the blocks of time: 1 s, 0.5 s in runs under 90 s, and more in runs over an hour.
+
+    phases: as observed. A run that lasted far longer than planned gets the width for its true length.
+    """
+    observed_s = max(phase.end_s for phase in phases) - min(phase.start_s for phase in phases) if phases else 0.0
+    planned_s = plan.duration_s
+    if observed_s > MOST_BLOCKS and observed_s > 2 * planned_s:
+        planned_s = observed_s
+    if planned_s < LONG_RUN_S:
         return 0.5
-    return float(max(1, math.ceil(plan.duration_s / MOST_BLOCKS)))
+    return float(max(1, math.ceil(planned_s / MOST_BLOCKS)))
 
 
 def _not_begun(plan: Plan, begun: tuple[Look, ...]) -> list[PhasePlan]:

@@ -18,6 +18,8 @@ from harness.model.phase import Phase
 from harness.model.samples import ARMS, Samples
 
 _ROUNDING_S = 1e-9
+MOST_SPANS = 10_000
+"""A week has so many intervals of a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,12 @@ def judged_phases(objective: Objective, phases: Sequence[Phase]) -> tuple[Phase,
 
 
 def spans_of(phase: Phase, length_s: float, *, until_s: float) -> tuple[Span, ...]:
-    """Return the whole intervals of a phase that have ended by ``until_s``; a remainder is left out."""
+    """Return the whole intervals of a phase that have ended by ``until_s``; a remainder is left out.
+
+    The intervals of a phase that would have more than ``MOST_SPANS`` are longer than ``length_s``.
+    """
     end_s = min(phase.end_s, until_s)
+    length_s = max(length_s, phase.duration_s / MOST_SPANS)
     whole = int((end_s - phase.start_s) / length_s + _ROUNDING_S)
     return tuple(
         Span(start_s=phase.start_s + index * length_s, end_s=phase.start_s + (index + 1) * length_s)

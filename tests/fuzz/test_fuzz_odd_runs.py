@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bundle import analysis_json, read_bundle, write_analysis, write_bundle
+from harness.judge.kayenta.judge import KayentaJudge
 from harness.judge.limits import LimitsJudge
 from harness.judge.objectives import parse_objective
+from harness.judge.port import Judge
 from harness.judge.sequential import SequentialJudge
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Event, Record, Rollback, Series
@@ -28,6 +30,7 @@ _FLOATS = st.sampled_from([0.0, -0.0, 1e-9, 0.01, 0.025, 1.0, 26.0, 1e9, 1e308, 
 _TEXTS = st.sampled_from(
     [text for text in TEXTS if len(text) < 400 and text.isprintable()] + ["\x1b[2J", "\x00", "|", "<b>"]
 )
+_EDGES = [0.0, 1.0, 2.0, 12.0, 22.0, 26.0, 600.0, 4000.0, 1e6, 1e9, 1e15]
 _OBJECTIVES = st.lists(
     st.sampled_from(
         ["latency_p99 < +10%", "latency_p50 < 30ms", "error_rate < +0.5pp", "error_rate < 1%", "throughput > -5%",
@@ -38,12 +41,12 @@ _OBJECTIVES = st.lists(
 
 
 @st.composite
-def _samples(draw: st.DrawFn) -> Samples:
+def _samples(draw: st.DrawFn, end_s: float) -> Samples:
     count = draw(st.sampled_from([0, 1, 2, 7, 200]))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     texts = ("", *draw(st.lists(_TEXTS, max_size=2, unique=True)))
     columns: dict[str, Any] = {
-        "due_s": np.linspace(0, 26, count, endpoint=False), "latency_s": rng.lognormal(-3.7, 0.3, count),
+        "due_s": np.linspace(0, end_s, count, endpoint=False), "latency_s": rng.lognormal(-3.7, 0.3, count),
         "late_s": np.zeros(count), "status": rng.choice([0, 100, 200, 301, 404, 500, 503, 999, -1], count).astype(np.int16),
         "arm": rng.choice([-1, 0, 1], count).astype(np.int8), "operation": rng.integers(0, len(texts), count).astype(np.int16),
         "error": rng.integers(0, len(texts), count).astype(np.int16), "size": rng.integers(-1, 2**31 - 1, count).astype(np.int32),
@@ -59,7 +62,7 @@ def _samples(draw: st.DrawFn) -> Samples:
 
 @st.composite
 def _records(draw: st.DrawFn) -> Record:
-    edges = sorted(draw(st.lists(st.sampled_from([0.0, 1.0, 2.0, 12.0, 22.0, 26.0, 600.0]), min_size=2, max_size=5)))
+    edges = sorted(draw(st.lists(st.sampled_from(_EDGES), min_size=2, max_size=5)))
     kinds = draw(st.lists(st.sampled_from(list(PhaseKind)), min_size=len(edges), max_size=len(edges)))
     phases = tuple(
         Phase(name=f"{kind}{number}", kind=kind, start_s=start, end_s=end)
@@ -69,7 +72,10 @@ def _records(draw: st.DrawFn) -> Record:
         recorded.plan(), scenario=draw(_TEXTS), objectives=tuple(map(parse_objective, draw(_OBJECTIVES))),
         canary_share=draw(st.sampled_from([1e-9, 0.5, 0.999999])), rate_rps=draw(st.sampled_from([1e-6, 100.0, 1e9])),
     )  # fmt: skip
-    samples = draw(_samples())
+    if draw(st.booleans()):
+        lengths = [dataclasses.replace(phase, duration_s=draw(st.sampled_from(_EDGES))) for phase in plan.phases]
+        plan = dataclasses.replace(plan, phases=tuple(lengths))
+    samples = draw(_samples(draw(st.sampled_from([26.0, max(edges)]))))
     arm = st.sampled_from(["baseline", "canary"])
     return recorded.record(
         plan=plan, samples=samples, phases=phases if draw(st.booleans()) else recorded.phases(),
@@ -83,11 +89,10 @@ def _records(draw: st.DrawFn) -> Record:
 
 
 @fuzzed
-@given(_records(), st.booleans())
-def test_odd_runs(record: Record, limits: bool) -> None:
+@given(_records(), st.sampled_from([SequentialJudge(), LimitsJudge(), KayentaJudge()]))
+def test_odd_runs(record: Record, judge: Judge) -> None:
     """From the record to the verdict, through the bundle and back, and into every report; never a pass of nothing."""
     folder = FOLDER / "odd"
-    judge = LimitsJudge() if limits else SequentialJudge()
 
     def read() -> None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,7 @@ from harness.judge.kayenta.reference import Judgement, judge_pairs
 from harness.judge.kayenta.schedule import stops
 from harness.judge.kayenta.score import group_weight
 from harness.judge.port import Evidence
-from harness.judge.time_series import check_samples, judged_phases, points_of, reads_samples, spans_of
+from harness.judge.time_series import MOST_SPANS, check_samples, judged_phases, points_of, reads_samples, spans_of
 from harness.model.json import JsonObject
 from harness.model.objective import Objective
 from harness.model.phase import Phase
@@ -131,7 +131,7 @@ class KayentaJudge:
                 name=f"{objective.text} [{phase.name}]",
                 control=baseline.values * (scale / shares[BASELINE]),
                 experiment=canary.values * (scale / shares[CANARY]),
-                step_s=self.point_s,
+                step_s=max(self.point_s, phase.duration_s / MOST_SPANS),
             ),
         )
 

@@ -19,6 +19,8 @@ from harness.stats.responses import Shift, response_mix, shifts
 ALPHA = 1e-3
 """The chance that equal arms draw an objection, over all phases and kinds of responses."""
 BLOCK_S = 1.0
+MOST_BLOCKS = 3600
+"""A phase of more seconds is compared in wider blocks."""
 _NAMED = 3
 _SERVER_ERROR = 500
 
@@ -42,8 +44,9 @@ def shifted(evidence: Evidence, phase: Phase, plan: Plan, *, alpha: float) -> tu
 
     alpha: the chance that equal arms show any, in (0, 1). A status that an objective is about is left to it.
     """
-    mix = response_mix(evidence.samples, start_s=phase.start_s, end_s=phase.end_s, block_s=BLOCK_S)
-    compared = shifts(mix, block_s=BLOCK_S)
+    block_s = max(BLOCK_S, phase.duration_s / MOST_BLOCKS)
+    mix = response_mix(evidence.samples, start_s=phase.start_s, end_s=phase.end_s, block_s=block_s)
+    compared = shifts(mix, block_s=block_s)
     moved = [
         shift
         for shift in compared
