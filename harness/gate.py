@@ -101,8 +101,9 @@ def judge_death(
 def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about: str) -> JsonObject:
     """Return the manifest of a scenario's run, with what it is for and what its faults do, in words."""
     facts = manifest(
-        owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time(), about=about
-    )
+        owner=owner, again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time(), about=about,
+        approve=config.approve,
+    )  # fmt: skip
     words = [fault.words() for fault in scenario.faults]
     asked: JsonObject = {
         "load": scenario.load,

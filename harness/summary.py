@@ -15,6 +15,7 @@ from harness import bundle
 from harness.errors import HarnessError
 from harness.judge.indicators import cell_style_of
 from harness.model import formatting
+from harness.model.arm_words import arm_words
 from harness.model.json import JsonValue
 from harness.model.record import FaultCount, Record
 from harness.model.verdict import Analysis, Finding, Verdict
@@ -151,7 +152,11 @@ def versions(record: Record) -> dict[str, str]:
     """Return what was compared, and the software that took part, as names and versions."""
     config, manifest = record.config, record.manifest
     packages = manifest.get("packages")
-    found = {name: str(config[name]) for name in ("baseline", "canary") if config.get(name)}
+    told = {
+        arm: arm_words(arm, service=record.plan.service, config=config, manifest=manifest)
+        for arm in ("baseline", "canary")
+    }
+    found = {arm: words for arm, words in told.items() if words}
     if isinstance(packages, dict):
         found |= {name: str(version) for name, version in packages.items() if version is not None}
     found |= {name: str(manifest[name]) for name in ("python", "platform") if manifest.get(name)}

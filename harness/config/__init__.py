@@ -73,7 +73,7 @@ def resolved(config: Config) -> JsonObject:
     the variables that ``recorded-env`` lists. URLs lose user and password.
     """
     values: JsonObject = to_jsonable_python(config)
-    del values["lines"]
+    del values["lines"], values["approve"]  # the manifest has it, and it says nothing about what is tested
     for service in _mappings(values["services"]):
         for workload in _mappings(service["versions"]):
             workload["env"] = names_only(_mapping(workload["env"]), config.recorded_env)

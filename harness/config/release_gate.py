@@ -17,10 +17,15 @@ VARIABLE = "HARNESS_RELEASE_GATE"
 _SPLIT = 0.5
 
 
-def gate_document(*, service: str, stable: Mapping[str, str], target: str, stage: Path | None) -> JsonObject:
-    """Return the content of the file. stable: pod labels of the running build. stage: the socket of the stage."""
+def gate_document(
+    *, service: str, stable: Mapping[str, str], target: str, stage: Path | None, approve: str = ""
+) -> JsonObject:
+    """Return the content of the file. stable: pod labels of the running build. stage: the socket of the stage.
+
+    approve: the command with which a person approves a marginal build; empty if the release does not wait for one.
+    """
     socket = None if stage is None else str(stage)
-    return {"service": service, "stable": dict(stable), "target": target, "stage": socket}
+    return {"service": service, "stable": dict(stable), "target": target, "stage": socket, "approve": approve}
 
 
 def target_of(file: Path) -> str:
@@ -43,7 +48,7 @@ def with_release_arms(config: Config, file: Path) -> Config:
     try:
         document = parse_json(file.read_bytes())
         service, stable = text_at(document, "service"), texts_at(document, "stable")
-        stage = text_at(document, "stage", default="")
+        stage, approve = text_at(document, "stage", default=""), text_at(document, "approve", default="")
     except (OSError, ValueError) as error:
         raise _not_ours(file, error) from error
     if service not in config.services:
@@ -63,4 +68,5 @@ def with_release_arms(config: Config, file: Path) -> Config:
         split_by=SplitBy.WEIGHT,
         cluster=dataclasses.replace(config.cluster, fresh_arms=False, only_test_traffic=True),
         stage=Path(stage) if stage else None,
+        approve=approve,
     )

@@ -115,7 +115,8 @@ class Config:
     the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
     path, for errors that are found later. release: how harness release works. serve: what harness serve may start.
-    stage: the socket of the stage that the target stage uses.
+    stage: the socket of the stage that the target stage uses. approve: the command that approves the build of the
+    release whose gate this is; empty outside one.
     """
 
     file: Path
@@ -149,6 +150,7 @@ class Config:
     release: ReleaseSettings | None = None
     serve: ServeSettings = field(default_factory=ServeSettings)
     stage: Path | None = None
+    approve: str = ""
     prometheus_access: PrometheusAccess = field(default_factory=PrometheusAccess)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

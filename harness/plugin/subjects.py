@@ -98,7 +98,7 @@ class ScenarioContext:
         owner = new_run_id()
         facts = manifest(
             owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time(),
-            about=self.about,
+            about=self.about, approve=self.session.config.approve,
         )  # fmt: skip
         settings = wiring.settings(self.session.config, self.scenario(), target=self.session.target, manifest=facts)
         parts = wiring.parts(self.session.config, self.mesh)

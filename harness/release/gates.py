@@ -28,10 +28,20 @@ class ScenarioGate:
     """Runs scenarios with pytest. It ends with this process, and its faults are reverted then."""
 
     def __init__(
-        self, config: Config, *, target: str, stage: Path | None, stable: Callable[[Pair], dict[str, str]]
+        self,
+        config: Config,
+        *,
+        target: str,
+        stage: Path | None,
+        stable: Callable[[Pair], dict[str, str]],
+        approve: str = "",
     ) -> None:
-        """target: of the runs. stage: the socket of the stage, for that target. stable: pod labels of what runs."""
+        """target: of the runs. stage: the socket of the stage, for that target. stable: pod labels of what runs.
+
+        approve: the command that approves a marginal build, for the reports; empty if the release does not wait.
+        """
         self._config, self._target, self._stage, self._stable = config, target, stage, stable
+        self._approve = approve
 
     def check(self, pair: Pair, step: ReleaseStep, *, folder: Path, still: Callable[[], None]) -> StepResult:
         """Run the scenarios and return the worst verdict of all; the exit code of the session decides."""
@@ -39,7 +49,11 @@ class ScenarioGate:
         with bundle.recording(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             document = gate_document(
-                service=pair.service, stable=self._stable(pair), target=self._target, stage=self._stage
+                service=pair.service,
+                stable=self._stable(pair),
+                target=self._target,
+                stage=self._stage,
+                approve=self._approve,
             )
             bundle.write_atomically(folder / "gate.json", json.dumps(document).encode())
         process = self._started(step.scenarios, folder)

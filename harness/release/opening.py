@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from harness.errors import UsageError
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.safety import limits
 from harness.mesh.stage.client import Stage
-from harness.model.release import Build, ReleasePlan, ReleaseRecord, ReleaseSettings
+from harness.model.release import Build, OnDoubt, ReleasePlan, ReleaseRecord, ReleaseSettings
 from harness.release.cluster import ClusterWorld
 from harness.release.driver import Parts
 from harness.release.gates import ScenarioGate
@@ -55,6 +56,14 @@ def settings_of(config: Config) -> ReleaseSettings:
     return config.release
 
 
+def approve_command(config: Config, release: str, settings: ReleaseSettings) -> str:
+    """Return the command with which a person approves a marginal build; empty if the release waits for nobody."""
+    if settings.on_marginal is not OnDoubt.HOLD:
+        return ""
+    where = f"--config {shlex.quote(str(config.file))} --release {shlex.quote(release)}"
+    return f"harness release approve {where} --by NAME --reason TEXT"
+
+
 @contextmanager
 def opened(config: Config, store: Store, *, tell: Callable[[str], None], start: bool = True) -> Iterator[Parts]:
     """Open the target of a release. start: whether to start the stage if none runs.
@@ -62,19 +71,19 @@ def opened(config: Config, store: Store, *, tell: Callable[[str], None], start: 
     Raises UsageError or MeshError if it cannot be reached.
     """
     plan = store.load().plan
-    shown = Page(store.folder)
+    shown, approve = Page(store.folder), approve_command(config, store.folder.name, plan.settings)
     if plan.target == "stage":
         address = started_stage(config)[0] if start else running_stage(stage_folder(config))
         if address is None:
             raise UsageError("expected the stage of this release to run, found none; start it with: harness release up")
         world = StageWorld(Stage(address), config, folder=store.folder, tell=tell)
-        gate = ScenarioGate(config, target="stage", stage=address, stable=world.stable_labels)
+        gate = ScenarioGate(config, target="stage", stage=address, stable=world.stable_labels, approve=approve)
         yield Parts(world=world, watch=world, gate=gate, tell=tell, shown=shown)
         return
     with closing(connected(config.cluster, store.folder)) as kube:
         limits.require_meant(kube.context, config.namespace, config.cluster)
         world_there = ClusterWorld(kube, config, tell=tell)
-        gate = ScenarioGate(config, target="cluster", stage=None, stable=world_there.stable_labels)
+        gate = ScenarioGate(config, target="cluster", stage=None, stable=world_there.stable_labels, approve=approve)
         yield Parts(world=world_there, watch=world_there, gate=gate, tell=tell, shown=shown)
 
 

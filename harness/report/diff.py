@@ -19,7 +19,7 @@ from harness.report.quantiles import Quantiles, quantiles
 from harness.summary import Judged, Summary, summarise
 
 _SHARES = (0.5, 0.9, 0.99)
-_NOT_COMPARED = ("started", "run", "argv", "load_average", "bundle")
+_NOT_COMPARED = ("started", "run", "argv", "load_average", "bundle", "approve")
 """Facts of the manifest that differ between any two runs and explain nothing."""
 _MOST_ROWS = 200
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.model.arm_words import arm_words
 from harness.model.json import JsonValue
 from harness.model.record import Record
 from harness.model.samples import ARMS
@@ -45,7 +46,7 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
 
     folder: where the bundle is now; the default is the manifest's folder. The manifest's keys are ``run``, ``test``,
     ``bundle``, ``commit``, ``dirty``, ``started`` (text or seconds since the epoch), ``about`` (what the scenario is
-    for), ``effects`` (of the faults, by their texts), ``arms`` (``image`` and ``commit`` of each arm), and ``again``
+    for), ``effects`` (of the faults, by their texts), ``arms`` (see ``arm_builds``), and ``again``
     (the command that runs the test again) or ``argv``.
     """
     manifest = record.manifest
@@ -78,24 +79,7 @@ def _effects(record: Record) -> tuple[str, ...]:
 
 
 def _version(record: Record, arm: str) -> str:
-    """Return the version of an arm, with its image and commit or the labels that say more about it."""
-    name = str(record.config.get(arm) or "")
-    arms = record.manifest.get("arms")
-    told = arms.get(arm) if isinstance(arms, dict) else None
-    more = (
-        [f"{key} {value}" for key, value in told.items() if value and key != "version"]
-        if isinstance(told, dict)
-        else []
-    )
-    return " · ".join([*([name] if name else []), *more, *_labels(record, name)])
-
-
-def _labels(record: Record, version: str) -> list[str]:
-    place: JsonValue = record.config.get("services")
-    for key in (record.plan.service, "versions", version, "labels"):
-        place = place.get(key) if isinstance(place, dict) else None
-    labels = place if isinstance(place, dict) else {}
-    return [f"{key} {value}" for key, value in labels.items() if key not in {"app", "version"}]
+    return arm_words(arm, service=record.plan.service, config=record.config, manifest=record.manifest)
 
 
 def duration_s(record: Record) -> float:

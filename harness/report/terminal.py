@@ -77,7 +77,20 @@ def _about(record: Record, width: int) -> list[str]:
         format_duration(run.duration_s),
     ]
     sent = f"{formatting.count(run.requests)} requests, {formatting.count(canary)} to the canary"
-    return [f"  {formatting.printable(run.test)}", *_wrapped_items([*about, sent], width)]
+    arms = [f"{arm:<8} {words}" for arm, words in run.arms]
+    return [
+        f"  {formatting.printable(run.test)}",
+        *_wrapped_items([*about, sent], width),
+        *(line_ for words in arms for line_ in _under(words, width)),
+    ]
+
+
+def _under(words: str, width: int) -> list[str]:
+    """Wrap a line about an arm; long names of images are not broken."""
+    return textwrap.wrap(
+        formatting.printable(words), width, initial_indent="  ", subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _wrapped_items(items: Sequence[str], width: int) -> list[str]:

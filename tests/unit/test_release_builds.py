@@ -13,7 +13,9 @@ from harness import wiring
 from harness.config import read_config
 from harness.config.release_gate import VARIABLE, gate_document
 from harness.errors import BuildError, UsageError
+from harness.model.release import OnDoubt, ReleaseSettings, ReleaseStep
 from harness.release.cluster.images import container_for, pinned, pullable, repository, running_identity
+from harness.release.opening import approve_command
 from harness.release.revisions import checked_out, commit_of
 
 DIGEST = "sha256:" + "a" * 64
@@ -114,16 +116,31 @@ def test_a_gate_compares_the_arms_with_half_of_the_test_traffic_each(tmp_path: P
         "service: ratings\narms: {baseline: v1, canary: v2}\nsplit: 10%\nservices:\n"
         "  ratings: {versions: {v1: {}, v2: {}}}\n  reviews: {versions: {v1: {}}}\ncluster: {fresh-arms: true}\n"
     )
-    document = gate_document(service="reviews", stable={"app": "r", "version": "v1"}, target="stage", stage=Path("/s"))
+    document = gate_document(
+        service="reviews", stable={"app": "r", "version": "v1"}, target="stage", stage=Path("/s"), approve="approve it"
+    )
     (tmp_path / "gate.json").write_text(json.dumps(document))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "gate.json"))
     read = read_config(tmp_path / "harness.yaml")
     config = wiring.for_target(read, wiring.target(read, None))
-    assert ("stage", Path("/s")) == (wiring.target(read, None), config.stage)
+    assert ("stage", Path("/s"), "approve it") == (wiring.target(read, None), config.stage, config.approve)
     assert ("reviews", 0.5, True, False) == (
         config.service, config.canary_share, config.cluster.only_test_traffic, config.cluster.fresh_arms,
     )  # fmt: skip
     assert {"app": "r", "version": "harness-canary"} == config.workload("reviews", config.canary).labels
+
+
+@pytest.mark.parametrize(("doubt", "begins"), [("hold", "harness release approve --config "), ("reject", "")])
+def test_reports_of_a_gate_name_the_command_that_approves(tmp_path: Path, doubt: str, begins: str):
+    """A release that waits for a person names its own command; one that rejects by itself names none."""
+    (tmp_path / "my app.yaml").write_text(
+        "service: reviews\narms: {baseline: v1, canary: v2}\nservices: {reviews: {versions: {v1: {}, v2: {}}}}\n"
+    )
+    config = read_config(tmp_path / "my app.yaml")
+    settings = ReleaseSettings(steps=(ReleaseStep(weight=1.0, scenarios=("x",)),), on_marginal=OnDoubt(doubt))
+    command = approve_command(config, "20261129-reviews", settings)
+    assert begins == command[: len(begins)]
+    assert (f"'{tmp_path}/my app.yaml' --release 20261129-reviews --by NAME" in command) is bool(begins)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"service": "other", "stable": {}, "target": "stage"}'])

@@ -44,7 +44,7 @@ from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
-from harness.model.step import Action, Edit, Step
+from harness.model.step import PROCESS, Action, Edit, Step
 from harness.routing.edits import applied
 from harness.routing.port import RoutingApi
 
@@ -106,8 +106,8 @@ class ClusterMesh:
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind in the namespace; by default those that route requests, without bookkeeping."""
         if kind:
-            unknown = kind == "Pod" and self._settings.proxies  # the listed proxies are those of no pods
-            return () if unknown else self._kube.list(kind, self._namespace)
+            absent = kind == PROCESS or (kind == "Pod" and self._settings.proxies)  # those proxies are of no pods
+            return () if absent else self._kube.list(kind, self._namespace)
         return plain_resources(self._kube, self._namespace, self.routing.kinds)
 
     @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import psutil
 
 from harness.clients.processes.child import Process, wait_until
 from harness.errors import MeshError, UsageError
+from harness.model.config import Workload
 from harness.model.json import JsonObject
 from harness.model.step import PROCESS, Act, Action, Verb
 
@@ -24,6 +25,11 @@ class Services(Protocol):
     @property
     def processes(self) -> Mapping[str, Process]:
         """The running processes, by workload."""
+        ...
+
+    @property
+    def workloads(self) -> Sequence[Workload]:
+        """What runs, or ran: each with its labels."""
         ...
 
     @property
@@ -48,14 +54,25 @@ class ProcessActions:
         self._services, self._namespace = services, namespace
 
     def resources(self) -> tuple[JsonObject, ...]:
-        """Return the processes as objects; the uid is the process id with its start time."""
-        found = {} if self._services is None else dict(self._services.processes)
+        """Return the processes as objects; the uid is the process id with its start time.
+
+        The spec of one that runs has its ``command``, ``folder`` and ``program``.
+        """
+        if self._services is None:
+            return ()
+        labels: dict[str, JsonObject] = {one.name: {**one.labels} for one in self._services.workloads}
         return tuple(
             {
                 "kind": PROCESS,
-                "metadata": {"name": name, "namespace": self._namespace, "uid": _uid(process)},
+                "metadata": {
+                    "name": name,
+                    "namespace": self._namespace,
+                    "uid": _uid(process),
+                    "labels": labels.get(name, {}),
+                },
+                **_spec(process),
             }
-            for name, process in found.items()
+            for name, process in dict(self._services.processes).items()
         )
 
     def require_possible(self, action: Action) -> None:
@@ -111,6 +128,15 @@ class ProcessActions:
         if act.target.uid and act.target.uid != _uid(process):
             raise MeshError(f"{act.label}: expected process {act.target.uid}, found {_uid(process)}: it was restarted")
         return process
+
+
+def _spec(process: Process) -> JsonObject:
+    """Return what a process runs; nothing of one that has ended or whose user forbids to look."""
+    try:
+        seen = psutil.Process(process.pid)
+        return {"spec": {"command": [*seen.cmdline()], "folder": seen.cwd(), "program": seen.exe()}}
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return {}
 
 
 def _uid(process: Process) -> str:

@@ -287,6 +287,7 @@ def _run_row(point: Point, history: History, links: Links) -> dict[str, object]:
         "at": _moment(entry.started_s),
         "score": formatting.points(one.score) if given else "–",
         "commit": one.commit,
+        "canary": one.versions.get("canary", ""),
         "ignored": point.ignored,
         "reason": one.trouble or ("" if one.verdict == "pass" else one.reason),
         "worst": f"{worst.key}: {minus(worst.shown)}" if worst else "–",
