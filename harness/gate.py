@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness import bundle, wiring
-from harness.config import Config
+from harness.config import Config, resolved
 from harness.errors import WorkloadDeath
 from harness.faults.recorded import fault_document
 from harness.judge.power import can_decide, undecidable, visible_effects
@@ -26,7 +27,9 @@ from harness.report import page
 from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
 from harness.runner.early_death import record_of_death
+from harness.runner.live_run import LiveTraffic, measuring, plan_of
 from harness.runner.manifest import manifest, started_by
+from harness.runner.observation import Observation
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
 from harness.runner.server_side import watch, with_server_side
@@ -79,6 +82,51 @@ def judge_scenario(
     outcome = judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
     tell_others(outcome, config, notify)
     return outcome
+
+
+def observe_traffic(
+    users: LiveTraffic, config: Config, *, target: str, folder: Path, again: str, notify: Notify, about: str = ""
+) -> Outcome:
+    """Judge what real users do; ``folder`` becomes the bundle. Nothing is sent and nothing is changed.
+
+    Raises UsageError for an objective that the server side does not measure, and MetricsError without a server that
+    answers. A fail is a verdict, so it is returned.
+    """
+    plan = plan_of_users(users, config, target=target)
+    facts = manifest(
+        owner=new_run_id(), again=again, argv=started_by(), cwd=config.file.parent, started_at=time.time(), about=about
+    )
+    with (
+        LiveFile(folder, users.name, target=target, tell=notify) as live,
+        bundle.recording(folder),
+        measuring(plan, config, time.time) as measure,
+    ):
+        observation = Observation(
+            plan=plan,
+            measure=measure,
+            judge=wiring.judge(plan.judge.name),
+            every_s=users.every_s,
+            now=time.time,
+            sleep=time.sleep,
+            stop=partial(_killed, config.out / "KILL"),
+            notify=live,
+        )
+        record = observation.record(manifest=facts, config=resolved(config))
+    outcome = judge_record(record, folder, plan.judge.name)
+    tell_others(outcome, config, notify)
+    return outcome
+
+
+def plan_of_users(users: LiveTraffic, config: Config, *, target: str) -> Plan:
+    """Return the plan of an observation. Only the sequential judge may look again and again, so it judges all of them.
+
+    Raises UsageError for an observation that is not possible.
+    """
+    return plan_of(users, config, replace(wiring.judge_settings(config), name="sequential"), target=target)
+
+
+def _killed(file: Path) -> str:
+    return f"the kill file {file} is there" if file.exists() else ""
 
 
 def tell_others(outcome: Outcome, config: Config, notify: Notify) -> None:

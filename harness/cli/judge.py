@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     if args.kayenta is not None:
         return judge_kayenta.run(args)
     if args.prometheus is not None:
+        _check_alpha(0.01 if args.alpha is None else args.alpha)
         return judge_prometheus.run(args)
     objectives = tuple(parse_objective(text) for text in args.objective)
     if args.baseline is not None or args.canary is not None:
@@ -159,7 +160,7 @@ def _check_options(args: argparse.Namespace) -> None:
         taken = "--kayenta takes --metrics, --pass, --marginal, --interval, --lookback, --step and --json"
     elif args.prometheus is not None:
         others = (*judge_kayenta.OPTIONS, "bundle", "judge", "fail_on", "calibration", "share")
-        taken = "--prometheus takes --baseline, --canary, --window, --objective, --alpha and --json"
+        taken = "--prometheus takes --baseline, --canary, --window, --objective, --alpha, --json and how it is reached"
     elif args.baseline is not None or args.canary is not None:
         others = (*judge_kayenta.OPTIONS, *judge_prometheus.OPTIONS)
         taken = "--baseline and --canary take --objective, --alpha, --fail-on, --calibration, --share and --json"

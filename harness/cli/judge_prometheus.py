@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from harness import bundle
 from harness.cli.output import clean_print as print
+from harness.cli.prometheus_access import OPTIONS as ACCESS
+from harness.cli.prometheus_access import add_access, server_for
 from harness.errors import UsageError
 from harness.judge.objectives import parse_objective
-from harness.judge.port import Evidence
 from harness.judge.sequential import SequentialJudge
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
@@ -18,11 +19,10 @@ from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Record, Series
 from harness.model.samples import no_samples
 from harness.model.units import parse_duration
-from harness.model.verdict import Analysis
 from harness.report import terminal
-from harness.runner.deciding import JUDGED_BY
+from harness.runner.deciding import decide
 
-OPTIONS = ("prometheus", "window")
+OPTIONS = (*ACCESS, "window")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,30 +32,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what real users did: --baseline and --canary are labels of Istio's metrics then, such as "
         '{service="reviews",version="v1"}',
     )
-    live.add_argument("--prometheus", metavar="URL", help="the server that has measured it")
+    add_access(live)
     live.add_argument("--window", metavar="DURATION", help="how far back, such as 30m (default: 30m)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the analysis and return the exit code of the verdict."""
-    from harness.clients.prometheus import Prometheus
     from harness.metrics.live_traffic import DEFAULT_OBJECTIVES, live_series, matchers_of
 
     if args.baseline is None or args.canary is None:
         raise UsageError("judge --prometheus: expected --baseline and --canary, two sets of labels; found one or none")
     window_s = parse_duration(args.window or "30m", "--window")
+    if not window_s > 0:
+        raise UsageError(f"--window: expected a duration above 0, found {args.window}")
     objectives = tuple(parse_objective(text) for text in args.objective or DEFAULT_OBJECTIVES)
     arms = {"baseline": matchers_of(str(args.baseline)), "canary": matchers_of(str(args.canary))}
-    with Prometheus(args.prometheus) as server:
+    with server_for(args) as server:
         end_s = server.now_s()
         measured = live_series(server, objectives, arms, start_s=end_s - window_s, end_s=end_s)
-    record, analysis = judged_series(
-        measured.series,
-        objectives,
-        seconds=window_s,
-        horizon_s=window_s,
-        alpha=0.01 if args.alpha is None else args.alpha,
-    )
+    alpha = 0.01 if args.alpha is None else args.alpha
+    record = _record(measured.series, objectives, window_s=window_s, alpha=alpha)
+    analysis = decide(record, SequentialJudge())
     analysis = replace(analysis, warnings=(*analysis.warnings, *measured.notes))
     if args.json:
         sys.stdout.write(bundle.analysis_json(analysis).decode())
@@ -66,23 +63,19 @@ def run(args: argparse.Namespace) -> int:
     return analysis.verdict.exit_code
 
 
-def judged_series(
-    series: tuple[Series, ...], objectives: tuple[Objective, ...], *, seconds: float, horizon_s: float, alpha: float
-) -> tuple[Record, Analysis]:
-    """Judge series of both arms as one steady phase that has lasted some seconds of its horizon."""
+def _record(series: tuple[Series, ...], objectives: tuple[Objective, ...], *, window_s: float, alpha: float) -> Record:
+    """Return the record of one steady phase that is over."""
     plan = Plan(
         scenario="live traffic",
         service="",
         target="prometheus",
-        phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=horizon_s),),
+        phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=window_s),),
         objectives=objectives,
         canary_share=0.5,
         rate_rps=0.0,
         seed=0,
         judge=JudgeSettings(alpha=alpha),
+        live_traffic=True,
     )
-    phases = (Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=seconds),)
-    record = Record(plan=plan, phases=phases, samples=no_samples(), load=None, series=series)
-    evidence = Evidence(samples=record.samples, phases=phases, series=series)
-    analysis = SequentialJudge().judge(evidence, plan, now_s=seconds, final=seconds >= horizon_s)
-    return record, replace(analysis, judged_by=JUDGED_BY)
+    phases = (Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=window_s),)
+    return Record(plan=plan, phases=phases, samples=no_samples(), load=None, series=series)

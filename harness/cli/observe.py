@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
-import time
+from pathlib import Path
 
-from harness.cli.judge_prometheus import judged_series
-from harness.cli.options import add_config
+from harness.cli.options import add_config, add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
-from harness.errors import UsageError
+from harness.errors import HarnessError
+from harness.model.record import Event
 from harness.model.units import format_duration, parse_duration
-from harness.model.verdict import Verdict
+from harness.model.verdict import Analysis
+from harness.printable import printable
 
 HELP = (
     "Judge what real users do: look at the Prometheus of harness.yaml again and again, until harm is proven or the "
@@ -21,6 +24,7 @@ EXAMPLES = """\
   harness observe --for 30m
   harness observe --for 1h --objective "server:error_rate < +0.5pp" --every 1m
 """
+NAME = "live-traffic"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,45 +35,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objective", action="append", default=[], metavar="TEXT", help="what to judge; may be repeated"
     )
+    add_runs_folder(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each look and the last analysis; return the exit code of its verdict."""
+    from harness import gate, wiring
     from harness.config import read_config
-    from harness.judge.indicators import indicator_of
     from harness.judge.objectives import parse_objective
-    from harness.metrics.connection import connected
     from harness.metrics.live_traffic import DEFAULT_OBJECTIVES
-    from harness.metrics.server_side import arm_words, from_prometheus, wanted_of
-    from harness.model.indicator import Source
-    from harness.model.phase import Phase, PhaseKind
-    from harness.report import terminal
+    from harness.model.names import new_run_id
+    from harness.report import run_index, terminal
+    from harness.run_folder import Trouble, begin_run, finish_run
+    from harness.runner.live_run import LiveTraffic, observable
 
     config = read_config(args.config)
-    horizon_s, every_s = parse_duration(args.length, "--for"), parse_duration(args.every, "--every")
-    if not 1 <= every_s <= horizon_s:
-        raise UsageError(f"--every: expected from 1 s to --for, found {args.every}")
-    objectives = tuple(map(parse_objective, args.objective or DEFAULT_OBJECTIVES))
-    for objective in objectives:
-        if indicator_of(objective).spec.source is not Source.SERIES:
-            raise UsageError(
-                f"{objective.text}: expected an indicator of the server side (harness indicators), no load is sent"
-            )
-    wanted, arms = wanted_of(objectives, config, shown=()), arm_words(config)
-    began = time.time()
-    with connected(config) as server:
-        while True:
-            time.sleep(max(0.0, min(every_s, began + horizon_s - time.time())))
-            seconds = min(time.time() - began, horizon_s)
-            phases = (Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=seconds),)
-            measured = from_prometheus(server, wanted, arms=arms, zero_s=began, phases=phases)
-            record, analysis = judged_series(
-                measured.series, objectives, seconds=seconds, horizon_s=horizon_s, alpha=config.alpha
-            )
-            print(f"{format_duration(seconds)}: {analysis.verdict}: {analysis.reason}")
-            if analysis.verdict in {Verdict.FAIL, Verdict.PASS} or analysis.final:
-                break
-    for note in measured.notes:
-        print(f"note: {note}")
-    sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty()) + "\n")
-    return analysis.verdict.exit_code
+    target = wiring.target(config, None)
+    given = [parse_objective(text) for text in args.objective]
+    default = [parse_objective(text) for text in DEFAULT_OBJECTIVES]
+    users = LiveTraffic(
+        name=NAME,
+        objectives=tuple(given) or observable(config.objectives, default),
+        length_s=parse_duration(args.length, "--for"),
+        every_s=parse_duration(args.every, "--every"),
+    )
+    gate.plan_of_users(users, config, target=target)
+    folder = runs_folder(args).absolute() / new_run_id()
+    begin_run(folder)
+    try:
+        outcome = gate.observe_traffic(
+            users, config, target=target, folder=folder / NAME, again=_again(args), notify=_told
+        )
+    except HarnessError as error:
+        finish_run(folder, error.exit_code, [Trouble(place=NAME, kind="trouble", message=str(error), folder=NAME)])
+        raise
+    finish_run(folder, outcome.analysis.verdict.exit_code)
+    run_index.write_index(folder)
+    for line in (one.text for one in outcome.record.events if one.kind == "note"):
+        print(f"note: {line}")
+    sys.stdout.write(terminal.render(outcome.record, outcome.analysis, color=sys.stdout.isatty()) + "\n")
+    print(f"report: {Path(os.path.relpath(outcome.report))}")
+    return outcome.analysis.verdict.exit_code
+
+
+def _told(what: object) -> None:
+    if isinstance(what, Analysis):
+        print(f"{format_duration(what.decided_at_s)}: {what.verdict}: {what.reason}")
+    elif isinstance(what, Event) and what.kind == "guard":
+        print(printable(what.text))
+
+
+def _again(args: argparse.Namespace) -> str:
+    words = ["harness", "observe", "--config", str(args.config), "--for", args.length, "--every", args.every]
+    return shlex.join([*words, *(word for text in args.objective for word in ("--objective", text))])

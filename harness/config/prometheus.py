@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from harness.config.section import Section
 from harness.config.values import Shaped, Text
+from harness.errors import UsageError
 from harness.model.prometheus import PrometheusAccess, SecretSource
 
 _FORWARDED = re.compile(r"service://(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9-]+)(:(?P<port>\d{1,5}))?")
@@ -64,6 +66,17 @@ class PrometheusKeys(Section):
         """Return a schema that accepts a URL or the mapping."""
         url = {"type": "string", "pattern": f"^(?:{_URL})$"}
         return {"anyOf": [url, super().__get_pydantic_json_schema__(core_schema, handler)]}
+
+
+def server_of(words: Mapping[str, object], root: Path) -> tuple[str, PrometheusAccess]:
+    """Return the URL and how it is reached, from the keys of the section. Raises UsageError, without any value."""
+    try:
+        keys = PrometheusKeys.model_validate(dict(words))
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        place = "-".join(map(str, wrong["loc"])).replace("_", "-") or "url"
+        raise UsageError(f"--prometheus: {place}: {wrong['msg'].removeprefix('Value error, ')}") from None
+    return keys.address, prometheus_access(keys, root)
 
 
 def prometheus_access(keys: PrometheusKeys | None, root: Path) -> PrometheusAccess:

@@ -6,7 +6,9 @@ from requests.adapters import BaseAdapter
 
 from harness.clients.prometheus import TIMEOUT_S, TRIES, Prometheus
 from harness.errors import MetricsError
+from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
+from harness.model.prometheus import PrometheusAccess
 
 _CHECK_TIMEOUT_S = 2.0
 
@@ -20,10 +22,20 @@ def connected(config: Config, *, timeout_s: float | None = None) -> Prometheus:
     """
     if config.prometheus is None:
         raise MetricsError("expected prometheus in harness.yaml to name a server, found nothing")
+    return connected_to(config.prometheus, config.prometheus_access, config.cluster, timeout_s=timeout_s)
+
+
+def connected_to(
+    url: str, access: PrometheusAccess, cluster: ClusterSettings, *, timeout_s: float | None = None
+) -> Prometheus:
+    """Return a client of a server as ``connected`` does. cluster: where a service is that is reached through the API.
+
+    Raises MetricsError for credentials that are missing.
+    """
     return Prometheus(
-        config.prometheus,
-        access=config.prometheus_access,
-        transport=_transport(config),
+        url,
+        access=access,
+        transport=_transport(access, cluster),
         timeout_s=timeout_s or TIMEOUT_S,
         tries=TRIES if timeout_s is None else 1,
     )
@@ -35,13 +47,12 @@ def check_reachable(config: Config) -> None:
         server.query("1")
 
 
-def _transport(config: Config) -> BaseAdapter | None:
-    access = config.prometheus_access
+def _transport(access: PrometheusAccess, cluster: ClusterSettings) -> BaseAdapter | None:
     if access.forward is None:
         return None
     from harness.clients.kubernetes.api import connect  # noqa: PLC0415 - the Kubernetes client is slow to import
     from harness.clients.prometheus.forwarding import ForwardedPort  # noqa: PLC0415
 
     namespace, _, service = access.forward.partition("/")
-    kubernetes = connect(kubeconfig=config.cluster.kubeconfig, context=config.cluster.context)
+    kubernetes = connect(kubeconfig=cluster.kubeconfig, context=cluster.context)
     return ForwardedPort(kubernetes, namespace=namespace, service=service, port=access.port)

@@ -8,8 +8,17 @@ from dataclasses import replace
 
 from harness.clients.prometheus import Prometheus
 from harness.errors import UsageError
+from harness.metrics.answers import answers_by_status
 from harness.metrics.collecting import Wanted, collected
-from harness.metrics.server_side import Measured, aligned, scrape_interval_of
+from harness.metrics.promql import selector
+from harness.metrics.server_side import (
+    Measured,
+    aligned,
+    queries,
+    require_apart,
+    scrape_interval_of,
+    without_stale,
+)
 from harness.metrics.sources import PrometheusSource
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind
@@ -30,6 +39,8 @@ _SHORT = {
     "namespace": "destination_service_namespace",
 }
 _MATCHER = re.compile(r'\s*(?P<label>[a-zA-Z_]\w*)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*')
+REQUESTS = Selector(metric="istio_requests_total", matchers=(), also=("envoy_istio_requests_total",))
+"""All requests; the matchers of the table's selectors are those of an arm of a configuration."""
 _REPORTERS = ("destination", "waypoint", "source")
 
 
@@ -67,21 +78,37 @@ def live_series(
     Raises UsageError for an objective about anything but the answers of a service, MetricsError without answers.
     """
     source = PrometheusSource(server=server)
-    first = next(iter(arms.values()))
-    interval_s = scrape_interval_of(server, _with(_requests(), first), {}, until_s=end_s)
+    requests = {arm: _with(REQUESTS, own) for arm, own in arms.items()}
+    texts = {arm: selector(one, {}) for arm, one in requests.items()}
+    require_apart(server, texts, start_s=start_s, end_s=end_s)
+    interval_s = scrape_interval_of(server, next(iter(requests.values())), {}, until_s=end_s)
     span = aligned(start_s, end_s - start_s, interval_s)
     phases = (Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=end_s - start_s),)
-    known = [set(source.values_of("reporter", _with(_requests(), own), {}, span)) for own in arms.values()]
+    known = [set(source.values_of("reporter", one, {}, span)) for one in requests.values()]
     common = set.intersection(*known) or set.union(*known)
     reporter = next((name for name in _REPORTERS if name in common), _REPORTERS[0])
+    reported = {
+        arm: replace(one, matchers=(*one.matchers, *_reporter_of(arms[arm], reporter))) for arm, one in requests.items()
+    }
+    counted = answers_by_status(source, reported, {arm: {} for arm in arms}, span)
+    wanted = {
+        arm: (*(_wanted(objective, own, reporter) for objective in objectives), *counted[arm])
+        for arm, own in arms.items()
+    }
+    source.prefetch([text for each in wanted.values() for text in queries(each, {"": {}}, span)], span)
     series: list[Series] = []
     missing: list[str] = []
-    for arm, own in arms.items():
-        wanted = [_wanted(objective, own, reporter) for objective in objectives]
-        found = collected(wanted, source, arms={arm: {}}, span=span, zero_s=start_s, phases=phases)
+    for arm in arms:
+        found = collected(wanted[arm], source, arms={arm: {}}, span=span, zero_s=start_s, phases=phases)
         series += found.series
         missing += found.missing
-    return Measured(series=tuple(series), notes=(*(f"Prometheus says: {text}" for text in server.warnings), *missing))
+    fresh = without_stale(series, server, texts, span, zero_s=start_s)
+    return Measured(series=fresh, notes=(*(f"Prometheus says: {text}" for text in server.warnings), *missing))
+
+
+def _reporter_of(own: tuple[Matcher, ...], reporter: str) -> tuple[Matcher, ...]:
+    given = any(one.label == "reporter" for one in own)
+    return () if given else (Matcher(label="reporter", operator="=", value=reporter),)
 
 
 def _wanted(objective: Objective, own: tuple[Matcher, ...], reporter: str) -> Wanted:
@@ -110,8 +137,3 @@ def _of(indicator: ServerIndicator, own: tuple[Matcher, ...]) -> ServerIndicator
 def _with(which: Selector, own: tuple[Matcher, ...]) -> Selector:
     """Return the selector with other labels than those of an arm, which are its first two."""
     return replace(which, matchers=(*own, *which.matchers[2:]))
-
-
-def _requests() -> Selector:
-    found = next(one.of for one in SERVER_INDICATORS if one.name == "server:error_rate")
-    return found if found is not None else Selector(metric="istio_requests_total")

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.clients.prometheus import Prometheus
-from harness.metrics.collecting import Collected, Wanted, collected, labelled
+from harness.errors import UsageError
+from harness.metrics.answers import answers_by_status
+from harness.metrics.collecting import Wanted, collected, labelled
 from harness.metrics.promql import INSTANCES, filled, selector, summed
 from harness.metrics.sources import PageSource, PrometheusSource, Source, Span, Words
 from harness.model.config import Config
@@ -97,11 +99,13 @@ def from_prometheus(
     zero_s: float,
     phases: Sequence[Phase],
     interval_s: float | None = None,
+    live_traffic: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Measured:
     """Return the series of a run from a Prometheus.
 
     zero_s: when the first request was due, in our epoch time. interval_s: between two scrapes, if it is known.
+    live_traffic: whether the answers to users are counted by status too.
     Raises MetricsError if the server does not answer, or rejects a query.
     """
     began = clock()
@@ -110,14 +114,20 @@ def from_prometheus(
     end_s = max((phase.end_s for phase in phases), default=0.0)
     between_s = interval_s or scrape_interval(server, arms, until_s=zero_s + skew_s + end_s)
     span = aligned(zero_s + skew_s, end_s, between_s)
+    if live_traffic and _REQUESTS is not None:
+        both = {arm: selector(_REQUESTS, words) for arm, words in arms.items()}
+        require_apart(server, both, start_s=span.start_s, end_s=span.end_s)
+        counted = answers_by_status(source, dict.fromkeys(arms, _REQUESTS), arms, span)
+        wanted = (*wanted, *next(iter(counted.values())))
     chosen = _reported(wanted, source, arms, span)
-    source.prefetch(_queries(chosen, arms, span), span)
+    source.prefetch(queries(chosen, arms, span), span)
     found = collected(chosen, source, arms=_timed(arms, span), span=span, zero_s=zero_s + skew_s, phases=phases)
     notes = [f"Prometheus says: {warning}" for warning in server.warnings]
     if abs(skew_s) > _SKEW_S:
         ahead = "ahead of" if skew_s > 0 else "behind"
         notes.append(f"Prometheus's clock is {format_duration(abs(skew_s))} {ahead} ours; its times were shifted")
-    fresh = _without_stale(found, server, arms, span, zero_s=zero_s + skew_s)
+    requests = {} if _REQUESTS is None else {arm: selector(_REQUESTS, words) for arm, words in arms.items()}
+    fresh = without_stale(found.series, server, requests, span, zero_s=zero_s + skew_s)
     return Measured(series=fresh, notes=(*notes, *found.missing))
 
 
@@ -197,7 +207,7 @@ def _timed(arms: Mapping[str, Words], span: Span) -> dict[str, Words]:
     return {arm: {**words, "window": f"{2 * span.step_s:g}s"} for arm, words in arms.items()}
 
 
-def _queries(wanted: Sequence[Wanted], arms: Mapping[str, Words], span: Span) -> list[str]:
+def queries(wanted: Sequence[Wanted], arms: Mapping[str, Words], span: Span) -> list[str]:
     """Return everything that will be asked, to be asked at once."""
     found = []
     for one in wanted:
@@ -213,26 +223,37 @@ def _queries(wanted: Sequence[Wanted], arms: Mapping[str, Words], span: Span) ->
     return found
 
 
-def _without_stale(
-    found: Collected, server: Prometheus, arms: Mapping[str, Words], span: Span, *, zero_s: float
+def without_stale(
+    series: Sequence[Series], server: Prometheus, requests: Mapping[str, str], span: Span, *, zero_s: float
 ) -> tuple[Series, ...]:
     """Return the series with gaps where the newest reading of an arm is too old.
 
     Prometheus repeats the last reading for five minutes when it could not write that a series ended, as after its own
-    restart. Such a reading is none.
+    restart. Such a reading is none. requests: by arm, the selector of its requests.
     """
-    if _REQUESTS is None:
-        return found.series
     old: dict[str, list[tuple[float, float]]] = {}
-    for arm, words in arms.items():
-        query = f"max(timestamp({selector(_REQUESTS, words)}))"
+    for arm, chosen in requests.items():
+        query = f"max(timestamp({chosen}))"
         for one in server.query_range(query, start_s=span.start_s, end_s=span.end_s, step_s=span.step_s):
             old[arm] = [
                 (at - zero_s - span.step_s, at - zero_s + span.step_s)
                 for at, newest in zip(one.times_s, one.values, strict=True)
                 if at - newest > 3 * span.interval_s
             ]
-    return tuple(_with_gaps(one, old.get(one.arm, [])) for one in found.series)
+    return tuple(_with_gaps(one, old.get(one.arm, [])) for one in series)
+
+
+def require_apart(server: Prometheus, requests: Mapping[str, str], *, start_s: float, end_s: float) -> None:
+    """Raise UsageError if a series belongs to both arms. requests: the selectors of their requests."""
+    selectors = list(requests.values())
+    window = f"[{max(end_s - start_s, 1.0):.0f}s]"
+    both = " and ".join(f"last_over_time({one}{window})" for one in selectors)
+    shared = sum(value for one in server.query(f"count({both})", at_s=end_s) for value in one.values)
+    if shared:
+        raise UsageError(
+            f"expected two different sets of requests, found {shared:.0f} series of istio_requests_total in both: "
+            f"{selectors[0]} and {selectors[1]}"
+        )
 
 
 def _with_gaps(series: Series, gaps: Sequence[tuple[float, float]]) -> Series:

@@ -40,7 +40,8 @@ class Plan:
     canary_share: the share of requests that the canary should answer, in (0, 1), or the share of requests whose copies
     it should get, in (0, 1]. split_by: how requests are distributed. judge: how the run is judged. Objectives apply to
     every judged phase unless they name one. expected_statuses: HTTP statuses of 1xx, 3xx and 4xx that the load profile
-    expects, which count as answers of a working service.
+    expects, which count as answers of a working service. live_traffic: whether the requests of real users are judged,
+    as the server side counted them, and none was sent.
     """
 
     scenario: str
@@ -54,6 +55,7 @@ class Plan:
     split_by: SplitBy = SplitBy.WEIGHT
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     expected_statuses: tuple[int, ...] = ()
+    live_traffic: bool = False
 
     @property
     def duration_s(self) -> float:

@@ -85,6 +85,23 @@ EVENTS, OF = "#events", "#of"
 """What the names of the counters behind a series end with. Reports leave out names with a number sign."""
 
 
+STATUS, GRPC_STATUS = "response_code", "grpc_response_status"
+"""The labels by which the answers of live traffic are counted."""
+
+
+def answers_key(label: str, value: str) -> str:
+    """Return the name of the series with the share of the answers that have a status."""
+    return f"answers{{{label}={value}}}"
+
+
+def answered_with(name: str) -> tuple[str, str] | None:
+    """Return the label and the status of a series that counts answers with a status; None for any other series."""
+    if not (name.startswith("answers{") and name.endswith(f"}}{EVENTS}")):
+        return None
+    label, _, value = name.removeprefix("answers{").removesuffix(f"}}{EVENTS}").partition("=")
+    return label, value
+
+
 def bucket_key(key: str, low: float, high: float) -> str:
     """Return the name of the series that counts the observations between two values."""
     return f"{key}#{low:.9g}..{high:.9g}"

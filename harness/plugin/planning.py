@@ -10,6 +10,7 @@ import pytest
 from harness.config import Config
 from harness.judge.power import undecidable, visible_effects
 from harness.model.units import format_duration
+from harness.runner.live_run import LiveTraffic
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
 
@@ -36,6 +37,17 @@ def plan_text(scenario: Scenario, config: Config, *, target: str) -> str:
         *([("warning", warning)] if warning else []),
     ]
     return "\n".join([scenario.name, *(f"  {name.ljust(9)}{text}" for name, text in rows)])
+
+
+def users_text(users: LiveTraffic, *, target: str) -> str:
+    """Return what an observation of real users would look at, as lines."""
+    rows = [
+        ("target", target),
+        ("phases", f"steady {format_duration(users.length_s)}, a look every {format_duration(users.every_s)}"),
+        ("load", "none: the requests of real users are judged"),
+        *(("judges", objective.text) for objective in users.objectives),
+    ]
+    return "\n".join([users.name, *(f"  {name.ljust(9)}{text}" for name, text in rows)])
 
 
 def skip_planned(plans: list[str], text: str) -> NoReturn:

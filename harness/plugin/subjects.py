@@ -23,6 +23,7 @@ from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
+from harness.metrics.live_traffic import DEFAULT_OBJECTIVES
 from harness.model.names import new_run_id
 from harness.model.objective import Objective
 from harness.model.phase import parse_length
@@ -33,8 +34,9 @@ from harness.plugin.folders import claimed
 from harness.plugin.foreseen import foreseen
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
-from harness.plugin.planning import UNKNOWN, plan_text, skip_planned
+from harness.plugin.planning import UNKNOWN, plan_text, skip_planned, users_text
 from harness.runner.interactive_run import InteractiveRun
+from harness.runner.live_run import LiveTraffic, observable
 from harness.runner.manifest import manifest, started_by
 from harness.runner.scenario import Scenario
 from harness.runner.server_side import with_server_side
@@ -250,6 +252,39 @@ class Canary:
             outcome = gate.judge_death(
                 scenario, config, death, target=target, folder=folder, again=test.again, about=test.about
             )
+        return self._told(outcome)
+
+    def observe(
+        self,
+        duration: str | float = "30m",
+        *,
+        every: str | float = "30s",
+        objectives: Sequence[str | Objective] | None = None,
+    ) -> Analysis:
+        """Judge what real users do, without any load of ours: look every 30 s until it is decided or time is up.
+
+        The Prometheus of harness.yaml has their requests; split the traffic before. objectives: about the server side;
+        by default those of harness.yaml that are, or its error rate and latencies. Durations are ``"10m"`` or seconds.
+        """
+        test, config, target = self._test, self._test.session.config, self._test.session.target
+        chosen = (
+            observable(config.objectives, [parse_objective(text) for text in DEFAULT_OBJECTIVES])
+            if objectives is None
+            else _objectives(objectives, config)
+        )
+        users = LiveTraffic(
+            name=test.name,
+            objectives=chosen,
+            length_s=parse_duration(duration, "duration"),
+            every_s=min(parse_duration(every, "every"), parse_duration(duration, "duration")),
+        )
+        gate.plan_of_users(users, config, target=target)  # before anything is asked
+        if test.session.plans_only:
+            skip_planned(test.plans, users_text(users, target=target))
+        outcome = gate.observe_traffic(
+            users, config, target=target, folder=test.next_folder(), again=test.again, notify=test.tell,
+            about=test.about,
+        )  # fmt: skip
         return self._told(outcome)
 
     def compare(self, *objectives: str | Objective) -> Analysis:

@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from odd_prometheus import Asked, Said, odd_prometheus, result
+from live_prometheus import NOW, Users, usual
+from odd_prometheus import odd_prometheus
 
 from harness.cli import main
 from harness.errors import UsageError
 from harness.metrics.live_traffic import matchers_of
 from harness.model.server_indicator import Matcher
-
-NOW, SCRAPE_S = 1_700_000_000.0, 5
-
-
-def traffic(asked: Asked, *, canary_errors: float = 0.01, now_s: float = NOW) -> Said:
-    """A Prometheus that has seen 50 requests a second of both versions, one in a hundred failing, in 60 to 100 ms."""
-    params = asked.params
-    if asked.path.endswith("/values"):
-        return Said(body='{"status": "success", "data": ["destination"]}')
-    query = params["query"]
-    if query == "time()":
-        return result(now_s, str(now_s), kind="scalar")
-    start, end, step = (float(params[name]) for name in ("start", "end", "step"))
-    instants = [start + step * index for index in range(round((end - start) / step) + 1)]
-    scraped = {at: math.floor(at / SCRAPE_S) * SCRAPE_S for at in instants}
-    if "timestamp(" in query:
-        return result({"metric": {"instance": "a"}, "values": [[at, str(scraped[at])] for at in instants]})
-    share = (canary_errors if '"v2"' in query else 0.01) if "response_code" in query else 1.0
-    if "_bucket" in query:
-        return result(
-            *(
-                {
-                    "metric": {"instance": "a", "le": edge},
-                    "values": [[at, str(round(50 * part * (scraped[at] - NOW + 10**6)))] for at in instants],
-                }
-                for edge, part in (("50", 0.0), ("100", 1.0), ("+Inf", 1.0))
-            )
-        )
-    if "duration" in query:
-        return result()
-    return result(
-        {
-            "metric": {"instance": "a"},
-            "values": [[at, str(round(50 * share * (scraped[at] - NOW + 10**6)))] for at in instants],
-        }
-    )
 
 
 def judge(url: str, *more: str) -> int:
@@ -64,7 +29,7 @@ def test_the_past_is_judged_by_labels(
     errors: float, code: int, verdict: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Equal versions pass, and one with four points more errors fails; nothing else was needed than a URL."""
-    with odd_prometheus(lambda asked: traffic(asked, canary_errors=errors)) as (url, _):
+    with odd_prometheus(Users(versions={"v1": usual(), "v2": usual(errors)})) as (url, _):
         assert code == judge(url, "--objective", "server:error_rate < +1pp", "--json")
     analysis = json.loads(capsys.readouterr().out)
     assert verdict == analysis["verdict"]
@@ -75,36 +40,65 @@ def test_the_past_is_judged_by_labels(
 
 def test_equal_classic_buckets_decide_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Both versions are somewhere between 50 and 100 ms: a tolerance of 10 % cannot be shown, nor exceeded."""
-    with odd_prometheus(traffic) as (url, _):
+    with odd_prometheus(Users()) as (url, _):
         assert 11 == judge(url, "--objective", "server:latency_p90 < +10%", "--json")
     analysis = json.loads(capsys.readouterr().out)
     assert "somewhere from 50 ms to 100 ms" in analysis["reason"]
     assert "narrower buckets" in analysis["findings"][0]["missing"]
 
 
-def test_observing_ends_when_harm_is_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    """It looks again and again, and does not wait for the end."""
-    clock = [NOW]
-    monkeypatch.setattr("time.time", lambda: clock[0])
-    monkeypatch.setattr("time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    with odd_prometheus(lambda asked: traffic(asked, canary_errors=0.2, now_s=clock[0])) as (url, _):
-        (tmp_path / "harness.yaml").write_text(
-            "service: reviews\narms: {baseline: v1, canary: v2}\nservices: {reviews: {versions: {v1: null, v2: null}}}\n"
-            f"prometheus: {url}\n"
-        )
-        code = main(
-            ["observe", "--config", str(tmp_path / "harness.yaml"), "--for", "1h", "--every", "1m", "--objective",
-             "server:error_rate < +1pp"]
-        )  # fmt: skip
-    said = capsys.readouterr().out
-    assert 1 == code, said
-    assert clock[0] - NOW < 1800
-    assert "fail" in said
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    """The analysis that was printed."""
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+ERRORS = ("--objective", "server:error_rate < +1pp", "--json")
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ({"v1": usual(0.3), "v2": usual(0.3)}, "30 % of the baseline's answers to users are errors"),
+        (
+            {"v1": {200: 50, 404: 0.5}, "v2": {200: 40, 404: 10}},
+            "the arms answer users differently: 404: 0.99 % against 20 %",
+        ),
+        ({"v1": {404: 50}, "v2": {404: 50}}, "answers to users are client errors (4xx)"),
+        ({"v1": {302: 50}, "v2": {302: 50}}, "100 % of the baseline's answers to users are redirects"),
+        ({"v1": usual(), "v2": {}}, "proof failed: users' requests"),
+        ({"v1": {200: 50}, "v2": {200: 0.01}}, "proof failed: users' requests"),
+        ({"v1": {}, "v2": {}}, "proof failed: users' requests"),
+    ],
+)
+def test_the_safeguards_of_a_run_hold_for_users_too(
+    versions: Mapping[str, Mapping[int, float]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Equal shares of errors are no pass if the comparison has no ground."""
+    with odd_prometheus(Users(versions=versions)) as (url, _):
+        assert 11 == judge(url, *ERRORS)
+    assert said in str(told(capsys)["reason"])
+
+
+def test_users_of_the_past_are_no_users_of_the_whole_window(capsys: pytest.CaptureFixture[str]) -> None:
+    """The canary got its last request after half of the window."""
+    with odd_prometheus(Users(ended_s={"v2": NOW - 300})) as (url, _):
+        assert 11 == judge(url, *ERRORS)
+    assert "users all the time" in str(told(capsys)["reason"])
+
+
+def test_labels_that_select_the_same_series_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A set of labels that contains the other one compares the canary with itself."""
+    with odd_prometheus(Users(same=3)) as (url, _):
+        assert 2 == judge(url, *ERRORS)
+    assert "expected two different sets of requests, found 3 series of istio_requests_total in both" in (
+        capsys.readouterr().err
+    )
 
 
 def test_what_labels_cannot_answer_is_refused() -> None:
     """Indicators of pods and of calls need the arms of a configuration."""
-    with odd_prometheus(traffic) as (url, _):
+    with odd_prometheus(Users()) as (url, _):
         assert 2 == judge(url, "--objective", "cpu < +10%")
         assert 2 == judge(url, "--fail-on", "any-harm")
 
@@ -118,3 +112,63 @@ def test_labels_are_read_as_promql_writes_them() -> None:
     for wrong in ("", "{}", "{version=v1}", "version"):
         with pytest.raises(UsageError, match="expected labels such as"):
             matchers_of(wrong)
+
+
+def test_options_say_how_a_url_is_reached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Secrets come from the environment or files, reach every request, and are shown nowhere."""
+    monkeypatch.setenv("TOKEN", "a-long-secret")
+    (tmp_path / "tenant").write_text("hidden-tenant\n")
+    more = ("--credentials", "bearer env:TOKEN", "--header", f"X-Scope-OrgID=file:{tmp_path / 'tenant'}")
+    with odd_prometheus(Users()) as (url, asked):
+        assert 0 == judge(url, *ERRORS, *more)
+    assert {("Bearer a-long-secret", "hidden-tenant")} == {
+        (one.headers.get("authorization"), one.headers.get("x-scope-orgid")) for one in asked
+    }
+    said = capsys.readouterr()
+    assert "secret" not in said.out + said.err
+    assert "hidden" not in said.out + said.err
+
+
+def test_the_server_of_harness_yaml_keeps_its_credentials(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a URL its server is asked as it says; another URL never gets its credentials."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGIN", "user:a-long-secret")
+    with odd_prometheus(Users()) as (url, asked), odd_prometheus(Users()) as (other, elsewhere):
+        Path("harness.yaml").write_text(
+            "service: reviews\narms: {baseline: v1, canary: v2}\nservices: {reviews: {versions: {v1: null, v2: null}}}\n"
+            f"prometheus: {{url: '{url}', credentials: 'basic env:LOGIN'}}\n"
+        )
+        labels = ("--baseline", '{version="v1"}', "--canary", '{version="v2"}', "--window", "10m", *ERRORS)
+        assert 0 == main(["judge", "--prometheus", *labels])
+        assert asked[0].headers["authorization"].startswith("Basic ")
+        assert 0 == main(["judge", "--prometheus", other, *labels])
+        assert all("authorization" not in one.headers for one in elsewhere)
+        assert 2 == main(["judge", "--prometheus", "--credentials", "bearer env:LOGIN", *labels])
+    assert "--credentials: expected a URL after --prometheus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--credentials", "bearer s3cret"], 2, "--prometheus: credentials: expected bearer or basic"),
+        (["--credentials", "bearer env:MISSING"], 12, "the environment variable MISSING: expected one line"),
+        (["--ca-file", "/nowhere.pem"], 12, "/nowhere.pem: expected a certificate"),
+        (["--header", "s3cret"], 2, "--header: expected NAME=TEXT"),
+        (["--window", "0s"], 2, "--window: expected a duration above 0"),
+        (["--alpha", "2"], 2, "--alpha: expected a probability"),
+    ],
+)
+def test_wrong_access_is_refused_without_showing_it(
+    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is asked."""
+    with odd_prometheus(Users()) as (url, asked):
+        assert code == judge(url, *words)
+    assert not asked
+    found = capsys.readouterr().err
+    assert said in found
+    assert "s3cret" not in found

@@ -1,7 +1,8 @@
 """Safeguards: what forbids a pass whatever the objectives say, checked after every judge.
 
 An objective looks at what it was written for. A canary that answers 404 to everything is as fast and as free of 5xx as
-its baseline, so no objective about latency or errors sees it. Each safeguard is a pure function of the samples.
+its baseline, so no objective about latency or errors sees it. Each safeguard is a pure function of the samples or,
+without them, of the answers that the server side has counted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from harness.judge.safeguards import (
     empty_answers,
     endpoints,
     identical_arms,
+    live_traffic,
     status_mix,
     success,
 )
@@ -35,6 +37,7 @@ def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
         *status_mix.objections(evidence, plan),
         *endpoints.objections(evidence, plan),
         *empty_answers.objections(evidence, plan),
+        *live_traffic.objections(evidence, plan),
     )
 
 

@@ -1,0 +1,55 @@
+"""Proofs about live traffic: real users were there, at both arms, and most of the time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from harness.model.record import Record, Series
+from harness.model.samples import ARMS
+from harness.model.server_indicator import OF, STATUS, answers_key
+from harness.model.verdict import Proof
+
+FEWEST = 50
+"""The fewest answers of each arm that say anything about a build."""
+MOST_PARTS, ENOUGH = 10, 0.8
+"""Each arm must have answered users in this share of ten equal parts of the time, or fewer if it was short."""
+_REMEDY = "split the traffic before, and check that Prometheus scrapes the proxies of both arms (see the timeline)"
+
+
+def live_proofs(record: Record) -> Iterator[Proof]:
+    """Yield whether both arms had users: without their requests no objective says anything about a build."""
+    counted = {arm: _answers(record, arm) for arm in ARMS}
+    totals = {arm: sum(count for _, count in found) for arm, found in counted.items()}
+    yield Proof(
+        name="users' requests",
+        held=min(totals.values()) >= FEWEST,
+        expected=f"at least {FEWEST} answers of each arm",
+        observed=", ".join(f"{total:.0f} of the {arm}" for arm, total in totals.items()),
+        remedy=_REMEDY,
+    )
+    length_s = record.phases[-1].end_s if record.phases else 0.0
+    parts = max(min(MOST_PARTS, max(map(len, counted.values())) // 2), 1)
+    answered = {
+        arm: len({min(int(parts * at_s / length_s), parts - 1) for at_s, count in found if count > 0})
+        for arm, found in counted.items()
+    }
+    needed = max(int(ENOUGH * parts), 1)
+    yield Proof(
+        name="users all the time",
+        held=min(answered.values()) >= needed,
+        expected=f"answers of each arm in {needed} of {parts} equal parts of the time",
+        observed=", ".join(f"the {arm}: {found}" for arm, found in answered.items()),
+        remedy=_REMEDY,
+    )
+
+
+def _answers(record: Record, arm: str) -> list[tuple[float, float]]:
+    """Return how many requests of users an arm answered, by block: its middle in seconds, and the number."""
+    start = answers_key(STATUS, "").removesuffix("}")
+    rows = [one for one in record.series if one.arm == arm and one.name.startswith(start) and one.name.endswith(OF)]
+    return _known(rows[0]) if rows else []
+
+
+def _known(series: Series) -> list[tuple[float, float]]:
+    return [(at, value) for at, value in zip(series.at_s, series.values, strict=True) if math.isfinite(value)]
