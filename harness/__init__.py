@@ -3,8 +3,56 @@
 Importing this package loads none of scipy, kubernetes, locust or gevent.
 """
 
-from harness.faults import Abort, Delay, Timeout, abort, delay, timeout
+from harness.faults import (
+    Abort,
+    BlackHole,
+    ConnectionLimit,
+    Delay,
+    GrpcAbort,
+    Latency,
+    OutlierEjection,
+    RequestLimit,
+    RetriesOff,
+    RetryStorm,
+    Timeout,
+    abort,
+    black_hole,
+    connection_limit,
+    delay,
+    grpc_abort,
+    latency,
+    outlier_ejection,
+    request_limit,
+    retries_off,
+    retry_storm,
+    timeout,
+)
 from harness.model.verdict import Analysis, Verdict
 
-__all__ = ["Abort", "Analysis", "Delay", "Timeout", "Verdict", "abort", "delay", "timeout"]
+__all__ = [
+    "Abort",
+    "Analysis",
+    "BlackHole",
+    "ConnectionLimit",
+    "Delay",
+    "GrpcAbort",
+    "Latency",
+    "OutlierEjection",
+    "RequestLimit",
+    "RetriesOff",
+    "RetryStorm",
+    "Timeout",
+    "Verdict",
+    "abort",
+    "black_hole",
+    "connection_limit",
+    "delay",
+    "grpc_abort",
+    "latency",
+    "outlier_ejection",
+    "request_limit",
+    "retries_off",
+    "retry_storm",
+    "timeout",
+]
 __version__ = "0.1.0"

@@ -37,10 +37,12 @@ _UNVERIFIED = "undone; the resources are verified, the proxies were not asked (c
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     known = known_faults()
-    values = "; ".join(f"of {kind} {fault.usage.value}: {fault.usage.help}" for kind, fault in known.items())
+    values = "; ".join(
+        f"of {kind} {fault.usage.value or '(none)'}: {fault.usage.help}" for kind, fault in known.items()
+    )
     parser.add_argument("kind", choices=tuple(known), help="what happens to requests")
     parser.add_argument("host", help="the service whose requests are hit")
-    parser.add_argument("value", help=values.replace("%", "%%"))
+    parser.add_argument("value", nargs="?", default="", help=values.replace("%", "%%"))
     parser.add_argument("--percent", help="share of the requests that is hit (default: 100)")
     parser.add_argument("--from", dest="caller", metavar="SERVICE", help="hit the calls of this service only")
     parser.add_argument(

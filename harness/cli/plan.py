@@ -54,10 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     for kind, fault in known_faults().items():
         parser.add_argument(
-            f"--{kind}",
+            f"--{kind.replace('_', '-')}",
+            dest=kind,
             action="append",
             default=[],
-            metavar=f"HOST={fault.usage.value}[@PERCENT]",
+            metavar=_form(fault),
             help=f"plan a fault: {fault.usage.help.replace('%', '%%')}",
         )
     parser.add_argument(
@@ -208,9 +209,14 @@ def _print_rows(rows: Mapping[str, str]) -> None:
         print(f"{name.ljust(22)}{text}")
 
 
+def _form(fault: type[Fault]) -> str:
+    """Return how the fault is written behind its option."""
+    return f"HOST={fault.usage.value}[@PERCENT]" if fault.usage.value else "HOST"
+
+
 def _fault(text: str, kind: str, fault: type[Fault]) -> Fault:
-    host, found, rest = text.partition("=")
+    host, _, rest = text.partition("=")
     value, _, percent = rest.partition("@")
-    if not found or not value:
-        raise UsageError(f"--{kind}: expected HOST={fault.usage.value}[@PERCENT], found {text!r}")
+    if bool(value) is not bool(fault.usage.value):
+        raise UsageError(f"--{kind.replace('_', '-')}: expected {_form(fault)}, found {text!r}")
     return fault.parse(Arguments(host=host, value=value, percent=percent or None))

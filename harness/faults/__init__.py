@@ -7,8 +7,16 @@ from importlib.metadata import entry_points
 
 from harness.errors import UsageError
 from harness.faults.abort import Abort, abort
+from harness.faults.black_hole import BlackHole, black_hole
+from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.delay import Delay, delay
+from harness.faults.grpc_abort import GrpcAbort, grpc_abort
+from harness.faults.latency import Latency, latency
+from harness.faults.outlier_ejection import OutlierEjection, outlier_ejection
 from harness.faults.port import Arguments, Fault
+from harness.faults.request_limit import RequestLimit, request_limit
+from harness.faults.retries_off import RetriesOff, retries_off
+from harness.faults.retry_storm import RetryStorm, retry_storm
 from harness.faults.timeout import Timeout, timeout
 from harness.model.declared import ARRANGEMENTS
 
@@ -17,19 +25,43 @@ __all__ = [
     "ENTRY_POINTS",
     "Abort",
     "Arguments",
+    "BlackHole",
+    "ConnectionLimit",
     "Delay",
     "Fault",
+    "GrpcAbort",
+    "Latency",
+    "OutlierEjection",
+    "RequestLimit",
+    "RetriesOff",
+    "RetryStorm",
     "Timeout",
     "abort",
+    "black_hole",
+    "connection_limit",
     "delay",
+    "grpc_abort",
     "known_faults",
+    "latency",
+    "outlier_ejection",
+    "request_limit",
+    "retries_off",
+    "retry_storm",
     "timeout",
 ]
 
 BUILT_IN: tuple[type[Fault], ...] = (
     Delay,
+    Latency,
     Abort,
+    GrpcAbort,
     Timeout,
+    RetriesOff,
+    RetryStorm,
+    BlackHole,
+    ConnectionLimit,
+    RequestLimit,
+    OutlierEjection,
 )
 ENTRY_POINTS = "canary_harness.faults"
 """The group of entry points in which other packages name the classes of their faults."""

@@ -21,7 +21,7 @@ from harness.routing.port import Aim, NotExpressible, RoutingApi
 class Arguments:
     """The words of ``harness inject KIND HOST VALUE --percent P --from CALLER --inbound``.
 
-    percent, caller: None if not given.
+    value: empty for a fault that takes none. percent, caller: None if not given.
     """
 
     host: str
@@ -35,7 +35,7 @@ class Arguments:
 class Usage:
     """How the command line explains a fault.
 
-    value: the name of its value, such as TIME. help: what the fault does.
+    value: the name of its value, such as TIME; empty if it takes none. help: what the fault does.
     """
 
     value: str

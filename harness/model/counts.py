@@ -11,7 +11,8 @@ class RequestCount:
 
     reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any, and
     ``endpoint`` for the requests that callers' proxies sent to one address of the called workload. address: that
-    address, such as ``127.0.0.1:9080``; empty for other reporters.
+    address, such as ``127.0.0.1:9080``; empty for other reporters. attempts: how often the proxies sent these requests,
+    with their own retries; 0 where that is not counted.
     """
 
     source_workload: str
@@ -23,3 +24,4 @@ class RequestCount:
     total: int
     reporter: str = "source"
     address: str = ""
+    attempts: int = 0

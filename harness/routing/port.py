@@ -73,17 +73,44 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often a proxy sends a request again that failed.
+
+    attempts: the number of retries; 0 switches them off. per_try_s: an attempt that takes longer has failed; None sets
+    no limit. on: what counts as failed, in Envoy's words.
+    """
+
+    attempts: int
+    per_try_s: float | None = None
+    on: str = "5xx,reset,connect-failure,refused-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelayShare:
+    """One part of a distribution of delays. share: of all requests that wait for ``delay_s`` seconds, in (0, 1]."""
+
+    delay_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteChange:
     """What happens to requests on their way to a host. None leaves that part as it is.
 
-    delay_s: they wait for this time. abort_status: they are answered with this status and not forwarded. share: of the
-    requests that wait or are answered, in (0, 1]. timeout_s: an answer that takes longer is cut off.
+    delay_s: they wait for this time. delays: different requests wait for different times. abort_status: they are
+    answered with this status and not forwarded. abort_grpc: the same with the name of a gRPC status. share: of the
+    requests that wait or are answered, in (0, 1]. timeout_s: an answer that takes longer is cut off. retries: replace
+    those of the route. subset: they go to this subset of the host.
     """
 
     delay_s: float | None = None
+    delays: tuple[DelayShare, ...] = ()
     abort_status: int | None = None
+    abort_grpc: str | None = None
     share: float = 1.0
     timeout_s: float | None = None
+    retries: Retries | None = None
+    subset: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +125,15 @@ class PolicyChange:
     pods: Mapping[str, str] | None = None
 
 
-Change: TypeAlias = RouteChange | PolicyChange
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubsetChange:
+    """A new subset of a host: its pods with these labels. It changes nothing until a route leads to it."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+Change: TypeAlias = RouteChange | PolicyChange | SubsetChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

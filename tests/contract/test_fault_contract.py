@@ -24,6 +24,14 @@ ARGUMENTS = {
     "delay": Arguments(host="ratings", value="2s", percent="30"),
     "abort": Arguments(host="ratings", value="503", percent="30"),
     "timeout": Arguments(host="ratings", value="500ms"),
+    "latency": Arguments(host="ratings", value="50ms:20%, 1s:1.5%"),
+    "grpc_abort": Arguments(host="ratings", value="UNAVAILABLE", percent="30"),
+    "retries_off": Arguments(host="ratings", value=""),
+    "retry_storm": Arguments(host="ratings", value="10x50ms"),
+    "black_hole": Arguments(host="ratings", value=""),
+    "connection_limit": Arguments(host="ratings", value="1"),
+    "request_limit": Arguments(host="ratings", value="1"),
+    "outlier_ejection": Arguments(host="ratings", value="1"),
 }
 SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 

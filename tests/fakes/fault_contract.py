@@ -49,7 +49,8 @@ def check_parser(kind: type[Fault], arguments: Arguments) -> None:
     assert kind.kind.islower()
     assert kind.kind not in ARRANGEMENTS
     assert isinstance(kind.usage, Usage)
-    assert kind.usage.value.isupper()
+    assert bool(kind.usage.value) is bool(arguments.value)
+    assert kind.usage.value == kind.usage.value.upper().replace("X", "x")
     assert kind.usage.help
     fault = kind.parse(arguments)
     assert type(fault) is kind
@@ -59,7 +60,15 @@ def check_parser(kind: type[Fault], arguments: Arguments) -> None:
     for wrong in (replace(arguments, host=" "), replace(arguments, value="nonsense")):
         with pytest.raises(UsageError):
             kind.parse(wrong)
-    assert "details" == kind.parse(replace(arguments, caller="details")).declared("x").scope.caller
+    for option in ({"percent": "0"}, {"percent": "nonsense"}):
+        with pytest.raises(UsageError):
+            kind.parse(replace(arguments, **option))
+    from_details = replace(arguments, caller="details")
+    if fault.declared("x").scope.every_caller:
+        with pytest.raises(UsageError):
+            kind.parse(from_details)
+    else:
+        assert "details" == kind.parse(from_details).declared("x").scope.caller
 
 
 def check_declaration(fault: Fault) -> None:

@@ -9,11 +9,11 @@ from dataclasses import fields
 
 from harness.clients.prometheus_text import parse_samples
 from harness.errors import EnvoyError
-from harness.mesh.local.telemetry import REQUESTS
+from harness.mesh.local.telemetry import ATTEMPTS_MADE, REQUESTS
 from harness.mesh.local.topology import Service
 from harness.model.counts import RequestCount
 
-_LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in {"total", "address"})
+_LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in {"total", "address", "attempts"})
 
 
 def request_counts(text: str) -> tuple[RequestCount, ...]:
@@ -21,14 +21,16 @@ def request_counts(text: str) -> tuple[RequestCount, ...]:
 
     Raises EnvoyError for a total that is no number.
     """
-    totals: Counter[tuple[str, ...]] = Counter()
+    totals: dict[str, Counter[tuple[str, ...]]] = {REQUESTS: Counter(), ATTEMPTS_MADE: Counter()}
     for sample in parse_samples(text):
-        if sample.name == REQUESTS:
+        if sample.name in totals:
             if not math.isfinite(sample.value):
-                raise EnvoyError(f"{REQUESTS}: expected a count in Envoy's metrics, found {sample.value}")
-            totals[tuple(sample.labels.get(name, "") for name in _LABELS)] += int(sample.value)
+                raise EnvoyError(f"{sample.name}: expected a count in Envoy's metrics, found {sample.value}")
+            totals[sample.name][tuple(sample.labels.get(name, "") for name in _LABELS)] += int(sample.value)
+    attempts = totals[ATTEMPTS_MADE]
     return tuple(
-        RequestCount(**dict(zip(_LABELS, key, strict=True)), total=total) for key, total in sorted(totals.items())
+        RequestCount(**dict(zip(_LABELS, key, strict=True)), total=total, attempts=attempts[key])
+        for key, total in sorted(totals[REQUESTS].items())
     )
 
 

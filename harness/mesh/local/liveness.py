@@ -14,6 +14,8 @@ from harness.model.units import parse_duration
 
 class _Action(TypedDict, total=False):
     timeout: str
+    cluster: str
+    retry_policy: JsonObject
 
 
 class _Route(TypedDict, total=False):
@@ -22,6 +24,7 @@ class _Route(TypedDict, total=False):
     typed_per_filter_config: dict[str, JsonObject]
 
 
+_RETRIES = ("num_retries", "retry_on", "per_try_timeout", "retriable_status_codes")
 _POLICY = (
     "connect_timeout",
     "circuit_breakers",
@@ -50,6 +53,9 @@ def require_live(envoy: Envoy, snapshot: Snapshot) -> None:
         found = _outline(live[name]) if name in live else []
         if found != _outline(table):
             raise MeshError(f"expected Envoy to serve the routes {_outline(table)} for {name}, found {found}")
+        for wanted, served in zip(_routes(table), _routes(live[name]), strict=True):
+            if not _acts_alike(wanted.get("route", {}), served.get("route", {})):
+                raise MeshError(f"expected Envoy to serve the route {wanted} for {name}, found {served}")
     _require_clusters(envoy, snapshot)
 
 
@@ -76,6 +82,18 @@ def _outline(table: JsonObject) -> list[tuple[str, str, bool, float]]:
         for host in known["virtual_hosts"]
         for route in host["routes"]
     ]
+
+
+def _routes(table: JsonObject) -> list[_Route]:
+    return [route for host in cast("_RouteTable", table)["virtual_hosts"] for route in host["routes"]]
+
+
+def _acts_alike(wanted: _Action, served: _Action) -> bool:
+    """Return whether requests go to the same cluster and are retried alike."""
+    if wanted.get("cluster") != served.get("cluster") or ("retry_policy" in wanted) != ("retry_policy" in served):
+        return False
+    policy = wanted.get("retry_policy", {})
+    return contains(served.get("retry_policy", {}), {name: policy[name] for name in _RETRIES if name in policy})
 
 
 def _timeout_s(route: _Route) -> float:

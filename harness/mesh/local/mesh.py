@@ -166,7 +166,7 @@ class LocalMesh:
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return the requests that the proxies have counted since they started."""
         sent = endpoint_counts(self._envoy.admin.endpoint_requests(), self._topology.services)
-        return (*request_counts(self._envoy.admin.prometheus(r"istio.*requests_total")), *sent)
+        return (*request_counts(self._envoy.admin.prometheus(r"istio.*(requests|attempts)_total")), *sent)
 
     def hop_totals(self) -> tuple[HopTotal, ...]:
         """Return what each workload has called since the proxies started."""

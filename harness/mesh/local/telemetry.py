@@ -12,7 +12,7 @@ from harness.mesh.local.clusters import CLUSTER, METADATA
 from harness.mesh.local.topology import Caller
 from harness.model.json import JsonObject, JsonValue
 
-REQUESTS = "envoy_istio_requests_total"
+REQUESTS, ATTEMPTS_MADE = "envoy_istio_requests_total", "envoy_istio_attempts_total"
 UNKNOWN = "unknown"
 SCOPE, REQUESTS_TOTAL, DURATION, ATTEMPTS = "istio", "requests_total", "request_duration_milliseconds", "attempts_total"
 SIZE = "response_bytes"

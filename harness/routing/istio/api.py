@@ -10,12 +10,23 @@ from harness.routing.istio import governing
 from harness.routing.istio.footprint import footprint
 from harness.routing.istio.inbound import inbound_edit
 from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVICE
-from harness.routing.istio.policy_changes import policy_edit
+from harness.routing.istio.policy_changes import policy_edit, subset_change
 from harness.routing.istio.route_changes import route_edit
 from harness.routing.istio.routing import split_edits
 from harness.routing.istio.sharing import share_edits, without
 from harness.routing.istio.views import as_json
-from harness.routing.port import MESH, Aim, Change, Footprint, Governing, NotExpressible, PolicyChange, Share, Split
+from harness.routing.port import (
+    MESH,
+    Aim,
+    Change,
+    Footprint,
+    Governing,
+    NotExpressible,
+    PolicyChange,
+    Share,
+    Split,
+    SubsetChange,
+)
 
 
 class IstioRouting:
@@ -43,6 +54,8 @@ class IstioRouting:
         """Return the edit of a VirtualService or DestinationRule, or an EnvoyFilter for the called side's proxies."""
         if isinstance(change, PolicyChange):
             return policy_edit(resources, change, aim)
+        if isinstance(change, SubsetChange):
+            return subset_change(resources, change, aim)
         if aim.declared.scope.side == "host":
             return inbound_edit(change, aim)
         return route_edit(resources, change, aim)

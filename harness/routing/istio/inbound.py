@@ -11,6 +11,7 @@ from harness.errors import ResourceError
 from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.istio.fields import GRPC_STATUS
 from harness.routing.istio.kinds import ENVOY_FILTER
 from harness.routing.istio.route_changes import fault_of
 from harness.routing.istio.types import Percent
@@ -32,9 +33,9 @@ def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
             f"leave the "
             "caller out, narrow it to test traffic (cluster.only-test-traffic), or inject it in the callers' proxies"
         )
-    if change.timeout_s is not None:
+    if change.timeout_s is not None or change.retries is not None or change.subset is not None or change.delays:
         return NotExpressible(
-            why=f"{said.text}: a timeout in the called side's proxies is not supported: leave inbound out"
+            why=f"{said.text}: only the callers' proxies can do this, not those of the called side: leave inbound out"
         )
     short = said.host.split(".", maxsplit=1)[0]
     name, labels = f"{prefix(aim.owner)}fault-{aim.index}", aim.workload_labels or {"app": short}
@@ -75,7 +76,12 @@ def _config(change: RouteChange, aim: Aim) -> JsonObject:
         config["delay"] = {"fixed_delay": delay["fixedDelay"], "percentage": _fraction(delay["percentage"])}
     if "abort" in fault:
         abort = fault["abort"]
-        config["abort"] = {"http_status": abort["httpStatus"], "percentage": _fraction(abort["percentage"])}
+        status: JsonObject = (
+            {"http_status": abort["httpStatus"]}
+            if "httpStatus" in abort
+            else {"grpc_status": GRPC_STATUS[abort["grpcStatus"]]}
+        )
+        config["abort"] = {**status, "percentage": _fraction(abort["percentage"])}
     return {**config, "headers": gates} if gates else config
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.model.json import JsonObject, JsonValue
-from harness.model.step import Edit
+from harness.model.step import Edit, Insertion
 from harness.routing.edits import setting
 from harness.routing.istio import governing
-from harness.routing.istio.kinds import DESTINATION_RULE
+from harness.routing.istio.kinds import DESTINATION_RULE, SUBSETS
 from harness.routing.istio.routing import new_rule
+from harness.routing.istio.types import DestinationRule, Subset
 from harness.routing.istio.views import as_json
-from harness.routing.port import Aim, NotExpressible, PolicyChange
+from harness.routing.port import Aim, NotExpressible, PolicyChange, SubsetChange
 
 
 def policy_edit(resources: Sequence[JsonObject], change: PolicyChange, aim: Aim) -> Edit | NotExpressible:
@@ -36,7 +37,8 @@ def policy_edit(resources: Sequence[JsonObject], change: PolicyChange, aim: Aim)
         if name is None:
             return NotExpressible(why=_no_subset(aim, change.pods))
         where = ("spec", f"subsets[{name}]")
-    leaves = _leaves(change.policy, (*where, "trafficPolicy"))
+    places = [(*where, "trafficPolicy"), *(_own_policies(rule, change.policy) if change.pods is None else ())]
+    leaves = [leaf for place in places for leaf in _leaves(change.policy, place)]
     return Edit(
         kind=DESTINATION_RULE,
         namespace=governing.namespace_of(rule, aim.namespace),
@@ -44,6 +46,37 @@ def policy_edit(resources: Sequence[JsonObject], change: PolicyChange, aim: Aim)
         owner=aim.owner,
         declared=said,
         settings=tuple(setting(as_json(rule), path, value) for path, value in leaves),
+    )
+
+
+def _own_policies(rule: DestinationRule, policy: JsonObject) -> Iterator[tuple[str, ...]]:
+    """Yield where subsets have parts of the policy of their own, which replace those of the rule."""
+    for subset in (rule.get("spec") or {}).get("subsets") or ():
+        if set(subset.get("trafficPolicy") or {}) & set(policy):
+            yield "spec", f"subsets[{subset['name']}]", "trafficPolicy"
+
+
+def subset_change(resources: Sequence[JsonObject], change: SubsetChange, aim: Aim) -> Edit | NotExpressible:
+    """Return the edit that adds the subset to the DestinationRule of the host."""
+    host, namespace = aim.declared.host, aim.namespace
+    missing: Subset = {"name": change.name, "labels": dict(change.labels)}
+    rule = governing.destination_rule(resources, host=host, namespace=namespace)
+    if rule is None:
+        return replace(new_rule(resources, host, namespace, [missing], aim.owner), declared=aim.declared)
+    if governing.namespace_of(rule, namespace) != namespace:
+        return NotExpressible(
+            why=f"{aim.declared.text}: {governing.label(rule, namespace)} governs {host} from another namespace, which "
+            "is not changed"
+        )
+    return Edit(
+        kind=DESTINATION_RULE,
+        namespace=namespace,
+        name=rule["metadata"]["name"],
+        owner=aim.owner,
+        declared=aim.declared,
+        list_at=SUBSETS,
+        insert=(Insertion(entry=as_json(missing)),),
+        bare="subsets" not in (rule.get("spec") or {}),
     )
 
 

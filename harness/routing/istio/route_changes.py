@@ -6,17 +6,18 @@ by the caller's labels, and both arms of a split get the fault at the same dose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from harness.errors import ResourceError
-from harness.model.declared import Scope
+from harness.model.declared import Scope, StringMatch
 from harness.model.json import JsonObject
 from harness.model.step import Edit, Insertion
 from harness.model.units import format_duration, parse_duration
 from harness.routing.edits import prefix
 from harness.routing.istio import governing
+from harness.routing.istio.delay_buckets import REQUEST_ID, buckets
 from harness.routing.istio.kinds import ROUTES, VIRTUAL_SERVICE
 from harness.routing.istio.routes import (
     Place,
@@ -30,9 +31,16 @@ from harness.routing.istio.routes import (
     unnarrowed,
 )
 from harness.routing.istio.routing import new_virtual_service
-from harness.routing.istio.types import HTTPFaultInjection, HTTPMatchRequest, HTTPRoute, Percent, VirtualService
+from harness.routing.istio.types import (
+    HTTPFaultInjection,
+    HTTPMatchRequest,
+    HTTPRetry,
+    HTTPRoute,
+    Percent,
+    VirtualService,
+)
 from harness.routing.istio.views import as_json, string_match
-from harness.routing.port import Aim, NotExpressible, RouteChange
+from harness.routing.port import Aim, NotExpressible, Retries, RouteChange
 
 FAULT_HEADER = "x-harness-fault"
 """On every answer of a changed route, hit or spared: ``<owner>/<index>``."""
@@ -53,8 +61,7 @@ def route_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) -
     if found is not None:
         return replace(_existing(injection, found, aim.namespace), declared=aim.declared)
     route: HTTPRoute = {"route": [{"destination": {"host": host}}]}
-    entry = injection.changed(Place(route=route, where=host, path="spec.http"), number=0)
-    routes = [] if entry is None else [entry]
+    routes = injection.changed(Place(route=route, where=host, path="spec.http"), number=0)
     made = new_virtual_service(host=host, namespace=aim.namespace, owner=aim.owner, routes=routes)
     return replace(made, declared=aim.declared)
 
@@ -74,6 +81,8 @@ def fault_of(change: RouteChange, text: str) -> HTTPFaultInjection:
             # every service on that port.
             raise ResourceError(f"{text}: expected an HTTP status from 200 to 599, found {change.abort_status}")
         fault["abort"] = {"httpStatus": change.abort_status, "percentage": _percentage(change.share, text)}
+    if change.abort_grpc is not None:
+        fault["abort"] = {"grpcStatus": change.abort_grpc, "percentage": _percentage(change.share, text)}
     return fault
 
 
@@ -85,6 +94,16 @@ def duration(seconds: float, text: str) -> str:
             f"{text}: expected a whole number of milliseconds, found {milliseconds:g} ms: Istio would round it"
         )
     return f"{round(milliseconds) / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def retries_of(retries: Retries, text: str) -> HTTPRetry:
+    """Return Istio's ``retries`` of an HTTP route."""
+    found: HTTPRetry = {"attempts": retries.attempts}
+    if retries.attempts:
+        found["retryOn"] = retries.on
+    if retries.per_try_s is not None:
+        found["perTryTimeout"] = duration(retries.per_try_s, text)
+    return found
 
 
 def _percentage(dose: float, text: str) -> Percent:
@@ -110,14 +129,30 @@ class _Injection:
     def scope(self) -> Scope:
         return self.aim.declared.scope
 
-    def changed(self, place: Place, *, number: int) -> HTTPRoute | None:
-        """Return the route's clone with the change, or None if none of the callers can take the route."""
+    def changed(self, place: Place, *, number: int) -> list[HTTPRoute]:
+        """Return the route's clones with the change: one, or one for each delay; none if no caller can take the route.
+
+        number: of the first clone.
+        """
+        if not self.change.delays:
+            return self._cloned(place, self.fault, number, {})
+        found: list[HTTPRoute] = []
+        for bucket in buckets(self.change.delays):
+            one = RouteChange(delay_s=bucket.delay_s, share=bucket.share)
+            fault = fault_of(one, self.aim.declared.text)
+            found += self._cloned(place, fault, number + len(found), {REQUEST_ID: {"regex": bucket.regex}})
+        return found
+
+    def _cloned(
+        self, place: Place, fault: HTTPFaultInjection, number: int, headers: Mapping[str, StringMatch]
+    ) -> list[HTTPRoute]:
+        """Return the clone for requests with ``headers``, or nothing if none of the callers can take the route."""
         name = f"{prefix(self.aim.owner)}fault-{self.aim.index}-{number}"
-        match = self._match(place, name)
+        match = self._match(place, name, headers)
         if not match:
-            return None
+            return []
         theirs: HTTPFaultInjection = place.route.get("fault") or {}
-        both = sorted(set(self.fault) & set(theirs))
+        both = sorted(set(fault) & set(theirs))
         if both:
             raise ResourceError(
                 f"{place.where}: already injects {both[0]} {theirs.get(both[0])!r}, and a route has room for one: "
@@ -125,12 +160,17 @@ class _Injection:
                 path=f"{place.path}.fault",
             )
         entry = clone(place.route, name=name, match=match)
-        if self.fault:
-            entry["fault"] = {**deepcopy(theirs), **self.fault}
+        if fault:
+            entry["fault"] = {**deepcopy(theirs), **fault}
         if self.change.timeout_s is not None:
             entry["timeout"] = self._timeout(place, self.change.timeout_s)
+        if self.change.retries is not None:
+            entry["retries"] = retries_of(self.change.retries, self.aim.declared.text)
+        if self.change.subset is not None:
+            for target in entry["route"]:
+                target["destination"]["subset"] = self.change.subset
         entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.aim.owner}/{self.aim.index}")
-        return entry
+        return [entry]
 
     def _timeout(self, place: Place, seconds: float) -> str:
         own = place.route.get("timeout")
@@ -142,18 +182,17 @@ class _Injection:
             )
         return duration(seconds, self.aim.declared.text)
 
-    def _match(self, place: Place, name: str) -> list[HTTPMatchRequest]:
-        labels, headers = self.scope.labels, self.scope.headers
-        if labels is None and headers is None:
+    def _match(self, place: Place, name: str, more: Mapping[str, StringMatch]) -> list[HTTPMatchRequest]:
+        labels = self.scope.labels
+        headers = {header: string_match(match) for header, match in {**(self.scope.headers or {}), **more}.items()}
+        if labels is None and not headers:
             return unnarrowed(place.route, name=name)
         if labels is not None:
             blocks = narrowed_to_callers(place, labels=labels, namespace=self.scope.namespace)
-            if headers is None or not blocks:
+            if not headers or not blocks:
                 return blocks
             place = replace(place, route={**place.route, "match": blocks})
-        return narrowed_to_headers(
-            place, headers={name: string_match(match) for name, match in (headers or {}).items()}
-        )
+        return narrowed_to_headers(place, headers=headers)
 
 
 def _existing(injection: _Injection, found: VirtualService, namespace: str) -> Edit:
@@ -164,9 +203,10 @@ def _existing(injection: _Injection, found: VirtualService, namespace: str) -> E
     for place in places(found, namespace):
         if answered_here(place.route) or (shared and not _routes_to(place, service, found, namespace)):
             continue
-        entry = injection.changed(place, number=len(insert))
-        if entry is not None:
-            insert.append(Insertion(entry=as_json(entry), before=as_json(deepcopy(place.route))))
+        insert += [
+            Insertion(entry=as_json(entry), before=as_json(deepcopy(place.route)))
+            for entry in injection.changed(place, number=len(insert))
+        ]
     if not insert:
         labels = injection.scope.labels
         callers = "any caller" if labels is None else f"callers with labels {dict(labels)!r}"

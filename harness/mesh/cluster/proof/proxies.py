@@ -37,7 +37,7 @@ ADMIN_PORT = 15000
 LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
 _COUNTS = "/stats/prometheus?filter=istio.*requests_total"
-_LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in ("total", "address"))
+_LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in ("total", "address", "attempts"))
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
 _SENT_WITHIN_S = 0.3
 
@@ -127,7 +127,8 @@ class Proxies:
             for own in () if counted else self._own_rows(pod):
                 totals[tuple(getattr(own, name) for name in _LABELS)] += own.total
         self._add(rows, totals)
-        found = (RequestCount(**dict(zip(_LABELS, key, strict=True)), total=n) for key, n in sorted(totals.items()))
+        known = (dict(zip(_LABELS, key, strict=True)) for key in sorted(totals))
+        found = (RequestCount(**labels, total=totals[tuple(labels.values())], attempts=0) for labels in known)
         return (*found, *self._endpoint_rows(asked.values(), arrived))
 
     def _add(self, rows: Sequence[Sample], totals: Counter[tuple[str, ...]]) -> None:
