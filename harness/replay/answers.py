@@ -1,0 +1,103 @@
+"""What each dependency answered in a recorded run, from the proxies' counts of its hops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.model.hops import Bin, Hop
+from harness.model.record import Record
+from harness.replay.sampling import is_fine
+from harness.replay.script import Answers
+from harness.runner.counts import service_name
+
+_LOWEST_STATUS = 100
+_UNKNOWN_ERROR = 503
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The answers of one service in a record.
+
+    fine: whether its latencies are known more precisely than by the buckets of a classic histogram. notes: what the
+    record does not tell, for people.
+    """
+
+    service: str
+    answers: tuple[Answers, ...]
+    fine: bool
+    notes: tuple[str, ...]
+
+    @property
+    def calls(self) -> int:
+        """The number of recorded answers, in all phases."""
+        return sum(count for one in self.answers if one.phase and one.arm for _, count in one.statuses)
+
+
+def recorded_services(record: Record) -> tuple[str, ...]:
+    """Return the services that answered calls in the record, by name."""
+    return tuple(sorted({service_name(hop.destination) for hop in record.hops if hop.calls}))
+
+
+def recorded_answers(record: Record, service: str) -> Recorded | None:
+    """Return what a service answered, by phase and arm and for both arms together; None if nothing was recorded.
+
+    Calls that a fault hit in the caller's proxy say nothing about the service, so a phase in which a delay was injected
+    into calls that the service answered counts as one without a record: the steady phase stands for it.
+    """
+    hops = [hop for hop in record.hops if service_name(hop.destination) == service and _answered(hop)]
+    clean = [hop for hop in hops if not hop.injected]
+    if not clean:
+        return None
+    notes = []
+    mixed = sorted({hop.phase for hop in hops if hop.injected})
+    if mixed:
+        where = ", ".join(mixed)
+        notes.append(f"{service}: a fault hit calls that it answered in {where}: answers of other phases stand there")
+        clean = [hop for hop in clean if hop.phase not in mixed] or clean
+    steady = [hop for hop in clean if hop.phase == "steady"] or clean
+    found = {}
+    for phase in (*_distinct(hop.phase for hop in clean), ""):
+        for arm in (*_distinct(hop.arm for hop in clean), ""):
+            of_phase = [hop for hop in clean if hop.phase == phase] if phase else steady
+            chosen = [hop for hop in of_phase if not arm or hop.arm == arm]
+            if chosen:
+                found[phase, arm] = _together(chosen, phase=phase, arm=arm)
+    fine = all(is_fine(one.latency_ms) for one in found.values())
+    if not fine:
+        notes.append(f"{service}: its latencies are known to the bucket only, so the stand-in is exact to the bucket")
+    if any(not hop.statuses for hop in clean):
+        notes.append(f"{service}: the record has no statuses: 200 stands for success and {_UNKNOWN_ERROR} for failure")
+    return Recorded(service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes))
+
+
+def _answered(hop: Hop) -> bool:
+    """Return whether an endpoint of the service answered calls of the hop, and not only the caller's proxy."""
+    return bool(hop.version) and bool(hop.latency_ms) and hop.calls > 0
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names) - {""}))
+
+
+def _together(hops: Sequence[Hop], *, phase: str, arm: str) -> Answers:
+    statuses: Counter[int] = Counter()
+    latency: Counter[Bin] = Counter()
+    size: Counter[Bin] = Counter()
+    for hop in hops:
+        known = {status: count for status, count in hop.statuses if status >= _LOWEST_STATUS}
+        statuses.update(known or {200: hop.calls - hop.errors, _UNKNOWN_ERROR: hop.errors})
+        latency.update({(low, width): count for low, width, count in hop.latency_ms})
+        size.update({(low, width): count for low, width, count in hop.size_bytes})
+    return Answers(
+        phase=phase,
+        arm=arm,
+        statuses=tuple(sorted((status, count) for status, count in statuses.items() if count)),
+        latency_ms=_bins(latency),
+        size_bytes=_bins(size),
+    )
+
+
+def _bins(counts: Counter[Bin]) -> tuple[tuple[float, float, int], ...]:
+    return tuple((low, width, count) for (low, width), count in sorted(counts.items()))

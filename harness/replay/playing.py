@@ -1,0 +1,138 @@
+"""Decide what a stand-in answers: status, body and the time that it takes, by phase and arm."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from harness.replay.sampling import BinSampler, StatusSampler, uniforms
+from harness.replay.script import Answers, Body, Script, StandIn
+
+_NO_BODY = frozenset({204, 304})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and how long after the request it is due. forwarded: the real workload answers instead."""
+
+    head: bytes = b""
+    body: bytes = b""
+    wait_s: float = 0.0
+    forwarded: bool = False
+
+
+def reply(status: int, body: bytes, *, content_type: str = "application/json", wait_s: float = 0.0) -> Reply:
+    """Return an answer as HTTP/1.1."""
+    body = b"" if status in _NO_BODY else body
+    length = "" if status in _NO_BODY else f"content-length: {len(body)}\r\n"
+    head = f"HTTP/1.1 {status} stand-in\r\ncontent-type: {content_type}\r\n{length}\r\n"
+    return Reply(head.encode("latin-1"), body, wait_s)
+
+
+class Player:
+    """Plays all stand-ins of one script."""
+
+    def __init__(self, script: Script) -> None:
+        """Begin without a phase, in which the answers of the first recorded phase are given."""
+        self._script, self._phase = script, ""
+        self._counts: dict[str, Counter[str]] = {one.name: Counter() for one in script.stand_ins}
+
+    def controlled(self, method: str, path: str, _: dict[str, str]) -> Reply:
+        """Answer on the control port."""
+        if method == "POST" and path.startswith("/phase/"):
+            self._phase = path.removeprefix("/phase/")
+            return reply(200, b"{}")
+        if path == "/counts":
+            counts = {name: dict(count) for name, count in self._counts.items()}
+            return reply(200, json.dumps({"cpu_s": time.process_time(), "counts": counts}).encode())
+        return reply(404, b"{}")
+
+    def answering(self, one: StandIn) -> Callable[[str, str, dict[str, str]], Reply]:
+        """Return what answers the requests of one workload."""
+        voices = _Voices(one, self._script.seed)
+        count, least_s = self._counts[one.name], self._script.overhead_ms / 1000
+
+        def answer(method: str, path: str, headers: dict[str, str]) -> Reply:
+            plain = path.partition("?")[0]
+            if plain == one.health and method == "GET":
+                return Reply(forwarded=True) if one.forward else reply(200, b'{"status": "healthy"}')
+            arm = arm_of(headers)
+            count["requests"] += 1
+            count[f"arm {arm or 'unknown'}"] += 1
+            late_s, error = voices.trouble(self._phase)
+            count["delayed here"] += late_s > 0
+            count["answered with an error here"] += error > 0
+            if error:
+                return reply(error, b"{}", wait_s=late_s)
+            if one.forward:
+                return Reply(wait_s=late_s, forwarded=True)
+            status, body, content_type, wait_s = voices.answer(self._phase, arm, method, plain)
+            return reply(status, body, content_type=content_type, wait_s=max(wait_s - least_s, 0.0) + late_s)
+
+        return answer
+
+
+def arm_of(headers: dict[str, str]) -> str:
+    """Return the arm in the baggage of a request; empty if the caller did not forward it."""
+    for member in headers.get("baggage", "").split(","):
+        name, _, value = member.strip().partition("=")
+        if name == "harness.arm":
+            return value.partition(";")[0].strip()
+    return ""
+
+
+class _Voice:
+    """Draws the answers of one arm in one phase."""
+
+    def __init__(self, answers: Answers, random: Random) -> None:
+        self._latency = BinSampler(answers.latency_ms, random)
+        self._status = StatusSampler(answers.statuses, random)
+        self._size = BinSampler(answers.size_bytes, random) if answers.size_bytes else None
+
+    def draw(self) -> tuple[int, float, int]:
+        """Return a status, seconds, and the size of a body."""
+        size = 2 if self._size is None else int(self._size.draw())
+        return self._status.draw(), self._latency.draw() / 1000, size
+
+
+class _Voices:
+    def __init__(self, one: StandIn, seed: int) -> None:
+        self._one = one
+        self._voices = {
+            (answers.phase, answers.arm): _Voice(answers, _random(seed, one.name, answers.phase, answers.arm))
+            for answers in one.answers
+        }
+        self._troubles = [
+            (trouble, uniforms(_random(seed, one.name, "trouble", str(number))))
+            for number, trouble in enumerate(one.troubles)
+        ]
+
+    def trouble(self, phase: str) -> tuple[float, int]:
+        """Return for how long the next request waits because of a fault here, and with which error it is answered."""
+        hits = [one for one, draws in self._troubles if one.phase == phase and next(draws) < one.share]
+        return sum(one.delay_s for one in hits), max((one.status for one in hits), default=0)
+
+    def answer(self, phase: str, arm: str, method: str, path: str) -> tuple[int, bytes, str, float]:
+        """Return the status, body, content type and seconds of the next answer."""
+        voice = next(
+            self._voices[key] for key in ((phase, arm), (phase, ""), ("", arm), ("", "")) if key in self._voices
+        )
+        status, wait_s, size = voice.draw()
+        body = next((one for one in self._one.bodies if _fits(one, method, path, status)), None)
+        if body is not None:
+            return status, body.text.encode(), body.content_type, wait_s
+        return status, b"{}".ljust(size), "application/json", wait_s
+
+
+def _random(seed: int, *names: str) -> Random:
+    return Random(f"{seed} {' '.join(names)}")  # noqa: S311 - not for security
+
+
+def _fits(body: Body, method: str, path: str, status: int) -> bool:
+    if body.method != method or body.status != status:
+        return False
+    return path.startswith(body.path[:-1]) if body.path.endswith("*") else path == body.path

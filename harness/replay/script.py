@@ -1,0 +1,100 @@
+"""What the stand-in process answers, as values: the file that its parent writes and it reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How one service answered one arm in one phase; an empty name means every arm, or every phase.
+
+    statuses: each with its count. latency_ms, size_bytes: bins as in ``harness.model.hops``.
+    """
+
+    phase: str = ""
+    arm: str = ""
+    statuses: tuple[tuple[int, int], ...]
+    latency_ms: tuple[tuple[float, float, int], ...]
+    size_bytes: tuple[tuple[float, float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The body for requests of a path. path: exact, or a prefix that ends with ``*``. status: of which answers."""
+
+    path: str
+    text: str
+    content_type: str = "application/json"
+    method: str = "GET"
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A fault that happens at the service itself and not in its callers' proxy, in one phase.
+
+    share: of the requests. delay_s: they wait before they are answered. status: they are answered with it; 0: not.
+    """
+
+    phase: str
+    share: float
+    delay_s: float = 0.0
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIn:
+    """One workload that the process plays.
+
+    health: the path that is answered at once. forward: ``host:port`` of the real workload, which then answers instead;
+    empty for recorded answers. bodies: what answers contain; the others are JSON of the recorded size.
+    """
+
+    name: str
+    health: str
+    answers: tuple[Answers, ...] = ()
+    bodies: tuple[Body, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    forward: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """All that the process plays. overhead_ms: what proxy and process add to each answer."""
+
+    seed: int
+    stand_ins: tuple[StandIn, ...]
+    overhead_ms: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+
+def script_text(script: Script) -> str:
+    """Return the script as JSON."""
+    return json.dumps(asdict(script))
+
+
+def read_script(text: str) -> Script:
+    """Return the script that ``script_text`` wrote."""
+    document: dict[str, Any] = json.loads(text)
+    stand_ins = tuple(_stand_in(one) for one in document.pop("stand_ins"))
+    document["notes"] = tuple(document["notes"])
+    return Script(stand_ins=stand_ins, **document)
+
+
+def _stand_in(document: Mapping[str, Any]) -> StandIn:
+    parts: dict[str, Any] = {
+        "answers": tuple(
+            Answers(**{name: _tuples(value) for name, value in one.items()}) for one in document["answers"]
+        ),
+        "bodies": tuple(Body(**one) for one in document["bodies"]),
+        "troubles": tuple(Trouble(**one) for one in document["troubles"]),
+    }
+    return StandIn(**{**document, **parts})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(tuple(item) for item in value) if isinstance(value, list) else value
