@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mesh_world import World, routes
 
+from harness.clients.http import http_get
+from harness.clients.prometheus_text import parse_samples
+from harness.mesh.cluster.hop_counting import PATH, HopCounter
 from harness.model.hops import HopTotal
 from harness.runner.hop_log import grown
 
@@ -63,3 +66,26 @@ def test_the_proxys_own_retries_are_counted_as_attempts(world: World) -> None:
     world.get("ratings", caller="reviews-v2", headers={"x-want-status": "500"})
     hop = new(world, before)["reviews-v2", "ratings", "v1"]
     assert (2, 4, 1) == (hop.calls, hop.attempts, hop.errors)
+
+
+def test_the_metrics_of_istio_tell_the_same_as_envoys_own(world: World) -> None:
+    """A cluster's sidecars show only the former: calls, errors, statuses, attempts and latencies by destination."""
+    counter = HopCounter("loadgenerator", "loadgenerator")
+
+    def shown() -> dict[tuple[str, str, str], HopTotal]:
+        url = f"{world.mesh.metrics_url}?{PATH.partition('?')[2]}"
+        http_get(url, timeout_s=10)  # makes Envoy merge the histograms of its threads for the next answer
+        page = parse_samples(http_get(url, timeout_s=10).decode())
+        return {(one.caller, one.destination.split(".")[0], one.version): one for one in counter.read({"all": page})}
+
+    world.serve("")
+    world.get("ratings", caller="reviews-v2")
+    before, first = world.mesh.hop_totals(), shown()
+    world.times(3, "ratings", caller="reviews-v2")
+    world.times(2, "ratings", caller="reviews-v2", headers={"x-want-status": "503"})
+    own, key = new(world, before), ("reviews-v2", "ratings", "v1")
+    (seen,) = grown([first[key]], [shown()[key]])
+    assert (5, 2, {200: 3, 503: 2}) == (seen.calls, seen.errors, seen.statuses)
+    assert own[key].attempts == seen.attempts
+    assert own[key].statuses == seen.statuses
+    assert 5 == sum(seen.latency_ms.values()) == sum(seen.size_bytes.values())

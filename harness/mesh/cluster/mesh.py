@@ -22,7 +22,9 @@ from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, HarnessError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.mesh.cluster.acting import carry_out, require_done, rights_for_action
 from harness.mesh.cluster.events import note_on, note_restored
-from harness.mesh.cluster.proof.proxies import Proxies
+from harness.mesh.cluster.hop_counting import PATH as HOPS
+from harness.mesh.cluster.hop_counting import HopCounter
+from harness.mesh.cluster.proof.proxies import LOAD_WORKLOAD, Proxies
 from harness.mesh.cluster.proving import Proofs, entry_of
 from harness.mesh.cluster.recovery.heartbeat import Heartbeat
 from harness.mesh.cluster.recovery.journal import Journal, JournalEntry, journalled
@@ -42,6 +44,7 @@ from harness.mesh.cluster.safety.targets import require_targets
 from harness.mesh.port import Entry
 from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
+from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.step import PROCESS, Action, Edit, Step
@@ -92,6 +95,7 @@ class ClusterMesh:
         self._journal = Journal(kube, namespace=namespace, file=journal_file)
         self._proxies = Proxies(kube, namespace, settings)
         self._proofs = Proofs(kube, namespace, settings, self._proxies)
+        self._hops = HopCounter(settings.load_workload, LOAD_WORKLOAD)
         self.gateway = settings.gateway
         self._locks = Locks(kube, namespace)
         self._drift, self._writing = Drift(kube.commands), threading.RLock()
@@ -137,6 +141,10 @@ class ClusterMesh:
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return what the sidecars have counted since they started."""
         return self._proxies.request_counts(self._live_steps())
+
+    def hop_totals(self) -> tuple[HopTotal, ...]:
+        """Return what the sidecars have counted of each hop. Raises MeshError if they show no metrics of Istio."""
+        return self._hops.read(self._proxies.pages(HOPS))
 
     def check(self) -> None:
         """Raise MeshGuard if the time is over or the kill switch is engaged, MeshDrift if a change drifted.

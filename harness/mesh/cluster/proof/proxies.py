@@ -36,7 +36,8 @@ from harness.routing.port import Footprint, Trace
 ADMIN_PORT = 15000
 LOAD_WORKLOAD = "loadgenerator"
 PROXY = "istio-proxy"
-_COUNTS = "/stats/prometheus?filter=istio.*requests_total"
+_METRICS = "/stats/prometheus"
+_COUNTS = f"{_METRICS}?filter=istio.*requests_total"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in ("total", "address", "attempts"))
 _ASK_WITHIN_S, _PAUSE_S = 10.0, 0.1
 _SENT_WITHIN_S = 0.3
@@ -130,6 +131,14 @@ class Proxies:
         known = (dict(zip(_LABELS, key, strict=True)) for key in sorted(totals))
         found = (RequestCount(**labels, total=totals[tuple(labels.values())], attempts=0) for labels in known)
         return (*found, *self._endpoint_rows(asked.values(), arrived))
+
+    def pages(self, path: str) -> dict[str, tuple[Sample, ...]]:
+        """Return, by pod, the metrics that every sidecar shows at a path of its admin port."""
+        asked = {self._address(pod): pod for pod in self.pods()}
+        return {
+            pod["metadata"]["name"]: tuple(parse_samples(self._ask(pod, path).decode("utf-8", "replace")))
+            for pod in asked.values()
+        }
 
     def _add(self, rows: Sequence[Sample], totals: Counter[tuple[str, ...]]) -> None:
         """Add Istio's counters to the totals, by the labels of ``RequestCount``."""
@@ -234,7 +243,7 @@ class Proxies:
         name = pod["metadata"]["name"]
         if name in self._listed:
             return http_get(f"{self._listed[name].url}{path}", timeout_s=_ASK_WITHIN_S)
-        if self._istiod is not None and path not in (_COUNTS, OWN_COUNTS, CLUSTERS):
+        if self._istiod is not None and path not in (OWN_COUNTS, CLUSTERS) and not path.startswith(_METRICS):
             return http_get(
                 f"{self._istiod}/debug/config_dump?proxyID={name}.{self._namespace}", timeout_s=_ASK_WITHIN_S
             )
