@@ -29,12 +29,16 @@ def worst(kinds: Iterable[str]) -> str:
 class _Test:
     """Holds the last attempt of one test.
 
-    verdicts: in the order given. kinds: the kinds of its failures. finished: whether it was torn down.
+    verdicts: in the order given. kinds: the kinds of its failures. finished: whether it was torn down. begun: whether
+    it began in this process, which then knows its verdicts without reports. repeated: whether a plugin said that it
+    will run the test again, so that this attempt does not count.
     """
 
     verdicts: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     finished: bool = False
+    begun: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,8 @@ class Account:
         """Failures that left no verdict: test or file, kind, message."""
         self._scenarios: set[str] = set()
         self._tests: dict[tuple[str, str], _Test] = {}
+        self._run_before: list[_Test] = []
+        """Tests that ended and were run once more under the same node id, as with ``--keep-duplicates``."""
         self._kinds: list[str] = []
         self._concerned = rules.required is not None
 
@@ -77,9 +83,9 @@ class Account:
         self._scenarios.update(node_ids)
 
     def begin(self, node_id: str) -> None:
-        """Note that a scenario starts an attempt; what an earlier attempt left is forgotten."""
+        """Note that a scenario starts an attempt; what an earlier attempt left is forgotten, unless it had ended."""
         self._scenarios.add(node_id)
-        self._tests["", node_id] = _Test()
+        self._start(("", node_id)).begun = True
 
     def judged(self, node_id: str, verdict: str) -> None:
         """Note a verdict at the moment when the judge gives it."""
@@ -103,16 +109,26 @@ class Account:
         """Note the report of one part of a test, which may come from a worker."""
         worker = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", "")
         key = worker, report.nodeid
-        if report.when == "setup" or report.outcome == "rerun":
-            self._tests[key] = _Test()
         if report.outcome == "rerun":  # pytest-rerunfailures: only the last attempt counts
+            self._tests[key] = _Test(repeated=True)
             return
+        known = self._tests.get(key)
+        if report.when == "setup" and (known is None or known.finished or not known.begun):
+            self._start(key)
         test = self._tests.setdefault(key, _Test())
-        test.verdicts = list(getattr(report, "harness_verdicts", test.verdicts))
+        if not test.begun:
+            test.verdicts = list(getattr(report, "harness_verdicts", test.verdicts))
         test.finished = test.finished or report.when not in {"setup", "call"}  # "???" when a worker crashed
         self._concerned = self._concerned or getattr(report, "harness_raised", False)
         if report.failed:
             self._failed(test, report)
+
+    def _start(self, key: tuple[str, str]) -> _Test:
+        before = self._tests.get(key)
+        if before is not None and before.finished and not before.repeated:
+            self._run_before.append(before)
+        self._tests[key] = _Test()
+        return self._tests[key]
 
     def _failed(self, test: _Test, report: Any) -> None:
         kind = getattr(report, "harness_kind", "")
@@ -155,11 +171,14 @@ class Account:
         return status
 
     def _counted(self) -> list[str]:
-        kinds = [*self._kinds, *(kind for test in self._tests.values() for kind in test.kinds)]
+        kinds = [*self._kinds, *(kind for test in self._all() for kind in test.kinds)]
         return kinds + (self._unpassed() if self.rules.unasked_fails else [])
 
+    def _all(self) -> list[_Test]:
+        return [*self._run_before, *self._tests.values()]
+
     def _unpassed(self) -> list[str]:
-        return [verdict for test in self._tests.values() for verdict in test.verdicts if verdict != _PASS]
+        return [verdict for test in self._all() for verdict in test.verdicts if verdict != _PASS]
 
     def missing(self) -> str:
         """Return what is missing for exit code 0, or an empty string."""

@@ -183,6 +183,35 @@ def test_a_worker_that_crashes_is_trouble(pytester):
     assert 12 == pytester.runpytest_subprocess(*PLUGIN, "-n1", "--max-worker-restart=0").ret
 
 
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=str)
+def test_a_test_that_is_run_twice_has_two_verdicts(pytester, args):
+    """Named twice with --keep-duplicates, a test fails and then passes under one node id."""
+    first = "tries = pathlib.Path('tries'); again = tries.exists(); tries.touch()"
+    pytester.makepyfile(f"import pathlib\ndef test_it(canary):\n    {first}; canary.run('pass' if again else 'fail')")
+    run = pytester.runpytest_subprocess if args else pytester.runpytest_inprocess
+    files = [str(next(pytester.path.glob("test_*.py")))] * 2
+    assert 1 == run(*PLUGIN, "--keep-duplicates", *args, *files).ret
+
+
+EDITED_REPORT = """
+import pytest
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport():
+    report = yield
+    report.outcome, report.harness_verdicts, report.harness_kind = "passed", ["pass"], ""
+    return report
+"""
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=str)
+def test_a_report_that_another_plugin_edits_changes_no_verdict(pytester, args):
+    """The verdict was noted when the judge gave it."""
+    pytester.makeconftest(EDITED_REPORT)
+    scenarios(pytester, "canary.run('fail')")
+    run = pytester.runpytest_subprocess if args else pytester.runpytest_inprocess
+    assert 1 == run(*PLUGIN, *args).ret
+
+
 ENDINGS = {
     "os._exit(0)": "import os; os._exit(0)",
     "os._exit(0) after a pass": "import os; canary.run('pass').require_pass(); os._exit(0)",
