@@ -2,11 +2,30 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 # A shell that runs us in the background has SIGINT ignored, and children would inherit that: Ctrl-C is under test here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_INNER = "-p no:hypothesispytest"
+"""For sessions of pytest that tests start: that plugin loads all of Hypothesis, half of the time of a short session."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _inner_sessions() -> Iterator[None]:
+    """Give the processes that tests start the options of inner sessions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", _INNER)
+        yield
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Give them to the sessions of pytest's own fixture too, which removes the variable."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", _INNER)
+    return pytester
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

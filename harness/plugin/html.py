@@ -13,7 +13,6 @@ from pytest_html import extras
 from harness.model.formatting import WORST_FIRST
 from harness.model.verdict import Verdict
 from harness.plugin.account import INCONCLUSIVE, MARGINAL, TROUBLE, USAGE
-from harness.report import page
 
 _WORDS = {INCONCLUSIVE: "Inconclusive", MARGINAL: "Marginal", TROUBLE: "Error", USAGE: "Error"}
 """What the result column says of these kinds of failure: only a fail is Failed."""
@@ -54,6 +53,8 @@ class HtmlReport:
     def pytest_html_results_summary(self, prefix: list[str], summary: list[str]) -> None:
         """Add the style, the script and the counters, once for all fragments; set the title and correct the counts."""
         if self._verdicts:
+            from harness.report import page  # loads the judge, and these hooks are called with --html only
+
             prefix.append(page.prefix(self._verdicts))
         if self._page is not None and (self._verdicts or self._moved):
             worst = min(self._verdicts, key=WORST_FIRST.index).upper() if self._verdicts else "NO VERDICT"
@@ -72,6 +73,8 @@ class HtmlReport:
 
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         """Add columns for the verdict and the worst deviation after the result."""
+        from harness.report import page
+
         cells[1:1] = page.HEADER_CELLS
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:

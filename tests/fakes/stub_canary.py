@@ -9,12 +9,8 @@ import pytest
 
 from harness.gate import Outcome
 from harness.model.verdict import Analysis, Verdict
-from harness.plugin import (
-    html,  # noqa: F401 - sessions inside this process find it loaded; numpy can be loaded only once
-    options,
-    reporting,
-    subjects,
-)
+from harness.plugin import options, reporting, subjects
+from harness.report import page  # noqa: F401 - sessions inside this process find it loaded; numpy can be loaded only once
 
 PLUGIN = ("-p", "no:locust", "-p", "no:cacheprovider", "-p", "stub_canary")
 

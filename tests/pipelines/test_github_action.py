@@ -30,7 +30,7 @@ def job(tmp_path):
     (folder / "scenarios" / "test_shop.py").write_text(SCENARIO)
     environment = environment_with(tmp_path / "bin", harness=REAL) | {
         "PYTHONPATH": ":".join(str(ROOT / one) for one in ("tests/fakes", "tests/unit", ".")),
-        "PYTEST_ADDOPTS": "-p recorded_canary -p no:cacheprovider",
+        "PYTEST_ADDOPTS": "-p recorded_canary -p no:cacheprovider -p no:hypothesispytest",
     }
 
     def make(wanted="pass", **inputs):

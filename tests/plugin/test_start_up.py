@@ -19,7 +19,7 @@ def test_importing_loads_nothing_heavy(module):
 def test_a_pytest_run_without_scenarios_loads_nothing_heavy(pytester):
     """A suite that does not use the fixtures pays nothing for them."""
     pytester.makepyfile(f"import sys\ndef test_it(): assert not [m for m in {HEAVY!r} if m in sys.modules]")
-    assert 0 == pytester.runpytest_subprocess("-p", "no:locust", "-p", "no:html", "-p", "no:xdist").ret
+    assert 0 == pytester.runpytest_subprocess("-p", "no:locust").ret
 
 
 def test_fixtures_are_documented(pytester):
