@@ -15,6 +15,7 @@ from harness.plugin.hooks import (
     pytest_report_collectionfinish,
     pytest_report_header,
     pytest_report_teststatus,
+    pytest_runtest_call,
     pytest_runtest_makereport,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_report_teststatus",
+    "pytest_runtest_call",
     "pytest_runtest_makereport",
 ]

@@ -95,10 +95,8 @@ class Bookkeeper:
         for one in sorted(told, key=lambda one: one["verdict"] == Verdict.PASS):
             terminalreporter.write_line(one["text"])
         if self._planned:
-            from harness.plugin.planning import shown
-
             terminalreporter.section("what would happen")
-            for line in shown(self._planned):
+            for line in self._planned:
                 terminalreporter.write_line(line)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

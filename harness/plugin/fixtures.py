@@ -49,10 +49,10 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes
         request.node.stash[ATTACHED] = 0
-        if session.plans_only:
+        if test.plan is not None:
             from harness.plugin.planning import PLANS
 
-            request.node.stash[PLANS] = test.plans
+            request.node.stash[PLANS] = test.plan
         yield test
 
 

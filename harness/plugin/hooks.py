@@ -99,6 +99,16 @@ def _is_scenario(item: pytest.Item) -> bool:
     return _SCENARIO_FIXTURE in getattr(item, "fixturenames", ())
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """End a test that was only planned as skipped, once all of its runs are listed."""
+    if not (item.config.stash[SESSION].plans_only and _is_scenario(item)):
+        return (yield)
+    from harness.plugin.planning import PLANS, ended
+
+    return (yield from ended(item.stash[PLANS]))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -121,10 +131,12 @@ def pytest_runtest_makereport(
 
         attach(report, item, fresh)
         item.stash[ATTACHED] = len(outcomes)
-    if report.when == "call" and item.config.stash[SESSION].plans_only:
+    last_part = report.when == "call" or (report.when == "setup" and report.skipped)
+    if last_part and item.config.stash[SESSION].plans_only:
         from harness.plugin.planning import PLANS
 
-        report.harness_planned = item.stash.get(PLANS, [])  # type: ignore[attr-defined]
+        plan = item.stash.get(PLANS, None)
+        report.harness_planned = [] if plan is None else plan.lines  # type: ignore[attr-defined]
     _fail_unasked(report, item, outcomes)
     if report.when == "teardown" and outcomes:
         del item.stash[OUTCOMES]

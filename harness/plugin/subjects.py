@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Self, Unpack
@@ -34,7 +34,7 @@ from harness.plugin.folders import claimed
 from harness.plugin.foreseen import foreseen
 from harness.plugin.locking import one_at_a_time
 from harness.plugin.options import Session
-from harness.plugin.planning import UNKNOWN, plan_text, skip_planned, users_text
+from harness.plugin.planning import TestPlan
 from harness.runner.interactive_run import InteractiveRun
 from harness.runner.live_run import LiveTraffic, observable
 from harness.runner.manifest import manifest, started_by
@@ -65,7 +65,7 @@ class ScenarioContext:
         """
         self.session, self.name, self.again, self.tell, self.about = session, name, again, tell, about
         self.outcomes: list[Outcome] = []
-        self.plans: list[str] = []
+        self.plan = TestPlan(name, session.target) if session.plans_only else None
         self._folder_name = folder_name
         self._world = ExitStack()
         self._foreseen = foreseen(test)
@@ -81,8 +81,8 @@ class ScenarioContext:
     @cached_property
     def mesh(self) -> Mesh:
         """The running services and proxies."""
-        if self.session.plans_only:
-            skip_planned(self.plans, f"{self.name}\n  {UNKNOWN}")
+        if self.plan is not None:
+            self.plan.unknown()
         self._world.enter_context(one_at_a_time(self.session.folder, self._say))
         self.tell(waiting(self.session.target))
         return self._world.enter_context(
@@ -95,8 +95,8 @@ class ScenarioContext:
     @cached_property
     def interactive_run(self) -> InteractiveRun:
         """The interactive run of this test."""
-        if self.session.plans_only:
-            skip_planned(self.plans, f"{self.name}\n  {UNKNOWN}")
+        if self.plan is not None:
+            self.plan.unknown()
         owner = new_run_id()
         facts = manifest(
             owner=owner, again=self.again, argv=started_by(), cwd=self.session.config.root, started_at=time.time(),
@@ -167,6 +167,9 @@ class Chaos:
 
     def inject(self, fault: Fault) -> AbstractContextManager[None]:
         """Keep ``fault`` injected inside the ``with`` block. Verify that it is live, and later that it is gone."""
+        if self._test.plan is not None:
+            self._test.plan.inject(fault, self._test.session.config)
+            return nullcontext()
         return self._test.interactive_run.inject(fault)
 
 
@@ -191,14 +194,16 @@ class LoadSender:
         """
         if "interactive_run" not in vars(self._test) or not self._test.interactive_run.has_load:
             self._test.check_ahead(profile)
-        self._test.interactive_run.run_load(
-            self._test.scenario(
-                load=profile,
-                rate_rps=rate,
-                warm_up_s=parse_duration(warm_up, "warm_up"),
-                steady_s=parse_duration(duration, "duration"),
-            )
+        scenario = self._test.scenario(
+            load=profile,
+            rate_rps=rate,
+            warm_up_s=parse_duration(warm_up, "warm_up"),
+            steady_s=parse_duration(duration, "duration"),
         )
+        if self._test.plan is not None:
+            self._test.plan.load(scenario)
+        else:
+            self._test.interactive_run.run_load(scenario)
 
 
 _WHOLE_SCENARIO = (
@@ -241,8 +246,8 @@ class Canary:
         )
         test, config, target = self._test, self._test.session.config, self._test.session.target
         gate.check_scenario(scenario, config, target=target)  # before anything is started
-        if test.session.plans_only:
-            skip_planned(test.plans, plan_text(scenario, config, target=target))
+        if test.plan is not None:
+            return test.plan.run(scenario, config)
         folder = test.next_folder()
         try:
             outcome = gate.judge_scenario(
@@ -279,8 +284,8 @@ class Canary:
             every_s=min(parse_duration(every, "every"), parse_duration(duration, "duration")),
         )
         gate.plan_of_users(users, config, target=target)  # before anything is asked
-        if test.session.plans_only:
-            skip_planned(test.plans, users_text(users, target=target))
+        if test.plan is not None:
+            return test.plan.observe(users)
         outcome = gate.observe_traffic(
             users, config, target=target, folder=test.next_folder(), again=test.again, notify=test.tell,
             about=test.about,
@@ -291,6 +296,8 @@ class Canary:
         """Judge what ``load`` and ``chaos`` did in this test, by these objectives or by those of the configuration."""
         test = self._test
         chosen = _objectives(objectives, test.session.config) if objectives else test.session.config.objectives
+        if test.plan is not None:
+            return test.plan.compare(chosen)
         record = test.interactive_run.record(chosen, name=test.name)
         record = with_server_side(record, test.session.config, test.mesh)
         outcome = gate.judge_record(record, test.next_folder(), test.session.config.judge)

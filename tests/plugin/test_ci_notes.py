@@ -131,23 +131,74 @@ def test_plan_starts_nothing(pytester) -> None:
         from harness import delay
         def test_slow(canary):
             canary.run(faults=[delay("ratings", "2s", percent=30)], steady="30s", rate=100).require_pass()
-        def test_by_hand(load, canary):
-            load.run("browse", "20s")
-            canary.compare().require_pass()
         """,
     )
     assert done.ret == 0
     done.stdout.fnmatch_lines(
         ["*what would happen*", "*::test_slow", "*phases *steady 30 s*", "*faults *delay(ratings, 2 s, 30 %)", "*requests *",
-         "*can see *latency_p99*", "*::test_by_hand", "*known only when it runs"]
+         "*can see *latency_p99*"]
     )  # fmt: skip
     assert not (pytester.path / "reports").exists()
 
 
+def test_plan_lists_every_run_of_every_parameter(pytester) -> None:
+    """Several runs of one test, a test with loads of its own, and parameters; what needs a result is noted."""
+    done = planned(
+        pytester,
+        """
+        import pytest
+        from harness import abort, delay
+        @pytest.mark.parametrize("percent", [10, 20])
+        def test_twice(canary, percent):
+            canary.run(faults=[delay("ratings", "2s", percent=percent)]).require_pass()
+            found = canary.run(faults=[abort("ratings", 503, percent=percent)])
+            assert found.findings[0].score > 50
+            canary.run()
+        def test_by_hand(load, canary, chaos):
+            with chaos.inject(delay("ratings", "1s")):
+                load.run("browse", "20s", rate=70, warm_up="3s")
+            canary.compare("latency_p50 < +20%").require_pass()
+        def test_of_the_mesh(mesh):
+            mesh.entry()
+        """,
+    )
+    assert done.ret == 0
+    done.assert_outcomes(skipped=4)
+    for percent in (10, 20):
+        done.stdout.fnmatch_lines(
+            [f"*::test_twice[[]{percent}[]]", f"*delay(ratings, 2 s, {percent} %)", f"*::test_twice[[]{percent}[]], run 2",
+             f"*abort(ratings, 503, {percent} %)", "*note *what follows depends on results: IndexError*"]
+        )  # fmt: skip
+    done.stdout.fnmatch_lines(
+        ["*::test_by_hand", "  fault    delay(ratings, 1 s*", "  load     browse, 70 requests per second for 20 s, after 3 s *",
+         "  compare  latency_p50 < +20%"]
+    )  # fmt: skip
+    done.stdout.fnmatch_lines(["*::test_of_the_mesh", "  note     what follows uses the running mesh*"])
+    assert not (pytester.path / "reports").exists()
+
+
+def test_plan_with_workers(pytester) -> None:
+    """With xdist the controller lists what its workers have planned."""
+    pytester.makepyfile("def test_a(canary): canary.run()\ndef test_b(canary): canary.run()")
+    options = ["-p", "no:locust", f"--harness-config={CONFIG}", "--harness-out=reports", "--harness-plan", "-n", "4"]
+    done = pytester.runpytest_subprocess(*options)
+    assert done.ret == 0
+    assert {"::test_a", "::test_b"} == {line[-8:] for line in done.outlines if line.endswith(("::test_a", "::test_b"))}
+
+
 def test_plan_finds_mistakes(pytester) -> None:
     """What a run would refuse is refused by its plan too."""
-    done = planned(pytester, "def test_it(canary): canary.run(objectives=['latency_p99 < +'])")
+    done = planned(
+        pytester,
+        """
+        from harness import delay
+        def test_objective(canary): canary.run(objectives=['latency_p99 < +'])
+        def test_second_run(canary): canary.run(); canary.run(load='nowhere')
+        def test_fault(chaos): chaos.inject(delay('nowhere', '1s'))
+        """,
+    )
     assert done.ret == 2
+    done.assert_outcomes(errors=3)
 
 
 def test_debugger_opens_at_the_verdict(pytester, monkeypatch) -> None:
