@@ -24,6 +24,7 @@
     ├── MeshError                   the mesh did not accept a change, or lost it
     │   ├── MeshDrift               someone else changed what a run had set, so its measurements are void
     │   ├── MeshGuard               a limit of the mesh was reached during a run, which ends it
+    │   ├── NotInForce              a change was accepted but is not seen to be in force
     │   └── RollbackError           a change could not be reverted
     └── ClusterError                the Kubernetes API refused a request or cannot be reached
         ├── ClusterConflict         the object is not the one that was read
@@ -216,6 +217,10 @@ class MeshDrift(MeshError):
 
 class MeshGuard(MeshError):
     """A limit of the mesh was reached during a run, or someone used its kill switch. The run ends."""
+
+
+class NotInForce(MeshError):
+    """A change was accepted, but what it was to change is as before: a run with such a fault proves nothing."""
 
 
 class RollbackError(MeshError):

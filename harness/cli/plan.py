@@ -29,7 +29,7 @@ from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.targets import mesh_kind
 from harness.model.json import JsonObject
 from harness.model.phase import PhasePlan
-from harness.model.step import Edit
+from harness.model.step import PROCESS, Edit
 from harness.model.units import format_duration, format_percent
 from harness.routing import routing_where
 from harness.routing.edits import key
@@ -129,6 +129,8 @@ class _World:
     namespace: str
 
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
+        if kind == PROCESS:
+            return ()
         return (
             self.kube.list(kind, self.namespace)
             if kind

@@ -11,10 +11,13 @@ from harness.faults.black_hole import BlackHole, black_hole
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.delay import Delay, delay
 from harness.faults.grpc_abort import GrpcAbort, grpc_abort
+from harness.faults.kill import Kill, kill
 from harness.faults.latency import Latency, latency
 from harness.faults.outlier_ejection import OutlierEjection, outlier_ejection
+from harness.faults.pause import Pause, pause
 from harness.faults.port import Arguments, Fault
 from harness.faults.request_limit import RequestLimit, request_limit
+from harness.faults.restart import Restart, restart
 from harness.faults.retries_off import RetriesOff, retries_off
 from harness.faults.retry_storm import RetryStorm, retry_storm
 from harness.faults.timeout import Timeout, timeout
@@ -30,9 +33,12 @@ __all__ = [
     "Delay",
     "Fault",
     "GrpcAbort",
+    "Kill",
     "Latency",
     "OutlierEjection",
+    "Pause",
     "RequestLimit",
+    "Restart",
     "RetriesOff",
     "RetryStorm",
     "Timeout",
@@ -41,10 +47,13 @@ __all__ = [
     "connection_limit",
     "delay",
     "grpc_abort",
+    "kill",
     "known_faults",
     "latency",
     "outlier_ejection",
+    "pause",
     "request_limit",
+    "restart",
     "retries_off",
     "retry_storm",
     "timeout",
@@ -62,6 +71,9 @@ BUILT_IN: tuple[type[Fault], ...] = (
     ConnectionLimit,
     RequestLimit,
     OutlierEjection,
+    Kill,
+    Pause,
+    Restart,
 )
 ENTRY_POINTS = "canary_harness.faults"
 """The group of entry points in which other packages name the classes of their faults."""

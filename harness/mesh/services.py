@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -111,10 +111,14 @@ class ServiceSet:
         host, port = self.endpoints[workload.name]
         return _answer(host, port, self._config.services[workload.service].health).isdecimal()
 
+    def labels_of(self, name: str) -> Mapping[str, str]:
+        """Return the pod labels of a workload."""
+        return next(one.labels for one in self.workloads if one.name == name)
+
     def stop_one(self, name: str) -> None:
-        """End the process of one workload on purpose, so that ``check`` does not miss it."""
+        """Kill the process of one workload on purpose, as a crash does; ``check`` does not miss it."""
         self.silenced.add(name)
-        self.processes.pop(name).stop()
+        self.processes.pop(name).stop(grace_s=0.0)
 
     def start_one(self, name: str) -> None:
         """Start the process of one workload again and wait until it is healthy. Raises as ``start`` does."""

@@ -10,9 +10,10 @@ class RequestCount:
     """One row of the proxies' ``istio_requests_total``: labels and a running total.
 
     reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any, and
-    ``endpoint`` for the requests that callers' proxies sent to one address of the called workload. address: that
-    address, such as ``127.0.0.1:9080``; empty for other reporters. attempts: how often the proxies sent these requests,
-    with their own retries; 0 where that is not counted.
+    ``endpoint`` for the requests that callers' proxies sent to one address of the called workload. ``waiting`` is for
+    the requests that callers' proxies have not answered yet, where that is counted; it is no running total. address: of
+    the called workload, such as ``127.0.0.1:9080``; only for the reporter ``endpoint``. attempts: how often the proxies
+    sent these requests, with their own retries; 0 where that is not counted.
     """
 
     source_workload: str

@@ -9,11 +9,12 @@ from enum import StrEnum
 class HitState(StrEnum):
     """counted: so many of so many requests. no occasion: in force, but no request met its condition.
 
-    cannot be measured: no counter shows it.
+    seen: the mesh saw that it was done, which requests need not notice. cannot be measured: no counter shows it.
     """
 
     COUNTED = "counted"
     NO_OCCASION = "no occasion"
+    SEEN = "seen"
     UNMEASURED = "cannot be measured"
 
 

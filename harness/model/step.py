@@ -88,7 +88,10 @@ class Edit:
 
 
 class Verb(StrEnum):
-    """What an action does. pause, resume, stop and start act on processes, the others on objects of a cluster."""
+    """What an action does. pause, resume, stop, start and restart act on processes, the others on a cluster's objects.
+
+    A process is stopped at once, as by a crash.
+    """
 
     EVICT = "evict"
     SCALE = "scale"
@@ -97,6 +100,7 @@ class Verb(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     START = "start"
+    RESTART = "restart"
 
 
 PROCESS = "Process"

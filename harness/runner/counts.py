@@ -46,11 +46,19 @@ def fault_counts(
         declared=declared,
     )  # fmt: skip
     found = []
-    for workload, version in sorted({(row.source_workload, row.source_version) for row in _rows(end, declared)}):
+    calling = (
+        *_rows(end, declared),
+        *(row for row in _rows(before_removal, declared, reporter="waiting") if row.total),
+    )
+    for workload, version in sorted({(row.source_workload, row.source_version) for row in calling}):
         caller = (workload, version)
         first = _of(caller, live, declared)
-        before = Signals(rows=first, settled=first)
-        after = Signals(rows=_of(caller, before_removal, declared), settled=_of(caller, end, declared))
+        before = Signals(rows=first, settled=first, waiting=_waiting(caller, live, declared))
+        after = Signals(
+            rows=_of(caller, before_removal, declared),
+            settled=_of(caller, end, declared),
+            waiting=_waiting(caller, before_removal, declared),
+        )
         hit = fault.hit(before, after)
         arm = arms.get(version, "")
         share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
@@ -130,9 +138,15 @@ def _arm(version: str, arms: Mapping[str, str]) -> str:
     return arms.get(version) or ("" if version in _NO_VERSION else OTHER)
 
 
-def _rows(rows: Iterable[RequestCount], fault: Declared) -> list[RequestCount]:
+def _waiting(caller: tuple[str, str], rows: Counts, fault: Declared) -> int:
+    """Return how many calls to the fault's host have no answer yet."""
+    found = _rows(rows, fault, reporter="waiting")
+    return sum(row.total for row in found if (row.source_workload, row.source_version) == caller)
+
+
+def _rows(rows: Iterable[RequestCount], fault: Declared, *, reporter: str = "") -> list[RequestCount]:
     """Return the calls to the fault's host, as counted by the proxies that carry the fault out."""
-    reporter = "destination" if fault.scope.side == "host" else "source"
+    reporter = reporter or ("destination" if fault.scope.side == "host" else "source")
     return [
         row
         for row in rows

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.errors import MeshGuard
+from harness.errors import MeshGuard, NotInForce
 from harness.faults import Fault
 from harness.load.port import RunningLoad
 from harness.model.counts import RequestCount
@@ -27,6 +27,7 @@ from harness.runner.arm_builds import arm_builds
 from harness.runner.arm_pods import ArmPods, all_seen, arm_pods
 from harness.runner.changes import Changes
 from harness.runner.counts import arm_requests, attributed, endpoint_requests, service_name
+from harness.runner.ending import Ending
 from harness.runner.hop_log import HopLog
 from harness.runner.judge_looks import JudgeLooks
 from harness.runner.phase_edges import before_faults
@@ -141,6 +142,8 @@ class Engine:
         except MeshGuard:  # a limit was reached meanwhile: what was recorded until now can still be judged
             if not self.ended():
                 raise
+        except NotInForce as error:  # nobody knows what the canary would have done: no verdict can rely on it
+            self._supervision.end(Ending(kind="proof", text=f"{fault.words().text}: {error}"))
         else:
             self._resources["during"] = self._parts.mesh.resources()
 

@@ -126,15 +126,20 @@ def _unmeasured(name: str, why: str) -> Proof:
 
 
 def _condition(name: str, counts: list[FaultCount]) -> Proof:
-    """Prove a condition, which has no dose: some call must have met it. The judge compares how many in each arm."""
+    """Prove a condition, which has no dose: some call must have met it. The judge compares how many in each arm.
+
+    What the mesh itself saw, such as a pod that is gone, needs calls in that time, but none that noticed it.
+    """
     hit, requests = sum(count.hit for count in counts), sum(count.requests for count in counts)
-    why = "; ".join(sorted({count.why for count in counts if count.state is HitState.NO_OCCASION}))
+    seen = any(count.state is HitState.SEEN for count in counts)
+    why = "; ".join(sorted({count.why for count in counts if count.why}))
     silent = {"baseline", "canary"} - {count.arm for count in counts} if any(count.arm for count in counts) else set()
-    observed = f"{hit} of {requests}" if hit or not requests else f"{HitState.NO_OCCASION}: {why} ({requests} calls)"
+    without = f"{HitState.SEEN if seen else HitState.NO_OCCASION}: {why} ({requests} calls)"
+    observed = f"{hit} of {requests}" if hit or not requests else without
     return Proof(
         name=f"hit of {name}",
-        held=hit > 0 and not silent,
-        expected="calls that it hit, and calls of both arms",
+        held=(hit > 0 or (seen and requests > 0)) and not silent,
+        expected="calls of both arms while it was done" if seen else "calls that it hit, and calls of both arms",
         observed=observed + "".join(f"; no call of the {arm}" for arm in sorted(silent)),
         remedy="a condition that no call meets proves nothing: choose one that this load meets"
         if requests

@@ -87,6 +87,10 @@ class Supervision:
         """Return whether the run must stop; ``reason`` then says why. Raises the error that leaves no verdict."""
         return self._end(self._guards.ended())
 
+    def end(self, ending: Ending) -> None:
+        """End the run for a reason that was found elsewhere."""
+        self._end(ending)
+
     @contextmanager
     def sending(self, running: RunningLoad) -> Iterator[None]:
         """Let the abort conditions see ``running`` inside the block."""

@@ -32,6 +32,9 @@ ARGUMENTS = {
     "connection_limit": Arguments(host="ratings", value="1"),
     "request_limit": Arguments(host="ratings", value="1"),
     "outlier_ejection": Arguments(host="ratings", value="1"),
+    "kill": Arguments(host="ratings", value=""),
+    "pause": Arguments(host="ratings", value=""),
+    "restart": Arguments(host="ratings", value=""),
 }
 SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 

@@ -29,6 +29,9 @@ SHOP: tuple[Any, ...] = (
     },
 )
 CALLER = {"app": "reviews"}
+RATINGS = {"name": "ratings-v1", "namespace": "shop", "uid": "7@1.00", "labels": {"app": "ratings", "version": "v1"}}
+OTHERS: tuple[Any, ...] = ({"kind": "Process", "metadata": RATINGS},)
+"""What runs ratings."""
 
 
 def check_fault(kind: type[Fault], arguments: Arguments) -> None:
@@ -89,7 +92,7 @@ def check_steps(fault: Fault) -> None:
     labels = None if said.scope.side == "host" or said.scope.every_caller else CALLER
     said = replace(said, scope=replace(said.scope, labels=labels))
     aim = Aim(declared=said, namespace="shop", owner="r1", index=7, workload_labels={"app": "ratings"})
-    steps = fault.steps(SeenWorld(SHOP), aim)
+    steps = fault.steps(SeenWorld(SHOP, others=OTHERS), aim)
     assert steps
     assert {"r1"} == {step.owner for step in steps}
     assert all(require_declared(step) == said for step in steps)

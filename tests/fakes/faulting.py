@@ -16,14 +16,15 @@ from harness.routing.port import Aim, RoutingApi
 
 @dataclass(frozen=True)
 class SeenWorld:
-    """A world with these resources and nothing else."""
+    """A world with these resources, these objects of other kinds, and nothing else."""
 
     seen: Sequence[Any]
     routing: RoutingApi = field(default_factory=IstioRouting)
+    others: Sequence[Any] = ()
 
     def resources(self, kind: str = "") -> tuple[Any, ...]:
-        """The resources, or nothing of another kind."""
-        return () if kind else tuple(self.seen)
+        """The resources, or the objects of another kind."""
+        return tuple(one for one in self.others if one["kind"] == kind) if kind else tuple(self.seen)
 
 
 def declared(fault: Fault, fault_id: str, scope: Scope | None = None) -> Declared:

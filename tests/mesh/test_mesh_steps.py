@@ -133,7 +133,7 @@ def test_what_this_mesh_cannot_do_is_refused_by_name(demo: LocalMesh) -> None:
     pause = action(demo, Verb.PAUSE, Verb.RESUME)
     pod = Ref(kind="Pod", namespace=demo.namespace, name="x")
     wrong = {
-        "evict Pod .* does not support this; it takes pause, resume, stop, start of a Process": Action(
+        "evict Pod .* does not support this; it takes pause, resume, stop, start, restart of a Process": Action(
             owner="x", declared=SAID, act=Act(verb=Verb.EVICT, target=pod), heals_within_s=3.0
         ),
         "known: .*ratings-v1": dataclasses.replace(

@@ -217,3 +217,18 @@ def test_the_holder_of_a_port_in_use_is_named(tmp_path: Path) -> None:
     ) as process:
         assert wait_until(lambda: not is_free(port), timeout_s=30)
         assert f"(pid {process.pid})" in port_holder(port)
+
+
+def test_a_process_that_stands_still_can_end_by_itself(tmp_path: Path) -> None:
+    """It is continued, so that it sees the SIGTERM; otherwise only SIGKILL would end it, after the whole grace period."""
+    said = tmp_path / "said"
+    program = (
+        "import signal, sys, time; from pathlib import Path; said = Path(sys.argv[1])\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (said.write_text('goodbye'), sys.exit(0)))\n"
+        "said.write_text('up')\nwhile True: time.sleep(600)"
+    )
+    with start([sys.executable, "-c", program, str(said)], name="still", log=tmp_path / "log") as process:
+        assert wait_until(lambda: said.exists() and said.read_text() == "up", timeout_s=30)
+        os.kill(process.pid, signal.SIGSTOP)
+        process.stop(grace_s=60)
+    assert "goodbye" == said.read_text()

@@ -1,13 +1,14 @@
 """The engine: what ends a run, what it reverts and what it records, for declared and interactive runs."""
 
 import pytest
-from fake_run import ZERO, World, report, scenario
+from fake_run import ZERO, FakeJudge, World, report, scenario
 
 from harness import delay
-from harness.errors import LoadError, MeshDrift, MeshGuard, ServiceError, UsageError
+from harness.errors import LoadError, MeshDrift, MeshGuard, NotInForce, ServiceError, UsageError
 from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Verdict
+from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
 from harness.runner.interactive_run import InteractiveRun
 from harness.runner.sent_load import combined
@@ -155,6 +156,21 @@ def test_a_limit_that_is_reached_while_a_fault_is_injected_ends_the_run(world):
     record = declared(world)
     assert str(stop) == record.aborted
     assert f"+ {FAULT}" not in world.mesh.diary
+
+
+def test_a_fault_that_is_not_in_force_makes_the_run_inconclusive(world):
+    """The mesh took the change and sees no effect of it: code 11, and the reason names the fault."""
+
+    def refuse():
+        world.mesh.refusal = NotInForce("expected the pod to be gone, it is not")
+
+    world.clock.at.append((11.5, refuse))
+    record = declared(world)
+    assert f"{FAULT}: expected the pod to be gone, it is not" == record.aborted
+    assert ["proof"] == [event.kind for event in record.events if "the pod" in event.text]
+    analysis = decide(record, FakeJudge(verdict=Verdict.PASS))
+    assert 11 == analysis.verdict.exit_code
+    assert str(FAULT) in analysis.reason
 
 
 def test_a_refused_fault_of_a_healthy_run_is_an_error(world):

@@ -10,7 +10,7 @@ from functools import partial
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.types import as_deployment, metadata_of
-from harness.errors import MeshError, UsageError
+from harness.errors import MeshError, NotInForce, UsageError
 from harness.mesh.cluster.safety.rights import Right
 from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.model.json import JsonObject, object_at
@@ -47,11 +47,11 @@ def carry_out(kube: Kubernetes, act: Act, *, patience_s: float) -> None:
 
 
 def require_done(kube: Kubernetes, act: Act, *, within_s: float, still: Callable[[], None] | None = None) -> str:
-    """Wait until the cluster shows the result, and say so. Raises MeshError after ``within_s`` seconds."""
+    """Wait until the cluster shows the result, and say so. Raises NotInForce after ``within_s`` seconds."""
     give_up = time.monotonic() + within_s
     while not _doer(act).is_done(kube, act):
         if time.monotonic() > give_up:
-            raise MeshError(f"{act.label}: expected it to be done within {within_s:g} s, it is not")
+            raise NotInForce(f"{act.label}: expected it to be done within {within_s:g} s, it is not")
         if still is not None:
             still()
         time.sleep(_PAUSE_S)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from harness.clients.prometheus_text import parse_samples
 from harness.errors import EnvoyError
+from harness.mesh.local.listeners import CALLS
 from harness.mesh.local.telemetry import ATTEMPTS_MADE, REQUESTS
-from harness.mesh.local.topology import Service
+from harness.mesh.local.topology import Service, Topology, table_name
 from harness.model.counts import RequestCount
 
+WAITING = rf"^http\.{CALLS}.*\.downstream_rq_active$"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in {"total", "address", "attempts"})
 
 
@@ -54,4 +56,27 @@ def endpoint_counts(addresses: Counter[str], services: Iterable[Service]) -> tup
         )
         for service in services
         for endpoint in service.endpoints
+    )
+
+
+def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple[RequestCount, ...]:
+    """Return a row for each caller and service that it calls by URL, with the requests that wait for an answer.
+
+    gauges: by name (``WAITING``).
+    """
+    hosts = {service.name: service.host for service in topology.services}
+    return tuple(
+        RequestCount(
+            source_workload=caller.workload,
+            source_version=caller.version,
+            destination_service=hosts[name],
+            destination_version="",
+            response_code="",
+            response_flags="",
+            total=int(gauges.get(f"http.{CALLS}{table_name(caller.workload, name)}.downstream_rq_active", 0)),
+            reporter="waiting",
+        )
+        for caller in topology.callers
+        for name in caller.calls
+        if name in hosts
     )

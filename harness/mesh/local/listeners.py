@@ -13,6 +13,8 @@ from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import Caller, Topology, table_name
 from harness.model.json import JsonObject
 
+CALLS = "outbound_"
+"""What the names of Envoy's statistics of a listener start with; the listener's name follows."""
 _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 
@@ -46,7 +48,7 @@ def _connection_manager(caller: Caller, name: str, folder: Path, authority: str)
     """Return the settings that istiod gives a sidecar: filters for faults, CORS and routing; no idle timeout."""
     return {
         "@type": f"{_FILTERS}network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "outbound",
+        "stat_prefix": f"{CALLS}{name}",
         "rds": routes_from(folder, name),
         "http_filters": [
             _filter(FAULT_FILTER, "fault.v3.HTTPFault"),

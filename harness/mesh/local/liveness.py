@@ -6,7 +6,7 @@ from typing import TypedDict, cast
 
 from harness.clients.envoy.dumps import contains
 from harness.clients.envoy.process import Envoy, Snapshot
-from harness.errors import MeshError
+from harness.errors import NotInForce
 from harness.mesh.local.actions import FAULT_FILTER
 from harness.model.json import JsonObject
 from harness.model.units import parse_duration
@@ -47,15 +47,15 @@ class _RouteTable(TypedDict):
 
 
 def require_live(envoy: Envoy, snapshot: Snapshot) -> None:
-    """Raise MeshError unless Envoy serves ``snapshot``: routes with their faults and timeouts, and clusters."""
+    """Raise NotInForce unless Envoy serves ``snapshot``: routes with their faults and timeouts, and clusters."""
     live = envoy.admin.route_tables()
     for name, table in snapshot.tables.items():
         found = _outline(live[name]) if name in live else []
         if found != _outline(table):
-            raise MeshError(f"expected Envoy to serve the routes {_outline(table)} for {name}, found {found}")
+            raise NotInForce(f"expected Envoy to serve the routes {_outline(table)} for {name}, found {found}")
         for wanted, served in zip(_routes(table), _routes(live[name]), strict=True):
             if not _acts_alike(wanted.get("route", {}), served.get("route", {})):
-                raise MeshError(f"expected Envoy to serve the route {wanted} for {name}, found {served}")
+                raise NotInForce(f"expected Envoy to serve the route {wanted} for {name}, found {served}")
     _require_clusters(envoy, snapshot)
 
 
@@ -66,7 +66,7 @@ def _require_clusters(envoy: Envoy, snapshot: Snapshot) -> None:
         policy = {field: cluster[field] for field in _POLICY if field in cluster}
         if not contains(live.get(name), policy):
             found = {field: live.get(name, {}).get(field) for field in policy}
-            raise MeshError(f"expected Envoy to serve the policy {policy} for {name}, found {found}")
+            raise NotInForce(f"expected Envoy to serve the policy {policy} for {name}, found {found}")
 
 
 def _outline(table: JsonObject) -> list[tuple[str, str, bool, float]]:

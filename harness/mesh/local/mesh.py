@@ -14,7 +14,7 @@ from harness.clients.envoy.process import Envoy
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
-from harness.mesh.local.counting import endpoint_counts, request_counts
+from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
 from harness.mesh.local.hop_counting import PATTERN, hop_totals
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
@@ -165,8 +165,10 @@ class LocalMesh:
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return the requests that the proxies have counted since they started."""
-        sent = endpoint_counts(self._envoy.admin.endpoint_requests(), self._topology.services)
-        return (*request_counts(self._envoy.admin.prometheus(r"istio.*(requests|attempts)_total")), *sent)
+        admin = self._envoy.admin
+        sent = endpoint_counts(admin.endpoint_requests(), self._topology.services)
+        waiting = waiting_counts(admin.stats(WAITING), self._topology)
+        return (*request_counts(admin.prometheus(r"istio.*(requests|attempts)_total")), *sent, *waiting)
 
     def hop_totals(self) -> tuple[HopTotal, ...]:
         """Return what each workload has called since the proxies started."""

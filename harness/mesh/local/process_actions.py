@@ -10,12 +10,12 @@ from typing import Protocol
 import psutil
 
 from harness.clients.processes.child import Process, wait_until
-from harness.errors import MeshError, UsageError
+from harness.errors import MeshError, NotInForce, UsageError
 from harness.model.config import Workload
 from harness.model.json import JsonObject
 from harness.model.step import PROCESS, Act, Action, Verb
 
-VERBS = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START)
+VERBS = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART)
 _WITHIN_S = 5.0
 
 
@@ -37,8 +37,12 @@ class Services(Protocol):
         """Workloads that were stopped or paused on purpose: their silence is no death."""
         ...
 
+    def labels_of(self, name: str) -> Mapping[str, str]:
+        """Return the pod labels of a workload."""
+        ...
+
     def stop_one(self, name: str) -> None:
-        """End the process of a workload on purpose; it is not missed then."""
+        """Kill the process of a workload on purpose; it is not missed then."""
         ...
 
     def start_one(self, name: str) -> None:
@@ -86,23 +90,29 @@ class ProcessActions:
         self._process(action.act)
 
     def carry_out(self, act: Act) -> str:
-        """Carry out an act, and return what was seen. Raises MeshError if the target is gone or does not react."""
+        """Carry out an act, and return what was seen.
+
+        Raises MeshError if the target is gone, NotInForce if it does not react.
+        """
         services = self._known()
         if act.verb is Verb.START:
             if act.target.name not in services.processes:
                 services.start_one(act.target.name)
             return f"{act.target.name} runs and is healthy"
         process = self._process(act)
-        if act.verb is Verb.STOP:
-            services.stop_one(act.target.name)
-            return f"{act.target.name} has ended"
+        if act.verb in {Verb.STOP, Verb.RESTART}:
+            self._stop(act, process)
+            if act.verb is Verb.STOP:
+                return f"{act.target.name} has ended"
+            services.start_one(act.target.name)
+            return f"{act.target.name} runs again and is healthy"
         if not _is_alive(process):
             raise MeshError(f"{act.label}: expected a process that runs, it has ended")
         if act.verb is Verb.PAUSE:
             services.silenced.add(act.target.name)
         _signal(process, signal.SIGSTOP if act.verb is Verb.PAUSE else signal.SIGCONT)
         if not wait_until(lambda: _is_paused(process) is (act.verb is Verb.PAUSE), timeout_s=_WITHIN_S):
-            raise MeshError(f"{act.label}: expected it to be done within {_WITHIN_S:g} s, it is not")
+            raise NotInForce(f"{act.label}: expected it to be done within {_WITHIN_S:g} s, it is not")
         if act.verb is Verb.RESUME:
             services.silenced.discard(act.target.name)
         return f"{act.target.name} is {'paused' if act.verb is Verb.PAUSE else 'running'}"
@@ -114,6 +124,12 @@ class ProcessActions:
         if process is None or not _is_alive(process):
             return f"{name} does not run"
         return f"{name} is still paused" if _is_paused(process) else ""
+
+    def _stop(self, act: Act, process: Process) -> None:
+        """Kill a process. Raises NotInForce if it still runs afterwards."""
+        self._known().stop_one(act.target.name)
+        if not wait_until(lambda: not _is_alive(process), timeout_s=_WITHIN_S):
+            raise NotInForce(f"{act.label}: expected the process {process.pid} to have ended, it still runs")
 
     def _known(self) -> Services:
         if self._services is None:

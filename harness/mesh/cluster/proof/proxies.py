@@ -19,7 +19,7 @@ from harness.clients.http import http_get
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import Pod, as_pod, labels_of
 from harness.clients.prometheus_text import Sample, parse_samples
-from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError
+from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError, NotInForce
 from harness.mesh.cluster.proof.acknowledged import PATH as SYNC
 from harness.mesh.cluster.proof.acknowledged import unacknowledged
 from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_rows
@@ -84,7 +84,7 @@ class Proxies:
         while lagging := self._lagging_twice(shown, there=there):
             if time.monotonic() > give_up:
                 state = "live" if there else "gone"
-                raise MeshError(
+                raise NotInForce(
                     f"{label}: expected the edit to be {state} in every proxy within {within_s:g} s, "
                     f"not yet so: {'; '.join(lagging)}; is istiod up, and do these pods see the resource? Where "
                     f"pods cannot be "
