@@ -19,6 +19,7 @@ from harness.model.verdict import Proof
 from harness.routing.edits import key
 from harness.runner.arm_identity import arms_differ
 from harness.runner.counts import OTHER
+from harness.runner.latencies_alike import timed_alike
 from harness.runner.stall_detector import BLIND
 from harness.stats.binomial import share_interval
 
@@ -40,6 +41,7 @@ def proofs(record: Record) -> tuple[Proof, ...]:
         *_undisturbed(record),
         *_watched(record),
         *_counted_alike(record),
+        *timed_alike(record),
         *_server_side(record),
         *_rollback(record),
     )
