@@ -46,12 +46,7 @@ def fault_counts(
         declared=declared,
     )  # fmt: skip
     found = []
-    calling = (
-        *_rows(end, declared),
-        *(row for row in _rows(before_removal, declared, reporter="waiting") if row.total),
-    )
-    for workload, version in sorted({(row.source_workload, row.source_version) for row in calling}):
-        caller = (workload, version)
+    for caller in _callers(before_removal, end, declared):
         first = _of(caller, live, declared)
         before = Signals(rows=first, settled=first, waiting=_waiting(caller, live, declared))
         after = Signals(
@@ -60,13 +55,13 @@ def fault_counts(
             waiting=_waiting(caller, before_removal, declared),
         )
         hit = fault.hit(before, after)
-        arm = arms.get(version, "")
+        arm = arms.get(caller[1], "")
         share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
         if hit.requests or hit.state is HitState.UNMEASURED:
             requests = max(hit.hit, round(hit.requests * share))
             found.append(
                 replace(
-                    nothing, caller=workload, arm=arm, requests=requests, hit=hit.hit, test_share=share,
+                    nothing, caller=caller[0], arm=arm, requests=requests, hit=hit.hit, test_share=share,
                     state=hit.state, why=hit.why,
                 )
             )  # fmt: skip
@@ -136,6 +131,12 @@ def _endpoint(row: RequestCount) -> tuple[str, str, str]:
 
 def _arm(version: str, arms: Mapping[str, str]) -> str:
     return arms.get(version) or ("" if version in _NO_VERSION else OTHER)
+
+
+def _callers(before_removal: Counts, end: Counts, fault: Declared) -> list[tuple[str, str]]:
+    """Return the workload and the version of each caller of the fault's host, also if all its calls still wait."""
+    waiting = (row for row in _rows(before_removal, fault, reporter="waiting") if row.total)
+    return sorted({(row.source_workload, row.source_version) for row in (*_rows(end, fault), *waiting)})
 
 
 def _waiting(caller: tuple[str, str], rows: Counts, fault: Declared) -> int:
