@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from harness.model.json import JsonObject
 from harness.model.step import Edit
+from harness.routing.gateway_api.api import GatewayApiRouting
 from harness.routing.governed import GovernedRouting
 from harness.routing.istio.api import IstioRouting
 from harness.routing.port import Footprint, RoutingApi
 
-APIS: tuple[RoutingApi, ...] = (IstioRouting(),)
+APIS: tuple[RoutingApi, ...] = (IstioRouting(), GatewayApiRouting())
 
 
 def routing_where(serves: Callable[[str], bool]) -> RoutingApi:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import ResourceError
-from harness.model.json import JsonObject
+from harness.model.json import JsonObject, text_at
 from harness.model.object_kind import ObjectKind
 from harness.model.step import Edit
 from harness.routing.port import (
     MESH,
     Aim,
     Change,
+    Destination,
     Footprint,
     Governing,
     NotExpressible,
@@ -60,9 +61,25 @@ class GovernedRouting:
         return Governing(route=found[0].route, policy=policy)
 
     def split(self, resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ...]:
-        """Return the edits of the API that routes requests for the host."""
+        """Return the edits of the API that routes requests for the host.
+
+        Raises ResourceError if they make Services to which a policy of the host would not apply.
+        """
         api = self.api_of(resources, host=split.host, namespace=split.namespace, gateway=split.gateway)
-        return api.split(resources, split)
+        edits = api.split(resources, split)
+        policies = (
+            other.governing(resources, host=split.host, namespace=split.namespace).policy
+            for other in self._from(api)[1:]
+        )
+        policy = next((found for found in policies if found is not None), None)
+        made = [edit.label for edit in edits if edit.create is not None]
+        if policy is not None and made:
+            raise ResourceError(
+                f"{policy['kind']} {text_at(policy, 'metadata', 'name')}: defines how proxies connect to {split.host}, "
+                f"and would not apply to what the split makes ({', '.join(made)}): make a Service for each version, "
+                "with the same policy"
+            )
+        return edits
 
     def change(self, resources: Sequence[JsonObject], change: Change, aim: Aim) -> Edit | NotExpressible:
         """Return the edit of the API that routes requests for the host.
@@ -85,6 +102,10 @@ class GovernedRouting:
         """Return how the edit shows while it is in force; without traces if no API knows its kind."""
         known = (api.footprint(edit, resource, namespace=namespace) for api in self._apis)
         return next((shown for shown in known if shown.traces), Footprint())
+
+    def destinations(self, resources: Sequence[JsonObject], *, namespace: str) -> tuple[Destination, ...]:
+        """Return where requests are sent by all the APIs."""
+        return tuple(one for api in self._apis for one in api.destinations(resources, namespace=namespace))
 
     def _from(self, first: RoutingApi) -> list[RoutingApi]:
         return [first, *(api for api in self._apis if api is not first)]

@@ -195,19 +195,35 @@ class Footprint:
     """How an edit shows.
 
     traces: in the proxies; none where no proxy knows the resource. in_sidecars: whether sidecars are concerned, not
-    only a gateway. destinations: full names of the hosts that its routes lead to. marks: names of the response headers
-    that its routes set, in small letters.
+    only a gateway. destinations: full names of the hosts that its routes lead to. makes: full names of the hosts that
+    it creates, which no proxy can know before. marks: names of the response headers that its routes set, in small
+    letters.
     """
 
     traces: tuple[Trace, ...] = ()
     in_sidecars: bool = True
     destinations: frozenset[str] = frozenset()
+    makes: frozenset[str] = frozenset()
     marks: frozenset[str] = frozenset()
 
     @property
     def has_routes(self) -> bool:
         """Whether it contains routes, which must be gone before the subsets that they lead to."""
         return any(trace.part == "routes" for trace in self.traces)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where requests for a host are sent: a subset of it, or another Service.
+
+    name: the full name of the Service. subset: of it; empty for none. host: the full name that callers use. version:
+    the ``version`` label of the pods; empty if it is not known.
+    """
+
+    name: str
+    host: str
+    subset: str = ""
+    version: str = ""
 
 
 class RoutingApi(Protocol):
@@ -250,6 +266,10 @@ class RoutingApi(Protocol):
 
     def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return how the edit shows while it is in force. resource: as it is now, with or without the edit."""
+        ...
+
+    def destinations(self, resources: Sequence[JsonObject], *, namespace: str) -> tuple[Destination, ...]:
+        """Return where requests are sent other than to the pods of the Service that callers name."""
         ...
 
 

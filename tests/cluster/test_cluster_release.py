@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fake_store
 import pytest
 from fake_kubernetes import WRITES, FakeKubernetes, fake_kubernetes
 from fake_world import CODES, STEPS, Clock, Killed
+from http_routes import http_route
 from rollouts import NEW, OLD, Controller, control
 from shop import SHOP
 
@@ -229,6 +231,21 @@ def test_a_deployment_that_flagger_releases_is_refused(shop: FakeKubernetes, con
     assert (Outcome.ABORTED, 2) == (state.outcome, state.exit_code)
     assert "is released by flagger (Canary reviews)" in state.reason
     nothing_left(shop, "shop/reviews:1")
+
+
+def test_a_service_that_an_http_route_routes_is_refused(
+    shop: FakeKubernetes, config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    """Proxies would ignore the VirtualService that shifts users, so all of them would stay where they are."""
+    monkeypatch.setitem(fake_store.PLURALS, ("gateway.networking.k8s.io", "httproutes"), "HTTPRoute")
+    for key in [key for key in shop.store.objects if key[1] in ("virtualservices", "destinationrules")]:
+        shop.store.objects.pop(key)
+    shop.put(http_route("reviews"))
+    with driven(config, released(config), Gate(shop)) as driver:
+        state = driver.run().state
+    assert (Outcome.ABORTED, 2) == (state.outcome, state.exit_code)
+    assert "reviews: HTTPRoute reviews routes it" in state.reason
+    assert not shop.objects("VirtualService")
 
 
 def test_a_service_that_is_released_elsewhere_is_refused(shop: FakeKubernetes, config: Config):

@@ -145,12 +145,20 @@ class FakeKubernetes:
                 if any(_selects(block, labels, namespace) for block in route.get("match") or [{}])
             ]
             hosts.append({"name": f"{resource['spec']['hosts'][0]}:9080", "routes": routes})
+        for route in self._http_routes() if pod not in self.deaf_pods else ():
+            own = f"{namespace}.{route['metadata']['name']}"  # how istiod names a rule without a name
+            rules = [{"name": rule.get("name", f"{own}.{at}")} for at, rule in enumerate(route["spec"]["rules"])]
+            hosts.append({"name": route["metadata"]["name"], "routes": rules})
         dumped = [{"route_config": {"name": "9080", "virtual_hosts": hosts}}]
         return {
             "configs": [
                 {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": dumped}
             ]
         }
+
+    def _http_routes(self) -> list[Any]:
+        """The HTTPRoutes, on a server that has the Gateway API."""
+        return self.objects("HTTPRoute") if "HTTPRoute" in PLURALS.values() else []
 
     def clusters_dump(self) -> Any:
         """Envoy's clusters: one a service, and one a subset of every DestinationRule."""

@@ -9,7 +9,17 @@ from harness.model.declared import SPLIT, Declared, Scope
 from harness.model.object_kind import ObjectKind
 from harness.model.step import Edit, Insertion
 from harness.routing.edits import key, prefix
-from harness.routing.port import MESH, Aim, Change, Footprint, Governing, NotExpressible, RouteChange, Split
+from harness.routing.port import (
+    MESH,
+    Aim,
+    Change,
+    Destination,
+    Footprint,
+    Governing,
+    NotExpressible,
+    RouteChange,
+    Split,
+)
 
 TABLES = ObjectKind(name="RouteTable", group="routes.example.org", version="v1", plural="routetables")
 
@@ -53,6 +63,10 @@ class RouteTables:
     def footprint(self, edit: Edit, resource: Any, *, namespace: str) -> Footprint:
         """No proxy shows RouteTables."""
         return Footprint()
+
+    def destinations(self, resources: Sequence[Any], *, namespace: str) -> tuple[Destination, ...]:
+        """Rules lead to pods by their labels."""
+        return ()
 
     def _edit(self, resources: Sequence[Any], namespace: str, owner: str, said: Declared, rule: Any) -> Edit:
         table = self.governing(resources, host=said.host, namespace=namespace).route

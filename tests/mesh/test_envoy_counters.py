@@ -8,9 +8,10 @@ from faulting import declared
 from mesh_world import SUBSETS, World, routes
 
 from harness.faults import abort, delay
-from harness.mesh.cluster.proof.envoy_counters import COUNTERS, Caller, EnvoyCounters, subset_versions
+from harness.mesh.cluster.proof.envoy_counters import COUNTERS, Caller, EnvoyCounters, versions_of
 from harness.model.counts import RequestCount
 from harness.model.step import Edit
+from harness.routing.istio.api import IstioRouting
 
 LOAD = Caller(proxy="load", workload="loadgenerator", version="")
 SPLIT = """
@@ -38,7 +39,9 @@ def read(world: World, own: EnvoyCounters, *edits: Edit, caller: Caller = LOAD) 
     """What Envoy's counters say now, with these edits live."""
     text = "".join(f"{name}: {value}\n" for name, value in world.mesh._envoy.admin.stats(COUNTERS).items())
     own.look(edits, "default")
-    return list(own.rows(text, caller, subset_versions(world.read(SUBSETS), "default")))
+    return list(
+        own.rows(text, caller, versions_of(IstioRouting().destinations(world.read(SUBSETS), namespace="default")))
+    )
 
 
 def grown(before: list[RequestCount], after: list[RequestCount]) -> dict[tuple[str, str, str], int]:

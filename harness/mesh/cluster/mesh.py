@@ -93,7 +93,7 @@ class ClusterMesh:
         self._made_by, self._tell = made_by, tell
         self.routing = routing
         self._journal = Journal(kube, namespace=namespace, file=journal_file)
-        self._proxies = Proxies(kube, namespace, settings)
+        self._proxies = Proxies(kube, namespace, settings, routing)
         self._proofs = Proofs(kube, namespace, settings, self._proxies)
         self._hops = HopCounter(settings.load_workload, LOAD_WORKLOAD)
         self.gateway = settings.gateway

@@ -68,7 +68,7 @@ def plan_changes(
         diff, found = _tried(kube, [edit for edit in edits if edit.place == place], settings)
         diffs += diff
         trouble += found
-    proxies = Proxies(kube, namespace, settings)
+    proxies = Proxies(kube, namespace, settings, routing_where(kube.serves))
     shown = {edit.label: footprint(edit, kube.get(*edit.place), namespace=namespace) for edit in edits}
     pods = _concerned(proxies, [each for each in shown.values() if each.has_routes])
     if settings.prove:

@@ -35,7 +35,7 @@ from harness.release.cluster.locks import release_lock, take_lock
 from harness.release.cluster.owning import require_ours_to_release
 from harness.release.ports import Pair, Seen
 from harness.release.seeing import seen_in
-from harness.routing import footprint
+from harness.routing import footprint, routing_where
 from harness.routing.edits import OWNER_LABEL, prefix
 from harness.routing.istio.api import IstioRouting
 from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
@@ -81,6 +81,7 @@ class ClusterWorld:
         limits.require_cluster(self._kube, self._namespace, self._settings)
         limits.require_no_kill_switch(self._kube, self._namespace)
         require_rights(self._kube, self._namespace, _RIGHTS)
+        self._require_routed_by_istio(pair)
         found = self._stable_deployment(pair.service)
         require_ours_to_release(self._kube, self._namespace, found, tell=self._tell)
         require_unowned(found, allowed=(*self._settings.owners, "helm"))
@@ -91,6 +92,25 @@ class ClusterWorld:
         self._routing.share(self._clean(pair), self._share(examined, 0.0))
         take_lock(self._kube, self._namespace, pair)
         return examined
+
+    def _require_routed_by_istio(self, pair: Pair) -> None:
+        """Raise UsageError if another routing API routes the service: proxies would ignore the routes of a release."""
+        routing = routing_where(self._kube.serves)
+        if routing.kinds == self._routing.kinds:
+            return
+        require_rights(self._kube, self._namespace, [Right(verb="list", kind=kind) for kind in routing.kinds])
+        found = routing.governing(
+            plain_resources(self._kube, self._namespace, routing.kinds),
+            host=pair.service,
+            namespace=self._namespace,
+            gateway=self._settings.gateway,
+        )
+        if found.route is not None and found.route["kind"] not in self._routing.kinds:
+            raise UsageError(
+                f"{pair.service}: {found.route['kind']} {text_at(found.route, 'metadata', 'name')} routes it, so "
+                "proxies would ignore the VirtualService that a release shifts users with: route the service with one, "
+                "or shift users with Argo Rollouts or Flagger and let the harness judge (docs/pipelines)"
+            )
 
     def _running(self, pair: Pair, found: JsonObject) -> Running:
         container = container_for(found, pair.build.name, pair.service)

@@ -14,11 +14,12 @@ from harness.routing.istio.policy_changes import policy_edit, subset_change
 from harness.routing.istio.route_changes import route_edit
 from harness.routing.istio.routing import split_edits
 from harness.routing.istio.sharing import share_edits, without
-from harness.routing.istio.views import as_json
+from harness.routing.istio.views import as_json, destination_rules
 from harness.routing.port import (
     MESH,
     Aim,
     Change,
+    Destination,
     Footprint,
     Governing,
     NotExpressible,
@@ -63,6 +64,19 @@ class IstioRouting:
     def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return the routes, clusters and filters that Envoy has while the edit is in force."""
         return footprint(edit, resource, namespace=namespace)
+
+    def destinations(self, resources: Sequence[JsonObject], *, namespace: str) -> tuple[Destination, ...]:
+        """Return the subsets of DestinationRules."""
+        return tuple(
+            Destination(
+                name=governing.full_name_in(rule, namespace),
+                host=governing.full_name_in(rule, namespace),
+                subset=subset["name"],
+                version=(subset.get("labels") or {}).get("version", ""),
+            )
+            for rule in destination_rules(resources)
+            for subset in (rule.get("spec") or {}).get("subsets") or ()
+        )
 
     def share(self, resources: Sequence[JsonObject], share: Share) -> tuple[Edit, ...]:
         """Return the edits that route users by ``share``; the edit of the DestinationRule comes first."""

@@ -9,24 +9,16 @@ from collections.abc import Sequence
 
 from harness.errors import ResourceError
 from harness.model.json import JsonObject
+from harness.routing.hosts import CLUSTER_DOMAIN, full_name
 from harness.routing.istio.types import Destination, DestinationRule, Resource, VirtualService
 from harness.routing.istio.views import destination_rules, virtual_services
 
 MESH = "mesh"
-CLUSTER_DOMAIN = "svc.cluster.local"
 
 
 def fqdn(host: str, namespace: str) -> str:
     """Return the full name of ``host`` in a resource of ``namespace``. Wildcards and names with a dot are kept."""
     return host if "." in host or "*" in host else f"{host}.{namespace}.{CLUSTER_DOMAIN}"
-
-
-def full_name(host: str, namespace: str) -> str:
-    """Return the full name of a service that a person wrote as ``ratings``, ``ratings.shop`` or in full."""
-    parts = host.split(".")
-    if len(parts) == 1:
-        return f"{host}.{namespace}.{CLUSTER_DOMAIN}"
-    return f"{host}.{CLUSTER_DOMAIN}" if len(parts) == 2 else f"{host}.cluster.local" if parts[2:] == ["svc"] else host
 
 
 def covers(pattern: str, host: str) -> bool:

@@ -16,6 +16,7 @@ from harness.model.json import JsonObject
 from harness.model.step import Edit, Insertion
 from harness.model.units import format_duration, parse_duration
 from harness.routing.edits import prefix
+from harness.routing.hosts import full_name
 from harness.routing.istio import governing
 from harness.routing.istio.delay_buckets import REQUEST_ID, buckets
 from harness.routing.istio.kinds import ROUTES, VIRTUAL_SERVICE
@@ -197,7 +198,7 @@ class _Injection:
 
 def _existing(injection: _Injection, found: VirtualService, namespace: str) -> Edit:
     said = injection.aim.declared
-    service, hosts = governing.full_name(said.host, namespace), found["spec"]["hosts"]
+    service, hosts = full_name(said.host, namespace), found["spec"]["hosts"]
     shared = len(hosts) > 1 or "*" in hosts[0]
     insert: list[Insertion] = []
     for place in places(found, namespace):

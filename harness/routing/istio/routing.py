@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from harness.errors import ResourceError, UsageError
+from harness.errors import ResourceError
 from harness.model.declared import SPLIT, Declared, Scope
 from harness.model.json import JsonObject, JsonValue
 from harness.model.split import CHOICE_HEADER, SplitBy
 from harness.model.step import Edit, Insertion
+from harness.routing.arms import require_different_arms, weights_of
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.hosts import full_name
 from harness.routing.istio import governing
 from harness.routing.istio.kinds import DESTINATION_RULE, LISTS, ROUTES, SUBSETS, VIRTUAL_SERVICE
 from harness.routing.istio.routes import (
@@ -134,11 +136,11 @@ def split_edits(resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ..
     comes first: make in order, undo in reverse. Raises ResourceError for resources that cannot be split, with the
     reason.
     """
-    _require_different(split)
+    require_different_arms(split)
     rule, names = subset_edit(
         resources, host=split.host, namespace=split.namespace, labels=_labels(split), owner=split.owner
     )
-    weights = _weights(split.canary_share, split.by)
+    weights = weights_of(split.canary_share, split.by)
     baseline, canary = (
         _Arm(name=arm, subset=names[arm], weight=weight) for arm, weight in zip(_labels(split), weights, strict=True)
     )
@@ -160,15 +162,6 @@ def _labels(split: Split) -> Mapping[str, Mapping[str, str]]:
     return {"baseline": split.baseline, "canary": split.canary}
 
 
-def _require_different(split: Split) -> None:
-    baseline, canary = split.baseline, split.canary
-    if baseline == canary or not baseline or not canary:
-        raise UsageError(
-            f"split of {split.host}: expected different labels for the arms, found {dict(baseline)!r} for the baseline "
-            f"and {dict(canary)!r} for the canary"
-        )
-
-
 def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequence[HTTPRoute]) -> Edit:
     """Return the edit that creates a VirtualService for a host without one: ``routes``, then the default route."""
     name = f"{prefix(owner)}default"
@@ -179,7 +172,7 @@ def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequen
 
 def _split_existing(clones: _Clones, found: VirtualService) -> Edit:
     split = clones.split
-    service = governing.full_name(split.host, split.namespace)
+    service = full_name(split.host, split.namespace)
     insert: list[Insertion] = []
     for place in places(found, split.namespace):
         hosts = set() if answered_here(place.route) else hosts_of(place.route, found, split.namespace)
@@ -294,20 +287,3 @@ def _creation(kind: str, host: str, namespace: str, owner: str, spec: JsonObject
     return Edit(
         kind=kind, namespace=namespace, name=name, owner=owner, create=resource, list_at=LISTS[kind], keeps=keeps
     )
-
-
-def _weights(canary_share: float, by: SplitBy) -> tuple[float, float]:
-    """Return the weights of baseline and canary, exact for shares with up to six digits; for copies, the percentage."""
-    if by is SplitBy.MIRROR:
-        percent = round(canary_share * 100, 4)
-        if not 0.0001 <= percent <= 100:
-            raise UsageError(f"split by mirror: expected a share above 0 and at most 1, found {canary_share!r}")
-        return 0, int(percent) if percent == int(percent) else percent
-    if not 0 < canary_share < 1:
-        raise UsageError(f"split: expected a canary share between 0 and 1, found {canary_share!r}")
-    for scale in (100, 1_000, 10_000, 100_000):
-        canary = round(canary_share * scale)
-        if abs(canary / scale - canary_share) < 1e-9 and 0 < canary < scale:
-            return scale - canary, canary
-    canary = min(max(round(canary_share * 1_000_000), 1), 999_999)
-    return 1_000_000 - canary, canary

@@ -16,6 +16,7 @@ from harness.model.declared import SPLIT, Declared
 from harness.model.json import JsonObject, object_at, objects_at, text_at, texts_at
 from harness.model.step import Edit, Insertion
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
+from harness.routing.hosts import full_name
 from harness.routing.istio import governing
 from harness.routing.istio.kinds import LISTS, ROUTES, VIRTUAL_SERVICE
 from harness.routing.istio.routes import Place, answered_here, clone, hosts_of, places, unnarrowed
@@ -142,7 +143,7 @@ def _made(weights: _Weights) -> Edit:
 
 def _existing(weights: _Weights, found: VirtualService) -> Edit:
     share = weights.share
-    service = governing.full_name(share.host, share.namespace)
+    service = full_name(share.host, share.namespace)
     insert: list[Insertion] = []
     for place in places(found, share.namespace):
         hosts = set() if answered_here(place.route) else hosts_of(place.route, found, share.namespace)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.model.counts import RequestCount
-from harness.model.json import JsonObject
 from harness.model.step import Step
-from harness.routing.istio.governing import full_name, full_name_in
-from harness.routing.istio.views import destination_rules
+from harness.routing.hosts import full_name
+from harness.routing.port import Destination
 
 COUNTERS = (
     r"^(cluster\.outbound\|.*\.upstream_rq_(completed|tx_reset|cancelled|timeout|per_try_timeout)"
@@ -107,13 +106,9 @@ def _abandoned(text: str) -> int:
     return given_up - max(0, sum(_PASSED_ON.get(why, 0) * total for why, total in cut_off))
 
 
-def subset_versions(rules: Sequence[JsonObject], namespace: str) -> dict[tuple[str, str], str]:
-    """Return the version label of each (full host name, subset) of some DestinationRules."""
-    return {
-        (full_name_in(rule, namespace), subset["name"]): (subset.get("labels") or {}).get("version", "")
-        for rule in destination_rules(rules)
-        for subset in rule["spec"].get("subsets") or ()
-    }
+def versions_of(destinations: Iterable[Destination]) -> dict[tuple[str, str], str]:
+    """Return the version label of each (full host name, subset)."""
+    return {(one.name, one.subset): one.version for one in destinations}
 
 
 def _faulted(steps: Sequence[Step], namespace: str) -> Iterator[tuple[str, str]]:

@@ -23,15 +23,16 @@ from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError, NotI
 from harness.mesh.cluster.proof.acknowledged import PATH as SYNC
 from harness.mesh.cluster.proof.acknowledged import unacknowledged
 from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_rows
+from harness.mesh.cluster.proof.attribution import attributed
 from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
-from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, subset_versions
+from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, versions_of
 from harness.mesh.cluster.proof.envoy_dump import PATHS, Part, cluster_hosts, is_shown
 from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
 from harness.model.json import parse_json
 from harness.model.step import Step
-from harness.routing.istio.kinds import DESTINATION_RULE
-from harness.routing.port import Footprint, Trace
+from harness.routing import APIS
+from harness.routing.port import Destination, Footprint, RoutingApi, Trace
 
 ADMIN_PORT = 15000
 LOAD_WORKLOAD = "loadgenerator"
@@ -46,9 +47,11 @@ _SENT_WITHIN_S = 0.3
 class Proxies:
     """The sidecars of a namespace."""
 
-    def __init__(self, kube: Kubernetes, namespace: str, settings: ClusterSettings) -> None:
-        """settings: which proxies to ask, and how to reach them."""
-        self._kube, self._namespace, self.commands = kube, namespace, kube.commands
+    def __init__(
+        self, kube: Kubernetes, namespace: str, settings: ClusterSettings, routing: RoutingApi = APIS[0]
+    ) -> None:
+        """settings: which proxies to ask, and how to reach them. routing: tells where requests for a host are sent."""
+        self._kube, self._namespace, self.commands, self._routing = kube, namespace, kube.commands, routing
         self._listed = {proxy.name: proxy for proxy in settings.proxies}
         self._load_workload, self._istiod = settings.load_workload, settings.istiod
         self._own = EnvoyCounters()
@@ -114,6 +117,8 @@ class Proxies:
         """
         asked = {self._address(pod): pod for pod in self.pods()}
         self._own.look(live, self._namespace)
+        destinations = self._destinations()
+        versions = versions_of(destinations)
         rows: list[Sample] = []
         totals: Counter[tuple[str, ...]] = Counter()
         arrived: Arrived = Counter()
@@ -125,12 +130,16 @@ class Proxies:
             for row in counted:
                 if (row.labels.get("reporter"), row.labels.get("source_workload")) == arriving:
                     arrived[pod["metadata"]["name"], row.labels.get("destination_service", "")] += _count(row)
-            for own in () if counted else self._own_rows(pod):
+            for own in () if counted else self._own_rows(pod, versions):
                 totals[tuple(getattr(own, name) for name in _LABELS)] += own.total
         self._add(rows, totals)
         known = (dict(zip(_LABELS, key, strict=True)) for key in sorted(totals))
         found = (RequestCount(**labels, total=totals[tuple(labels.values())], attempts=0) for labels in known)
-        return (*found, *self._endpoint_rows(asked.values(), arrived))
+        return attributed((*found, *self._endpoint_rows(asked.values(), arrived, versions)), destinations)
+
+    def _destinations(self) -> tuple[Destination, ...]:
+        resources = [item for kind in self._routing.kinds for item in self._kube.list(kind, self._namespace)]
+        return self._routing.destinations(resources, namespace=self._namespace)
 
     def pages(self, path: str) -> dict[str, tuple[Sample, ...]]:
         """Return, by pod, the metrics that every sidecar shows at a path of its admin port."""
@@ -153,7 +162,9 @@ class Proxies:
             if reporter == "destination":
                 totals[tuple(row.labels.get(name, "") for name in _LABELS)] += _count(row)
 
-    def _endpoint_rows(self, asked: Iterable[Pod], arrived: Arrived) -> tuple[RequestCount, ...]:
+    def _endpoint_rows(
+        self, asked: Iterable[Pod], arrived: Arrived, versions: Mapping[tuple[str, str], str]
+    ) -> tuple[RequestCount, ...]:
         """Return the requests that reached each endpoint of the arms: pods, or addresses where proxies are listed."""
         if not self._arms:
             return ()
@@ -162,8 +173,7 @@ class Proxies:
             if self._is_load(pod):
                 sent.update(endpoint_requests(self._ask(pod, CLUSTERS)))
         if self._listed:
-            rules = self._kube.list(DESTINATION_RULE, self._namespace)
-            return tuple(address_rows(sent, subset_versions(rules, self._namespace)))
+            return tuple(address_rows(sent, versions))
         return tuple(pod_rows(self._kube.list("Pod", self._namespace), self._arms, sent, arrived))
 
     def _is_load(self, pod: Pod) -> bool:
@@ -178,11 +188,13 @@ class Proxies:
         for row in counted:
             if row.labels.get("reporter") == "source":
                 found[row.labels.get("destination_service", "")] += _count(row)
-        for own in () if counted else self._own_rows(pod):
+        destinations = self._destinations()
+        for own in () if counted else self._own_rows(pod, versions_of(destinations)):
             found[own.destination_service] += own.total
-        return found
+        hosts = {one.name: one.host for one in destinations}
+        return sum((Counter({hosts.get(name, name): count}) for name, count in found.items()), Counter())
 
-    def _own_rows(self, pod: Pod) -> Iterator[RequestCount]:
+    def _own_rows(self, pod: Pod, versions: Mapping[tuple[str, str], str]) -> Iterator[RequestCount]:
         name, labels = pod["metadata"]["name"], labels_of(pod["metadata"])
         workload = labels.get("app", name)
         caller = Caller(
@@ -190,7 +202,6 @@ class Proxies:
             workload=LOAD_WORKLOAD if self._is_load(pod) else workload,
             version=labels.get("version", ""),
         )
-        versions = subset_versions(self._kube.list(DESTINATION_RULE, self._namespace), self._namespace)
         return self._own.rows(self._ask(pod, OWN_COUNTS).decode("utf-8", "replace"), caller, versions)
 
     def _traces(self, shown: Footprint, pod: Pod) -> tuple[Trace, ...]:

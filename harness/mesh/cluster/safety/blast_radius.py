@@ -11,7 +11,7 @@ from harness.mesh.cluster.proof.proxies import Proxies
 from harness.model.declared import Scope
 from harness.model.step import Step
 from harness.model.units import format_percent
-from harness.routing.istio.governing import full_name
+from harness.routing.hosts import full_name
 
 
 def reach(proxies: Proxies, steps: Sequence[Step], namespace: str) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from harness.routing.port import Footprint
 def require_targets(proxies: Proxies, shown: Mapping[str, Footprint], namespace: str) -> None:
     """Raise MeshError if routes concern no pod, or lead to a host that no proxy concerned knows.
 
-    shown: the footprint of each edit, by its label.
+    shown: the footprint of each edit, by its label. Hosts that one of the edits makes need not be known.
     """
+    made = frozenset(host for each in shown.values() for host in each.makes)
     for label, each in shown.items():
         if each.has_routes and each.in_sidecars:
             concerned = proxies.concerned(each)
@@ -25,11 +26,13 @@ def require_targets(proxies: Proxies, shown: Mapping[str, Footprint], namespace:
                     f"nothing; "
                     f"expected the labels of one that calls, found pods of {', '.join(apps) or 'no app'}"
                 )
-            _require_known(proxies, concerned, label, each, namespace)
+            _require_known(proxies, concerned, label, each.destinations - made, namespace)
 
 
-def _require_known(proxies: Proxies, concerned: Sequence[Pod], label: str, shown: Footprint, namespace: str) -> None:
-    unknown, silent = set(shown.destinations), []
+def _require_known(
+    proxies: Proxies, concerned: Sequence[Pod], label: str, hosts: frozenset[str], namespace: str
+) -> None:
+    unknown, silent = set(hosts), []
     for pod in concerned:
         try:
             known = proxies.hosts(pod)
