@@ -47,13 +47,8 @@ def fault_counts(
     )  # fmt: skip
     found = []
     for caller in _callers(before_removal, end, declared):
-        first = _of(caller, live, declared)
-        before = Signals(rows=first, settled=first, waiting=_waiting(caller, live, declared))
-        after = Signals(
-            rows=_of(caller, before_removal, declared),
-            settled=_of(caller, end, declared),
-            waiting=_waiting(caller, before_removal, declared),
-        )
+        before = _signals(caller, live, live, declared)
+        after = _signals(caller, before_removal, end, declared)
         hit = fault.hit(before, after)
         arm = arms.get(caller[1], "")
         share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
@@ -137,6 +132,11 @@ def _callers(before_removal: Counts, end: Counts, fault: Declared) -> list[tuple
     """Return the workload and the version of each caller of the fault's host, also if all its calls still wait."""
     waiting = (row for row in _rows(before_removal, fault, reporter="waiting") if row.total)
     return sorted({(row.source_workload, row.source_version) for row in (*_rows(end, fault), *waiting)})
+
+
+def _signals(caller: tuple[str, str], rows: Counts, settled: Counts, fault: Declared) -> Signals:
+    waiting = _waiting(caller, rows, fault)
+    return Signals(rows=_of(caller, rows, fault), settled=_of(caller, settled, fault), waiting=waiting)
 
 
 def _waiting(caller: tuple[str, str], rows: Counts, fault: Declared) -> int:
