@@ -28,6 +28,7 @@ from harness import bundle
 from harness.errors import HarnessError, RecordError, UsageError
 from harness.model.json import JsonObject
 
+SCHEMA = "harness.job/1"
 _JOB = "job.json"
 _SEEN = "seen"
 _SAME_WITHIN_S = 3600.0
@@ -294,8 +295,8 @@ def _taken(descriptor: int) -> bool:
 
 
 def as_json(job: Job) -> JsonObject:
-    """Return a job as JSON, without the hashes of its events."""
-    found: JsonObject = json.loads(_ADAPTER.dump_json(job))
+    """Return a job as JSON, without the hashes of its events, under the name of its schema."""
+    found: JsonObject = {"schema": SCHEMA, **json.loads(_ADAPTER.dump_json(job))}
     del found["events"]
     return found
 

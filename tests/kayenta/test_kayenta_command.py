@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_schemas import require_fit
 from kayenta_builders import STEADY, WORSE, document
 
 from harness.cli import main
@@ -46,6 +47,7 @@ def test_json_has_kayentas_words_and_the_exit_code(
     arguments = written(tmp_path, document(), pairs_of(STEADY, experiment))
     assert code == main([*arguments, "--pass", threshold, "--marginal", "75", "--json"])
     found = json.loads(capsys.readouterr().out)
+    require_fit(found, "harness.kayenta/1")
     assert list(found) == ["score", "classification", "reason", "groups", "results", "warnings"]
     assert (classification, {"group": found["score"]}) == (found["classification"], found["groups"])
     result = found["results"][0]
@@ -65,7 +67,9 @@ def test_nan_is_read_and_written_as_text(tmp_path: Path, capsys: pytest.CaptureF
     text = json.dumps(pairs_of([0.0, "NaN", math.nan, 0.0, 0.0], [1.0, 4.0, 2.0, 3.0, 1.0]))
     assert main([*written(tmp_path, document(nanStrategy="replace"), text), *GIVEN, "--json"]) == 1
     out = capsys.readouterr().out
-    assert json.loads(out, parse_constant=pytest.fail)["results"][0]["ratio"] == "NaN"
+    found = json.loads(out, parse_constant=pytest.fail)
+    require_fit(found, "harness.kayenta/1")
+    assert found["results"][0]["ratio"] == "NaN"
 
 
 def test_yaml_configurations_are_read_by_their_name(tmp_path: Path) -> None:
@@ -136,6 +140,7 @@ def test_windows_are_judged_on_request(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main([*arguments, "--lookback", "20", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
+    require_fit(found, "harness.kayenta/1")
     assert [(one["start_min"], one["end_min"], one["score"]) for one in found["intervals"]] == [
         (0.0, 20.0, 100.0),
         (20.0, 40.0, 100.0),

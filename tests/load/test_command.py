@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from json_schemas import require_fit
 from load_runs import READ, run_command
 
 from harness.cli import main
@@ -49,6 +50,7 @@ def test_the_option_json_prints_one_document(target, profile):
     words = ("--rate", "40", "--duration", "2", "--warm-up", "1", "--arrivals", "poisson", "--seed", "4", "--json")
     ran = harness(str(path), "--url", target.url, "--header", "x-team: a", *words)
     document = json.loads(ran.stdout)
+    require_fit(document, "harness.load/1")
     failed = {proof["name"] for proof in document["proofs"] if not proof["held"]}
     assert failed <= {ON_TIME}
     assert (ran.returncode, document["verdict"] == "sent as planned") == ((11, False) if failed else (0, True))

@@ -15,6 +15,7 @@ import chromium
 import histories
 import pytest
 import run_pages
+from json_schemas import require_fit
 from run_pages import HOSTILE
 
 from harness import bundle, run_folder
@@ -243,7 +244,7 @@ def test_owners_are_told_once(tmp_path: Path, hook: str, monkeypatch: pytest.Mon
     Hook.status = 200
     assert main(command) == main(command) == 0
     (told,) = Hook.received
-    assert told["schema"] == "harness.notice/1"
+    require_fit(told, "harness.notice/1")
     assert [("new failure", histories.run_name(2))] == [(one["kind"], one["run"]) for one in told["changes"]]
     assert "new failure" in (tmp_path / "comment.md").read_text()
     (tmp_path / "comment.md").unlink()

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from json_schemas import require_fit
 
 from harness.errors import MeshError
 from harness.model.serve import ServeSettings
@@ -64,6 +65,7 @@ def test_everybody_is_told_once():
     assert "https://canary.test/jobs/1-a" == sent["https://api.test/repos/shop/reviews/statuses/c0ffee"]["target_url"]
     assert "marginal" in sent["https://api.test/repos/shop/reviews/issues/7/comments"]["body"]
     assert "shop/reviews:v1" in sent["https://slack.test/T0/secret-path"]["text"]
+    require_fit(sent["https://hook.test/x"], "harness.job/1")
     assert ("1-a", 10) == (sent["https://hook.test/x"]["id"], sent["https://hook.test/x"]["exit_code"])
     assert "gh-secret" not in json.dumps([document for *_, document, _ in post.got])
 

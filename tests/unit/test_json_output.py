@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import re
 from pathlib import Path
 
 import jsonschema
 import pytest
+from json_schemas import PAGE, SCHEMAS, require_fit
 from recorded import record
 
 from harness import gate, run_folder
 from harness.cli import COMMANDS, full_parser, main
+from harness.judge.kayenta.classify import Label
 from harness.model.json import JsonObject
-
-PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text(encoding="utf-8")
-SCHEMAS: dict[str, JsonObject] = {
-    schema["$id"]: schema for schema in map(json.loads, re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
-}
+from harness.model.load import LoadReport
+from harness.model.release import Outcome, Phase
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> JsonObject:
 
 def test_every_schema_is_one() -> None:
     """The blocks are valid schemas, and the names of those with a key agree with it."""
-    assert len(SCHEMAS) == 8
+    assert len(SCHEMAS) == 9
     for name, schema in SCHEMAS.items():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["properties"].get("schema", {"const": name}) == {"const": name}
@@ -57,7 +56,16 @@ def test_output_fits_its_schema(runs: Path, capsys) -> None:
         "harness.diff/1": ("diff", first, second),
         "harness.history/1": ("history", str(runs)),
     }.items():
-        jsonschema.validate(printed(capsys, *words), SCHEMAS[schema])
+        require_fit(printed(capsys, *words), schema)
+
+
+def test_the_pages_words_are_those_of_the_code() -> None:
+    """Phases, outcomes, classes and the fields of a load's report are listed completely."""
+    release, load, kayenta = (SCHEMAS[f"harness.{name}/1"]["properties"] for name in ("release", "load", "kayenta"))
+    assert [*Phase] == release["state"]["properties"]["phase"]["enum"]
+    assert [*Outcome, None] == release["state"]["properties"]["outcome"]["enum"]
+    assert [*Label] == kayenta["results"]["items"]["properties"]["classification"]["enum"]
+    assert [field.name for field in dataclasses.fields(LoadReport)] == load["report"]["required"]
 
 
 def test_every_command_with_json_is_listed() -> None:

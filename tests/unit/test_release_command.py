@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_world import FakeWorld, new_release, parts
+from json_schemas import require_fit
 
 from harness.cli import main
 from harness.model.release import Decision, DecisionKind, Outcome, Phase, ReleaseState
@@ -120,7 +121,9 @@ def test_the_status_has_the_exit_code_of_the_hold_and_the_record(config: Path, c
     said = capsys.readouterr().out
     assert f"harness release approve --config {config} --release {store.folder.name}" in said
     assert 10 == _run(config, "status", "--json")
-    assert "held" == json.loads(capsys.readouterr().out)["state"]["phase"]
+    told = json.loads(capsys.readouterr().out)
+    require_fit(told, "harness.release/1")
+    assert "held" == told["state"]["phase"]
 
 
 @pytest.mark.parametrize(("step", "phase"), [("shift", "shift"), ("gate", "gate or observe"), ("promote", "switch or")])
