@@ -135,6 +135,7 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
     Raises LoadProfileError for an unknown profile.
     """
     profile = find_profile(scenario.load, config.load.folders)
+    declared = read_settings(profile)
     return Settings(
         service=config.service,
         namespace=config.namespace,
@@ -143,7 +144,8 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
         canary_share=config.canary_share,
         split_by=config.split_by,
         profile=profile,
-        expected_statuses=read_settings(profile).expected_statuses,
+        expected_statuses=declared.expected_statuses,
+        sizes_may_differ=declared.sizes_may_differ,
         arrivals=config.load.arrivals,
         processes=1,
         judge=judge_settings(config),

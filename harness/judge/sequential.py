@@ -16,11 +16,11 @@ from functools import partial
 
 from harness.judge.alpha_spending import Look, applies, looks, stretches
 from harness.judge.blame import harm_of
+from harness.judge.endpoints import counts_of_table, mix_warnings
 from harness.judge.findings import finding_of
 from harness.judge.implied import implied_objective, is_implied, shares_of_alpha
 from harness.judge.indicators.port import Scene
 from harness.judge.missing_findings import in_no_phase, not_begun
-from harness.judge.mix import mix_warnings
 from harness.judge.objectives import default_objectives
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
@@ -90,7 +90,7 @@ class SequentialJudge:
                 *doubted,
                 *_warnings(table, begun, plan),
                 *self._uncalibrated(plan),
-                *mix_warnings(table, compared_apart=windows.apart),
+                *mix_warnings(counts_of_table(table, evidence.phases), compared_apart=windows.apart),
             ),
         )
 

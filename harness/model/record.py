@@ -41,7 +41,8 @@ class Plan:
     it should get, in (0, 1]. split_by: how requests are distributed. judge: how the run is judged. Objectives apply to
     every judged phase unless they name one. expected_statuses: HTTP statuses of 1xx, 3xx and 4xx that the load profile
     expects, which count as answers of a working service. live_traffic: whether the requests of real users are judged,
-    as the server side counted them, and none was sent.
+    as the server side counted them, and none was sent. sizes_may_differ: whether the load profile says that the canary
+    may answer with much less than the baseline.
     """
 
     scenario: str
@@ -56,6 +57,7 @@ class Plan:
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     expected_statuses: tuple[int, ...] = ()
     live_traffic: bool = False
+    sizes_may_differ: bool = False
 
     @property
     def duration_s(self) -> float:

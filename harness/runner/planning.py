@@ -54,6 +54,7 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
         seed=scenario.seed,
         judge=settings.judge,
         expected_statuses=settings.expected_statuses,
+        sizes_may_differ=settings.sizes_may_differ,
     )
 
 

@@ -36,7 +36,7 @@ class Settings:
     conditions: additional abort conditions. misses: how many times in a row a condition may fail to be checked.
     real_users: whether requests of others pass through this mesh too. only_test_traffic: touch only requests that carry
     the W3C baggage of the run, if there are others.
-    expected_statuses: as in ``Plan``.
+    expected_statuses, sizes_may_differ: as in ``Plan``.
     """
 
     service: str
@@ -60,6 +60,7 @@ class Settings:
     misses: int = 3
     split_by: SplitBy = SplitBy.WEIGHT
     expected_statuses: tuple[int, ...] = ()
+    sizes_may_differ: bool = False
 
     @property
     def common_labels(self) -> dict[str, str]:

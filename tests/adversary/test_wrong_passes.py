@@ -22,14 +22,18 @@ STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
 
 
 def judged(
-    samples: Samples, *objectives: str, seconds: float = SECONDS, judge: SequentialJudge | None = None
+    samples: Samples,
+    *objectives: str,
+    seconds: float = SECONDS,
+    judge: SequentialJudge | None = None,
+    sizes_may_differ: bool = False,
 ) -> Analysis:
     """What the sequential judge and the safeguards say of one steady phase."""
     phase = replace(STEADY, end_s=seconds)
     plan = Plan(
         scenario="attempt", service="shop", target="files", seed=1, canary_share=0.5, rate_rps=len(samples) / seconds,
         phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=seconds),),
-        objectives=tuple(map(parse_objective, objectives)),
+        objectives=tuple(map(parse_objective, objectives)), sizes_may_differ=sizes_may_differ,
     )  # fmt: skip
     evidence = Evidence(samples=samples, phases=(phase,))
     analysis = (judge or SequentialJudge()).judge(evidence, plan, now_s=seconds, final=True)
@@ -167,6 +171,7 @@ def test_an_endpoint_that_one_arm_never_got_is_not_passed_over(arm: int) -> None
     analysis = judged(samples.where(kept), "latency_p50 < +50%")
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert f"/rare has none of the {('baseline', 'canary')[arm]}" in analysis.reason
+    assert not any("different mixes" in warning for warning in analysis.warnings)
 
 
 def test_a_canary_that_answers_nothing_with_200_does_not_pass() -> None:
@@ -177,6 +182,40 @@ def test_a_canary_that_answers_nothing_with_200_does_not_pass() -> None:
     )
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert "100 % of the canary's successful answers are empty" in analysis.reason
+
+
+def with_bodies(samples: Samples, tiny: float, *, size: int, seed: int = 5) -> Samples:
+    """Bodies of 3 to 8 kB, but for a share of the canary's answers."""
+    rng = np.random.default_rng(seed)
+    usual = rng.integers(3000, 8000, len(samples)).astype(np.int32)
+    chosen = (samples.arm == CANARY) & (rng.random(len(samples)) < tiny)
+    return replace(samples, size=np.where(chosen, np.int32(size), usual))
+
+
+@pytest.mark.parametrize(("tiny", "size"), [(1.0, 400), (0.2, 400), (0.03, 0)])
+def test_an_error_page_with_status_200_does_not_pass(tiny: float, size: int) -> None:
+    """Some or all of the canary's answers are a short page that says sorry, or nothing; the other arm's are 3 to 8 kB."""
+    assert judged(with_bodies(two_endpoints(0.1), 0.0, size=size), "latency_p50 < +50%").verdict is Verdict.PASS
+    analysis = judged(with_bodies(two_endpoints(0.1), tiny, size=size), "latency_p50 < +50%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "the canary answers with less than the baseline: /: " in analysis.reason
+    assert ("are empty" if not size else "have less than 6") in analysis.reason
+    assert '"sizes_may_differ": True' in analysis.reason
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_bodies_of_another_size_are_no_reason_to_object(size: int) -> None:
+    """A canary that answers with somewhat more or less, or arms with few answers that are alike, pass."""
+    samples = two_endpoints(0.1)
+    small = np.where(np.arange(len(samples)) % 3 == 0, np.int32(size), np.int32(9000))
+    mine = np.where(samples.arm == CANARY, small - small // 3, small)
+    assert judged(replace(samples, size=mine), "latency_p50 < +50%").verdict is Verdict.PASS
+
+
+def test_a_profile_may_say_that_sizes_differ() -> None:
+    """Then a canary that answers with a twentieth passes."""
+    samples = with_bodies(two_endpoints(0.1), 1.0, size=200)
+    assert judged(samples, "latency_p50 < +50%", sizes_may_differ=True).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("kind", [PhaseKind.FAULT, PhaseKind.RECOVERY])

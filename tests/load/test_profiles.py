@@ -84,6 +84,7 @@ def test_all_keys_are_read(tmp_path):
         ('{"rate": "fast"}', r"profile\.py:3: .*requests per second or a list"),
         ('{"arrivals": "uniform"}', r"profile\.py:3: .*even, poisson, found 'uniform'"),
         ('{"seed": True}', r"profile\.py:3: .*whole number"),
+        ('{"sizes_may_differ": 1}', r"profile\.py:3: .*expected True or False, found 1"),
         ('{"expected_statuses": 404}', r"profile\.py:3: .*list of statuses .* such as \[404\], found 404"),
         ('{"expected_statuses": [200]}', r"profile\.py:3: .*1xx, 3xx or 4xx.*found \[200\]"),
         ('{"expected_statuses": [503]}', r"profile\.py:3: .*1xx, 3xx or 4xx.*found \[503\]"),

@@ -15,7 +15,7 @@ services: {shop: {versions: {v1: {command: [serve, "{port}"]}, v2: {command: [se
 load: {profile: missing, rate: 20}
 judge: {baseline-error-ceiling: 25%}
 """
-PROFILE = 'LOADPROFILE = {"expected_statuses": [404]}\n'
+PROFILE = 'LOADPROFILE = {"expected_statuses": [404], "sizes_may_differ": True}\n'
 
 
 def test_expected_statuses_and_the_ceiling_of_the_baseline_are_planned(tmp_path: Path) -> None:
@@ -27,4 +27,5 @@ def test_expected_statuses_and_the_ceiling_of_the_baseline_are_planned(tmp_path:
     scenario = wiring.scenario(config, name="s", seed=1)
     plan = plan_run(scenario, wiring.settings(config, scenario, target="local", manifest={}), target="local")
     assert (404,) == plan.expected_statuses
+    assert plan.sizes_may_differ
     assert plan.judge.baseline_error_ceiling == 0.25

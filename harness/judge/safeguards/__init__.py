@@ -13,8 +13,8 @@ from dataclasses import replace
 from harness.judge.port import Evidence
 from harness.judge.safeguards import (
     baseline_health,
+    bodies,
     coverage,
-    empty_answers,
     endpoints,
     identical_arms,
     live_traffic,
@@ -36,7 +36,7 @@ def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
         *success.objections(evidence, plan),
         *status_mix.objections(evidence, plan),
         *endpoints.objections(evidence, plan),
-        *empty_answers.objections(evidence, plan),
+        *bodies.objections(evidence, plan),
         *live_traffic.objections(evidence, plan),
     )
 

@@ -31,7 +31,8 @@ class ProfileSettings:
 
     stages: from a ``rate`` that is a list of ``[seconds, rps]`` and ``[seconds, from_rps, to_rps]``. rate_rps,
     duration_s: from a ``rate`` that is a number of requests per second. warm_up_s: time at the start that summaries
-    exclude. users: number of users of the closed model. expected_statuses: as in ``harness.model.record.Plan``.
+    exclude. users: number of users of the closed model. expected_statuses, sizes_may_differ: as in
+    ``harness.model.record.Plan``.
     """
 
     rate_rps: float | None = None
@@ -46,6 +47,7 @@ class ProfileSettings:
     trace_share: float | None = None
     arm_header: str | None = None
     expected_statuses: tuple[int, ...] = ()
+    sizes_may_differ: bool = False
 
 
 def read_settings(profile: Path) -> ProfileSettings:
@@ -195,6 +197,12 @@ def _statuses(value: object) -> tuple[int, ...]:
     return tuple(sorted(set(value)))
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"expected True or False, found {shown(value)}")
+    return value
+
+
 def _may_be_expected(status: object) -> bool:
     known = isinstance(status, int) and not isinstance(status, bool)
     return known and status in {*range(100, 200), *range(300, 500)}
@@ -216,4 +224,5 @@ _PARSERS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
     "trace_share": _field("trace_share", _share),
     "arm_header": _field("arm_header", _header),
     "expected_statuses": _field("expected_statuses", _statuses),
+    "sizes_may_differ": _field("sizes_may_differ", _flag),
 }
