@@ -16,7 +16,7 @@ from harness.faults.recorded import fault_document
 from harness.judge.power import can_decide, undecidable, visible_effects
 from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
-from harness.mesh.port import Mesh
+from harness.mesh.port import Mesh, Warns
 from harness.mesh.targets import mesh_kind
 from harness.metrics.publishing import publish
 from harness.model.json import JsonObject
@@ -76,6 +76,8 @@ def judge_scenario(
     warning = cannot_decide(plan_run(scenario, settings, target=mesh.target))
     if warning:
         notify(Event(at_s=0.0, kind="note", text=warning))
+    for line in mesh.warnings() if isinstance(mesh, Warns) else ():
+        notify(Event(at_s=0.0, kind="note", text=line))
     watch(mesh, config, scenario.objectives)
     with LiveFile(folder, scenario.name, target=mesh.target, tell=notify) as live, bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness import wiring
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files with Istio resources to add",
     )
     parser.add_argument(
+        "--as-istio",
+        action="store_true",
+        help="serve what Istio serves badly, such as a route to an unknown subset (503), instead of refusing it",
+    )
+    parser.add_argument(
         "--logs", type=Path, metavar="FOLDER", help="folder for logs (default: a temporary one, kept after an error)"
     )
 
@@ -53,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the mesh until Ctrl-C and return 0."""
     config = read_config(args.config.absolute())
+    if args.as_istio:
+        config = replace(config, followed=replace(config.followed, as_istio=True))
     for file in args.apply:
         if not file.is_file():
             raise UsageError(f"{file}: expected a file with Istio resources, found no such file")

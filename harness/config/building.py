@@ -19,7 +19,7 @@ from harness.config.services import services_of
 from harness.judge.objectives import default_objectives
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
 from harness.model.split import SplitBy
-from harness.yaml_files import Document
+from harness.yaml_files import Document, Place
 
 
 def build(keys: Keys, document: Document) -> Config:
@@ -47,6 +47,7 @@ def _config(keys: Keys, document: Document) -> Config:
         entry=keys.entry or keys.service,
         services=services_of(keys.services, document),
         istio=_istio_files(keys, document),
+        followed=keys.istio.followed(),
         load=_load(keys, document),
         phases=PhaseSettings(**dict(keys.phases)),
         objectives=tuple(one.parsed() for one in keys.objectives) if keys.objectives else default_objectives(),
@@ -114,18 +115,19 @@ def _load(keys: Keys, document: Document) -> LoadSettings:
 def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
     """Return the files that the patterns match, in order. Raises ConfigError for a pattern without a match."""
     root = document.file.parent
+    place: Place = ("istio",) if ("istio", 0) in document.lines else ("istio", "files")
     found: list[Path] = []
-    for i, pattern in enumerate(keys.istio):
+    for i, pattern in enumerate(keys.istio.files):
         matches: tuple[Path, ...] = ()
         try:
             matches = matching((root / pattern).absolute())
         except TooManyEntries as error:
             most = f"a pattern for at most {MOST_ENTRIES:,} files and folders; name the folder of the resources"
-            raise wrong(document, ("istio", i), most, pattern) from error
+            raise wrong(document, (*place, i), most, pattern) from error
         except (OSError, ValueError):  # no path, or no pattern
             pass
         if not matches or not all(match.is_file() for match in matches):
-            raise wrong(document, ("istio", i), f"files relative to {root}", pattern)
+            raise wrong(document, (*place, i), f"files relative to {root}", pattern)
         found += matches
     return tuple(found)
 

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema
 from harness.config.cluster import ClusterKeys
 from harness.config.gauges import GaugeKeys, GaugeName
 from harness.config.indicators import IndicatorKeys
+from harness.config.istio import IstioKeys
 from harness.config.prometheus import PrometheusKeys
 from harness.config.publish import PublishKeys
 from harness.config.release import ReleaseKeys
@@ -226,8 +227,8 @@ class Keys(Section):
     services: Annotated[dict[str, ServiceKeys], Field(min_length=1)]
     """Every service of the mesh, by name."""
 
-    istio: list[Text] = Field(default_factory=list)
-    """Files with Istio resources, as patterns such as istio/*.yaml. Each pattern must match a file."""
+    istio: IstioKeys = Field(default_factory=IstioKeys)
+    """Files with Istio resources, as patterns such as istio/*.yaml; or a mapping that also names the Istio."""
 
     load: LoadKeys = Field(default_factory=LoadKeys)
     """The load that is sent unless a scenario says otherwise."""

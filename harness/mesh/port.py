@@ -48,6 +48,15 @@ class CountsHops(Protocol):
 
 
 @runtime_checkable
+class Warns(Protocol):
+    """A mesh that serves resources otherwise than a cluster would, and says so."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return a line for each setting that is left out or translated, or that is hardly intended."""
+        ...
+
+
+@runtime_checkable
 class ServesMetrics(Protocol):
     """A mesh that measures its server side itself."""
 

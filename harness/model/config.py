@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model.cluster import ClusterSettings
+from harness.model.followed_istio import FollowedIstio
 from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
@@ -116,7 +117,7 @@ class Config:
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
     path, for errors that are found later. release: how harness release works. serve: what harness serve may start.
     stage: the socket of the stage that the target stage uses. approve: the command that approves the build of the
-    release whose gate this is; empty outside one.
+    release whose gate this is; empty outside one. followed: which Istio the local mesh behaves like.
     """
 
     file: Path
@@ -151,6 +152,7 @@ class Config:
     serve: ServeSettings = field(default_factory=ServeSettings)
     stage: Path | None = None
     approve: str = ""
+    followed: FollowedIstio = field(default_factory=FollowedIstio)
     prometheus_access: PrometheusAccess = field(default_factory=PrometheusAccess)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

@@ -219,8 +219,7 @@ TWO = service(to())
 TWO["metadata"] = {"name": "older", "namespace": "shop"}
 REFUSED = {
     "two owners": ([service(to()), TWO], "VirtualService shop/reviews and VirtualService shop/older"),
-    "a wildcard next to it": ([service(to()), service(to(), name="all", hosts=["*"])], "Istio ignores one of them"),
-    "two rules": ([rule("v1"), rule("v3")], "one DestinationRule"),
+    "rules for different namespaces": ([rule("v1"), rule("v3", exportTo=["."])], "one DestinationRule"),
     "a delegate": ([service({"delegate": {"name": "d", "namespace": "n"}})], "delegate n/d"),
     "no http": ([service()], "has no HTTP routes"),
     "no route to the host": ([service(to("other"))], "has no route to reviews.shop"),
@@ -243,6 +242,39 @@ def test_what_cannot_be_split_is_refused_by_name(resources: list[Any], message: 
     with pytest.raises(ResourceError, match=message):
         split(*resources)
     assert before == resources
+
+
+def test_a_wildcard_next_to_it_is_left_alone() -> None:
+    """As in Istio, the VirtualService that names the host governs it."""
+    wide = service(to(), hosts=["*.shop.svc.cluster.local"])
+    wide["metadata"]["name"] = "wide"
+    assert split(wide, service(to()))[-1].name == "reviews"
+
+
+def test_subsets_of_several_rules_are_used_and_missing_ones_go_into_the_oldest() -> None:
+    """Istio joins the rules of one host."""
+    older, newer = rule("v1"), rule("v3")
+    older["metadata"] = {"name": "older", "namespace": "shop", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    newer["metadata"] = {"name": "newer", "namespace": "shop", "creationTimestamp": "2026-02-01T00:00:00Z"}
+    assert [edit.kind for edit in split(newer, older)] == ["VirtualService"]
+    newer["spec"]["subsets"] = []
+    made, _ = split(newer, older)
+    assert (made.name, [item.entry["labels"] for item in made.insert]) == ("older", [{"version": "v3"}])
+
+
+def test_a_route_that_delegates_gets_the_clones_of_its_delegates_routes() -> None:
+    """They go before the route that delegates, and lead where the delegate does; the delegate stays as it is."""
+    root = service({"match": [{"uri": {"prefix": "/a"}}], "delegate": {"name": "inner", "namespace": "team"}}, to())
+    inner = service({"timeout": "3s", **to("reviews.shop.svc.cluster.local")})
+    inner["metadata"] = {"name": "inner", "namespace": "team"}
+    del inner["spec"]["hosts"]
+    edit = split(root, inner)[-1]
+    first, second = edit.insert
+    assert (edit.name, first.before, second.before) == ("reviews", *root["spec"]["http"])
+    assert first.entry["timeout"] == "3s"
+    assert [block["uri"] for block in first.entry["match"]] == [{"prefix": "/a"}]
+    assert "delegate" not in first.entry
+    assert {item["destination"]["host"] for item in first.entry["route"]} == {"reviews.shop.svc.cluster.local"}
 
 
 def test_a_rule_of_another_namespace_is_not_changed() -> None:

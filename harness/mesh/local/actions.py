@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.mesh.local.matches import string_match
+from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, JsonValue
 from harness.model.units import parse_duration
 from harness.routing.istio.fields import GRPC_STATUS, HTTP_REASONS
@@ -41,11 +42,14 @@ def fraction(percentage: Percent) -> JsonObject:
     return {"numerator": int(percentage.get("value", 0) * 10000), "denominator": "MILLION"}
 
 
-def forwarding(http: HTTPRoute) -> JsonObject:
-    """Return the fields of Envoy's route action that do not depend on the destination."""
+def forwarding(http: HTTPRoute, istio: FollowedIstio, *, hashed: bool = False) -> JsonObject:
+    """Return the fields of Envoy's route action that do not depend on the destination.
+
+    hashed: whether a hash of the request chooses the endpoint.
+    """
     timeout = duration(http["timeout"]) if http.get("timeout") else "0s"
     action: JsonObject = {"timeout": timeout}
-    policy = retry_policy(http.get("retries"))
+    policy = retry_policy(http.get("retries"), istio, hashed=hashed)
     if policy:
         action["retry_policy"] = policy
     rewrite = http.get("rewrite") or {}
@@ -118,27 +122,29 @@ def authority_of(headers: Headers | None) -> str:
     return ""
 
 
-def retry_policy(retries: HTTPRetry | None) -> JsonObject | None:
-    """Return Envoy's retry policy for Istio's: two retries by default, None where the resource sets 0 attempts."""
-    policy: JsonObject = {
-        "num_retries": 2,
-        "retry_on": _RETRY_ON,
-        "host_selection_retry_max_attempts": 5,
-        "retry_host_predicate": [{"name": _OTHER_HOSTS, "typed_config": {"@type": _OTHER_HOSTS_TYPE}}],
-    }
+def retry_policy(retries: HTTPRetry | None, istio: FollowedIstio, *, hashed: bool = False) -> JsonObject | None:
+    """Return Envoy's retry policy for Istio's: two retries by default, None where the resource sets 0 attempts.
+
+    hashed: whether a hash of the request chooses the endpoint; by default, a retry then goes to the same one.
+    """
+    policy: JsonObject = {"num_retries": 2, "retry_on": _RETRY_ON, "host_selection_retry_max_attempts": 5}
+    if istio.retries_503:
+        policy["retriable_status_codes"] = [503]
+    ignores = (retries or {}).get("retryIgnorePreviousHosts", not hashed)
+    if ignores:
+        policy["retry_host_predicate"] = [{"name": _OTHER_HOSTS, "typed_config": {"@type": _OTHER_HOSTS_TYPE}}]
     if retries is None:
         return policy
     if retries.get("attempts", 0) <= 0:
         return None
     policy["num_retries"] = retries["attempts"]
     if retries.get("retryOn"):
+        policy.pop("retriable_status_codes", None)
         policy.update(_retry_on(retries["retryOn"]))
     if retries.get("perTryTimeout"):
         policy["per_try_timeout"] = duration(retries["perTryTimeout"])
     if retries.get("backoff"):
         policy["retry_back_off"] = {"base_interval": duration(retries["backoff"])}
-    if retries.get("retryIgnorePreviousHosts") is False:
-        del policy["retry_host_predicate"]
     return policy
 
 

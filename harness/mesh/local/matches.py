@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from harness.mesh.local.topology import Caller
 from harness.model.json import JsonObject
-from harness.routing.istio.governing import MESH
+from harness.routing.istio.names import MESH
 from harness.routing.istio.types import HTTPMatchRequest, StringMatch
 
 

@@ -21,6 +21,7 @@ from harness.mesh.local.liveness import require_live
 from harness.mesh.local.local_metrics import LocalMetrics
 from harness.mesh.local.process_actions import ProcessActions, Services
 from harness.mesh.local.rejections import rejections_located
+from harness.mesh.local.taking import Taken, taken
 from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, table_name
 from harness.mesh.local.translation import translated
 from harness.mesh.port import Entry
@@ -94,6 +95,7 @@ class LocalMesh:
         self._metrics = metrics
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
+        self._taken = taken(resources, topology)
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
         self._unchanged = self._resources
@@ -107,7 +109,7 @@ class LocalMesh:
 
     def warnings(self) -> tuple[str, ...]:
         """Return a line for each setting that is valid but is hardly intended."""
-        return warnings(self._resources, namespace=self.namespace)
+        return warnings(self._resources, namespace=self.namespace, notes=self._taken.notes)
 
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind as they are now: by default the Istio resources; also the processes."""
@@ -228,16 +230,16 @@ class LocalMesh:
             change.proof = "; ".join([*([change.proof] if change.edits else []), *done])
 
     def _serve(self, resources: Sequence[JsonObject]) -> None:
-        check_for_local_mesh(resources, self._topology)
-        self._make_live(resources)
+        self._make_live(resources, check_for_local_mesh(resources, self._topology))
 
-    def _make_live(self, resources: Sequence[JsonObject], *, insist: bool = False) -> None:
+    def _make_live(self, resources: Sequence[JsonObject], found: Taken | None = None, *, insist: bool = False) -> None:
         """Translate the resources and serve them; defer Ctrl-C for the ten or so milliseconds that this takes."""
-        snapshot = translated(resources, self._topology)
+        found = found or taken(resources, self._topology)
+        snapshot = translated(found.resources, self._topology)
         with deferred_interrupts(), rejections_located(resources, self.namespace):
             self._envoy.update(snapshot, insist=insist)
             require_live(self._envoy, snapshot)
-            self._resources = _kept(resources)
+            self._resources, self._taken = _kept(resources), found
 
     def _leave(self, change: LocalChange) -> None:
         """Undo the change if it is not undone yet. Raises RollbackError, once, if the undo failed."""

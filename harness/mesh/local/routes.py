@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.mesh.local import actions, matches
-from harness.mesh.local.clusters import cluster_name
-from harness.mesh.local.topology import Caller, Service, table_name
+from harness.mesh.local.clusters import cluster_name, hash_policies
+from harness.mesh.local.topology import Caller, Service, Topology, table_name
+from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, JsonValue
 from harness.routing.istio.governing import destination_name, virtual_service
 from harness.routing.istio.types import (
@@ -18,22 +19,26 @@ from harness.routing.istio.types import (
     VirtualService,
 )
 
+_HTTP_PORT = 80
 _MAX_ANSWER_BYTES = 1024 * 1024
 
 
-def route_tables(
-    resources: Sequence[JsonObject], callers: Sequence[Caller], services: Sequence[Service]
-) -> dict[str, JsonObject]:
+def route_tables(resources: Sequence[JsonObject], topology: Topology) -> dict[str, JsonObject]:
     """Return the route tables by name: per caller one for all services and one for each service it calls by URL."""
-    by_host = {service.host: service for service in services}
+    routing = _Routing(
+        resources=resources,
+        services={service.host: service for service in topology.services},
+        hashes=hash_policies(resources, topology.services, namespace=topology.namespace),
+        istio=topology.istio,
+    )
     tables: dict[str, JsonObject] = {}
-    for caller in callers:
-        hosts = [_Calls(resources, caller, service, by_host, any_host=False).virtual_host() for service in services]
+    for caller in topology.callers:
+        hosts = [_Calls(routing, caller, service, any_host=False).virtual_host() for service in topology.services]
         tables[table_name(caller.workload)] = _table(table_name(caller.workload), [*hosts, _unknown_host()])
-        for service in services:
+        for service in topology.services:
             if service.name in caller.calls:
                 name = table_name(caller.workload, service.name)
-                host = _Calls(resources, caller, service, by_host, any_host=True).virtual_host()
+                host = _Calls(routing, caller, service, any_host=True).virtual_host()
                 tables[name] = _table(name, [host])
     return tables
 
@@ -54,6 +59,22 @@ def _unknown_host() -> JsonObject:
     return {"name": "block_all", "domains": ["*"], "routes": [route]}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Routing:
+    """What all calls share. services: by host. hashes: what of a request is hashed, by cluster."""
+
+    resources: Sequence[JsonObject]
+    services: Mapping[str, Service]
+    hashes: Mapping[str, JsonObject]
+    istio: FollowedIstio
+
+    def forwarding(self, http: HTTPRoute, chosen: Sequence[str]) -> JsonObject:
+        """Return the fields of Envoy's route action that hold for all its clusters."""
+        hashed: list[JsonValue] = [self.hashes[cluster] for cluster in chosen if cluster in self.hashes]
+        action = actions.forwarding(http, self.istio, hashed=bool(hashed))
+        return {**action, "hash_policy": hashed} if hashed else action
+
+
 @dataclass(frozen=True, slots=True)
 class _Calls:
     """The calls of one workload to one service.
@@ -61,16 +82,15 @@ class _Calls:
     any_host: the calls come by a URL that leads to this service only, whatever the Host header.
     """
 
-    resources: Sequence[JsonObject]
+    routing: _Routing
     caller: Caller
     service: Service
-    services: Mapping[str, Service]
     any_host: bool
 
     def virtual_host(self) -> JsonObject:
         """Return the virtual host with the routes that apply to these calls."""
         service, caller = self.service, self.caller
-        governing = virtual_service(self.resources, host=service.host, namespace=caller.namespace)
+        governing = virtual_service(self.routing.resources, host=service.host, namespace=caller.namespace)
         # Istio falls back to the default route when no route of the VirtualService applies to this caller.
         routes = list(self._routes(governing)) if governing else []
         return {
@@ -86,11 +106,8 @@ class _Calls:
         return self.service.authority
 
     def _default_route(self) -> JsonObject:
-        action: JsonObject = {
-            "cluster": cluster_name(self.service.host, self.service.port),
-            "timeout": "0s",
-            "retry_policy": actions.retry_policy(None),
-        }
+        cluster = cluster_name(self.service.host, self.service.port)
+        action: JsonObject = {"cluster": cluster, **self.routing.forwarding({}, [cluster])}
         if self.any_host:
             action["host_rewrite_literal"] = self._authority
         return {"name": "default", "match": {"prefix": "/"}, "route": action}
@@ -136,22 +153,25 @@ class _Calls:
     def _forwarding(self, resource: VirtualService, http: HTTPRoute) -> JsonObject:
         """Return the action that sends requests to one destination, or to several by weight, and header changes."""
         headers = actions.header_changes(http.get("headers"))
-        action = actions.forwarding(http)
+        targets = http["route"]
+        chosen = [self._cluster(target["destination"], resource) for target in targets]
+        action = self.routing.forwarding(http, chosen)
         mirrors = [(self._cluster(target, resource), share) for target, share in actions.mirrors(http)]
         if mirrors:
-            action["request_mirror_policies"] = [_mirror(cluster, share) for cluster, share in mirrors]
+            action["request_mirror_policies"] = [
+                _mirror(cluster, share, self.routing.istio) for cluster, share in mirrors
+            ]
         authority = (http.get("rewrite") or {}).get("authority") or actions.authority_of(http.get("headers"))
         own = self._authority if self.any_host else ""
-        targets = http["route"]
         if len(targets) == 1:
-            action["cluster"] = self._cluster(targets[0]["destination"], resource)
+            action["cluster"] = chosen[0]
             for field, values in actions.header_changes(targets[0].get("headers")).items():
                 headers[field] = [*headers.get(field, []), *values]
             authority = authority or actions.authority_of(targets[0].get("headers")) or own
         else:
             weighted: list[JsonValue] = [
-                _weighted(target, self._cluster(target["destination"], resource), "" if authority else own)
-                for target in targets
+                _weighted(target, cluster, "" if authority else own)
+                for target, cluster in zip(targets, chosen, strict=True)
                 if target.get("weight")
             ]
             action["weighted_clusters"] = {"clusters": weighted}
@@ -160,10 +180,14 @@ class _Calls:
         return {**headers, "route": action}
 
     def _cluster(self, destination: Destination, resource: VirtualService) -> str:
-        """Return the cluster of a destination; a destination without a port means the service's only port."""
+        """Return the cluster of a destination; a destination without a port means the service's only port.
+
+        A service that does not run here has no cluster, so Envoy answers 503.
+        """
         host = destination_name(destination, resource, self.caller.namespace)
         selector = destination.get("port")
-        port = (selector.get("number") if selector else None) or self.services[host].port
+        known = self.routing.services.get(host)
+        port = (selector.get("number") if selector else None) or (known.port if known else _HTTP_PORT)
         return cluster_name(host, port, destination.get("subset") or "")
 
 
@@ -174,12 +198,12 @@ def _domains(service: Service, caller: Caller) -> list[str]:
     return [*names, service.name] if service.namespace == caller.namespace else names
 
 
-def _mirror(cluster: str, share: JsonObject) -> JsonObject:
+def _mirror(cluster: str, share: JsonObject, istio: FollowedIstio) -> JsonObject:
     return {
         "cluster": cluster,
         "runtime_fraction": {"default_value": share},
         "trace_sampled": False,
-        "disable_shadow_host_suffix_append": True,
+        "disable_shadow_host_suffix_append": not istio.marks_copies,
     }
 
 

@@ -103,14 +103,14 @@ def open_local_mesh(
     check: called to raise an error when a service has died. services: whose processes actions may act on.
     Raises ResourceError, EnvoyError or PortError.
     """
-    check_for_local_mesh(resources, topology)
+    found = check_for_local_mesh(resources, topology)
     proxy = folder / "envoy"
     with rejections_located(resources, topology.namespace):
         started = start_envoy(
             find_envoy(os.environ),
             proxy,
             listeners=listeners(topology, proxy),
-            snapshot=translated(resources, topology),
+            snapshot=translated(found.resources, topology),
         )
     with started as envoy:
         journal = Journal(file=folder / "changes.jsonl")
@@ -141,6 +141,7 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
     running = services.workloads
     return Topology(
         namespace=config.namespace,
+        istio=config.followed,
         callers=(
             Caller(
                 workload=LOAD_GENERATOR,

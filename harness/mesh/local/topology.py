@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.routing.istio.governing import fqdn
+from harness.model.followed_istio import FollowedIstio
+from harness.routing.istio.names import fqdn
 
 LOAD_GENERATOR = "loadgenerator"
 
@@ -63,12 +64,13 @@ class Caller:
 class Topology:
     """All members of the mesh.
 
-    namespace: the namespace of the callers, and of resources that do not name one.
+    namespace: the namespace of the callers, and of resources that do not name one. istio: which one it behaves like.
     """
 
     namespace: str
     callers: tuple[Caller, ...]
     services: tuple[Service, ...]
+    istio: FollowedIstio = field(default_factory=FollowedIstio)
 
 
 def table_name(workload: str, service: str = "") -> str:

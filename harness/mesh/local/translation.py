@@ -15,5 +15,5 @@ def translated(resources: Sequence[JsonObject], topology: Topology) -> Snapshot:
     """Return the clusters and route tables for resources that have passed the checks."""
     return Snapshot(
         clusters=clusters(resources, topology.services, namespace=topology.namespace),
-        tables=route_tables(resources, topology.callers, topology.services),
+        tables=route_tables(resources, topology),
     )

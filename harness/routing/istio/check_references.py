@@ -1,20 +1,16 @@
-"""Find contradictions between resources: unknown hosts, subsets and ports, and hosts with two owners."""
+"""Find contradictions between resources: misspelt hosts, unknown subsets and ports, and hosts with two owners."""
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from harness.model.json import JsonObject
-from harness.routing.istio.governing import (
-    MESH,
-    covers,
-    destination_name,
-    fqdn,
-    full_name_in,
-    label,
-    namespace_of,
-)
+from harness.routing.istio.governing import destination_name, full_name_in, gateways_in, hosts_in
+from harness.routing.istio.names import MESH, covers, fqdn, label, namespace_of
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import Destination, DestinationRule, VirtualService
 from harness.routing.istio.views import as_json
@@ -23,26 +19,51 @@ Services: TypeAlias = Mapping[str, Collection[int]]
 """Maps the full host name of each service of a mesh to its ports."""
 Found: TypeAlias = tuple[JsonObject, Problem]
 """A resource and what is wrong with it."""
+_SLIP = 0.8
+"""How similar two names are, from 0 to 1, if one is probably the other one misspelt."""
 
 
 def reference_problems(
     routes: Sequence[VirtualService], rules: Sequence[DestinationRule], *, namespace: str, services: Services | None
 ) -> Iterator[Found]:
-    """Yield contradictions between resources. services: None if they are not known; every host is then accepted."""
+    """Yield contradictions between resources, but for hosts with two owners and unknown subsets.
+
+    services: None if they are not known. A host that is no service is no contradiction, unless it is the misspelt name
+    of one: files often contain more services than run in one place.
+    """
+    if services is None:
+        return
+    for resource in routes:
+        own = namespace_of(resource, namespace)
+        for at, destination in destinations(resource):
+            host = destination_name(destination, resource, namespace)
+            for problem in _destination_problems(destination, at, host, services):
+                yield as_json(resource), problem
+        hosts = hosts_in(resource) if MESH in gateways_in(resource) else ()
+        for index, host in enumerate(hosts):
+            message = _misspelt(host, fqdn(host, own), services)
+            if message:
+                yield as_json(resource), Problem(at=("spec", "hosts", index), message=message)
+    for rule in rules:
+        message = _misspelt(rule["spec"]["host"], full_name_in(rule, namespace), services)
+        if message:
+            yield as_json(rule), Problem(at=("spec", "host"), message=message)
+
+
+def subset_problems(
+    routes: Sequence[VirtualService], rules: Sequence[DestinationRule], *, namespace: str, services: Services | None
+) -> Iterator[Found]:
+    """Yield routes to subsets that no DestinationRule defines. services: if known, only routes to these are checked."""
     subsets = _Subsets(rules, namespace)
     for resource in routes:
         for at, destination in destinations(resource):
             host = destination_name(destination, resource, namespace)
-            for problem in _destination_problems(destination, at, host, services, subsets):
-                yield as_json(resource), problem
-        if services is not None:
-            yield from ((as_json(resource), problem) for problem in _host_problems(resource, namespace, services))
-    if services is not None:
-        for rule in rules:
-            name = full_name_in(rule, namespace)
-            if not any(covers(name, host) for host in services):
-                yield as_json(rule), Problem(at=("spec", "host"), message=_unknown_host(rule["spec"]["host"], services))
-    yield from _twice(routes, rules, namespace)
+            subset, known = destination.get("subset"), subsets.of(host)
+            if not subset or subset in known or (services is not None and host not in services):
+                continue
+            defined = f"its DestinationRule has {', '.join(known)}" if known else "no DestinationRule gives it subsets"
+            message = f"unknown subset {subset!r} of {host}: {defined}; Istio would answer requests with 503"
+            yield as_json(resource), Problem(at=(*at, "subset"), message=message)
 
 
 def destinations(resource: VirtualService) -> Iterator[tuple[At, Destination]]:
@@ -58,75 +79,76 @@ def destinations(resource: VirtualService) -> Iterator[tuple[At, Destination]]:
 
 
 class _Subsets:
-    """Names of subsets by host; the rule with the longest matching host applies."""
+    """Names of subsets by host; the rules with the longest matching host apply."""
 
     def __init__(self, rules: Sequence[DestinationRule], namespace: str) -> None:
-        self._by_host = {
-            full_name_in(rule, namespace): [subset["name"] for subset in rule["spec"].get("subsets") or ()]
-            for rule in rules
-        }
+        self._by_host: dict[str, list[str]] = defaultdict(list)
+        for rule in rules:
+            names = [subset["name"] for subset in rule["spec"].get("subsets") or ()]
+            self._by_host[full_name_in(rule, namespace)] += names
 
     def of(self, host: str) -> list[str]:
         matching = [pattern for pattern in self._by_host if covers(pattern, host)]
         return self._by_host[max(matching, key=len)] if matching else []
 
 
-def _destination_problems(
-    destination: Destination, at: At, host: str, services: Services | None, subsets: _Subsets
-) -> Iterator[Problem]:
-    if services is not None and host not in services:
-        yield Problem(at=(*at, "host"), message=_unknown_host(destination["host"], services))
+def _destination_problems(destination: Destination, at: At, host: str, services: Services) -> Iterator[Problem]:
+    if host not in services:
+        message = _misspelt(destination["host"], host, services)
+        if message:
+            yield Problem(at=(*at, "host"), message=message)
         return
     selector = destination.get("port")
     port = selector["number"] if selector else None
-    if services is not None and port is not None and port not in services[host]:
+    if port is not None and port not in services[host]:
         ports = ", ".join(map(str, sorted(services[host])))
         yield Problem(at=(*at, "port", "number"), message=f"expected a port of {host}: {ports}, found {port}")
-    subset = destination.get("subset")
-    known = subsets.of(host)
-    if subset and subset not in known:
-        names = f"its DestinationRule has {', '.join(known)}" if known else "no DestinationRule gives it subsets"
-        message = f"unknown subset {subset!r} of {host}: {names}; Istio would answer requests with 503"
-        yield Problem(at=(*at, "subset"), message=message)
 
 
-def _host_problems(resource: VirtualService, namespace: str, services: Services) -> Iterator[Problem]:
-    own = namespace_of(resource, namespace)
-    for index, host in enumerate(resource["spec"].get("hosts") or ()):
-        if not any(covers(fqdn(host, own), service) for service in services):
-            yield Problem(at=("spec", "hosts", index), message=_unknown_host(host, services))
-
-
-def _unknown_host(host: str, services: Services) -> str:
+def _misspelt(host: str, name: str, services: Services) -> str:
+    """Return what is wrong with a host that is no service but looks like the name of one, or an empty text."""
+    if any(covers(name, service) for service in services):
+        return ""
     parts = host.split(".")
-    meant = next((name for name in services if len(parts) > 1 and name.split(".")[: len(parts)] == parts), None)
+    meant = next((one for one in services if len(parts) > 1 and one.split(".")[: len(parts)] == parts), None)
     if meant:
         return f"unknown host {host!r}: Istio completes only names without a dot; write {meant} or {parts[0]}"
-    return f"unknown host {host!r}; known: {', '.join(sorted(services))}"
+    near = next((one for one in services if _is_slip(name, one)), None)
+    return f"unknown host {host!r}, did you mean {near}?" if near else ""
 
 
-def _twice(routes: Sequence[VirtualService], rules: Sequence[DestinationRule], namespace: str) -> Iterator[Found]:
+def _is_slip(found: str, meant: str) -> bool:
+    """Return whether a name differs from another one of the same namespace by a slip of the keyboard."""
+    (one, _, rest), (other, _, others) = found.partition("."), meant.partition(".")
+    if rest != others or abs(len(one) - len(other)) > 1 or one.startswith(other) or other.startswith(one):
+        return False
+    if re.sub(r"\d", "", one) == re.sub(r"\d", "", other):  # reviews-v1 and reviews-v2 are two names
+        return False
+    return difflib.SequenceMatcher(None, one, other).ratio() >= _SLIP
+
+
+def owner_problems(
+    routes: Sequence[VirtualService], rules: Sequence[DestinationRule], *, namespace: str
+) -> Iterator[Found]:
     """Yield hosts with two owners.
 
-    Istio does not merge VirtualServices for sidecars; it uses only the oldest. It merges DestinationRules only partly,
-    so the harness rejects those too.
+    Istio does not merge VirtualServices for sidecars; it uses only the oldest. It joins DestinationRules unless they
+    are for different namespaces.
     """
-    seen: list[tuple[str, VirtualService]] = []
+    seen: dict[str, VirtualService] = {}
     for resource in routes:
-        if MESH not in (resource["spec"].get("gateways") or (MESH,)):
+        if MESH not in gateways_in(resource):
             continue
         own = namespace_of(resource, namespace)
-        names = [fqdn(host, own) for host in resource["spec"].get("hosts") or ()]
-        for index, name in enumerate(names):
-            other = next((item for host, item in seen if covers(host, name) or covers(name, host)), None)
-            if other is not None:
-                message = f"{label(other, namespace)} has the host {name} too: Istio would ignore one; merge them"
+        for index, host in enumerate(hosts_in(resource)):
+            name = fqdn(host, own)
+            if seen.setdefault(name, resource) is not resource:
+                message = f"{label(seen[name], namespace)} has the host {name} too: Istio would ignore one; merge them"
                 yield as_json(resource), Problem(at=("spec", "hosts", index), message=message)
-        seen.extend((name, resource) for name in names)
-    hosts: dict[str, DestinationRule] = {}
-    for rule in rules:
-        name = full_name_in(rule, namespace)
-        if name in hosts and not rule["spec"].get("workloadSelector"):
-            message = f"{label(hosts[name], namespace)} has the host {name} too: merge them into one"
+    hosts: dict[tuple[str, str], DestinationRule] = {}
+    for rule in (one for one in rules if not one["spec"].get("workloadSelector")):
+        key = (namespace_of(rule, namespace), full_name_in(rule, namespace))
+        first = hosts.setdefault(key, rule)
+        if set(first["spec"].get("exportTo") or ("*",)) != set(rule["spec"].get("exportTo") or ("*",)):
+            message = f"{label(first, namespace)} has the host {key[1]} too, for other namespaces: merge them into one"
             yield as_json(rule), Problem(at=("spec", "host"), message=message)
-        hosts.setdefault(name, rule)

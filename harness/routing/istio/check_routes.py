@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.routing.istio.fields import HTTP_REASONS, RETRY_CONDITIONS
-from harness.routing.istio.governing import MESH
+from harness.routing.istio.names import MESH
 from harness.routing.istio.regexes import regex_problem
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import (

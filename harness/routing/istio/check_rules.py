@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.routing.istio.policy_types import PolicyParts, TrafficPolicy
 from harness.routing.istio.shapes import At, Problem
-from harness.routing.istio.types import DestinationRuleSpec, PolicyParts, TrafficPolicy
+from harness.routing.istio.types import DestinationRuleSpec
 
 _LABEL_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PARTS = (
@@ -64,11 +65,6 @@ def _part_problems(policy: PolicyParts, at: At) -> Iterator[Problem]:
     if outlier.get("consecutiveLocalOriginFailures") and not outlier.get("splitExternalLocalOriginErrors"):
         where = (*at, "outlierDetection", "consecutiveLocalOriginFailures")
         yield Problem(at=where, message="expected splitExternalLocalOriginErrors to be true as well")
-    if "consecutiveErrors" in outlier:
-        where = (*at, "outlierDetection", "consecutiveErrors")
-        yield Problem(
-            at=where, message="is ignored by Istio; expected consecutive5xxErrors or consecutiveGatewayErrors"
-        )
     balancer = policy.get("loadBalancer")
     if balancer is not None and "simple" in balancer and "consistentHash" in balancer:
         where = (*at, "loadBalancer", "consistentHash")

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.errors import ResourceError, located
 from harness.model.json import JsonObject, text_at
 from harness.routing.edits import key
-from harness.routing.istio.check_references import Found, Services, reference_problems
+from harness.routing.istio.check_references import (
+    Found,
+    Services,
+    owner_problems,
+    reference_problems,
+    subset_problems,
+)
 from harness.routing.istio.check_routes import virtual_service_problems
 from harness.routing.istio.check_rules import destination_rule_problems
 from harness.routing.istio.kinds import VIRTUAL_SERVICE
@@ -25,19 +31,33 @@ _MOST = 10
 
 
 def check_resources(
-    resources: Sequence[JsonObject], *, namespace: str = DEFAULT_NAMESPACE, services: Services | None = None
-) -> None:
+    resources: Sequence[JsonObject],
+    *,
+    namespace: str = DEFAULT_NAMESPACE,
+    services: Services | None = None,
+    as_istio: bool = False,
+) -> tuple[Found, ...]:
     """Raise ResourceError for mistakes in VirtualServices and DestinationRules; other kinds are not checked.
 
     resources: all that belong together, because a route needs the rule that defines its subset. namespace: of resources
-    that name none. services: ports by full host name; None if they are not known.
+    that name none. services: ports by full host name; None if they are not known. as_istio: do not raise but return
+    contradictions that Istio accepts, such as an unknown subset.
     """
-    known = [item for item in resources if item.get("kind") in RESOURCES]
+    known = [item for item in resources if item.get("kind") in RESOURCES and is_istios(item)]
     found = [pair for item in known for pair in _own_problems(item)]
+    bearable: list[Found] = []
     if not found:
         routes, rules = virtual_services(known), destination_rules(known)
         found = list(reference_problems(routes, rules, namespace=namespace, services=services))
-    raise_problems(resources, found, namespace=namespace)
+        bearable = list(subset_problems(routes, rules, namespace=namespace, services=services))
+        bearable += owner_problems(routes, rules, namespace=namespace)
+    raise_problems(resources, found if as_istio else [*found, *bearable], namespace=namespace)
+    return tuple(bearable)
+
+
+def is_istios(resource: JsonObject) -> bool:
+    """Return whether a resource is of Istio's routing API; other vendors have kinds of the same names."""
+    return str(resource.get("apiVersion")).startswith("networking.istio.io/")
 
 
 def raise_problems(resources: Iterable[JsonObject], found: Sequence[Found], *, namespace: str) -> None:

@@ -8,8 +8,9 @@ from harness.errors import MeshError
 from harness.model.json import JsonObject, JsonValue, list_at, texts_at
 from harness.model.step import Edit
 from harness.routing.edits import applied, undone
-from harness.routing.istio.governing import fqdn, full_name_in
+from harness.routing.istio.governing import full_name_in
 from harness.routing.istio.kinds import AUTHORIZATION_POLICY, DESTINATION_RULE, ENVOY_FILTER, VIRTUAL_SERVICE
+from harness.routing.istio.names import fqdn
 from harness.routing.istio.policies import cluster_fields, for_port, for_subset
 from harness.routing.istio.types import HTTPRoute, VirtualServiceSpec
 from harness.routing.istio.views import as_destination_rule, as_route, as_virtual_service

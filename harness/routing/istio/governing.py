@@ -1,41 +1,27 @@
-"""Find the one resource that governs a host, as Istio resolves hosts, scopes and precedence.
+"""Find the resources that govern a host, as Istio resolves hosts, scopes and precedence.
 
 Where Istio's behaviour is undefined (two owners of one host), these functions raise an error and do not guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.errors import ResourceError
 from harness.model.json import JsonObject
-from harness.routing.hosts import CLUSTER_DOMAIN, full_name
+from harness.routing.hosts import full_name
+from harness.routing.istio.delegates import delegate_of
+from harness.routing.istio.joining import by_age, joined
+from harness.routing.istio.names import (
+    MESH,
+    covers,
+    fqdn,
+    gateway_name,
+    label,
+    namespace_of,
+)
 from harness.routing.istio.types import Destination, DestinationRule, Resource, VirtualService
 from harness.routing.istio.views import destination_rules, virtual_services
-
-MESH = "mesh"
-
-
-def fqdn(host: str, namespace: str) -> str:
-    """Return the full name of ``host`` in a resource of ``namespace``. Wildcards and names with a dot are kept."""
-    return host if "." in host or "*" in host else f"{host}.{namespace}.{CLUSTER_DOMAIN}"
-
-
-def covers(pattern: str, host: str) -> bool:
-    """Return whether a host in a resource, resolved to its full name, includes the full name ``host``."""
-    if pattern in (host, "*"):
-        return True
-    return pattern.startswith("*.") and host.endswith(pattern[1:])
-
-
-def namespace_of(resource: Resource, namespace: str) -> str:
-    """Return the resource's namespace, or ``namespace`` if it names none."""
-    return str(resource["metadata"].get("namespace") or namespace)
-
-
-def label(resource: Resource, namespace: str) -> str:
-    """Return the resource's kind, namespace and name, such as ``VirtualService shop/reviews``."""
-    return f"{resource['kind']} {namespace_of(resource, namespace)}/{resource['metadata']['name']}"
 
 
 def virtual_service(
@@ -43,54 +29,64 @@ def virtual_service(
 ) -> VirtualService | None:
     """Return the VirtualService that routes requests for ``host`` behind ``gateway``, or None.
 
-    gateway: ``mesh`` for calls between sidecars. Raises ResourceError if there are two, because sidecars would use the
-    older one and ignore the other.
+    gateway: ``mesh`` for calls between sidecars. As in Istio, one that names the host goes before one with a wildcard,
+    and a longer wildcard before a shorter one. Behind a gateway, whose hosts are those of users, it is the one whose
+    routes lead to the host. Raises ResourceError if there are two, because Istio's choice then depends on their age.
     """
     name = full_name(host, namespace)
-    found = [
-        resource
-        for resource in virtual_services(resources)
-        if _visible(resource, namespace)
-        and gateway in _gateways(resource)
-        and any(covers(fqdn(item, namespace_of(resource, namespace)), name) for item in _hosts(resource))
+    visible = [
+        one for one in virtual_services(resources) if _visible(one, namespace) and binds(one, gateway, namespace)
     ]
+    ranked = [(_rank(one, name, namespace), one) for one in visible if hosts_in(one)]
+    best = max((rank for rank, _ in ranked), default=0)
+    found = [one for rank, one in ranked if rank == best] if best else []
+    if gateway != MESH:
+        leading = [one for one in visible if hosts_in(one) and name in _leads_to(one, resources, namespace)]
+        found = leading or found
     _only_one(found, name, namespace, "merge them into one")
     return found[0] if found else None
 
 
-def destination_rule(resources: Sequence[JsonObject], *, host: str, namespace: str) -> DestinationRule | None:
-    """Return the DestinationRule for exactly ``host``, or None.
+def rules_of(resources: Sequence[JsonObject], *, host: str, namespace: str) -> list[DestinationRule]:
+    """Return the DestinationRules for exactly ``host`` that Istio joins, the oldest first; empty if there are none.
 
-    Raises ResourceError if there are two, if it applies to some workloads only, or if it is in another namespace,
-    because a new rule in the service's namespace would replace it.
+    Rules of the caller's namespace go before those of others, which count only in Istio's root namespace: its name is
+    not known here. Raises ResourceError for a rule that applies to some workloads only, and for rules that Istio does
+    not join because they are in different namespaces or for different ones.
     """
     name = full_name(host, namespace)
     found = [
-        resource
-        for resource in destination_rules(resources)
-        if _visible(resource, namespace) and full_name_in(resource, namespace) == name
+        one
+        for one in by_age(destination_rules(resources))
+        if _visible(one, namespace) and full_name_in(one, namespace) == name
     ]
-    _only_one(found, name, namespace, "merge their subsets into one")
-    if not found:
-        return None
-    if (found[0].get("spec") or {}).get("workloadSelector"):
-        raise ResourceError(
-            f"{label(found[0], namespace)}: has a workloadSelector, so its subsets would apply to some callers only"
-        )
-    return found[0]
+    own = [one for one in found if namespace_of(one, namespace) == namespace]
+    return _joinable(own or found, name, namespace) if found else []
+
+
+def destination_rule(resources: Sequence[JsonObject], *, host: str, namespace: str) -> DestinationRule | None:
+    """Return the DestinationRule for exactly ``host``, joined from several if there are several, or None.
+
+    Raises ResourceError as ``rules_of`` does.
+    """
+    rules = rules_of(resources, host=host, namespace=namespace)
+    return joined(rules) if rules else None
 
 
 def wildcard_rule(resources: Sequence[JsonObject], *, host: str, namespace: str) -> DestinationRule | None:
     """Return the DestinationRule with the longest wildcard for ``host``, which a new rule for the host replaces."""
     name = full_name(host, namespace)
     found = [
-        resource
-        for resource in destination_rules(resources)
-        if _visible(resource, namespace)
-        and "*" in full_name_in(resource, namespace)
-        and covers(full_name_in(resource, namespace), name)
+        one
+        for one in by_age(destination_rules(resources))
+        if _visible(one, namespace)
+        and "*" in full_name_in(one, namespace)
+        and covers(full_name_in(one, namespace), name)
     ]
-    return max(found, key=lambda resource: len(full_name_in(resource, namespace)), default=None)
+    own = [one for one in found if namespace_of(one, namespace) == namespace] or found
+    longest = max((full_name_in(one, namespace) for one in own), key=len, default="")
+    rules = [one for one in own if full_name_in(one, namespace) == longest]
+    return joined(rules) if rules else None
 
 
 def full_name_in(resource: DestinationRule, namespace: str) -> str:
@@ -103,12 +99,41 @@ def destination_name(destination: Destination, resource: VirtualService, namespa
     return fqdn(destination["host"], namespace_of(resource, namespace))
 
 
-def _hosts(resource: VirtualService) -> Sequence[str]:
+def hosts_in(resource: VirtualService) -> Sequence[str]:
+    """Return the hosts of a VirtualService; a delegate has none."""
     return (resource.get("spec") or {}).get("hosts") or ()
 
 
-def _gateways(resource: VirtualService) -> Sequence[str]:
+def gateways_in(resource: VirtualService) -> Sequence[str]:
+    """Return the gateways of a VirtualService as it names them; without any it is for the mesh."""
     return (resource.get("spec") or {}).get("gateways") or (MESH,)
+
+
+def binds(resource: VirtualService, gateway: str, namespace: str) -> bool:
+    """Return whether a VirtualService is for a gateway, which may be named with or without its namespace."""
+    own = namespace_of(resource, namespace)
+    named = gateways_in(resource)
+    return gateway in named or gateway_name(gateway, namespace) in {gateway_name(one, own) for one in named}
+
+
+def _rank(resource: VirtualService, name: str, namespace: str) -> int:
+    """Return how specific the host is by which a VirtualService governs ``name``; 0 if it does not."""
+    own = namespace_of(resource, namespace)
+    hosts = [fqdn(item, own) for item in hosts_in(resource)]
+    if name in hosts:
+        return len(name) + 1
+    return max((len(item) for item in hosts if covers(item, name)), default=0)
+
+
+def _leads_to(resource: VirtualService, resources: Sequence[JsonObject], namespace: str) -> Iterator[str]:
+    """Yield the full names of the hosts that the routes of a VirtualService, and of its delegates, lead to."""
+    for route in (resource.get("spec") or {}).get("http") or ():
+        for item in route.get("route") or ():
+            yield destination_name(item["destination"], resource, namespace)
+        delegate = delegate_of(route, resource, resources, namespace) if route.get("delegate") else None
+        for inner in ((delegate.get("spec") or {}).get("http") or ()) if delegate else ():
+            for item in inner.get("route") or ():
+                yield destination_name(item["destination"], delegate or resource, namespace)
 
 
 def _visible(resource: Resource, namespace: str) -> bool:
@@ -117,9 +142,21 @@ def _visible(resource: Resource, namespace: str) -> bool:
     return "*" in export or namespace in export or (own and "." in export)
 
 
+def _joinable(rules: list[DestinationRule], name: str, namespace: str) -> list[DestinationRule]:
+    for rule in rules:
+        if (rule.get("spec") or {}).get("workloadSelector"):
+            raise ResourceError(
+                f"{label(rule, namespace)}: has a workloadSelector, so its subsets would apply to some callers only"
+            )
+    scopes = {(namespace_of(rule, namespace), *sorted(rule["spec"].get("exportTo") or ("*",))) for rule in rules}
+    if len(scopes) > 1:
+        _only_one(rules, name, namespace, "merge their subsets into one")
+    return rules
+
+
 def _only_one(found: Sequence[Resource], host: str, namespace: str, remedy: str) -> None:
     if len(found) > 1:
-        names = " and ".join(label(resource, namespace) for resource in found)
+        listed = " and ".join(label(resource, namespace) for resource in found)
         raise ResourceError(
-            f"expected one {found[0]['kind']} for {host}, found {names}: Istio ignores one of them; {remedy}"
+            f"expected one {found[0]['kind']} for {host}, found {listed}: Istio ignores one of them; {remedy}"
         )

@@ -6,17 +6,21 @@ from collections.abc import Sequence
 
 from harness.model.json import JsonObject, JsonValue
 from harness.model.units import parse_duration
-from harness.routing.istio.types import (
+from harness.routing.istio.hashing import consistent_hash, hash_balancer
+from harness.routing.istio.policy_types import (
     ConnectionPool,
     HTTPSettings,
     OutlierDetection,
     PolicyParts,
+    RetryBudget,
     TcpKeepalive,
     TCPSettings,
     TrafficPolicy,
 )
 
 _UNLIMITED = 2**32 - 1
+_RETRY_PERCENT, _RETRY_LEAST = 20.0, 3
+"""Of a retry budget that does not say."""
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _BALANCERS = {
     "LEAST_CONN": "LEAST_REQUEST",
@@ -61,9 +65,12 @@ def cluster_fields(policy: PolicyParts) -> JsonObject:
     simple = (policy.get("loadBalancer") or {}).get("simple")
     fields: JsonObject = {
         "connect_timeout": duration(tcp.get("connectTimeout", "10s")),
-        "circuit_breakers": {"thresholds": [_thresholds(http, tcp)]},
+        "circuit_breakers": {"thresholds": [_thresholds(http, tcp, policy.get("retryBudget"))]},
         "lb_policy": _BALANCERS.get(simple or "", "LEAST_REQUEST"),
     }
+    hashing = consistent_hash(policy)
+    if hashing:
+        fields.update(hash_balancer(hashing))
     keepalive = tcp.get("tcpKeepalive")
     if keepalive is not None:
         fields["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
@@ -94,18 +101,24 @@ def _parts(policy: PolicyParts) -> PolicyParts:
         parts["loadBalancer"] = policy["loadBalancer"]
     if "tls" in policy:
         parts["tls"] = policy["tls"]
+    if "retryBudget" in policy:
+        parts["retryBudget"] = policy["retryBudget"]
     return parts
 
 
-def _thresholds(http: HTTPSettings, tcp: TCPSettings) -> JsonObject:
+def _thresholds(http: HTTPSettings, tcp: TCPSettings, budget: RetryBudget | None) -> JsonObject:
     """Return the circuit breaker's thresholds; as in Istio, zero means unlimited."""
-    return {
+    thresholds: JsonObject = {
         "max_connections": tcp.get("maxConnections") or _UNLIMITED,
         "max_pending_requests": http.get("http1MaxPendingRequests") or _UNLIMITED,
         "max_requests": http.get("http2MaxRequests") or _UNLIMITED,
         "max_retries": http.get("maxRetries") or _UNLIMITED,
         "track_remaining": True,
     }
+    if budget is not None:
+        percent, least = budget.get("percent", _RETRY_PERCENT), budget.get("minRetryConcurrency", _RETRY_LEAST)
+        thresholds["retry_budget"] = {"budget_percent": {"value": percent}, "min_retry_concurrency": least}
+    return thresholds
 
 
 def _http_options(http: HTTPSettings, tcp: TCPSettings) -> JsonObject:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit, Insertion
 from harness.routing.edits import setting
-from harness.routing.istio import governing
+from harness.routing.istio import governing, names
+from harness.routing.istio.joining import holder, joined
 from harness.routing.istio.kinds import DESTINATION_RULE, SUBSETS
 from harness.routing.istio.routing import new_rule
 from harness.routing.istio.types import DestinationRule, Subset
@@ -24,24 +25,30 @@ def policy_edit(resources: Sequence[JsonObject], change: PolicyChange, aim: Aim)
             why=f"{said.text}: a traffic policy holds for every caller and every request: it cannot be narrowed to "
             "callers or to test traffic"
         )
-    rule = governing.destination_rule(resources, host=said.host, namespace=aim.namespace)
-    if rule is None:
+    rules = governing.rules_of(resources, host=said.host, namespace=aim.namespace)
+    if not rules:
         if change.pods is not None:
             return NotExpressible(why=_no_subset(aim, change.pods))
         made = new_rule(resources, said.host, aim.namespace, [], aim.owner, policy=change.policy)
         return replace(made, declared=said)
     where: tuple[str, ...] = ("spec",)
+    rule = holder(rules)
     if change.pods is not None:
-        subsets = (rule.get("spec") or {}).get("subsets") or []
+        subsets = joined(rules)["spec"].get("subsets") or []
         name = next((item["name"] for item in subsets if (item.get("labels") or {}) == dict(change.pods)), None)
         if name is None:
             return NotExpressible(why=_no_subset(aim, change.pods))
-        where = ("spec", f"subsets[{name}]")
+        where, rule = ("spec", f"subsets[{name}]"), holder(rules, name)
+    elif any(other is not rule and any(_own_policies(other, change.policy)) for other in rules):
+        return NotExpressible(
+            why=f"{said.text}: subsets in several DestinationRules of {said.host} have policies of their own, which "
+            "one edit cannot change; merge the rules into one"
+        )
     places = [(*where, "trafficPolicy"), *(_own_policies(rule, change.policy) if change.pods is None else ())]
     leaves = [leaf for place in places for leaf in _leaves(change.policy, place)]
     return Edit(
         kind=DESTINATION_RULE,
-        namespace=governing.namespace_of(rule, aim.namespace),
+        namespace=names.namespace_of(rule, aim.namespace),
         name=rule["metadata"]["name"],
         owner=aim.owner,
         declared=said,
@@ -60,12 +67,13 @@ def subset_change(resources: Sequence[JsonObject], change: SubsetChange, aim: Ai
     """Return the edit that adds the subset to the DestinationRule of the host."""
     host, namespace = aim.declared.host, aim.namespace
     missing: Subset = {"name": change.name, "labels": dict(change.labels)}
-    rule = governing.destination_rule(resources, host=host, namespace=namespace)
-    if rule is None:
+    rules = governing.rules_of(resources, host=host, namespace=namespace)
+    if not rules:
         return replace(new_rule(resources, host, namespace, [missing], aim.owner), declared=aim.declared)
-    if governing.namespace_of(rule, namespace) != namespace:
+    rule = rules[0]
+    if names.namespace_of(rule, namespace) != namespace:
         return NotExpressible(
-            why=f"{aim.declared.text}: {governing.label(rule, namespace)} governs {host} from another namespace, which "
+            why=f"{aim.declared.text}: {names.label(rule, namespace)} governs {host} from another namespace, which "
             "is not changed"
         )
     return Edit(

@@ -17,7 +17,7 @@ from harness.model.step import Edit, Insertion
 from harness.model.units import format_duration, parse_duration
 from harness.routing.edits import prefix
 from harness.routing.hosts import full_name
-from harness.routing.istio import governing
+from harness.routing.istio import governing, names
 from harness.routing.istio.delay_buckets import REQUEST_ID, buckets
 from harness.routing.istio.kinds import ROUTES, VIRTUAL_SERVICE
 from harness.routing.istio.routes import (
@@ -60,7 +60,7 @@ def route_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) -
     injection = _Injection(change=change, aim=aim, fault=fault_of(change, aim.declared.text))
     found = governing.virtual_service(resources, host=host, namespace=aim.namespace)
     if found is not None:
-        return replace(_existing(injection, found, aim.namespace), declared=aim.declared)
+        return replace(_existing(injection, found, aim.namespace, resources), declared=aim.declared)
     route: HTTPRoute = {"route": [{"destination": {"host": host}}]}
     routes = injection.changed(Place(route=route, where=host, path="spec.http"), number=0)
     made = new_virtual_service(host=host, namespace=aim.namespace, owner=aim.owner, routes=routes)
@@ -196,28 +196,28 @@ class _Injection:
         return narrowed_to_headers(place, headers=headers)
 
 
-def _existing(injection: _Injection, found: VirtualService, namespace: str) -> Edit:
+def _existing(injection: _Injection, found: VirtualService, namespace: str, resources: Sequence[JsonObject]) -> Edit:
     said = injection.aim.declared
     service, hosts = full_name(said.host, namespace), found["spec"]["hosts"]
     shared = len(hosts) > 1 or "*" in hosts[0]
     insert: list[Insertion] = []
-    for place in places(found, namespace):
+    for place in places(found, namespace, resources):
         if answered_here(place.route) or (shared and not _routes_to(place, service, found, namespace)):
             continue
         insert += [
-            Insertion(entry=as_json(entry), before=as_json(deepcopy(place.route)))
+            Insertion(entry=as_json(entry), before=as_json(deepcopy(place.anchor)))
             for entry in injection.changed(place, number=len(insert))
         ]
     if not insert:
         labels = injection.scope.labels
         callers = "any caller" if labels is None else f"callers with labels {dict(labels)!r}"
         raise ResourceError(
-            f"{governing.label(found, namespace)}: {said.text} would hit nothing: "
+            f"{names.label(found, namespace)}: {said.text} would hit nothing: "
             f"expected a route to {service} that {callers} can take, found none"
         )
     return Edit(
         kind=VIRTUAL_SERVICE,
-        namespace=governing.namespace_of(found, namespace),
+        namespace=names.namespace_of(found, namespace),
         name=found["metadata"]["name"],
         owner=injection.aim.owner,
         list_at=ROUTES,

@@ -6,12 +6,15 @@ is tested. It is placed directly before its original, because the first match ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
 from harness.errors import ResourceError
-from harness.routing.istio.governing import destination_name, label
+from harness.model.json import JsonObject
+from harness.routing.istio.delegates import delegate_of, delegated
+from harness.routing.istio.governing import destination_name
+from harness.routing.istio.names import label
 from harness.routing.istio.types import (
     Headers,
     HTTPMatchRequest,
@@ -33,35 +36,62 @@ _ANY = ".+|"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A route, how people find it, and its path in the resource."""
+    """A route, how people find it, and its path in the resource.
+
+    before: the route of the resource that it stands for; None if it is that route itself.
+    """
 
     route: HTTPRoute
     where: str
     path: str
+    before: HTTPRoute | None = None
+
+    @property
+    def anchor(self) -> HTTPRoute:
+        """The route of the resource before which a clone is inserted."""
+        return self.route if self.before is None else self.before
 
 
-def places(virtual_service: VirtualService, namespace: str) -> list[Place]:
+def places(virtual_service: VirtualService, namespace: str, resources: Sequence[JsonObject] = ()) -> list[Place]:
     """Return the HTTP routes that requests can take, up to the first without a match; Istio ignores those behind it.
 
-    Raises ResourceError if there are none, or if a route has a delegate.
+    resources: where delegates are found. The routes of a delegate stand for the route that names it: their clones go
+    before that route, into the VirtualService that has the hosts. Raises ResourceError if there is no route, or no
+    delegate of that name.
     """
     resource, routes = label(virtual_service, namespace), (virtual_service.get("spec") or {}).get("http")
     if not isinstance(routes, list) or not routes:
         raise ResourceError(f"{resource}: has no HTTP routes; only HTTP can be split and faulted", path="spec.http")
-    found = []
+    found: list[Place] = []
     for index, route in enumerate(routes):
         name = f"route {route['name']!r}" if route.get("name") else f"route #{index}"
         place = Place(route=route, where=f"{resource}: {name}", path=f"spec.http[{index}]")
         if route.get("delegate"):
-            target = f"{route['delegate'].get('namespace', '')}/{route['delegate'].get('name', '')}".lstrip("/")
-            raise ResourceError(
-                f"{place.where}: is left to the delegate {target}, which is not supported: route to the service here",
-                path=f"{place.path}.delegate",
-            )
-        found.append(place)
-        if not route.get("match"):
+            found += _delegated(place, virtual_service, namespace, resources)
+        else:
+            found.append(place)
+        if not found or not found[-1].route.get("match"):
             break
     return found
+
+
+def _delegated(place: Place, root: VirtualService, namespace: str, resources: Sequence[JsonObject]) -> Iterator[Place]:
+    """Yield the places of the routes that a delegate has, up to the first without a match."""
+    delegate = delegate_of(place.route, root, resources, namespace)
+    if delegate is None:
+        wanted = place.route["delegate"]
+        target = f"{wanted.get('namespace', '')}/{wanted.get('name', '')}".lstrip("/")
+        raise ResourceError(
+            f"{place.where}: is left to the delegate {target}, expected a VirtualService of that name without hosts, "
+            "found none",
+            path=f"{place.path}.delegate",
+        )
+    for route in delegated(place.route, delegate, namespace):
+        yield Place(
+            route=route, where=f"{place.where} of {label(delegate, namespace)}", path=place.path, before=place.route
+        )
+        if not route.get("match"):
+            return
 
 
 def answered_here(route: HTTPRoute) -> bool:

@@ -20,8 +20,10 @@ from harness.model.step import Edit, Insertion
 from harness.routing.arms import require_different_arms, weights_of
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.hosts import full_name
-from harness.routing.istio import governing
+from harness.routing.istio import governing, names
+from harness.routing.istio.joining import joined
 from harness.routing.istio.kinds import DESTINATION_RULE, LISTS, ROUTES, SUBSETS, VIRTUAL_SERVICE
+from harness.routing.istio.policy_types import TrafficPolicy
 from harness.routing.istio.routes import (
     Place,
     answered_here,
@@ -39,7 +41,6 @@ from harness.routing.istio.types import (
     HTTPRouteDestination,
     StringMatch,
     Subset,
-    TrafficPolicy,
     VirtualService,
 )
 from harness.routing.istio.views import as_json, string_match
@@ -137,16 +138,16 @@ def split_edits(resources: Sequence[JsonObject], split: Split) -> tuple[Edit, ..
     reason.
     """
     require_different_arms(split)
-    rule, names = subset_edit(
+    rule, subsets = subset_edit(
         resources, host=split.host, namespace=split.namespace, labels=_labels(split), owner=split.owner
     )
     weights = weights_of(split.canary_share, split.by)
     baseline, canary = (
-        _Arm(name=arm, subset=names[arm], weight=weight) for arm, weight in zip(_labels(split), weights, strict=True)
+        _Arm(name=arm, subset=subsets[arm], weight=weight) for arm, weight in zip(_labels(split), weights, strict=True)
     )
     clones = _Clones(split=split, arms=(baseline, canary))
     found = governing.virtual_service(resources, host=split.host, namespace=split.namespace, gateway=split.gateway)
-    edit = _split_nothing(clones) if found is None else _split_existing(clones, found)
+    edit = _split_nothing(clones) if found is None else _split_existing(clones, found, resources)
     declared = Declared(
         id="split",
         kind=SPLIT,
@@ -170,11 +171,11 @@ def new_virtual_service(*, host: str, namespace: str, owner: str, routes: Sequen
     return _creation(VIRTUAL_SERVICE, host, namespace, owner, {"hosts": [host], "http": http}, keeps=name)
 
 
-def _split_existing(clones: _Clones, found: VirtualService) -> Edit:
+def _split_existing(clones: _Clones, found: VirtualService, resources: Sequence[JsonObject]) -> Edit:
     split = clones.split
     service = full_name(split.host, split.namespace)
     insert: list[Insertion] = []
-    for place in places(found, split.namespace):
+    for place in places(found, split.namespace, resources):
         hosts = set() if answered_here(place.route) else hosts_of(place.route, found, split.namespace)
         if service not in hosts:
             continue
@@ -184,16 +185,16 @@ def _split_existing(clones: _Clones, found: VirtualService) -> Edit:
                 path=f"{place.path}.route",
             )
         insert += [
-            Insertion(entry=as_json(entry), before=as_json(deepcopy(place.route)))
+            Insertion(entry=as_json(entry), before=as_json(deepcopy(place.anchor)))
             for entry in clones.of(place, len(insert))
         ]
     if not insert:
         raise ResourceError(
-            f"{governing.label(found, split.namespace)}: governs {split.host} but has no route to {service}; add one"
+            f"{names.label(found, split.namespace)}: governs {split.host} but has no route to {service}; add one"
         )
     return Edit(
         kind=VIRTUAL_SERVICE,
-        namespace=governing.namespace_of(found, split.namespace),
+        namespace=names.namespace_of(found, split.namespace),
         name=found["metadata"]["name"],
         owner=split.owner,
         list_at=ROUTES,
@@ -203,7 +204,7 @@ def _split_existing(clones: _Clones, found: VirtualService) -> Edit:
 
 def _split_nothing(clones: _Clones) -> Edit:
     split = clones.split
-    if split.gateway != governing.MESH:
+    if split.gateway != names.MESH:
         raise ResourceError(
             f"{split.host}: expected a VirtualService that binds it to the gateway {split.gateway}, found none: "
             "requests through it do not arrive; make one first"
@@ -220,22 +221,23 @@ def subset_edit(
 
     labels: the pod labels that each subset selects, by what it is for.
     """
-    rule = governing.destination_rule(resources, host=host, namespace=namespace)
-    known = [] if rule is None else (rule.get("spec") or {}).get("subsets") or []
-    names: dict[str, str] = {}
+    rules = governing.rules_of(resources, host=host, namespace=namespace)
+    known = joined(rules)["spec"].get("subsets") or [] if rules else []
+    chosen: dict[str, str] = {}
     missing: list[Subset] = []
     for arm, wanted in labels.items():
         there = next((item["name"] for item in known if (item.get("labels") or {}) == dict(wanted)), None)
-        names[arm] = there or f"{prefix(owner)}{arm}"
+        chosen[arm] = there or f"{prefix(owner)}{arm}"
         if there is None:
-            missing.append({"name": names[arm], "labels": dict(wanted)})
-    if rule is None:
-        return new_rule(resources, host, namespace, missing, owner), names
+            missing.append({"name": chosen[arm], "labels": dict(wanted)})
+    if not rules:
+        return new_rule(resources, host, namespace, missing, owner), chosen
     if not missing:
-        return None, names
-    if governing.namespace_of(rule, namespace) != namespace:
+        return None, chosen
+    rule = rules[0]
+    if names.namespace_of(rule, namespace) != namespace:
         raise ResourceError(
-            f"{governing.label(rule, namespace)}: governs {host} from another namespace and lacks subsets with labels "
+            f"{names.label(rule, namespace)}: governs {host} from another namespace and lacks subsets with labels "
             f"{' and '.join(repr(item['labels']) for item in missing)}; add them there"
         )
     edit = Edit(
@@ -245,9 +247,9 @@ def subset_edit(
         owner=owner,
         list_at=SUBSETS,
         insert=tuple(Insertion(entry=as_json(item)) for item in missing),
-        bare="subsets" not in (rule.get("spec") or {}),
+        bare="subsets" not in rule["spec"],
     )
-    return edit, names
+    return edit, chosen
 
 
 def new_rule(  # noqa: PLR0917 - what it makes has as many parts

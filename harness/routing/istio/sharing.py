@@ -17,7 +17,7 @@ from harness.model.json import JsonObject, object_at, objects_at, text_at, texts
 from harness.model.step import Edit, Insertion
 from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.hosts import full_name
-from harness.routing.istio import governing
+from harness.routing.istio import governing, names
 from harness.routing.istio.kinds import LISTS, ROUTES, VIRTUAL_SERVICE
 from harness.routing.istio.routes import Place, answered_here, clone, hosts_of, places, unnarrowed
 from harness.routing.istio.routing import new_virtual_service, subset_edit
@@ -72,7 +72,7 @@ def share_edits(resources: Sequence[JsonObject], share: Share) -> tuple[Edit, ..
     stable = {name for name, wanted in known.items() if wanted.items() <= share.stable.items()}
     weights = _Weights(share=share, subsets=subsets, of_stable=frozenset({None, *stable}))
     found = governing.virtual_service(resources, host=share.host, namespace=share.namespace, gateway=share.gateway)
-    edit = _made(weights) if found is None else _existing(weights, found)
+    edit = _made(weights) if found is None else _existing(weights, found, resources)
     declared = Declared(id="users", kind=SPLIT, host=share.host, text=f"{share.share:.4%} of the users of {share.host}")
     return tuple(replace(one, declared=declared) for one in (rule, edit) if one is not None)
 
@@ -141,11 +141,11 @@ def _made(weights: _Weights) -> Edit:
     return new_virtual_service(host=share.host, namespace=share.namespace, owner=share.owner, routes=[entry])
 
 
-def _existing(weights: _Weights, found: VirtualService) -> Edit:
+def _existing(weights: _Weights, found: VirtualService, resources: Sequence[JsonObject]) -> Edit:
     share = weights.share
     service = full_name(share.host, share.namespace)
     insert: list[Insertion] = []
-    for place in places(found, share.namespace):
+    for place in places(found, share.namespace, resources):
         hosts = set() if answered_here(place.route) else hosts_of(place.route, found, share.namespace)
         if service not in hosts:
             continue
@@ -155,16 +155,16 @@ def _existing(weights: _Weights, found: VirtualService) -> Edit:
                 path=f"{place.path}.route",
             )
         if weights.leads_to_stable(place):
-            entry, before = weights.clone(place, len(insert)), deepcopy(place.route)
+            entry, before = weights.clone(place, len(insert)), deepcopy(place.anchor)
             insert.append(Insertion(entry=as_json(entry), before=as_json(before)))
     if not insert:
         raise ResourceError(
-            f"{governing.label(found, share.namespace)}: governs {share.host} but has no route to its running build "
+            f"{names.label(found, share.namespace)}: governs {share.host} but has no route to its running build "
             f"with the labels {dict(share.stable)!r}; add one"
         )
     return Edit(
         kind=VIRTUAL_SERVICE,
-        namespace=governing.namespace_of(found, share.namespace),
+        namespace=names.namespace_of(found, share.namespace),
         name=found["metadata"]["name"],
         owner=share.owner,
         list_at=ROUTES,

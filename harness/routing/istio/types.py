@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import Literal, Required, TypeAlias, TypedDict
 
 from harness.model.json import JsonObject
-
-Seconds: TypeAlias = str
-"""A duration with its unit, such as ``250ms``."""
+from harness.routing.istio.policy_types import PortSelector, Seconds, TrafficPolicy
 
 
 class Metadata(TypedDict, total=False):
@@ -22,6 +20,7 @@ class Metadata(TypedDict, total=False):
     namespace: str
     labels: dict[str, str]
     annotations: dict[str, str]
+    creationTimestamp: str
 
 
 class StringMatch(TypedDict, total=False):
@@ -36,12 +35,6 @@ class Percent(TypedDict, total=False):
     """A percentage from 0 to 100."""
 
     value: float
-
-
-class PortSelector(TypedDict):
-    """A port of a service by its number."""
-
-    number: int
 
 
 class Destination(TypedDict, total=False):
@@ -238,109 +231,6 @@ class VirtualService(TypedDict, total=False):
     kind: Required[str]
     metadata: Required[Metadata]
     spec: Required[VirtualServiceSpec]
-
-
-class TcpKeepalive(TypedDict, total=False):
-    """TCP keep-alive probes: how many, after what idle time, and how often."""
-
-    probes: int
-    time: Seconds
-    interval: Seconds
-
-
-class TCPSettings(TypedDict, total=False):
-    """Connection settings that hold for HTTP and TCP."""
-
-    maxConnections: int
-    connectTimeout: Seconds
-    maxConnectionDuration: Seconds
-    idleTimeout: Seconds
-    tcpKeepalive: TcpKeepalive
-
-
-class Http2KeepAlive(TypedDict):
-    """HTTP/2 keep-alive pings: how often, and how long to wait for the answer."""
-
-    interval: Seconds
-    timeout: Seconds
-
-
-class HTTPSettings(TypedDict, total=False):
-    """Connection settings of HTTP."""
-
-    http1MaxPendingRequests: int
-    http2MaxRequests: int
-    maxRequestsPerConnection: int
-    maxRetries: int
-    idleTimeout: Seconds
-    h2UpgradePolicy: Literal["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"]
-    useClientProtocol: bool
-    maxConcurrentStreams: int
-    http2KeepAlive: Http2KeepAlive
-
-
-class ConnectionPool(TypedDict, total=False):
-    """The connection pool that a caller's proxy keeps for a destination."""
-
-    tcp: TCPSettings
-    http: HTTPSettings
-
-
-class OutlierDetection(TypedDict, total=False):
-    """When an endpoint that answers with errors is taken out of load balancing, and for how long."""
-
-    consecutive5xxErrors: int
-    consecutiveGatewayErrors: int
-    consecutiveLocalOriginFailures: int
-    consecutiveErrors: int
-    splitExternalLocalOriginErrors: bool
-    interval: Seconds
-    baseEjectionTime: Seconds
-    maxEjectionPercent: int
-    minHealthPercent: int
-    outlierDetectionHttpErrorCodes: list[int]
-
-
-class LoadBalancer(TypedDict, total=False):
-    """How requests are balanced over endpoints. Only ``simple`` is read; of the others only whether they are set."""
-
-    simple: Literal["UNSPECIFIED", "LEAST_CONN", "LEAST_REQUEST", "RANDOM", "ROUND_ROBIN", "PASSTHROUGH"]
-    consistentHash: JsonObject
-    localityLbSetting: JsonObject
-    zoneAwareLbSetting: JsonObject
-    warmup: JsonObject
-    warmupDurationSecs: Seconds
-    backendUtilization: JsonObject
-
-
-class ClientTLS(TypedDict, total=False):
-    """TLS settings of connections to a destination. Only ``mode`` is read."""
-
-    mode: Literal["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]
-
-
-class PolicyParts(TypedDict, total=False):
-    """The parts of a traffic policy that can be set for one port."""
-
-    connectionPool: ConnectionPool
-    loadBalancer: LoadBalancer
-    outlierDetection: OutlierDetection
-    tls: ClientTLS
-
-
-class PortTrafficPolicy(PolicyParts, total=False):
-    """The policy of one port. It replaces the whole policy of the destination."""
-
-    port: Required[PortSelector]
-
-
-class TrafficPolicy(PolicyParts, total=False):
-    """A traffic policy of a destination or a subset."""
-
-    portLevelSettings: list[PortTrafficPolicy]
-    tunnel: JsonObject
-    proxyProtocol: JsonObject
-    retryBudget: JsonObject
 
 
 class Subset(TypedDict, total=False):

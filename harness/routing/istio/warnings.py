@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from harness.errors import located
 from harness.model.json import JsonObject
 from harness.routing.edits import key
-from harness.routing.istio.governing import label
+from harness.routing.istio.check_references import Found
+from harness.routing.istio.checks import is_istios
 from harness.routing.istio.reading import sources_of
 from harness.routing.istio.shapes import At, Problem, written
 from harness.routing.istio.types import HTTPMatchRequest, HTTPRoute, StringMatch, VirtualService
@@ -17,20 +18,22 @@ _SENDING = ("timeout", "retries", "mirror", "mirrors")
 """Fields about sending a request on."""
 
 
-def warnings(resources: Sequence[JsonObject], *, namespace: str) -> tuple[str, ...]:
-    """Return a line for each field without effect, with file and line if they are known."""
-    lines, routes = [], virtual_services(resources)
-    for resource, problem in (*_unreachable(routes), *_without_effect(routes)):
-        source = sources_of(resources).get(key(as_json(resource), namespace))
-        lines.append(
-            located(
-                problem.message,
-                file=source.document.file if source else None,
-                line=source.line(problem.at) if source else None,
-                path=f"{label(resource, namespace)}: {written(problem.at)}",
-            )
-        )
-    return tuple(lines)
+def warnings(resources: Sequence[JsonObject], *, namespace: str, notes: Sequence[Found] = ()) -> tuple[str, ...]:
+    """Return a line for each note and each field without effect, with file and line if they are known."""
+    routes = [one for one in virtual_services(resources) if is_istios(as_json(one))]
+    found = [(as_json(route), problem) for route, problem in (*_unreachable(routes), *_without_effect(routes))]
+    return tuple(_line(resources, resource, problem, namespace) for resource, problem in (*notes, *found))
+
+
+def _line(resources: Sequence[JsonObject], resource: JsonObject, problem: Problem, namespace: str) -> str:
+    kind, own, name = key(resource, namespace)
+    source = sources_of(resources).get((kind, own, name))
+    return located(
+        problem.message,
+        file=source.document.file if source else None,
+        line=source.line(problem.at) if source else None,
+        path=f"{kind} {own}/{name}: {written(problem.at)}",
+    )
 
 
 def _without_effect(resources: Sequence[VirtualService]) -> Iterator[tuple[VirtualService, Problem]]:

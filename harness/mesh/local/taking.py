@@ -1,0 +1,179 @@
+"""Decide what of some Istio resources the local mesh serves.
+
+A file that people apply to a cluster contains other kinds, services that do not run here, and settings of a cluster.
+Those are left out or translated, with a warning each, so that the rest can be served. Mistakes are errors: see
+``harness.mesh.local.checks``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.mesh.local.omissions import local_route, local_rule
+from harness.mesh.local.topology import Topology
+from harness.model.json import JsonObject
+from harness.routing.istio.check_references import Found, destinations
+from harness.routing.istio.checks import is_istios
+from harness.routing.istio.delegates import delegate_of, delegated
+from harness.routing.istio.governing import binds, destination_name, full_name_in, gateways_in, hosts_in
+from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
+from harness.routing.istio.names import MESH, ROOT_NAMESPACE, covers, fqdn, namespace_of
+from harness.routing.istio.shapes import At, Problem
+from harness.routing.istio.types import DestinationRule, HTTPRoute, Resource, VirtualService
+from harness.routing.istio.views import as_destination_rule, as_json, as_virtual_service, virtual_services
+
+_SERVED = (VIRTUAL_SERVICE, DESTINATION_RULE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What the local mesh serves of some resources, and what it left out or translated, with the places."""
+
+    resources: tuple[JsonObject, ...]
+    notes: tuple[Found, ...]
+
+
+def taken(resources: Sequence[JsonObject], topology: Topology) -> Taken:
+    """Return what the local mesh serves; this raises nothing, so that an undo can be served whatever it contains."""
+    taking = _Taking(resources, topology)
+    return Taken(resources=tuple(taking.served()), notes=tuple(taking.notes))
+
+
+class _Taking:
+    def __init__(self, resources: Sequence[JsonObject], topology: Topology) -> None:
+        self._all, self._topology, self.notes = resources, topology, list[Found]()
+        self._hosts = [service.host for service in topology.services]
+        self._routed: set[str] = set()
+
+    def served(self) -> Iterator[JsonObject]:
+        """Yield the resources as they are served, and collect the notes."""
+        others: dict[str, list[JsonObject]] = defaultdict(list)
+        for resource in self._all:
+            if resource["kind"] not in _SERVED or not is_istios(resource):
+                others[str(resource["kind"])].append(resource)
+            elif resource["kind"] == VIRTUAL_SERVICE:
+                route = self._route(as_virtual_service(resource))
+                if route is not None:
+                    yield as_json(route)
+            else:
+                rule = self._rule(as_destination_rule(resource))
+                if rule is not None:
+                    yield as_json(rule)
+        for first, *more in others.values():
+            count = f", and {len(more)} more of this kind" if more else ""
+            message = f"{first['apiVersion']} {first['kind']} is left out{count}: the local mesh has no such objects"
+            self.notes.append((first, Problem(at=("kind",), message=message)))
+
+    def _route(self, route: VirtualService) -> VirtualService | None:
+        """Return a VirtualService with the hosts that run here and the routes that can be taken, or None."""
+        if not hosts_in(route):
+            if not self._is_named(route):
+                self._note(route, ("spec",), "is left out: it has no hosts, and no route delegates to it")
+            return None
+        hosts = self._hosts_here(route)
+        if not hosts or not self._is_seen(route):
+            return None
+        for kind in ("tcp", "tls"):
+            if route["spec"].get(kind):
+                self._note(route, ("spec", kind), "is left out: the local mesh speaks HTTP")
+        http = [
+            one for index, one in enumerate(route["spec"].get("http") or ()) for one in self._routes(route, one, index)
+        ]
+        if not http:
+            return None
+        made: VirtualService = {**route, "spec": {**route["spec"], "hosts": hosts, "http": http}}
+        self._note_absent(route, made)
+        return made
+
+    def _hosts_here(self, route: VirtualService) -> list[str]:
+        """Return the hosts of services of this machine. As in Istio, of two owners of a host the first one has it."""
+        own = namespace_of(route, self._topology.namespace)
+        if not binds(route, MESH, self._topology.namespace):
+            named = ", ".join(gateways_in(route))
+            self._note(route, ("spec", "gateways"), f"is left out: it is for the gateways {named}, not for the mesh")
+            return []
+        here: list[str] = []
+        for index, host in enumerate(hosts_in(route)):
+            name, at = fqdn(host, own), ("spec", "hosts", index)
+            if not any(covers(name, known) for known in self._hosts):
+                self._note(route, at, f"{host} is left out: no such service runs here")
+            elif self._topology.istio.as_istio and name in self._routed:
+                self._note(route, at, f"{host} is left out: another VirtualService has it, and Istio takes the first")
+            else:
+                here.append(host)
+                self._routed.add(name)
+        return here
+
+    def _routes(self, owner: VirtualService, http: HTTPRoute, index: int) -> Iterator[HTTPRoute]:
+        at: At = ("spec", "http", index)
+        found: Sequence[HTTPRoute] = [http]
+        if http.get("delegate"):
+            delegate = delegate_of(http, owner, self._all, self._topology.namespace)
+            if delegate is None:
+                self._note(
+                    owner, (*at, "delegate"), "is left out: there is no VirtualService of that name without hosts"
+                )
+                return
+            found = list(delegated(http, delegate, self._topology.namespace))
+        for one in found:
+            notes: list[Problem] = []
+            made = local_route(one, at, notes)
+            self.notes += [(as_json(owner), note) for note in notes]
+            if made is not None:
+                yield made
+
+    def _note_absent(self, owner: VirtualService, made: VirtualService) -> None:
+        """Note destinations that do not run here: Envoy answers 503 where requests would go to them."""
+        absent = dict[str, At]()
+        for at, destination in destinations(made):
+            name = destination_name(destination, made, self._topology.namespace)
+            if name not in self._hosts:
+                absent.setdefault(destination["host"], at)
+        for host, at in absent.items():
+            self._note(owner, at, f"leads to {host}, which does not run here: those requests get 503")
+
+    def _rule(self, rule: DestinationRule) -> DestinationRule | None:
+        namespace, spec = self._topology.namespace, rule["spec"]
+        name, own = full_name_in(rule, namespace), namespace_of(rule, namespace)
+        if not any(covers(name, host) for host in self._hosts):
+            self._note(rule, ("spec", "host"), f"is left out: {spec['host']} does not run here")
+            return None
+        if own not in (namespace, ROOT_NAMESPACE):
+            message = (
+                f"is left out: callers in {namespace} use rules of {namespace} and {ROOT_NAMESPACE}, this is in {own}"
+            )
+            self._note(rule, ("metadata", "namespace"), message)
+            return None
+        if not self._is_seen(rule):
+            return None
+        if spec.get("workloadSelector"):
+            self._note(rule, ("spec", "workloadSelector"), "is left out: rules for some callers only are not served")
+            return None
+        notes: list[Problem] = []
+        made: DestinationRule = {**rule, "spec": local_rule(spec, notes)}
+        self.notes += [(as_json(rule), note) for note in notes]
+        return made
+
+    def _is_seen(self, resource: Resource) -> bool:
+        """Return whether callers of this namespace see a resource; note it if they do not."""
+        own, namespace = namespace_of(resource, self._topology.namespace), self._topology.namespace
+        export = resource["spec"].get("exportTo") or ["*"]
+        if "*" in export or namespace in export or ("." in export and own == namespace):
+            return True
+        named = ", ".join(export)
+        self._note(resource, ("spec", "exportTo"), f"is left out: it is for {named}, and callers are in {namespace}")
+        return False
+
+    def _is_named(self, delegate: VirtualService) -> bool:
+        """Return whether a route delegates to a VirtualService without hosts."""
+        return any(
+            delegate_of(http, root, self._all, self._topology.namespace) is delegate
+            for root in virtual_services(self._all)
+            for http in (root.get("spec") or {}).get("http") or ()
+            if http.get("delegate")
+        )
+
+    def _note(self, resource: Resource, at: At, message: str) -> None:
+        self.notes.append((as_json(resource), Problem(at=at, message=message)))
