@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.judge.calibration import Calibration
     from harness.runner.steps import Arrangement
 
-JUDGES = ("sequential", "kayenta", "limits")
+JUDGES = ("sequential", "kayenta", "limits", "alone")
 _LOOK_EVERY_S = 5.0
 _Value = TypeVar("_Value")
 
@@ -55,6 +55,10 @@ def judge(name: str) -> Judge:
             from harness.judge.limits import LimitsJudge
 
             return LimitsJudge()
+        case "alone":
+            from harness.judge.alone import AloneJudge
+
+            return AloneJudge()
         case _:
             raise UsageError(f"unknown judge {name!r}; known: {', '.join(JUDGES)}")
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.model.release import ALIVE_WITHIN_S, Outcome, Phase, ReleasePlan, ReleaseRecord
-from harness.model.units import format_duration, format_percent
+from harness.model.release import ALIVE_WITHIN_S, FIRST, Outcome, Phase, ReleasePlan, ReleaseRecord
+from harness.model.units import format_duration
+from harness.release.wording import users_in_words
 from harness.report.release_page import headline
 
 
@@ -27,10 +28,12 @@ def plan_lines(plan: ReleasePlan) -> Iterator[str]:
     builds = ", ".join(f"{build.service} {build.kind.value} {build.name}" for build in plan.builds)
     yield f"release {builds} on {plan.target}, namespace {plan.namespace}, strategy {plan.settings.strategy.value}"
     yield "deploy   all users to the running build; start the new build and a fresh copy of the running one; wait"
+    for service in sorted(set(plan.settings.first) & set(plan.services)):
+        yield f"first    {service}, if nothing of it runs: {FIRST}; all its users get it as soon as some do"
     for index, step in enumerate(plan.settings.steps, 1):
         checks = [f"scenarios {', '.join(step.scenarios)}"] if step.scenarios else []
         checks += [f"observe {format_duration(step.observe_s)}"] if step.observe_s else []
-        yield f"step {index}   {format_percent(step.weight)} of the users to the new build; then {'; '.join(checks)}"
+        yield f"step {index}   {users_in_words(step.weight, step.header)}; then {'; '.join(checks)}"
     doubt = f"marginal: {plan.settings.on_marginal.value}, inconclusive: {plan.settings.on_inconclusive.value}"
     yield f"doubt    {doubt}; a hold sends all users to the running build and ends after " + format_duration(
         plan.settings.hold_s
@@ -47,7 +50,9 @@ def status_lines(record: ReleaseRecord, config: Path) -> Iterator[str]:
         yield f"reason   {state.reason}"
     for service, identity in record.identities.items():
         yield f"build    {service}: {identity}"
-    yield f"users    {format_percent(record.share)} get the new build"
+    for service in record.first:
+        yield f"first    {service}: {FIRST}"
+    yield f"users    {record.users or 'all get what they got before'}"
     for result in record.results:
         took = format_duration(round(result.ended_s - result.began_s, 1))
         yield f"step {result.step + 1}   {result.check} {result.service}: {result.verdict} in {took}; {result.reason}"

@@ -73,6 +73,8 @@ def _config(keys: Keys, document: Document) -> Config:
 
 
 def _check_names(keys: Keys, document: Document) -> None:
+    for name in keys.release.first if keys.release else ():
+        require_known(document, ("release", "first", name), name, keys.services)
     require_known(document, ("service",), keys.service, keys.services)
     versions = keys.services[keys.service].versions
     require_known(document, ("arms", "baseline"), keys.arms.baseline, versions)

@@ -165,7 +165,7 @@ class JudgeKeys(Section):
     """How a run is judged."""
 
     name: Text = "sequential"
-    """The judge: sequential, kayenta or limits."""
+    """The judge: sequential, kayenta, limits, or alone for a build without a running one."""
 
     alpha: Annotated[float, Between(1e-6, 0.5)] = 0.01
     """The probability that a run fails a canary that is no worse than the baseline."""

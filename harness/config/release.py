@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from harness.config.mistakes import mistake, wrong
 from harness.config.section import Section
-from harness.config.values import Duration, Percent, Text, Words, one_of
+from harness.config.values import Duration, Percent, Text, Word, Words, one_of
 from harness.model.release import OnDoubt, ReleaseSettings, ReleaseStep, Strategy
 from harness.yaml_files import Document, Place
 
@@ -30,6 +30,9 @@ class StepKeys(Section):
 
     observe_s: Duration | None = None
     """How long the new build must stay healthy with the users of this step. Default: that of the section."""
+
+    header: dict[Text, Word] | None = None
+    """Users with these headers get the new build in this step, whatever its weight. Default: that of the section."""
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +65,9 @@ class ReleaseKeys(Section):
     observe_s: Duration = 0.0
     """How long the new build must stay healthy with the users of each step."""
 
+    header: dict[Text, Word] = Field(default_factory=dict)
+    """Users with these headers get the new build until all users do; with blue-green, the idle side."""
+
     bake_s: Duration = _BAKE_S
     """With blue-green, how long the old build stays ready for a rollback after the switch."""
 
@@ -79,6 +85,9 @@ class ReleaseKeys(Section):
 
     promote: PromoteKeys | None = None
     """A command that promotes. Default: the harness updates the stable Deployment itself."""
+
+    first: dict[Text, Text | None] = Field(default_factory=dict)
+    """Services that may have no running build yet. On a cluster, each with the file of the Deployment to make."""
 
     build: Words | None = None
     """The command that builds a Git revision, run in its checkout, for harness release --revision."""
@@ -100,6 +109,7 @@ def release_settings(keys: ReleaseKeys | None, document: Document) -> ReleaseSet
         promote_command=tuple(keys.promote.command) if keys.promote else (),
         promote_within_s=keys.promote.within_s if keys.promote else _DEFAULT.promote_within_s,
         build_command=tuple(keys.build or ()),
+        first={name: file or "" for name, file in keys.first.items()},
     )
 
 
@@ -113,18 +123,31 @@ def _steps(keys: ReleaseKeys, document: Document) -> tuple[ReleaseStep, ...]:
             scenarios=tuple(keys.scenarios if step.scenarios is None else step.scenarios),
             observe_s=keys.observe_s if step.observe_s is None else step.observe_s,
             max_errors=keys.max_errors,
+            header=_header(step, keys),
         )
         for step in given
     )
     for index, step in enumerate(steps):
         place: Place = ("release", "steps", index) if keys.steps else ("release",)
-        if index and step.weight <= steps[index - 1].weight:
+        if index and _reach(step) <= _reach(steps[index - 1]):
             raise wrong(document, place, f"more than the {steps[index - 1].weight:.4g} before", f"{step.weight:.4g}")
         if not step.scenarios and not step.observe_s:
             raise mistake(document, place, _unchecked(f"the step of {step.weight:.0%}"))
     if steps[-1].weight != 1:
         raise wrong(document, ("release", "steps", len(steps) - 1), "100% in the last step", f"{steps[-1].weight:.4g}")
     return steps
+
+
+def _header(step: StepKeys, keys: ReleaseKeys) -> dict[str, str]:
+    """Return the headers of a step; none if all users get the build."""
+    if step.weight == 1:
+        return {}
+    return dict(keys.header if step.header is None else step.header)
+
+
+def _reach(step: ReleaseStep) -> tuple[float, bool]:
+    """Return how many users a step reaches, for comparisons: users with a header come before any share."""
+    return step.weight, bool(step.header) and not step.weight
 
 
 def _blue_green(keys: ReleaseKeys, document: Document) -> tuple[ReleaseStep, ...]:
@@ -136,7 +159,7 @@ def _blue_green(keys: ReleaseKeys, document: Document) -> tuple[ReleaseStep, ...
     if keys.bake_s <= 0:
         raise mistake(document, ("release", "bake"), _unchecked("the time after the switch"))
     return (
-        ReleaseStep(weight=0.0, scenarios=tuple(keys.scenarios)),
+        ReleaseStep(weight=0.0, scenarios=tuple(keys.scenarios), header=dict(keys.header)),
         ReleaseStep(weight=1.0, observe_s=keys.bake_s, max_errors=keys.max_errors),
     )
 

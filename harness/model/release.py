@@ -31,6 +31,10 @@ ALIVE_WITHIN_S = 20.0
 """A release that is not over and whose ``seen_s`` is older has no process."""
 
 
+FIRST = "no build runs yet, so the new one is judged by limits and by its own steady phase, without a comparison"
+"""What people are told about the first release of a service."""
+
+
 class Strategy(StrEnum):
     """How a release brings users to the new build."""
 
@@ -99,13 +103,15 @@ class ReleaseStep:
     """One step. weight: the share of the users that the new build gets, in [0, 1].
 
     scenarios: node ids or folders of pytest, all of which must pass. observe_s: how long the new build must then stay
-    healthy while users send requests to it. max_errors: the share of failed answers of users that fails it.
+    healthy while users send requests to it. max_errors: the share of failed answers of users that fails it. header:
+    names and exact values; users with these headers get the new build in this step whatever the weight is.
     """
 
     weight: float
     scenarios: tuple[str, ...] = ()
     observe_s: float = 0.0
     max_errors: float | None = None
+    header: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +119,8 @@ class ReleaseSettings:
     """The ``release`` section of harness.yaml.
 
     promote_command: what brings the build to the stable Deployment instead of the harness; empty: the harness does.
-    build_command: what makes a checked-out Git revision ready to run.
+    build_command: what makes a checked-out Git revision ready to run. first: services that may have no running build
+    yet, with the file of the Deployment to make; empty on this machine.
     """
 
     strategy: Strategy = Strategy.CANARY
@@ -124,6 +131,7 @@ class ReleaseSettings:
     promote_command: tuple[str, ...] = ()
     promote_within_s: float = 600.0
     build_command: tuple[str, ...] = ()
+    first: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,8 +248,8 @@ class ReleaseRecord:
     """Everything that is known about a release.
 
     identities: for each service, what exactly is released: a digest, a commit or the hash of a command; it never
-    changes once it is known. stable: for each service, what ran before, in the form that puts it back. worlds: what
-    the target needs to find what it made again.
+    changes once it is known. stable: for each service, what ran before, in the form that puts it back. first: services
+    that had no running build: both arms run the new one, and gates judge it alone.
     """
 
     id: str
@@ -253,9 +261,15 @@ class ReleaseRecord:
     format_version: int = FORMAT_VERSION
     identities: Mapping[str, str] = field(default_factory=dict)
     stable: Mapping[str, str] = field(default_factory=dict)
+    first: tuple[str, ...] = ()
     results: tuple[StepResult, ...] = ()
     holds: tuple[Hold, ...] = ()
     happenings: tuple[Happening, ...] = ()
+
+    @property
+    def users(self) -> str:
+        """Which users get the new build, in words, as of the last change of the routes; empty before the first one."""
+        return next((one.text for one in reversed(self.happenings) if one.share is not None), "")
 
     @property
     def share(self) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.errors import BuildError, ClusterUnreachable, HarnessError
 from harness.model.release import (
+    FIRST,
     Decision,
     DecisionKind,
     Happening,
@@ -37,6 +38,7 @@ from harness.release.machine import (
 from harness.release.observing import observed
 from harness.release.ports import Gate, Pair, Watch, World
 from harness.release.store import Store
+from harness.release.wording import users_in_words
 
 _POLL_S, _BEAT_S = 0.2, 3.0
 _UNDONE_ON_ERROR = frozenset({Phase.PIN, Phase.DEPLOY, Phase.SHIFT, Phase.HOLD, Phase.SWITCH, Phase.PROMOTE})
@@ -110,19 +112,24 @@ class Driver:
 
     def _examine(self, _: ReleaseState) -> Event:
         for pair in self._pairs():
-            self._know(self._parts.world.examine(pair))
+            known = self._parts.world.examine(pair)
+            self._know(known)
+            if known.first:
+                self._note(f"{pair.service}: {FIRST}")
         return Done()
 
     def _deploy(self, _: ReleaseState) -> Event:
         for pair in self._pairs():
-            self._parts.tell(f"{pair.service}: starting {pair.build.name} and a fresh copy of the running build")
+            copy = "two copies of it, because no build runs yet" if pair.first else "a fresh copy of the running build"
+            self._parts.tell(f"{pair.service}: starting {pair.build.name} and {copy}")
             known = self._parts.world.deploy(pair)
             self._know(known)
             self._note(f"{pair.service}: {known.build.name} is ready as {known.identity}")
         return Done()
 
     def _shift(self, state: ReleaseState) -> Event:
-        return self._route(step_of(state, self.record.plan.settings).weight)
+        step = step_of(state, self.record.plan.settings)
+        return self._route(step.weight, step.header)
 
     def _switch(self, _: ReleaseState) -> Event:
         return self._route(1.0)
@@ -130,22 +137,17 @@ class Driver:
     def _pin(self, _: ReleaseState) -> Event:
         return self._route(0.0)
 
-    def _route(self, share: float) -> Event:
-        for pair in self._pairs():
-            self._parts.world.route(pair, share)
-        if not self._routed(share):
-            self._note(
-                f"{format_percent(share)} of the users get the new build"
-                if share
-                else "all users get the stable build",
-                share,
-            )
+    def _route(self, share: float, header: Mapping[str, str] | None = None) -> Event:
+        pairs = self._pairs()
+        for pair in pairs:
+            # Where no build runs, whoever does not get the new one gets an error.
+            self._parts.world.route(pair, 1.0 if pair.first and share else share, header)
+        alone = [pair.service for pair in pairs if pair.first and self.record.state.outcome is not Outcome.PROMOTED]
+        text = users_in_words(share, header or {}, first=alone)
+        last = next((one.text for one in reversed(self.record.happenings) if one.share is not None), "")
+        if text != last:
+            self._note(text, share)
         return Done()
-
-    def _routed(self, share: float) -> bool:
-        """Return whether the last routes that were noted have this share already."""
-        noted = [one.share for one in self.record.happenings if one.share is not None]
-        return bool(noted) and noted[-1] == share
 
     def _unroute(self, _: ReleaseState) -> Event:
         for pair in self._pairs():
@@ -244,7 +246,8 @@ class Driver:
         if state.promoting:
             for pair in self._pairs():
                 self._parts.world.settle(pair, new=False)
-                self._note(f"{pair.service}: the stable build is the one before the release")
+                before = "there is no stable build, as before" if pair.first else "the stable build is the one before"
+                self._note(f"{pair.service}: {before} the release")
         return Done()
 
     def _remove(self, _: ReleaseState) -> Event:
@@ -282,6 +285,7 @@ class Driver:
                 build=build,
                 identity=record.identities.get(build.service, ""),
                 stable=record.stable.get(build.service, ""),
+                first=build.service in record.first,
             )
             for build in record.plan.builds
         ]
@@ -298,7 +302,8 @@ class Driver:
                 )
         if pair.stable:
             stable.setdefault(pair.service, pair.stable)
-        self._save(replace(self.record, identities=identities, stable=stable))
+        first = tuple(dict.fromkeys((*self.record.first, *([pair.service] if pair.first else []))))
+        self._save(replace(self.record, identities=identities, stable=stable, first=first))
 
     def _end_asked(self) -> bool:
         return self._store.asked_to_end() is not None

@@ -54,6 +54,7 @@ class ScenarioGate:
                 target=self._target,
                 stage=self._stage,
                 approve=self._approve,
+                alone=pair.first,
             )
             bundle.write_atomically(folder / "gate.json", json.dumps(document).encode())
         process = self._started(step.scenarios, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from harness.errors import BuildError, MeshError, ServiceError, UsageError, Work
 from harness.mesh.stage.client import Stage, StageMesh
 from harness.mesh.stage.fleet import Program, program_from_json
 from harness.model.config import Workload
-from harness.model.json import JsonObject, object_at, objects_at, parse_json, texts_at
+from harness.model.json import JsonObject, objects_at, parse_json, texts_at, value_at
 from harness.model.release import ARM_VERSIONS, BuildKind, arm_labels
 from harness.release.ports import Pair, Seen
 from harness.release.revisions import checked_out, commit_of
@@ -41,8 +41,9 @@ class StageWorld:
             )
         state = self._stage.ask("state", service=pair.service)
         stable = json.dumps({"program": state["program"], "labels": state["labels"]}, sort_keys=True)
-        self._routing.share(self._clean(pair), self._share(replace(pair, stable=stable), 0.0))
-        return replace(pair, stable=stable, identity=identity_of(self._program(pair), pair))
+        found = replace(pair, stable=stable, first=state["program"] is None)
+        self._routing.share(self._clean(found), self._share(found, 0.0))
+        return replace(found, identity=identity_of(self._program(found), found))
 
     def deploy(self, pair: Pair) -> Pair:
         """Start both arms; the new build first, so that a bad one costs nothing."""
@@ -52,7 +53,7 @@ class StageWorld:
             self._start(pair, "canary", program, labels)
         except (ServiceError, UsageError) as error:
             raise BuildError(f"{pair.service}: {pair.build.name} does not start: {error}") from error
-        self._start(pair, "baseline", running, labels)
+        self._start(pair, "baseline", program if running is None else running, labels)
         return replace(pair, identity=identity_of(program, pair))
 
     def _start(self, pair: Pair, arm: str, program: Program, labels: dict[str, str]) -> None:
@@ -60,12 +61,12 @@ class StageWorld:
             "deploy", service=pair.service, arm=arm, program=program.to_json(), labels=arm_labels(labels, arm)
         )
 
-    def route(self, pair: Pair, share: float | None) -> None:
+    def route(self, pair: Pair, share: float | None, header: Mapping[str, str] | None = None) -> None:
         """Serve the routes of the release instead of those it made before."""
         for left in reversed(range(_TRIES)):
             before = objects_at(self._stage.ask("resources", kind=""), "resources")
             clean = tuple(one for found in before if (one := self._routing.without(found, pair.release)) is not None)
-            edits = () if share is None else self._routing.share(clean, self._share(pair, share))
+            edits = () if share is None else self._routing.share(clean, self._share(pair, share, header))
             after = applied_all(edits, clean, namespace=self._config.namespace)
             try:
                 self._stage.ask("replace", before=before, after=[*after])
@@ -76,14 +77,18 @@ class StageWorld:
                 return
 
     def settle(self, pair: Pair, *, new: bool) -> None:
-        """Make one of both programs the running build."""
-        program = self._program(pair) if new else self._stable(pair)[0]
-        if new and identity_of(program, pair) != pair.identity:
+        """Make one of both programs the running build; if there was none before, ``new=False`` ends it again."""
+        program = self._tested(pair) if new else self._stable(pair)[0]
+        self._stage.ask("settle", service=pair.service, program=None if program is None else program.to_json())
+
+    def _tested(self, pair: Pair) -> Program:
+        program = self._program(pair)
+        if identity_of(program, pair) != pair.identity:
             raise BuildError(
                 f"{pair.service}: expected {pair.build.name} to be {pair.identity} as it was tested, found "
                 f"{identity_of(program, pair)}: harness.yaml was changed during the release"
             )
-        self._stage.ask("settle", service=pair.service, program=program.to_json())
+        return program
 
     def remove(self, pair: Pair) -> None:
         """End both arms."""
@@ -103,11 +108,12 @@ class StageWorld:
         """Return the labels of the running build."""
         return self._stable(pair)[1]
 
-    def _stable(self, pair: Pair) -> tuple[Program, dict[str, str]]:
+    def _stable(self, pair: Pair) -> tuple[Program | None, dict[str, str]]:
         document = parse_json(pair.stable)
-        return program_from_json(object_at(document, "program")), texts_at(document, "labels")
+        program = value_at(document, "program")
+        return None if program is None else program_from_json(program), texts_at(document, "labels")
 
-    def _share(self, pair: Pair, share: float) -> Share:
+    def _share(self, pair: Pair, share: float, header: Mapping[str, str] | None = None) -> Share:
         labels = self.stable_labels(pair)
         return Share(
             host=pair.service,
@@ -116,6 +122,7 @@ class StageWorld:
             canary=arm_labels(labels, "canary"),
             share=share,
             owner=pair.release,
+            headers=header or {},
         )
 
     def _clean(self, pair: Pair) -> tuple[JsonObject, ...]:

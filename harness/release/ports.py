@@ -15,13 +15,15 @@ class Pair:
     """One service of a release: the new build and the running one.
 
     release: the mark of the release, part of the names of all it makes. identity: what exactly the build is, once it is
-    known. stable: what ran before, in the form that puts it back, once it is known.
+    known. stable: what ran before, in the form that puts it back, once it is known. first: nothing ran before, so both
+    arms run the new build, and there is none to compare it with.
     """
 
     release: str
     build: Build
     identity: str = ""
     stable: str = ""
+    first: bool = False
 
     @property
     def service(self) -> str:
@@ -50,16 +52,24 @@ class World(Protocol):
     def deploy(self, pair: Pair) -> Pair:
         """Start the new build and a fresh copy of the running one; return when both are ready, with the identity.
 
+        If nothing runs yet, the copy is one of the new build too.
+
         Raises BuildError with the reason if the new build does not become ready.
         """
         ...
 
-    def route(self, pair: Pair, share: float | None) -> None:
-        """Send ``share`` of the users to the new build; None removes all routes of the release, and its lock."""
+    def route(self, pair: Pair, share: float | None, header: Mapping[str, str] | None = None) -> None:
+        """Send ``share`` of the users to the new build; None removes all routes of the release, and its lock.
+
+        header: users with these headers get the new build whatever the share is.
+        """
         ...
 
     def settle(self, pair: Pair, *, new: bool) -> None:
-        """Make the stable Deployment run the new build, or the one before, and return when it is rolled out."""
+        """Make the stable Deployment run the new build, or the one before, and return when it is rolled out.
+
+        If nothing ran before, the stable Deployment is made, or removed again.
+        """
         ...
 
     def remove(self, pair: Pair) -> None:

@@ -60,7 +60,8 @@ class Share:
     """Which build the users of a host get while a release lasts.
 
     stable, canary: the pod labels of the running and of the new build. share: of the users for the new build, in
-    [0, 1]. owner: the release's mark. gateway: that users come through.
+    [0, 1]. owner: the release's mark. gateway: that users come through. headers: names and exact values; users with
+    these headers get the new build whatever the share is.
     """
 
     host: str
@@ -70,6 +71,7 @@ class Share:
     share: float
     owner: str
     gateway: str = MESH
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

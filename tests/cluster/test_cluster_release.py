@@ -3,74 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import fake_store
 import pytest
+from cluster_releases import CONFIG, Gate, driven, nothing_left, released
 from fake_kubernetes import WRITES, FakeKubernetes, fake_kubernetes
-from fake_world import CODES, STEPS, Clock, Killed
+from fake_world import Killed
 from http_routes import http_route
 from rollouts import NEW, OLD, Controller, control
 from shop import SHOP
 
 from harness.config import Config, read_config
 from harness.model.release import (
-    Build,
-    BuildKind,
     Decision,
     DecisionKind,
     Outcome,
     Phase,
-    ReleasePlan,
-    ReleaseSettings,
-    ReleaseStep,
-    StepResult,
 )
-from harness.release.driver import Driver, Parts, ended_by
-from harness.release.opening import opened
-from harness.release.ports import Pair
-from harness.release.store import Store, create
-
-CONFIG = """\
-service: reviews
-arms: {baseline: v1, canary: v3}
-namespace: shop
-services:
-  reviews: {versions: {v1: {}, v3: {}}}
-release: {scenarios: [scenarios], hold: 60s}
-cluster: {kubeconfig: kubeconfig, ready-within: 0.4s, live-within: 2s, patience: 2s, prove: false}
-"""
-
-
-class Gate:
-    """A gate that gives one verdict after the other; then pass."""
-
-    def __init__(self, fake: FakeKubernetes, *verdicts: str) -> None:
-        """fake: in which both arms must be there."""
-        self.fake, self.verdicts = fake, iter(verdicts)
-        self.seen: list[Any] = []
-
-    def check(self, pair: Pair, step: ReleaseStep, *, folder: Path, still: Callable[[], None]) -> StepResult:
-        """Return the next verdict."""
-        still()
-        names = {item["metadata"]["name"] for item in self.fake.objects("Deployment")}
-        assert 2 == sum(name.startswith("harness-rel-") for name in names)
-        self.seen.append(users_of(self.fake))
-        verdict = next(self.verdicts, "pass")
-        return StepResult(
-            step=0, attempt=0, service=pair.service, check="gate", weight=step.weight, verdict=verdict,
-            exit_code=CODES[verdict], reason=verdict, began_s=0.0, ended_s=1.0,
-        )  # fmt: skip
-
-
-def users_of(fake: FakeKubernetes) -> list[Any]:
-    """Where the first route of reviews leads: weights by subset, as Istio has them."""
-    first = fake.object("VirtualService", "reviews")["spec"]["http"][0]
-    return [(item["destination"].get("subset"), item.get("weight")) for item in first["route"]]
+from harness.release.driver import ended_by
 
 
 @pytest.fixture
@@ -93,35 +47,6 @@ def config(shop: FakeKubernetes, controller: Controller, tmp_path: Path) -> Conf
     shop.kubeconfig(tmp_path / "kubeconfig")
     (tmp_path / "harness.yaml").write_text(CONFIG)
     return read_config(tmp_path / "harness.yaml")
-
-
-def released(config: Config, image: str = "shop/reviews:2", settings: ReleaseSettings | None = None) -> Store:
-    """A release that has not begun."""
-    plan = ReleasePlan(
-        builds=(Build(service="reviews", kind=BuildKind.IMAGE, name=image),),
-        target="cluster",
-        namespace="shop",
-        settings=settings or ReleaseSettings(steps=STEPS, hold_s=1.0),
-    )
-    return create(config.out, plan, by="ann")
-
-
-@contextmanager
-def driven(config: Config, store: Store, gate: Gate) -> Iterator[Driver]:
-    """A driver of a release with this gate."""
-    clock = Clock()
-    with opened(config, store, tell=lambda text: None) as parts:
-        changed: Parts = replace(parts, gate=gate, sleep=clock.sleep, now=clock.now, shown=lambda record: None)
-        yield Driver(store, changed)
-
-
-def nothing_left(fake: FakeKubernetes, image: str) -> None:
-    """The running Deployment has the image; no arm, no route, no lock and no subset of a release is there."""
-    (deployment,) = fake.objects("Deployment")
-    assert image == deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-    assert [("", None)] == [(name or "", weight) for name, weight in users_of(fake)]
-    assert ["v1"] == [one["name"] for one in fake.object("DestinationRule", "reviews")["spec"]["subsets"]]
-    assert [] == fake.objects("Lease")
 
 
 def test_a_good_image_is_promoted_by_its_digest(shop: FakeKubernetes, config: Config):
@@ -216,21 +141,6 @@ def test_a_deployment_that_somebody_changed_meanwhile_is_not_promoted(shop: Fake
     assert "somebody changed it meanwhile" in state.reason
     nothing_left(shop, "shop/reviews:1")
     assert shop.object("Deployment", "reviews-v1")["spec"]["template"]["spec"]["containers"][0]["env"]
-
-
-def test_a_deployment_that_flagger_releases_is_refused(shop: FakeKubernetes, config: Config):
-    """Nothing is changed, and the message names the Canary."""
-    shop.put(
-        {
-            "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "reviews", "namespace": "shop"},
-            "spec": {"targetRef": {"kind": "Deployment", "name": "reviews-v1"}},
-        }
-    )  # fmt: skip
-    with driven(config, released(config), Gate(shop)) as driver:
-        state = driver.run().state
-    assert (Outcome.ABORTED, 2) == (state.outcome, state.exit_code)
-    assert "is released by flagger (Canary reviews)" in state.reason
-    nothing_left(shop, "shop/reviews:1")
 
 
 def test_a_service_that_an_http_route_routes_is_refused(

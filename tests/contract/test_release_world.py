@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fake_kubernetes import fake_kubernetes
-from rollouts import control
+from rollouts import control, deployment_of
 from shop import SHOP
 
 from harness.config import read_config
@@ -45,6 +46,9 @@ services:
 """
 
 
+FIRST = "release: {{scenarios: [scenarios], first: {{reviews: {file}}}}}\n"
+
+
 @dataclasses.dataclass
 class Subject:
     """A world, the build to release in it, one that does not start, and how to look at it."""
@@ -56,17 +60,26 @@ class Subject:
     arms: Callable[[], set[str]]
 
 
+Open = Callable[..., AbstractContextManager[Subject]]
+
+
 @pytest.fixture(params=["stage", "cluster"])
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+def opened(request: pytest.FixtureRequest) -> Open:
+    """How to open each world."""
+    kinds: dict[str, Open] = {"stage": _stage, "cluster": _cluster}
+    return kinds[request.param]
+
+
+@pytest.fixture
+def subject(opened: Open, tmp_path: Path) -> Iterator[Subject]:
     """Each world with a running build of reviews."""
-    kinds: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {"stage": _stage, "cluster": _cluster}
-    with kinds[request.param](tmp_path) as found:
+    with opened(tmp_path) as found:
         yield found
 
 
 @contextmanager
-def _stage(folder: Path) -> Iterator[Subject]:
-    (folder / "harness.yaml").write_text(STAGE)
+def _stage(folder: Path, *, first: bool = False) -> Iterator[Subject]:
+    (folder / "harness.yaml").write_text(STAGE + (FIRST.format(file="") if first else ""))
     config = read_config(folder / "harness.yaml")
     address, _ = started_stage(config)
     try:
@@ -83,12 +96,13 @@ def _stage(folder: Path) -> Iterator[Subject]:
 
 
 @contextmanager
-def _cluster(folder: Path) -> Iterator[Subject]:
+def _cluster(folder: Path, *, first: bool = False) -> Iterator[Subject]:
     with fake_kubernetes() as fake:
         fake.put(*(item for item in SHOP if item["metadata"]["name"] not in ("reviews-1", "reviews-3")))
-        control(fake)
+        control(fake, running=not first)
         fake.kubeconfig(folder / "kubeconfig")
-        (folder / "harness.yaml").write_text(CLUSTER)
+        (folder / "reviews.yaml").write_text(yaml.safe_dump(deployment_of()))
+        (folder / "harness.yaml").write_text(CLUSTER + (FIRST.format(file="reviews.yaml") if first else ""))
         config = read_config(folder / "harness.yaml")
         kube = connected(config.cluster, folder)
 
@@ -154,6 +168,25 @@ def test_a_promotion_can_be_taken_back(subject: Subject):
     subject.world.remove(pair)
     subject.world.route(pair, None)
     assert pair.stable == subject.world.examine(Pair(release="rel-1", build=subject.build)).stable
+
+
+def test_a_first_release_makes_the_running_build_and_can_take_it_back(opened: Open, tmp_path: Path):
+    """Both arms run the new build; promoting makes what runs, taking back removes it, and both may be repeated."""
+    with opened(tmp_path, first=True) as subject:
+        before = subject.resources()
+        pair = _pair(subject)
+        assert pair.first
+        subject.world.route(pair, 0.0)
+        pair = subject.world.deploy(subject.world.deploy(pair))
+        assert {"baseline", "canary"} == subject.arms()
+        for new in (False, True, True, False, False, True):
+            subject.world.settle(pair, new=new)
+        subject.world.route(pair, 0.0)
+        subject.world.remove(pair)
+        subject.world.route(pair, None)
+        assert before == subject.resources()
+        again = subject.world.examine(Pair(release="rel-2", build=subject.build))
+        assert (False, set()) == (again.first, subject.arms())
 
 
 def test_a_build_that_does_not_start_is_a_finding_and_can_be_removed(subject: Subject):

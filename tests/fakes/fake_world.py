@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class FakeWorld:
     stable: dict[str, str] = field(default_factory=lambda: {"reviews": "old", "ratings": "old"})
     arms: dict[str, dict[str, str]] = field(default_factory=dict)
     routes: dict[str, float] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     verdicts: Iterator[str] = field(default_factory=lambda: itertools.repeat("pass"))
     tags: dict[str, str] = field(default_factory=lambda: {"new": "sha256:new"})
     refuses: set[str] = field(default_factory=set)
@@ -69,7 +70,7 @@ class FakeWorld:
         """Return what runs."""
         if "examine" in self.refuses:
             raise BuildError("refused on purpose")
-        return replace(pair, stable=self.stable[pair.service])
+        return replace(pair, stable=self.stable.get(pair.service, "none"), first=pair.service not in self.stable)
 
     def deploy(self, pair: Pair) -> Pair:
         """Start both arms, or fail with the first one there."""
@@ -83,8 +84,9 @@ class FakeWorld:
     def _start(self, pair: Pair, arm: str) -> None:
         self.arms.setdefault(pair.service, {})[arm] = self.tags[pair.build.name] if arm == "canary" else pair.stable
 
-    def route(self, pair: Pair, share: float | None) -> None:
+    def route(self, pair: Pair, share: float | None, header: Mapping[str, str] | None = None) -> None:
         """Route users."""
+        self.headers[pair.service] = dict(header or {})
         if share is None:
             self._write("unroute", lambda: self.routes.pop(pair.service, None) and None)
         else:
@@ -95,6 +97,9 @@ class FakeWorld:
         if new and f"promote {pair.service}" in self.refuses:
             raise BuildError("the rollout does not end")
         build = pair.identity if new else pair.stable
+        if build == "none":
+            self._write("unsettle", lambda: self.stable.pop(pair.service, None) and None)
+            return
         self._write(f"settle {build}", lambda: self.stable.__setitem__(pair.service, build))
 
     def remove(self, pair: Pair) -> None:

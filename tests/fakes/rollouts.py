@@ -10,6 +10,7 @@ from fake_store import Place
 from shop import pod
 
 OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+SERVICES, TAGS = ("reviews", "ratings"), {"1": OLD, "2": NEW}
 
 
 @dataclass
@@ -17,7 +18,9 @@ class Controller:
     """digests: what each image is in its registry. waiting: why pods of an image do not start. Use ``control``."""
 
     fake: FakeKubernetes
-    digests: dict[str, str] = field(default_factory=lambda: {"shop/reviews:1": OLD, "shop/reviews:2": NEW})
+    digests: dict[str, str] = field(
+        default_factory=lambda: {f"shop/{name}:{tag}": digest for name in SERVICES for tag, digest in TAGS.items()}
+    )
     waiting: dict[str, str] = field(default_factory=dict)
     quota: str = ""
 
@@ -82,13 +85,13 @@ class Controller:
         self.fake.store.delete(Place("", "v1", "pods", "shop", name), {}, dry_run=False)
 
 
-def deployment_of_reviews(image: str = "shop/reviews:1", replicas: int = 2) -> Any:
-    """The running Deployment of reviews."""
-    marks = {"app": "reviews", "version": "v1"}
+def deployment_of(service: str = "reviews", replicas: int = 2) -> Any:
+    """The running Deployment of a service."""
+    marks, image = {"app": service, "version": "v1"}, f"shop/{service}:1"
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "reviews-v1", "namespace": "shop", "labels": {"app": "reviews"}},
+        "metadata": {"name": f"{service}-v1", "namespace": "shop", "labels": {"app": service}},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": marks},
@@ -97,10 +100,11 @@ def deployment_of_reviews(image: str = "shop/reviews:1", replicas: int = 2) -> A
     }
 
 
-def control(fake: FakeKubernetes) -> Controller:
-    """Start controlling the Deployments of a fake cluster with reviews in it."""
+def control(fake: FakeKubernetes, *, running: bool = True) -> Controller:
+    """Start controlling the Deployments of a fake cluster. running: whether reviews runs in it."""
     controller = Controller(fake)
-    fake.put(deployment_of_reviews())
+    if running:
+        fake.put(deployment_of())
     controller.reconcile()
     fake.after = controller  # type: ignore[assignment]
     return controller

@@ -63,7 +63,7 @@ def keys_in(value: Any, path: str = "") -> set[str]:
         return {key for item in value for key in keys_in(item, path)}
     if not isinstance(value, dict):
         return set()
-    if path.endswith((".labels.", ".env.", ".calls.", ".headers.", ".gates.")):
+    if path.endswith((".labels.", ".env.", ".calls.", ".headers.", ".gates.", ".header.", "release.first.")):
         return set()
     found: set[str] = set()
     for key, item in value.items():

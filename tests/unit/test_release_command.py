@@ -53,7 +53,7 @@ def test_a_plan_says_every_step_and_changes_nothing(config: Path, capsys: pytest
     """Steps, checks and what happens in doubt; no folder is made."""
     assert 0 == _run(config, "--version", "v3", "--plan")
     said = capsys.readouterr().out
-    assert "step 2   50 % of the users to the new build; then scenarios scenarios" in said
+    assert "step 2   50 % of the users get the new build; then scenarios scenarios" in said
     assert "release reviews version v3 on stage" in said
     assert not (config.parent / "reports").exists()
 

@@ -83,3 +83,19 @@ def test_the_record_does_not_have_the_words_of_commands(tmp_path: Path):
         f"{MINIMAL}release: {{scenarios: [a], promote: {{command: [push, --token=hunter2]}}}}\n"
     )
     assert "hunter2" not in str(resolved(read_config(tmp_path / "harness.yaml")))
+
+
+def test_users_with_a_header_come_before_any_share(tmp_path: Path):
+    """The header of the section holds until all users get the build; one of weight 0 comes before the first share."""
+    found = _settings(tmp_path, "{scenarios: [a], header: {x-a: 1}, steps: [0, {weight: 10%, header: {}}, 100%]}")
+    assert [{"x-a": "1"}, {}, {}] == [step.header for step in found.steps]
+    two = "{scenarios: [a], steps: [0, {weight: 0, header: {x-a: 1}}, 100%]}"
+    assert [0.0, 0.0, 1.0] == [step.weight for step in _settings(tmp_path, two).steps]
+    with pytest.raises(ConfigError, match="expected more than the 0 before"):
+        _settings(tmp_path, "{scenarios: [a], steps: [{weight: 0, header: {x-a: 1}}, 0, 100%]}")
+
+
+def test_an_unknown_service_has_no_first_release(tmp_path: Path):
+    """A slip of the pen is found before the release begins."""
+    with pytest.raises(ConfigError, match="reviews"):
+        _settings(tmp_path, "{scenarios: [a], first: {revews: }}")

@@ -11,6 +11,7 @@ from fake_world import STEPS, Clock, FakeWorld, Killed, new_release, parts
 
 from harness.errors import RecordError, UsageError
 from harness.model.release import (
+    FIRST,
     Decision,
     DecisionKind,
     OnDoubt,
@@ -149,6 +150,33 @@ def test_services_are_promoted_together_or_not_at_all(tmp_path: Path):
     assert (Outcome.REJECTED, {"reviews": "old", "ratings": "old"}) == (record.state.outcome, world.stable)
     assert "settle sha256:new" in world.log
     world.serves()
+
+
+def test_a_first_release_runs_two_copies_and_leaves_nothing_if_it_is_rejected(tmp_path: Path):
+    """Without a running build all users get the new one as soon as some do, and the record says how it is judged."""
+    for verdicts, stable in ((["pass", "fail"], {}), (["pass"] * 3, {"reviews": "sha256:new"})):
+        world = FakeWorld(stable={}, verdicts=iter(verdicts))
+        store, _ = new_release(tmp_path / stable.get("reviews", "none"))
+        record = Driver(store, parts(world)).run()
+        assert (stable, ("reviews",)) == (world.stable, record.first)
+        assert ["0", "1", "1"] == [line[6:] for line in world.log if line.startswith("route")][:3]
+        texts = [one.text for one in record.happenings]
+        assert f"reviews: {FIRST}" in texts
+        assert "10 % of the users get the new build; of reviews all do, because no other build runs" in texts
+        world.serves()
+
+
+def test_users_with_a_header_get_the_new_build_before_any_share(tmp_path: Path):
+    """A step of weight 0 with a header limits it to these users; a hold takes it from them too."""
+    step = ReleaseStep(weight=0.0, scenarios=("a",), header={"x-beta": "1"})
+    settings = replace(HELD, steps=(step, *STEPS))
+    world, (store, _) = FakeWorld(verdicts=iter(["marginal"])), new_release(tmp_path, settings=settings)
+    driver = Driver(store, parts(world))
+    driver.run(lambda state: state.phase is Phase.GATE)
+    assert (0.0, {"x-beta": "1"}) == (world.routes["reviews"], world.headers["reviews"])
+    assert "users with x-beta: 1 get the new build" == driver.record.users
+    driver.run(lambda state: state.phase is Phase.HELD)
+    assert (0.0, {}) == (world.routes["reviews"], world.headers["reviews"])
 
 
 def test_a_tag_that_moves_is_not_promoted(tmp_path: Path):

@@ -94,6 +94,28 @@ def test_a_gate_splits_test_traffic_on_top_of_every_share():
         assert {"baggage": {"regex": ".*run.*"}} == after[0]["match"][0]["headers"]
 
 
+def test_users_with_a_header_get_the_new_build_whatever_the_share_is():
+    """Their route comes first and has the original's conditions too; another header is another name, so it is seen."""
+    limited = replace(SHARE, share=0.0, headers={"x-beta": "1"})
+    edits = API.share(_world(), limited)
+    first, second, *_ = _routes(applied_all(edits, _world(), namespace="shop"))
+    assert {"x-beta": {"exact": "1"}} == first["match"][0]["headers"]
+    assert ["harness-rel-canary"] == [item["destination"]["subset"] for item in first["route"]]
+    assert "harness-rel-users-0-0" == second["name"]
+    other = applied_all(API.share(_world(), replace(limited, headers={"x-beta": "2"})), _world(), namespace="shop")
+    assert first["name"] != _routes(other)[0]["name"]
+    assert _world() == tuple(API.without(one, "rel") for one in other)
+
+
+def test_users_with_a_header_have_a_route_where_there_was_none():
+    """Without a VirtualService the release makes one with both routes and a default."""
+    made = applied_all(API.share((RULE,), replace(SHARE, headers={"x-beta": "1"})), (RULE,), namespace="shop")
+    names = [route["name"].rpartition("-")[0] for route in _routes(made)]
+    assert ["harness-rel-header", "harness-rel-users", "harness-rel"] == [
+        name.rpartition("-")[0] if "header" in name or "users" in name else name for name in names
+    ]
+
+
 def test_routes_to_other_builds_stay_as_they_are():
     """A test user who is sent to another subset keeps it."""
     special = {

@@ -56,28 +56,31 @@ def start_local_mesh(
 
 
 @contextmanager
-def open_stage(config: Config, workloads: Sequence[Workload], folder: Path) -> Iterator[tuple[LocalMesh, ServiceSet]]:
+def open_stage(
+    config: Config, workloads: Sequence[Workload], folder: Path, *, absent: Sequence[Workload] = ()
+) -> Iterator[tuple[LocalMesh, ServiceSet]]:
     """Start a mesh to which processes can be added; on exit, stop everything.
 
     A process that is added later calls other services through the proxy of the arm that its labels name, else through
-    that of its service's first workload.
+    that of its service's first workload. absent: workloads that may be added later, which get a proxy too.
     """
     resources = read_resources(config.istio, namespace=config.namespace)
     folder = folder.resolve()
     with ServiceSet(config, workloads, folder / "services") as services:
         topology = topology_of(config, services)
-        first = {workload.service: workload for workload in reversed(workloads)}
+        running = {workload.name for workload in workloads}
+        missing = [workload for workload in absent if workload.name not in running]
+        first = {workload.service: workload for workload in (*reversed(workloads), *missing)}
         arms = [
             Workload(service=one.service, version=version, labels={**one.labels, "version": version})
             for one in first.values()
             for version in ARM_VERSIONS.values()
         ]
-        topology = replace(topology, callers=(*topology.callers, *(_caller(config, arm) for arm in arms)))
-        callers = {workload.name for workload in workloads}
+        topology = replace(topology, callers=(*topology.callers, *(_caller(config, one) for one in (*missing, *arms))))
 
         def outbound(workload: Workload, callee: str) -> str:
             arm = next((one for one in arms if one.service == workload.service and one.labels == workload.labels), None)
-            known = workload.name in callers
+            known = workload.name in running
             return mesh.url((workload if known else arm or first[workload.service]).name, callee)
 
         with open_local_mesh(

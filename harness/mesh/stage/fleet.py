@@ -80,13 +80,23 @@ class Fleet:
         }
         self._started = 0
 
-    def stable(self, service: str) -> Member:
-        """Return the running build of a service. Raises UsageError unless there is exactly one."""
+    def stable(self, service: str) -> Member | None:
+        """Return the running build of a service; None if its first release is still to come.
+
+        Raises UsageError if there are several, or none although there should be one.
+        """
         found = [one for one in self._members.values() if one.workload.service == service and one.role == "stable"]
+        if not found and service in first_services(self._config):
+            return None
         if len(found) != 1:
             names = ", ".join(one.workload.version for one in found) or "none"
             raise UsageError(f"{service}: expected one running build on the stage, found {names}")
         return found[0]
+
+    def labels(self, service: str) -> Mapping[str, str]:
+        """Return the labels of the running build, which it keeps from one build to the next."""
+        there = self.stable(service)
+        return stable_workload(self._config, service).labels if there is None else there.workload.labels
 
     def arms(self, service: str) -> dict[str, Member]:
         """Return the arms of a service, by name."""
@@ -106,20 +116,38 @@ class Fleet:
         if there is not None:
             self._end(there)
 
-    def settle(self, service: str, program: Program) -> None:
-        """Make a program the running build of a service. Raises ServiceError if it does not become healthy."""
+    def settle(self, service: str, program: Program | None) -> None:
+        """Make a program the running build of a service; None: there is none again, as before its first release.
+
+        Raises ServiceError if it does not become healthy.
+        """
         old = self.stable(service)
-        if old.program == program and self._services.runs(old.workload.name):
-            return
-        self._start(service, program, old.workload.labels, "stable", replaces=old)
-        promoted = {**promoted_in(self._file.parent), old.origin: program}
+        origin = stable_workload(self._config, service).name if old is None else old.origin
+        promoted = promoted_in(self._file.parent)
+        if program is None:
+            promoted.pop(origin, None)
+            self._keep(promoted)
+            if old is not None:
+                self._end(old)
+        elif old is None or old.program != program or not self._services.runs(old.workload.name):
+            self._start(service, program, self.labels(service), "stable", replaces=old, origin=origin)
+            self._keep({**promoted, origin: program})
+
+    def _keep(self, promoted: Mapping[str, Program]) -> None:
         written = self._file.with_suffix(".new")
         written.touch(mode=0o600)
         written.write_text(json.dumps({name: one.to_json() for name, one in promoted.items()}), encoding="utf-8")
         written.replace(self._file)
 
     def _start(
-        self, service: str, program: Program, labels: Mapping[str, str], role: str, replaces: Member | None = None
+        self,
+        service: str,
+        program: Program,
+        labels: Mapping[str, str],
+        role: str,
+        *,
+        replaces: Member | None = None,
+        origin: str = "",
     ) -> None:
         self._started += 1
         workload = Workload(
@@ -131,7 +159,6 @@ class Fleet:
             folder=Path(program.folder),
         )
         self._services.add(workload)
-        origin = "" if replaces is None else replaces.origin
         self._members[workload.name] = Member(workload=workload, program=program, role=role, origin=origin)
         if replaces is None:
             self._serve(self.topology())
@@ -179,20 +206,36 @@ def promoted_in(folder: Path) -> dict[str, Program]:
         raise MeshError(f"{file}: expected the builds that were promoted, found something else: {error}") from error
 
 
-def stage_workloads(config: Config) -> tuple[Workload, ...]:
+def stage_workloads(config: Config, released: Mapping[str, Program]) -> tuple[Workload, ...]:
     """Return what runs on a stage before a release: the running build of every service that can run here.
 
-    Of the service under test that is the baseline; of the others, every version that has a command or an address.
+    Of the service under test that is the baseline; of the others, every version that has a command or an address; of
+    those in ``release.first``, nothing until they were promoted. released: what ``promoted_in`` returns.
     """
-    found = []
-    for service in config.services.values():
-        for workload in service.versions.values():
-            other = service.name == config.service and workload.version != config.baseline
-            if not other and (workload.command or workload.address):
-                found.append(workload)
-    if not any(one.service == config.service for one in found):
+    first = first_services(config)
+    found = [
+        workload
+        for service in config.services.values()
+        for workload in service.versions.values()
+        if workload.command or workload.address
+        if service.name != config.service or workload.version == config.baseline
+        if service.name not in first
+        or (workload.name in released and workload == stable_workload(config, service.name))
+    ]
+    if config.service not in first and not any(one.service == config.service for one in found):
         raise MeshError(f"{config.service}: expected a command for its version {config.baseline}, found none")
     return tuple(found)
+
+
+def first_services(config: Config) -> frozenset[str]:
+    """Return the services that may have no running build yet."""
+    return frozenset(() if config.release is None else config.release.first)
+
+
+def stable_workload(config: Config, service: str) -> Workload:
+    """Return the workload of harness.yaml that the running build of a service stands for."""
+    versions = config.services[service].versions
+    return versions[config.baseline] if service == config.service else next(iter(versions.values()))
 
 
 def as_released(workloads: tuple[Workload, ...], stable: Mapping[str, Program]) -> tuple[Workload, ...]:

@@ -16,7 +16,16 @@ from pathlib import Path
 from harness.errors import HarnessError, MeshError
 from harness.mesh.local import LocalMesh
 from harness.mesh.local.starting import open_stage
-from harness.mesh.stage.fleet import ARMS, Fleet, as_released, program_from_json, promoted_in, stage_workloads
+from harness.mesh.stage.fleet import (
+    ARMS,
+    Fleet,
+    as_released,
+    first_services,
+    program_from_json,
+    promoted_in,
+    stable_workload,
+    stage_workloads,
+)
 from harness.mesh.stage.messages import Line, error_message, line_of
 from harness.model.config import Config
 from harness.model.json import JsonObject, list_at, objects_at, text_at, texts_at
@@ -122,8 +131,8 @@ class StageServer:
         with self._changing:
             stable = self._fleet.stable(service)
             return {
-                "program": stable.program.to_json(),
-                "labels": dict(stable.workload.labels),
+                "program": None if stable is None else stable.program.to_json(),
+                "labels": dict(self._fleet.labels(service)),
                 "arms": {name: arm.program.to_json() for name, arm in self._fleet.arms(service).items()},
             }
 
@@ -144,7 +153,8 @@ class StageServer:
 
     def _settle(self, message: JsonObject) -> JsonObject:
         with self._changing:
-            self._fleet.settle(text_at(message, "service"), program_from_json(message["program"]))
+            program = message["program"]
+            self._fleet.settle(text_at(message, "service"), None if program is None else program_from_json(program))
         return {}
 
     def _counts(self, _: JsonObject) -> JsonObject:
@@ -164,8 +174,10 @@ def serve_stage(config: Config, folder: Path) -> None:
 
     Raises HarnessError if proxies or services cannot be started.
     """
-    chosen = as_released(stage_workloads(config), promoted_in(folder))
-    with open_stage(config, chosen, folder) as (mesh, services):
+    released = promoted_in(folder)
+    chosen = as_released(stage_workloads(config, released), released)
+    absent = [stable_workload(config, name) for name in sorted(first_services(config))]
+    with open_stage(config, chosen, folder, absent=absent) as (mesh, services):
         fleet = Fleet(config, services, mesh.serve_from, folder)
         server = StageServer(mesh, fleet)
         with _listening() as listener:

@@ -73,9 +73,13 @@ class Command:
                 return
 
     def require_taken_back(self, image: str, running: Running) -> None:
-        """Raise RollbackError if the Deployment does not have the image before the release: only the user can undo."""
-        if image != running.image:
+        """Raise RollbackError if the Deployment does not have the image before the release: only the user can undo.
+
+        image: that it has now; empty without a Deployment, as before a first release.
+        """
+        before = "" if running.manifest is not None else running.image
+        if image != before:
             raise RollbackError(
-                f"Deployment {running.deployment}: expected the image {running.image} again, found {image}: take back "
-                "what the command of release.promote did (such as a Git commit), then: harness release resume"
+                f"Deployment {running.deployment}: expected {before or 'it to be gone'} again, found {image}: take "
+                "back what the command of release.promote did (such as a Git commit), then: harness release resume"
             )

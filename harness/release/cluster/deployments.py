@@ -14,6 +14,8 @@ from harness.model.release import arm_labels
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
 
 RELEASE_LABEL = "canary-harness/release"
+MADE_BY = "canary-harness/made-by-release"
+"""The annotation of a Deployment that a release made. It is no label: removing all of a release must spare it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class Running:
     """A running build as a release found it. image: of the container that is released. identity: what exactly runs.
 
     labels: of its pods. template: a hash of the pod template without that image, by which a change of others shows.
+    manifest: the Deployment to make if no build runs yet; then uid and identity are empty.
     """
 
     deployment: str
@@ -30,6 +33,7 @@ class Running:
     identity: str
     labels: Mapping[str, str]
     template: str
+    manifest: JsonObject | None = None
 
     def to_text(self) -> str:
         """Return it as the record keeps it."""
@@ -40,7 +44,12 @@ def running_from_text(text: str) -> Running:
     """Return what ``to_text`` wrote."""
     found = object_at(parse_json(text))
     names = ("deployment", "uid", "container", "image", "identity", "template")
-    return Running(labels=texts_at(found, "labels"), **{name: text_at(found, name, default="") for name in names})
+    manifest = value_at(found, "manifest")
+    return Running(
+        labels=texts_at(found, "labels"),
+        manifest=None if manifest is None else object_at(manifest),
+        **{name: text_at(found, name, default="") for name in names},
+    )
 
 
 def template_hash(deployment: JsonObject, container: str) -> str:
@@ -97,6 +106,11 @@ def with_image(deployment: JsonObject, container: str, image: str) -> JsonObject
         )
     found[0]["image"] = image
     return changed
+
+
+def made_by(deployment: JsonObject, release: str) -> bool:
+    """Return whether a release made this Deployment as the first running build of its service."""
+    return value_at(deployment, "metadata", "annotations", MADE_BY) == release
 
 
 def require_unchanged(found: JsonObject | None, running: Running, images: tuple[str, ...]) -> JsonObject:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.config import Config
 from harness.errors import BuildError, MeshError, UsageError
-from harness.mesh.cluster.arms import runs
 from harness.mesh.cluster.proof.proxies import Proxies
 from harness.mesh.cluster.resources import all_applied, plain_resources
 from harness.mesh.cluster.safety import limits
@@ -25,14 +24,23 @@ from harness.release.cluster.deployments import (
     Running,
     arm_name,
     arm_of,
+    made_by,
     require_unchanged,
     running_from_text,
     template_hash,
     with_image,
 )
+from harness.release.cluster.first import (
+    first_deployment,
+    first_running,
+    require_made,
+    source_of,
+    stable_deployment,
+    stable_workload,
+)
 from harness.release.cluster.images import container_for, image_of, pullable, running_identity
 from harness.release.cluster.locks import release_lock, take_lock
-from harness.release.cluster.owning import require_ours_to_release
+from harness.release.cluster.owning import require_no_rollout, require_ours_to_release
 from harness.release.ports import Pair, Seen
 from harness.release.seeing import seen_in
 from harness.routing import footprint, routing_where
@@ -82,13 +90,18 @@ class ClusterWorld:
         limits.require_no_kill_switch(self._kube, self._namespace)
         require_rights(self._kube, self._namespace, _RIGHTS)
         self._require_routed_by_istio(pair)
-        found = self._stable_deployment(pair.service)
-        require_ours_to_release(self._kube, self._namespace, found, tell=self._tell)
-        require_unowned(found, allowed=(*self._settings.owners, "helm"))
-        name = text_at(found, "metadata", "name")
-        require_ready(self._kube, self._namespace, name, within_s=self._settings.live_within_s, still=_go_on)
-        running = self._running(pair, found)
-        examined = replace(pair, stable=running.to_text())
+        labels = stable_workload(self._config, pair.service).labels
+        require_no_rollout(self._kube, self._namespace, pair.service, labels, tell=self._tell)
+        found = stable_deployment(self._kube, self._config, pair.service)
+        if found is None:
+            running = first_running(self._kube, self._config, pair)
+            self._require_ours(running.manifest or {})
+        else:
+            self._require_ours(found)
+            name = text_at(found, "metadata", "name")
+            require_ready(self._kube, self._namespace, name, within_s=self._settings.live_within_s, still=_go_on)
+            running = self._running(pair, found)
+        examined = replace(pair, stable=running.to_text(), first=found is None)
         self._routing.share(self._clean(pair), self._share(examined, 0.0))
         take_lock(self._kube, self._namespace, pair)
         return examined
@@ -112,6 +125,11 @@ class ClusterWorld:
                 "or shift users with Argo Rollouts or Flagger and let the harness judge (docs/pipelines)"
             )
 
+    def _require_ours(self, deployment: JsonObject) -> None:
+        """Raise UsageError or an error about owners if a controller would fight with the release."""
+        require_ours_to_release(self._kube, self._namespace, deployment, tell=self._tell)
+        require_unowned(deployment, allowed=(*self._settings.owners, "helm"))
+
     def _running(self, pair: Pair, found: JsonObject) -> Running:
         container = container_for(found, pair.build.name, pair.service)
         image = image_of(found, container)
@@ -126,40 +144,26 @@ class ClusterWorld:
             template=template_hash(found, container),
         )
 
-    def _stable_deployment(self, service: str) -> JsonObject:
-        """Return the Deployment of the running build. Raises UsageError unless there is exactly one."""
-        versions = self._config.services[service].versions
-        if service == self._config.service:
-            labels = versions[self._config.baseline].labels
-        elif len(versions) == 1:
-            labels = next(iter(versions.values())).labels
-        else:
-            raise UsageError(
-                f"{service}: expected one version in harness.yaml, which is the running one, found "
-                f"{', '.join(versions)}"
-            )
-        found = [item for item in self._kube.list("Deployment", self._namespace) if runs(item, labels)]
-        if len(found) != 1:
-            names = ", ".join(text_at(item, "metadata", "name") for item in found) or "none"
-            raise UsageError(
-                f"{service}: expected one Deployment whose pods have the labels {dict(labels)!r}, found {names}; a "
-                "first release without a running build is not supported: deploy it once by hand"
-            )
-        return found[0]
-
     def deploy(self, pair: Pair) -> Pair:
         """Create both arms. The digest is resolved by a first start of the new image, and then pinned."""
         running = running_from_text(pair.stable)
-        source = require_unchanged(
-            self._kube.get("Deployment", self._namespace, running.deployment), running, (running.image,)
-        )
+        source = self._source(pair, running)
         identity = pair.identity or self._resolved(pair, running, source)
-        for arm, image in (("canary", pullable(identity)), ("baseline", pullable(running.identity))):
+        for arm, image in (("canary", pullable(identity)), ("baseline", pullable(running.identity or identity))):
             self._bring(arm_of(source, running, arm=arm, image=image, release=pair.release, service=pair.service))
         for arm in ("canary", "baseline"):
             self._await_arm(pair, arm)
         self._require_identity(arm_name(pair.release, pair.service, "canary"), running.container, identity)
         return replace(pair, identity=identity)
+
+    def _source(self, pair: Pair, running: Running) -> JsonObject:
+        """Return the Deployment that the arms are copies of. Raises MeshError if somebody changed it meanwhile."""
+        found = self._kube.get("Deployment", self._namespace, running.deployment)
+        if not pair.first:
+            return require_unchanged(found, running, (running.image,))
+        if found is not None:
+            require_made(found, pair.release)
+        return source_of(running)
 
     def _resolved(self, pair: Pair, running: Running, source: JsonObject) -> str:
         """Start the image as it is named, and return what it is by its pods."""
@@ -214,12 +218,12 @@ class ClusterWorld:
         if _digest(runs_now) != _digest(identity):
             raise BuildError(f"Deployment {deployment}: expected pods of {identity}, found {runs_now}: the tag moved")
 
-    def route(self, pair: Pair, share: float | None) -> None:
+    def route(self, pair: Pair, share: float | None, header: Mapping[str, str] | None = None) -> None:
         """Write the routes of the release, and wait until the proxies have them; None removes them and the lock."""
         if share is None:
             self._unroute(pair)
             return
-        edits = self._routing.share(self._clean(pair), self._share(pair, share))
+        edits = self._routing.share(self._clean(pair), self._share(pair, share, header))
         for edit in edits:
             self._write(pair, edit.place, [edit])
         for edit in edits:
@@ -284,6 +288,8 @@ class ClusterWorld:
             ours = (running.image, pullable(pair.identity))
 
             def change(there: JsonObject | None) -> JsonObject:
+                if pair.first:
+                    return first_deployment(there, running, ours[1], pair.release)
                 return with_image(require_unchanged(there, running, ours), running.container, ours[1])
 
             self._change("Deployment", running.deployment, change)
@@ -296,8 +302,15 @@ class ClusterWorld:
         return "" if found is None else image_of(found, running.container)
 
     def _take_back(self, pair: Pair, running: Running) -> None:
-        """Restore the image before the release, if the Deployment has the one of the release; leave others' changes."""
+        """Restore the image before the release, if the Deployment has the one of the release; leave others' changes.
+
+        Of a first release, delete the Deployment that it made.
+        """
         found = self._kube.get("Deployment", self._namespace, running.deployment)
+        if pair.first:
+            if found is not None and made_by(found, pair.release):
+                self._change("Deployment", running.deployment, _none)
+            return
         if found is None or not pair.identity or image_of(found, running.container) != pullable(pair.identity):
             return
 
@@ -345,7 +358,7 @@ class ClusterWorld:
         """Return the pod labels of the running build."""
         return dict(running_from_text(pair.stable).labels)
 
-    def _share(self, pair: Pair, share: float) -> Share:
+    def _share(self, pair: Pair, share: float, header: Mapping[str, str] | None = None) -> Share:
         labels = self.stable_labels(pair)
         return Share(
             host=pair.service,
@@ -355,6 +368,7 @@ class ClusterWorld:
             share=share,
             owner=pair.release,
             gateway=self._settings.gateway,
+            headers=header or {},
         )
 
     def _clean(self, pair: Pair) -> tuple[JsonObject, ...]:

@@ -7,6 +7,7 @@ release inserted is found by its names alone, so a release that was killed needs
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -19,9 +20,9 @@ from harness.routing.edits import MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.hosts import full_name
 from harness.routing.istio import governing, names
 from harness.routing.istio.kinds import LISTS, ROUTES, VIRTUAL_SERVICE
-from harness.routing.istio.routes import Place, answered_here, clone, hosts_of, places, unnarrowed
+from harness.routing.istio.routes import Place, answered_here, clone, hosts_of, narrowed_to_headers, places, unnarrowed
 from harness.routing.istio.routing import new_virtual_service, subset_edit
-from harness.routing.istio.types import HTTPRoute, HTTPRouteDestination, VirtualService
+from harness.routing.istio.types import HTTPRoute, HTTPRouteDestination, StringMatch, VirtualService
 from harness.routing.istio.views import as_json
 from harness.routing.port import MESH, Share
 
@@ -85,7 +86,20 @@ class _Weights:
     subsets: Mapping[str, str]
     of_stable: frozenset[str | None]
 
-    def clone(self, place: Place, number: int) -> HTTPRoute:
+    def clones(self, place: Place, number: int) -> list[HTTPRoute]:
+        """Return the routes to put before a route: first that of users with the headers, then that of all others."""
+        users = self._clone(place, number)
+        return [self._limited(place, number), users] if self.share.headers else [users]
+
+    def _limited(self, place: Place, number: int) -> HTTPRoute:
+        shown = "|".join(f"{name}={value}" for name, value in sorted(self.share.headers.items()))
+        name = f"{prefix(self.share.owner)}header-{hashlib.sha256(shown.encode()).hexdigest()[:8]}-{number}"
+        headers: dict[str, StringMatch] = {key: {"exact": value} for key, value in self.share.headers.items()}
+        entry = clone(place.route, name=name, match=narrowed_to_headers(place, headers=headers))
+        entry["route"] = [self._to(place, "canary", 0, alone=True)]
+        return entry
+
+    def _clone(self, place: Place, number: int) -> HTTPRoute:
         name = f"{prefix(self.share.owner)}users-{round(self.share.share * 1e6)}-{number}"
         entry = clone(place.route, name=name, match=unnarrowed(place.route, name=name))
         millionths = round(self.share.share * 1e6)
@@ -137,8 +151,8 @@ def _made(weights: _Weights) -> Edit:
             "users do not come through it; make one first"
         )
     route: HTTPRoute = {"route": [{"destination": {"host": share.host}}]}
-    entry = weights.clone(Place(route=route, where=share.host, path="spec.http"), 0)
-    return new_virtual_service(host=share.host, namespace=share.namespace, owner=share.owner, routes=[entry])
+    entries = weights.clones(Place(route=route, where=share.host, path="spec.http"), 0)
+    return new_virtual_service(host=share.host, namespace=share.namespace, owner=share.owner, routes=entries)
 
 
 def _existing(weights: _Weights, found: VirtualService, resources: Sequence[JsonObject]) -> Edit:
@@ -155,8 +169,8 @@ def _existing(weights: _Weights, found: VirtualService, resources: Sequence[Json
                 path=f"{place.path}.route",
             )
         if weights.leads_to_stable(place):
-            entry, before = weights.clone(place, len(insert)), deepcopy(place.anchor)
-            insert.append(Insertion(entry=as_json(entry), before=as_json(before)))
+            before = as_json(deepcopy(place.anchor))
+            insert += [Insertion(entry=as_json(one), before=before) for one in weights.clones(place, len(insert))]
     if not insert:
         raise ResourceError(
             f"{names.label(found, share.namespace)}: governs {share.host} but has no route to its running build "
