@@ -18,6 +18,7 @@ from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.mesh.port import Mesh, Warns
 from harness.mesh.targets import mesh_kind
+from harness.metrics.fault_gauge import faults_told
 from harness.metrics.publishing import publish
 from harness.model.json import JsonObject
 from harness.model.names import new_run_id
@@ -79,11 +80,25 @@ def judge_scenario(
     for line in mesh.warnings() if isinstance(mesh, Warns) else ():
         notify(Event(at_s=0.0, kind="note", text=line))
     watch(mesh, config, scenario.objectives)
-    with LiveFile(folder, scenario.name, target=mesh.target, tell=notify) as live, bundle.recording(folder):
+    with live_run(folder, scenario.name, config, target=mesh.target, tell=notify) as live, bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
     outcome = judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
     tell_others(outcome, config, notify)
     return outcome
+
+
+@contextmanager
+def live_run(folder: Path, name: str, config: Config, *, target: str, tell: Notify) -> Iterator[Notify]:
+    """Yield what to tell about a run while it lasts; ``live.json`` and those who watch faults learn it too."""
+
+    def note(text: str) -> None:
+        tell(Event(at_s=0.0, kind="note", text=text))
+
+    with (
+        LiveFile(folder, name, target=target, tell=tell) as live,
+        faults_told(config.publish, service=config.service, scenario=name, notify=live, note=note) as told,
+    ):
+        yield told
 
 
 def observe_traffic(

@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from harness.clients.http import http_send_body
 from harness.errors import MeshError
-from harness.metrics.own_text import own_metrics
+from harness.metrics.own_text import began_s, own_metrics
 from harness.model.json import JsonObject
 from harness.model.publish import PublishSettings
 from harness.model.record import Record
@@ -42,9 +43,9 @@ def publish(
     """Publish a run wherever the settings say, and return a warning for each place that could not be reached."""
     warnings = []
     if settings.textfile is not None:
-        warnings += _written(settings.textfile, own_metrics(record, analysis))
+        warnings += written(settings.textfile, own_metrics(record, analysis))
     if settings.pushgateway is not None:
-        warnings += _pushed(settings.pushgateway, record, own_metrics(record, analysis))
+        warnings += pushed(settings.pushgateway, record.plan.service, own_metrics(record, analysis))
     if settings.grafana is not None:
         warnings += _annotated(record, analysis, settings, environ)
     return tuple(warnings)
@@ -52,7 +53,7 @@ def publish(
 
 def annotation_documents(record: Record, analysis: Analysis) -> Iterator[JsonObject]:
     """Yield what Grafana's API takes for each phase, fault, step and the verdict."""
-    zero_ms = int(1000 * (record.load.started_at if record.load is not None else 0.0))
+    zero_ms = int(1000 * began_s(record))
     for mark in _marks(record, analysis):
         document: JsonObject = {
             "time": zero_ms + int(1000 * mark.at_s),
@@ -75,8 +76,8 @@ def _marks(record: Record, analysis: Analysis) -> Iterator[_Mark]:
     yield _Mark(at_s=end_s, text=f"{record.plan.scenario}: {analysis.verdict}: {analysis.reason}", tag="verdict")
 
 
-def _written(file: Path, text: str) -> list[str]:
-    """Replace the file at once, as the textfile collector of node_exporter needs it."""
+def written(file: Path, text: str) -> list[str]:
+    """Replace the file at once, as the textfile collector of node_exporter needs it; return what went wrong."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -89,9 +90,13 @@ def _written(file: Path, text: str) -> list[str]:
     return []
 
 
-def _pushed(url: str, record: Record, text: str) -> list[str]:
-    group = f"{url.rstrip('/')}/metrics/job/canary_harness/service/{record.plan.service or 'none'}"
-    return _sent("PUT", group, "the metrics of this run were not pushed", body=text.encode())
+def pushed(url: str, service: str, text: str, *, method: str = "PUT") -> list[str]:
+    """Push metrics to a Pushgateway: PUT replaces those of the service, POST the ones with the same names.
+
+    Return what went wrong.
+    """
+    group = f"{url.rstrip('/')}/metrics/job/canary_harness/service/{quote(service or 'none', safe='')}"
+    return _sent(method, group, "the metrics of this run were not pushed", body=text.encode())
 
 
 def _annotated(record: Record, analysis: Analysis, settings: PublishSettings, environ: Mapping[str, str]) -> list[str]:

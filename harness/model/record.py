@@ -118,6 +118,8 @@ class Series:
     values: tuple[float, ...]
 
 
+FAULTS_LIVE = "faults_live"
+"""The field of an event that tells how many faults are in force from then on."""
 HARM_PROVEN = "harm is proven"
 """How ``Record.aborted`` begins when a look of the judge ended the run; its reason at that look follows."""
 

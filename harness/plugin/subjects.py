@@ -19,7 +19,6 @@ from harness.errors import UsageError, WorkloadDeath
 from harness.faults import Fault
 from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
-from harness.live_state import LiveFile
 from harness.load.planning.endpoints import require_sent
 from harness.load.planning.profiles import find_profile
 from harness.mesh.port import Mesh
@@ -105,7 +104,9 @@ class ScenarioContext:
         settings = wiring.settings(self.session.config, self.scenario(), target=self.session.target, manifest=facts)
         parts = wiring.parts(self.session.config, self.mesh)
         folder = self.next_folder()
-        live = self._world.enter_context(LiveFile(folder, self.name, target=self.session.target, tell=self.tell))
+        live = self._world.enter_context(
+            gate.live_run(folder, self.name, self.session.config, target=self.session.target, tell=self.tell)
+        )
         return self._world.enter_context(InteractiveRun(settings, parts, owner=owner, folder=folder, notify=live))
 
     def say_verdict(self, analysis: Analysis) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from harness.faults.port import Fault
 from harness.mesh.port import LiveChange, Mesh
 from harness.model.declared import Declared
-from harness.model.record import FaultCount, Rollback
+from harness.model.json import JsonScalar
+from harness.model.record import FAULTS_LIVE, FaultCount, Rollback
 from harness.model.samples import ARMS, Samples
 from harness.model.split import SplitBy
 from harness.model.step import Step
@@ -41,7 +42,7 @@ class Changes:
         self._timeline = timeline
         self._arrangement = arrangement_of(settings, mesh, owner)
         self._steps = StepMaker(self._arrangement, mesh)
-        self._injected = 0
+        self._injected = self._faults_live = 0
         self._live: list[LiveChange] = []
         self._counted: list[_Counted] = []
         self.rollbacks: list[Rollback] = []
@@ -67,7 +68,7 @@ class Changes:
         steps = self._steps.fault(fault, self._mesh.resources(), index)
         declared = self._steps.declared(fault, index)
         self._injected += 1
-        with self._changed(steps, declared.text):
+        with self._changed(steps, declared.text, faults=1):
             live, start = self._mesh.request_counts(), self._timeline.now()
             yield
             end, before_removal = self._timeline.now(), self._mesh.request_counts()
@@ -114,12 +115,13 @@ class Changes:
         return dict(zip(versions, ARMS, strict=True))
 
     @contextmanager
-    def _changed(self, steps: Sequence[Step], what: str) -> Iterator[None]:
+    def _changed(self, steps: Sequence[Step], what: str, *, faults: int = 0) -> Iterator[None]:
         change: LiveChange | None = None
         try:
             with self._mesh.changed(steps, name=what) as change:
                 self._live.append(change)
-                self._timeline.note("fault", f"{what}: live", proof=change.proof)
+                self._faults_live += faults
+                self._timeline.note("fault", f"{what}: live", proof=change.proof, **{FAULTS_LIVE: self._faults_live})
                 try:
                     yield
                 finally:
@@ -127,12 +129,14 @@ class Changes:
                 self._timeline.note("rollback", f"{what}: removing")
         finally:  # noted after Ctrl-C and errors too
             if change is not None and change.rollback is not None:
+                self._faults_live -= faults if change.rollback.verified else 0
                 self._note_rollback(change.rollback, what)
 
     def _note_rollback(self, rollback: Rollback, what: str) -> None:
         self.rollbacks.append(rollback)
         state = "removed and verified" if rollback.verified else "NOT VERIFIED"
-        self._timeline.note("rollback", f"{what}: {state}", seconds=round(rollback.seconds, 4))
+        fields: dict[str, JsonScalar] = {"seconds": round(rollback.seconds, 4), FAULTS_LIVE: self._faults_live}
+        self._timeline.note("rollback", f"{what}: {state}", **fields)
 
 
 def arrangement_of(settings: Settings, mesh: Mesh, owner: str) -> Arrangement:

@@ -20,9 +20,11 @@ from harness.clients.http import http_get
 from harness.clients.processes.child import start, wait_until
 from harness.clients.processes.ports import free_ports
 from harness.errors import MeshError
-from harness.metrics.own_text import own_metrics
+from harness.metrics.fault_gauge import faults_told
+from harness.metrics.own_text import fault_live, own_metrics, with_fault_live
 from harness.metrics.publishing import publish
 from harness.model.publish import PublishSettings
+from harness.model.record import FAULTS_LIVE, Event
 from harness.model.verdict import Analysis, Verdict
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "grafana"
@@ -114,6 +116,15 @@ def test_a_real_pushgateway_takes_them(tmp_path: Path) -> None:
     ):
         assert wait_until(lambda: bool(page()), timeout_s=30, interval_s=0.1)
         assert () == publish(recorded.record(), ANALYSIS, PublishSettings(pushgateway=url), {})
+        with faults_told(
+            PublishSettings(pushgateway=url), service="reviews", scenario="slow ratings", notify=lambda what: None,
+            note=pytest.fail,
+        ) as told:  # fmt: skip
+            told(event(1))
+        assert (
+            'canary_harness_fault_live{instance="",job="canary_harness",scenario="slow ratings",service="reviews"} 1'
+            in (page())
+        )
         assert (
             'canary_harness_score{instance="",job="canary_harness",scenario="slow ratings",service="reviews"} 12.5'
             in page()
@@ -191,3 +202,46 @@ def test_the_dashboard_has_the_parts_that_grafana_needs() -> None:
         assert len(refs) == len(set(refs))
     with pytest.raises(StopIteration):
         next(one for one in panels if one["datasource"]["uid"] != "${datasource}")
+
+
+def event(live: int) -> Event:
+    """What a run notes when a fault goes live or is gone."""
+    return Event(at_s=1.0, kind="fault", text="delay", fields={FAULTS_LIVE: live})
+
+
+def test_faults_are_told_while_they_are_in_force(tmp_path: Path) -> None:
+    """The file changes when one goes live and when it is gone; what else it says stays."""
+    settings, file = PublishSettings(textfile=tmp_path / "own.prom"), tmp_path / "own.prom"
+    publish(recorded.record(), ANALYSIS, settings, {})
+    before = file.read_text()
+    passed: list[Event] = []
+    line = 'canary_harness_fault_live{service="reviews",scenario="slow ratings"} '
+    with faults_told(
+        settings, service="reviews", scenario="slow ratings", notify=passed.append, note=pytest.fail
+    ) as told:
+        told(event(1))
+        assert wait_until(lambda: f"{line}1\n" in file.read_text(), timeout_s=30, interval_s=0.01)
+        told(Event(at_s=2.0, kind="note", text="no fault"))
+        told(event(0))
+    assert before == file.read_text()
+    assert 3 == len(passed)
+
+
+def test_a_place_that_is_away_is_told_once_and_delays_nothing(tmp_path: Path) -> None:
+    """The run never waits for it."""
+    notes: list[str] = []
+    settings = PublishSettings(pushgateway=f"http://127.0.0.1:{free_ports(1)[0]}")
+    with faults_told(settings, service="reviews", scenario="x", notify=lambda what: None, note=notes.append) as told:
+        told(event(1))
+        told(event(0))
+    (note,) = notes
+    assert "not pushed" in note
+
+
+def test_faults_that_a_run_left_behind_stay_counted() -> None:
+    """A scenario's own line is replaced, and that of another one kept."""
+    text = with_fault_live(fault_live("reviews", "a", 1), "reviews", 'b "x"', 2)
+    assert 1 == text.count("# TYPE")
+    assert 'scenario="a"} 1\n' in text
+    assert 'scenario="b \\"x\\""} 2\n' in text
+    assert text.replace('\\""} 2', '\\""} 0') == with_fault_live(text, "reviews", 'b "x"', 0)

@@ -50,6 +50,14 @@ def test_every_change_is_reverted_in_reverse_order(world, carry_out):
     assert "" == record.aborted
 
 
+@both
+def test_events_tell_how_many_faults_are_in_force(world, carry_out):
+    """The split is none; each fault counts from when it is live until it is seen to be gone."""
+    told = [event.fields["faults_live"] for event in carry_out(world).events if "faults_live" in event.fields]
+    assert 0 == told[0] == told[-1]
+    assert 1 in told
+
+
 def test_a_declared_run_records_the_phases_of_its_plan(world):
     """Planned and recorded phases are equal when nothing takes time."""
     record = declared(world)
