@@ -14,6 +14,7 @@ from test_cluster_run import judged, once_split
 
 from harness.config import Config
 from harness.errors import WorkloadDeath
+from harness.mesh.heartbeats import MISSES
 from harness.model.cluster import Limits
 from harness.model.declared import Declared
 from harness.model.step import Act, Action, Ref, Verb
@@ -127,6 +128,33 @@ def test_an_end_without_a_restart_is_a_death(
         mesh.check()
 
 
+ARMS = {"reviews-1": BASELINE, "reviews-3": CANARY}
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_a_death_is_told_with_the_arm_that_died(quiet: FakeKubernetes, open_mesh: Open, name: str) -> None:
+    """Restarted, ended for good, evicted or not ready any more: the labels are those of the arm, not of the other one."""
+    ended = [{"name": "app", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]
+    deaths: list[tuple[Any, str]] = [
+        (lambda: killed(quiet, name), "OOMKilled"),
+        (lambda: changed(quiet, name, containerStatuses=ended), "its container app ended: Error"),
+        (lambda: changed(quiet, name, phase="Failed", reason="Evicted"), "the pod failed: Evicted"),
+        (lambda: changed(quiet, name, conditions=[{"type": "Ready", "status": "False"}]), "no pod was ready"),
+    ]
+    before = deepcopy(quiet.object("Pod", name))
+    for happen, how in deaths:
+        quiet.put(deepcopy(before))
+        with open_mesh() as mesh:
+            mesh.watch_arms([BASELINE, CANARY])
+            mesh.check()
+            happen()
+            for _ in range(MISSES - 1 if how == "no pod was ready" else 0):
+                mesh.check()
+            found = death(mesh)
+        assert (found.name, found.labels) == (name, ARMS[name])
+        assert how in found.how
+
+
 def test_readiness_lost_by_one_arm_is_a_death(quiet: FakeKubernetes, open_mesh: Open) -> None:
     """Not at once, and not when both arms lose it; the reason says what the pod waits for."""
     unready = [{"type": "Ready", "status": "False"}]
@@ -154,24 +182,41 @@ def eviction(fake: FakeKubernetes, name: str) -> Action:
     return Action(owner="r1", declared=declared, act=Act(verb=Verb.EVICT, target=target), heals_within_s=1)
 
 
-def test_deaths_by_our_own_fault_are_spared(quiet: FakeKubernetes, open_mesh: Open) -> None:
+@pytest.mark.parametrize("name", ARMS)
+def test_deaths_by_our_own_fault_are_spared(quiet: FakeKubernetes, open_mesh: Open, name: str) -> None:
     """An arm whose pod the run evicts is left alone until it is ready again; later deaths count."""
-    canary = deepcopy(quiet.object("Pod", "reviews-3"))
+    pod = deepcopy(quiet.object("Pod", name))
     with open_mesh(limits=Limits(every_caller=True)) as mesh:
         mesh.watch_arms([BASELINE, CANARY])
         mesh.check()
-        with mesh.changed([eviction(quiet, "reviews-3")], name="evict"):
+        with mesh.changed([eviction(quiet, name)], name="evict"):
             for _ in range(8):
                 mesh.check()
-            replacement = {**canary, "metadata": {"name": "reviews-3b", "labels": CANARY}}
+            replacement = {**pod, "metadata": {"name": "reviews-b", "labels": ARMS[name]}}
             replacement["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}
             quiet.put(replacement)
             mesh.check()
-        changed(quiet, "reviews-3b", conditions=[])
+        changed(quiet, "reviews-b", conditions=[])
         mesh.check()
         mesh.check()
-        killed(quiet, "reviews-3b")
-        assert death(mesh).name == "reviews-3b"
+        killed(quiet, "reviews-b")
+        found = death(mesh)
+    assert (found.name, found.labels) == ("reviews-b", ARMS[name])
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_the_death_of_the_other_arm_counts_while_our_fault_lives(
+    quiet: FakeKubernetes, open_mesh: Open, name: str
+) -> None:
+    """A fault that acts on one arm excuses no other."""
+    other = next(one for one in ARMS if one != name)
+    with open_mesh(limits=Limits(every_caller=True)) as mesh:
+        mesh.watch_arms([BASELINE, CANARY])
+        mesh.check()
+        with mesh.changed([eviction(quiet, name)], name="evict"):
+            mesh.check()
+            killed(quiet, other)
+            assert death(mesh).labels == ARMS[other]
 
 
 def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config, tmp_path: Path) -> None:
@@ -190,4 +235,18 @@ def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config
     assert len(outcome.record.samples) > 0
     held = {one.name: one.held for one in outcome.analysis.proofs if one.name.startswith("arms differ")}
     assert held == {"arms differ, pods": True, "arms differ, baseline": True, "arms differ, canary": True}
+    assert all(rollback.verified for rollback in outcome.record.rollbacks)
+
+
+def test_a_baseline_that_dies_during_a_run_leaves_nothing_to_compare_with(shop_config: Config, tmp_path: Path) -> None:
+    """Inconclusive whatever the objectives say, with the baseline's last words, and every change is reverted."""
+    with bridged(shop_config, tmp_path) as (fake, config, _mesh):
+        fake.logs["reviews-v2", "app", True] = "disk full"
+        timer = once_split(fake, lambda: killed(fake, "reviews-v2"), after_s=2.5)
+        outcome = judged(config, tmp_path)
+        timer.join()
+    assert outcome.analysis.verdict is Verdict.INCONCLUSIVE
+    assert "the baseline (reviews-v2) died: its container app was restarted: OOMKilled" in outcome.analysis.reason
+    assert "there is nothing to compare with" in outcome.analysis.reason
+    assert "disk full" in (tmp_path / "run" / "report.html").read_text()
     assert all(rollback.verified for rollback in outcome.record.rollbacks)
