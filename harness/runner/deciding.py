@@ -10,7 +10,7 @@ from harness.judge.revision import REVISION
 from harness.judge.safeguards import guarded, objections
 from harness.load.parent.proofs import load_proofs, load_warnings
 from harness.metrics.hops import probable_cause
-from harness.model.record import Record
+from harness.model.record import Event, Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.arm_identity import identity_warnings
 from harness.runner.ending import DEATH
@@ -58,13 +58,17 @@ def _with_death(analysis: Analysis, record: Record) -> Analysis:
     """
     deaths = {str(event.fields.get("arm")): event for event in record.events if event.kind == DEATH}
     if "baseline" in deaths:
-        reason = f"{deaths['baseline'].text}: there is nothing to compare with"
+        reason = f"{deaths['baseline'].text}: there is nothing to compare with{_last_words(deaths['baseline'])}"
         return _inconclusive(analysis, reason, record.plan.judge.undecided_cap)
     if "canary" not in deaths:
         return analysis
-    log = str(deaths["canary"].fields.get("log") or "")
-    reason = deaths["canary"].text + (f"; {log}" if log else "")
+    reason = deaths["canary"].text + _last_words(deaths["canary"])
     return replace(analysis, verdict=Verdict.FAIL, reason=reason, score=0.0)
+
+
+def _last_words(death: Event) -> str:
+    log = str(death.fields.get("log") or "")
+    return f"; {log}" if log else ""
 
 
 def _inconclusive(analysis: Analysis, reason: str, cap: float) -> Analysis:
