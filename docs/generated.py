@@ -72,7 +72,17 @@ def indicators() -> str:
 
 def faults() -> str:
     """Every fault: how it is written in scenarios and on the command line."""
-    parts = ["# Faults\n\nA fault is one file; [writing a fault](../writing-a-fault.md) adds another.\n"]
+    parts = [
+        "# Faults\n\nA fault is one file; [writing a fault](../writing-a-fault.md) adds another. `harness faults "
+        "--list` prints the kinds that are installed. A run notices a fault that has no effect: it is then "
+        "inconclusive (code 11), and the reason names the fault.\n",
+        "| kind | what it does | meshes | what proves that it hit | what it needs | undo |\n|---|---|---|---|---|---|",
+    ]
+    for kind, fault in known_faults().items():
+        usage = fault.usage
+        cells = (f"`{kind}`", usage.help, ", ".join(usage.meshes), usage.signal, usage.needs, usage.undo)
+        parts[-1] += f"\n| {' | '.join(cells)} |"
+    parts[-1] += "\n"
     for kind, fault in known_faults().items():
         about = (getdoc(fault) or "").partition("\n\n")
         parts.append(f"## {kind}\n\n{about[0]}\n\n{about[2]}\n".rstrip() + "\n")

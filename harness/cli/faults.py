@@ -1,13 +1,16 @@
-"""``harness faults``: list what runs have changed in a cluster now."""
+"""``harness faults``: list what runs have changed in a cluster now, or the kinds of faults that there are."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from contextlib import closing
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
 from harness.cli.output import clean_print as print
 from harness.clients.kubernetes.times import stamp
+from harness.faults import known_faults
+from harness.faults.port import Usage
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.journal import JournalEntry, journalled
 from harness.mesh.cluster.recovery.reaping import reason_to_undo
@@ -15,21 +18,63 @@ from harness.mesh.cluster.safety.limits import require_namespace
 
 HELP = (
     "List the faults that are injected in a cluster now, with the run and the resource of each, when it ends, and "
-    "whether the run is still alive."
+    "whether the run is still alive. With --list: every kind of fault that can be injected, without asking a cluster."
 )
 EXAMPLES = """\
+  harness faults --list
   harness faults
   harness faults --namespace shop --context kind-dev
 """
+_EXAMPLES = {
+    "delay": "2s --percent 50 --from reviews",
+    "latency": "50ms:20%,1s:1% --from reviews",
+    "abort": "503 --percent 20 --from reviews",
+    "grpc_abort": "UNAVAILABLE --percent 20",
+    "timeout": "500ms --from reviews",
+    "retry_storm": "10x50ms --from reviews",
+    "connection_limit": "1",
+    "request_limit": "1",
+    "outlier_ejection": "1",
+    "rate_limit": "10 --target cluster",
+    "deny": "--target cluster",
+    "partition": "--target cluster",
+    "evict": "1 --target cluster",
+    "scale": "0 --target cluster",
+}
+"""What follows the host in an example of ``harness inject``, by kind."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    parser.add_argument("--list", action="store_true", help="list every kind of fault, what it does and what it needs")
     add_cluster_arguments(parser)
 
 
+def kinds() -> str:
+    """Return every kind of fault with all that is known of it."""
+    return "\n".join(line for kind, fault in known_faults().items() for line in _about(kind, fault.usage))
+
+
+def _about(kind: str, usage: Usage) -> Iterator[str]:
+    yield f"{kind} HOST {usage.value}".rstrip()
+    rows = {
+        "does": usage.help,
+        "meshes": ", ".join(usage.meshes),
+        "needs": usage.needs,
+        "proof": usage.signal,
+        "undo": usage.undo,
+        "example": f"harness inject {kind} ratings {_EXAMPLES.get(kind, usage.value)}".rstrip(),
+    }
+    for name, text in rows.items():
+        if text:
+            yield f"  {name.ljust(8)} {text}"
+
+
 def run(args: argparse.Namespace) -> int:
-    """Print the changes in the journal. Return 0, even if there are some."""
+    """Print the changes in the journal, or the kinds of faults. Return 0, even if there are changes."""
+    if args.list:
+        print(kinds())
+        return 0
     settings, namespace = settings_of(args)
     with closing(connected(settings, None)) as kube:
         require_namespace(kube, namespace)

@@ -10,16 +10,21 @@ from harness.faults.abort import Abort, abort
 from harness.faults.black_hole import BlackHole, black_hole
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.delay import Delay, delay
+from harness.faults.deny import Deny, deny
+from harness.faults.evict import Evict, evict
 from harness.faults.grpc_abort import GrpcAbort, grpc_abort
 from harness.faults.kill import Kill, kill
 from harness.faults.latency import Latency, latency
 from harness.faults.outlier_ejection import OutlierEjection, outlier_ejection
+from harness.faults.partition import Partition, partition
 from harness.faults.pause import Pause, pause
 from harness.faults.port import Arguments, Fault
+from harness.faults.rate_limit import RateLimited, rate_limit
 from harness.faults.request_limit import RequestLimit, request_limit
 from harness.faults.restart import Restart, restart
 from harness.faults.retries_off import RetriesOff, retries_off
 from harness.faults.retry_storm import RetryStorm, retry_storm
+from harness.faults.scale import Scale, scale
 from harness.faults.timeout import Timeout, timeout
 from harness.model.declared import ARRANGEMENTS
 
@@ -31,31 +36,41 @@ __all__ = [
     "BlackHole",
     "ConnectionLimit",
     "Delay",
+    "Deny",
+    "Evict",
     "Fault",
     "GrpcAbort",
     "Kill",
     "Latency",
     "OutlierEjection",
+    "Partition",
     "Pause",
+    "RateLimited",
     "RequestLimit",
     "Restart",
     "RetriesOff",
     "RetryStorm",
+    "Scale",
     "Timeout",
     "abort",
     "black_hole",
     "connection_limit",
     "delay",
+    "deny",
+    "evict",
     "grpc_abort",
     "kill",
     "known_faults",
     "latency",
     "outlier_ejection",
+    "partition",
     "pause",
+    "rate_limit",
     "request_limit",
     "restart",
     "retries_off",
     "retry_storm",
+    "scale",
     "timeout",
 ]
 
@@ -74,6 +89,11 @@ BUILT_IN: tuple[type[Fault], ...] = (
     Kill,
     Pause,
     Restart,
+    Deny,
+    RateLimited,
+    Partition,
+    Evict,
+    Scale,
 )
 ENTRY_POINTS = "canary_harness.faults"
 """The group of entry points in which other packages name the classes of their faults."""

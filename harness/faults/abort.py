@@ -20,7 +20,12 @@ class Abort(DosedFault):
 
     kind: ClassVar[str] = "abort"
     flag: ClassVar[str] = "FI"
-    usage: ClassVar[Usage] = Usage(value="STATUS", help="requests are answered with this HTTP status and never arrive")
+    usage: ClassVar[Usage] = Usage(
+        value="STATUS",
+        help="requests are answered with this HTTP status and never arrive",
+        signal="response flag FI",
+        needs="HTTP calls",
+    )
 
     status: int
 

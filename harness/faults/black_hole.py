@@ -25,7 +25,12 @@ class BlackHole(DosedFault):
 
     kind: ClassVar[str] = "black_hole"
     flag: ClassVar[str] = "UH"
-    usage: ClassVar[Usage] = Usage(value="", help="requests find no healthy endpoint and get a 503")
+    usage: ClassVar[Usage] = Usage(
+        value="",
+        help="requests find no healthy endpoint and get a 503",
+        signal="response flag UH",
+        needs="HTTP calls",
+    )
 
     @classmethod
     def parse(cls, arguments: Arguments) -> BlackHole:

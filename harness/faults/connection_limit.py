@@ -21,7 +21,10 @@ class ConnectionLimit(PolicyFault):
     kind: ClassVar[str] = "connection_limit"
     flags: ClassVar[tuple[str, ...]] = ("UO",)
     usage: ClassVar[Usage] = Usage(
-        value="MOST", help="a proxy holds so many connections, as many requests wait, and others get a 503"
+        value="MOST",
+        help="a proxy holds so many connections, as many requests wait, and others get a 503",
+        signal="response flag UO",
+        needs="more than twice as many calls at once",
     )
 
     most: int

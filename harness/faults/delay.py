@@ -22,7 +22,12 @@ class Delay(DosedFault):
 
     kind: ClassVar[str] = "delay"
     flag: ClassVar[str] = "DI"
-    usage: ClassVar[Usage] = Usage(value="TIME", help="requests wait so long before they are sent on")
+    usage: ClassVar[Usage] = Usage(
+        value="TIME",
+        help="requests wait so long before they are sent on",
+        signal="response flag DI",
+        needs="HTTP calls",
+    )
 
     duration_s: float
 

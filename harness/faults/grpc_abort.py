@@ -27,7 +27,12 @@ class GrpcAbort(DosedFault):
 
     kind: ClassVar[str] = "grpc_abort"
     flag: ClassVar[str] = "FI"
-    usage: ClassVar[Usage] = Usage(value="STATUS", help="gRPC calls are answered with this status and never arrive")
+    usage: ClassVar[Usage] = Usage(
+        value="STATUS",
+        help="gRPC calls are answered with this status and never arrive",
+        signal="response flag FI",
+        needs="callers by gRPC",
+    )
 
     status: str
 

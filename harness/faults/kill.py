@@ -17,7 +17,14 @@ class Kill(ProcessFault):
     """Every process of ``host`` is killed (SIGKILL), and started again when the fault ends."""
 
     kind: ClassVar[str] = "kill"
-    usage: ClassVar[Usage] = Usage(value="", help="its processes end at once, and start again when the fault ends")
+    usage: ClassVar[Usage] = Usage(
+        value="",
+        help="its processes end at once, and start again when the fault ends",
+        signal="response flag UF, UC, UR, UH, LR or URX",
+        needs="processes that the harness started",
+        undo="the processes are started again",
+        meshes=("local",),
+    )
     verb: ClassVar[Verb] = Verb.STOP
     undo: ClassVar[Verb] = Verb.START
     instead: ClassVar[str] = "on a cluster, scale(host, 0) comes closest"

@@ -25,7 +25,10 @@ class Latency(DosedFault):
     kind: ClassVar[str] = "latency"
     flag: ClassVar[str] = "DI"
     usage: ClassVar[Usage] = Usage(
-        value="TIME:PERCENT,...", help="requests wait by this distribution, such as 50ms:20%,1s:1%"
+        value="TIME:PERCENT,...",
+        help="requests wait by this distribution, such as 50ms:20%,1s:1%",
+        signal="response flag DI",
+        needs="HTTP calls whose x-request-id is a UUID, as proxies make it",
     )
 
     delays: tuple[DelayShare, ...]

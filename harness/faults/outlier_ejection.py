@@ -21,7 +21,10 @@ class OutlierEjection(PolicyFault):
     kind: ClassVar[str] = "outlier_ejection"
     flags: ClassVar[tuple[str, ...]] = ("UH",)
     usage: ClassVar[Usage] = Usage(
-        value="ERRORS", help="an endpoint with so many errors in a row is taken out, even if it is the last one"
+        value="ERRORS",
+        help="an endpoint with so many errors in a row is taken out, even if it is the last one",
+        signal="response flag UH",
+        needs="real errors (5xx) of the service",
     )
 
     errors: int

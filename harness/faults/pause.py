@@ -23,7 +23,14 @@ class Pause(ProcessFault):
 
     kind: ClassVar[str] = "pause"
     flags: ClassVar[tuple[str, ...]] = ()
-    usage: ClassVar[Usage] = Usage(value="", help="its processes stand still, so calls wait until the fault ends")
+    usage: ClassVar[Usage] = Usage(
+        value="",
+        help="its processes stand still, so calls wait until the fault ends",
+        signal="calls that wait at the proxies or are given up, and no answers",
+        needs="processes that the harness started",
+        undo="the processes are continued",
+        meshes=("local",),
+    )
     verb: ClassVar[Verb] = Verb.PAUSE
     undo: ClassVar[Verb] = Verb.RESUME
     instead: ClassVar[str] = "on a cluster, a delay comes closest"

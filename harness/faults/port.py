@@ -33,13 +33,18 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How the command line explains a fault.
+    """How the command line and the documentation explain a fault.
 
-    value: the name of its value, such as TIME; empty if it takes none. help: what the fault does.
+    value: the name of its value, such as TIME; empty if it takes none. help: what the fault does. signal: what proves
+    that it hit. needs: without which it hits nothing. undo: how it is reverted. meshes: the targets that can inject it.
     """
 
     value: str
     help: str
+    signal: str = ""
+    needs: str = ""
+    undo: str = "the edit is reverted"
+    meshes: tuple[str, ...] = ("local", "cluster")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

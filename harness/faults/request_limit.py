@@ -20,7 +20,12 @@ class RequestLimit(PolicyFault):
 
     kind: ClassVar[str] = "request_limit"
     flags: ClassVar[tuple[str, ...]] = ("UO",)
-    usage: ClassVar[Usage] = Usage(value="MOST", help="a proxy sends so many requests at once, and others get a 503")
+    usage: ClassVar[Usage] = Usage(
+        value="MOST",
+        help="a proxy sends so many requests at once, and others get a 503",
+        signal="response flag UO",
+        needs="more calls at once",
+    )
 
     most: int
 

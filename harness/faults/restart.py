@@ -18,7 +18,14 @@ class Restart(ProcessFault):
     """Every process of ``host`` is replaced by a new one: connections are lost, and caches are empty."""
 
     kind: ClassVar[str] = "restart"
-    usage: ClassVar[Usage] = Usage(value="", help="its processes are killed and start again at once")
+    usage: ClassVar[Usage] = Usage(
+        value="",
+        help="its processes are killed and start again at once",
+        signal="other processes, seen to be healthy",
+        needs="processes that the harness started",
+        undo="nothing is left to revert",
+        meshes=("local",),
+    )
     verb: ClassVar[Verb] = Verb.RESTART
     undo: ClassVar[Verb] = Verb.START
     instead: ClassVar[str] = "on a cluster, evict(host) comes closest"

@@ -24,7 +24,12 @@ class RetriesOff(Condition):
     """The callers' proxies send no request to ``host`` again."""
 
     kind: ClassVar[str] = "retries_off"
-    usage: ClassVar[Usage] = Usage(value="", help="proxies send no request again that failed")
+    usage: ClassVar[Usage] = Usage(
+        value="",
+        help="proxies send no request again that failed",
+        signal="response flag UF, UR or LR without URX",
+        needs="calls that cannot be delivered, such as by another fault",
+    )
 
     @classmethod
     def parse(cls, arguments: Arguments) -> RetriesOff:

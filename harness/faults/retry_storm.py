@@ -28,7 +28,10 @@ class RetryStorm(Condition):
     kind: ClassVar[str] = "retry_storm"
     flags: ClassVar[tuple[str, ...]] = ("URX",)
     usage: ClassVar[Usage] = Usage(
-        value="ATTEMPTS[xTIME]", help="requests that fail, or take longer than TIME, are sent so many times again"
+        value="ATTEMPTS[xTIME]",
+        help="requests that fail, or take longer than TIME, are sent so many times again",
+        signal="response flag URX, or more attempts than calls",
+        needs="calls that fail or take longer",
     )
 
     attempts: int

@@ -26,7 +26,12 @@ class Timeout:
     """
 
     kind: ClassVar[str] = "timeout"
-    usage: ClassVar[Usage] = Usage(value="TIME", help="answers that take longer are cut off, and the caller gets a 504")
+    usage: ClassVar[Usage] = Usage(
+        value="TIME",
+        help="answers that take longer are cut off, and the caller gets a 504",
+        signal="response flag UT",
+        needs="answers that take longer",
+    )
 
     host: str
     after_s: float

@@ -135,7 +135,19 @@ class SubsetChange:
     labels: Mapping[str, str]
 
 
-Change: TypeAlias = RouteChange | PolicyChange | SubsetChange
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The host's own proxies refuse every request with a 403."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """Each of the host's own proxies lets ``per_second`` requests arrive, and answers others with a 429."""
+
+    per_second: int
+
+
+Change: TypeAlias = RouteChange | PolicyChange | SubsetChange | Refusal | RateLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

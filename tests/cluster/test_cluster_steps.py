@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_kubernetes import FakeKubernetes
+from fake_kubernetes import Call, FakeKubernetes
 from shop import Open
 
 from harness.clients.kubernetes.api import Kubernetes
@@ -44,6 +44,17 @@ def deployment(wanted: int = 2, **status: int) -> Any:
     spec = {"replicas": wanted, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}
     metadata = {"name": "ratings-v1", "namespace": "shop"}
     return {"kind": "Deployment", "metadata": metadata, "spec": spec, "status": {**SETTLED, **status}}
+
+
+def obey(fake: FakeKubernetes) -> None:
+    """From now on a controller makes as many pods as each Deployment wants."""
+
+    def settle(call: Call) -> None:
+        for item in fake.objects("Deployment") if call.method in {"PUT", "POST"} else ():
+            count = item["spec"]["replicas"]
+            item["status"].update(replicas=count, updatedReplicas=count, availableReplicas=count)
+
+    fake.after = settle
 
 
 def freeze(fake: FakeKubernetes) -> None:
@@ -134,12 +145,12 @@ def test_an_object_of_its_own_is_made_and_deleted(fake: FakeKubernetes, open_mes
 def test_an_action_is_carried_out_and_reverted(fake: FakeKubernetes, open_mesh: Open) -> None:
     """It is journalled first, like every step."""
     fake.put(deployment())
+    obey(fake)
     with open_mesh(limits=ANYBODY) as mesh:
         with mesh.changed([scale(0)], name="scale ratings") as change:
             assert 0 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
             (journal,) = fake.objects("ConfigMap")
             assert "action" in json.loads(journal["data"]["change"])["steps"][0]
-            fake.put(deployment(0, replicas=0, updatedReplicas=0, availableReplicas=0))
         assert change.rollback is not None
         assert change.rollback.verified
     assert 2 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
@@ -150,6 +161,7 @@ def test_the_reaper_reverts_the_action_of_a_dead_run(
     fake: FakeKubernetes, open_mesh: Open, kube: Kubernetes, tmp_path: Path
 ) -> None:
     """From the journal alone; replicas that somebody else set meanwhile stay theirs."""
+    obey(fake)
     for theirs, expected in ((None, 2), (5, 5)):
         fake.put(deployment())
         with open_mesh(limits=ANYBODY) as mesh:

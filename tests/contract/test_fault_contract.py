@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib.util
 import re
@@ -9,16 +10,22 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from fault_contract import check_fault
+from fault_contract import check_fault, rows
+from proving import decided
 
+from harness.cli import inject
+from harness.cli.faults import kinds
 from harness.errors import UsageError
 from harness.faults import BUILT_IN, Arguments, known_faults
 from harness.faults import timeout as timeout_function
 from harness.faults.port import Fault
+from harness.model.hit import HitState
+from harness.runner.counts import fault_counts
 
 ARGUMENTS = {
     "delay": Arguments(host="ratings", value="2s", percent="30"),
@@ -35,6 +42,11 @@ ARGUMENTS = {
     "kill": Arguments(host="ratings", value=""),
     "pause": Arguments(host="ratings", value=""),
     "restart": Arguments(host="ratings", value=""),
+    "deny": Arguments(host="ratings", value=""),
+    "rate_limit": Arguments(host="ratings", value="10"),
+    "partition": Arguments(host="ratings", value=""),
+    "evict": Arguments(host="ratings", value="1"),
+    "scale": Arguments(host="ratings", value="0"),
 }
 SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 
@@ -43,6 +55,37 @@ SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 def test_every_built_in_fault_keeps_the_contract(kind: type[Fault]) -> None:
     """The suite checks its parser, declaration, steps, hits and texts."""
     check_fault(kind, ARGUMENTS[kind.kind])
+
+
+@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
+def test_a_run_notices_a_fault_of_any_kind_without_effect(kind: type[Fault]) -> None:
+    """The mesh says that it is in force, and all calls pass as before: code 11, and the reason names the kind.
+
+    What the mesh itself sees, such as a pod that is gone, cannot be said without effect: its tests are the mesh's.
+    """
+    fault = kind.parse(ARGUMENTS[kind.kind])
+    said = fault.declared("some-7")
+    reporter = "destination" if said.scope.side == "host" else "source"
+    live, end = (tuple(replace(row, reporter=reporter) for row in rows(("-", total))) for total in (40, 100))
+    counts = fault_counts(fault, said, phase="fault", live=live, before_removal=end, end=end, arms={})
+    analysis = decided(fault, counts)
+    if counts[0].state is HitState.SEEN:
+        assert fault.kind in {"restart", "evict"}
+        return
+    assert 11 == analysis.verdict.exit_code
+    assert fault.kind in analysis.reason
+
+
+def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
+    """With an example that the command line takes."""
+    parser = argparse.ArgumentParser()
+    inject.add_arguments(parser)
+    listed = kinds()
+    for fault in BUILT_IN:
+        (about,) = re.findall(rf"(?:^|\n){fault.kind} HOST.*\n((?:  .*(?:\n|$))+)", listed)
+        assert ["does", "meshes", "needs", "proof", "undo", "example"] == re.findall(r"^  (\w+)", about, re.MULTILINE)
+        words = about.rpartition("harness inject ")[2].split()
+        assert fault.kind == inject.fault_of(parser.parse_args(words)).kind
 
 
 def members(source: str) -> list[str]:

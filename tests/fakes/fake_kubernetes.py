@@ -176,7 +176,7 @@ class FakeKubernetes:
         return {"configs": [{"@type": kind, "cluster": cluster} for cluster in clusters]}
 
     def listeners_dump(self, namespace: str, pod: str) -> Any:
-        """Envoy's inbound listener in a pod: the filters that EnvoyFilters put into it."""
+        """Envoy's inbound listener in a pod: what EnvoyFilters and AuthorizationPolicies put into it."""
         stored = self.object("Pod", pod, namespace)
         labels = (stored or {"metadata": {}})["metadata"].get("labels") or {}
         filters = [
@@ -185,6 +185,13 @@ class FakeKubernetes:
             if made["spec"]["workloadSelector"]["labels"].items() <= labels.items()
             for item in made["spec"]["configPatches"]
         ]
+        for made in self.objects("AuthorizationPolicy"):
+            if made["spec"]["selector"]["matchLabels"].items() <= labels.items():
+                name = f"ns[{made['metadata']['namespace']}]-policy[{made['metadata']['name']}]"
+                rules = {f"{name}-rule[{number}]": {} for number, _ in enumerate(made["spec"]["rules"])}
+                filters.append({"name": "envoy.filters.http.rbac", "typed_config": {"rules": {"policies": rules}}})
+        if self.stale_policies:
+            filters = []
         chain = {"filters": [{"name": "http_connection_manager", "typed_config": {"http_filters": filters}}]}
         listener = {"name": "virtualInbound", "filter_chains": [chain]}
         return {"configs": [{"name": "virtualInbound", "active_state": {"listener": listener}}]}

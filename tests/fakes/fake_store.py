@@ -26,7 +26,10 @@ PLURALS = {
     (ISTIO, "serviceentries"): "ServiceEntry",
     (ISTIO, "sidecars"): "Sidecar",
     (ISTIO, "envoyfilters"): "EnvoyFilter",
+    ("security.istio.io", "authorizationpolicies"): "AuthorizationPolicy",
     ("networking.k8s.io", "networkpolicies"): "NetworkPolicy",
+    ("policy", "poddisruptionbudgets"): "PodDisruptionBudget",
+    ("autoscaling", "horizontalpodautoscalers"): "HorizontalPodAutoscaler",
     ("flagger.app", "canaries"): "Canary",
 }
 

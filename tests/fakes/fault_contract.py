@@ -29,8 +29,25 @@ SHOP: tuple[Any, ...] = (
     },
 )
 CALLER = {"app": "reviews"}
-RATINGS = {"name": "ratings-v1", "namespace": "shop", "uid": "7@1.00", "labels": {"app": "ratings", "version": "v1"}}
-OTHERS: tuple[Any, ...] = ({"kind": "Process", "metadata": RATINGS},)
+RATINGS: dict[str, Any] = {
+    "name": "ratings-v1",
+    "namespace": "shop",
+    "uid": "7@1.00",
+    "labels": {"app": "ratings", "version": "v1"},
+}
+OTHERS: tuple[Any, ...] = (
+    {"kind": "Process", "metadata": RATINGS},
+    {
+        "kind": "Pod",
+        "metadata": {**RATINGS, "ownerReferences": [{"kind": "ReplicaSet"}]},
+        "status": {"phase": "Running"},
+    },
+    {
+        "kind": "Deployment",
+        "metadata": RATINGS,
+        "spec": {"replicas": 2, "template": {"metadata": {"labels": RATINGS["labels"]}}},
+    },
+)
 """What runs ratings."""
 
 
@@ -118,9 +135,10 @@ def check_hits(fault: Fault) -> None:
         before = signals(("-", 10), (said.flag, 5))
         after = Signals(rows=rows(("-", 40), (said.flag, 15)), settled=rows(("-", 90), (said.flag, 25)))
         assert Hit(hit=20, requests=50) == fault.hit(before, after)
-        (row,) = fault_counts(
-            fault, said, phase="fault", live=(), before_removal=after.rows, end=after.rows, arms={"v1": "baseline"}
-        )
+        reporter = "destination" if said.scope.side == "host" else "source"
+        end = tuple(replace(one, reporter=reporter) for one in after.rows)
+        arms = {"v1": "baseline"}
+        (row,) = fault_counts(fault, said, phase="fault", live=(), before_removal=end, end=end, arms=arms)
         assert (15, 55, "baseline", said) == (row.hit, row.requests, row.arm, row.declared)
 
 

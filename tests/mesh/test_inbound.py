@@ -19,7 +19,7 @@ from mesh_world import request
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.processes.ports import free_ports
 from harness.errors import ResourceError
-from harness.faults import Fault, abort, delay
+from harness.faults import Fault, abort, delay, grpc_abort, rate_limit
 from harness.runner.steps import traffic_match as of_run
 
 TYPES = "type.googleapis.com/envoy.extensions.filters"
@@ -97,6 +97,21 @@ def test_a_delay_for_test_traffic_spares_everybody_else(tmp_path: Path) -> None:
     # Envoy's timers go by the time of its last wake-up, so on a busy machine they are early by some milliseconds.
     assert all(answer.seconds > 0.5 for answer in hit)
     assert spared < 0.5
+
+
+def test_a_rate_limit_lets_a_few_requests_pass(tmp_path: Path) -> None:
+    """The bucket holds two tokens; the other requests of the same second get a 429."""
+    with proxy(patched(rate_limit("ratings", 2)), tmp_path) as url:
+        statuses = Counter(answer.status for answer in asked(url, 60))
+    assert {200, 429} == set(statuses)
+    assert statuses[200] >= 2
+
+
+def test_a_grpc_abort_answers_with_its_status(tmp_path: Path) -> None:
+    """By its number, as Envoy wants it."""
+    with proxy(patched(grpc_abort("ratings", "UNAVAILABLE", inbound=True)), tmp_path) as url:
+        (answer,) = asked(url, 1, headers={"content-type": "application/grpc"})
+    assert "14" == answer.headers["grpc-status"]
 
 
 def test_a_caller_cannot_be_chosen() -> None:

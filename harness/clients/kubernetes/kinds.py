@@ -18,6 +18,8 @@ _ROWS = (
     ("ReplicaSet", "apps", "v1", "replicasets"),
     ("Lease", "coordination.k8s.io", "v1", "leases"),
     ("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
+    ("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    ("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
     ("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"),
     ("Namespace", "", "v1", "namespaces"),
     ("Rollout", "argoproj.io", "v1alpha1", "rollouts"),

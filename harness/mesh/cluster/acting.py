@@ -23,13 +23,14 @@ _PAUSE_S = 0.2
 class _Doer:
     """One verb.
 
-    rights: what it needs. do: carries it out, and may be repeated. is_done: returns whether the cluster shows the
-    result.
+    rights: what it needs. do: carries it out, and may be repeated. is_done: returns whether the API server has the
+    result. has_effect: returns whether the cluster shows it.
     """
 
     rights: tuple[Right, ...]
     do: Callable[[Kubernetes, Act, float], None]
     is_done: Callable[[Kubernetes, Act], bool]
+    has_effect: Callable[[Kubernetes, Act], bool]
 
 
 def rights_for_action(action: Action) -> tuple[Right, ...]:
@@ -49,9 +50,9 @@ def carry_out(kube: Kubernetes, act: Act, *, patience_s: float) -> None:
 def require_done(kube: Kubernetes, act: Act, *, within_s: float, still: Callable[[], None] | None = None) -> str:
     """Wait until the cluster shows the result, and say so. Raises NotInForce after ``within_s`` seconds."""
     give_up = time.monotonic() + within_s
-    while not _doer(act).is_done(kube, act):
+    while not _doer(act).has_effect(kube, act):
         if time.monotonic() > give_up:
-            raise NotInForce(f"{act.label}: expected it to be done within {within_s:g} s, it is not")
+            raise NotInForce(f"{act.label}: the API server took it, but the cluster shows no effect in {within_s:g} s")
         if still is not None:
             still()
         time.sleep(_PAUSE_S)
@@ -110,6 +111,16 @@ def _is_scaled(kube: Kubernetes, act: Act) -> bool:
     return _replicas(found) == act.args["replicas"]
 
 
+def _has_pods(kube: Kubernetes, act: Act) -> bool:
+    """Return whether a controller has made as many pods as are wanted: replicas alone are only a wish."""
+    found = kube.get(act.target.kind, act.target.namespace, act.target.name)
+    if found is None:
+        return False
+    status = as_deployment(found).get("status") or {}
+    seen = status.get("observedGeneration", 0) >= metadata_of(found).get("generation", 0)
+    return seen and status.get("replicas", 0) == act.args["replicas"] == _replicas(found)
+
+
 def _replicas(deployment: JsonObject) -> int:
     return as_deployment(deployment)["spec"].get("replicas", 1)
 
@@ -131,13 +142,24 @@ def _is_evicted(kube: Kubernetes, act: Act) -> bool:
 
 _DOERS: Mapping[tuple[Verb, str], _Doer] = {
     (Verb.SCALE, "Deployment"): _Doer(
-        rights=(Right(verb="get", kind="Deployment"), Right(verb="update", kind="Deployment")),
+        rights=(
+            Right(verb="get", kind="Deployment"),
+            Right(verb="update", kind="Deployment"),
+            Right(verb="list", kind="PodDisruptionBudget"),
+            Right(verb="list", kind="HorizontalPodAutoscaler"),
+        ),
         do=_scale,
         is_done=_is_scaled,
+        has_effect=_has_pods,
     ),
     (Verb.EVICT, "Pod"): _Doer(
-        rights=(Right(verb="get", kind="Pod"), Right(verb="create", kind="Pod", subresource="eviction")),
+        rights=(
+            Right(verb="get", kind="Pod"),
+            Right(verb="create", kind="Pod", subresource="eviction"),
+            Right(verb="list", kind="PodDisruptionBudget"),
+        ),
         do=_evict,
         is_done=_is_evicted,
+        has_effect=_is_evicted,
     ),
 }

@@ -35,6 +35,7 @@ from harness.mesh.cluster.resources import all_applied, plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.arm_health import ArmHealth
 from harness.mesh.cluster.safety.credentials import require_lasting
+from harness.mesh.cluster.safety.disruptions import require_allowed
 from harness.mesh.cluster.safety.drift import Drift
 from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.restarts import Restarts
@@ -215,11 +216,13 @@ class ClusterMesh:
     def _require_possible(self, steps: Sequence[Step]) -> None:
         """Check rights, controllers that would overwrite the steps, and dry runs, before anything is changed."""
         edits = [step for step in steps if isinstance(step, Edit)]
-        acting = {right for step in steps if isinstance(step, Action) for right in rights_for_action(step)}
+        actions = [step for step in steps if isinstance(step, Action)]
+        acting = {right for action in actions for right in rights_for_action(action)}
         needed = {*rights_for(edits, self._settings), *acting} - self._granted
         require_rights(self._kube, self._namespace, needed)
         self._granted |= needed
         require_settled(self._kube, self._namespace)
+        require_allowed(self._kube, self._namespace, actions)
         if self._settings.prove:
             shown = {edit.label: self._proofs.footprint(edit) for edit in edits}
             require_targets(self._proxies, shown, self._namespace)

@@ -17,6 +17,7 @@ from harness.mesh.cluster.resources import plain_resources
 from harness.mesh.cluster.safety import limits
 from harness.mesh.cluster.safety.blast_radius import reach
 from harness.mesh.cluster.safety.data_plane import data_plane
+from harness.mesh.cluster.safety.disruptions import require_allowed
 from harness.mesh.cluster.safety.ownership import require_unowned
 from harness.mesh.cluster.safety.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_settled
@@ -92,6 +93,7 @@ def _in_the_way(
         lambda: limits.require_no_kill_switch(kube, namespace),
         lambda: data_plane(kube, namespace, settings),
         lambda: require_settled(kube, namespace),
+        lambda: require_allowed(kube, namespace, [step for step in steps if isinstance(step, Action)]),
         lambda: _require_free(kube, namespace, steps),
         *(lambda change=change: _within(change, namespace, settings) for change in changes),
     )

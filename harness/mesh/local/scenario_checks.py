@@ -25,7 +25,8 @@ def require_known_services(fault: Declared, config: Config) -> None:
     if fault.scope.side == "host":
         raise UsageError(
             f"{fault.text}: the local mesh has one proxy for all callers and no proxies of the called services: "
-            "leave inbound out here, or run the scenario with --harness-target=cluster"
+            "leave inbound out here (an abort comes closest to a refusal or a rate limit), or run the scenario with "
+            "--harness-target=cluster"
         )
     apps = {
         workload.labels.get("app") for service in config.services.values() for workload in service.versions.values()

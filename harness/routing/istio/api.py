@@ -8,7 +8,7 @@ from harness.model.json import JsonObject
 from harness.model.step import Edit
 from harness.routing.istio import governing
 from harness.routing.istio.footprint import footprint
-from harness.routing.istio.inbound import inbound_edit
+from harness.routing.istio.inbound import inbound_edit, rate_limit_edit, refusal_edit
 from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVICE
 from harness.routing.istio.policy_changes import policy_edit, subset_change
 from harness.routing.istio.route_changes import route_edit
@@ -24,6 +24,8 @@ from harness.routing.port import (
     Governing,
     NotExpressible,
     PolicyChange,
+    RateLimit,
+    Refusal,
     Share,
     Split,
     SubsetChange,
@@ -52,11 +54,15 @@ class IstioRouting:
         return split_edits(resources, split)
 
     def change(self, resources: Sequence[JsonObject], change: Change, aim: Aim) -> Edit | NotExpressible:
-        """Return the edit of a VirtualService or DestinationRule, or an EnvoyFilter for the called side's proxies."""
+        """Return the edit of a VirtualService or DestinationRule, or of a new object for the called side's proxies."""
         if isinstance(change, PolicyChange):
             return policy_edit(resources, change, aim)
         if isinstance(change, SubsetChange):
             return subset_change(resources, change, aim)
+        if isinstance(change, Refusal):
+            return refusal_edit(aim)
+        if isinstance(change, RateLimit):
+            return rate_limit_edit(change, aim)
         if aim.declared.scope.side == "host":
             return inbound_edit(change, aim)
         return route_edit(resources, change, aim)

@@ -12,13 +12,15 @@ from harness.model.json import JsonObject, JsonValue
 from harness.model.step import Edit
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.istio.fields import GRPC_STATUS
-from harness.routing.istio.kinds import ENVOY_FILTER
+from harness.routing.istio.kinds import AUTHORIZATION_POLICY, ENVOY_FILTER
 from harness.routing.istio.route_changes import fault_of
 from harness.routing.istio.types import Percent
-from harness.routing.port import Aim, NotExpressible, RouteChange
+from harness.routing.port import Aim, NotExpressible, RateLimit, RouteChange
 
 _HTTP = "envoy.filters.network.http_connection_manager"
 _FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+_LIMIT = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+_ALL = "cluster.only-test-traffic is set, but"
 
 
 def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
@@ -37,30 +39,81 @@ def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
         return NotExpressible(
             why=f"{said.text}: only the callers' proxies can do this, not those of the called side: leave inbound out"
         )
-    short = said.host.split(".", maxsplit=1)[0]
-    name, labels = f"{prefix(aim.owner)}fault-{aim.index}", aim.workload_labels or {"app": short}
-    metadata: JsonObject = {
-        "name": name,
-        "namespace": aim.namespace,
-        "labels": {**MANAGED_BY, OWNER_LABEL: aim.owner, HOST_LABEL: short},
+    return _filter(aim, {"@type": _FAULT, **_config(change, aim)})
+
+
+def rate_limit_edit(change: RateLimit, aim: Aim) -> Edit | NotExpressible:
+    """Return the edit that creates an EnvoyFilter with a token bucket for the requests that arrive at each proxy."""
+    said = aim.declared
+    if said.scope.headers:
+        return NotExpressible(why=f"{said.text}: {_ALL} a rate limit counts every request, not only test traffic")
+    per_second: JsonObject = {"max_tokens": change.per_second, "tokens_per_fill": change.per_second}
+    always: JsonObject = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    return _filter(
+        aim,
+        {
+            "@type": _LIMIT,
+            "stat_prefix": f"{prefix(aim.owner)}limit",
+            "token_bucket": {**per_second, "fill_interval": "1s"},
+            "filter_enabled": always,
+            "filter_enforced": always,
+        },
+    )
+
+
+def refusal_edit(aim: Aim) -> Edit | NotExpressible:
+    """Return the edit that creates an AuthorizationPolicy that denies every request to the host's pods."""
+    said = aim.declared
+    if said.scope.headers:
+        return NotExpressible(
+            why=f"{said.text}: {_ALL} an AuthorizationPolicy cannot match the baggage of test traffic"
+        )
+    name, labels = f"{prefix(aim.owner)}fault-{aim.index}", _pod_labels(aim)
+    resource: JsonObject = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": AUTHORIZATION_POLICY,
+        "metadata": _metadata(name, aim),
+        "spec": {"selector": {"matchLabels": labels}, "action": "DENY", "rules": [{}]},
     }
+    return Edit(
+        kind=AUTHORIZATION_POLICY, namespace=aim.namespace, name=name, owner=aim.owner, create=resource, declared=said
+    )
+
+
+def _filter(aim: Aim, config: JsonObject) -> Edit:
+    """Return the edit that creates an EnvoyFilter, which inserts one HTTP filter before the router."""
+    name = f"{prefix(aim.owner)}fault-{aim.index}"
     match: JsonObject = {
         "context": "SIDECAR_INBOUND",
         "listener": {"filterChain": {"filter": {"name": _HTTP, "subFilter": {"name": "envoy.filters.http.router"}}}},
     }
-    value: JsonObject = {"name": name, "typed_config": {"@type": _FAULT, **_config(change, aim)}}
     patch: JsonObject = {
         "applyTo": "HTTP_FILTER",
         "match": match,
-        "patch": {"operation": "INSERT_BEFORE", "value": value},
+        "patch": {"operation": "INSERT_BEFORE", "value": {"name": name, "typed_config": config}},
     }
     resource: JsonObject = {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": ENVOY_FILTER,
-        "metadata": metadata,
-        "spec": {"workloadSelector": {"labels": {**labels}}, "configPatches": [patch]},
+        "metadata": _metadata(name, aim),
+        "spec": {"workloadSelector": {"labels": _pod_labels(aim)}, "configPatches": [patch]},
     }
-    return Edit(kind=ENVOY_FILTER, namespace=aim.namespace, name=name, owner=aim.owner, create=resource, declared=said)
+    return Edit(
+        kind=ENVOY_FILTER, namespace=aim.namespace, name=name, owner=aim.owner, create=resource, declared=aim.declared
+    )
+
+
+def _short(aim: Aim) -> str:
+    return aim.declared.host.split(".", maxsplit=1)[0]
+
+
+def _pod_labels(aim: Aim) -> JsonObject:
+    return {**(aim.workload_labels or {"app": _short(aim)})}
+
+
+def _metadata(name: str, aim: Aim) -> JsonObject:
+    labels: JsonObject = {**MANAGED_BY, OWNER_LABEL: aim.owner, HOST_LABEL: _short(aim)}
+    return {"name": name, "namespace": aim.namespace, "labels": labels}
 
 
 def _config(change: RouteChange, aim: Aim) -> JsonObject:

@@ -1,0 +1,167 @@
+"""Faults that only a cluster has: they are in force, reverted, refused, and noticed when they have no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fake_kubernetes
+import pytest
+from aiohttp import web
+from fake_kubernetes import FakeKubernetes
+from shop import Open, pod
+from test_cluster_steps import ANYBODY, deployment, obey
+
+from harness import deny, evict, partition, rate_limit, scale
+from harness.errors import NotInForce, UsageError
+from harness.faults.port import Fault
+from harness.mesh.cluster.mesh import ClusterMesh
+from harness.routing.port import Aim
+
+OWNED = {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ratings", "uid": "1"}]}
+
+
+@contextmanager
+def injected(mesh: ClusterMesh, fault: Fault) -> Iterator[Any]:
+    """Keep the fault in force inside the block."""
+    aim = Aim(declared=fault.declared("x-0"), namespace="shop", owner="x", index=0)
+    with mesh.changed(fault.steps(mesh, aim), name=str(fault)) as change:
+        yield change
+
+
+def owned(name: str, version: str = "v1") -> Any:
+    """A pod of ratings with a controller."""
+    made = pod(name, app="ratings", version=version)
+    return {**made, "metadata": {**made["metadata"], "namespace": "shop", **OWNED}}
+
+
+@pytest.fixture
+def shop(fake: FakeKubernetes) -> FakeKubernetes:
+    """Ratings with a Deployment and two pods."""
+    fake.put(deployment(), owned("ratings-1"), owned("ratings-2"))
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (deny("ratings"), "AuthorizationPolicy"),
+        (rate_limit("ratings", 5), "EnvoyFilter"),
+        (partition("ratings"), "NetworkPolicy"),
+    ],
+    ids=str,
+)
+def test_an_object_of_its_own_is_made_proven_and_deleted(
+    shop: FakeKubernetes, open_mesh: Open, fault: Fault, kind: str
+) -> None:
+    """The proxies of ratings show it, where proxies show such objects at all."""
+    with open_mesh(limits=ANYBODY) as mesh:
+        with injected(mesh, fault) as change:
+            (made,) = shop.objects(kind)
+            assert {"canary-harness/owner": "x"}.items() <= made["metadata"]["labels"].items()
+            assert change.proof
+        assert change.rollback.verified
+    assert [] == shop.objects(kind)
+
+
+@pytest.mark.parametrize("fault", [deny("ratings"), rate_limit("ratings", 5)], ids=str)
+def test_an_object_that_the_proxies_do_not_get_is_not_in_force(
+    shop: FakeKubernetes, open_mesh: Open, fault: Fault
+) -> None:
+    """The API server has it; the proxies do not."""
+    shop.stale_policies = True
+    with open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh, pytest.raises(NotInForce), injected(mesh, fault):
+        pytest.fail("must not be entered")
+    assert [] == shop.objects("AuthorizationPolicy") + shop.objects("EnvoyFilter")
+
+
+def test_a_partition_beside_another_policy_is_refused(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """What one policy allows, another one cannot forbid."""
+    spec = {"podSelector": {"matchLabels": {"app": "ratings"}}, "policyTypes": ["Ingress"]}
+    metadata = {"name": "theirs", "namespace": "shop"}
+    shop.put({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec})
+    refused = pytest.raises(UsageError, match="found theirs")
+    with open_mesh(limits=ANYBODY) as mesh, refused, injected(mesh, partition("ratings")):
+        pytest.fail("must not be entered")
+
+
+def test_one_pod_of_each_version_is_evicted(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """Both versions lose one, so that both arms are hit alike."""
+    shop.put(owned("ratings-3", "v2"), owned("ratings-4", "v2"))
+    with open_mesh(limits=ANYBODY) as mesh, injected(mesh, evict("ratings")) as change:
+        assert ["ratings-2", "ratings-4"] == names_of(shop)
+        assert "evict Pod shop/ratings-1: done" in change.proof
+
+
+def names_of(shop: FakeKubernetes) -> list[str]:
+    """The pods of ratings."""
+    return sorted(
+        one["metadata"]["name"] for one in shop.objects("Pod") if one["metadata"]["labels"]["app"] == "ratings"
+    )
+
+
+def test_an_eviction_without_effect_is_noticed(
+    shop: FakeKubernetes, open_mesh: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server reports success, and the pod stays."""
+    monkeypatch.setattr(fake_kubernetes, "_evict", lambda *_: web.json_response({"status": "Success"}, status=201))
+    noticed = pytest.raises(NotInForce, match="no effect")
+    with open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh, noticed, injected(mesh, evict("ratings")):
+        pytest.fail("must not be entered")
+    assert ["ratings-1", "ratings-2"] == names_of(shop)
+
+
+def test_deployments_are_scaled_and_scaled_back(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """Its pods go, and come back."""
+    obey(shop)
+    with open_mesh(limits=ANYBODY) as mesh, injected(mesh, scale("ratings", 0)):
+        assert 0 == shop.object("Deployment", "ratings-v1")["status"]["replicas"]  # type: ignore[index]
+    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+
+
+def test_a_scaling_that_no_controller_carries_out_is_noticed(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """The number is set, and the pods stay. The number is set back."""
+    noticed = pytest.raises(NotInForce, match="no effect")
+    with open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 0)):
+        pytest.fail("must not be entered")
+    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("fault", [evict("ratings", 2), scale("ratings", 0)], ids=str)
+def test_a_disruption_budget_is_respected(shop: FakeKubernetes, open_mesh: Open, fault: Fault) -> None:
+    """One pod may leave, and the fault would take two: nothing is changed."""
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "ratings"}}}
+    metadata = {"name": "ratings", "namespace": "shop"}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
+    shop.put({**budget, "status": {"disruptionsAllowed": 1}})
+    refused = pytest.raises(UsageError, match=r"allows 1 of its pods to leave now, but .* would take 2")
+    with open_mesh(limits=ANYBODY) as mesh, refused, injected(mesh, fault):
+        pytest.fail("must not be entered")
+    assert ["ratings-1", "ratings-2"] == names_of(shop)
+    assert [] == shop.objects("ConfigMap")
+
+
+def test_an_autoscaler_would_scale_back(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """Except at 0 replicas, where it does nothing."""
+    obey(shop)
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": "ratings-v1"}, "maxReplicas": 9}
+    metadata = {"name": "ratings", "namespace": "shop"}
+    shop.put({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec})
+    with open_mesh(limits=ANYBODY) as mesh:
+        with pytest.raises(UsageError, match="would scale it back"), injected(mesh, scale("ratings", 1)):
+            pytest.fail("must not be entered")
+        with injected(mesh, scale("ratings", 0)) as change:
+            assert change.proof
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [(evict("details"), "found none in this mesh"), (evict("productpage"), "has none and would be lost"),
+     (evict("ratings", 3), "expected 3 pods of each version, found 2"), (scale("ratings", 2), "has 2 replicas already")],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused(shop: FakeKubernetes, open_mesh: Open, fault: Fault, why: str) -> None:
+    """With the reason, before anything is changed."""
+    with open_mesh(limits=ANYBODY) as mesh, pytest.raises(UsageError, match=why), injected(mesh, fault):
+        pytest.fail("must not be entered")
