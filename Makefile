@@ -13,7 +13,7 @@ help:
 	@echo "make check  lint, types and import contracts"
 	@echo "make test   all tests except those of make wheel and make test-shared-data"
 	@echo "make soak   kill 1,000 runs and repeat scenarios for an hour; KILLS=N MINUTES=M for less; takes hours"
-	@echo "make soak-release  kill 200 releases while users send requests; RELEASE_KILLS=N for less; takes an hour"
+	@echo "make soak-release  kill releases: 200 on a fake cluster, 40 here while users send requests (RELEASE_KILLS=N)"
 	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
 	@echo "make fuzz   many hostile inputs for every reader, HARNESS_FUZZ_EXAMPLES=20000 for each target"
 	@echo "make coverage  which lines and branches the tests reach; tests/runs is left out"
@@ -65,10 +65,11 @@ HARNESS_FUZZ_EXAMPLES ?= 20000
 fuzz: $(STAMP)
 	HARNESS_FUZZ_EXAMPLES=$(HARNESS_FUZZ_EXAMPLES) nice -n 19 $(BIN)/pytest -q --timeout=0 tests/fuzz
 
-# tests/runs/test_release.py is the short form of it.
+# tests/cluster/test_release_kills.py and tests/runs/test_release.py are the short forms of it.
 .PHONY: soak-release
 soak-release: $(STAMP)
-	$(BIN)/python benchmarks/soak_release.py --kills $(or $(RELEASE_KILLS),200)
+	$(BIN)/python benchmarks/soak_release_cluster.py
+	$(BIN)/python benchmarks/soak_release.py --kills $(or $(RELEASE_KILLS),40)
 
 # tests/runs/test_soak.py is the short form of it.
 KILLS ?= 1000

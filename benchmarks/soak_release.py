@@ -1,6 +1,6 @@
 """Kill releases on this machine by SIGKILL in each of their phases, while users send requests.
 
-    python benchmarks/soak_release.py --kills 200     # about an hour
+    python benchmarks/soak_release.py --kills 40     # about a quarter of an hour
     python benchmarks/soak_release.py --kills 8
 
 One stage runs all the while. Each release dies at one line of its journal, and a little later or not; the lines are
@@ -154,7 +154,7 @@ def soak(kills: int, folder: Path, *, seed: int, requests: int = 0) -> tuple[Soa
 def main() -> int:
     """Kill releases and print what was left."""
     parser = argparse.ArgumentParser(description="Kill releases in each of their phases while users send requests.")
-    parser.add_argument("--kills", type=int, default=200, help="how many releases to kill (default: 200)")
+    parser.add_argument("--kills", type=int, default=40, help="how many releases to kill (default: 40)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the times after a line (default: 1)")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="harness-soak-"))

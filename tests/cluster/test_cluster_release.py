@@ -1,4 +1,4 @@
-"""Releases on a fake cluster: digests, reasons of pods, owners, changes of others, and a kill at every request."""
+"""Releases on a fake cluster: digests, reasons of pods, and changes of others."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fake_store
 import pytest
 from cluster_releases import CONFIG, Gate, driven, nothing_left, released
-from fake_kubernetes import WRITES, FakeKubernetes, fake_kubernetes
-from fake_world import Killed
+from fake_kubernetes import FakeKubernetes, fake_kubernetes
 from http_routes import http_route
 from rollouts import NEW, OLD, Controller, control
 from shop import SHOP
 
 from harness.config import Config, read_config
 from harness.model.release import (
-    Decision,
-    DecisionKind,
     Outcome,
     Phase,
 )
-from harness.release.driver import ended_by
 
 
 @pytest.fixture
@@ -166,57 +161,6 @@ def test_a_service_that_is_released_elsewhere_is_refused(shop: FakeKubernetes, c
         with driven(other, released(other), Gate(shop)) as second:
             assert "a release is already running (rel-" in second.run().state.reason
         assert Outcome.PROMOTED is driver.run().state.outcome
-
-
-@pytest.mark.parametrize("ends", ["resume", "abort"])
-def test_a_kill_at_any_request_leaves_a_state_that_serves(ends: str, tmp_path: Path):
-    """Before each write to the API server the process dies; then the release is resumed or aborted."""
-    with fake_kubernetes() as server:
-        kills = 0
-        for number in range(100):
-            killed, image = _killed_at(server, number, ends, tmp_path / str(number))
-            kills += killed
-            nothing_left(server, image)
-            if not killed:
-                break
-        assert kills >= 15
-
-
-def _killed_at(server: FakeKubernetes, number: int, ends: str, folder: Path) -> tuple[bool, str]:
-    """Release, die at the write with this number, and resume or abort. Return whether it died, and the image then."""
-    server.store.objects.clear()
-    server.put(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"canary-harness": "enabled"}}}
-    )
-    server.put(*(item for item in SHOP if item["metadata"]["name"] not in ("reviews-1", "reviews-3")))
-    control(server)
-    folder.mkdir(parents=True)
-    server.kubeconfig(folder / "kubeconfig")
-    (folder / "harness.yaml").write_text(CONFIG)
-    config = read_config(folder / "harness.yaml")
-    store, gate = released(config), Gate(server)
-    with driven(config, store, gate) as driver:
-        world: Any = driver._parts.world
-        writes, send = iter(range(1000)), world._kube._write
-
-        def dying(method: str, resource: Any, *, dry_run: bool) -> Any:
-            if method in WRITES and next(writes) == number:
-                raise Killed
-            return send(method, resource, dry_run=dry_run)
-
-        world._kube._write = dying
-        try:
-            driver.run()
-        except Killed:
-            pass
-        else:
-            return False, f"shop/reviews@{NEW}"
-    with driven(config, store, gate) as driver:
-        promoted = driver.record.state.phase in (Phase.RETURN, Phase.REMOVE, Phase.UNROUTE)
-        if ends == "abort" and not promoted and driver.record.state.phase is not Phase.EXAMINE:
-            driver.feed(ended_by(Decision(kind=DecisionKind.ABORT, by="ann", reason="test", at_s=1.0)))
-        outcome = driver.run().state.outcome
-    return True, f"shop/reviews@{NEW}" if outcome is Outcome.PROMOTED else "shop/reviews:1"
 
 
 PUSH = """
