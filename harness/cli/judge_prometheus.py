@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness import bundle
 from harness.cli.output import clean_print as print
@@ -16,11 +17,14 @@ from harness.judge.sequential import SequentialJudge
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
-from harness.model.record import Plan, Record, Series
+from harness.model.record import Plan, Record
 from harness.model.samples import no_samples
 from harness.model.units import parse_duration
 from harness.report import terminal
 from harness.runner.deciding import decide
+
+if TYPE_CHECKING:
+    from harness.metrics.server_side import Measured
 
 OPTIONS = (*ACCESS, "window")
 
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         end_s = server.now_s()
         measured = live_series(server, objectives, arms, start_s=end_s - window_s, end_s=end_s)
     alpha = 0.01 if args.alpha is None else args.alpha
-    record = _record(measured.series, objectives, window_s=window_s, alpha=alpha)
+    record = _record(measured, objectives, window_s=window_s, alpha=alpha)
     analysis = decide(record, SequentialJudge())
     analysis = replace(analysis, warnings=(*analysis.warnings, *measured.notes))
     if args.json:
@@ -63,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     return analysis.verdict.exit_code
 
 
-def _record(series: tuple[Series, ...], objectives: tuple[Objective, ...], *, window_s: float, alpha: float) -> Record:
+def _record(measured: Measured, objectives: tuple[Objective, ...], *, window_s: float, alpha: float) -> Record:
     """Return the record of one steady phase that is over."""
     plan = Plan(
         scenario="live traffic",
@@ -78,4 +82,5 @@ def _record(series: tuple[Series, ...], objectives: tuple[Objective, ...], *, wi
         live_traffic=True,
     )
     phases = (Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=window_s),)
-    return Record(plan=plan, phases=phases, samples=no_samples(), load=None, series=series)
+    events = measured.events(window_s)
+    return Record(plan=plan, phases=phases, samples=no_samples(), load=None, series=measured.series, events=events)

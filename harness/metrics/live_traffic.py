@@ -103,7 +103,8 @@ def live_series(
         series += found.series
         missing += found.missing
     fresh = without_stale(series, server, texts, span, zero_s=start_s)
-    return Measured(series=fresh, notes=(*(f"Prometheus says: {text}" for text in server.warnings), *missing))
+    notes = (*(f"Prometheus says: {text}" for text in server.infos), *missing)
+    return Measured(series=fresh, notes=notes, doubts=tuple(server.warnings))
 
 
 def _reporter_of(own: tuple[Matcher, ...], reporter: str) -> tuple[Matcher, ...]:

@@ -22,7 +22,7 @@ from harness.metrics.sources import PageSource, PrometheusSource, Source, Span, 
 from harness.model.config import Config
 from harness.model.objective import Objective
 from harness.model.phase import Phase
-from harness.model.record import Series
+from harness.model.record import DOUBT, Event, Series
 from harness.model.server_indicator import Kind, Selector, ServerIndicator, series_key
 from harness.model.server_table import SERVER_INDICATORS, server_indicator
 from harness.model.units import format_duration
@@ -38,10 +38,21 @@ _USUAL_INTERVAL_S, _SKEW_S = 15.0, 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The series of a run, and lines for its timeline: skewed clocks, warnings, what is missing and why."""
+    """The series of a run, and lines for its timeline: skewed clocks, what is missing and why.
+
+    doubts: warnings of the server, after which nobody knows whether its answers are complete.
+    """
 
     series: tuple[Series, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    def events(self, at_s: float) -> tuple[Event, ...]:
+        """Return the notes and doubts as events."""
+        return (
+            *(Event(at_s=at_s, kind="note", text=text) for text in self.notes),
+            *(Event(at_s=at_s, kind=DOUBT, text=f"Prometheus warns: {text}") for text in self.doubts),
+        )
 
 
 def arm_words(config: Config) -> dict[str, Words]:
@@ -122,13 +133,13 @@ def from_prometheus(
     chosen = _reported(wanted, source, arms, span)
     source.prefetch(queries(chosen, arms, span), span)
     found = collected(chosen, source, arms=_timed(arms, span), span=span, zero_s=zero_s + skew_s, phases=phases)
-    notes = [f"Prometheus says: {warning}" for warning in server.warnings]
+    notes = [f"Prometheus says: {text}" for text in server.infos]
     if abs(skew_s) > _SKEW_S:
         ahead = "ahead of" if skew_s > 0 else "behind"
         notes.append(f"Prometheus's clock is {format_duration(abs(skew_s))} {ahead} ours; its times were shifted")
     requests = {} if _REQUESTS is None else {arm: selector(_REQUESTS, words) for arm, words in arms.items()}
     fresh = without_stale(found.series, server, requests, span, zero_s=zero_s + skew_s)
-    return Measured(series=fresh, notes=(*notes, *found.missing))
+    return Measured(series=fresh, notes=(*notes, *found.missing), doubts=tuple(server.warnings))
 
 
 def from_pages(

@@ -118,6 +118,8 @@ class Series:
     values: tuple[float, ...]
 
 
+DOUBT = "doubt"
+"""The kind of an event that tells why the answers of the server side may be incomplete."""
 FAULTS_LIVE = "faults_live"
 """The field of an event that tells how many faults are in force from then on."""
 HARM_PROVEN = "harm is proven"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.model.record import Record, Series
+from harness.model.record import DOUBT, Record, Series
 from harness.model.samples import ARMS
 from harness.model.server_indicator import OF, STATUS, answers_key
 from harness.model.verdict import Proof
@@ -17,8 +17,23 @@ MOST_PARTS, ENOUGH = 10, 0.8
 _REMEDY = "split the traffic before, and check that Prometheus scrapes the proxies of both arms (see the timeline)"
 
 
+def complete_answers(record: Record) -> Iterator[Proof]:
+    """Fail only if the server side warned: what it left out, such as the pods of a store that is away, may be worse."""
+    doubts = [event for event in record.events if event.kind == DOUBT]
+    if doubts:
+        more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
+        yield Proof(
+            name="complete answers",
+            held=False,
+            expected="answers of the server side without a warning",
+            observed=f"{doubts[0].text}{more}",
+            remedy="repair what the server warns of, such as a store that does not answer, and run again",
+        )
+
+
 def live_proofs(record: Record) -> Iterator[Proof]:
     """Yield whether both arms had users: without their requests no objective says anything about a build."""
+    yield from complete_answers(record)
     counted = {arm: _answers(record, arm) for arm in ARMS}
     totals = {arm: sum(count for _, count in found) for arm, found in counted.items()}
     yield Proof(

@@ -52,8 +52,8 @@ class Observation:
         self._began_s = self.now()
         self._say("phase", f"observing real users for {format_duration(self.plan.duration_s)} at most", at_s=0.0)
         aborted = self._looked()
-        for note in self._measured.notes:
-            self._say("note", note)
+        for event in self._measured.events(self._seen_s):
+            self._note(event)
         return Record(
             plan=self.plan,
             phases=self._phases(),
@@ -117,6 +117,8 @@ class Observation:
         return (Phase(name=self.plan.phases[0].name, kind=PhaseKind.STEADY, start_s=0.0, end_s=self._seen_s),)
 
     def _say(self, kind: str, text: str, *, at_s: float | None = None) -> None:
-        event = Event(at_s=self._seen_s if at_s is None else at_s, kind=kind, text=text)
+        self._note(Event(at_s=self._seen_s if at_s is None else at_s, kind=kind, text=text))
+
+    def _note(self, event: Event) -> None:
         self._events.append(event)
         self.notify(event)

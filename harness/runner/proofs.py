@@ -20,6 +20,7 @@ from harness.routing.edits import key
 from harness.runner.arm_identity import arms_differ
 from harness.runner.counts import OTHER
 from harness.runner.latencies_alike import timed_alike
+from harness.runner.live_proofs import complete_answers
 from harness.runner.stall_detector import BLIND
 from harness.stats.binomial import share_interval
 
@@ -43,6 +44,7 @@ def proofs(record: Record) -> tuple[Proof, ...]:
         *_counted_alike(record),
         *timed_alike(record),
         *_server_side(record),
+        *complete_answers(record),
         *_rollback(record),
     )
 

@@ -16,7 +16,7 @@ from harness.metrics.sources import PageSource, page
 from harness.model.config import Config
 from harness.model.indicator import Source
 from harness.model.objective import Objective
-from harness.model.record import Event, Record
+from harness.model.record import Record
 from harness.model.server_side import ServerSide
 
 
@@ -41,8 +41,9 @@ def with_server_side(record: Record, config: Config, mesh: Mesh | None = None) -
     try:
         measured = _measured(record, config, own)
     except MetricsError as error:
-        return _noted(record, [str(error)])
-    return _noted(replace(record, series=measured.series), measured.notes)
+        measured = Measured(series=(), notes=(str(error),))
+    end_s = record.phases[-1].end_s if record.phases else 0.0
+    return replace(record, series=measured.series or record.series, events=(*record.events, *measured.events(end_s)))
 
 
 def _measured(record: Record, config: Config, own: ServerSide | None) -> Measured:
@@ -60,8 +61,3 @@ def _interval_s(own: ServerSide) -> float:
     times = [at_s for at_s, _ in own.pages]
     gaps = sorted(after - before for before, after in pairwise(times))
     return max(round(gaps[len(gaps) // 2], 2), 0.1) if gaps else 0.5
-
-
-def _noted(record: Record, notes: Sequence[str]) -> Record:
-    at_s = record.phases[-1].end_s if record.phases else 0.0
-    return replace(record, events=(*record.events, *(Event(at_s=at_s, kind="note", text=text) for text in notes)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from live_prometheus import NOW, Users, usual
-from odd_prometheus import odd_prometheus
+from odd_prometheus import Asked, Said, odd_prometheus
 
 from harness.cli import main
 from harness.errors import UsageError
@@ -78,6 +78,22 @@ def test_the_safeguards_of_a_run_hold_for_users_too(
     with odd_prometheus(Users(versions=versions)) as (url, _):
         assert 11 == judge(url, *ERRORS)
     assert said in str(told(capsys)["reason"])
+
+
+def test_a_warning_of_the_server_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that is away may have the pods that fail."""
+    users = Users()
+
+    def partial(asked: Asked) -> Said:
+        said = json.loads(users(asked).body)
+        return Said(body=json.dumps({**said, "warnings": ["store b is unreachable"]}))
+
+    with odd_prometheus(partial) as (url, _):
+        assert 11 == judge(url, *ERRORS)
+    assert (
+        "complete answers: expected answers of the server side without a warning, found Prometheus warns: store b"
+        in (str(told(capsys)["reason"]))
+    )
 
 
 def test_users_of_the_past_are_no_users_of_the_whole_window(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,9 @@ import json
 import math
 import subprocess
 import threading
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_kubernetes import fake_kubernetes
@@ -116,21 +118,99 @@ def test_a_server_that_stays_overloaded_is_an_error() -> None:
 
 
 def test_warnings_of_partial_answers_are_kept() -> None:
-    """Thanos answers with what it has and says so."""
-    partial = result(series((1, "7")), warnings=["store a is unreachable", "store a is unreachable"])
-    with odd_prometheus(lambda _: partial) as (url, _), ask(url) as server:
+    """Thanos is asked for whole answers; what warns nevertheless is told apart from a mere information."""
+    partial = result(
+        series((1, "7")), warnings=["store a is unreachable", "store a is unreachable"], infos=["may be no counter"]
+    )
+    with odd_prometheus(lambda _: partial) as (url, asked), ask(url) as server:
         server.query_range("up", start_s=0, end_s=10, step_s=1)
         server.query_range("up", start_s=0, end_s=10, step_s=1)
         assert ["store a is unreachable"] == list(server.warnings)
+        assert ["may be no counter"] == list(server.infos)
+    assert {"false"} == {one.params["partial_response"] for one in asked}
 
 
 def test_a_server_without_a_clock_or_names_is_refused() -> None:
     """Something else than a Prometheus may answer every question with an empty result."""
-    with odd_prometheus(lambda _: result()) as (url, _), ask(url) as server:
+    with odd_prometheus(lambda _: result(kind="vector")) as (url, _), ask(url) as server:
         with pytest.raises(MetricsRefusal, match="no time in its answer"):
             server.now_s()
         with pytest.raises(MetricsRefusal, match="without the parts of a result"):
             server.label_values("reporter", start_s=0, end_s=1)
+
+
+def body(result_: str, kind: str = "matrix") -> Said:
+    """A successful answer with this result."""
+    return Said(body=f'{{"status": "success", "data": {{"resultType": "{kind}", "result": {result_}}}}}')
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            Said(body="not gzip", headers={"Content-Encoding": "gzip"}),
+            "expected a result for up, found a body that cannot be decompressed; is a proxy in between?",
+        ),
+        (body("null"), "expected a list of series for up, found None"),
+        (body("5"), "expected a list of series for up, found 5"),
+        (
+            result(series((1, "2"), pod="a"), series((1, "3"), pod="a")),
+            "expected each series once for up, found two with the labels {'pod': 'a'}: do two servers answer?",
+        ),
+        (
+            result(series((5, "2"), (1, "3"))),
+            "expected readings in the order of time for up, found (5.0, 1.0)",
+        ),
+        (
+            result(series((1, "2"), (1, "3"))),
+            "expected readings in the order of time for up, found (1.0, 1.0)",
+        ),
+        (
+            body('[{"metric": {}, "values": [[NaN, "2"]]}]'),
+            "expected readings in the order of time for up, found (nan,)",
+        ),
+        (
+            result({"metric": {}, "value": [1, "2"]}, kind="vector"),
+            "expected a result for up, found a result of type vector instead of matrix",
+        ),
+        (result(1, "2", kind="scalar"), "expected a result for up, found a result of type scalar instead of matrix"),
+        (
+            result(series((1, "many"))),
+            "expected pairs of time and number for up, found {'metric': {}, 'values': [[1, 'many']]}",
+        ),
+    ],
+    ids=["gzip", "null", "number", "twice", "order", "same time", "no time", "vector", "scalar", "text"],
+)
+def test_an_odd_result_is_refused_at_once(said: Said, expected: str) -> None:
+    """Nothing is guessed, and nothing is asked again that would be answered in the same way."""
+    with odd_prometheus(lambda _: said) as (url, asked), ask(url) as server, pytest.raises(MetricsError) as raised:
+        server.query_range("up", start_s=0, end_s=10, step_s=1)
+    assert str(raised.value).removeprefix(f"Prometheus at {url}: ") == expected
+    assert 1 == len(asked)
+
+
+def test_a_matrix_is_no_answer_to_a_question_about_now() -> None:
+    """Its many readings would be taken for one."""
+    with (
+        odd_prometheus(lambda _: result(series((1, "2"), (2, "3")))) as (url, _),
+        ask(url) as server,
+        pytest.raises(MetricsRefusal, match="found a result of type matrix instead of vector or scalar"),
+    ):
+        server.query("up")
+
+
+def test_an_answer_that_drips_or_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte arrives in time, and the whole does not."""
+    minutes = SimpleNamespace(monotonic=count(0.0, 60.0).__next__)
+    with odd_prometheus(lambda _: result(series((1, "2")))) as (url, _):
+        monkeypatch.setattr("harness.clients.prometheus.client.time", minutes)
+        with ask(url) as server, pytest.raises(MetricsRefusal, match="found no whole answer within 30 s") as raised:
+            server.query_range("up", start_s=0, end_s=10, step_s=1)
+        assert 0 == raised.value.status
+        monkeypatch.undo()
+        monkeypatch.setattr("harness.clients.prometheus.client._MOST_BYTES", 10)
+        with ask(url) as server, pytest.raises(MetricsRefusal, match="an answer of more than 0 MB"):
+            server.query_range("up", start_s=0, end_s=10, step_s=1)
 
 
 def test_numbers_that_are_none_stay_what_they_are() -> None:
@@ -271,5 +351,5 @@ def test_a_service_of_the_cluster_is_asked_through_the_kubernetes_api(tmp_path: 
         ):
             server.query("up")
         kube.close()
-    assert seen[0].startswith("prometheus-0 GET /api/v1/query?query=up HTTP/1.1")
+    assert seen[0].startswith("prometheus-0 GET /api/v1/query?query=up&partial_response=false HTTP/1.1")
     assert "X-Scope-OrgID: shop" in seen[0]

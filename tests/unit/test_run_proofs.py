@@ -26,6 +26,7 @@ BROKEN = {
     "dose of delay(ratings, 2 s, 30 %), baseline": {"fault_counts": (fault_count("canary"),)},
     "dose of delay(ratings, 2 s, 30 %)": {"fault_counts": ()},
     "counted alike": {"proxy_requests": {"baseline": 1300, "canary": 1000, "": 0}},
+    "complete answers": {"events": (Event(at_s=26.0, kind="doubt", text="Prometheus warns: a store is away"),)},
     "undisturbed": {"events": (Event(at_s=12.0, kind="drift", text="VirtualService shop/reviews: somebody changed it"),)},
     "rollback": {"rollbacks": (Rollback(change="split", verified=False, seconds=5.0, detail="still in listener 3"),)},
 }  # fmt: skip

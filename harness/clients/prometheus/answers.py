@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypedDict
 
 from harness.errors import MetricsError
@@ -59,12 +61,28 @@ class RangeResult:
     histograms: tuple[Histogram, ...] = ()
 
 
+def series_list(found: object, query: str) -> tuple[RangeResult, ...]:
+    """Return the series of a result. Raises MetricsError for anything else, and for a series that comes twice."""
+    if not isinstance(found, list):
+        raise MetricsError(f"expected a list of series for {query}, found {str(found)[:200]}")
+    made = tuple(series_of(one, query) for one in found)
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    for one in made:
+        key = tuple(sorted(one.labels.items()))
+        if key in seen:
+            raise MetricsError(
+                f"expected each series once for {query}, found two with the labels {dict(key)}: do two servers answer?"
+            )
+        seen.add(key)
+    return made
+
+
 def series_of(raw: RawSeries, query: str) -> RangeResult:
-    """Return one series of a result. Raises MetricsError for a result that has no numbers."""
+    """Return one series of a result. Raises MetricsError for a result that has no numbers, or no order in time."""
     try:
         values = list(raw.get("values") or ([raw["value"]] if "value" in raw else []))
         histograms = list(raw.get("histograms") or ([raw["histogram"]] if "histogram" in raw else []))
-        return RangeResult(
+        made = RangeResult(
             labels={str(name): str(value) for name, value in (raw.get("metric") or {}).items()},
             times_s=tuple(float(at) for at, _ in values),
             values=tuple(float(value) for _, value in values),
@@ -73,6 +91,10 @@ def series_of(raw: RawSeries, query: str) -> RangeResult:
         )
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise MetricsError(f"expected pairs of time and number for {query}, found {str(raw)[:200]}") from error
+    for times in (made.times_s, made.histogram_times_s):
+        if not all(map(math.isfinite, times)) or any(later <= at for at, later in pairwise(times)):
+            raise MetricsError(f"expected readings in the order of time for {query}, found {str(times)[:200]}")
+    return made
 
 
 def joined(parts: Iterable[Iterable[RangeResult]]) -> tuple[RangeResult, ...]:

@@ -22,10 +22,11 @@ from prometheus_api_client import PrometheusConnect
 from pydantic_core import from_json
 from requests.adapters import BaseAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from urllib3.exceptions import DecodeError, HTTPError
 from urllib3.util.retry import Retry
 
 from harness.clients.prometheus.access import session_for
-from harness.clients.prometheus.answers import RangeResult, RawSeries, joined, series_of
+from harness.clients.prometheus.answers import RangeResult, RawSeries, joined, series_list
 from harness.errors import MetricsError, MetricsRefusal
 from harness.model.json import JsonObject, JsonValue
 from harness.model.prometheus import PrometheusAccess
@@ -39,7 +40,13 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 5.0
 _AGAIN = frozenset({0, 408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed; 0 stands for no answer."""
 _AT_ONCE = 6
+_PART = 1 << 16
 _REDIRECTS = range(300, 400)
+_WHOLE = {"partial_response": "false"}
+"""Thanos refuses then what it could answer in part only; the other servers ignore it."""
+_KINDS = {"query": ("vector", "scalar"), "query_range": ("matrix",)}
+"""The types of results by the last part of the path."""
+_MOST_BYTES = 200_000_000
 _query: ContextVar[str] = ContextVar("query", default="")
 T = TypeVar("T")
 
@@ -47,7 +54,7 @@ T = TypeVar("T")
 class Prometheus:
     """A Prometheus server. As a context manager, it closes its connections on exit.
 
-    warnings: what the server said besides its results, each once, such as that an answer is partial.
+    warnings, infos: what the server said besides its results, each once. A warning may mean that an answer is partial.
     """
 
     def __init__(
@@ -66,8 +73,9 @@ class Prometheus:
         Raises MetricsError for a secret that is missing.
         """
         self._url = url.rstrip("/")
-        self._sleep, self._tries = sleep, tries
+        self._sleep, self._tries, self._timeout_s = sleep, tries, timeout_s
         self.warnings: dict[str, None] = {}
+        self.infos: dict[str, None] = {}
         session, auth = session_for(self._url, access or PrometheusAccess())
         session.hooks["response"] = [self._checked]
         self._server = PrometheusConnect(
@@ -84,9 +92,9 @@ class Prometheus:
 
     def query(self, query: str, *, at_s: float | None = None) -> tuple[RangeResult, ...]:
         """Evaluate a PromQL expression at an epoch time, or now. Raises MetricsError."""
-        params = {} if at_s is None else {"time": f"{at_s:.3f}"}
+        params = {**_WHOLE, **({} if at_s is None else {"time": f"{at_s:.3f}"})}
         found: list[RawSeries] = self._ask(query, lambda: self._server.custom_query(query, params=dict(params)))
-        return tuple(series_of(one, query) for one in _vector(found))
+        return series_list(_vector(found), query)
 
     def query_range(self, query: str, *, start_s: float, end_s: float, step_s: float) -> tuple[RangeResult, ...]:
         """Evaluate a PromQL expression every ``step_s`` seconds between two epoch times. Raises MetricsError."""
@@ -100,6 +108,7 @@ class Prometheus:
         params: dict[str, str] = {
             "start": f"{start_s:.3f}",
             "end": f"{end_s:.3f}",
+            **_WHOLE,
             **({"match[]": match} if match else {}),
         }
         what = f"values of {label}" + (f" of {match}" if match else "")
@@ -121,7 +130,7 @@ class Prometheus:
     def _chunk(self, query: str, span: tuple[float, float], step_s: float) -> tuple[RangeResult, ...]:
         start, end = (datetime.fromtimestamp(at, UTC) for at in span)
         # The library rounds both times to seconds; these parameters replace its own.
-        exact = {"start": f"{span[0]:.3f}", "end": f"{span[1]:.3f}"}
+        exact = {"start": f"{span[0]:.3f}", "end": f"{span[1]:.3f}", **_WHOLE}
 
         def ask() -> list[RawSeries]:
             found: list[RawSeries] = self._server.custom_query_range(
@@ -129,7 +138,7 @@ class Prometheus:
             )
             return found
 
-        return tuple(series_of(one, query) for one in self._ask(query, ask))
+        return series_list(self._ask(query, ask), query)
 
     def _ask(self, query: str, send: Callable[[], T]) -> T:
         """Send a request and return its result; try again while the server may recover."""
@@ -171,9 +180,9 @@ class Prometheus:
         except MetricsRefusal:
             answer.close()
             raise
-        for word in ("warnings", "infos"):
+        for word, kept in (("warnings", self.warnings), ("infos", self.infos)):
             for text in _texts(document.get(word)):
-                self.warnings[without_userinfo(text)] = None
+                kept[without_userinfo(text)] = None
         vars(answer)["json"] = lambda **_: document  # parsed once, and by a faster parser
 
     def _result(self, answer: requests.Response, query: str) -> JsonObject:
@@ -181,14 +190,45 @@ class Prometheus:
         if status in _REDIRECTS:
             where = answer.headers.get("Location", "")
             raise self._refusal(f"a redirect to {where[:200]}: is that a login page?", status, query)
-        document = _document(answer.content)
+        content = self._content(answer, query)
+        document = _document(content)
         if document is None:
             raise self._refusal(_not_json(answer), status, query)
         if status != requests.codes.ok or document.get("status") != "success":
             kind, message = document.get("errorType"), document.get("error") or document.get("message")
             said = f"{kind}: {message}" if kind else str(message or str(document)[:200])
             raise self._refusal(f"status {status}, {said}", status, query, wait_s=_retry_after(answer))
+        self._check_kind(document, answer, query)
         return document
+
+    def _content(self, answer: requests.Response, query: str) -> bytes:
+        """Return the body, which has to arrive as a whole within the time of a request."""
+        ends, parts, size = time.monotonic() + self._timeout_s, list[bytes](), 0
+        try:
+            while part := answer.raw.read1(_PART, decode_content=True):
+                parts.append(part)
+                size += len(part)
+                if time.monotonic() > ends:
+                    raise self._refusal(f"no whole answer within {self._timeout_s:g} s", 0, query)
+                if size > _MOST_BYTES:
+                    raise self._refusal(f"an answer of more than {_MOST_BYTES // 10**6} MB", -1, query)
+        except DecodeError as error:
+            raise self._refusal("a body that cannot be decompressed; is a proxy in between?", -1, query) from error
+        except (HTTPError, OSError) as error:
+            raise self._refusal(f"an answer that breaks off ({type(error).__name__})", 0, query) from error
+        content = b"".join(parts)
+        vars(answer).update(_content=content, _content_consumed=True)
+        return content
+
+    def _check_kind(self, document: JsonObject, answer: requests.Response, query: str) -> None:
+        """Raise MetricsRefusal for a result of another kind than was asked for."""
+        path, data = str(answer.url).partition("?")[0], document.get("data")
+        kinds = (
+            ("matrix",) if path.endswith("/query_range") else ("vector", "scalar") if path.endswith("/query") else ()
+        )
+        found = data.get("resultType") if isinstance(data, dict) else None
+        if kinds and isinstance(data, dict) and found not in kinds:
+            raise self._refusal(f"a result of type {found} instead of {' or '.join(kinds)}", -1, query)
 
     def _refusal(self, found: str, status: int, query: str, *, wait_s: float = 0.0) -> MetricsRefusal:
         hints = {
@@ -239,7 +279,7 @@ def _not_json(answer: requests.Response) -> str:
 
 
 def _texts(value: JsonValue) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    return [str(one) for one in (value if isinstance(value, list) else [value] if value else [])]
 
 
 def _names(found: object) -> tuple[str, ...]:
@@ -249,12 +289,10 @@ def _names(found: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _vector(found: object) -> list[RawSeries]:
+def _vector(found: object) -> object:
     """Return the series of a result; a scalar is a pair of time and number without labels."""
     if isinstance(found, list) and len(found) == 2 and isinstance(found[0], (int, float)):
         return [{"metric": {}, "value": (found[0], str(found[1]))}]
-    if not isinstance(found, list):
-        raise MetricsError(f"expected a list of series, found {str(found)[:200]}")
     return found
 
 
