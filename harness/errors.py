@@ -18,6 +18,7 @@
     ├── PortError                   a port that should be free is in use
     ├── LoadError                   the load generator failed: summary, log
     ├── RecordError                 a bundle cannot be written or read
+    ├── CannotReplay                a recorded run cannot be repeated here; says what is missing  exit 11
     ├── NoticeError                 a message to an owner could not be delivered
     ├── MetricsError                a metrics server does not answer as it should
     │   └── MetricsRefusal          it refused a request or did not answer: query, status
@@ -185,6 +186,12 @@ class LoadError(HarnessError):
 
 class RecordError(HarnessError):
     """A bundle cannot be written, is incomplete, or has an unknown format version."""
+
+
+class CannotReplay(HarnessError):
+    """A recorded run cannot be repeated on this machine; the message says what is missing."""
+
+    exit_code = 11
 
 
 class NoticeError(HarnessError):

@@ -22,6 +22,7 @@ from harness.metrics.fault_gauge import faults_told
 from harness.metrics.publishing import publish
 from harness.model.json import JsonObject
 from harness.model.names import new_run_id
+from harness.model.phase import format_length
 from harness.model.record import Event, Plan, Record
 from harness.model.verdict import Analysis
 from harness.report import page
@@ -175,6 +176,12 @@ def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about:
         "arrivals": config.load.arrivals,
         "entry": config.entry,
         "faults": [fault_document(fault) for fault in scenario.faults],
+        "phases": {
+            "warm-up": format_length(scenario.warm_up_s),
+            "steady": format_length(scenario.steady_s),
+            "fault": format_length(scenario.fault_s if scenario.faults else 0.0),
+            "recovery": format_length(scenario.recovery_s if scenario.faults else 0.0),
+        },
     }
     return {**facts, "effects": {one.text: one.effect for one in words}, "scenario": asked}
 

@@ -46,6 +46,7 @@ COMMANDS = MappingProxyType(
         "runs": "list recorded runs with their verdicts, unfinished ones included",
         "history": "build pages from many runs: heatmap, trends, changes, flaky scenarios",
         "diff": "compare two recorded runs: versions, configuration, objectives, latencies",
+        "replay": "repeat a recorded run on this machine, with your own build as the canary",
         "bundle": "pack a recorded run into one file, or unpack such a file",
         "show": "print the analysis of a recorded run, or open its report",
     }

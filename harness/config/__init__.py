@@ -74,6 +74,7 @@ def resolved(config: Config) -> JsonObject:
     """
     values: JsonObject = to_jsonable_python(config)
     del values["lines"], values["approve"]  # the manifest has it, and it says nothing about what is tested
+    values["stand_ins"] = [*sorted(config.stand_ins)]  # their bodies may be anything
     for service in _mappings(values["services"]):
         for workload in _mappings(service["versions"]):
             workload["env"] = names_only(_mapping(workload["env"]), config.recorded_env)

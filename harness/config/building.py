@@ -16,6 +16,7 @@ from harness.config.publish import publish_settings
 from harness.config.release import release_settings
 from harness.config.serve import serve_settings
 from harness.config.services import services_of
+from harness.config.stand_ins import stand_ins_of
 from harness.judge.objectives import default_objectives
 from harness.model.config import Config, GuardSettings, LoadSettings, PhaseSettings
 from harness.model.split import SplitBy
@@ -68,6 +69,7 @@ def _config(keys: Keys, document: Document) -> Config:
         recorded_env=tuple(keys.recorded_env),
         release=release_settings(keys.release, document),
         serve=serve_settings(keys.serve),
+        stand_ins=stand_ins_of(keys.stand_ins, keys.services, document),
         lines={dotted(place): line for place, line in document.lines.items()},
     )
 

@@ -21,6 +21,7 @@ from harness.config.release import ReleaseKeys
 from harness.config.section import Section
 from harness.config.serve import ServeKeys
 from harness.config.services import ServiceKeys
+from harness.config.stand_ins import StandInKeys
 from harness.config.values import (
     PERCENT_FORMS,
     ArrivalsName,
@@ -269,6 +270,12 @@ class Keys(Section):
 
     release: ReleaseKeys | None = None
     """By which steps a new build reaches the users. Used by harness release only. Default: none."""
+
+    stand_ins: dict[Text, StandInKeys] = Field(default_factory=dict)
+    """What services answer that harness replay plays instead of running them, by the name of the service.
+
+    Statuses, sizes and latencies are recorded; without a body here, answers are empty JSON of the recorded size.
+    """
 
     serve: ServeKeys = Field(default_factory=ServeKeys)
     """What harness serve may start, and whom it tells. Only the names of variables are written here, never secrets."""

@@ -18,6 +18,7 @@ from harness.model.release import ReleaseSettings
 from harness.model.serve import ServeSettings
 from harness.model.server_indicator import ServerIndicator
 from harness.model.split import SplitBy
+from harness.model.stand_in import Body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class Config:
     the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
     path, for errors that are found later. release: how harness release works. serve: what harness serve may start.
+    stand_ins: bodies of what a replay plays.
     stage: the socket of the stage that the target stage uses. approve: the command that approves the build of the
     release whose gate this is; empty outside one. followed: which Istio the local mesh behaves like.
     """
@@ -153,6 +155,7 @@ class Config:
     stage: Path | None = None
     approve: str = ""
     followed: FollowedIstio = field(default_factory=FollowedIstio)
+    stand_ins: Mapping[str, tuple[Body, ...]] = field(default_factory=dict)
     prometheus_access: PrometheusAccess = field(default_factory=PrometheusAccess)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from harness.model.stand_in import Body
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
-from harness.replay.script import Answers, Body, Script, StandIn
+from harness.replay.script import Answers, Script, StandIn
 
 _NO_BODY = frozenset({204, 304})
 
@@ -39,12 +40,17 @@ class Player:
     def __init__(self, script: Script) -> None:
         """Begin without a phase, in which the answers of the first recorded phase are given."""
         self._script, self._phase = script, ""
+        self._overhead_s = {one.name: script.overhead_ms / 1000 for one in script.stand_ins}
         self._counts: dict[str, Counter[str]] = {one.name: Counter() for one in script.stand_ins}
 
     def controlled(self, method: str, path: str, _: dict[str, str]) -> Reply:
         """Answer on the control port."""
         if method == "POST" and path.startswith("/phase/"):
             self._phase = path.removeprefix("/phase/")
+            return reply(200, b"{}")
+        if method == "POST" and path.startswith("/overhead/"):
+            *_name, name, milliseconds = path.split("/")
+            self._overhead_s[name] = float(milliseconds) / 1000
             return reply(200, b"{}")
         if path == "/counts":
             counts = {name: dict(count) for name, count in self._counts.items()}
@@ -54,7 +60,7 @@ class Player:
     def answering(self, one: StandIn) -> Callable[[str, str, dict[str, str]], Reply]:
         """Return what answers the requests of one workload."""
         voices = _Voices(one, self._script.seed)
-        count, least_s = self._counts[one.name], self._script.overhead_ms / 1000
+        count = self._counts[one.name]
 
         def answer(method: str, path: str, headers: dict[str, str]) -> Reply:
             plain = path.partition("?")[0]
@@ -71,7 +77,9 @@ class Player:
             if one.forward:
                 return Reply(wait_s=late_s, forwarded=True)
             status, body, content_type, wait_s = voices.answer(self._phase, arm, method, plain)
-            return reply(status, body, content_type=content_type, wait_s=max(wait_s - least_s, 0.0) + late_s)
+            return reply(
+                status, body, content_type=content_type, wait_s=max(wait_s - self._overhead_s[one.name], 0.0) + late_s
+            )
 
         return answer
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.model.stand_in import Body
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
@@ -20,17 +22,6 @@ class Answers:
     statuses: tuple[tuple[int, int], ...]
     latency_ms: tuple[tuple[float, float, int], ...]
     size_bytes: tuple[tuple[float, float, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """The body for requests of a path. path: exact, or a prefix that ends with ``*``. status: of which answers."""
-
-    path: str
-    text: str
-    content_type: str = "application/json"
-    method: str = "GET"
-    status: int = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

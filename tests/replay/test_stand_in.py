@@ -13,10 +13,11 @@ from random import Random
 import numpy as np
 import pytest
 
+from harness.model.stand_in import Body
 from harness.replay.http_requests import first_request
 from harness.replay.playing import Player
 from harness.replay.sampling import BinSampler, StatusSampler, coarsest, is_fine, quantile
-from harness.replay.script import Answers, Body, Script, StandIn, Trouble, read_script, script_text
+from harness.replay.script import Answers, Script, StandIn, Trouble, read_script, script_text
 from harness.replay.troupe import playing
 
 FAST = Answers(phase="steady", arm="baseline", statuses=((200, 9), (503, 1)), latency_ms=((2.0, 1.0, 10),))

@@ -76,6 +76,7 @@ def keys_in(value: Any, path: str = "") -> set[str]:
             "indicators",
             "cluster.proxies",
             "serve.repositories",
+            "stand-ins",
         }
         for one in item.values() if named else (item,):
             found |= keys_in(one, f"{place}.")

@@ -1,0 +1,120 @@
+"""Compare a replay with the recorded run: is it the same, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from harness.gate import Outcome
+from harness.model import formatting
+from harness.model.record import Record
+from harness.model.verdict import Analysis, Verdict
+from harness.replay.asked import Asked
+from harness.report.diff import Difference, difference, side
+
+_SAME_TIME_S = 2e-4
+"""By how much due times may differ: those of a packed bundle are rounded to 0.1 ms."""
+
+
+class Answer(StrEnum):
+    """What a replay says about the recorded run."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    CANNOT = "cannot"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of ``harness replay``."""
+        return {Answer.REPRODUCED: 0, Answer.NOT_REPRODUCED: 1, Answer.CANNOT: 11}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The answer with its reason, and both runs side by side. differs: what is not as it was, as sentences."""
+
+    answer: Answer
+    why: str
+    difference: Difference
+    differs: tuple[str, ...]
+
+
+def compared(asked: Asked, outcome: Outcome, *, cannot: Sequence[str]) -> Comparison:
+    """Compare a replay with what was recorded. cannot: the objectives that could not be judged here, with reasons."""
+    answer, why = answered(asked.analysis, outcome.analysis, cannot=cannot)
+    left = side("A", str(asked.folder), asked.record, asked.analysis)
+    right = side("B", str(outcome.folder), outcome.record, outcome.analysis)
+    return Comparison(
+        answer=answer,
+        why=why,
+        difference=difference(left, right),
+        differs=tuple(_differs(asked.record, outcome.record)),
+    )
+
+
+def answered(recorded: Analysis, replay: Analysis, *, cannot: Sequence[str]) -> tuple[Answer, str]:
+    """Return the answer and its reason.
+
+    A fail is reproduced if an objective that failed then fails now; without one, as when the canary died, if the replay
+    fails without one too.
+    """
+    if recorded.verdict is Verdict.INCONCLUSIVE:
+        return Answer.CANNOT, f"the recorded run decided nothing that could be reproduced; now: {replay.verdict}"
+    if replay.verdict is Verdict.INCONCLUSIVE:
+        return Answer.CANNOT, f"the replay decided nothing: {replay.reason}"
+    if recorded.verdict is Verdict.FAIL:
+        return _answered_fail(recorded, replay, cannot)
+    if recorded.verdict is replay.verdict:
+        return Answer.REPRODUCED, f"{replay.verdict} here too: {replay.reason}"
+    return Answer.NOT_REPRODUCED, f"{recorded.verdict} then, {replay.verdict} here: {replay.reason}"
+
+
+def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) -> tuple[Answer, str]:
+    then, now = _failed(recorded), _failed(replay)
+    if replay.verdict is Verdict.FAIL and (then & now or not (then or now)):
+        return Answer.REPRODUCED, f"it fails here too: {replay.reason}"
+    lost = [text for text in cannot if any(text.startswith(name) for name in then)]
+    if lost:
+        return Answer.CANNOT, f"what failed cannot be judged here: {'; '.join(lost)}"
+    if replay.verdict is Verdict.FAIL:
+        return Answer.NOT_REPRODUCED, f"it fails here for another reason: {replay.reason}"
+    return Answer.NOT_REPRODUCED, f"fail then, {replay.verdict} here: {replay.reason}"
+
+
+def _failed(analysis: Analysis) -> set[str]:
+    """Return the objectives that failed, in whatever phase."""
+    return {one.objective.text for one in analysis.findings if one.verdict is Verdict.FAIL and not one.objective.muted}
+
+
+def _differs(then: Record, now: Record) -> list[str]:
+    lines = []
+    if not same_arrivals(then, now):
+        lines.append("requests were due at other times, because another version of the load generator drew them")
+    for what, left, right in (
+        ("target", then.plan.target, now.plan.target),
+        ("commit", then.manifest.get("commit", "unknown"), now.manifest.get("commit", "unknown")),
+        ("machine", then.manifest.get("platform"), now.manifest.get("platform")),
+        ("CPUs", then.manifest.get("cpus"), now.manifest.get("cpus")),
+        ("load", then.manifest.get("load_average"), now.manifest.get("load_average")),
+    ):
+        if left != right:
+            lines.append(f"{what}: {left} then, {right} now")
+    rates = [_rate(one) for one in (then, now)]
+    if abs(rates[0] - rates[1]) > 0.02 * max(rates):
+        lines.append(f"rate: {formatting.number(rates[0])} req/s then, {formatting.number(rates[1])} req/s now")
+    return lines
+
+
+def _rate(record: Record) -> float:
+    due = record.samples.due_s
+    return len(due) / float(due.max()) if len(due) and due.max() > 0 else 0.0
+
+
+def same_arrivals(then: Record, now: Record) -> bool:
+    """Return whether the requests of two runs were due at the same times, as far as both went."""
+    left, right = (np.sort(one.samples.due_s) for one in (then, now))
+    both = min(len(left), len(right))
+    return bool(both and np.allclose(left[:both], right[:both], atol=_SAME_TIME_S, rtol=0))

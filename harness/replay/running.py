@@ -1,0 +1,116 @@
+"""Run a replay on the local mesh, with its stand-ins, and record it like any other run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness import gate
+from harness.config import Config
+from harness.errors import HarnessError, WorkloadDeath
+from harness.mesh.local import LocalMesh, start_local_mesh
+from harness.model.record import Event
+from harness.model.verdict import Analysis
+from harness.replay.staging import OVERHEAD_MS, Stage
+from harness.replay.troupe import Troupe, playing
+from harness.replay.tuning import Tuning
+from harness.runner.progress import Progress
+from harness.runner.settings import Notify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A replay that ran. notes: what the stand-ins say, such as callers that do not forward the baggage."""
+
+    outcome: gate.Outcome
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A mesh of a replay that is up. config: with the stand-ins at their addresses."""
+
+    mesh: LocalMesh
+    troupe: Troupe
+    config: Config
+
+
+@contextmanager
+def standing(stage: Stage, folder: Path) -> Iterator[Standing]:
+    """Start the stand-ins, Envoy and the services of a replay; end all of them on exit."""
+    logs = folder / "logs"
+    with playing(stage.script, logs / "stand-ins") as troupe:
+        config = stage.placed(troupe.addresses, logs)
+        with start_local_mesh(config, logs) as mesh:
+            yield Standing(mesh=mesh, troupe=troupe, config=config)
+
+
+def replayed(stage: Stage, folder: Path, *, again: str, notify: Notify) -> Played:
+    """Repeat the recorded run; ``folder`` becomes its bundle.
+
+    again: the command that repeats the replay. An arm that dies before any load was sent is a verdict too.
+    """
+    try:
+        with standing(stage, folder) as world:
+            return perform(stage, world, folder, again=again, notify=notify)
+    except WorkloadDeath as death:
+        outcome = gate.judge_death(
+            stage.scenario, stage.config, death, target="local", folder=folder, again=again, about=_about(stage)
+        )
+        return Played(outcome=outcome)
+
+
+def perform(stage: Stage, world: Standing, folder: Path, *, again: str, notify: Notify) -> Played:
+    """Run the scenario of a replay on a mesh that is up."""
+    outcome = gate.judge_scenario(
+        stage.scenario,
+        replace(world.config, objectives=stage.scenario.objectives),
+        world.mesh,
+        folder=folder,
+        again=again,
+        notify=_Telling(stage, world, notify),
+        about=_about(stage),
+    )
+    _, counts = world.troupe.counts()
+    unknown = sum(count.get("arm unknown", 0) for count in counts.values())
+    asked = sum(count.get("requests", 0) for count in counts.values())
+    notes = []
+    if unknown:
+        notes.append(
+            f"{unknown:,} of {asked:,} calls to stand-ins carried no arm, because the service does not forward the "
+            "baggage header: they got what was recorded of both arms together"
+        )
+    return Played(outcome=outcome, notes=tuple(notes))
+
+
+def _about(stage: Stage) -> str:
+    return f"The replay of {stage.asked.folder.name}, which was {stage.asked.analysis.verdict}."
+
+
+class _Telling:
+    """Tells the stand-ins which phase begins and how fast to be, and passes every event on."""
+
+    def __init__(self, stage: Stage, world: Standing, notify: Notify) -> None:
+        self._stage, self._world, self._notify = stage, world, notify
+        self._tuning = Tuning(stage.cast.played, OVERHEAD_MS)
+        self._phase = ""
+
+    def __call__(self, what: Event | Progress | Analysis) -> None:
+        if isinstance(what, Event) and what.kind == "phase" and what.text in self._stage.asked.lengths_s:
+            if self._phase:
+                self._tune(self._phase)
+            self._phase = what.text
+            self._world.troupe.begin(what.text)
+        self._notify(what)
+
+    def _tune(self, phase: str) -> None:
+        try:
+            found = self._tuning.tuned(self._world.mesh.hop_totals(), phase)
+        except HarnessError as error:
+            self._notify(Event(at_s=0.0, kind="note", text=f"the stand-ins were not tuned: {error}"))
+            return
+        for service, milliseconds in found.items():
+            for workload in self._stage.played_workloads(service):
+                self._world.troupe.take_off(workload.name, milliseconds)

@@ -1,0 +1,221 @@
+"""Prepare a replay: the recorded run as a scenario and a configuration for the local mesh."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from harness.config import Config
+from harness.errors import CannotReplay, HarnessError
+from harness.mesh.targets import mesh_kind
+from harness.model.config import Service, Workload
+from harness.model.json import JsonObject, texts_at
+from harness.model.objective import Objective
+from harness.replay.asked import Asked
+from harness.replay.casting import Cast, cast_of, judgeable
+from harness.replay.routes import for_local_mesh
+from harness.replay.script import Script, StandIn, Trouble
+from harness.runner.scenario import Scenario
+
+OVERHEAD_MS = 0.4
+"""What Envoy and the stand-in add to an answer on loopback."""
+_SHORT_WARM_UP_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person asks of a replay.
+
+    canary_command, baseline_command: instead of those in harness.yaml. stand_ins: services to play although they could
+    run. baseline_played: whether a stand-in plays the baseline. only_fault: without steady phase and recovery.
+    """
+
+    canary_command: str | None = None
+    baseline_command: str | None = None
+    stand_ins: tuple[str, ...] = ()
+    baseline_played: bool = False
+    only_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A replay that can begin.
+
+    resources: Istio's, to serve. cannot: objectives that cannot be judged here, each with its reason. notes: what
+    differs from the recorded run, as sentences. troubles: faults that happen at the called service, by its name.
+    """
+
+    asked: Asked
+    scenario: Scenario
+    config: Config
+    cast: Cast
+    resources: tuple[JsonObject, ...]
+    cannot: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    troubles: Mapping[str, tuple[Trouble, ...]] = field(default_factory=dict)
+
+    @property
+    def script(self) -> Script:
+        """What the stand-ins play."""
+        stand_ins = tuple(
+            StandIn(
+                name=workload.name,
+                health=self.config.services[name].health,
+                answers=recorded.answers,
+                bodies=tuple(self.config.stand_ins.get(name, ())),
+                troubles=self.troubles.get(name, ()),
+            )
+            for name, recorded in self.cast.played.items()
+            for workload in self.played_workloads(name)
+        )
+        return Script(seed=self.scenario.seed, stand_ins=stand_ins, overhead_ms=OVERHEAD_MS)
+
+    def played_workloads(self, service: str) -> Sequence[Workload]:
+        """Return what stand-ins play of a service."""
+        versions = self.config.services[service].versions
+        return [versions[self.config.baseline]] if service == self.config.service else list(versions.values())
+
+    def placed(self, addresses: Mapping[str, str], folder: Path) -> Config:
+        """Return the configuration with the stand-ins at their addresses and the resources as a file in ``folder``."""
+        file = folder / "routes.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump_all(list(self.resources), sort_keys=False))
+        return replace(self.config, services=_placed_services(self, addresses), istio=(file,))
+
+
+def _placed_services(stage: Stage, addresses: Mapping[str, str]) -> dict[str, Service]:
+    """Return the services with the stand-ins at their addresses; a stand-in calls nobody."""
+    placed = {}
+    for name, service in stage.config.services.items():
+        versions = {
+            version: replace(one, command=None, address=addresses[one.name]) if one.name in addresses else one
+            for version, one in service.versions.items()
+        }
+        alone = name in stage.cast.played and name != stage.config.service
+        placed[name] = replace(service, versions=versions, calls={} if alone else service.calls)
+    return placed
+
+
+def staged(asked: Asked, config: Config, options: Options) -> Stage:
+    """Return the replay of a recorded run. Raises CannotReplay for what is missing here."""
+    config = _with_arms(asked, _with_recorded_settings(asked, config), options)
+    cast = cast_of(asked, config, stand_ins=options.stand_ins, baseline_played=options.baseline_played)
+    from_cluster = asked.record.plan.target != "local"
+    objectives, cannot = judgeable(
+        asked.record.plan.objectives, baseline_played=cast.baseline_played, from_cluster=from_cluster
+    )
+    if not objectives:
+        raise CannotReplay(f"no objective of the run can be judged here: {'; '.join(cannot)}")
+    resources, left_out = for_local_mesh(
+        asked.record.resources["before"], namespace=config.namespace, services=config.services
+    )
+    stage = Stage(
+        asked=asked,
+        scenario=_scenario(asked, objectives, options),
+        config=config,
+        cast=cast,
+        resources=resources,
+        cannot=cannot,
+        notes=(*asked.notes, *left_out, *(note for one in cast.played.values() for note in one.notes)),
+    )
+    _require_possible(stage)
+    return stage
+
+
+def _with_recorded_settings(asked: Asked, config: Config) -> Config:
+    """Return the configuration of this machine with what decides about the recorded run: split, judge, namespace."""
+    plan = asked.record.plan
+    known = ", ".join(config.services)
+    for what, name in (("service under test", plan.service), ("entry", asked.entry)):
+        if name not in config.services:
+            raise CannotReplay(f"the {what} of the run is {name}, which {config.file} does not know; it knows: {known}")
+    return replace(
+        config,
+        service=plan.service,
+        entry=asked.entry,
+        namespace=str(asked.record.config.get("namespace") or config.namespace),
+        canary_share=plan.canary_share,
+        split_by=plan.split_by,
+        load=replace(config.load, profile=asked.load, rate_rps=plan.rate_rps, arrivals=asked.arrivals),
+        objectives=plan.objectives,
+        judge=plan.judge.name,
+        alpha=plan.judge.alpha,
+        pass_score=plan.judge.pass_score,
+        marginal_score=plan.judge.marginal_score,
+        baseline_error_ceiling=plan.judge.baseline_error_ceiling,
+        calibration=None,
+        target="local",
+        prometheus=None if plan.target != "local" else config.prometheus,
+        gauges=() if plan.target != "local" else config.gauges,
+    )
+
+
+def _with_arms(asked: Asked, config: Config, options: Options) -> Config:
+    """Return the configuration with the arms: builds of this machine under the labels of the recorded ones."""
+    service = config.services[config.service]
+    versions = dict(service.versions)
+    for arm, own_name, command in (
+        (asked.baseline, config.baseline, options.baseline_command),
+        (asked.canary, config.canary, options.canary_command),
+    ):
+        labels = texts_at(dict(asked.record.config), "services", service.name, "versions", arm, "labels")
+        here = versions.get(arm) or versions.get(own_name)
+        own = here or Workload(service=service.name, version=arm, labels=labels)
+        if command is not None:
+            own = replace(own, command=_words(command, config), address=None)
+        versions[arm] = replace(own, version=arm, labels=labels or own.labels)
+    services = {**config.services, service.name: replace(service, versions=versions)}
+    return replace(config, baseline=asked.baseline, canary=asked.canary, services=services)
+
+
+def _words(command: str, config: Config) -> tuple[str, ...]:
+    known = {"{python}": sys.executable, "{root}": str(config.root)}
+    words = shlex.split(command)
+    for name, value in known.items():
+        words = [word.replace(name, value) for word in words]
+    return tuple(words)
+
+
+def _scenario(asked: Asked, objectives: tuple[Objective, ...], options: Options) -> Scenario:
+    plan, lengths = asked.record.plan, dict(asked.lengths_s)
+    faults = asked.faults
+    if options.only_fault:
+        if not faults:
+            raise CannotReplay("--only fault: expected a run with a fault, found one without")
+        lengths.update({"steady": 0.0, "recovery": 0.0, "warm-up": min(lengths["warm-up"], _SHORT_WARM_UP_S)})
+        objectives = tuple(one for one in objectives if one.labels.get("phase", "fault") == "fault")
+    return Scenario(
+        name=f"replay of {plan.scenario}",
+        load=asked.load,
+        rate_rps=plan.rate_rps,
+        faults=faults,
+        warm_up_s=lengths["warm-up"],
+        steady_s=lengths["steady"],
+        fault_s=lengths["fault"],
+        recovery_s=lengths["recovery"],
+        objectives=objectives,
+        seed=plan.seed,
+    )
+
+
+def _require_possible(stage: Stage) -> None:
+    """Raise CannotReplay for a fault that the local mesh cannot make, with what comes closest."""
+    anywhere = {one.name: "127.0.0.1:9" for one in stage.script.stand_ins}
+    for fault in stage.scenario.faults:
+        declared = fault.declared("")
+        try:
+            mesh_kind("local").check([declared], replace(stage.config, services=_placed_services(stage, anywhere)))
+        except HarnessError as error:
+            closest = _closest(declared.scope.side)
+            raise CannotReplay(f"{fault.words().text}: the local mesh cannot make it: {error}{closest}") from error
+
+
+def _closest(side: str) -> str:
+    if side == "host":
+        return "; the same fault without inbound comes closest: it hits the calls in the caller's proxy"
+    return ""

@@ -1,0 +1,85 @@
+"""A replay reproduces a fail by the same objective, and says that it cannot tell where it cannot."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from recorded import record, samples
+
+from harness.model.hops import HopTotal
+from harness.model.verdict import Verdict
+from harness.replay.answers import Recorded
+from harness.replay.comparing import Answer, answered, same_arrivals
+from harness.replay.script import Answers
+from harness.replay.tuning import Tuning
+from harness.runner.deciding import decide
+from harness.wiring import judge
+
+FOUND = decide(record(), judge("sequential"))
+
+
+def analysis(verdict, *failed):
+    """An analysis with this verdict, in which these objectives fail in the fault phase."""
+    objective = FOUND.findings[0].objective
+    findings = tuple(
+        replace(FOUND.findings[0], objective=replace(objective, text=text), phase="fault", verdict=Verdict.FAIL)
+        for text in failed
+    )
+    return replace(FOUND, verdict=verdict, findings=findings)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "cannot", "answer"),
+    [
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.FAIL, "a < 1", "b < 1"), (), Answer.REPRODUCED),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.FAIL, "b < 1"), (), Answer.NOT_REPRODUCED),
+        (analysis(Verdict.FAIL), analysis(Verdict.FAIL), (), Answer.REPRODUCED),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.PASS), (), Answer.NOT_REPRODUCED),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.PASS), ("a < 1: no real builds",), Answer.CANNOT),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.MARGINAL), (), Answer.NOT_REPRODUCED),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.INCONCLUSIVE), (), Answer.CANNOT),
+        (analysis(Verdict.PASS), analysis(Verdict.PASS), (), Answer.REPRODUCED),
+        (analysis(Verdict.PASS), analysis(Verdict.FAIL, "a < 1"), (), Answer.NOT_REPRODUCED),
+        (analysis(Verdict.MARGINAL), analysis(Verdict.MARGINAL), (), Answer.REPRODUCED),
+        (analysis(Verdict.INCONCLUSIVE), analysis(Verdict.FAIL, "a < 1"), (), Answer.CANNOT),
+    ],
+)
+def test_the_answer_follows_from_both_verdicts(then, now, cannot, answer):
+    """Nothing undecided counts as a reproduction, and another reason is none either."""
+    assert answer is answered(then, now, cannot=cannot)[0]
+
+
+def test_every_answer_has_its_exit_code():
+    """As the help says."""
+    assert [0, 1, 11] == [answer.exit_code for answer in Answer]
+
+
+def test_arrivals_are_compared_as_far_as_both_runs_went():
+    """A run that ended early has fewer, and rounding in a packed bundle is no difference."""
+    made = record()
+    short = replace(made, samples=made.samples.where(made.samples.due_s < 5))
+    rounded = replace(made, samples=replace(made.samples, due_s=np.round(made.samples.due_s, 4)))
+    assert same_arrivals(made, short)
+    assert same_arrivals(made, rounded)
+    assert not same_arrivals(made, replace(made, samples=replace(samples(), due_s=made.samples.due_s + 0.01)))
+
+
+def total(calls, low_ms):
+    """What the proxies counted of calls to ratings."""
+    return HopTotal(
+        caller="reviews-v2", caller_version="v2", app="reviews", destination="ratings", version="v1", calls=calls,
+        latency_ms={(low_ms, 0.0): calls},
+    )  # fmt: skip
+
+
+def test_what_the_machine_adds_is_taken_off():
+    """The medians of the proxies and of the record are compared after each phase, where there are enough calls."""
+    answers = Answers(statuses=((200, 1),), latency_ms=((20.0, 0.0, 1),))
+    recorded = Recorded(service="ratings", answers=(answers,), fine=True, notes=())
+    tuning = Tuning({"ratings": recorded}, 0.5)
+    assert {} == tuning.tuned([total(10, 23.0)], "warm-up")
+    assert {"ratings": 3.5} == tuning.tuned([total(110, 23.0)], "steady")
+    assert {"ratings": 0.0} == tuning.tuned(
+        [replace(total(300, 23.0), latency_ms={(23.0, 0.0): 110, (1.0, 0.0): 190})], "steady"
+    )
+    assert {"ratings": 16.0} == Tuning({"ratings": recorded}, 0.5).tuned([total(100, 90.0)], "steady")

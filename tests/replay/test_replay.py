@@ -1,0 +1,61 @@
+"""A recorded run is repeated on the local mesh by the command, with a stand-in for a dependency."""
+
+import json
+from pathlib import Path
+
+import pytest
+from replay_records import demo_config, demo_record, write_demo
+
+from harness.bundle import read_bundle
+from harness.cli import main
+from harness.faults import delay
+from harness.replay.packing import pack
+
+
+def test_a_plan_starts_nothing(tmp_path, capsys):
+    """It says what would run, what would be played and what cannot be judged."""
+    folder, _ = write_demo(tmp_path / "run", demo_record(faults=(delay("ratings", "2s", percent=30),)))
+    pack(folder, tmp_path / "run.tar.zst")
+    config = str(demo_config().file)
+    words = ["replay", str(tmp_path / "run.tar.zst"), "--plan", "--stand-in", "ratings", "--config", config]
+    assert 0 == main(words)
+    told = capsys.readouterr().out
+    assert "real     reviews-v3, reviews-v2" in told
+    assert "stand-in ratings: 200 recorded calls" in told
+    assert "delay(ratings, 2 s, 30 %); 50 req/s of browse" in told
+    assert {"run", "run.tar.zst"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--repeat", "0"], 2, "--repeat: expected a number from 1"),
+        (["--only", "fault"], 11, "expected a run with a fault"),
+        (["--config", "missing.yaml"], 2, "missing.yaml"),
+    ],
+)
+def test_bad_requests_are_refused(tmp_path, capsys, words, code, said):
+    """Before anything is started."""
+    folder, _ = write_demo(tmp_path / "run")
+    config = [] if "--config" in words else ["--config", str(demo_config().file)]
+    assert code == main(["replay", str(folder), *config, *words])
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_is_repeated_with_a_stand_in(tmp_path, capsys):
+    """The replay is a recorded run of its own, in which the stand-in answered both arms."""
+    folder, _ = write_demo(tmp_path / "run")
+    words = ["replay", str(folder), "--config", str(demo_config().file), "--out", str(tmp_path / "out")]
+    code = main([*words, "--stand-in", "ratings"])
+    told = capsys.readouterr().out
+    assert code in (0, 1, 11), told  # what a busy machine makes of three seconds is not the point
+    (replayed,) = (tmp_path / "out").glob("*/replay-run")
+    record = read_bundle(replayed)
+    assert "replay of slow ratings" == record.plan.scenario
+    assert f"report   {replayed / 'report.html'}" in told
+    assert {"baseline", "canary"} <= {hop.arm for hop in record.hops if hop.destination.startswith("ratings")}
+    sizes = {low for hop in record.hops if hop.destination.startswith("ratings") for low, _, _ in hop.size_bytes}
+    assert sizes == {float(len(demo_config().stand_ins["ratings"][0].text))}
+    script = json.loads((replayed / "logs" / "stand-ins" / "stand-ins.json").read_text())
+    assert ["ratings-v1"] == [one["name"] for one in script["stand_ins"]]
+    assert not Path("reports").exists() or replayed not in Path("reports").rglob("*")
