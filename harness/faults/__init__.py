@@ -9,6 +9,7 @@ from harness.errors import UsageError
 from harness.faults.abort import Abort, abort
 from harness.faults.black_hole import BlackHole, black_hole
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
+from harness.faults.control import on_canary
 from harness.faults.delay import Delay, delay
 from harness.faults.deny import Deny, deny
 from harness.faults.evict import Evict, evict
@@ -62,6 +63,7 @@ __all__ = [
     "kill",
     "known_faults",
     "latency",
+    "on_canary",
     "outlier_ejection",
     "partition",
     "pause",

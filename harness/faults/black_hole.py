@@ -9,7 +9,7 @@ from typing import ClassVar
 from harness.faults.condition import refuse_others
 from harness.faults.dosed import DosedFault
 from harness.faults.port import Arguments, Usage, Words, World, expressed
-from harness.faults.values import host_name
+from harness.faults.values import host_name, only
 from harness.model.declared import Scalar
 from harness.model.step import Step
 from harness.routing.edits import prefix
@@ -56,7 +56,10 @@ class BlackHole(DosedFault):
 
     def words(self) -> Words:
         """``black_hole(ratings)``."""
-        return Words(text=f"{self.kind}({self.host})", effect=f"requests to {self.host} find no endpoint and get a 503")
+        return Words(
+            text=f"{self.kind}({self.host}{only(self.arms)})",
+            effect=f"requests to {self.host} find no endpoint and get a 503",
+        )
 
 
 def black_hole(host: str, *, caller: str | None = None) -> BlackHole:

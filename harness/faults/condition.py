@@ -10,7 +10,7 @@ from typing import ClassVar
 from harness.errors import UsageError
 from harness.faults.counting import flagged
 from harness.faults.port import Arguments, Signals, Words, World
-from harness.model.declared import Declared, Scalar, Scope
+from harness.model.declared import Arms, Declared, Scalar, Scope
 from harness.model.hit import Hit, HitState
 from harness.model.step import Step
 from harness.routing.port import Aim
@@ -21,7 +21,7 @@ class Condition(ABC):
     """A fault that some calls to ``host`` meet and others do not.
 
     caller: the workload whose calls may meet it; None means the callers that the run chooses. flags: the response flags
-    that Envoy gives to the calls that met it.
+    that Envoy gives to the calls that met it. arms: ``canary`` for a positive control.
     """
 
     kind: ClassVar[str]
@@ -29,6 +29,7 @@ class Condition(ABC):
 
     host: str
     caller: str | None = None
+    arms: Arms = "both"
 
     def __str__(self) -> str:
         return self.words().text
@@ -66,6 +67,7 @@ class Condition(ABC):
             params=self.params,
             flag=self.flags[0] if self.flags else "",
             scope=self.scope,
+            arms=self.arms,
         )
 
     def hit(self, before: Signals, after: Signals) -> Hit:

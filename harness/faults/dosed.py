@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from harness.faults.counting import flagged
 from harness.faults.port import Signals, Words, World, expressed
-from harness.model.declared import Declared, Scalar, Scope
+from harness.faults.values import only
+from harness.model.declared import Arms, Declared, Scalar, Scope
 from harness.model.hit import Hit
 from harness.model.step import Step
 from harness.model.units import format_percent
@@ -22,7 +23,7 @@ class DosedFault(ABC):
 
     dose: the share of requests that are hit, in (0, 1]. caller: the workload whose calls are hit; None means the
     callers that the run chooses (the service under test). inbound: in the proxies of ``host`` itself, for every caller.
-    flag: the response flag that Envoy gives to the requests that are hit.
+    flag: the response flag that Envoy gives to the requests that are hit. arms: ``canary`` for a positive control.
     """
 
     kind: ClassVar[str]
@@ -32,6 +33,7 @@ class DosedFault(ABC):
     dose: float
     caller: str | None = None
     inbound: bool = False
+    arms: Arms = "both"
 
     def __str__(self) -> str:
         return self.words().text
@@ -61,6 +63,7 @@ class DosedFault(ABC):
             dose=self.dose,
             flag=self.flag,
             scope=Scope(caller=self.caller, side="host" if self.inbound else "caller"),
+            arms=self.arms,
         )
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
@@ -75,6 +78,6 @@ class DosedFault(ABC):
         """Return the texts for a value of the fault. effect: what happens to the requests."""
         dose = format_percent(self.dose)
         return Words(
-            text=f"{self.kind}({self.host}, {value}, {dose}{', inbound' if self.inbound else ''})",
+            text=f"{self.kind}({self.host}, {value}, {dose}{', inbound' if self.inbound else ''}{only(self.arms)})",
             effect=f"{dose} of the requests to {self.host} {effect}",
         )

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.faults.condition import refuse_others
 from harness.faults.dosed import DosedFault
 from harness.faults.port import Arguments, Usage, Words
-from harness.faults.values import host_name, share
+from harness.faults.values import host_name, only, share
 from harness.model.declared import Scalar
 from harness.model.units import format_duration, format_percent, parse_duration
 from harness.routing.port import DelayShare, RouteChange
@@ -52,7 +52,9 @@ class Latency(DosedFault):
     def words(self) -> Words:
         """``latency(ratings, 20 % 50 ms, 1 % 1 s)``."""
         parts = ", ".join(f"{format_percent(one.share)} {format_duration(one.delay_s)}" for one in self.delays)
-        return Words(text=f"{self.kind}({self.host}, {parts})", effect=f"requests to {self.host} wait: {parts}")
+        return Words(
+            text=f"{self.kind}({self.host}, {parts}{only(self.arms)})", effect=f"requests to {self.host} wait: {parts}"
+        )
 
 
 def latency(host: str, distribution: str, *, caller: str | None = None) -> Latency:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from harness.faults.condition import Condition, refuse_others
 from harness.faults.counting import grown, has_flag
 from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
-from harness.faults.values import host_name
+from harness.faults.values import host_name, only
 from harness.model.counts import RequestCount
 from harness.model.hit import Hit, HitState
 from harness.model.step import Step
@@ -57,7 +57,10 @@ class RetriesOff(Condition):
 
     def words(self) -> Words:
         """``retries_off(ratings)``."""
-        return Words(text=f"{self.kind}({self.host})", effect=f"requests to {self.host} that fail are not sent again")
+        return Words(
+            text=f"{self.kind}({self.host}{only(self.arms)})",
+            effect=f"requests to {self.host} that fail are not sent again",
+        )
 
 
 def retries_off(host: str, *, caller: str | None = None) -> RetriesOff:

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.faults.condition import Condition, refuse_others, whole_number
 from harness.faults.counting import flagged, grown
 from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
-from harness.faults.values import host_name
+from harness.faults.values import host_name, only
 from harness.model.declared import Scalar
 from harness.model.hit import Hit
 from harness.model.step import Step
@@ -75,7 +75,7 @@ class RetryStorm(Condition):
         time = "" if self.per_try_s is None else f" x {format_duration(self.per_try_s)}"
         slow = "" if self.per_try_s is None else f" or take longer than {format_duration(self.per_try_s)}"
         return Words(
-            text=f"{self.kind}({self.host}, {self.attempts}{time})",
+            text=f"{self.kind}({self.host}, {self.attempts}{time}{only(self.arms)})",
             effect=f"requests to {self.host} that fail{slow} are sent up to {self.attempts} times again",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import UsageError
+from harness.model.declared import Arms
 from harness.model.units import parse_percent
 
 
@@ -21,3 +22,8 @@ def share(percent: str | float, what: str) -> float:
             f"{what}: expected a percentage of at least 0.0001, found {percent!r}: nothing would be injected"
         )
     return dose
+
+
+def only(arms: Arms) -> str:
+    """Return what the text of a fault says about the arms that it hits."""
+    return "" if arms == "both" else f", {arms} only"

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 StringMatch: TypeAlias = Mapping[str, str]
 """A condition on a string: ``exact``, ``prefix`` or ``regex``."""
 Scalar: TypeAlias = str | float | bool | None
+Arms: TypeAlias = Literal["both", "canary"]
 SPLIT, COPIES = "split", "copies"
 ARRANGEMENTS = frozenset({SPLIT, COPIES})
 """Kinds of steps that only decide which build answers: no fault may have one of these names."""
@@ -59,7 +60,7 @@ class Declared:
     dose: float | None = None
     flag: str = ""
     scope: Scope = field(default_factory=Scope)
-    arms: Literal["both", "canary"] = "both"
+    arms: Arms = "both"
 
     @property
     def is_fault(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,9 @@ def _doses(name: str, counts: list[FaultCount]) -> Iterator[Proof]:
     if unknown:
         yield _unmeasured(name, "; ".join(unknown))
         return
+    if any(is_control(count) for count in counts):
+        yield from _control(name, counted)
+        return
     if any(count.dose is None for count in counts):
         yield _condition(name, counted)
         return
@@ -117,6 +120,27 @@ def _doses(name: str, counts: list[FaultCount]) -> Iterator[Proof]:
         yield _dose(name, [count for count in counted if count.arm == arm], arm)
     if arms in ({"baseline"}, {"canary"}):
         yield _dose(name, [], "canary" if arms == {"baseline"} else "baseline")
+
+
+def is_control(count: FaultCount) -> bool:
+    """Return whether the fault hits the canary only, to prove that a worse canary is noticed."""
+    return count.declared is not None and count.declared.arms == "canary"
+
+
+def _control(name: str, counts: list[FaultCount]) -> Iterator[Proof]:
+    """Prove that a positive control hit the canary and nothing else."""
+    theirs = [count for count in counts if count.arm == "canary"]
+    condition = any(count.dose is None for count in counts)
+    yield _condition(name, theirs, arms=("canary",)) if condition else _dose(name, theirs, "canary")
+    others = [count for count in counts if count.arm != "canary"]
+    hit, requests = sum(count.hit for count in others), sum(count.requests for count in others)
+    yield Proof(
+        name=f"{name} spares the baseline",
+        held=hit == 0 and requests > 0,
+        expected="no call of others than the canary hit",
+        observed=f"{hit} of {requests}",
+        remedy="do both arms carry labels that tell them apart, and do both call the fault's host on this load?",
+    )
 
 
 def _unmeasured(name: str, why: str) -> Proof:
@@ -129,7 +153,7 @@ def _unmeasured(name: str, why: str) -> Proof:
     )
 
 
-def _condition(name: str, counts: list[FaultCount]) -> Proof:
+def _condition(name: str, counts: list[FaultCount], arms: Sequence[str] = ARMS) -> Proof:
     """Prove a condition, which has no dose: some call must have met it. The judge compares how many in each arm.
 
     What the mesh itself saw, such as a pod that is gone, needs calls in that time, but none that noticed it.
@@ -137,7 +161,7 @@ def _condition(name: str, counts: list[FaultCount]) -> Proof:
     hit, requests = sum(count.hit for count in counts), sum(count.requests for count in counts)
     seen = any(count.state is HitState.SEEN for count in counts)
     why = "; ".join(sorted({count.why for count in counts if count.why}))
-    silent = {"baseline", "canary"} - {count.arm for count in counts} if any(count.arm for count in counts) else set()
+    silent = set(arms) - {count.arm for count in counts} if any(count.arm for count in counts) else set()
     without = f"{HitState.SEEN if seen else HitState.NO_OCCASION}: {why} ({requests} calls)"
     observed = f"{hit} of {requests}" if hit or not requests else without
     return Proof(
@@ -228,6 +252,16 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
         observed=f"samples: {_by_arm({**samples, '': len(record.samples) - sum(samples.values())})}",
         remedy="the route was changed meanwhile, requests were lost between the load generator and the proxies, "
         "or others sent load to the same entry",
+    )
+
+
+def control_warnings(record: Record) -> tuple[str, ...]:
+    """Return a warning for each positive control."""
+    texts = sorted({count.fault for count in record.fault_counts if is_control(count)})
+    return tuple(
+        f"positive control: {text}: only the canary was hit, so a fail shows that a worse canary is noticed, and no "
+        "verdict of this run says anything about the build"
+        for text in texts
     )
 
 

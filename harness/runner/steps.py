@@ -122,21 +122,28 @@ class StepMaker:
                 "proxies "
                 "(inbound=True), or on a dependency"
             )
-        return replace(said, scope=self._aimed(said.scope, on_itself=on_itself))
+        if said.arms == "canary" and on_itself:
+            raise UsageError(
+                f"{said.text}: a positive control hits the calls of the canary: expected a dependency of "
+                f"{self._arrangement.service}, found the service itself"
+            )
+        return replace(said, scope=self._aimed(said, on_itself=on_itself))
 
-    def _aimed(self, scope: Scope, *, on_itself: bool) -> Scope:
-        """Return the scope with the callers: the named one, else the service under test.
+    def _aimed(self, said: Declared, *, on_itself: bool) -> Scope:
+        """Return the scope with the callers: the named one, else the service under test, or only its canary.
 
         A fault on the service under test itself hits every caller.
         """
-        headers = self._arrangement.test_headers
+        scope, headers = said.scope, self._arrangement.test_headers
         if scope.side == "host" or scope.every_caller:
             return replace(scope, headers=headers)
         if scope.caller:
             return replace(scope, labels={"app": scope.caller}, headers=headers)
         if on_itself or self._arrangement.by_hand:
             return replace(scope, headers=headers)
-        return replace(scope, labels=self._arrangement.common_labels, headers=headers)
+        run = self._arrangement
+        labels = run.common_labels if said.arms == "both" else dict(run.canary)
+        return replace(scope, labels=labels, headers=headers)
 
     def everything(self, faults: Sequence[Fault], resources: Sequence[JsonObject]) -> tuple[tuple[Step, ...], ...]:
         """Return the split and then each fault, every one on top of the ones before it."""
