@@ -34,6 +34,7 @@ COMMANDS = MappingProxyType(
         "judge": "judge a recorded run again, two files of requests, or Kayenta's metric pairs",
         "calibrate": "learn the noise of this environment from runs of equal builds",
         "indicators": "list the indicators that objectives can name, with their units and queries",
+        "explore": "find the smallest fault that each arm does not withstand",
         "observe": "judge what real users do, again and again, from Prometheus alone",
         "import": "turn another tool's configuration into objectives",
         "plan": "show what a run would change in a cluster, with reads and dry runs only",

@@ -1,0 +1,1 @@
+"""Find the smallest fault that each arm does not withstand: its breaking point."""

@@ -1,0 +1,138 @@
+"""Search for breaking points: which amount of a fault to try next, from what earlier probes showed. Pure functions.
+
+A *probe* is one amount of the fault, tried on both arms at once. Amounts grow by a factor of two, from mild to harsh,
+until every arm has broken or the largest amount was tried. Then the interval between the largest amount that an arm
+withstood and the smallest that broke it is halved, on a logarithmic scale. An arm that withstands an amount is assumed
+to withstand smaller ones. Noise can contradict that, so both ends of the last interval are tried once more, and of
+contradicting probes the majority counts; where they are tied, the amount is tried again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.model.samples import ARMS
+
+MOST_TRIES = 5
+_FACTOR = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Amounts to search: from ``low`` to ``high``, to a relative ``precision`` (0.05 is 5 per cent).
+
+    rounded: returns the nearest amount that the fault can have.
+    """
+
+    low: float
+    high: float
+    precision: float = 0.05
+    rounded: Callable[[float], float] = float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What one amount did. broke: by arm, whether it left its tolerance; None if that could not be decided."""
+
+    amount: float
+    broke: Mapping[str, bool | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakingPoint:
+    """What is known of an arm.
+
+    withstood: the largest amount that it withstood below the first one that broke it, or None. broke: the smallest
+    amount that broke it, or None.
+    """
+
+    withstood: float | None
+    broke: float | None
+
+    @property
+    def estimate(self) -> float | None:
+        """The middle of the interval on a logarithmic scale; None if the arm did not break."""
+        if self.broke is None:
+            return None
+        return self.broke if self.withstood is None else math.sqrt(self.withstood * self.broke)
+
+
+def breaking_point(probes: Sequence[Probe], arm: str) -> BreakingPoint:
+    """Return what the probes show of an arm, by the majority at each amount."""
+    votes: dict[float, int] = {}
+    for probe in probes:
+        broke = probe.broke.get(arm)
+        if broke is not None:
+            votes[probe.amount] = votes.get(probe.amount, 0) + (1 if broke else -1)
+    broken = [amount for amount, vote in votes.items() if vote > 0]
+    first = min(broken, default=None)
+    held = [amount for amount, vote in votes.items() if vote < 0 and (first is None or amount < first)]
+    return BreakingPoint(withstood=max(held, default=None), broke=first)
+
+
+def next_amount(probes: Sequence[Probe], wanted: Range, arms: Sequence[str] = ARMS) -> float | None:
+    """Return the amount to try next, or None when the search is over."""
+    return (
+        _undecided(probes, arms)
+        or _harsher(probes, wanted, arms)
+        or _between(probes, wanted, arms)
+        or _confirmation(probes, arms)
+    )
+
+
+def _undecided(probes: Sequence[Probe], arms: Sequence[str]) -> float | None:
+    """Return the last amount again if an arm's probes of it are tied, or decided nothing."""
+    if not probes:
+        return None
+    amount = probes[-1].amount
+    same = [probe for probe in probes if probe.amount == amount]
+    if len(same) >= MOST_TRIES:
+        return None
+    for arm in arms:
+        told = [probe.broke.get(arm) for probe in same]
+        if told.count(True) == told.count(False):
+            return amount
+    return None
+
+
+def _harsher(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> float | None:
+    """Return the next amount of the ladder while an arm has not broken."""
+    if not probes:
+        return wanted.rounded(wanted.low)
+    if all(breaking_point(probes, arm).broke is not None for arm in arms):
+        return None
+    harshest = max(probe.amount for probe in probes)
+    if harshest >= wanted.rounded(wanted.high):
+        return None
+    return wanted.rounded(min(harshest * _FACTOR, wanted.high))
+
+
+def _between(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> float | None:
+    """Return the middle of the widest interval that is wider than the precision."""
+    tried = {probe.amount for probe in probes}
+    found: tuple[float, float] | None = None
+    for arm in arms:
+        point = breaking_point(probes, arm)
+        if point.broke is None or point.withstood is None:
+            continue
+        width = point.broke / point.withstood
+        middle = wanted.rounded(math.sqrt(point.broke * point.withstood))
+        inside = point.withstood < middle < point.broke and middle not in tried
+        if width > 1 + wanted.precision and inside and (found is None or width > found[0]):
+            found = width, middle
+    return None if found is None else found[1]
+
+
+def _confirmation(probes: Sequence[Probe], arms: Sequence[str]) -> float | None:
+    """Return an end of an arm's interval that was tried only once."""
+    tries: dict[float, int] = {}
+    for probe in probes:
+        tries[probe.amount] = tries.get(probe.amount, 0) + 1
+    for arm in arms:
+        point = breaking_point(probes, arm)
+        for end in (point.broke, point.withstood) if point.broke is not None else ():
+            if end is not None and tries[end] < 2:
+                return end
+    return None

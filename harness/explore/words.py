@@ -1,0 +1,25 @@
+"""The results of a search as sentences."""
+
+from __future__ import annotations
+
+from harness.explore.exploration import Exploration
+from harness.model.samples import ARMS
+
+
+def summary(found: Exploration) -> str:
+    """Return what was found in one sentence, such as ``canary breaks at 380 ms (baseline: withstands 5 s)``."""
+    if found.unproven:
+        return f"nothing is proven: {found.unproven}"
+    said = "; ".join(f"{arm} {of_arm(found, arm)}" for arm in reversed(ARMS))
+    return f"{said} (the search ended early: {found.ended})" if found.ended else said
+
+
+def of_arm(found: Exploration, arm: str) -> str:
+    """Return what is known of one arm."""
+    point, show = found.point(arm), found.searched.show
+    if point.broke is None:
+        return "was not decided" if point.withstood is None else f"withstands {show(point.withstood)}"
+    if point.withstood is None:
+        return f"breaks at {show(point.broke)} or less"
+    assert point.estimate is not None  # noqa: S101 - it broke
+    return f"breaks at {show(point.estimate)} (withstands {show(point.withstood)}, breaks at {show(point.broke)})"
