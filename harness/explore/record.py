@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
-from harness.explore.exploration import Exploration
+from harness.explore.exploration import Exploration, Tried
 from harness.model.json import JsonObject, object_at, parse_json, text_at
 from harness.model.samples import ARMS
 
@@ -49,27 +49,25 @@ def as_json(found: Exploration, *, service: str, target: str, started: str, comm
             for arm in ARMS
             for point in [found.point(arm)]
         },
-        "probes": [
-            {
-                "amount": one.amount,
-                "seconds": one.seconds,
-                "arms": {
-                    arm: {
-                        "broke": each.broke,
-                        "requests": each.requests,
-                        "failed": each.failed,
-                        "reason": each.worst.reason if each.worst else "",
-                    }
-                    for arm, each in one.outcomes.items()
-                },
-            }
-            for one in found.tried
-        ],
+        "probes": [_probe(one) for one in found.tried],
         "proofs": [
             {"name": one.name, "held": one.held, "expected": one.expected, "observed": one.observed}
             for one in found.proofs
         ],
     }
+
+
+def _probe(tried: Tried) -> JsonObject:
+    arms: JsonObject = {
+        arm: {
+            "broke": each.broke,
+            "requests": each.requests,
+            "failed": each.failed,
+            "reason": each.worst.reason if each.worst else "",
+        }
+        for arm, each in tried.outcomes.items()
+    }
+    return {"amount": tried.amount, "seconds": tried.seconds, "arms": arms}
 
 
 def written(document: JsonObject) -> bytes:
