@@ -1,4 +1,4 @@
-"""SIGKILL at every request of a run, before and after the server carried it out: the cluster is always put back."""
+"""SIGKILL at every request of a run, before and after the server carried out each write: the cluster is always put back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.mesh.cluster.recovery.journal import journalled, left_on_disk
 from harness.mesh.cluster.recovery.reaping import reap, restore
 
 VICTIM = "victim"
-KILLS_WANTED = 200
+MOMENTS_WANTED = 150
 pytestmark = pytest.mark.timeout(1800)  # hundreds of runs, slow on a busy machine
 
 
@@ -45,7 +45,11 @@ def victims() -> Iterator[Victims]:
 
 
 class Executioner:
-    """Counts the moments of a victim's run, two a request (before and after it is carried out), and kills at one."""
+    """Counts the moments of a victim's run and kills at one.
+
+    There is one before each request, and one after each request that changes something: nobody can tell a kill after a
+    read from one before it.
+    """
 
     def __init__(self, fake: FakeKubernetes, folder: Path, signal_number: int = signal.SIGKILL) -> None:
         self.folder, self.signal = folder, signal_number
@@ -53,7 +57,7 @@ class Executioner:
         folder.mkdir(exist_ok=True)
         fake.tokens["victim-token"] = VICTIM
         fake.admins.add(VICTIM)
-        fake.before = fake.after = self._moment  # type: ignore[assignment]
+        fake.before, fake.after = self._moment, self._moment_after
         self.kubeconfig = fake.kubeconfig(folder / "config", token="victim-token")
 
     def aim(self, at: int) -> None:
@@ -62,15 +66,23 @@ class Executioner:
         for file in self.folder.glob("*.jsonl"):
             file.unlink()
 
+    def _moment_after(self, call: Call) -> str | None:
+        return self._moment(call) if changes(call) else None
+
     def _moment(self, call: Call) -> str | None:
         if call.user != VICTIM:
             return None
         self.moments += 1
         if self.moments - 1 != self.at:
             return None
-        self.killed_at_write = call.method != "GET" and not call.dry_run
+        self.killed_at_write = changes(call)
         os.kill(int((self.folder / "pid").read_text()), self.signal)
         return "drop" if self.signal == signal.SIGKILL else None
+
+
+def changes(call: Call) -> bool:
+    """Whether the request changes an object; a review of rights is sent as a POST but changes none."""
+    return call.method != "GET" and not call.dry_run and not call.resource.endswith("reviews")
 
 
 def ours(fake: FakeKubernetes) -> list[str]:
@@ -121,7 +133,7 @@ def test_kill_at_every_request_then_restore(
             f"\n{kills} kills: {moments} of runs, {restorers} of restorers of killed runs; {at_writes} at writes; "
             f"{changed} runs left resources changed; all were put back\n"
         )
-    assert moments + restorers >= KILLS_WANTED
+    assert moments + restorers >= MOMENTS_WANTED
 
 
 def test_kill_between_then_reaper_beside_foreign_edits(
