@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import yaml
 
+from harness.bundle import read_bundle
+
 ROOT = Path(__file__).parents[2]
 PHASES = {"warm-up": "1s", "steady": "4s", "fault": "4s", "recovery": "2s"}
 BUSY = {"load on time", "load generator's CPU", "watched"}
@@ -70,7 +72,7 @@ class Gate:
         return said, process.returncode
 
     def run_on_time(self, *args, tries=3):
-        """As ``run``, and once more without the first bundles where only a busy machine kept the run from a verdict."""
+        """As ``run``, and again without the first bundles where only a busy machine kept the run from a verdict."""
         for _ in range(tries):
             shutil.rmtree(self.folder / "reports", ignore_errors=True)
             said, code = self.run(*args)
@@ -78,9 +80,13 @@ class Gate:
                 break
         return said, code
 
+    def analyses(self):
+        """Return the analyses of finished runs, oldest first."""
+        return [json.loads((folder / "analysis.json").read_text()) for folder in self.bundles()]
+
     def was_busy(self):
         """Whether a run is inconclusive for no other reason than a busy machine."""
-        analyses = [json.loads((folder / "analysis.json").read_text()) for folder in self.bundles()]
+        analyses = self.analyses()
         failed = [{proof["name"] for proof in one["proofs"] if not proof["held"]} for one in analyses]
         return any(failed) and all(names <= BUSY for names in failed)
 
@@ -104,3 +110,10 @@ class Gate:
                     yield " ".join(process.cmdline())
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
+
+
+def hops_measured(folder):
+    """Check that a bundle has both arms' calls to ratings in the steady and the fault phase, with histograms."""
+    hops = read_bundle(folder).hops
+    called = {(hop.phase, hop.arm) for hop in hops if hop.destination.startswith("ratings") and hop.latency_ms}
+    assert {("steady", "baseline"), ("steady", "canary"), ("fault", "baseline"), ("fault", "canary")} <= called

@@ -5,10 +5,7 @@ import os
 import signal
 import time
 
-import pytest
 from test_interruptions import SCENARIO, until
-
-pytestmark = pytest.mark.alone
 
 
 def test_a_harness_that_was_stopped_does_not_pass(gate):

@@ -12,7 +12,6 @@ from gates import Gate
 
 from harness import bundle
 
-pytestmark = pytest.mark.alone
 FAULT = '''
 """Cut every second: a fault that this package adds to the harness."""
 
@@ -53,9 +52,12 @@ class Teapot:
 
 
 class Silent(Teapot):
-    """As a teapot, but nobody can count it."""
+    """A delay that nobody can count."""
 
     kind = "silent"
+
+    def steps(self, world, aim):
+        return expressed(world.routing.change(world.resources(), RouteChange(delay_s=0.01, share=0.5), aim))
 
     def declared(self, fault_id):
         return Declared(id=fault_id, kind="silent", host=self.host, text=self.words().text, scope=Scope())
@@ -66,16 +68,12 @@ class Silent(Teapot):
     def words(self):
         return Words(text=f"silent({self.host})", effect="nobody knows")
 '''
-SCENARIOS = """
+SCENARIO = """
 from harness.faults import Arguments, known_faults
 
-def test_teapot(canary):
-    fault = known_faults()["teapot"].parse(Arguments(host="ratings", value="red"))
-    canary.run(faults=[fault])
-
-def test_silent(canary):
-    fault = known_faults()["silent"].parse(Arguments(host="ratings", value="red"))
-    canary.run(faults=[fault])
+def test_both(canary):
+    faults = [known_faults()[name].parse(Arguments(host="ratings", value="red")) for name in ("teapot", "silent")]
+    canary.run(faults=faults)
 """
 
 
@@ -108,7 +106,8 @@ def test_a_fault_of_another_package_runs_and_is_judged_again_without_it(
 ) -> None:
     """Its hits are counted by its own code, once; the bundle holds what they were and what it declared."""
     install(tmp_path / "wheel")
-    gate.scenario(SCENARIOS)
+    gate.configure(phases={"warm-up": "500ms", "steady": "1s", "fault": "3s", "recovery": "500ms"})
+    gate.scenario(SCENARIO)
     here = str(Path(bundle.__file__).parents[1])
     monkeypatch.setattr(
         Gate,
@@ -116,17 +115,15 @@ def test_a_fault_of_another_package_runs_and_is_judged_again_without_it(
         {**os.environ, "HARNESS_TEST_MARK": gate.mark, "PYTHONPATH": f"{here}:{tmp_path / 'wheel'}"},
     )
     gate.run()
-    teapot, silent = sorted(gate.bundles(), key=lambda folder: "silent" in folder.name)
-    record = bundle.read_bundle(teapot)
-    assert {"teapot-0"} == {count.fault_id for count in record.fault_counts}
-    assert {"teapot"} == {count.declared.kind for count in record.fault_counts if count.declared}
-    doses = {proof.name: proof.held for proof in bundle.read_analysis(teapot).proofs if "teapot" in proof.name}
-    assert {"dose of teapot(ratings), baseline": True, "dose of teapot(ratings), canary": True} == doses
-    (hit,) = [proof for proof in bundle.read_analysis(silent).proofs if "silent" in proof.name]
-    assert not hit.held
+    (folder,) = gate.bundles()
+    counts = bundle.read_bundle(folder).fault_counts
+    kinds = {one.fault_id: one.declared.kind for one in counts if one.declared}
+    assert {"teapot-0": "teapot", "silent-1": "silent"} == kinds
+    proofs = {proof.name: proof for proof in bundle.read_analysis(folder).proofs if proof.name.startswith("dose")}
+    assert [True, True] == [proofs[f"dose of teapot(ratings), {arm}"].held for arm in ("baseline", "canary")]
+    (hit,) = [proof for proof in bundle.read_analysis(folder).proofs if "silent" in proof.name and not proof.held]
     assert "cannot be measured: nobody counts teapots" == hit.observed
-    for folder in (teapot, silent):
-        said = harness(gate, "judge", str(folder), "--json", path=here)
-        assert (folder / "analysis.json").read_text() == said.stdout, said.stderr
+    said = harness(gate, "judge", str(folder), "--json", path=here)
+    assert (folder / "analysis.json").read_text() == said.stdout, said.stderr
     assert "teapot" not in harness(gate, "inject", "--help", path=here).stdout
     assert "teapot" in harness(gate, "inject", "--help", path=f"{here}:{tmp_path / 'wheel'}").stdout

@@ -19,12 +19,12 @@ from harness import bundle
 from harness.clients.processes.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-KILLS = 3
+KILLS = 2
 
 
 @pytest.mark.timeout(900)
 def test_kills_at_steps_all_over_a_run_leave_nothing() -> None:
-    """SIGKILL at eight steps from the start of the services to the report: no process, no lease, no misread bundle."""
+    """SIGKILL at two steps, one early and one late in the run: no process, no lease, no misread bundle."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks/soak.py"), "--kills", str(KILLS), "--minutes", "0"],
         capture_output=True, text=True, check=False, timeout=850, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
