@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +130,8 @@ def _configuration(record: Record) -> dict[str, str]:
 
 def _objectives(left: Sequence[Judged], right: Sequence[Judged]) -> tuple[ObjectivePair, ...]:
     """Return the objectives of both sides, those whose verdict changed to the worst first."""
-    sides = [_keyed(left), _keyed(right)]
+    repeated = _repeated(left, right)
+    sides = [_keyed(left, repeated), _keyed(right, repeated)]
     keys = dict.fromkeys([*sides[1], *sides[0]])
     pairs = [ObjectivePair(key=key, left=sides[0].get(key), right=sides[1].get(key)) for key in keys]
     return tuple(sorted(pairs, key=_rank))
@@ -145,12 +147,14 @@ def _rank(pair: ObjectivePair) -> tuple[bool, bool, int]:
     )
 
 
-def _keyed(judged: Sequence[Judged]) -> dict[str, Judged]:
-    """Return the objectives by their name; a second one of the same indicator and phase gets its tolerance added."""
-    found: dict[str, Judged] = {}
-    for one in judged:
-        found[one.key if one.key not in found else f"{one.key}, {one.tolerance}"] = one
-    return found
+def _keyed(judged: Sequence[Judged], repeated: Collection[str]) -> dict[str, Judged]:
+    """Return the objectives by their name; those that a side has several times get their tolerance added."""
+    return {one.key if one.key not in repeated else f"{one.key}, {one.tolerance}": one for one in judged}
+
+
+def _repeated(*sides: Sequence[Judged]) -> set[str]:
+    counts = [Counter(one.key for one in side) for side in sides]
+    return {key for count in counts for key, number in count.items() if number > 1}
 
 
 def _latencies(left: Record, right: Record) -> list[LatencyPair]:
@@ -168,7 +172,7 @@ def _latency_pair(
     phase: str, arm: str, share: float, columns: Sequence[np.ndarray[tuple[int], np.dtype[np.float64]]]
 ) -> LatencyPair:
     left, right = (float(np.quantile(column, share)) for column in columns)
-    change = f"{(right / left - 1) * 100:+.1f} %" if left > 0 else formatting.NO_VALUE
+    change = f"{round((right / left - 1) * 100, 1) + 0.0:+.1f} %" if left > 0 else formatting.NO_VALUE
     return LatencyPair(
         phase=phase, arm=arm, quantile=f"p{formatting.number(share * 100)}", left=format_duration(left),
         right=format_duration(right), difference=change,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from harness.model.release import DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
-from harness.model.units import format_duration
-from harness.printable import printable
+from harness.model.units import format_duration, format_percent
+from harness.report.templating import document
 
 _RELOAD_S = 3
 
@@ -29,18 +25,9 @@ class Link:
 
 def render(record: ReleaseRecord) -> str:
     """Render the page of a release. While it is not over, the page loads itself again every few seconds."""
-    environment = Environment(
-        loader=PackageLoader("harness.report"),
-        autoescape=True,
-        finalize=_printable,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["duration"] = format_duration
-    environment.globals["clock"] = _clock
-    style = files("harness.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    return environment.get_template("release.html").render(
+    return document(
+        "release.html",
+        "release.js",
         record=record,
         state=record.state,
         headline=headline(record.state),
@@ -49,7 +36,8 @@ def render(record: ReleaseRecord) -> str:
         builds=[(build, record.identities.get(build.service, "not known yet")) for build in record.plan.builds],
         holds=[(hold, _decided(hold)) for hold in record.holds],
         reload_s=0 if record.state.over else _RELOAD_S,
-        style=Markup(style),  # noqa: S704 - our own file
+        clock=_clock,
+        percent=format_percent,
     )
 
 
@@ -75,14 +63,14 @@ def chain(record: ReleaseRecord) -> tuple[Link, ...]:
     links = [Link(title="deploy", state=_standing(-1, reached, state), detail="a canary and a fresh baseline")]
     for index, step in enumerate(steps):
         results = tuple(one for one in record.results if one.step == index)
-        title = f"{step.weight:.4%}".rstrip("0").rstrip(".%") + " %"
-        parts = [*([f"{len(step.scenarios)} scenarios"] if step.scenarios else [])]
+        title, count = format_percent(step.weight), len(step.scenarios)
+        parts = [f"{count} scenario{'' if count == 1 else 's'}"] if count else []
         parts += [f"observe {format_duration(step.observe_s)}"] if step.observe_s else []
         links.append(
             Link(title=title, state=_standing(index, reached, state), detail=", ".join(parts), results=results)
         )
     end = "promote" if state.outcome in (None, Outcome.PROMOTED) else state.outcome.value
-    links.append(Link(title=end, state=_end(state), detail=state.reason))
+    links.append(Link(title=end, state=_end(state), detail=state.reason if state.outcome else ""))
     return tuple(links)
 
 
@@ -131,7 +119,3 @@ def _decided(hold: Any) -> str:
 
 def _clock(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _printable(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -54,13 +54,17 @@ class Page:
         self.console.clear()
         self.requests.clear()
         self._loaded = False
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
+        self.look(width=width, height=height, dark=dark, media=media)
         self.call("Page.navigate", url=file if isinstance(file, str) else file.resolve().as_uri())
         while not self._loaded:
             self._heard(json.loads(self._socket.recv()))
         return self
+
+    def look(self, *, width: int = 1280, height: int = 900, dark: bool = False, media: str = "") -> None:
+        """Show the page that is open in a window of this size, in this colour scheme."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression; an exception in it fails the test."""

@@ -40,6 +40,14 @@ def test_versions_configuration_and_objectives_are_compared() -> None:
     assert not found.objectives[-1].changed
 
 
+def test_objectives_of_one_indicator_are_told_apart_by_their_tolerance() -> None:
+    """A limit and a difference of the same indicator are compared each with itself, whichever is worse on a side."""
+    found = {one.key: (one.left.verdict, one.right.verdict) for one in pair().objectives if one.left and one.right}
+    assert len(pair().objectives) == len(found)
+    assert ("pass", "fail") == found["latency_p99 in recovery, +15 %"]
+    assert ("pass", "pass") == found["latency_p99 in recovery, < 5 s"]
+
+
 def test_a_phase_that_was_only_watched_is_no_verdict() -> None:
     """It is compared by its label, and ranks behind the verdicts."""
     record, analysis = records.run(Verdict.PASS)

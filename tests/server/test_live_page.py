@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import accessibility
 import pytest
 import run_pages
 import served
@@ -19,6 +20,8 @@ PROGRESS = Progress(
     elapsed_s=3.0, total_s=40.0, phase="steady", rate_rps=99.0, failed=(0, 2), requests=(50, 50), p50_s=(0.01, 0.02)
 )
 STUB = "import os, sys\nif sys.orig_argv[3:4] == ['release']:\n    os._exit(0)\n"
+
+PATHS = ("/", "/jobs", "/runs/20261128-080000-cccc", "/releases/20261128-090000-abcd")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
     assert ("approve", "Ada", "a cold cache") == (found.kind.value, found.by, found.reason)
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs", "/runs/20261128-080000-cccc", "/releases/20261128-090000-abcd"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("width", [380, 1600])
 def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
     """Nothing in a name runs, nothing is wider than a phone, and nothing is fetched from elsewhere."""
@@ -91,6 +94,14 @@ def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
     assert page.ask("document.documentElement.scrollWidth <= window.innerWidth")
     assert 0 == page.ask("document.querySelectorAll('#content script, #content img').length")
     assert [] == page.console
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_axe_finds_nothing_in_live_pages(page, running, path):
+    """Contrast, names, roles, headings and landmarks are in order at 380 and 1600 pixels, in light and dark."""
+    page.open(f"{running.pages}{path}")
+    eventually(page, "document.getElementById('connection').textContent === 'live'")
+    assert [] == list(accessibility.violations(page))
 
 
 def test_a_report_cannot_reach_the_pages(page, running):

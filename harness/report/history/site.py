@@ -141,7 +141,7 @@ def scenario_page(history: History, trend: ScenarioTrend, found: Sequence[Notice
         row=_scenario_row(trend),
         trends=[(one.key, trend_chart(one)) for one in ordered],
         most=MOST,
-        notices=_notices(own, links),
+        notices=_notices(own, links, own=trend.name),
         runs=[_run_row(point, history, links) for point in trend.points[::-1][:_MOST_RUNS]],
         left_out=max(len(trend.points) - _MOST_RUNS, 0),
         about=trend.points[-1].summary.about,
@@ -256,11 +256,12 @@ def _column(entry: RunEntry, history: History, links: Links) -> list[JsonValue]:
     return [entry.run, _moment(entry.started_s), links.run(entry.run), ignored.reason if ignored else ""]
 
 
-def _notices(found: Sequence[Notice], links: Links) -> list[dict[str, object]]:
+def _notices(found: Sequence[Notice], links: Links, *, own: str = "") -> list[dict[str, object]]:
+    """Return changes as the templates show them. own: the scenario that the page is about, which needs no name."""
     return [
         {
             "kind": one.kind,
-            "text": minus(one.text),
+            "text": minus(one.text.removeprefix(f"{own}: ") if own else one.text),
             "run": one.run,
             "href": links.run(one.run),
             "page": page_name(one.scenario),
