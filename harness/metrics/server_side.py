@@ -187,9 +187,10 @@ def scrape_interval_of(server: Prometheus, which: Selector, words: Words, *, unt
 def _reported(wanted: Sequence[Wanted], source: Source, arms: Mapping[str, Words], span: Span) -> list[Wanted]:
     """Return the indicators with a reporter: where an objective names none, the best that both arms have.
 
-    Source and destination count the same request, so never both.
+    Source and destination count the same request, so never both. In ambient mode waypoints count requests, and ztunnels
+    the bytes of TCP, so each metric has its own.
     """
-    chosen: dict[bool, str] = {}
+    chosen: dict[tuple[bool, str], str] = {}
     found = []
     for one in wanted:
         if "reporter" not in one.indicator.labels or "reporter" in one.labels:
@@ -199,12 +200,13 @@ def _reported(wanted: Sequence[Wanted], source: Source, arms: Mapping[str, Words
             (each for each in (one.indicator.events, one.indicator.of) if each and each.metric[:6] == "istio_"), None
         )
         calls = one.indicator.name.startswith("calls:")
-        if which is not None and calls not in chosen:
+        kind = calls, "" if which is None else which.metric
+        if which is not None and kind not in chosen:
             known = [set(source.values_of("reporter", _plain(which), words, span)) for words in arms.values()]
             common = set.intersection(*known) or set.union(*known)
             order = tuple(reversed(_REPORTERS)) if calls else _REPORTERS
-            chosen[calls] = next((name for name in order if name in common), order[0])
-        found.append(replace(one, labels={**one.labels, "reporter": chosen[calls]}))
+            chosen[kind] = next((name for name in order if name in common), order[0])
+        found.append(replace(one, labels={**one.labels, "reporter": chosen[kind]}))
     return found
 
 

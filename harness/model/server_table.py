@@ -15,6 +15,9 @@ from harness.model.server_indicator import Kind, Matcher, Selector, ServerIndica
 _INCREASE, _DECREASE, _EITHER = Direction.INCREASE, Direction.DECREASE, Direction.EITHER
 _FAILED, _INJECTED = "5..|0", ".*(DI|FI).*"
 _GRPC_FAILED = "2|4|8|12|13|14|15"
+_SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
+_POD = f"{{workload}}(-[0-9]+|(-{_SAFE}{{6,10}})?-{_SAFE}{{5}})?"
+"""The names that controllers give to pods, with the letters that they use: reviews-v2-db-0 is no pod of reviews-v2."""
 _REPORTER = {"reporter": "reporter"}
 _DESTINATION = {"destination": "destination_service_name", "reporter": "reporter"}
 
@@ -35,7 +38,7 @@ def _pod(metric: str, *matchers: Matcher, container: bool = True) -> Selector:
     """Return a metric of the pods of one arm. The rows of cAdvisor without a container are sums and pauses."""
     own = (
         Matcher(label="namespace", operator="=", value="{namespace}"),
-        Matcher(label="pod", operator="=~", value="{workload}(-.*)?"),
+        Matcher(label="pod", operator="=~", value=_POD),
     )
     real = (Matcher(label="container", operator="!~", value="|POD|istio-proxy"),) if container else ()
     return Selector(metric=metric, matchers=(*own, *real, *matchers))

@@ -1,0 +1,138 @@
+"""Every built-in indicator gives the right value on a real Prometheus with the names and labels that clusters have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+
+import pytest
+from recorded_metrics import LENGTH_S, recorded_prometheus
+
+from harness.clients.prometheus import Prometheus
+from harness.judge.objectives import parse_objective
+from harness.metrics.live_traffic import live_series, matchers_of
+from harness.metrics.server_side import Measured, from_prometheus, scrape_interval, wanted_of
+from harness.model.phase import Phase, PhaseKind
+from harness.model.server_table import SERVER_INDICATORS
+
+ARMS = {
+    arm: {
+        "namespace": "default",
+        "service": "reviews",
+        "workload": f"reviews-{version}",
+        "version": version,
+        "arm": arm,
+    }
+    for arm, version in (("baseline", "v2"), ("canary", "v3"))
+}
+EXPECTED = {
+    "server:error_rate < +9pp": (0.01, 0.02),
+    "server:error_rate{reporter=waypoint} < +9pp": (0.05, 0.05),
+    "server:error_rate{reporter=source} < +9pp": (0.0, 0.0),
+    "server:success_rate > -9pp": (0.99, 0.98),
+    "server:grpc_error_rate < +9pp": (1 / 19, 2 / 20),
+    "server:latency_p50 < +9%": (0.0375, 0.075),
+    "server:request_rate > -9%": (100, 100),
+    "server:tcp_received < +9%": (1000, 2000),
+    "server:tcp_sent < +9%": (500, 700),
+    "server:tcp_connections < +9%": (3, 4),
+    "calls:error_rate < +9pp": (0.05, 10 / 140),
+    "calls:dose < 50%": (0.05, 10 / 140),
+    "calls:latency_p50{destination=ratings} < +9%": (0.0075, 0.0175),
+    "calls:per_request{destination=ratings} < +9%": (1.0, 1.4),
+    "calls:attempts < +9%": (1.1, 1.2),
+    "calls:retries < +9%": (8, 6),
+    "calls:overflows < +9%": (4, 4),
+    "calls:ejections < 1": (0, 2),
+    "cpu < +9%": (0.3, 0.5),
+    "cpu_per_request < +9%": (0.006, 0.005),
+    "cpu_throttled < +9pp": (0.05, 0.1),
+    "memory < +9%": (1e8, 1.2e8),
+    "descriptors < +9%": (30, 40),
+    "threads < +9%": (8, 9),
+    "restarts < 1": (2 * 0.01 * 600, 0),
+    "oom_kills < 1": (0, 0.01 * 600),
+}
+"""What each arm measures in 600 s. The baseline has two pods."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, int]]:
+    """The Prometheus, and when its samples begin."""
+    with recorded_prometheus(tmp_path_factory.mktemp("prometheus")) as (url, zero_s), Prometheus(url) as found:
+        yield found, zero_s
+
+
+def over_ten_minutes(server: tuple[Prometheus, int], texts: Iterable[str], *, service: str = "reviews") -> Measured:
+    """What some objectives are judged on."""
+    config = SimpleNamespace(gauges=(), indicators=())
+    wanted = wanted_of([parse_objective(text) for text in texts], config, shown=())  # type: ignore[arg-type]
+    phases = [Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=600.0)]
+    asked, zero_s = server
+    begin, now = zero_s + LENGTH_S - 600.0, asked.now_s()
+    arms = {arm: {**words, "service": service} for arm, words in ARMS.items()}
+    return from_prometheus(asked, wanted, arms=arms, zero_s=begin, phases=phases, interval_s=5.0, clock=lambda: now)
+
+
+@pytest.fixture(scope="module")
+def measured(server: tuple[Prometheus, int]) -> Measured:
+    """Every indicator."""
+    return over_ten_minutes(server, EXPECTED)
+
+
+def test_every_built_in_indicator_is_checked() -> None:
+    """A new one has to be added here."""
+    names = {parse_objective(text).plain_name.replace("_p50", "_pNN") for text in EXPECTED}
+    assert {one.name for one in SERVER_INDICATORS} == names
+
+
+def test_nothing_is_missing(measured: Measured) -> None:
+    """Every indicator has readings of both arms."""
+    assert () == measured.notes
+
+
+@pytest.mark.parametrize("text", EXPECTED)
+def test_an_indicator_has_the_right_value(measured: Measured, text: str) -> None:
+    """Rates, shares and quantiles in the middle of the time; counts at its end."""
+    name = text.partition(" ")[0]
+    for arm, expected in zip(ARMS, EXPECTED[text], strict=True):
+        (found,) = (one for one in measured.series if (one.name, one.arm) == (name, arm))
+        values = [value for value in found.values if math.isfinite(value)]
+        seen = values[-1] if found.name in {"restarts", "oom_kills"} else values[len(values) // 2]
+        assert seen == pytest.approx(expected, rel=0.02, abs=1e-9), (arm, found.source)
+
+
+def test_each_metric_has_the_reporter_that_counts_it(server: tuple[Prometheus, int]) -> None:
+    """In ambient mode a waypoint counts requests, and ztunnel the bytes of TCP."""
+    found = over_ten_minutes(server, ["server:request_rate > -9%", "server:tcp_sent < +9%"], service="cart")
+    assert () == found.notes
+    assert {"server:request_rate": 40, "server:tcp_sent": 300} == pytest.approx(
+        {one.name: one.values[30] for one in found.series if one.arm == "canary"}
+    )
+
+
+def test_the_interval_between_scrapes_is_found(server: tuple[Prometheus, int]) -> None:
+    """Blocks are two of them long."""
+    asked, zero_s = server
+    assert 5.0 == scrape_interval(asked, ARMS, until_s=zero_s + LENGTH_S)
+
+
+def test_labels_alone_find_the_same(server: tuple[Prometheus, int]) -> None:
+    """``harness judge --prometheus`` counts the answers by status, HTTP and gRPC."""
+    asked, zero_s = server
+    arms = {arm: matchers_of(f'{{service="reviews",version="{words["version"]}"}}') for arm, words in ARMS.items()}
+    found = live_series(
+        asked, [parse_objective("server:error_rate < +9pp")], arms, start_s=zero_s + 100, end_s=zero_s + 700
+    )
+    assert () == found.notes
+    totals = {
+        (one.name, one.arm): sum(value for value in one.values if math.isfinite(value))
+        for one in found.series
+        if one.name.startswith("answers{") and one.name.endswith("#events")
+    }
+    shares = {name: totals[name, "canary"] / totals[name, "baseline"] for name, arm in totals if arm == "canary"}
+    assert {
+        "answers{response_code=200}#events": 98 / 99, "answers{response_code=503}#events": 2.0,
+        "answers{grpc_response_status=0}#events": 1.0, "answers{grpc_response_status=14}#events": 2.0,
+    } == pytest.approx(shares, rel=0.01)  # fmt: skip
