@@ -116,7 +116,12 @@ def topology(ports: Mapping[str, int], *, namespace: str = "default") -> Topolog
     """Bookinfo's shape: who is there and who calls whom."""
     callers = [
         Caller(
-            workload=LOAD_GENERATOR, app=LOAD_GENERATOR, version="unknown", namespace=namespace, calls=tuple(VERSIONS)
+            workload=LOAD_GENERATOR,
+            app=LOAD_GENERATOR,
+            version="unknown",
+            namespace=namespace,
+            calls=tuple(VERSIONS),
+            any_service=True,
         )
     ]
     services = []
@@ -131,7 +136,7 @@ def topology(ports: Mapping[str, int], *, namespace: str = "default") -> Topolog
             callers.append(
                 Caller(
                     workload=name, app=service, version=version, namespace=namespace, labels=labels,
-                    calls=CALLS.get(service, ()),
+                    calls=CALLS.get(service, ()), any_service=service == "productpage",
                 )
             )  # fmt: skip
         services.append(Service(name=service, namespace=namespace, port=PORT, endpoints=tuple(endpoints)))

@@ -76,5 +76,5 @@ def check_without_effect(world: World, fault: Fault, traffic: Traffic, monkeypat
     assert fault.kind in analysis.reason
 
 
-def _only_remembered(mesh: LocalMesh, resources: Any, *, insist: bool = False) -> None:
+def _only_remembered(mesh: LocalMesh, resources: Any, _: object = None, *, insist: bool = False) -> None:
     mesh._resources = tuple(resources)

@@ -14,7 +14,7 @@ from faulting import fault_edits
 from mesh_world import SUBSETS, World, routes
 
 from harness import timeout
-from harness.clients.envoy.process import Snapshot
+from harness.clients.envoy.process import Served, Snapshot
 from harness.config import read_config
 from harness.errors import MeshError, UsageError
 from harness.mesh.local import start_local_mesh
@@ -74,8 +74,9 @@ def test_a_policy_that_envoy_does_not_serve_is_not_live(world: World) -> None:
         {**cluster, "circuit_breakers": {"thresholds": [{"max_pending_requests": 3}]}}
         for cluster in envoy._live.clusters
     ]
+    served = Served(clusters=envoy.admin.clusters(), tables={})
     with pytest.raises(MeshError, match="expected Envoy to serve the policy"):
-        require_live(envoy, Snapshot(clusters=tuple(wrong), tables={}))
+        require_live(served, Snapshot(clusters=tuple(wrong), tables={}))
 
 
 @pytest.fixture

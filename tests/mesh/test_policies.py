@@ -8,7 +8,7 @@ from collections import Counter
 from mesh_world import SUBSETS, World, routes, topology
 
 from harness.clients.processes.child import wait_until
-from harness.mesh.local.clusters import clusters
+from harness.mesh.local.clusters import clusters, members
 from harness.routing.istio import policies
 from harness.routing.istio.reading import read_resources
 
@@ -126,7 +126,7 @@ def test_clusters_are_named_as_istiod_names_them(tmp_path) -> None:
     """The name contains host, port and subset; a subset holds the endpoints with its labels."""
     file = tmp_path / "rule.yaml"
     file.write_text(SUBSETS)
-    made = clusters(read_resources([file]), topology({"reviews-v2": 1}).services, namespace="default")
+    made = clusters(members(read_resources([file]), topology({"reviews-v2": 1}).services, namespace="default"))
     endpoints = {item["name"]: len(item["load_assignment"]["endpoints"][0]["lb_endpoints"]) for item in made}
     assert {name: count for name, count in endpoints.items() if "reviews" in name} == {
         "outbound|9080||reviews.default.svc.cluster.local": 1,

@@ -13,7 +13,7 @@ from mesh_world import SUBSETS, VERSIONS, routes, topology
 from harness.errors import ResourceError
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.taking import Taken
-from harness.mesh.local.topology import Topology
+from harness.mesh.local.topology import Topology, table_of
 from harness.mesh.local.translation import translated
 from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, list_at, object_at, objects_at
@@ -39,8 +39,9 @@ def _taken(folder: Path, *texts: str, istio: FollowedIstio = FollowedIstio()) ->
 
 
 def _routes(found: Taken, members: Topology, service: str = "reviews") -> list[JsonObject]:
-    table = translated(found.resources, members).tables[f"loadgenerator~{service}"]
-    return objects_at(objects_at(table, "virtual_hosts")[0], "routes")
+    table = translated(found.resources, members).tables[table_of("loadgenerator", service)]
+    hosts = {host["name"]: host for host in objects_at(table, "virtual_hosts")}
+    return objects_at(hosts[f"loadgenerator~{service}"], "routes")
 
 
 def _cluster(found: Taken, members: Topology, name: str) -> JsonObject:

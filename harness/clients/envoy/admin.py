@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -52,18 +53,35 @@ class Admin:
         """Return whether Envoy has loaded its first configuration and its listeners accept connections."""
         return self.get("/server_info").find('"state": "LIVE"') > 0
 
+    def versioned_tables(self, names: Sequence[str] | None = None) -> dict[str, tuple[str, JsonObject]]:
+        """Return active route tables that were loaded from files, by name, each with the version of its file.
+
+        names: those that are wanted; None for all.
+        """
+        return self._dumped("dynamic_route_configs", names, "route_config")
+
+    def versioned_clusters(self, names: Sequence[str] | None = None) -> dict[str, tuple[str, JsonObject]]:
+        """Return active clusters that were loaded from a file, by name, each with the version in which it changed last.
+
+        names: those that are wanted; None for all.
+        """
+        return self._dumped("dynamic_active_clusters", names, "cluster")
+
     def route_tables(self) -> dict[str, JsonObject]:
         """Return every active route table that was loaded from a file, by name."""
-        return self._dumped("/config_dump?resource=dynamic_route_configs", "route_config")
+        return {name: table for name, (_, table) in self.versioned_tables().items()}
 
     def clusters(self) -> dict[str, JsonObject]:
         """Return every active cluster that was loaded from a file, by name."""
-        return self._dumped("/config_dump?resource=dynamic_active_clusters", "cluster")
+        return {name: cluster for name, (_, cluster) in self.versioned_clusters().items()}
 
-    def _dumped(self, path: str, part: str) -> dict[str, JsonObject]:
+    def _dumped(self, resource: str, names: Sequence[str] | None, part: str) -> dict[str, tuple[str, JsonObject]]:
+        wanted = "" if names is None else f"&name_regex={quote('|'.join(map(re.escape, names)), safe='')}"
+        path = f"/config_dump?resource={resource}{wanted}"
         with _shaped(path):
-            found = [object_at(item, part) for item in objects_at(parse_json(self.get(path)), "configs")]
-            return {text_at(one, "name"): one for one in found}
+            items = objects_at(parse_json(self.get(path)), "configs")
+            found = [(text_at(one, "version_info", default=""), object_at(one, part)) for one in items]
+            return {text_at(one, "name"): (version, one) for version, one in found}
 
     def stats(self, pattern: str) -> dict[str, int | str]:
         """Return every counter, gauge and text readout whose name matches the regular expression."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
-from harness.clients.envoy.admin import Admin
+from harness.clients.envoy.admin import Admin, UpdateCounts
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import port_holder
 from harness.errors import EnvoyError, EnvoyRejection, PortError, ServiceError
@@ -24,8 +25,11 @@ from harness.model.json import JsonObject
 START_TIMEOUT_S = 30.0
 LIVE_TIMEOUT_S = 10.0
 POLL_S = 0.003
+SOON_S = 0.25
+"""How long to wait for an update before asking whether it was rejected."""
 CLUSTERS = "cds"
 _CLUSTER_FILE = "cds.json"
+_REGEX_SIZE = "re2.max_program_size.error_level"
 _TYPES = "type.googleapis.com/envoy.config."
 _REASON = re.compile(
     r"(?:update rejected|Error adding/updating cluster\(s\)):? *(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
@@ -33,6 +37,13 @@ _REASON = re.compile(
 )
 """When a constraint is violated, Envoy prints the whole configuration before the reason."""
 _PORT_IN_USE = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
+
+
+_Files: TypeAlias = Mapping[str, tuple[str, Sequence[JsonObject]]]
+"""By what is counted: the name of a file and its resources."""
+_Versioned: TypeAlias = dict[str, tuple[str, JsonObject]]
+"""By name: what Envoy serves, after the version of the file that it is from."""
+_Read: TypeAlias = Callable[[], _Versioned]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,14 @@ class Snapshot:
     tables: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What of an update Envoy serves, as its admin port shows it, by name. What has not changed is left out."""
+
+    clusters: Mapping[str, JsonObject]
+    tables: Mapping[str, JsonObject]
+
+
 class Envoy:
     """A running Envoy. Used as a context manager, it is stopped on exit."""
 
@@ -50,6 +69,8 @@ class Envoy:
         """Call ``start_envoy`` instead."""
         self.admin = admin
         self._process, self._folder, self._live, self._version = process, folder, snapshot, 1
+        self._rejected: Mapping[str, UpdateCounts] = {}
+        """The counters after the last failure."""
         self._unsure = False
         """Whether an update has failed since the last one that succeeded, so that Envoy may serve parts of it."""
 
@@ -65,15 +86,15 @@ class Envoy:
         except ServiceError as error:
             raise EnvoyError(str(error)) from error
 
-    def update(self, snapshot: Snapshot, *, insist: bool = False) -> None:
-        """Apply ``snapshot``, clusters before the routes that use them. Returns once Envoy has accepted it.
+    def update(self, snapshot: Snapshot, *, insist: bool = False) -> Served:
+        """Apply ``snapshot``, clusters before the routes that use them. Returns once Envoy serves what has changed.
 
         Raises EnvoyRejection if Envoy rejects a part. The previous snapshot is then in force again. It is also in force
         again if Envoy does not answer in time, unless the caller will ``insist`` and try again.
         """
         before = self._live
         try:
-            self._apply(snapshot)
+            return self._apply(snapshot)
         except EnvoyError as rejected:
             self.check()
             if insist and not isinstance(rejected, EnvoyRejection):
@@ -86,55 +107,105 @@ class Envoy:
                 ) from rejected
             raise
 
-    def _apply(self, snapshot: Snapshot) -> None:
-        names = {cluster["name"] for cluster in snapshot.clusters}
-        removed = [cluster for cluster in self._live.clusters if cluster["name"] not in names]
-        self._write_clusters((*snapshot.clusters, *removed))
-        self._write_tables(snapshot.tables)
-        self._write_clusters(snapshot.clusters)
+    def _apply(self, snapshot: Snapshot) -> Served:
+        wanted = {str(cluster["name"]): cluster for cluster in snapshot.clusters}
+        live = {str(cluster["name"]): cluster for cluster in self._live.clusters}
+        clusters = self._write_clusters({**live, **wanted})
+        tables = self._write_tables(snapshot.tables)
+        self._write_clusters(wanted)
         self._unsure = False
+        return Served(clusters=clusters, tables=tables)
 
-    def _write_clusters(self, clusters: tuple[JsonObject, ...]) -> None:
-        if clusters == self._live.clusters and not self._unsure:
-            return
-        self._live = Snapshot(clusters=clusters, tables=self._live.tables)
-        self._write({CLUSTERS: (_CLUSTER_FILE, [_typed("cluster.v3.Cluster", item) for item in clusters])})
+    def _write_clusters(self, clusters: Mapping[str, JsonObject]) -> Mapping[str, JsonObject]:
+        """Return the clusters that have changed as Envoy serves them."""
+        live = {str(cluster["name"]): cluster for cluster in self._live.clusters}
+        if clusters == live and not self._unsure:
+            return {}
+        changed = [name for name, cluster in clusters.items() if self._unsure or cluster != live.get(name)]
+        removed = [name for name in live if name not in clusters]
+        self._live = Snapshot(clusters=tuple(clusters.values()), tables=self._live.tables)
+        typed = [_typed("cluster.v3.Cluster", item) for item in clusters.values()]
+        read = partial(self.admin.versioned_clusters, (*changed, *removed))
+        return self._write({CLUSTERS: (_CLUSTER_FILE, typed)}, changed, read)
 
-    def _write_tables(self, tables: Mapping[str, JsonObject]) -> None:
+    def _write_tables(self, tables: Mapping[str, JsonObject]) -> Mapping[str, JsonObject]:
+        """Return the route tables that have changed as Envoy serves them."""
         live = {} if self._unsure else self._live.tables
         changed = {name: table for name, table in tables.items() if table != live.get(name)}
+        if not changed:
+            return {}
         self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
-        typed = {name: [_typed("route.v3.RouteConfiguration", table)] for name, table in changed.items()}
-        self._write({name: (_table_file(name), resources) for name, resources in typed.items()})
+        files = {
+            name: (_table_file(name), [_typed("route.v3.RouteConfiguration", table)]) for name, table in changed.items()
+        }
+        return self._write(files, changed, partial(self.admin.versioned_tables, tuple(changed)))
 
-    def _write(self, files: Mapping[str, tuple[str, Sequence[JsonObject]]]) -> None:
-        """Write files and wait until Envoy has accepted or rejected each. Raises EnvoyRejection if it rejected one."""
-        if not files:
-            return
+    def _write(self, files: _Files, names: Collection[str], read: _Read) -> Mapping[str, JsonObject]:
+        """Write files, wait until Envoy serves them, and return what it serves. Raises EnvoyRejection if it refuses.
+
+        names: of what ``read`` must find then, and nothing else.
+        """
+        unsure, log_size = self._unsure, self._process.log.stat().st_size
+        before = self.admin.updates() if unsure else {}
+        self._version += 1
         try:
-            self._write_and_wait(files)
+            for name, resources in files.values():
+                _write_file(self._folder / name, str(self._version), resources)
+            served = self._counted(files, before, read) if unsure else self._seen(files, names, read)
+            if served is None:
+                raise self._failure(files, log_size)
         except EnvoyError:
             self._unsure = True
             raise
+        return {name: one for name, (_, one) in served.items()}
 
-    def _write_and_wait(self, files: Mapping[str, tuple[str, Sequence[JsonObject]]]) -> None:
-        before, log_size = self.admin.updates(), self._process.log.stat().st_size
-        self._version += 1
-        for name, resources in files.values():
-            _write_file(self._folder / name, str(self._version), resources)
+    def _seen(self, files: _Files, names: Collection[str], read: _Read) -> _Versioned | None:
+        """Wait until Envoy shows the version of the files; return what it serves, or None if it does not.
 
-        def handled() -> bool:
+        The counters of files are slow to read in a large mesh, so they are read only when Envoy takes its time.
+        """
+        version, served = str(self._version), dict[str, tuple[str, JsonObject]]()
+
+        def seen() -> bool:
+            served.clear()
+            served.update(read())
+            return served.keys() == set(names) and all(at == version for at, _ in served.values())
+
+        def decided() -> bool:
+            return seen() or self._refused(files)
+
+        soon = wait_until(seen, timeout_s=SOON_S, interval_s=POLL_S)
+        if soon or (wait_until(decided, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S) and seen()):
+            return served
+        return None
+
+    def _counted(self, files: _Files, before: Mapping[str, UpdateCounts], read: _Read) -> _Versioned | None:
+        """Wait until Envoy has counted the files; return what it serves, or None if it refused one or read none.
+
+        Envoy keeps the version of what does not differ from what it serves, so versions say nothing after a failure.
+        """
+
+        def counted() -> bool:
             now = self.admin.updates()
             return all(now[name] != before[name] for name in files)
 
-        if not wait_until(handled, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S):
-            raise EnvoyError(
-                f"expected Envoy to read {', '.join(files)} in {self._folder} within {LIVE_TIMEOUT_S:g} s, it did not\n"
-                f"{self._process.last_lines()}"
-            )
-        now = self.admin.updates()
-        if any(now[name].rejected > before[name].rejected for name in files):
-            raise EnvoyRejection(self._reason(log_size))
+        in_time = wait_until(counted, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S)
+        return read() if in_time and not self._refused(files) else None
+
+    def _failure(self, files: _Files, log_size: int) -> EnvoyError:
+        """Return why Envoy does not serve the files."""
+        refused = self._refused(files)
+        self._rejected = self.admin.updates()
+        if refused:
+            return EnvoyRejection(self._reason(log_size))
+        return EnvoyError(
+            f"expected Envoy to read {', '.join(files)} in {self._folder} within {LIVE_TIMEOUT_S:g} s, it did not\n"
+            f"{self._process.last_lines()}"
+        )
+
+    def _refused(self, files: _Files) -> bool:
+        now, none = self.admin.updates(), UpdateCounts(accepted=0, rejected=0)
+        return any(now[name].rejected > self._rejected.get(name, none).rejected for name in files)
 
     def require_accepted(self) -> None:
         """Raise EnvoyRejection if Envoy rejected a part of its initial configuration."""
@@ -178,7 +249,7 @@ def start_envoy(
     for name, table in snapshot.tables.items():
         _write_file(folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
     bootstrap = folder / "bootstrap.json"
-    bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, node), indent=1))
+    bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, node)))
     address = folder / "admin-address"
     address.unlink(missing_ok=True)
     options = ["--disable-hot-restart", "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]
@@ -237,6 +308,7 @@ def _bootstrap(folder: Path, listeners: Sequence[JsonObject], node: str) -> Json
         "dynamic_resources": {"cds_config": _from_file(folder / _CLUSTER_FILE)},
         "static_resources": {"listeners": list(listeners)},
         "stats_flush_on_admin": True,
+        "layered_runtime": {"layers": [{"name": "as Istio's bootstrap", "static_layer": {_REGEX_SIZE: 32768}}]},
     }
 
 
@@ -256,7 +328,7 @@ def _write_file(path: Path, version: str, resources: Sequence[JsonObject]) -> No
     """Write a temporary file and rename it to ``path``: Envoy watches for the rename and never reads half a file."""
     temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}, indent=1))
+        temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
         temporary.replace(path)
     except OSError as error:
         raise EnvoyError(f"{path}: Envoy's configuration cannot be written: {error.strerror or error}") from error

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from harness.mesh.local.topology import Endpoint, Service
 from harness.model.json import JsonObject
 from harness.routing.istio import policies
-from harness.routing.istio.governing import destination_rule, wildcard_rule
+from harness.routing.istio.governing import rules_by_host
 from harness.routing.istio.hashing import consistent_hash, hash_policy
-from harness.routing.istio.names import namespace_of
 from harness.routing.istio.policy_types import PolicyParts
-from harness.routing.istio.types import DestinationRule
+from harness.routing.istio.types import DestinationRuleSpec
 
 METADATA = "harness"
 """The key in Envoy's metadata under which telemetry finds the labels of services and endpoints."""
@@ -26,56 +27,56 @@ def cluster_name(host: str, port: int, subset: str = "") -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
-def clusters(resources: Sequence[JsonObject], services: Sequence[Service], *, namespace: str) -> tuple[JsonObject, ...]:
-    """Return all clusters, as callers in ``namespace`` see them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A service, or one of its subsets, whose name is not empty. policy: how callers connect to it."""
+
+    service: Service
+    subset: str
+    labels: Mapping[str, str]
+    policy: PolicyParts
+
+    @property
+    def cluster(self) -> str:
+        """The name of its cluster."""
+        return cluster_name(self.service.host, self.service.port, self.subset)
+
+
+def members(resources: Sequence[JsonObject], services: Sequence[Service], *, namespace: str) -> list[Member]:
+    """Return each service and each of its subsets, as callers in ``namespace`` see them."""
+    rules = rules_by_host(resources, [service.host for service in services], namespace=namespace)
+    found = []
+    for service in services:
+        spec: DestinationRuleSpec = rules[service.host]["spec"] if service.host in rules else {"host": service.host}
+        policy = policies.for_port(spec.get("trafficPolicy"), service.port)
+        found.append(Member(service=service, subset="", labels={}, policy=policy))
+        for subset in spec.get("subsets") or ():
+            own = policies.for_subset(policy, subset.get("trafficPolicy"), service.port)
+            labels = subset.get("labels") or {}
+            found.append(Member(service=service, subset=subset["name"], labels=labels, policy=own))
+    return found
+
+
+def clusters(found: Sequence[Member]) -> tuple[JsonObject, ...]:
+    """Return the clusters of services and subsets."""
     return tuple(
-        _cluster(service, name, [one for one in service.endpoints if _has(one.labels, labels)], policy)
-        for service, name, labels, policy in _members(resources, services, namespace)
+        _cluster(one, [endpoint for endpoint in one.service.endpoints if _has(endpoint.labels, one.labels)])
+        for one in found
     )
 
 
-def hash_policies(
-    resources: Sequence[JsonObject], services: Sequence[Service], *, namespace: str
-) -> dict[str, JsonObject]:
+def hash_policies(found: Sequence[Member]) -> dict[str, JsonObject]:
     """Return what of a request is hashed, by the name of each cluster that is balanced by consistent hashing."""
-    found = {
-        cluster_name(service.host, service.port, name): hash_policy(consistent_hash(policy))
-        for service, name, _, policy in _members(resources, services, namespace)
-    }
-    return {cluster: policy for cluster, policy in found.items() if policy is not None}
-
-
-def _members(
-    resources: Sequence[JsonObject], services: Sequence[Service], namespace: str
-) -> Iterator[tuple[Service, str, Mapping[str, str], PolicyParts]]:
-    """Yield each service and each of its subsets, whose name is not empty, with the labels and the policy."""
-    for service in services:
-        rule = _rule(resources, service.host, namespace)
-        policy = policies.for_port(rule["spec"].get("trafficPolicy") if rule else None, service.port)
-        yield service, "", {}, policy
-        for subset in (rule["spec"].get("subsets") if rule else None) or ():
-            own = policies.for_subset(policy, subset.get("trafficPolicy"), service.port)
-            yield service, subset["name"], subset.get("labels") or {}, own
-
-
-def _rule(resources: Sequence[JsonObject], host: str, namespace: str) -> DestinationRule | None:
-    """Return the DestinationRule for exactly this host, else the most specific wildcard rule, else None.
-
-    As in Istio, any rule of the callers' namespace goes before every rule of the root namespace.
-    """
-    rule = destination_rule(resources, host=host, namespace=namespace)
-    wildcard = wildcard_rule(resources, host=host, namespace=namespace)
-    if rule is None or wildcard is None or namespace_of(rule, namespace) == namespace:
-        return rule or wildcard
-    return wildcard if namespace_of(wildcard, namespace) == namespace else rule
+    policies_of = {one.cluster: hash_policy(consistent_hash(one.policy)) for one in found}
+    return {cluster: policy for cluster, policy in policies_of.items() if policy is not None}
 
 
 def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(labels.get(name) == value for name, value in wanted.items())
 
 
-def _cluster(service: Service, subset: str, endpoints: Sequence[Endpoint], policy: PolicyParts) -> JsonObject:
-    name = cluster_name(service.host, service.port, subset)
+def _cluster(member: Member, endpoints: Sequence[Endpoint]) -> JsonObject:
+    service, name = member.service, member.cluster
     return {
         "name": name,
         "type": "STATIC" if all(_is_address(item.host) for item in endpoints) else "STRICT_DNS",
@@ -84,9 +85,12 @@ def _cluster(service: Service, subset: str, endpoints: Sequence[Endpoint], polic
             "endpoints": [{"lb_endpoints": [_endpoint(service, item) for item in endpoints]}],
         },
         "metadata": _metadata(
-            service=service.host, service_name=service.name, service_namespace=service.namespace, subset=subset
+            service=service.host,
+            service_name=service.name,
+            service_namespace=service.namespace,
+            subset=member.subset,
         ),
-        **policies.cluster_fields(policy),
+        **policies.cluster_fields(member.policy),
     }
 
 
@@ -109,6 +113,7 @@ def _metadata(**values: str) -> JsonObject:
     return {"filter_metadata": {METADATA: {**values}}}
 
 
+@lru_cache(maxsize=1024)
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -11,7 +11,7 @@ from harness.clients.prometheus_text import parse_samples
 from harness.errors import EnvoyError
 from harness.mesh.local.listeners import CALLS
 from harness.mesh.local.telemetry import ATTEMPTS_MADE, REQUESTS
-from harness.mesh.local.topology import Service, Topology, table_name
+from harness.mesh.local.topology import Service, Topology, listener_name
 from harness.model.counts import RequestCount
 
 WAITING = rf"^http\.{CALLS}.*\.downstream_rq_active$"
@@ -73,7 +73,7 @@ def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple
             destination_version="",
             response_code="",
             response_flags="",
-            total=int(gauges.get(f"http.{CALLS}{table_name(caller.workload, name)}.downstream_rq_active", 0)),
+            total=int(gauges.get(f"http.{CALLS}{listener_name(caller.workload, name)}.downstream_rq_active", 0)),
             reporter="waiting",
         )
         for caller in topology.callers

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
 from harness.mesh.local.telemetry import stats_logger
-from harness.mesh.local.topology import Caller, Topology, table_name
+from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, listener_name, table_of
 from harness.model.json import JsonObject
 
 CALLS = "outbound_"
@@ -19,48 +19,64 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 
 def listeners(topology: Topology, folder: Path) -> list[JsonObject]:
-    """Return listeners on loopback at ports that Envoy chooses.
-
-    A listener and its route table have the same name; Envoy reads the table from ``folder``.
-    """
+    """Return listeners on loopback at ports that Envoy chooses; Envoy reads their route tables from ``folder``."""
     services = {service.name: service for service in topology.services}
     return [
-        _listener(caller, table_name(caller.workload, name), folder, services[name].authority if name else "")
+        _listener(caller, name, folder, services[name].authority if name else "")
         for caller in topology.callers
-        for name in ("", *caller.calls)
+        for name in (*([""] if caller.any_service else []), *caller.calls)
     ]
 
 
-def _listener(caller: Caller, name: str, folder: Path, authority: str) -> JsonObject:
-    manager: JsonObject = {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _connection_manager(caller, name, folder, authority),
-    }
+def _listener(caller: Caller, service: str, folder: Path, authority: str) -> JsonObject:
+    name = listener_name(caller.workload, service)
+    rds = routes_from(folder, table_of(caller.workload, service))
+    typed = connection_manager(f"{CALLS}{name}", rds, stats_logger(caller, authority=authority))
+    if service:
+        # The route table is shared: this header says whose call it is, whatever Host the caller sends.
+        typed["early_header_mutation_extensions"] = [_header(CALL_HEADER, name.lower())]
     return {
         "name": name,
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
         "enable_reuse_port": False,
-        "filter_chains": [{"filters": [manager]}],
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed}]}
+        ],
     }
 
 
-def _connection_manager(caller: Caller, name: str, folder: Path, authority: str) -> JsonObject:
-    """Return the settings that istiod gives a sidecar: filters for faults, CORS and routing; no idle timeout."""
+def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject) -> JsonObject:
+    """Return the settings that istiod gives a sidecar: filters for faults, CORS and routing; no idle timeout.
+
+    prefix: of the statistics. rds: where the routes come from. logger: counts the requests.
+    """
     return {
         "@type": f"{_FILTERS}network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": f"{CALLS}{name}",
-        "rds": routes_from(folder, name),
+        "stat_prefix": prefix,
+        "rds": rds,
         "http_filters": [
             _filter(FAULT_FILTER, "fault.v3.HTTPFault"),
             _filter(CORS_FILTER, "cors.v3.Cors"),
             _filter("envoy.filters.http.router", "router.v3.Router"),
         ],
-        "access_log": [stats_logger(caller, authority=authority)],
+        "access_log": [logger],
         "normalize_path": True,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "use_remote_address": False,
         "stream_idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
+    }
+
+
+def _header(name: str, value: str) -> JsonObject:
+    """Return the extension that sets a header before Envoy looks for a route."""
+    kind = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+    mutation: JsonObject = {
+        "append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    }
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {"@type": f"type.googleapis.com/{kind}", "mutations": [mutation]},
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypedDict, cast
 
 from harness.clients.envoy.dumps import contains
-from harness.clients.envoy.process import Envoy, Snapshot
-from harness.errors import NotInForce
+from harness.clients.envoy.process import Served, Snapshot
+from harness.errors import MeshError
 from harness.mesh.local.actions import FAULT_FILTER
 from harness.model.json import JsonObject
 from harness.model.units import parse_duration
@@ -46,27 +46,21 @@ class _RouteTable(TypedDict):
     virtual_hosts: list[_VirtualHost]
 
 
-def require_live(envoy: Envoy, snapshot: Snapshot) -> None:
-    """Raise NotInForce unless Envoy serves ``snapshot``: routes with their faults and timeouts, and clusters."""
-    live = envoy.admin.route_tables()
-    for name, table in snapshot.tables.items():
-        found = _outline(live[name]) if name in live else []
-        if found != _outline(table):
-            raise NotInForce(f"expected Envoy to serve the routes {_outline(table)} for {name}, found {found}")
-        for wanted, served in zip(_routes(table), _routes(live[name]), strict=True):
-            if not _acts_alike(wanted.get("route", {}), served.get("route", {})):
-                raise NotInForce(f"expected Envoy to serve the route {wanted} for {name}, found {served}")
-    _require_clusters(envoy, snapshot)
+def require_live(served: Served, snapshot: Snapshot) -> None:
+    """Raise MeshError unless what Envoy serves is as in ``snapshot``: routes with faults and timeouts, and clusters.
 
-
-def _require_clusters(envoy: Envoy, snapshot: Snapshot) -> None:
-    live = envoy.admin.clusters()
-    for cluster in snapshot.clusters:
-        name = str(cluster["name"])
-        policy = {field: cluster[field] for field in _POLICY if field in cluster}
-        if not contains(live.get(name), policy):
-            found = {field: live.get(name, {}).get(field) for field in policy}
-            raise NotInForce(f"expected Envoy to serve the policy {policy} for {name}, found {found}")
+    served: all that has changed.
+    """
+    for name, table in served.tables.items():
+        found, wanted = _outline(table), _outline(snapshot.tables[name])
+        if found != wanted:
+            raise MeshError(f"expected Envoy to serve the routes {wanted} for {name}, found {found}")
+    wanted_clusters = {str(cluster["name"]): cluster for cluster in snapshot.clusters}
+    for name, cluster in served.clusters.items():
+        policy = {field: wanted_clusters[name][field] for field in _POLICY if field in wanted_clusters.get(name, {})}
+        if not contains(cluster, policy):
+            shown = {field: cluster.get(field) for field in policy}
+            raise MeshError(f"expected Envoy to serve the policy {policy} for {name}, found {shown}")
 
 
 def _outline(table: JsonObject) -> list[tuple[str, str, bool, float]]:

@@ -22,8 +22,8 @@ from harness.mesh.local.local_metrics import LocalMetrics
 from harness.mesh.local.process_actions import ProcessActions, Services
 from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.taking import Taken, taken
-from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, table_name
-from harness.mesh.local.translation import translated
+from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, listener_name
+from harness.mesh.local.translation import Translation
 from harness.mesh.port import Entry
 from harness.model.counts import RequestCount
 from harness.model.hops import HopTotal
@@ -95,7 +95,7 @@ class LocalMesh:
         self._metrics = metrics
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
-        self._taken = taken(resources, topology)
+        self._taken, self._translation = taken(resources, topology), Translation(topology)
         self._ports = envoy.admin.listener_ports()
         self._changes: list[LocalChange] = []
         self._unchanged = self._resources
@@ -149,7 +149,7 @@ class LocalMesh:
 
     def url(self, caller: str, service: str) -> str:
         """Return the URL at which a workload reaches one service, whatever Host header it sends."""
-        return f"http://127.0.0.1:{self._port(table_name(caller, service))}"
+        return f"http://127.0.0.1:{self._port(listener_name(caller, service))}"
 
     def outbound(self, caller: str) -> str:
         """Return the URL at which a workload reaches every service; the Host header selects the service."""
@@ -211,12 +211,13 @@ class LocalMesh:
     def serve_from(self, services: Sequence[Service]) -> None:
         """Send requests to these endpoints of the services from now on. After an error the previous ones stay live."""
         with self._lock:
-            before = self._topology
-            self._topology = replace(before, services=tuple(services))
+            before = self._topology, self._translation
+            self._topology = replace(self._topology, services=tuple(services))
+            self._translation = Translation(self._topology)
             try:
                 self._make_live(self._resources)
             except BaseException:  # also on Ctrl-C: the next configuration must not contain a half-made change
-                self._topology = before
+                self._topology, self._translation = before
                 raise
 
     def _make(self, change: LocalChange) -> None:
@@ -235,10 +236,9 @@ class LocalMesh:
     def _make_live(self, resources: Sequence[JsonObject], found: Taken | None = None, *, insist: bool = False) -> None:
         """Translate the resources and serve them; defer Ctrl-C for the ten or so milliseconds that this takes."""
         found = found or taken(resources, self._topology)
-        snapshot = translated(found.resources, self._topology)
+        snapshot = self._translation.of(found.resources)
         with deferred_interrupts(), rejections_located(resources, self.namespace):
-            self._envoy.update(snapshot, insist=insist)
-            require_live(self._envoy, snapshot)
+            require_live(self._envoy.update(snapshot, insist=insist), snapshot)
             self._resources, self._taken = _kept(resources), found
 
     def _leave(self, change: LocalChange) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.mesh.local import actions, matches
-from harness.mesh.local.clusters import cluster_name, hash_policies
-from harness.mesh.local.topology import Caller, Service, Topology, table_name
+from harness.mesh.local.clusters import cluster_name
+from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, listener_name, table_of
 from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, JsonValue
-from harness.routing.istio.governing import destination_name, virtual_service
+from harness.routing.istio.governing import destination_name, routes_by_host
 from harness.routing.istio.types import (
     Destination,
     HTTPMatchRequest,
@@ -23,24 +24,52 @@ _HTTP_PORT = 80
 _MAX_ANSWER_BYTES = 1024 * 1024
 
 
-def route_tables(resources: Sequence[JsonObject], topology: Topology) -> dict[str, JsonObject]:
-    """Return the route tables by name: per caller one for all services and one for each service it calls by URL."""
-    routing = _Routing(
-        resources=resources,
-        services={service.host: service for service in topology.services},
-        hashes=hash_policies(resources, topology.services, namespace=topology.namespace),
-        istio=topology.istio,
-    )
-    tables: dict[str, JsonObject] = {}
-    for caller in topology.callers:
-        hosts = [_Calls(routing, caller, service, any_host=False).virtual_host() for service in topology.services]
-        tables[table_name(caller.workload)] = _table(table_name(caller.workload), [*hosts, _unknown_host()])
-        for service in topology.services:
-            if service.name in caller.calls:
-                name = table_name(caller.workload, service.name)
-                host = _Calls(routing, caller, service, any_host=True).virtual_host()
-                tables[name] = _table(name, [host])
-    return tables
+class RouteTables:
+    """The route tables of one topology: for each caller with a URL for all services, and those that calls share.
+
+    An edit concerns one service, so the virtual hosts of all others are kept.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        """topology: who calls whom."""
+        self._topology = topology
+        self._services = {service.name: service for service in topology.services}
+        self._by_host = {service.host: service for service in topology.services}
+        self._kept: dict[tuple[str, str, bool], tuple[object, JsonObject]] = {}
+
+    def of(self, resources: Sequence[JsonObject], hashes: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
+        """Return the tables by name. hashes: what of a request is hashed, by cluster."""
+        topology = self._topology
+        routes = routes_by_host(resources, self._by_host, namespace=topology.namespace)
+        routing = _Routing(services=self._by_host, hashes=hashes, istio=topology.istio)
+        tables: dict[str, JsonObject] = {}
+        shared: dict[str, list[JsonObject]] = defaultdict(list)
+        for caller in topology.callers:
+            for name in caller.calls:
+                host = self._host(routing, caller, self._services[name], routes, any_host=True)
+                shared[table_of(caller.workload, name)].append(host)
+            if caller.any_service:
+                every = [self._host(routing, caller, one, routes, any_host=False) for one in topology.services]
+                tables[table_of(caller.workload)] = _table(table_of(caller.workload), [*every, _unknown_host()])
+        by_listener: JsonObject = {"vhost_header": CALL_HEADER, "request_headers_to_remove": [CALL_HEADER]}
+        return {**tables, **{name: {**_table(name, hosts), **by_listener} for name, hosts in shared.items()}}
+
+    def _host(
+        self,
+        routing: _Routing,
+        caller: Caller,
+        service: Service,
+        routes: Mapping[str, VirtualService],
+        *,
+        any_host: bool,
+    ) -> JsonObject:
+        route = routes.get(service.host)
+        made_from, key = (route, routing.hashes), (caller.workload, service.name, any_host)
+        kept = self._kept.get(key)
+        if kept is None or kept[0] != made_from:
+            kept = made_from, _Calls(routing, caller, service, route, any_host).virtual_host()
+            self._kept[key] = kept
+        return kept[1]
 
 
 def _table(name: str, hosts: Sequence[JsonObject]) -> JsonObject:
@@ -63,7 +92,6 @@ def _unknown_host() -> JsonObject:
 class _Routing:
     """What all calls share. services: by host. hashes: what of a request is hashed, by cluster."""
 
-    resources: Sequence[JsonObject]
     services: Mapping[str, Service]
     hashes: Mapping[str, JsonObject]
     istio: FollowedIstio
@@ -85,17 +113,18 @@ class _Calls:
     routing: _Routing
     caller: Caller
     service: Service
+    governing: VirtualService | None
     any_host: bool
 
     def virtual_host(self) -> JsonObject:
         """Return the virtual host with the routes that apply to these calls."""
         service, caller = self.service, self.caller
-        governing = virtual_service(self.routing.resources, host=service.host, namespace=caller.namespace)
         # Istio falls back to the default route when no route of the VirtualService applies to this caller.
-        routes = list(self._routes(governing)) if governing else []
+        routes = list(self._routes(self.governing)) if self.governing else []
+        name = listener_name(caller.workload, service.name) if self.any_host else f"{service.host}:{service.port}"
         return {
-            "name": f"{service.host}:{service.port}",
-            "domains": ["*"] if self.any_host else [*_domains(service, caller)],
+            "name": name,
+            "domains": [name.lower()] if self.any_host else [*_domains(service, caller)],
             "routes": [*routes] or [self._default_route()],
             "include_request_attempt_count": True,
         }

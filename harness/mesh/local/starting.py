@@ -153,6 +153,7 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
                 namespace=config.namespace,
                 labels={"app": LOAD_GENERATOR},
                 calls=tuple(config.services),
+                any_service=True,
             ),
             *(_caller(config, workload) for workload in running),
         ),

@@ -44,7 +44,7 @@ def taken(resources: Sequence[JsonObject], topology: Topology) -> Taken:
 class _Taking:
     def __init__(self, resources: Sequence[JsonObject], topology: Topology) -> None:
         self._all, self._topology, self.notes = resources, topology, list[Found]()
-        self._hosts = [service.host for service in topology.services]
+        self._hosts = {service.host for service in topology.services}
         self._routed: set[str] = set()
 
     def served(self) -> Iterator[JsonObject]:
@@ -97,7 +97,7 @@ class _Taking:
         here: list[str] = []
         for index, host in enumerate(hosts_in(route)):
             name, at = fqdn(host, own), ("spec", "hosts", index)
-            if not any(covers(name, known) for known in self._hosts):
+            if not self._runs_here(name):
                 self._note(route, at, f"{host} is left out: no such service runs here")
             elif self._topology.istio.as_istio and name in self._routed:
                 self._note(route, at, f"{host} is left out: another VirtualService has it, and Istio takes the first")
@@ -137,7 +137,7 @@ class _Taking:
     def _rule(self, rule: DestinationRule) -> DestinationRule | None:
         namespace, spec = self._topology.namespace, rule["spec"]
         name, own = full_name_in(rule, namespace), namespace_of(rule, namespace)
-        if not any(covers(name, host) for host in self._hosts):
+        if not self._runs_here(name):
             self._note(rule, ("spec", "host"), f"is left out: {spec['host']} does not run here")
             return None
         if own not in (namespace, ROOT_NAMESPACE):
@@ -155,6 +155,10 @@ class _Taking:
         made: DestinationRule = {**rule, "spec": local_rule(spec, notes)}
         self.notes += [(as_json(rule), note) for note in notes]
         return made
+
+    def _runs_here(self, name: str) -> bool:
+        """Return whether a host, which may have a wildcard, is that of a service of this machine."""
+        return name in self._hosts or ("*" in name and any(covers(name, host) for host in self._hosts))
 
     def _is_seen(self, resource: Resource) -> bool:
         """Return whether callers of this namespace see a resource; note it if they do not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,9 @@ from harness.model.followed_istio import FollowedIstio
 from harness.routing.istio.names import fqdn
 
 LOAD_GENERATOR = "loadgenerator"
+CALL_HEADER = "x-harness-call"
+"""Names the listener that took a request, inside Envoy only."""
+_TABLES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,8 @@ class Service:
 class Caller:
     """A workload with a sidecar.
 
-    calls: the services that it reaches at a separate URL each, whatever Host header it sends.
+    calls: the services that it reaches at a separate URL each, whatever Host header it sends. any_service: whether it
+    also has a URL for all services, where the Host header chooses.
     """
 
     workload: str
@@ -58,6 +63,7 @@ class Caller:
     namespace: str
     labels: Mapping[str, str] = field(default_factory=dict)
     calls: tuple[str, ...] = ()
+    any_service: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +79,18 @@ class Topology:
     istio: FollowedIstio = field(default_factory=FollowedIstio)
 
 
-def table_name(workload: str, service: str = "") -> str:
-    """Return the name of a caller's route table and of the listener that uses it.
+def listener_name(workload: str, service: str = "") -> str:
+    """Return the name of a caller's listener.
 
     service: the one service that the listener's URL leads to; empty for the listener that serves all of them.
     """
     return f"{workload}~{service}" if service else workload
+
+
+def table_of(workload: str, service: str = "") -> str:
+    """Return the name of the route table that a caller's listener uses.
+
+    Envoy needs one of the machine's few watches of files for each table, so the calls to services share a fixed number
+    of tables. An edit for one service still changes one small table only.
+    """
+    return f"calls-{zlib.crc32(service.encode()) % _TABLES}" if service else workload

@@ -86,9 +86,12 @@ class _Subsets:
         for rule in rules:
             names = [subset["name"] for subset in rule["spec"].get("subsets") or ()]
             self._by_host[full_name_in(rule, namespace)] += names
+        self._wild = [pattern for pattern in self._by_host if "*" in pattern]
 
     def of(self, host: str) -> list[str]:
-        matching = [pattern for pattern in self._by_host if covers(pattern, host)]
+        if host in self._by_host:
+            return self._by_host[host]
+        matching = [pattern for pattern in self._wild if covers(pattern, host)]
         return self._by_host[max(matching, key=len)] if matching else []
 
 
@@ -107,7 +110,7 @@ def _destination_problems(destination: Destination, at: At, host: str, services:
 
 def _misspelt(host: str, name: str, services: Services) -> str:
     """Return what is wrong with a host that is no service but looks like the name of one, or an empty text."""
-    if any(covers(name, service) for service in services):
+    if name in services or ("*" in name and any(covers(name, service) for service in services)):
         return ""
     parts = host.split(".")
     meant = next((one for one in services if len(parts) > 1 and one.split(".")[: len(parts)] == parts), None)

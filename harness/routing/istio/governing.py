@@ -5,7 +5,8 @@ Where Istio's behaviour is undefined (two owners of one host), these functions r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import ResourceError
 from harness.model.json import JsonObject
@@ -34,17 +35,40 @@ def virtual_service(
     routes lead to the host. Raises ResourceError if there are two, because Istio's choice then depends on their age.
     """
     name = full_name(host, namespace)
-    visible = [
-        one for one in virtual_services(resources) if _visible(one, namespace) and binds(one, gateway, namespace)
-    ]
-    ranked = [(_rank(one, name, namespace), one) for one in visible if hosts_in(one)]
-    best = max((rank for rank, _ in ranked), default=0)
-    found = [one for rank, one in ranked if rank == best] if best else []
     if gateway != MESH:
-        leading = [one for one in visible if hosts_in(one) and name in _leads_to(one, resources, namespace)]
-        found = leading or found
-    _only_one(found, name, namespace, "merge them into one")
-    return found[0] if found else None
+        visible = [one for one in _seen(resources, namespace, gateway) if hosts_in(one)]
+        leading = [one for one in visible if name in _leads_to(one, resources, namespace)]
+        if leading:
+            _only_one(leading, name, namespace, "merge them into one")
+            return leading[0]
+    return routes_by_host(resources, [name], namespace=namespace, gateway=gateway).get(name)
+
+
+def routes_by_host(
+    resources: Sequence[JsonObject], hosts: Iterable[str], *, namespace: str, gateway: str = MESH
+) -> dict[str, VirtualService]:
+    """Return the VirtualService of each host that has one, by its full name. Raises ResourceError for two owners."""
+    exact: dict[str, list[VirtualService]] = defaultdict(list)
+    wild: dict[str, list[VirtualService]] = defaultdict(list)
+    for resource in _seen(resources, namespace, gateway):
+        own = namespace_of(resource, namespace)
+        for pattern in dict.fromkeys(fqdn(host, own) for host in hosts_in(resource)):
+            (wild if "*" in pattern else exact)[pattern].append(resource)
+    longest_first = sorted(wild, key=len, reverse=True)
+    found: dict[str, VirtualService] = {}
+    for name in hosts:
+        pattern = name if name in exact else next((one for one in longest_first if covers(one, name)), "")
+        owners = exact.get(pattern) or wild.get(pattern) or []
+        _only_one(owners, name, namespace, "merge them into one")
+        if owners:
+            found[name] = owners[0]
+    return found
+
+
+def _seen(resources: Sequence[JsonObject], namespace: str, gateway: str) -> list[VirtualService]:
+    """Return the VirtualServices that are for a gateway and that workloads of a namespace see."""
+    bound = [one for one in virtual_services(resources) if binds(one, gateway, namespace)]
+    return [one for one in bound if _visible(one, namespace)]
 
 
 def rules_of(resources: Sequence[JsonObject], *, host: str, namespace: str) -> list[DestinationRule]:
@@ -76,17 +100,36 @@ def destination_rule(resources: Sequence[JsonObject], *, host: str, namespace: s
 def wildcard_rule(resources: Sequence[JsonObject], *, host: str, namespace: str) -> DestinationRule | None:
     """Return the DestinationRule with the longest wildcard for ``host``, which a new rule for the host replaces."""
     name = full_name(host, namespace)
-    found = [
-        one
-        for one in by_age(destination_rules(resources))
-        if _visible(one, namespace)
-        and "*" in full_name_in(one, namespace)
-        and covers(full_name_in(one, namespace), name)
-    ]
+    visible = [one for one in by_age(destination_rules(resources)) if _visible(one, namespace)]
+    patterns = [(full_name_in(one, namespace), one) for one in visible]
+    found = [one for pattern, one in patterns if "*" in pattern and covers(pattern, name)]
     own = [one for one in found if namespace_of(one, namespace) == namespace] or found
     longest = max((full_name_in(one, namespace) for one in own), key=len, default="")
     rules = [one for one in own if full_name_in(one, namespace) == longest]
     return joined(rules) if rules else None
+
+
+def rules_by_host(
+    resources: Sequence[JsonObject], hosts: Iterable[str], *, namespace: str
+) -> dict[str, DestinationRule]:
+    """Return the DestinationRule, joined from several, of each host that has one, by its full name.
+
+    As in Istio, any rule of the callers' namespace goes before every other rule, and among those of one namespace the
+    longest host. Raises ResourceError as ``rules_of`` does.
+    """
+    owned: dict[bool, dict[str, list[DestinationRule]]] = {True: defaultdict(list), False: defaultdict(list)}
+    for rule in by_age(destination_rules(resources)):
+        if _visible(rule, namespace):
+            owned[namespace_of(rule, namespace) == namespace][full_name_in(rule, namespace)].append(rule)
+    wild = {own: sorted((one for one in rules if "*" in one), key=len, reverse=True) for own, rules in owned.items()}
+    found: dict[str, DestinationRule] = {}
+    for name in hosts:
+        for own, rules in owned.items():
+            pattern = name if name in rules else next((one for one in wild[own] if covers(one, name)), "")
+            if pattern:
+                found[name] = joined(_joinable(rules[pattern], name, namespace))
+                break
+    return found
 
 
 def full_name_in(resource: DestinationRule, namespace: str) -> str:
@@ -114,15 +157,6 @@ def binds(resource: VirtualService, gateway: str, namespace: str) -> bool:
     own = namespace_of(resource, namespace)
     named = gateways_in(resource)
     return gateway in named or gateway_name(gateway, namespace) in {gateway_name(one, own) for one in named}
-
-
-def _rank(resource: VirtualService, name: str, namespace: str) -> int:
-    """Return how specific the host is by which a VirtualService governs ``name``; 0 if it does not."""
-    own = namespace_of(resource, namespace)
-    hosts = [fqdn(item, own) for item in hosts_in(resource)]
-    if name in hosts:
-        return len(name) + 1
-    return max((len(item) for item in hosts if covers(item, name)), default=0)
 
 
 def _leads_to(resource: VirtualService, resources: Sequence[JsonObject], namespace: str) -> Iterator[str]:
