@@ -277,17 +277,20 @@ class Driver:
     }
 
     def _pairs(self) -> list[Pair]:
-        """Return every service of the release with what is known of it by now."""
+        """Return every service of the release with what is known of it by now.
+
+        Each has a mark of its own: what is found by one mark and removed must not belong to another service.
+        """
         record = self.record
         return [
             Pair(
-                release=f"rel-{record.id[-11:]}",
+                release=f"rel-{record.id[-11:]}" + (f"s{number}" if len(record.plan.builds) > 1 else ""),
                 build=build,
                 identity=record.identities.get(build.service, ""),
                 stable=record.stable.get(build.service, ""),
                 first=build.service in record.first,
             )
-            for build in record.plan.builds
+            for number, build in enumerate(record.plan.builds)
         ]
 
     def _know(self, pair: Pair) -> None:

@@ -179,6 +179,15 @@ def test_users_with_a_header_get_the_new_build_before_any_share(tmp_path: Path):
     assert (0.0, {}) == (world.routes["reviews"], world.headers["reviews"])
 
 
+def test_each_service_of_a_release_has_a_mark_of_its_own(tmp_path: Path):
+    """Routes are found and removed by the mark; those of one service must not take those of another with them."""
+    store, _ = new_release(tmp_path, "reviews", "ratings")
+    marks = [pair.release for pair in Driver(store, parts(FakeWorld()))._pairs()]
+    assert 2 == len(set(marks))
+    assert not marks[0].startswith(marks[1])
+    assert not marks[1].startswith(marks[0])
+
+
 def test_a_tag_that_moves_is_not_promoted(tmp_path: Path):
     """After a restart in deploy the tag names another image than before: the build is rejected."""
     world, (store, _) = FakeWorld(), new_release(tmp_path)
