@@ -44,7 +44,7 @@ def test_an_unknown_profile_lists_the_known_ones():
 
 def test_the_settings_of_every_shipped_profile_are_valid():
     """All literals can be read without importing the files."""
-    assert sorted(known_profiles([PROFILES])) == ["browse", "chat", "ramp", "shop", "soak", "spike"]
+    assert sorted(known_profiles([PROFILES])) == ["browse", "chat", "ramp", "reviews_grpc", "shop", "soak", "spike"]
     for path in known_profiles([PROFILES]).values():
         assert plan_load(path, "http://x").expected > 0
 
