@@ -58,7 +58,8 @@ class _Details(grpc.ClientCallDetails):  # type: ignore[misc]  # grpcio has no t
         self.compression = getattr(given, "compression", None)
 
 
-_Unary, _Stream = grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
+_Unary: Any = grpc.UnaryUnaryClientInterceptor
+_Stream: Any = grpc.UnaryStreamClientInterceptor
 
 
 class GrpcClient(_Unary, _Stream):  # type: ignore[misc]  # grpcio has no types
