@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.from_cluster:
         require_commands(config, needed_workloads(config))
     go = "" if args.folder == Path() else f"cd {shlex.quote(str(args.folder))} && "
-    print(f"next   {go}pytest scenarios/" if not args.from_cluster else f"next   {go}harness plan")
+    print(f"next   {go}harness run" if not args.from_cluster else f"next   {go}harness plan")
     return 0
 
 

@@ -160,6 +160,8 @@ def _sentences(record: Record, analysis: Analysis, width: int) -> list[str]:
     needs = [
         f"{formatting.indicator(f.objective)} in {formatting.phase(f)}: {f.missing}" for f in open_findings if f.missing
     ]
+    if analysis.verdict is Verdict.FAIL:  # it is decided, so nothing more is needed
+        needs = []
     sentences += [("need", need) for need in list(dict.fromkeys(needs))[:3]]
     sentences += [("proof", _failed(proof, analysis.reason)) for proof in analysis.proofs if not proof.held]
     sentences += [("note", warning) for warning in analysis.warnings]

@@ -38,6 +38,13 @@ def test_terminal_shows_the_failure() -> None:
     assert "why    error_rate in fault: the canary fails 4.5 points" in text
 
 
+def test_terminal_asks_for_no_more_requests_after_a_fail() -> None:
+    """A canary that is proven worse needs no longer steady phase."""
+    record, analysis = records.run(Verdict.INCONCLUSIVE)
+    assert "  need   " in terminal.render(record, analysis)
+    assert "  need   " not in terminal.render(record, replace(analysis, verdict=Verdict.FAIL))
+
+
 def test_terminal_shows_phases_in_time_order() -> None:
     """The order of the plan, whichever phase has the worst finding."""
     record, analysis = records.run(Verdict.FAIL)

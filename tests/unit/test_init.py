@@ -47,7 +47,7 @@ def test_flags_are_enough(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "canary.run()" in (folder / "scenarios" / "test_shop.py").read_text()
     assert "testpaths = scenarios" in (folder / "pytest.ini").read_text()
     assert yaml.safe_load((folder / ".github" / "workflows" / "canary.yml").read_text())["jobs"]
-    assert "next   pytest scenarios/" == capsys.readouterr().out.splitlines()[-1]
+    assert "next   harness run" == capsys.readouterr().out.splitlines()[-1]
 
 
 def test_files_that_exist_are_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,4 +123,4 @@ def test_another_folder_is_made(capsys: pytest.CaptureFixture[str]) -> None:
     Path("new project").mkdir()
     Path("new project/service.py").write_text("")
     assert 0 == main(["init", "new project", *FLAGS])
-    assert "next   cd 'new project' && pytest scenarios/" == capsys.readouterr().out.splitlines()[-1]
+    assert "next   cd 'new project' && harness run" == capsys.readouterr().out.splitlines()[-1]
