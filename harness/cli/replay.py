@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,18 +11,16 @@ from pathlib import Path
 
 from harness.cli.options import DEFAULT_CONFIG, add_runs_folder
 from harness.cli.output import clean_print as print
-from harness.cli.replay_words import planned_lines, told_lines
+from harness.cli.replay_bisect import bisect
+from harness.cli.replay_once import replay_once
+from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
-from harness.console import noting, reverted, waiting, watcher
 from harness.errors import UsageError
-from harness.model.names import new_run_id
 from harness.replay.asked import Asked, read_asked
-from harness.replay.comparing import Answer, Comparison, compared
+from harness.replay.comparing import Answer, Comparison
 from harness.replay.packing import is_packed, unpack
-from harness.replay.running import replayed
 from harness.replay.staging import Options, Stage, staged
-from harness.report.run_index import write_index
-from harness.run_folder import begin_run, find_run, finish_run
+from harness.run_folder import find_run
 
 HELP = (
     "Repeat a recorded run on this machine: the same routes, faults, phases, split and load, with your own build as "
@@ -36,6 +32,8 @@ EXAMPLES = """\
   harness replay slow-ratings.tar.zst --plan
   harness replay latest --canary-command "./reviews --port {port}" --only fault
   harness replay latest --repeat 5 --stand-in ratings
+  harness replay latest --bisect v1.3..HEAD --build "make build"
+  harness replay latest --only fault --keep   then curl and debug; Ctrl-C ends it
 """
 
 
@@ -60,11 +58,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--only", choices=("fault",), help="leave out the steady phase and the recovery")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="replay N times and count")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave the mesh up after the replay, with split and faults in force, and print where everything is",
+    )
+    parser.add_argument(
+        "--bisect", metavar="GOOD..BAD", help="find the commit that made the run fail, with git bisect; needs --build"
+    )
+    parser.add_argument("--build", metavar="COMMAND", help="builds each commit of --bisect, in its own folder")
     parser.add_argument("--plan", action="store_true", help="say what would run and what would be played; run nothing")
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay a run and return the exit code of the answer."""
+    if (args.bisect is None) != (args.build is None):
+        raise UsageError("expected --bisect GOOD..BAD and --build COMMAND together, found one of them")
+    if args.bisect is not None and (args.keep or args.repeat > 1):
+        raise UsageError("--bisect: expected neither --keep nor --repeat, found one of them")
+    if args.keep and args.repeat > 1:
+        raise UsageError("--keep: expected no --repeat, found both: the mesh of one replay is kept")
     if args.repeat < 1:
         raise UsageError(f"--repeat: expected a number from 1, found {args.repeat}")
     with asked_of(args.bundle, args.out) as asked:
@@ -74,7 +87,9 @@ def run(args: argparse.Namespace) -> int:
             print(line, flush=True)
         if args.plan:
             return 0
-        answers = [_once(args, stage, number) for number in range(1, args.repeat + 1)]
+        if args.bisect is not None:
+            return bisect(args, asked, config, options_of(args))
+        answers = [_numbered(args, stage, number) for number in range(1, args.repeat + 1)]
     return _counted(answers)
 
 
@@ -113,27 +128,10 @@ def options_of(args: argparse.Namespace) -> Options:
     )
 
 
-def _once(args: argparse.Namespace, stage: Stage, number: int) -> Comparison:
-    """Replay once, record it and print the comparison."""
-    out = args.out or Path(os.path.relpath(stage.config.out))
-    folder = out.absolute() / new_run_id() / f"replay-{stage.asked.folder.name}"
+def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison:
     if args.repeat > 1:
         print(f"replay {number} of {args.repeat}", file=sys.stderr)
-    put_back: list[str] = []
-    tell = noting(put_back, watcher(sys.stderr))
-    tell(waiting("local"))
-    begin_run(folder.parent)
-    try:
-        played = replayed(stage, folder, again=f"harness replay {shlex.quote(str(args.bundle))}", notify=tell)
-    except KeyboardInterrupt:
-        print(reverted(put_back), file=sys.stderr)
-        raise
-    finish_run(folder.parent, played.outcome.analysis.verdict.exit_code)
-    write_index(folder.parent)
-    comparison = compared(stage.asked, played.outcome, cannot=stage.cannot)
-    for line in told_lines(stage, played, comparison):
-        print(line, flush=True)
-    return comparison
+    return replay_once(args, stage)
 
 
 def _counted(comparisons: list[Comparison]) -> int:

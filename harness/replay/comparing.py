@@ -10,8 +10,9 @@ import numpy as np
 
 from harness.gate import Outcome
 from harness.model import formatting
+from harness.model.indicator import Direction
 from harness.model.record import Record
-from harness.model.verdict import Analysis, Verdict
+from harness.model.verdict import Analysis, Finding, Verdict
 from harness.replay.asked import Asked
 from harness.report.diff import Difference, difference, side
 
@@ -63,6 +64,11 @@ def answered(recorded: Analysis, replay: Analysis, *, cannot: Sequence[str]) -> 
     """
     if recorded.verdict is Verdict.INCONCLUSIVE:
         return Answer.CANNOT, f"the recorded run decided nothing that could be reproduced; now: {replay.verdict}"
+    if recorded.verdict is Verdict.FAIL and replay.verdict is Verdict.INCONCLUSIVE and harm_excluded(recorded, replay):
+        return (
+            Answer.NOT_REPRODUCED,
+            f"harm of the recorded size is excluded here: {replay.reason}",
+        )
     if replay.verdict is Verdict.INCONCLUSIVE:
         return Answer.CANNOT, f"the replay decided nothing: {replay.reason}"
     if recorded.verdict is Verdict.FAIL:
@@ -82,6 +88,24 @@ def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) 
     if replay.verdict is Verdict.FAIL:
         return Answer.NOT_REPRODUCED, f"it fails here for another reason: {replay.reason}"
     return Answer.NOT_REPRODUCED, f"fail then, {replay.verdict} here: {replay.reason}"
+
+
+def harm_excluded(recorded: Analysis, replay: Analysis) -> bool:
+    """Return whether each failure of the record is larger than all that its interval in the replay allows."""
+    failed = [one for one in recorded.findings if one.verdict is Verdict.FAIL and not one.objective.muted]
+    now = {(one.objective.text, one.phase): one for one in replay.findings}
+    proofs_held = all(proof.held for proof in replay.proofs)
+    return (
+        bool(failed) and proofs_held and all(_excluded(one, now.get((one.objective.text, one.phase))) for one in failed)
+    )
+
+
+def _excluded(then: Finding, now: Finding | None) -> bool:
+    if now is None or then.low is None or then.high is None or now.low is None or now.high is None:
+        return False
+    if then.objective.direction is Direction.DECREASE:
+        return now.low > then.high
+    return now.high < then.low
 
 
 def _failed(analysis: Analysis) -> set[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import gate
 from harness.config import Config
-from harness.errors import HarnessError, WorkloadDeath
+from harness.errors import CannotReplay, HarnessError, WorkloadDeath
 from harness.mesh.local import LocalMesh, start_local_mesh
+from harness.mesh.services import ServiceSet
 from harness.model.record import Event
 from harness.model.verdict import Analysis
 from harness.replay.staging import OVERHEAD_MS, Stage
@@ -41,21 +42,52 @@ class Standing:
 def standing(stage: Stage, folder: Path) -> Iterator[Standing]:
     """Start the stand-ins, Envoy and the services of a replay; end all of them on exit."""
     logs = folder / "logs"
-    with playing(stage.script, logs / "stand-ins") as troupe:
+    with (
+        _running(stage, logs) as behind,
+        playing(stage.script_with(behind), logs / "stand-ins") as troupe,
+    ):
         config = stage.placed(troupe.addresses, logs)
         with start_local_mesh(config, logs) as mesh:
             yield Standing(mesh=mesh, troupe=troupe, config=config)
 
 
-def replayed(stage: Stage, folder: Path, *, again: str, notify: Notify) -> Played:
+@contextmanager
+def _running(stage: Stage, logs: Path) -> Iterator[dict[str, str]]:
+    """Run the workloads behind stand-ins, and yield their addresses by name."""
+    for workload in stage.fronted:
+        if stage.config.services[workload.service].calls:
+            raise CannotReplay(
+                f"{workload.service}: it calls other services, so no stand-in can be put in front of it: add "
+                f"--stand-in {workload.service}"
+            )
+    with ServiceSet(stage.config, stage.fronted, logs / "services") as services:
+        services.start(lambda *_: "")
+        yield {name: f"{host}:{port}" for name, (host, port) in services.endpoints.items()}
+
+
+def replayed(
+    stage: Stage,
+    folder: Path,
+    *,
+    again: str,
+    notify: Notify,
+    afterwards: Callable[[Played, Standing], None] | None = None,
+) -> Played:
     """Repeat the recorded run; ``folder`` becomes its bundle.
 
-    again: the command that repeats the replay. An arm that dies before any load was sent is a verdict too.
+    again: the command that repeats the replay. afterwards: called while the mesh is still up. An arm that dies before
+    any load was sent is a verdict too.
     """
+    played: Played | None = None
     try:
         with standing(stage, folder) as world:
-            return perform(stage, world, folder, again=again, notify=notify)
+            played = perform(stage, world, folder, again=again, notify=notify)
+            if afterwards is not None:
+                afterwards(played, world)
+            return played
     except WorkloadDeath as death:
+        if played is not None:
+            raise
         outcome = gate.judge_death(
             stage.scenario, stage.config, death, target="local", folder=folder, again=again, about=_about(stage)
         )

@@ -60,9 +60,28 @@ class Stage:
     troubles: Mapping[str, tuple[Trouble, ...]] = field(default_factory=dict)
 
     @property
+    def fronted(self) -> tuple[Workload, ...]:
+        """Workloads that run here, with a stand-in in front of them that makes trouble."""
+        return tuple(one for one in self.cast.real if one.service in self.troubles)
+
+    @property
     def script(self) -> Script:
         """What the stand-ins play."""
-        stand_ins = tuple(
+        return self.script_with({})
+
+    def script_with(self, forwards: Mapping[str, str]) -> Script:
+        """Return what the stand-ins play. forwards: the address of each workload that has one in front of it."""
+        fronts = tuple(
+            StandIn(
+                name=name,
+                health=self.config.services[one.service].health,
+                troubles=self.troubles[one.service],
+                forward=forwards[name],
+            )
+            for one in self.fronted
+            if (name := one.name) in forwards
+        )
+        stand_ins = fronts + tuple(
             StandIn(
                 name=workload.name,
                 health=self.config.services[name].health,

@@ -49,6 +49,20 @@ def test_the_answer_follows_from_both_verdicts(then, now, cannot, answer):
     assert answer is answered(then, now, cannot=cannot)[0]
 
 
+@pytest.mark.parametrize(
+    ("high", "held", "answer"),
+    [(0.02, True, Answer.NOT_REPRODUCED), (0.4, True, Answer.CANNOT), (0.02, False, Answer.CANNOT)],
+)
+def test_too_little_evidence_can_still_exclude_the_recorded_harm(high, held, answer):
+    """The interval of the replay lies below that of the record, and every proof held."""
+    then = analysis(Verdict.FAIL, "a < 1")
+    then = replace(then, findings=(replace(then.findings[0], low=0.3, high=0.4),))
+    proofs = tuple(replace(proof, held=held) for proof in FOUND.proofs)
+    found = replace(then.findings[0], low=-0.01, high=high, verdict=Verdict.INCONCLUSIVE)
+    now = replace(then, verdict=Verdict.INCONCLUSIVE, findings=(found,), proofs=proofs)
+    assert answer is answered(then, now, cannot=())[0]
+
+
 def test_every_answer_has_its_exit_code():
     """As the help says."""
     assert [0, 1, 11] == [answer.exit_code for answer in Answer]

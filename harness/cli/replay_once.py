@@ -1,0 +1,50 @@
+"""One replay of ``harness replay``: run it, record it, compare it with the record, and print that."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from harness.cli.output import clean_print as print
+from harness.cli.replay_words import told_lines
+from harness.console import noting, reverted, waiting, watcher
+from harness.model.names import new_run_id
+from harness.replay.comparing import Comparison, compared
+from harness.replay.keeping import hold
+from harness.replay.running import Played, Standing, replayed
+from harness.replay.staging import Stage
+from harness.report.run_index import write_index
+from harness.run_folder import begin_run, finish_run
+
+
+def replay_once(args: argparse.Namespace, stage: Stage) -> Comparison:
+    """Replay once, record it and print the comparison."""
+    out = args.out or Path(os.path.relpath(stage.config.out))
+    folder = out.absolute() / new_run_id() / f"replay-{stage.asked.folder.name}"
+    put_back: list[str] = []
+    tell = noting(put_back, watcher(sys.stderr))
+    tell(waiting("local"))
+    begin_run(folder.parent)
+    told: list[Comparison] = []
+
+    def judged(played: Played, world: Standing | None) -> None:
+        finish_run(folder.parent, played.outcome.analysis.verdict.exit_code)
+        write_index(folder.parent)
+        told.append(compared(stage.asked, played.outcome, cannot=stage.cannot))
+        for line in told_lines(stage, played, told[0]):
+            print(line, flush=True)
+        if args.keep and world is not None:
+            hold(stage, world, lambda line: print(line, flush=True))
+
+    again = f"harness replay {shlex.quote(str(args.bundle))}"
+    try:
+        played = replayed(stage, folder, again=again, notify=tell, afterwards=judged)
+    except KeyboardInterrupt:
+        print(reverted(put_back), file=sys.stderr)
+        raise
+    if not told:  # an arm died before any load was sent, so there is no mesh to keep
+        judged(played, None)
+    return told[0]
