@@ -219,6 +219,7 @@ class Given(TypedDict, total=False):
     """What a caller may give instead of the configuration's values; None means the configuration's value too."""
 
     faults: Sequence[Fault]
+    stages: Sequence[Sequence[Fault]]
     load: str | None
     rate_rps: float | None
     objectives: Sequence[Objective] | None
@@ -229,12 +230,19 @@ class Given(TypedDict, total=False):
 
 
 def scenario(config: Config, *, name: str, seed: int, **given: Unpack[Given]) -> Scenario:
-    """Return a scenario; everything that is not given comes from the configuration."""
-    phases = config.phases
+    """Return a scenario; everything that is not given comes from the configuration.
+
+    Raises UsageError for faults and stages, because a stage has all faults of its phase.
+    """
+    phases, stages = config.phases, tuple(map(tuple, given.get("stages", ())))
+    together = tuple(given.get("faults", ()))
+    if together and stages:
+        raise UsageError(f"{name}: expected faults or stages, found both: put {together[0]} into a stage")
     return Scenario(
         name=name,
         seed=seed,
-        faults=tuple(given.get("faults", ())),
+        faults=together or tuple(fault for stage in stages for fault in stage),
+        stages=stages,
         load=_or(given.get("load"), config.load.profile),
         rate_rps=_or(given.get("rate_rps"), config.load.rate_rps),
         objectives=tuple(_or(given.get("objectives"), config.objectives)),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from pydantic import Field
 
 from harness.config.section import Section
-from harness.config.values import Count, Duration, Percent, Shaped, Switch, Text, Word, Words, one_of
+from harness.config.values import Between, Count, Duration, Percent, Shaped, Switch, Text, Word, Words, one_of
 from harness.model.cluster import ClusterSettings, Limits, Proxy
 
 _DEFAULT, _LIMITS = ClusterSettings(), Limits()
@@ -25,6 +25,9 @@ class LimitKeys(Section):
 
     dose: Percent = _LIMITS.dose
     """The largest share of requests that a fault may hit."""
+
+    total_dose: Annotated[float, Between(0.0001, 100)] = _LIMITS.total_dose
+    """The largest sum of the doses of all faults that are live at the same time; 1.5 means 100 % and 50 %."""
 
     duration_s: Duration = _LIMITS.duration_s
     """The longest time that a change may stay live. The reaper undoes it after that."""

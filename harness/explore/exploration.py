@@ -124,7 +124,7 @@ def explore(
         raise UsageError("explore: expected an objective, found none")
     started = parts.now()
     with Engine(settings, parts, owner=owner, notify=notify) as engine:
-        engine.check((searched.of(searched.range.low),))
+        engine.check([[searched.of(searched.range.low)]])
         engine.split()
         search = _Search(engine, plan, folder, searched, elapsed=lambda: parts.now() - started)
         search.steady = search.send("steady", PhaseKind.STEADY, scenario.steady_s)

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from harness.errors import UsageError
 from harness.faults.abort import Abort, abort
 from harness.faults.black_hole import BlackHole, black_hole
+from harness.faults.combinations import latency_ladder, ramp, sequence
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.control import on_canary
 from harness.faults.delay import Delay, delay
@@ -63,16 +64,19 @@ __all__ = [
     "kill",
     "known_faults",
     "latency",
+    "latency_ladder",
     "on_canary",
     "outlier_ejection",
     "partition",
     "pause",
+    "ramp",
     "rate_limit",
     "request_limit",
     "restart",
     "retries_off",
     "retry_storm",
     "scale",
+    "sequence",
     "timeout",
 ]
 

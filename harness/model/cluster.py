@@ -15,13 +15,15 @@ REFUSED_NAMESPACES = frozenset(
 class Limits:
     """What no run may exceed.
 
-    dose: the largest share of requests that a fault may hit, in (0, 1]. duration_s: the longest time that a change may
-    stay live; the reaper undoes it after that. faults: the largest number of faults that are live at the same time.
+    dose: the largest share of requests that a fault may hit, in (0, 1]. total_dose: the largest sum of the doses of all
+    faults that are live at the same time, above 0; a condition counts as 1. duration_s: the longest time that a change
+    may stay live; the reaper undoes it after that. faults: the largest number of faults that are live at the same time.
     restarts: the number of container restarts in the namespace during a run that ends it when it is exceeded.
     every_caller: whether a fault may hit all callers, instead of some by their labels or headers.
     """
 
     dose: float = 1.0
+    total_dose: float = 3.0
     duration_s: float = 900.0
     faults: int = 3
     restarts: int = 3

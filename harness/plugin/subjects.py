@@ -225,6 +225,7 @@ class Canary:
         load: str | None = None,
         rate: float | None = None,
         faults: Sequence[Fault] = (),
+        stages: Sequence[Sequence[Fault]] = (),
         warm_up: str | float | None = None,
         steady: str | float | None = None,
         fault: str | float | None = None,
@@ -233,7 +234,8 @@ class Canary:
     ) -> Analysis:
         """Carry out a whole scenario: warm-up, steady phase, fault phase, recovery; then record, decide and report.
 
-        load: a load profile's name. rate: requests per second. Durations: ``"30s"``, seconds, or ``"10s..2m"`` for a
+        load: a load profile's name. rate: requests per second. faults: injected together. stages: instead of faults,
+        each with a fault phase of its own, such as from ``ramp``. Durations: ``"30s"``, seconds, or ``"10s..2m"`` for a
         judged phase that ends when decided. The rest: harness.yaml. Raises HarnessError when there is no verdict.
         """
         if "interactive_run" in vars(self._test):
@@ -242,23 +244,28 @@ class Canary:
             load=load,
             rate_rps=rate,
             faults=tuple(faults),
+            stages=stages,
             objectives=None if objectives is None else _objectives(objectives, self._test.session.config),
             **_lengths(warm_up=warm_up, steady=steady, fault=fault, recovery=recovery),
         )
-        test, config, target = self._test, self._test.session.config, self._test.session.target
-        gate.check_scenario(scenario, config, target=target)  # before anything is started
-        if test.plan is not None:
-            return test.plan.run(scenario, config)
-        folder = test.next_folder()
+        gate.check_scenario(
+            scenario, self._test.session.config, target=self._test.session.target
+        )  # nothing has started
+        if self._test.plan is not None:
+            return self._test.plan.run(scenario, self._test.session.config)
+        return self._told(self._carried_out(scenario))
+
+    def _carried_out(self, scenario: Scenario) -> Outcome:
+        """Run a scenario and judge it, also if an arm dies before any load is sent."""
+        test, config, folder = self._test, self._test.session.config, self._test.next_folder()
         try:
-            outcome = gate.judge_scenario(
+            return gate.judge_scenario(
                 scenario, config, test.mesh, folder=folder, again=test.again, notify=test.tell, about=test.about
             )
         except WorkloadDeath as death:
-            outcome = gate.judge_death(
-                scenario, config, death, target=target, folder=folder, again=test.again, about=test.about
+            return gate.judge_death(
+                scenario, config, death, target=test.session.target, folder=folder, again=test.again, about=test.about
             )
-        return self._told(outcome)
 
     def observe(
         self,

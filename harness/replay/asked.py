@@ -54,6 +54,7 @@ def read_asked(folder: Path) -> Asked:
             "requests were routed"
         )
     notes: list[str] = []
+    _require_one_stage(record, folder)
     known = record.manifest.get("scenario")
     scenario: Mapping[str, JsonValue] = known if isinstance(known, dict) else _of_older(record, notes)
     return Asked(
@@ -69,6 +70,14 @@ def read_asked(folder: Path) -> Asked:
         lengths_s=_asked_lengths_s(scenario, folder) or _lengths_s(record.plan.phases, folder),
         notes=tuple(notes),
     )
+
+
+def _require_one_stage(record: Record, folder: Path) -> None:
+    names = [phase.name for phase in record.plan.phases if phase.kind is PhaseKind.FAULT]
+    if len(names) > 1:
+        raise CannotReplay(
+            f"{folder}: expected one fault phase, found {', '.join(names)}: a run of stages has to be run itself"
+        )
 
 
 def _text(recorded: Mapping[str, JsonValue], name: str) -> str:

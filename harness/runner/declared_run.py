@@ -24,7 +24,7 @@ def run_scenario(
     plan = plan_run(scenario, settings, target=parts.mesh.target)
     looks = JudgeLooks(parts.judge, plan, every_s=settings.look_every_s)
     with Engine(settings, parts, owner=owner, notify=notify, looks=looks) as engine:
-        engine.check(scenario.faults)
+        engine.check(scenario.in_order)
         engine.split()
-        engine.send(plan, folder=folder, faults=scenario.faults)
+        engine.send(plan, folder=folder, stages=scenario.in_order)
         return engine.finish(plan)

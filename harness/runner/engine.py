@@ -101,10 +101,14 @@ class Engine:
         """Return whether the run must stop. Raises the error that leaves no verdict."""
         return self._supervision.ended()
 
-    def check(self, faults: Sequence[Fault]) -> None:
-        """Raise, before anything is changed, if the mesh is not healthy or would not take the split and the faults."""
+    def check(self, stages: Sequence[Sequence[Fault]]) -> None:
+        """Raise, before anything is changed, if the mesh is not healthy or would not take the split and the faults.
+
+        stages: the faults that are injected together, one group after the other.
+        """
         self._parts.mesh.check()
-        self._changes.check(faults)
+        for faults in stages or ((),):
+            self._changes.check(faults)
 
     def split(self) -> None:
         """Start to check the abort conditions and distribute the traffic to both arms, unless that has been done."""
@@ -147,8 +151,8 @@ class Engine:
         else:
             self._resources["during"] = self._parts.mesh.resources()
 
-    def send(self, plan: Plan, *, folder: Path, faults: Sequence[Fault] = ()) -> None:
-        """Send one load through the phases of ``plan``, with ``faults`` injected during its fault phase.
+    def send(self, plan: Plan, *, folder: Path, stages: Sequence[Sequence[Fault]] = ()) -> None:
+        """Send one load through the phases of ``plan``, with the faults of one stage injected in each fault phase.
 
         folder: where the load generator writes. The load ends early when an abort condition ends the run.
         """
@@ -159,7 +163,7 @@ class Engine:
                 self._timeline.zero = running.started_at
             self._timeline.note("phase", "load started", rate_rps=plan.rate_rps)
             with self._supervision.sending(running):
-                windows = self._carry_out(plan, faults, running)
+                windows = self._carry_out(plan, stages, running)
             report, samples = running.finish(), running.samples()
         carried_out = cut_short(plan, windows[-1].end_s) if self.reason else plan
         self._loads.append(
@@ -172,14 +176,15 @@ class Engine:
             )
         )
 
-    def _carry_out(self, plan: Plan, faults: Sequence[Fault], running: RunningLoad) -> tuple[Phase, ...]:
+    def _carry_out(self, plan: Plan, stages: Sequence[Sequence[Fault]], running: RunningLoad) -> tuple[Phase, ...]:
         windows: list[Phase] = []
+        to_inject = iter(stages)
         until_s = 0.0
         for phase in plan.phases:
             until_s += phase.duration_s
             self._timeline.note("phase", phase.name)
             with ExitStack() as injected:
-                for fault in faults if phase.kind is PhaseKind.FAULT else ():
+                for fault in next(to_inject, ()) if phase.kind is PhaseKind.FAULT else ():
                     injected.enter_context(self.inject(fault, phase=phase.name))
                 begun = OpenPhase(
                     plan=phase,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.errors import UsageError
@@ -28,16 +28,10 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     if not 0 < settings.canary_share < 1 and not (mirror and settings.canary_share == 1):
         raise UsageError(f"{scenario.name}: expected a split between 0 % and 100 %, found {settings.canary_share:.0%}")
     require_seen(scenario.objectives, settings.split_by)
-    faults = tuple(fault.words().text for fault in scenario.faults)
-    lengths = [
-        (PhaseKind.WARM_UP, scenario.warm_up_s),
-        (PhaseKind.STEADY, scenario.steady_s),
-        (PhaseKind.FAULT, scenario.fault_s if faults else 0.0),
-        (PhaseKind.RECOVERY, scenario.recovery_s if faults else 0.0),
-    ]
-    phases = tuple(_phase(kind, seconds, faults) for kind, seconds in lengths if seconds > 0)
-    if faults and not scenario.fault_s > 0:
-        raise UsageError(f"{scenario.name}: expected a fault phase of more than 0 s for {', '.join(faults)}")
+    if scenario.in_order and not scenario.fault_s > 0:
+        texts = ", ".join(str(fault) for fault in scenario.faults)
+        raise UsageError(f"{scenario.name}: expected a fault phase of more than 0 s for {texts}")
+    phases = tuple(phase for phase in _phases(scenario) if phase.duration_s > 0)
     if not any(phase.kind.judged for phase in phases):
         raise UsageError(
             f"{scenario.name}: expected a steady or a fault phase, found neither: there is nothing to judge"
@@ -58,12 +52,26 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     )
 
 
-def _phase(kind: PhaseKind, seconds: float, faults: tuple[str, ...]) -> PhasePlan:
+def _phases(scenario: Scenario) -> Iterator[PhasePlan]:
+    """Yield all phases, also those of no length. With several stages, they are numbered."""
+    yield _phase(PhaseKind.WARM_UP, scenario.warm_up_s)
+    yield _phase(PhaseKind.STEADY, scenario.steady_s)
+    stages = scenario.in_order
+    for number, stage in enumerate(stages, start=1):
+        own = f" {number}" if len(stages) > 1 else ""
+        yield _phase(PhaseKind.FAULT, scenario.fault_s, own, tuple(fault.words().text for fault in stage))
+        if scenario.recover_each:
+            yield _phase(PhaseKind.RECOVERY, scenario.recovery_s, own)
+        elif number == len(stages):
+            yield _phase(PhaseKind.RECOVERY, scenario.recovery_s)
+
+
+def _phase(kind: PhaseKind, seconds: float, number: str = "", faults: tuple[str, ...] = ()) -> PhasePlan:
     return PhasePlan(
-        name=kind.value,
+        name=f"{kind.value}{number}",
         kind=kind,
         duration_s=float(seconds),
-        faults=faults if kind is PhaseKind.FAULT else (),
+        faults=faults,
         least_s=least_of(seconds) if kind.judged else None,
     )
 

@@ -12,8 +12,10 @@ from harness.model.objective import Objective
 class Scenario:
     """One load, some faults, four phases.
 
-    name: what reports call it. load: name of the load profile. faults: injected together in the
-    fault phase; without any there is no fault and no recovery phase. Durations in seconds.
+    name: what reports call it. load: name of the load profile. faults: all of them; injected together in the fault
+    phase, unless there are ``stages``: then each stage has a fault phase of its own. Without any fault there is neither
+    a fault phase nor a recovery phase. recover_each: a recovery phase follows each stage, not only the last one.
+    Durations in seconds.
     """
 
     name: str
@@ -26,3 +28,10 @@ class Scenario:
     recovery_s: float
     objectives: tuple[Objective, ...]
     seed: int
+    stages: tuple[tuple[Fault, ...], ...] = ()
+    recover_each: bool = False
+
+    @property
+    def in_order(self) -> tuple[tuple[Fault, ...], ...]:
+        """The faults of each fault phase, in order."""
+        return self.stages or ((self.faults,) if self.faults else ())

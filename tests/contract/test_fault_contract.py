@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import json
 import re
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from harness.errors import UsageError
 from harness.faults import BUILT_IN, Arguments, known_faults
 from harness.faults import timeout as timeout_function
 from harness.faults.port import Fault
+from harness.faults.recorded import fault_document, fault_of_document
 from harness.model.hit import HitState
 from harness.runner.counts import fault_counts
 
@@ -86,6 +88,13 @@ def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
         assert ["does", "meshes", "needs", "proof", "undo", "example"] == re.findall(r"^  (\w+)", about, re.MULTILINE)
         words = about.rpartition("harness inject ")[2].split()
         assert fault.kind == inject.fault_of(parser.parse_args(words)).kind
+
+
+@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
+def test_a_recorded_fault_can_be_injected_again(kind: type[Fault]) -> None:
+    """Its document has all that it was called with."""
+    fault = kind.parse(ARGUMENTS[kind.kind])
+    assert fault == fault_of_document(json.loads(json.dumps(fault_document(fault))))
 
 
 def members(source: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,7 @@ def edit(said: Declared | None) -> Edit:
     )
 
 
-def within(*edits: Edit, live: int = 0, limits: Limits = SMALL) -> None:
+def within(*edits: Edit, live: Sequence[Declared] = (), limits: Limits = SMALL) -> None:
     """Check the edits against the limits of the namespace shop."""
     require_within(edits, live=live, namespace="shop", limits=limits)
 
@@ -79,7 +80,18 @@ def test_faults_at_once_are_counted_by_id() -> None:
     with pytest.raises(UsageError, match="found 2"):
         within(edit(fault), edit(replace(fault, id="delay-1")))
     with pytest.raises(UsageError, match="found 2"):
-        within(edit(fault), live=1)
+        within(edit(fault), live=[replace(fault, id="delay-1")])
+
+
+def test_the_doses_of_all_faults_at_once_have_a_budget() -> None:
+    """Half and three quarters are more than one; a condition counts as one."""
+    few = Limits(total_dose=1.0, every_caller=True)
+    half, more = (declared(delay("ratings", "2s", percent=dose), f"delay-{dose}") for dose in (50, 75))
+    within(edit(half), live=[replace(half, id="other")], limits=few)
+    with pytest.raises(UsageError, match=r"at most 1 together \(cluster.limits.total-dose\), found 1.25: delay"):
+        within(edit(half), live=[more], limits=few)
+    with pytest.raises(UsageError, match=r"found 1.5"):
+        within(edit(half), live=[replace(half, id="condition", dose=None)], limits=few)
 
 
 @pytest.mark.parametrize("inbound", [False, True])

@@ -197,7 +197,7 @@ class ClusterMesh:
         if not steps:
             raise UsageError(f"{name}: expected at least one step, found none")
         limits.require_no_kill_switch(self._kube, self._namespace)
-        faults = sum(len(limits.faults_of(live.change.steps)) for live in self._live)
+        faults = limits.faults_of(self._live_steps())
         limits.require_within(steps, live=faults, namespace=self._namespace, limits=self._settings.limits)
         self._number += 1
         change = JournalEntry(

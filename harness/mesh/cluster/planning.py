@@ -132,7 +132,7 @@ def _concerned(proxies: Proxies, shown: Sequence[Footprint]) -> list[str]:
 
 
 def _within(change: Sequence[Step], namespace: str, settings: ClusterSettings) -> None:
-    limits.require_within(change, live=0, namespace=namespace, limits=settings.limits)
+    limits.require_within(change, live=(), namespace=namespace, limits=settings.limits)
 
 
 def _trouble(step: object) -> list[str]:

@@ -77,10 +77,10 @@ def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
         )
 
 
-def require_within(steps: Sequence[Step], *, live: int, namespace: str, limits: Limits) -> None:
+def require_within(steps: Sequence[Step], *, live: Iterable[Declared], namespace: str, limits: Limits) -> None:
     """Reject steps beyond the limits, by what they declare.
 
-    live: how many faults are live already. Raises UsageError, also for a step that declares nothing.
+    live: the faults that are live already. Raises UsageError, also for a step that declares nothing.
     """
     faults = [(step.label, said) for step in steps if (said := require_declared(step)).is_fault]
     for step in steps:
@@ -89,14 +89,22 @@ def require_within(steps: Sequence[Step], *, live: int, namespace: str, limits: 
             raise UsageError(f"{step.label}: expected a resource of namespace {namespace}; others are not changed")
     for where, fault in faults:
         _require_small(where, fault, limits)
-    at_once = live + len({fault.id for _, fault in faults})
-    if faults and at_once > limits.faults:
-        raise UsageError(f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {at_once}")
+    at_once = {fault.id: fault for fault in (*live, *(fault for _, fault in faults))}
+    if faults and len(at_once) > limits.faults:
+        raise UsageError(
+            f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {len(at_once)}"
+        )
+    total = sum(fault.worst_dose for fault in at_once.values())
+    if faults and total > limits.total_dose + 1e-9:
+        raise UsageError(
+            f"expected doses of at most {limits.total_dose:g} together (cluster.limits.total-dose), found {total:g}: "
+            f"{', '.join(fault.text for fault in at_once.values())}"
+        )
 
 
-def faults_of(steps: Iterable[Step]) -> set[str]:
-    """Return the ids of the faults that some steps declare."""
-    return {step.declared.id for step in steps if step.declared is not None and step.declared.is_fault}
+def faults_of(steps: Iterable[Step]) -> list[Declared]:
+    """Return the faults that some steps declare."""
+    return [step.declared for step in steps if step.declared is not None and step.declared.is_fault]
 
 
 def _require_small(where: str, fault: Declared, limits: Limits) -> None:
