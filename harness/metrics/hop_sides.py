@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,10 +89,7 @@ def sides(hops: Sequence[Hop], service: str, phase: str) -> tuple[Side, Side] | 
             Side(
                 name=next((hop.caller for hop in called), f"{service}-{answered[0].version}"),
                 answered=_flow(answered),
-                instances={
-                    name: _flow(hop for hop in answered if hop.instance == name)
-                    for name in sorted({hop.instance for hop in answered if hop.instance})
-                },
+                instances=_instances(answered),
                 calls={
                     name: _flow(hop for hop in called if short(hop.destination) == name)
                     for name in sorted({short(hop.destination) for hop in called})
@@ -100,6 +97,18 @@ def sides(hops: Sequence[Hop], service: str, phase: str) -> tuple[Side, Side] | 
             )
         )
     return found[0], found[1]
+
+
+def _instances(answered: Sequence[Hop]) -> dict[str, Flow]:
+    """Return what each instance answered: hops that are of one instance, and the instances of the other ones."""
+    rows: dict[str, list[Hop]] = {}
+    for hop in answered:
+        if hop.instance:
+            rows.setdefault(hop.instance, []).append(hop)
+        for name, bins in hop.instances:
+            calls = sum(count for _, _, count in bins)
+            rows.setdefault(name, []).append(replace(hop, calls=calls, errors=0, attempts=None, latency_ms=bins))
+    return {name: _flow(rows[name]) for name in sorted(rows)}
 
 
 def short(host: str) -> str:

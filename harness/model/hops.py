@@ -2,8 +2,9 @@
 
 In a bundle, ``hops.ndjson`` has one hop on each line, with the fields of ``Hop`` by name. ``latency_ms`` is a list of
 ``[low, width, count]``: that many calls took at least ``low`` and less than ``low + width`` milliseconds.
-``size_bytes`` is the same of the bodies of the answers, and ``statuses`` a list of ``[status, count]``. A hop of the
-service under test itself (``destination`` is that service) is what the arm answered; the other ones are what it called.
+``size_bytes`` is the same of the bodies of the answers, and ``statuses`` a list of ``[status, count]``. ``instances``
+has the latencies of the same calls by the instance that answered, as it timed them. A hop of the service under test
+itself (``destination`` is that service) is what the arm answered; the other ones are what it called.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class HopTotal:
     latency_ms: Mapping[Bin, int] = field(default_factory=dict)
     size_bytes: Mapping[Bin, int] = field(default_factory=dict)
     statuses: Mapping[int, int] = field(default_factory=dict)
+    instances: Mapping[str, Mapping[Bin, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +62,4 @@ class Hop:
     latency_ms: tuple[tuple[float, float, int], ...] = ()
     size_bytes: tuple[tuple[float, float, int], ...] = ()
     statuses: tuple[tuple[int, int], ...] = ()
+    instances: tuple[tuple[str, tuple[tuple[float, float, int], ...]], ...] = ()

@@ -68,6 +68,7 @@ class HopLog:
             latency_ms=_bins(total.latency_ms),
             size_bytes=_bins(total.size_bytes),
             statuses=tuple(sorted(total.statuses.items())),
+            instances=tuple((name, _bins(counts)) for name, counts in sorted(total.instances.items())),
         )
 
 
@@ -101,6 +102,11 @@ def grown(before: Sequence[HopTotal], after: Sequence[HopTotal]) -> Iterator[Hop
                 latency_ms=_more(start.latency_ms, last.latency_ms),
                 size_bytes=_more(start.size_bytes, last.size_bytes),
                 statuses=_more(start.statuses, last.statuses),
+                instances={
+                    name: more
+                    for name, counts in last.instances.items()
+                    if (more := _more(start.instances.get(name, {}), counts))
+                },
             )
 
 

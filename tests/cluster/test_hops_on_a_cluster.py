@@ -8,8 +8,12 @@ from shop import Open, pod
 
 from harness.errors import MeshError
 from harness.mesh.port import CountsHops
+from harness.metrics.hops import cause_of
 from harness.model.hops import HopTotal
-from harness.runner.hop_log import grown
+from harness.model.phase import PhaseKind, PhasePlan
+from harness.model.record import Event
+from harness.runner.hop_log import HopLog, grown
+from harness.runner.timeline import Timeline
 
 RATINGS, REVIEWS = (f"{name}.shop.svc.cluster.local" for name in ("ratings", "reviews"))
 
@@ -24,8 +28,9 @@ def counted(
     code: str = "200",
     flags: str = "-",
     grpc: str = "",
+    edge: int = 10,
 ) -> str:
-    """A sidecar's metrics of so many requests, all of which took 5 to 10 ms."""
+    """Return a sidecar's metrics of so many requests, all of which took half of ``edge`` to ``edge`` milliseconds."""
     app, _, own = caller.rpartition("-")
     labels = (
         f'reporter="{reporter}",source_workload="{caller}",source_app="{app}",source_version="{own}",'
@@ -33,8 +38,8 @@ def counted(
         f'grpc_response_status="{grpc}",response_flags="{flags}"'
     )
     buckets = "".join(
-        f'istio_request_duration_milliseconds_bucket{{{labels},le="{edge}"}} {count}\n'
-        for edge, count in (("5", 0), ("10", total), ("+Inf", total))
+        f'istio_request_duration_milliseconds_bucket{{{labels},le="{le}"}} {count}\n'
+        for le, count in ((edge / 2, 0), (edge, total), ("+Inf", total))
     )
     return f"istio_requests_total{{{labels}}} {total}\n{buckets}"
 
@@ -72,7 +77,7 @@ def test_load_from_a_gateway_is_counted_by_the_instances(fake: FakeKubernetes, o
         fake.request_totals = {"reviews-3": counted(1, reporter="destination", caller="door", to=REVIEWS)}
         before = mesh.hop_totals()
         fake.request_totals = {
-            name: counted(total, reporter="destination", caller="door", to=REVIEWS, version="v3")
+            name: counted(total, reporter="destination", caller="door", to=REVIEWS, version="v3", edge=50)
             for name, total in (("reviews-3", 40), ("reviews-4", 60))
         }
         found = hops(before, mesh.hop_totals())
@@ -106,3 +111,45 @@ def test_a_count_that_is_no_number_is_refused(fake: FakeKubernetes, open_mesh: O
     fake.request_totals = {"reviews-3": counted(3).replace(" 3\n", " NaN\n")}
     with open_mesh() as mesh, pytest.raises(MeshError, match="expected a count in the metrics of reviews-3, found nan"):
         mesh.hop_totals()
+
+
+def test_a_slow_instance_is_the_probable_cause(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """The caller in the mesh counts the calls, and each pod of the canary tells how long its own took."""
+    fake.put(pod("reviews-4", app="reviews", version="v3"))
+    noted: list[Event] = []
+    steady = PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=60)
+
+    def pages(calls: int) -> dict[str, str]:
+        """The caller's sidecar, and those of one pod of the baseline and two of the canary, one of which is slow."""
+        sent = counted(2 * calls, caller="page-v1", to=REVIEWS, edge=50) + counted(
+            2 * calls, caller="page-v1", to=REVIEWS, version="v3", edge=50
+        )
+        answered = {"reviews-1": ("v1", 2, 50), "reviews-3": ("v3", 1, 50), "reviews-4": ("v3", 1, 100)}
+        return {
+            "productpage-1": sent,
+            **{
+                name: counted(
+                    times * calls, reporter="destination", caller="page-v1", to=REVIEWS, version=version, edge=edge
+                )
+                for name, (version, times, edge) in answered.items()
+            },
+        }
+
+    with open_mesh() as mesh:
+        log = HopLog(
+            mesh, Timeline(lambda: 0.0, noted.append), service="reviews", app="reviews",
+            arms={"v1": "baseline", "v3": "canary"},
+        )  # fmt: skip
+        fake.request_totals = pages(10)
+        with log.during("steady", judged=True):
+            fake.request_totals = pages(1010)
+    assert not noted
+    hop = next(one for one in log.hops() if one.arm == "canary")
+    assert 2000 == hop.calls
+    assert {"reviews-3": 1000, "reviews-4": 1000} == {
+        name: sum(count for *_, count in bins) for name, bins in hop.instances
+    }
+    cause = cause_of(log.hops(), service="reviews", phases=[steady])
+    assert cause is not None
+    assert ("slow instance", "reviews") == (cause.kind, cause.hop)
+    assert "reviews-4" in cause.sentence

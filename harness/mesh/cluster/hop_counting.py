@@ -2,7 +2,7 @@
 
 Istio counts a request at its caller and at the called pod. The caller's count is taken where there is one: it has the
 calls that never arrived and the time of injected delays. Calls from outside of the namespace, such as a gateway's, are
-counted by the pods that answer them, which tells the instance too.
+counted by the pods that answer them. Those pods also tell the latencies of each instance.
 
 A pod that restarts counts from zero again, so growth is added up pod by pod and the totals never fall.
 """
@@ -67,6 +67,7 @@ class _Sums:
     attempts: int | None = None
     statuses: Counter[int] = field(default_factory=Counter)
     edges: dict[str, Counter[float]] = field(default_factory=lambda: {_LATENCY: Counter(), _SIZE: Counter()})
+    instances: dict[str, Counter[float]] = field(default_factory=dict)
 
 
 class HopCounter:
@@ -127,6 +128,9 @@ class HopCounter:
             arrived = row.reporter == "destination" and (row.caller, row.destination) not in at_caller
             if row.reporter == "source" or arrived:
                 _add(sums.setdefault(row.hop, _Sums()), row, count)
+            elif row.reporter == "destination" and row.what == _LATENCY and row.edge is not None:
+                at_the_caller = sums.setdefault((*row.hop[:-1], ""), _Sums())
+                at_the_caller.instances.setdefault(row.instance, Counter())[row.edge] += count
         return tuple(_total(hop, own) for hop, own in sorted(sums.items()))
 
 
@@ -167,6 +171,7 @@ def _total(hop: tuple[str, ...], own: _Sums) -> HopTotal:
         latency_ms=_bins(own.edges[_LATENCY]),
         size_bytes=_bins(own.edges[_SIZE]),
         statuses=dict(own.statuses),
+        instances={name: _bins(edges) for name, edges in own.instances.items()},
     )
 
 
