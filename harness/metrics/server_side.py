@@ -17,9 +17,11 @@ from harness.clients.prometheus import Prometheus
 from harness.errors import UsageError
 from harness.metrics.answers import answers_by_status
 from harness.metrics.collecting import Wanted, collected, labelled
+from harness.metrics.hop_series import HopReader
 from harness.metrics.promql import INSTANCES, filled, selector, summed
 from harness.metrics.sources import PageSource, PrometheusSource, Source, Span, Words
 from harness.model.config import Config
+from harness.model.hops import Hop
 from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import DOUBT, Event, Series
@@ -40,12 +42,14 @@ _USUAL_INTERVAL_S, _SKEW_S = 15.0, 1.0
 class Measured:
     """The series of a run, and lines for its timeline: skewed clocks, what is missing and why.
 
-    doubts: warnings of the server, after which nobody knows whether its answers are complete.
+    doubts: warnings of the server, after which nobody knows whether its answers are complete. hops: what each arm
+    answered and called, if that was asked for.
     """
 
     series: tuple[Series, ...]
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    hops: tuple[Hop, ...] = ()
 
     def events(self, at_s: float) -> tuple[Event, ...]:
         """Return the notes and doubts as events."""
@@ -111,12 +115,13 @@ def from_prometheus(
     phases: Sequence[Phase],
     interval_s: float | None = None,
     live_traffic: bool = False,
+    with_hops: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Measured:
     """Return the series of a run from a Prometheus.
 
     zero_s: when the first request was due, in our epoch time. interval_s: between two scrapes, if it is known.
-    live_traffic: whether the answers to users are counted by status too.
+    live_traffic: whether the answers to users are counted by status too. with_hops: whether hops are read.
     Raises MetricsError if the server does not answer, or rejects a query.
     """
     began = clock()
@@ -139,7 +144,17 @@ def from_prometheus(
         notes.append(f"Prometheus's clock is {format_duration(abs(skew_s))} {ahead} ours; its times were shifted")
     requests = {} if _REQUESTS is None else {arm: selector(_REQUESTS, words) for arm, words in arms.items()}
     fresh = without_stale(found.series, server, requests, span, zero_s=zero_s + skew_s)
-    return Measured(series=fresh, notes=(*notes, *found.missing), doubts=tuple(server.warnings))
+    hops = _hops(source, arms, span, zero_s=zero_s + skew_s, phases=phases) if with_hops else ()
+    return Measured(series=fresh, notes=(*notes, *found.missing), doubts=tuple(server.warnings), hops=hops)
+
+
+def _hops(
+    source: PrometheusSource, arms: Mapping[str, Words], span: Span, *, zero_s: float, phases: Sequence[Phase]
+) -> tuple[Hop, ...]:
+    if _REQUESTS is None:
+        return ()
+    reader = HopReader(source=source, arms=_timed(arms, span), span=span, zero_s=zero_s)
+    return reader.hops(phases, _best_reporter(source, _REQUESTS, arms, span, order=_REPORTERS))
 
 
 def from_pages(
@@ -202,12 +217,19 @@ def _reported(wanted: Sequence[Wanted], source: Source, arms: Mapping[str, Words
         calls = one.indicator.name.startswith("calls:")
         kind = calls, "" if which is None else which.metric
         if which is not None and kind not in chosen:
-            known = [set(source.values_of("reporter", _plain(which), words, span)) for words in arms.values()]
-            common = set.intersection(*known) or set.union(*known)
             order = tuple(reversed(_REPORTERS)) if calls else _REPORTERS
-            chosen[kind] = next((name for name in order if name in common), order[0])
+            chosen[kind] = _best_reporter(source, _plain(which), arms, span, order=order)
         found.append(replace(one, labels={**one.labels, "reporter": chosen[kind]}))
     return found
+
+
+def _best_reporter(
+    source: Source, which: Selector, arms: Mapping[str, Words], span: Span, *, order: tuple[str, ...]
+) -> str:
+    """Return the first reporter of the order that has readings of both arms, or else of one."""
+    known = [set(source.values_of("reporter", which, words, span)) for words in arms.values()]
+    common = set.intersection(*known) or set.union(*known)
+    return next((name for name in order if name in common), order[0])
 
 
 def _plain(which: Selector) -> Selector:

@@ -16,6 +16,15 @@ Bin = tuple[float, float]
 """The lower bound and the width of a bin in milliseconds."""
 
 
+_GRPC_ERRORS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
+_SERVER_ERROR = 500
+
+
+def call_failed(status: str, grpc_status: str) -> bool:
+    """Return whether a call counts as an error: it got no answer, a 5xx, or a gRPC status that blames the server."""
+    return not status.isdecimal() or not 0 < int(status) < _SERVER_ERROR or grpc_status in _GRPC_ERRORS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HopTotal:
     """What the proxies of a mesh have counted of one hop since they started.

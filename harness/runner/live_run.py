@@ -70,7 +70,7 @@ def measuring(plan: Plan, config: Config, now: Callable[[], float]) -> Iterator[
         def measure(zero_s: float, seconds: float) -> Measured:
             phases = (Phase(name=STEADY, kind=PhaseKind.STEADY, start_s=0.0, end_s=seconds),)
             return from_prometheus(
-                server, wanted, arms=arms, zero_s=zero_s, phases=phases, live_traffic=True, clock=now
+                server, wanted, arms=arms, zero_s=zero_s, phases=phases, live_traffic=True, with_hops=True, clock=now
             )
 
         yield measure

@@ -61,6 +61,7 @@ class Observation:
             load=None,
             events=tuple(self._events),
             series=self._measured.series,
+            hops=self._measured.hops,
             manifest=manifest,
             config=config,
             aborted=aborted,

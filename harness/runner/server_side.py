@@ -33,7 +33,8 @@ def watch(mesh: Mesh, config: Config, objectives: Sequence[Objective]) -> None:
 def with_server_side(record: Record, config: Config, mesh: Mesh | None = None) -> Record:
     """Return the record with the series of the configured Prometheus, or of the one that the mesh runs.
 
-    A Prometheus that does not answer becomes an event of the record; the proof of the series fails then.
+    It also tells the hops if the proxies themselves did not. A Prometheus that does not answer becomes an event of the
+    record; the proof of the series fails then.
     """
     own = mesh.server_side() if config.prometheus is None and isinstance(mesh, ServesMetrics) else None
     if record.load is None or (config.prometheus is None and own is None):
@@ -43,7 +44,12 @@ def with_server_side(record: Record, config: Config, mesh: Mesh | None = None) -
     except MetricsError as error:
         measured = Measured(series=(), notes=(str(error),))
     end_s = record.phases[-1].end_s if record.phases else 0.0
-    return replace(record, series=measured.series or record.series, events=(*record.events, *measured.events(end_s)))
+    return replace(
+        record,
+        series=measured.series or record.series,
+        hops=record.hops or measured.hops,
+        events=(*record.events, *measured.events(end_s)),
+    )
 
 
 def _measured(record: Record, config: Config, own: ServerSide | None) -> Measured:
@@ -53,7 +59,9 @@ def _measured(record: Record, config: Config, own: ServerSide | None) -> Measure
         pages = PageSource(pages=tuple(page(at_s, text) for at_s, text in own.pages))
         return from_pages(pages, wanted, arms=arms, zero_s=zero_s, phases=record.phases, interval_s=_interval_s(own))
     with connected(config) if own is None else Prometheus(str(own.url)) as server:
-        return from_prometheus(server, wanted, arms=arms, zero_s=zero_s, phases=record.phases)
+        return from_prometheus(
+            server, wanted, arms=arms, zero_s=zero_s, phases=record.phases, with_hops=not record.hops
+        )
 
 
 def _interval_s(own: ServerSide) -> float:

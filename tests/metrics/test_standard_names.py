@@ -11,9 +11,10 @@ from recorded_metrics import LENGTH_S, recorded_prometheus
 
 from harness.clients.prometheus import Prometheus
 from harness.judge.objectives import parse_objective
+from harness.metrics.hops import cause_of
 from harness.metrics.live_traffic import live_series, matchers_of
 from harness.metrics.server_side import Measured, from_prometheus, scrape_interval, wanted_of
-from harness.model.phase import Phase, PhaseKind
+from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.server_table import SERVER_INDICATORS
 
 ARMS = {
@@ -64,7 +65,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheu
         yield found, zero_s
 
 
-def over_ten_minutes(server: tuple[Prometheus, int], texts: Iterable[str], *, service: str = "reviews") -> Measured:
+def over_ten_minutes(
+    server: tuple[Prometheus, int], texts: Iterable[str], *, service: str = "reviews", with_hops: bool = False
+) -> Measured:
     """What some objectives are judged on."""
     config = SimpleNamespace(gauges=(), indicators=())
     wanted = wanted_of([parse_objective(text) for text in texts], config, shown=())  # type: ignore[arg-type]
@@ -72,7 +75,9 @@ def over_ten_minutes(server: tuple[Prometheus, int], texts: Iterable[str], *, se
     asked, zero_s = server
     begin, now = zero_s + LENGTH_S - 600.0, asked.now_s()
     arms = {arm: {**words, "service": service} for arm, words in ARMS.items()}
-    return from_prometheus(asked, wanted, arms=arms, zero_s=begin, phases=phases, interval_s=5.0, clock=lambda: now)
+    return from_prometheus(
+        asked, wanted, arms=arms, zero_s=begin, phases=phases, interval_s=5.0, with_hops=with_hops, clock=lambda: now
+    )
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +141,26 @@ def test_labels_alone_find_the_same(server: tuple[Prometheus, int]) -> None:
         "answers{response_code=200}#events": 98 / 99, "answers{response_code=503}#events": 2.0,
         "answers{grpc_response_status=0}#events": 1.0, "answers{grpc_response_status=14}#events": 2.0,
     } == pytest.approx(shares, rel=0.01)  # fmt: skip
+
+
+def test_hops_are_read_where_the_proxies_were_not_asked(server: tuple[Prometheus, int]) -> None:
+    """Each arm's answers by pod and its calls, with statuses and latencies, and the probable cause that follows."""
+    found = over_ten_minutes(server, ["server:error_rate < +9pp"], with_hops=True)
+    answered = {hop.instance: hop for hop in found.hops if hop.destination.startswith("reviews")}
+    assert {"reviews-v2-6f5c4d7b9-bcd4f": "baseline", "reviews-v3-7b9d8c5f4-klmn7": "canary"} == {
+        name: hop.arm for name, hop in answered.items()
+    }
+    own = answered["reviews-v3-7b9d8c5f4-klmn7"]
+    assert (59_000, {200: 57_820, 503: 1180}) == (own.calls, dict(own.statuses))
+    assert (2 * 1180, ((50.0, 50.0, 59_000),)) == (own.errors, own.latency_ms)
+    calls = {(hop.arm, hop.version): hop for hop in found.hops if hop.destination.startswith("ratings")}
+    assert (134 * 590, 10 * 590, 4 * 590) == (
+        calls["canary", "v1"].calls, calls["canary", "v1"].errors, calls["canary", "v1"].injected
+    )  # fmt: skip
+    assert (6 * 590, 0, 6 * 590) == (
+        calls["canary", ""].calls, calls["canary", ""].errors, calls["canary", ""].injected
+    )  # fmt: skip
+    phases = [PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=600.0)]
+    cause = cause_of(found.hops, service="reviews", phases=phases)
+    assert cause is not None
+    assert cause.sentence.startswith("7.14 % of the calls to ratings of reviews-v3 fail (reviews-v2: 5 %)")

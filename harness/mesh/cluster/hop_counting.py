@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from harness.clients.prometheus_text import Sample
 from harness.errors import MeshError
-from harness.model.hops import Bin, HopTotal
+from harness.model.hops import Bin, HopTotal, call_failed
 
 PATH = "/stats/prometheus?filter=" + quote("istio.*(requests_total|request_duration|response_bytes|attempts_total)")
 _NAME = re.compile(
@@ -26,8 +26,6 @@ _NAME = re.compile(
 )
 _CALLS, _ATTEMPTS = "requests_total", "attempts_total"
 _LATENCY, _SIZE = "request_duration_milliseconds_bucket", "response_bytes_bucket"
-_GRPC_ERRORS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
-_SERVER_ERROR = 500
 _UNKNOWN = "unknown"
 
 
@@ -56,7 +54,7 @@ class _Row:
     @property
     def failed(self) -> bool:
         """Whether the calls failed."""
-        return not self.status.isdecimal() or not 0 < int(self.status) < _SERVER_ERROR or self.grpc in _GRPC_ERRORS
+        return call_failed(self.status, self.grpc)
 
 
 @dataclass(slots=True)

@@ -14,12 +14,10 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, SIZE, TAGS
-from harness.model.hops import Bin, HopTotal
+from harness.model.hops import Bin, HopTotal, call_failed
 
 PATTERN = f"^{SCOPE}\\."
 _NAME = re.compile(rf"{SCOPE}\.(?P<metric>\w+)" + "".join(rf"\.{tag}\.(?P<{tag}>.*?)" for tag in TAGS) + "$", re.DOTALL)
-_GRPC_ERRORS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
-_SERVER_ERROR = 500
 
 
 class _Bucket(TypedDict):
@@ -54,7 +52,9 @@ def hop_totals(text: str) -> tuple[HopTotal, ...]:
             injected = "FI" in found["response_flags"]
             own.calls += value
             own.injected += value if injected or "DI" in found["response_flags"] else 0
-            own.errors += value if not injected and _failed(found) else 0
+            own.errors += (
+                value if not injected and call_failed(found["response_code"], found["grpc_response_status"]) else 0
+            )
             if value and found["response_code"].isdecimal():
                 own.statuses[int(found["response_code"])] += value
         elif found["metric"] == ATTEMPTS:
@@ -91,13 +91,3 @@ def _statistics(text: str) -> Iterable[tuple[str, int, list[_Bucket]]]:
                 yield one["name"], 0, one["totals"]
         elif isinstance(item.get("value"), int):
             yield item["name"], item["value"], []
-
-
-def _failed(found: re.Match[str]) -> bool:
-    code = found["response_code"]
-    return (
-        not code.isdecimal()
-        or int(code) == 0
-        or int(code) >= _SERVER_ERROR
-        or found["grpc_response_status"] in _GRPC_ERRORS
-    )
