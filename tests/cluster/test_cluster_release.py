@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake_store
 import pytest
 from cluster_releases import CONFIG, Gate, driven, nothing_left, released
 from fake_kubernetes import FakeKubernetes, fake_kubernetes
+from fake_store import Place
 from http_routes import http_route
-from rollouts import NEW, OLD, Controller, control
+from rollouts import NEW, OLD, Controller, control, deployment_of
 from shop import SHOP
 
 from harness.config import Config, read_config
@@ -153,6 +155,53 @@ def test_a_service_that_an_http_route_routes_is_refused(
     assert not shop.objects("VirtualService")
 
 
+def _another_image(shop: FakeKubernetes, controller: Controller) -> None:
+    changed = shop.object("Deployment", "reviews-v1")
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/reviews:3"
+    controller.digests["shop/reviews:3"] = "sha256:" + "3" * 64
+    shop.put(changed)
+
+
+def _gone(shop: FakeKubernetes, _: Controller) -> None:
+    shop.store.delete(Place("apps", "v1", "deployments", "shop", "reviews-v1"), {}, dry_run=False)
+
+
+def _made_again(shop: FakeKubernetes, controller: Controller) -> None:
+    _gone(shop, controller)
+    shop.put(deployment_of())
+
+
+@pytest.mark.parametrize("phase", [Phase.DEPLOY, Phase.PROMOTE])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_another_image, "found shop/reviews:3: somebody changed it"),
+        (_gone, "somebody deleted it meanwhile"),
+        (_made_again, "found a new one of that name"),
+    ],
+)
+def test_what_somebody_did_to_the_deployment_meanwhile_ends_the_release(
+    shop: FakeKubernetes,
+    config: Config,
+    phase: Phase,
+    change: Callable[[FakeKubernetes, Controller], None],
+    expected: str,
+):
+    """It is not promoted, what they did stays, and the reason says what is different."""
+    controller: Any = shop.after
+    with driven(config, released(config), Gate(shop)) as driver:
+        driver.run(lambda state: state.phase is phase)
+        change(shop, controller)
+        controller.reconcile()
+        state = driver.run().state
+    assert (Outcome.REJECTED, 12) == (state.outcome, state.exit_code)
+    assert expected in state.reason
+    assert ([], []) == (
+        shop.objects("Lease"),
+        [one for one in shop.objects("Deployment") if "harness-" in one["metadata"]["name"]],
+    )
+
+
 def test_a_service_that_is_released_elsewhere_is_refused(shop: FakeKubernetes, config: Config):
     """The Lease of the other release stays."""
     with driven(config, released(config), Gate(shop)) as driver:
@@ -166,6 +215,7 @@ def test_a_service_that_is_released_elsewhere_is_refused(shop: FakeKubernetes, c
 PUSH = """
 import sys
 from pathlib import Path
+from typing import Any
 from harness.clients.kubernetes.api import connect
 from harness.release.cluster.deployments import with_image
 kube = connect(kubeconfig=Path("kubeconfig"))

@@ -109,6 +109,16 @@ def test_a_hold_expires_although_its_machine_was_gone(tmp_path: Path):
     assert (Outcome.REJECTED, True) == (record.state.outcome, record.holds[0].expired)
 
 
+def test_an_approval_counts_although_the_machine_of_the_hold_is_gone(tmp_path: Path):
+    """It was given in time, so whoever resumes the release later goes on with it."""
+    world, (store, _) = FakeWorld(verdicts=iter(["marginal"])), new_release(tmp_path, settings=HELD)
+    Driver(store, parts(world)).run(lambda state: state.phase is Phase.HELD)
+    store.decide(0, _decision(DecisionKind.APPROVE))
+    later = Clock()
+    later.at_s += 3600.0
+    assert Outcome.PROMOTED is Driver(Store(store.folder), parts(world, later)).run().state.outcome
+
+
 def test_a_hold_is_decided_once(tmp_path: Path):
     """The second decision about a hold is refused, with the name of who was first."""
     store, _ = new_release(tmp_path)
