@@ -31,6 +31,7 @@ from harness.runner.declared_run import run_scenario
 from harness.runner.early_death import record_of_death
 from harness.runner.live_run import LiveTraffic, measuring, plan_of
 from harness.runner.manifest import manifest, started_by
+from harness.runner.matrix import carrying_over, taken_apart
 from harness.runner.observation import Observation
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
@@ -70,9 +71,45 @@ def judge_scenario(
     again: the command that repeats the run. notify: called with events and progress. about: what the scenario is for,
     in a sentence. Raises HarnessError when there is no verdict. A fail is a verdict too, so it is returned.
     """
+    facts = _facts(scenario, config, owner=new_run_id(), again=again, about=about)
+    record = _recorded(scenario, config, mesh, folder=folder, facts=facts, notify=notify)
+    outcome = judge_record(record, folder, record.plan.judge.name)
+    tell_others(outcome, config, notify)
+    return outcome
+
+
+def record_matrix(
+    scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, notify: Notify
+) -> tuple[Record, ...]:
+    """Run the stages of a scenario with a recovery after each, and return a record for each stage.
+
+    folder: of the load generator's logs. The records have no manifest of their own yet (``judge_shared``). Raises as
+    ``judge_scenario`` does.
+    """
+    facts = _facts(scenario, config, owner=new_run_id(), again="", about="")
+    record = _recorded(scenario, config, mesh, folder=folder, facts=facts, notify=notify)
+    parts = taken_apart(record, len(scenario.in_order))
+    return tuple(carrying_over(parts, lambda one: decide(one, wiring.judge(one.plan.judge.name))))
+
+
+def judge_shared(
+    record: Record, scenario: Scenario, config: Config, *, folder: Path, again: str, notify: Notify, about: str = ""
+) -> Outcome:
+    """Judge the record of one fault of a shared run. scenario: that fault alone."""
+    owner = str(record.manifest["run"])
+    facts = {**_facts(scenario, config, owner=owner, again=again, about=about), "shared": record.plan.scenario}
+    own = replace(record, plan=replace(record.plan, scenario=scenario.name), manifest=facts)
+    outcome = judge_record(own, folder, record.plan.judge.name)
+    tell_others(outcome, config, notify)
+    return outcome
+
+
+def _recorded(
+    scenario: Scenario, config: Config, mesh: Mesh, *, folder: Path, facts: JsonObject, notify: Notify
+) -> Record:
+    """Run the scenario and return its record, with what the server side measured."""
     check_scenario(scenario, config, target=mesh.target)
-    owner = new_run_id()
-    facts = _facts(scenario, config, owner=owner, again=again, about=about)
+    owner = str(facts["run"])
     settings = wiring.settings(config, scenario, target=mesh.target, manifest=facts)
     parts = wiring.parts(config, mesh)
     warning = cannot_decide(plan_run(scenario, settings, target=mesh.target))
@@ -83,9 +120,7 @@ def judge_scenario(
     watch(mesh, config, scenario.objectives)
     with live_run(folder, scenario.name, config, target=mesh.target, tell=notify) as live, bundle.recording(folder):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
-    outcome = judge_record(with_server_side(record, config, mesh), folder, parts.judge.name)
-    tell_others(outcome, config, notify)
-    return outcome
+    return with_server_side(record, config, mesh)
 
 
 @contextmanager

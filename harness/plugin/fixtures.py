@@ -34,6 +34,7 @@ def harness_config(request: pytest.FixtureRequest) -> Config:
 
 @pytest.fixture
 def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
+    from harness.plugin.matrix import matrix_of
     from harness.plugin.subjects import ScenarioContext
 
     session = request.config.stash[SESSION]
@@ -46,6 +47,7 @@ def _harness_test(request: pytest.FixtureRequest) -> Iterator[ScenarioContext]:
         tell=_teller(request.config, session.account),
         test=request.function,
         about=_about(request.node),
+        matrix=matrix_of(request.node),
     ) as test:
         request.node.stash[OUTCOMES] = test.outcomes
         request.node.stash[ATTACHED] = 0

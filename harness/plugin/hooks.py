@@ -18,6 +18,7 @@ from harness.plugin.account import Account, worst
 from harness.plugin.bookkeeping import WORKER_ACCOUNT, Bookkeeper
 from harness.plugin.junit_states import write_states
 from harness.plugin.kinds import kind_of, raised_by_harness
+from harness.plugin.matrix import ABOUT
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session, add_options
 from harness.plugin.run_mark import RunMark
 from harness.session_end import claim
@@ -43,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which reads its settings when they are first needed, and register the optional parts."""
     config.stash[SESSION] = Session(config)
+    config.addinivalue_line("markers", ABOUT)
     note = claim(os.environ)
     if note is not None:
         end_with_parent()  # harness run waits for us, and may be killed

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -26,12 +26,13 @@ from harness.metrics.live_traffic import DEFAULT_OBJECTIVES
 from harness.model.names import new_run_id
 from harness.model.objective import Objective
 from harness.model.phase import parse_length
-from harness.model.record import Event
+from harness.model.record import Event, Record
 from harness.model.units import parse_duration
 from harness.model.verdict import Analysis
 from harness.plugin.folders import claimed
 from harness.plugin.foreseen import foreseen
 from harness.plugin.locking import one_at_a_time
+from harness.plugin.matrix import Matrix
 from harness.plugin.options import Session
 from harness.plugin.planning import TestPlan
 from harness.runner.interactive_run import InteractiveRun
@@ -57,11 +58,14 @@ class ScenarioContext:
         tell: Notify,
         about: str = "",
         test: Callable[..., object] | None = None,
+        matrix: Matrix | None = None,
     ) -> None:
         """Start nothing yet.
 
-        folder_name: of the bundle; further verdicts of the test get folders of their own. test: its function.
+        folder_name: of the bundle; further verdicts of the test get folders of their own. test: its function. matrix:
+        of the faults with which it shares a steady phase.
         """
+        self.matrix = matrix
         self.session, self.name, self.again, self.tell, self.about = session, name, again, tell, about
         self.outcomes: list[Outcome] = []
         self.plan = TestPlan(name, session.target) if session.plans_only else None
@@ -259,6 +263,11 @@ class Canary:
         """Run a scenario and judge it, also if an arm dies before any load is sent."""
         test, config, folder = self._test, self._test.session.config, self._test.next_folder()
         try:
+            shared = None if test.matrix is None else test.matrix.take(scenario, partial(self._shared, folder=folder))
+            if shared is not None:
+                return gate.judge_shared(
+                    shared, scenario, config, folder=folder, again=test.again, notify=test.tell, about=test.about
+                )
             return gate.judge_scenario(
                 scenario, config, test.mesh, folder=folder, again=test.again, notify=test.tell, about=test.about
             )
@@ -266,6 +275,11 @@ class Canary:
             return gate.judge_death(
                 scenario, config, death, target=test.session.target, folder=folder, again=test.again, about=test.about
             )
+
+    def _shared(self, scenario: Scenario, *, folder: Path) -> Sequence[Record]:
+        """Run all faults of the matrix in one load."""
+        config, mesh = self._test.session.config, self._test.mesh
+        return gate.record_matrix(scenario, config, mesh, folder=folder, notify=self._test.tell)
 
     def observe(
         self,

@@ -22,7 +22,7 @@ def run_scenario(
     be run, and any other HarnessError, after everything is reverted, when the run failed.
     """
     plan = plan_run(scenario, settings, target=parts.mesh.target)
-    looks = JudgeLooks(parts.judge, plan, every_s=settings.look_every_s)
+    looks = JudgeLooks(parts.judge, plan, every_s=settings.look_every_s, end_run=not scenario.recover_each)
     with Engine(settings, parts, owner=owner, notify=notify, looks=looks) as engine:
         engine.check(scenario.in_order)
         engine.split()

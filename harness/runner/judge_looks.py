@@ -14,8 +14,12 @@ from harness.model.verdict import Analysis, Verdict
 class JudgeLooks:
     """Asks the judge at regular intervals about what has been recorded so far."""
 
-    def __init__(self, judge: Judge, plan: Plan, *, every_s: float) -> None:
-        """every_s: seconds between two looks; the first one comes after that time too."""
+    def __init__(self, judge: Judge, plan: Plan, *, every_s: float, end_run: bool = True) -> None:
+        """every_s: seconds between two looks; the first one comes after that time too.
+
+        end_run: whether harm that is proven ends the run; several faults that share a run are all tried.
+        """
+        self.end_run = end_run
         self._judge, self._plan, self._every_s = judge, plan, every_s
         self._next_s = every_s
 

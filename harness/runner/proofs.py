@@ -29,6 +29,8 @@ _CONFIDENCE = 0.9999
 _SLACK = 0.02
 """A share may be off by this part of itself: proxies draw in steps, and windows have edges."""
 _UNKNOWN_SHARE = 0.001
+SHARED = "shared"
+"""The kind of event that says what is wrong with a run that several faults shared."""
 _BLIND_S = 5.0
 """The window of the error ceiling: a harness that was blind for longer would not have ended a run that had to end."""
 
@@ -41,6 +43,7 @@ def proofs(record: Record) -> tuple[Proof, ...]:
         *_faults(record),
         *_undisturbed(record),
         *_watched(record),
+        *_nothing_carried_over(record),
         *_counted_alike(record),
         *timed_alike(record),
         *_server_side(record),
@@ -224,6 +227,19 @@ def _watched(record: Record) -> Iterator[Proof]:
             expected=f"a look after the run every second, none more than {format_duration(_BLIND_S)} late",
             observed=f"{longest.text} (before {format_duration(longest.at_s)} of the run)",
             remedy="run again without stopping the harness or letting the machine sleep, or give it more CPU",
+        )
+
+
+def _nothing_carried_over(record: Record) -> Iterator[Proof]:
+    """Fail only if a run that several faults shared was not in order, or the fault before this one still showed."""
+    texts = [event.text for event in record.events if event.kind == SHARED]
+    if texts:
+        yield Proof(
+            name="nothing carried over",
+            held=False,
+            expected="a shared run in order, and a recovery within tolerance before this fault",
+            observed="; ".join(texts),
+            remedy="run this fault alone, or with a longer recovery phase",
         )
 
 

@@ -145,7 +145,8 @@ class Supervision:
         if seen is not None:
             self._notify(seen)
             self._decided = phase.may_end(now_s) and decided(seen, phase.plan.name)
-            self._end(Ending(kind="guard", text=harm(seen)) if harm(seen) else None)
+            ends = harm(seen) and self._looks is not None and self._looks.end_run
+            self._end(Ending(kind="guard", text=harm(seen)) if ends else None)
 
     def _end(self, ending: Ending | None) -> bool:
         """Return whether the run must stop. The first reason is kept and put on the timeline."""
