@@ -31,7 +31,7 @@ ALIVE_WITHIN_S = 20.0
 """A release that is not over and whose ``seen_s`` is older has no process."""
 
 
-FIRST = "no build runs yet, so the new one is judged by limits and by its own steady phase, without a comparison"
+FIRST = "no build was running, so the new one is judged by limits and by its own steady phase, without a comparison"
 """What people are told about the first release of a service."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from harness.errors import BuildError
 from harness.model.release import ReleaseStep
+from harness.model.units import format_percent
 from harness.release.ports import Pair, Seen, Watch
 
 FEWEST = 20
@@ -49,7 +50,7 @@ def _judged(before: dict[str, Seen], after: dict[str, Seen], step: ReleaseStep) 
         failed = seen.failed.get("canary", 0) - before[service].failed.get("canary", 0)
         if answered < FEWEST:
             return "inconclusive", f"{service}: expected at least {FEWEST} answers of the new build, found {answered}"
-        texts.append(f"{service}: {failed} of {answered} answers to users failed, at most {limit:.4%} may")
+        texts.append(f"{service}: {failed} of {answered} answers to users failed, at most {format_percent(limit)} may")
         if failed > limit * answered:
             return "fail", texts[-1]
     return "pass", "; ".join(texts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.model.release import DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
+from harness.model.release import FIRST, DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
 from harness.model.units import format_duration, format_percent
 from harness.report.templating import document
 
@@ -38,7 +38,16 @@ def render(record: ReleaseRecord) -> str:
         reload_s=0 if record.state.over else _RELOAD_S,
         clock=_clock,
         percent=format_percent,
+        first=FIRST,
+        users=_users(record),
     )
+
+
+def _users(record: ReleaseRecord) -> str:
+    """Return which build users get."""
+    if record.state.over:
+        return "all get the new build" if record.state.outcome is Outcome.PROMOTED else "as before the release"
+    return record.users or "as before the release"
 
 
 def headline(state: ReleaseState) -> str:
@@ -49,22 +58,33 @@ def headline(state: ReleaseState) -> str:
         return "held: a person decides"
     if state.undoing:
         return "being taken back"
+    step = f"step {state.step + 1}"
     return {
-        Phase.GATE: f"step {state.step + 1}: gate",
-        Phase.OBSERVE: f"step {state.step + 1}: observing",
-        Phase.SHIFT: f"step {state.step + 1}: shifting users",
-    }.get(state.phase, state.phase.value)
+        Phase.EXAMINE: "examining what runs",
+        Phase.PIN: "keeping users on the running build",
+        Phase.DEPLOY: "starting both arms",
+        Phase.GATE: f"{step}: gate",
+        Phase.OBSERVE: f"{step}: observing",
+        Phase.SHIFT: f"{step}: shifting users",
+        Phase.HOLD: f"{step}: taking users back for a hold",
+        Phase.SWITCH: "promoting",
+        Phase.PROMOTE: "promoting",
+    }.get(state.phase, "promoted, cleaning up")
 
 
 def chain(record: ReleaseRecord) -> tuple[Link, ...]:
     """Return the chain: deploy, each step, and the end."""
     state, steps = record.state, record.plan.settings.steps
     reached = _reached(state)
-    links = [Link(title="deploy", state=_standing(-1, reached, state), detail="a canary and a fresh baseline")]
+    alone = set(record.first) >= set(record.plan.services)
+    arms = "two copies of the new build" if alone else "a canary and a fresh baseline"
+    links = [Link(title="deploy", state=_standing(-1, reached, state), detail=arms)]
     for index, step in enumerate(steps):
         results = tuple(one for one in record.results if one.step == index)
-        title, count = format_percent(step.weight), len(step.scenarios)
-        parts = [f"{count} scenario{'' if count == 1 else 's'}"] if count else []
+        headers, count = ", ".join(f"{name}: {value}" for name, value in step.header.items()), len(step.scenarios)
+        title = headers if headers and not step.weight else format_percent(step.weight)
+        parts = [headers] if headers and step.weight else []
+        parts += [f"{count} scenario{'' if count == 1 else 's'}"] if count else []
         parts += [f"observe {format_duration(step.observe_s)}"] if step.observe_s else []
         links.append(
             Link(title=title, state=_standing(index, reached, state), detail=", ".join(parts), results=results)

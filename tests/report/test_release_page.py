@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.model.release import (
+    FIRST,
     Build,
     BuildKind,
     Decision,
@@ -81,6 +82,26 @@ def test_the_page_loads_nothing_and_escapes_what_it_quotes():
     assert "data-reload=" in page
     over = render(replace(HELD, state=ReleaseState(phase=Phase.OVER, outcome=Outcome.PROMOTED)))
     assert "data-reload=" not in over
+
+
+def test_users_with_a_header_and_a_first_release_are_named():
+    """A step for users with a header has it as its title; a service without a running build says how it is judged."""
+    staff = ReleaseStep(weight=0.0, scenarios=("a", "b"), header={"x-group": "staff"})
+    settings = ReleaseSettings(steps=(staff, replace(STEPS[0], header={"x-group": "staff"}), STEPS[1]))
+    record = replace(HELD, plan=replace(HELD.plan, settings=settings), first=("reviews",))
+    assert ["deploy", "x-group: staff", "10 %", "100 %", "promote"] == [link.title for link in chain(record)]
+    assert "x-group: staff, 1 scenario" == chain(record)[2].detail
+    assert "two copies of the new build" == chain(record)[0].detail
+    assert f"reviews: {FIRST}." in render(record)
+
+
+def test_a_hold_says_how_to_decide():
+    """The commands are there as long as the hold lasts, with the release that they are about."""
+    commands = [f"harness release {word} --release {HELD.id}" for word in ("approve", "reject")]
+    assert all(command in render(HELD) for command in commands)
+    over = replace(HELD, state=ReleaseState(phase=Phase.OVER, outcome=Outcome.PROMOTED))
+    assert not any(command in render(over) for command in commands)
+    assert "all get the new build" in render(over)
 
 
 def test_a_decision_is_shown_with_name_time_and_reason():
