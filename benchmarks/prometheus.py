@@ -100,11 +100,13 @@ def _pods(owners: Sequence[tuple[str, str, str]]) -> Iterator[str]:
         yield f'pod="{service}-{version}-0",namespace="shop",container="{service}"'
 
 
-@contextmanager
-def server(folder: Path, services: int, hours: float, end_s: int) -> Iterator[str]:
-    """Start a Prometheus that holds the metrics; its URL."""
-    file, zero_s = folder / "metrics.txt", end_s - int(hours * 3600)
-    written = 0
+def made(folder: Path, services: int, hours: float) -> int:
+    """Make the database, unless the folder has one; when its samples end, in epoch seconds."""
+    ends = folder / "ends"
+    if ends.is_file():
+        return int(ends.read_text())
+    file, end_s = folder / "metrics.txt", int(time.time()) // SCRAPE_S * SCRAPE_S
+    zero_s, written = end_s - int(hours * 3600), 0
     for start_s in range(zero_s, end_s, PIECE_S):
         times = range(start_s, min(start_s + PIECE_S, end_s), SCRAPE_S)
         with file.open("w") as out:
@@ -116,6 +118,13 @@ def server(folder: Path, services: int, hours: float, end_s: int) -> Iterator[st
         )  # fmt: skip
     file.unlink()
     print(f"{written / 1e6:.0f} MB of text for {services} services and {hours:g} hours")
+    ends.write_text(str(end_s))
+    return end_s
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Start a Prometheus that holds the metrics; its URL."""
     (folder / "prometheus.yml").write_text("{}")
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     command = [
@@ -156,12 +165,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--services", type=int, default=100)
     parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--folder", type=Path, help="keep the database here, and use it again")
     args = parser.parse_args()
-    end_s = int(time.time()) // SCRAPE_S * SCRAPE_S
-    with tempfile.TemporaryDirectory() as name, server(Path(name), args.services, args.hours, end_s) as url:
-        measured_s(url, OBJECTIVES[:1], 60, end_s)
-        whole_s, series = min(measured_s(url, OBJECTIVES, 1800, end_s) for _ in range(3))
-        look_s, _ = min(measured_s(url, OBJECTIVES[:10], 300, end_s) for _ in range(5))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) if args.folder is None else args.folder
+        folder.mkdir(exist_ok=True)
+        end_s = made(folder, args.services, args.hours)
+        with server(folder) as url:
+            measured_s(url, OBJECTIVES[:1], 60, end_s)
+            whole_s, series = min(measured_s(url, OBJECTIVES, 1800, end_s) for _ in range(3))
+            look_s, _ = min(measured_s(url, OBJECTIVES[:10], 300, end_s) for _ in range(5))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = ((f"20 indicators, 30 min, {series} series", whole_s, 3.0), ("a look of 10 indicators", look_s, 0.3))
     for what, found, bar in rows:

@@ -18,6 +18,7 @@ from harness.model import formatting
 from harness.model.arm_words import arm_words
 from harness.model.json import JsonValue
 from harness.model.record import FaultCount, Record
+from harness.model.samples import ARMS
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.run_folder import RecordedRun, Trouble
 
@@ -125,7 +126,7 @@ def summarise(record: Record, analysis: Analysis, *, run: str, folder: str) -> S
         service=plan.service,
         target=plan.target,
         duration_s=record.phases[-1].end_s if record.phases else 0.0,
-        requests=record.load.recorded if record.load else 0,
+        requests=record.load.recorded if record.load else sum(map(record.requests_of, ARMS)),
         score=analysis.score,
         reason=analysis.reason,
         faults=_faults(record),

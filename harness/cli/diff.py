@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import bundle
-from harness.cli.options import add_runs_folder
+from harness.cli.options import add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.errors import RecordError, UsageError
 from harness.history.retention import is_thinned
@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the comparison."""
     if args.open and args.html is None:
         raise UsageError("--open: expected --html FILE too, which says where to write the page")
-    left, right = _sides("A", args.a, args.out), _sides("B", args.b, args.out)
+    out = runs_folder(args)
+    left, right = _sides("A", args.a, out), _sides("B", args.b, out)
     found, alone = _paired(left, right)
     if args.json:
         print(json.dumps(_document(args, found, alone), indent=1, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,8 @@ from harness.model.judge import JudgeSettings
 from harness.model.load import LoadReport
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
-from harness.model.samples import Samples
+from harness.model.samples import ARMS, Samples
+from harness.model.server_indicator import OF, STATUS, answers_key
 from harness.model.spans import Span
 from harness.model.split import SplitBy
 
@@ -163,3 +165,21 @@ class Record:
         Without the judge's reason at that look: the analysis of all requests has its own, with other numbers.
         """
         return HARM_PROVEN if self.aborted.startswith(HARM_PROVEN) else self.aborted
+
+    def answers_to_users(self, arm: str) -> tuple[tuple[float, float], ...]:
+        """Return how many requests of real users an arm answered, by block of time.
+
+        A block is its middle in seconds, and the number. There are none in a run of our own load.
+        """
+        start = answers_key(STATUS, "").removesuffix("}")
+        for one in self.series if self.plan.live_traffic else ():
+            if one.arm == arm and one.name.startswith(start) and one.name.endswith(OF):
+                pairs = zip(one.at_s, one.values, strict=True)
+                return tuple((at_s, count) for at_s, count in pairs if math.isfinite(count))
+        return ()
+
+    def requests_of(self, arm: str) -> int:
+        """Return how many requests an arm got: of ours, or of real users if those are judged."""
+        if self.plan.live_traffic:
+            return round(sum(count for _, count in self.answers_to_users(arm)))
+        return int((self.samples.arm == ARMS.index(arm)).sum())

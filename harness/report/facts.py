@@ -36,6 +36,7 @@ class Facts:
     again: str
     judge_again: str
     requests: int
+    canary_requests: int
     about: str = ""
     effects: tuple[str, ...] = ()
     arms: tuple[tuple[str, str], ...] = ()
@@ -62,7 +63,8 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
         bundle=bundle,
         again=_again(manifest),
         judge_again=f"harness judge {shlex.quote(bundle)}" if bundle else "",
-        requests=len(record.samples),
+        requests=sum(map(record.requests_of, ARMS)) if record.plan.live_traffic else len(record.samples),
+        canary_requests=record.requests_of("canary"),
         about=str(manifest.get("about") or ""),
         effects=_effects(record),
         arms=tuple((arm, version) for arm in ARMS if (version := _version(record, arm))),

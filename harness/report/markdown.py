@@ -78,10 +78,9 @@ def code(text: str) -> str:
 
 def _head(record: Record, analysis: Analysis) -> list[str]:
     run = facts(record)
-    canary = int((record.samples.arm == 1).sum())
     about = [
         f"scenario {escaped(run.scenario)}", f"seed {record.plan.seed}", format_duration(run.duration_s),
-        f"{formatting.count(run.requests)} requests, {formatting.count(canary)} to the canary",
+        f"{formatting.count(run.requests)} requests, {formatting.count(run.canary_requests)} to the canary",
     ]  # fmt: skip
     verdict = f"{_SIGNS[analysis.verdict]} {analysis.verdict.upper()}"
     return [

@@ -15,7 +15,6 @@ from markupsafe import Markup
 
 from harness.model import formatting
 from harness.model.record import Record
-from harness.model.samples import CANARY
 from harness.model.seed_scope import seed_scope
 from harness.model.verdict import Analysis, Verdict
 from harness.report.buckets import buckets
@@ -103,7 +102,7 @@ def _banner(scene: Scene) -> Markup:
         score=formatting.points(analysis.score),
         meter=meter(analysis.score, marginal_score=judge.marginal_score, pass_score=judge.pass_score),
         proofs=[proof for proof in analysis.proofs if not proof.held],
-        canary_n=int((scene.record.samples.arm == CANARY).sum()),
+        canary_n=scene.record.requests_of("canary"),
         steps=next_steps(scene),
         probable_cause=probable_cause(scene.analysis),
     )

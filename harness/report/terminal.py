@@ -69,14 +69,13 @@ def _banner(record: Record, analysis: Analysis, *, width: int, color: bool) -> l
 
 def _about(record: Record, width: int) -> list[str]:
     run, plan = facts(record), record.plan
-    canary = int((record.samples.arm == 1).sum())
     about = [
         f"scenario {formatting.printable(run.scenario)}",
         plan.target,
         f"seed {plan.seed}",
         format_duration(run.duration_s),
     ]
-    sent = f"{formatting.count(run.requests)} requests, {formatting.count(canary)} to the canary"
+    sent = f"{formatting.count(run.requests)} requests, {formatting.count(run.canary_requests)} to the canary"
     arms = [f"{arm:<8} {words}" for arm, words in run.arms]
     return [
         f"  {formatting.printable(run.test)}",

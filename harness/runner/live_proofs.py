@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from harness.model.record import DOUBT, Record, Series
+from harness.model.record import DOUBT, Record
 from harness.model.samples import ARMS
-from harness.model.server_indicator import OF, STATUS, answers_key
 from harness.model.verdict import Proof
 
 FEWEST = 50
@@ -34,7 +32,7 @@ def complete_answers(record: Record) -> Iterator[Proof]:
 def live_proofs(record: Record) -> Iterator[Proof]:
     """Yield whether both arms had users: without their requests no objective says anything about a build."""
     yield from complete_answers(record)
-    counted = {arm: _answers(record, arm) for arm in ARMS}
+    counted = {arm: record.answers_to_users(arm) for arm in ARMS}
     totals = {arm: sum(count for _, count in found) for arm, found in counted.items()}
     yield Proof(
         name="users' requests",
@@ -57,14 +55,3 @@ def live_proofs(record: Record) -> Iterator[Proof]:
         observed=", ".join(f"the {arm}: {found}" for arm, found in answered.items()),
         remedy=_REMEDY,
     )
-
-
-def _answers(record: Record, arm: str) -> list[tuple[float, float]]:
-    """Return how many requests of users an arm answered, by block: its middle in seconds, and the number."""
-    start = answers_key(STATUS, "").removesuffix("}")
-    rows = [one for one in record.series if one.arm == arm and one.name.startswith(start) and one.name.endswith(OF)]
-    return _known(rows[0]) if rows else []
-
-
-def _known(series: Series) -> list[tuple[float, float]]:
-    return [(at, value) for at, value in zip(series.at_s, series.values, strict=True) if math.isfinite(value)]

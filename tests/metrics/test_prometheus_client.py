@@ -15,6 +15,7 @@ from fake_kubernetes import fake_kubernetes
 from odd_prometheus import Asked, Said, odd_prometheus, refusal, result
 
 from harness.clients.kubernetes.api import connect
+from harness.clients.processes.ports import free_ports
 from harness.clients.prometheus import Prometheus
 from harness.clients.prometheus.client import MOST_POINTS, chunks
 from harness.clients.prometheus.forwarding import ForwardedPort
@@ -71,6 +72,10 @@ def test_chunks_meet_without_a_gap() -> None:
         ),
         (Said(status=403, body="no"), r"status 403 .*'no'"),
         (
+            Said(status=404, body="404 page not found", headers={"Content-Type": "text/plain"}),
+            r"status 404 with text/plain instead of JSON: '404 page not found': is the URL that of a Prometheus\?",
+        ),
+        (
             Said(body="<html>Please log in</html>", headers={"Content-Type": "text/html"}),
             r"text/html instead of JSON: .*log in",
         ),
@@ -80,7 +85,7 @@ def test_chunks_meet_without_a_gap() -> None:
             r"redirect to https://login.example.com/",
         ),
     ],
-    ids=["422", "400", "401", "403", "html", "no-result", "redirect"],
+    ids=["422", "400", "401", "403", "404", "html", "no-result", "redirect"],
 )
 def test_a_refusal_has_the_servers_own_words_and_the_query(said: Said, expected: str) -> None:
     """A request that cannot succeed is sent once."""
@@ -103,6 +108,20 @@ def test_an_overloaded_server_is_asked_again(status: int) -> None:
         (found,) = server.query_range("up", start_s=0, end_s=10, step_s=1)
     assert (7.0,) == found.values
     assert [3.0, 3.0] == waited
+
+
+def test_a_server_that_nobody_reaches_is_named_with_the_way_out() -> None:
+    """Without the password in its URL."""
+    port = free_ports(1)[0]
+    with (
+        ask(f"http://user:{SECRET}@127.0.0.1:{port}") as server,
+        pytest.raises(MetricsRefusal) as raised,
+    ):
+        server.query("up")
+    assert str(raised.value) == (
+        f"Prometheus at http://127.0.0.1:{port}: expected a result for up, found ConnectionError; "
+        "check that it is running and that the URL is right"
+    )
 
 
 def test_a_server_that_stays_overloaded_is_an_error() -> None:

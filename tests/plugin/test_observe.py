@@ -140,5 +140,8 @@ def test_the_command_records_its_run(tmp_path: Path, clock: list[float], capsys,
     said = capsys.readouterr().out
     assert "fail:" in said
     assert "report: reports/" in said
+    assert "5,000 requests, 2,500 to the canary" in said
     assert 1 == main(["judge", "latest", "--json"])
     assert "fail" == json.loads(capsys.readouterr().out)["verdict"]
+    assert 0 == main(["history"])
+    assert 0 == main(["diff", "latest", "latest"])
