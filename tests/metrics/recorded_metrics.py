@@ -91,6 +91,12 @@ def counters() -> Iterator[tuple[str, Labels, float]]:
         }
         yield "istio_requests", istio(version, "waypoint", **ambient), 40
         yield "istio_tcp_sent_bytes", istio(version, "destination", **ambient, request_protocol="tcp"), 300
+        desk = {
+            "destination_service_name": "desk",
+            "destination_app": "desk",
+            "destination_workload": f"desk-{version}",
+        }
+        yield "istio_requests", istio(version, ("destination", "source")[arm], **desk), 40
         for name in PODS[version]:
             yield from _of_pod(name, arm)
 

@@ -117,6 +117,14 @@ def test_each_metric_has_the_reporter_that_counts_it(server: tuple[Prometheus, i
     )
 
 
+def test_labels_that_differ_between_the_arms_are_said(server: tuple[Prometheus, int]) -> None:
+    """What one side counted is never compared with what the other side did."""
+    found = over_ten_minutes(server, ["server:request_rate > -9%"], service="desk")
+    assert found.notes == (
+        "server:request_rate: no reading of the canary: no label reporter='destination'; known: source",
+    )
+
+
 def test_the_interval_between_scrapes_is_found(server: tuple[Prometheus, int]) -> None:
     """Blocks are two of them long."""
     asked, zero_s = server
