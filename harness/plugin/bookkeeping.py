@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WORKER_ACCOUNT = "harness_account"
 """Where a worker of xdist puts its account for the controller."""
 
+_OUR_PROPERTIES = "harness."
 _TEXTS = ("verdict", "text", "markdown", "reason", "score", "differences")
 
 
@@ -60,7 +61,8 @@ class Bookkeeper:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the report of one part of a test. If a test is repeated, only its last attempt counts.
 
-        Pytest keeps every report until the session ends, so the texts are moved to the disk, unless --html needs them.
+        Pytest keeps every report until the session ends, so the texts are moved to the disk and the properties, which
+        are in the JUnit XML by now, are dropped, unless --html needs them.
         """
         self._account.report(report)
         key = str(getattr(report, "node", "")), report.nodeid
@@ -73,8 +75,10 @@ class Bookkeeper:
         if not again:
             shown = ({name: one[name] for name in _TEXTS if name in one} for one in texts)
             self._told.setdefault(key, []).extend(map(self._spool.put, shown))
-        if texts and not self._config.getoption("htmlpath", None):
-            report.harness_told = []  # type: ignore[attr-defined]
+        if not self._config.getoption("htmlpath", None):
+            report.user_properties = [one for one in report.user_properties if not one[0].startswith(_OUR_PROPERTIES)]
+            if texts:
+                report.harness_told = []  # type: ignore[attr-defined]
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note a crash of pytest or of a plugin."""

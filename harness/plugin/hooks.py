@@ -142,6 +142,7 @@ def pytest_runtest_makereport(
     _fail_unasked(report, item, outcomes)
     if report.when == "teardown" and outcomes:
         del item.stash[OUTCOMES]
+        item.user_properties.clear()  # every report has a copy, and pytest keeps the item until the session ends
     return report
 
 

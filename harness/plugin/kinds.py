@@ -19,6 +19,8 @@ _FINDINGS: Mapping[type[BaseException], str] = {
 _PACKAGE = Path(__file__).parents[1]
 _SCENARIOS = _PACKAGE / "demo" / "project"
 """Scenarios that are installed with the harness; an assertion in them is one of a test."""
+_HOOK_CALLER = "pluggy"
+"""The package that calls hooks, and so the test."""
 _TIMEOUT_PLUGIN = "pytest_timeout"
 """pytest-timeout ends a test that hangs with ``pytest.fail``, wherever the test is at that moment."""
 
@@ -47,9 +49,13 @@ def raised_by_harness(error: BaseException) -> bool:
 
 
 def _foreign(error: BaseException) -> bool:
-    """Return whether a bug in the harness or a time limit raised the error; neither is evidence about the canary."""
+    """Return whether a bug in the harness or a time limit raised the error; neither is evidence about the canary.
+
+    Hooks of the harness that surround the test are in the traceback too, before the last call of a hook.
+    """
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    called = max((place for place, file in enumerate(files) if file.parent.name == _HOOK_CALLER), default=-1)
     return any(
         file.stem == _TIMEOUT_PLUGIN or (file.is_relative_to(_PACKAGE) and not file.is_relative_to(_SCENARIOS))
-        for file in files
+        for file in files[called + 1 :]
     )

@@ -35,9 +35,15 @@ def canary(request, tmp_path):
 def pytest_runtest_logfinish():
     gc.collect()
     print("records alive:", sum(isinstance(thing, Record) for thing in gc.get_objects()))
+    kept = [*REPORTS, *ITEMS]
+    ours = [name for one in kept for name, _ in one.user_properties if name.startswith("harness.")]
+    print("properties kept:", len(ours))
     print("texts in reports:", sum(len(getattr(report, "harness_told", ())) for report in REPORTS))
 
-REPORTS = []
+REPORTS, ITEMS = [], []
+
+def pytest_collection_modifyitems(items):
+    ITEMS[:] = items
 
 def pytest_runtest_logreport(report):
     REPORTS.append(report)
@@ -96,8 +102,10 @@ def test_a_session_does_not_keep_the_samples_of_its_tests(pytester: pytest.Pytes
 
 def test_a_session_does_not_keep_the_texts_of_its_tests(pytester: pytest.Pytester) -> None:
     """They are on the disk until they are shown at the end; pytest keeps every report."""
-    session = session_of_three(pytester)
+    session = session_of_three(pytester, "--junit-xml=verdicts.xml")
     assert re.findall(r"texts in reports: (\d+)", session.stdout.str()) == ["0", "0", "0"]
+    assert re.findall(r"properties kept: (\d+)", session.stdout.str()) == ["0", "0", "0"]
+    assert 3 == Path(pytester.path / "verdicts.xml").read_text().count('name="harness.verdict"')
     assert session.stdout.str().count(" canary analysis ") == 3
 
 
