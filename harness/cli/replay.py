@@ -13,6 +13,7 @@ from harness.cli.options import DEFAULT_CONFIG, add_runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.replay_bisect import bisect
 from harness.cli.replay_once import replay_once
+from harness.cli.replay_try import try_changes
 from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
 from harness.errors import UsageError
@@ -32,6 +33,8 @@ EXAMPLES = """\
   harness replay slow-ratings.tar.zst --plan
   harness replay latest --canary-command "./reviews --port {port}" --only fault
   harness replay latest --repeat 5 --stand-in ratings
+  harness replay latest --try all
+  harness replay latest --try timeout=400ms --try retries=3x60ms
   harness replay latest --bisect v1.3..HEAD --build "make build"
   harness replay latest --only fault --keep   then curl and debug; Ctrl-C ends it
 """
@@ -64,6 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave the mesh up after the replay, with split and faults in force, and print where everything is",
     )
     parser.add_argument(
+        "--try",
+        dest="try_",
+        action="append",
+        default=[],
+        metavar="CHANGE",
+        help="find the smallest change with which it passes: all, or timeout=400ms, retries=0, retries=3x60ms, "
+        "outlier=5, connections=100, with ratings. before it for another service; several are allowed",
+    )
+    parser.add_argument(
         "--bisect", metavar="GOOD..BAD", help="find the commit that made the run fail, with git bisect; needs --build"
     )
     parser.add_argument("--build", metavar="COMMAND", help="builds each commit of --bisect, in its own folder")
@@ -72,6 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay a run and return the exit code of the answer."""
+    if args.try_ and (args.bisect is not None or args.keep or args.repeat > 1):
+        raise UsageError("--try: expected neither --bisect, --keep nor --repeat, found one of them")
     if (args.bisect is None) != (args.build is None):
         raise UsageError("expected --bisect GOOD..BAD and --build COMMAND together, found one of them")
     if args.bisect is not None and (args.keep or args.repeat > 1):
@@ -87,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
             print(line, flush=True)
         if args.plan:
             return 0
+        if args.try_:
+            return try_changes(args, asked, config, options_of(args))
         if args.bisect is not None:
             return bisect(args, asked, config, options_of(args))
         answers = [_numbered(args, stage, number) for number in range(1, args.repeat + 1)]

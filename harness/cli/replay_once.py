@@ -20,8 +20,8 @@ from harness.report.run_index import write_index
 from harness.run_folder import begin_run, finish_run
 
 
-def replay_once(args: argparse.Namespace, stage: Stage) -> Comparison:
-    """Replay once, record it and print the comparison."""
+def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) -> Comparison:
+    """Replay once, record it and, unless ``quiet``, print the comparison."""
     out = args.out or Path(os.path.relpath(stage.config.out))
     folder = out.absolute() / new_run_id() / f"replay-{stage.asked.folder.name}"
     put_back: list[str] = []
@@ -34,7 +34,7 @@ def replay_once(args: argparse.Namespace, stage: Stage) -> Comparison:
         finish_run(folder.parent, played.outcome.analysis.verdict.exit_code)
         write_index(folder.parent)
         told.append(compared(stage.asked, played.outcome, cannot=stage.cannot))
-        for line in told_lines(stage, played, told[0]):
+        for line in () if quiet else told_lines(stage, played, told[0]):
             print(line, flush=True)
         if args.keep and world is not None:
             hold(stage, world, lambda line: print(line, flush=True))

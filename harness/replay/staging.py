@@ -201,24 +201,36 @@ def _words(command: str, config: Config) -> tuple[str, ...]:
 
 
 def _scenario(asked: Asked, objectives: tuple[Objective, ...], options: Options) -> Scenario:
-    plan, lengths = asked.record.plan, dict(asked.lengths_s)
-    faults = asked.faults
-    if options.only_fault:
-        if not faults:
-            raise CannotReplay("--only fault: expected a run with a fault, found one without")
-        lengths.update({"steady": 0.0, "recovery": 0.0, "warm-up": min(lengths["warm-up"], _SHORT_WARM_UP_S)})
-        objectives = tuple(one for one in objectives if one.labels.get("phase", "fault") == "fault")
-    return Scenario(
+    plan, lengths = asked.record.plan, asked.lengths_s
+    scenario = Scenario(
         name=f"replay of {plan.scenario}",
         load=asked.load,
         rate_rps=plan.rate_rps,
-        faults=faults,
+        faults=asked.faults,
         warm_up_s=lengths["warm-up"],
         steady_s=lengths["steady"],
         fault_s=lengths["fault"],
         recovery_s=lengths["recovery"],
         objectives=objectives,
         seed=plan.seed,
+    )
+    if options.only_fault and not asked.faults:
+        raise CannotReplay("--only fault: expected a run with a fault, found one without")
+    return _only_fault(scenario) if options.only_fault else scenario
+
+
+def shortened(stage: Stage) -> Stage:
+    """Return the replay without steady phase and recovery."""
+    return replace(stage, scenario=_only_fault(stage.scenario))
+
+
+def _only_fault(scenario: Scenario) -> Scenario:
+    return replace(
+        scenario,
+        warm_up_s=min(scenario.warm_up_s, _SHORT_WARM_UP_S),
+        steady_s=0.0,
+        recovery_s=0.0,
+        objectives=tuple(one for one in scenario.objectives if one.labels.get("phase", "fault") == "fault"),
     )
 
 

@@ -1,0 +1,180 @@
+"""Changes of routes and destinations are tried from small to large until one passes a full run."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+from replay_records import demo_config, demo_record, write_demo
+
+from harness.errors import CannotReplay, UsageError
+from harness.faults import abort, delay, timeout
+from harness.faults.port import Signals
+from harness.judge.objectives import parse_objective
+from harness.mesh.local.checks import check_for_local_mesh
+from harness.mesh.local.topology import Service, Topology
+from harness.model.hit import HitState
+from harness.model.verdict import Verdict
+from harness.replay.asked import read_asked
+from harness.replay.at_service import AtService, moved_to_service
+from harness.replay.changes_to_try import Try, applied, in_order, parse_try, short_list, snippet
+from harness.replay.counterfactuals import at_the_service, changed, hosts_of, smallest_that_passes, usual_p99_ms
+from harness.replay.script import Trouble
+from harness.replay.staging import Options, shortened, staged
+
+SLOW = delay("ratings", "2s", percent=30)
+HOSTS = ("ratings", "details")
+
+
+@pytest.fixture
+def stage_of(tmp_path):
+    """A function that prepares the replay of a failed run with faults."""
+
+    def prepare(*faults):
+        asked = read_asked(write_demo(tmp_path / "run", demo_record(faults=faults))[0])
+        finding = replace(
+            asked.analysis.findings[0], objective=parse_objective("error_rate < +50pp"), verdict=Verdict.FAIL
+        )
+        failed = replace(asked.analysis, verdict=Verdict.FAIL, findings=(finding,))
+        return staged(replace(asked, analysis=failed), demo_config(), Options())
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("timeout=400ms", Try(kind="timeout", host="ratings", time_s=0.4)),
+        ("retries=0", Try(kind="retries", host="ratings")),
+        ("details.retries=3x60ms", Try(kind="retries", host="details", number=3, time_s=0.06)),
+        ("outlier=5", Try(kind="outlier", host="ratings", number=5)),
+        ("connections=100", Try(kind="connections", host="ratings", number=100)),
+    ],
+)
+def test_changes_are_read_and_shown(text, change):
+    """The first service is meant unless the text names one."""
+    assert change == parse_try(text, HOSTS)
+    assert change == parse_try(str(change), HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timeot=1s", "did you mean"), ("timeout", "expected all or NAME=VALUE"), ("timeout=soon", "soon"),
+        ("timeout=0s", "at least 1ms"), ("retries=x", "whole number"), ("outlier=0", "whole number"),
+        ("rating.timeout=1s", "did you mean"), ("retries=3x", "x"),
+    ],
+)  # fmt: skip
+def test_other_changes_are_refused(text, said):
+    """With what is allowed."""
+    with pytest.raises(UsageError, match=said):
+        parse_try(text, HOSTS)
+
+
+def test_the_short_list_goes_from_small_to_large():
+    """Its time limit is twice the usual p99, so that it cuts off what is out of the ordinary only."""
+    tries = short_list("ratings", 22.0)
+    assert "ratings.timeout=50ms" == str(tries[0])
+    assert "ratings.retries=4x50ms" in map(str, tries)
+    assert in_order(tries) == in_order(tuple(reversed(tries)))
+    assert ["timeout", "retries", "outlier", "connections"] == list(dict.fromkeys(one.kind for one in in_order(tries)))
+
+
+@pytest.mark.parametrize("text", ["timeout=400ms", "retries=3x60ms", "retries=0", "outlier=5", "connections=100"])
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_change_is_a_valid_resource(text, existing):
+    """New, or added to the one that governs the host; the local mesh takes both, and the old one is left alone."""
+    old = {
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "mine"},
+        "spec": {"hosts": ["ratings"], "http": [{"timeout": "9s", "route": [{"destination": {"host": "ratings"}}]}]},
+    }  # fmt: skip
+    rule = {
+        "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "mine"},
+        "spec": {"host": "ratings", "trafficPolicy": {"loadBalancer": {"simple": "RANDOM"}}},
+    }  # fmt: skip
+    before = (old, rule) if existing else ()
+    resources, resource = applied(parse_try(text, HOSTS), before, namespace="default")
+    services = (Service(name="ratings", namespace="default", port=9080),)
+    check_for_local_mesh(resources, Topology(namespace="default", callers=(), services=services))
+    assert resource == yaml.safe_load(snippet(resource))
+    assert (2 if existing else 1) == len(resources)
+    assert "9s" == old["spec"]["http"][0]["timeout"]
+    if existing:
+        assert "mine" == resource["metadata"]["name"]
+        assert "RANDOM" in str(rule["spec"])
+
+
+def test_faults_move_to_the_service():
+    """Envoy's own come before its timeouts and retries, so no change of a route could help against those."""
+    assert ("ratings", Trouble(phase="fault", share=0.3, delay_s=2.0)) == moved_to_service(SLOW)
+    assert ("ratings", Trouble(phase="fault", share=1.0, status=503)) == moved_to_service(abort("ratings", 503))
+    with pytest.raises(CannotReplay, match="expected a delay or an abort"):
+        moved_to_service(timeout("ratings", "1s"))
+
+
+def test_a_moved_fault_is_played_in_front_of_the_service(stage_of):
+    """The real service runs behind a stand-in that makes the trouble."""
+    stage = at_the_service(stage_of(SLOW))
+    assert ["ratings-v1"] == [one.name for one in stage.fronted]
+    (front,) = stage.script_with({"ratings-v1": "127.0.0.1:7"}).stand_ins
+    assert ("127.0.0.1:7", (Trouble(phase="fault", share=0.3, delay_s=2.0),)) == (front.forward, front.troubles)
+    (fault,) = stage.scenario.faults
+    assert isinstance(fault, AtService)
+    assert "delay(ratings, 2 s, 30 %) at the service" == str(fault)
+    assert ("ratings",) == hosts_of(stage)
+    with pytest.raises(CannotReplay, match="expected a run with a fault"):
+        at_the_service(replace(stage, scenario=replace(stage.scenario, faults=())))
+
+
+def test_the_usual_p99_is_the_recorded_one(stage_of):
+    """Of the steady phase; a service that nobody called has none."""
+    assert 16.0 < usual_p99_ms(stage_of(SLOW), "ratings") < 17.0
+    with pytest.raises(CannotReplay, match="expected calls to details"):
+        usual_p99_ms(stage_of(SLOW), "details")
+
+
+def verdicts(stage, short, full=()):
+    """What is found if short and full replays say this, by the text of the change, and what was told."""
+    told = []
+
+    def say(known, default):
+        def analysis(one):
+            text = one.scenario.name.partition(" with ")[2]
+            verdict = known.get(text, default)
+            failed = replace(stage.asked.analysis.findings[0], verdict=verdict)
+            return replace(stage.asked.analysis, verdict=verdict, findings=(failed,))
+
+        return analysis
+
+    tries = [parse_try(text, ["ratings"]) for text in ("timeout=100ms", "retries=1", "retries=2", "retries=3")]
+    found = smallest_that_passes(
+        tries, stage, short=say(short, Verdict.FAIL), full=say(dict(full), Verdict.PASS),
+        tell=lambda tried: told.append(str(tried.change or "")),
+    )  # fmt: skip
+    return found and str(found.change), told
+
+
+def test_the_smallest_change_that_passes_a_full_run_is_found(stage_of):
+    """A short replay rules changes out; one that passes the short replay must pass the full one too."""
+    stage = at_the_service(stage_of(SLOW))
+    short = {"ratings.retries=1": Verdict.INCONCLUSIVE, "ratings.retries=2": Verdict.PASS}
+    found, told = verdicts(stage, short, {"ratings.retries=1": Verdict.INCONCLUSIVE}.items())
+    assert "ratings.retries=2" == found
+    first = ["", "ratings.timeout=100ms", "ratings.retries=1", "ratings.retries=1"]
+    assert [*first, "ratings.retries=2", "ratings.retries=2"] == told
+    assert None is verdicts(stage, {})[0]
+
+
+def test_without_the_failure_nothing_is_tried(stage_of):
+    """A change proves nothing if the run does not fail without it."""
+    stage = at_the_service(stage_of(SLOW))
+    with pytest.raises(CannotReplay, match="without a change, the failure is not reproduced"):
+        verdicts(stage, {"": Verdict.PASS})
+
+
+def test_a_change_is_named_in_the_scenario(stage_of):
+    """The bundle of each replay says what was tried."""
+    stage, resource = changed(stage_of(SLOW), parse_try("timeout=100ms", HOSTS))
+    assert "replay of slow ratings with ratings.timeout=100ms" == stage.scenario.name
+    assert resource in stage.resources
+    assert (0.0, 3.0) == (shortened(stage).scenario.steady_s, shortened(stage).scenario.fault_s)
+    assert HitState.SEEN is AtService(SLOW).hit(Signals(), Signals()).state
