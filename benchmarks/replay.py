@@ -69,7 +69,7 @@ def _buckets(hop: Hop) -> Iterator[tuple[float, float, int]]:
 
 
 def recorded(
-    name: str, config: Config, faults: Sequence[Fault], rate_rps: float, seed: int, folder: Path
+    config: Config, faults: Sequence[Fault], *, name: str, rate_rps: float, seed: int, folder: Path
 ) -> gate.Outcome:
     """Run the demo and return what was recorded."""
     scenario = wiring.scenario(

@@ -212,6 +212,7 @@ def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about:
         "entry": config.entry,
         "faults": [fault_document(fault) for fault in scenario.faults],
         "stages": [len(stage) for stage in scenario.stages],
+        "recover_each": scenario.recover_each,
         "phases": {
             "warm-up": format_length(scenario.warm_up_s),
             "steady": format_length(scenario.steady_s),

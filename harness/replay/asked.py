@@ -24,7 +24,8 @@ _KINDS = tuple(kind.value for kind in PhaseKind)
 class Asked:
     """A recorded run that can be repeated.
 
-    lengths_s: of each phase by its name; 0 for one that the run did not have. notes: what the record does not tell.
+    stages, recover_each: as in ``Scenario``. lengths_s: of each kind of phase; 0 for one that the run did not have.
+    notes: what the record does not tell.
     """
 
     folder: Path
@@ -37,6 +38,8 @@ class Asked:
     baseline: str
     canary: str
     lengths_s: Mapping[str, float]
+    stages: tuple[tuple[Fault, ...], ...] = ()
+    recover_each: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -57,11 +60,14 @@ def read_asked(folder: Path) -> Asked:
     _require_one_stage(record, folder)
     known = record.manifest.get("scenario")
     scenario: Mapping[str, JsonValue] = known if isinstance(known, dict) else _of_older(record, notes)
+    faults = _faults(scenario.get("faults"), folder)
     return Asked(
         folder=folder,
         record=record,
         analysis=analysis,
-        faults=_faults(scenario, folder),
+        faults=faults,
+        stages=_stages(scenario.get("stages"), faults, folder),
+        recover_each=scenario.get("recover_each") is True,
         load=_text(scenario, "load"),
         arrivals=_arrivals(scenario),
         entry=_text(scenario, "entry"),
@@ -119,8 +125,7 @@ def _asked_lengths_s(scenario: Mapping[str, JsonValue], folder: Path) -> dict[st
         raise CannotReplay(f"{folder}: expected the lengths of {', '.join(_KINDS)}, found {asked!r:.120}") from error
 
 
-def _faults(scenario: Mapping[str, JsonValue], folder: Path) -> tuple[Fault, ...]:
-    documents = scenario.get("faults")
+def _faults(documents: JsonValue, folder: Path) -> tuple[Fault, ...]:
     try:
         return tuple(
             fault_of_document(document)
@@ -129,6 +134,17 @@ def _faults(scenario: Mapping[str, JsonValue], folder: Path) -> tuple[Fault, ...
         )
     except RecordError as error:
         raise CannotReplay(f"{folder}: a fault of the run cannot be injected again: {error}") from error
+
+
+def _stages(sizes: JsonValue, faults: tuple[Fault, ...], folder: Path) -> tuple[tuple[Fault, ...], ...]:
+    """Return the faults of each stage. sizes: how many each has, one after the other; none in a run without stages."""
+    if not sizes:
+        return ()
+    counts = [one for one in sizes if isinstance(one, int)] if isinstance(sizes, list) else []
+    if sum(counts) != len(faults) or min(counts) < 0:
+        raise CannotReplay(f"{folder}: expected stages with {len(faults)} faults, found {sizes!r:.80}")
+    left = iter(faults)
+    return tuple(tuple(next(left) for _ in range(count)) for count in counts)
 
 
 def _of_older(record: Record, notes: list[str]) -> JsonObject:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.errors import CannotReplay
 from harness.model.json import JsonObject
+from harness.model.phase import PhaseLength, least_of
 from harness.model.verdict import Analysis, Verdict
 from harness.replay.answers import recorded_answers
 from harness.replay.at_service import AtService, moved_to_service
@@ -42,6 +43,8 @@ def at_the_service(stage: Stage) -> Stage:
     """
     if not stage.scenario.faults:
         raise CannotReplay("--try: expected a run with a fault, found one without: no change of a route is called for")
+    if stage.scenario.stages:
+        raise CannotReplay("--try: expected a run with one fault phase, found one with several stages")
     troubles: dict[str, tuple[Trouble, ...]] = {}
     for fault in stage.scenario.faults:
         host, trouble = moved_to_service(fault)
@@ -72,6 +75,17 @@ def changed(stage: Stage, change: Try) -> tuple[Stage, JsonObject]:
     return replace(stage, resources=resources, scenario=named), resource
 
 
+def longer(stage: Stage) -> Stage:
+    """Return the replay with judged phases that may last twice as long."""
+    asked = stage.scenario
+    steady_s, fault_s, recovery_s = map(_twice, (asked.steady_s, asked.fault_s, asked.recovery_s))
+    return replace(stage, scenario=replace(asked, steady_s=steady_s, fault_s=fault_s, recovery_s=recovery_s))
+
+
+def _twice(seconds: float) -> float:
+    return PhaseLength(2 * seconds, least_s=least_of(seconds) or seconds) if seconds else 0.0
+
+
 def smallest_that_passes(
     tries: Sequence[Try],
     stage: Stage,
@@ -98,6 +112,13 @@ def smallest_that_passes(
             continue
         verified = full(with_change)
         tell(Tried(change=change, verdict=verified.verdict, reason=f"in a full run: {verified.reason}"))
+        if verified.verdict is Verdict.INCONCLUSIVE:
+            verified = full(longer(with_change))
+            tell(
+                Tried(
+                    change=change, verdict=verified.verdict, reason=f"in a run of twice the length: {verified.reason}"
+                )
+            )
         if verified.verdict is Verdict.PASS:
             return Found(change=change, resource=resource, verified=verified)
     return None

@@ -26,7 +26,7 @@ def faults_in_force(stage: Stage, world: Standing) -> Iterator[None]:
     maker = StepMaker(run, mesh)
     with ExitStack() as changes:
         changes.enter_context(mesh.changed(maker.split(mesh.resources()), name="split"))
-        for index, fault in enumerate(stage.scenario.faults):
+        for index, fault in enumerate(next(iter(stage.scenario.in_order), ())):
             steps = maker.fault(fault, mesh.resources(), index)
             changes.enter_context(mesh.changed(steps, name=fault.words().text))
         world.troupe.begin("fault" if stage.scenario.faults else "steady")
@@ -47,7 +47,7 @@ def kept_lines(stage: Stage, world: Standing) -> Iterator[str]:
         pid = text_at(process, "metadata", "uid").partition("@")[0]
         yield f"kept     {text_at(process, 'metadata', 'name')}: pid {pid}"
     yield "kept     to attach a debugger: gdb -p PID, dlv attach PID, jdb or py-spy dump --pid PID"
-    faults = "; ".join(fault.words().text for fault in stage.scenario.faults)
+    faults = "; ".join(fault.words().text for fault in next(iter(stage.scenario.in_order), ()))
     yield f"kept     in force: the split{f'; {faults}' if faults else ''}; Ctrl-C reverts it and stops everything"
 
 

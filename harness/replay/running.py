@@ -130,7 +130,11 @@ class _Telling:
         self._phase = ""
 
     def __call__(self, what: Event | Progress | Analysis) -> None:
-        if isinstance(what, Event) and what.kind == "phase" and what.text in self._stage.asked.lengths_s:
+        if (
+            isinstance(what, Event)
+            and what.kind == "phase"
+            and what.text.partition(" ")[0] in self._stage.asked.lengths_s
+        ):
             if self._phase:
                 self._tune(self._phase)
             self._phase = what.text

@@ -207,6 +207,8 @@ def _scenario(asked: Asked, objectives: tuple[Objective, ...], options: Options)
         load=asked.load,
         rate_rps=plan.rate_rps,
         faults=asked.faults,
+        stages=asked.stages,
+        recover_each=asked.recover_each,
         warm_up_s=lengths["warm-up"],
         steady_s=lengths["steady"],
         fault_s=lengths["fault"],

@@ -17,7 +17,7 @@ from harness.model.verdict import Verdict
 from harness.replay.asked import read_asked
 from harness.replay.at_service import AtService, moved_to_service
 from harness.replay.changes_to_try import Try, applied, in_order, parse_try, short_list, snippet
-from harness.replay.counterfactuals import at_the_service, changed, hosts_of, smallest_that_passes, usual_p99_ms
+from harness.replay.counterfactuals import at_the_service, changed, hosts_of, longer, smallest_that_passes, usual_p99_ms
 from harness.replay.script import Trouble
 from harness.replay.staging import Options, shortened, staged
 
@@ -159,7 +159,7 @@ def test_the_smallest_change_that_passes_a_full_run_is_found(stage_of):
     short = {"ratings.retries=1": Verdict.INCONCLUSIVE, "ratings.retries=2": Verdict.PASS}
     found, told = verdicts(stage, short, {"ratings.retries=1": Verdict.INCONCLUSIVE}.items())
     assert "ratings.retries=2" == found
-    first = ["", "ratings.timeout=100ms", "ratings.retries=1", "ratings.retries=1"]
+    first = ["", "ratings.timeout=100ms", *["ratings.retries=1"] * 3]
     assert [*first, "ratings.retries=2", "ratings.retries=2"] == told
     assert None is verdicts(stage, {})[0]
 
@@ -177,4 +177,5 @@ def test_a_change_is_named_in_the_scenario(stage_of):
     assert "replay of slow ratings with ratings.timeout=100ms" == stage.scenario.name
     assert resource in stage.resources
     assert (0.0, 3.0) == (shortened(stage).scenario.steady_s, shortened(stage).scenario.fault_s)
+    assert (6.0, 3.0) == (longer(stage).scenario.fault_s, longer(stage).scenario.fault_s.least_s)
     assert HitState.SEEN is AtService(SLOW).hit(Signals(), Signals()).state

@@ -7,6 +7,7 @@ from replay_records import HOPS, demo_config, demo_record, hop, write_demo
 
 from harness.errors import CannotReplay, RecordError
 from harness.faults import abort, delay
+from harness.faults.recorded import fault_document
 from harness.judge.objectives import parse_objective
 from harness.model.phase import PhaseKind, PhaseLength, PhasePlan
 from harness.replay.asked import read_asked
@@ -46,6 +47,18 @@ def test_the_scenario_is_the_recorded_one(asked_of):
     assert (1.0, 3.0, 3.0) == (scenario.warm_up_s, scenario.steady_s, scenario.fault_s)
     assert (0.5, 0.01, "local") == (stage.config.canary_share, stage.config.alpha, stage.config.target)
     assert {"reviews-v2", "reviews-v3", "ratings-v1"} == {one.name for one in stage.cast.real}
+
+
+def test_stages_are_repeated_one_after_the_other(asked_of):
+    """Each has its own fault phase again."""
+    made = demo_record(faults=(SLOW,))
+    asked = {
+        **made.manifest["scenario"],
+        "stages": [[fault_document(SLOW)], [fault_document(SLOW)]],
+        "recover_each": True,
+    }
+    scenario = staged(asked_of(replace(made, manifest={"scenario": asked})), demo_config(), Options()).scenario
+    assert (((SLOW,), (SLOW,)), True) == (scenario.in_order, scenario.recover_each)
 
 
 def test_a_run_that_ended_early_is_asked_for_in_whole(asked_of):
