@@ -82,7 +82,8 @@ def _refusal(file: Path) -> tuple[Counter[str], str]:
         return found, ""
     try:
         topology, rules = _members(mine)
-        translated(check_for_local_mesh(replaced(resources, rules), topology).resources, topology)
+        taken = check_for_local_mesh(replaced(resources, rules), topology).resources
+        translated(taken, topology, file.parent)
     except HarnessError as error:
         return found, str(error)
     return found, ""

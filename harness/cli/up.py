@@ -110,6 +110,8 @@ def _say(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
     for name in config.services:
         print(f"  {name:<{width}}  {mesh.url('loadgenerator', name)}")
     print(f"all services, by Host header:      {mesh.outbound('loadgenerator')}")
+    for name, url in mesh.gateways().items():
+        print(f"gateway {name}: {url}")
     print(f"metrics for Prometheus:            {mesh.metrics_url}")
     for workload in _left_out(config):
         print(f"not started:                       {workload.name} (it has neither a command nor an address)")

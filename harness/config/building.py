@@ -46,6 +46,7 @@ def _config(keys: Keys, document: Document) -> Config:
         canary_share=_canary_share(keys.split),
         split_by=keys.split.by,
         entry=keys.entry or keys.service,
+        gateway=keys.gateway,
         services=services_of(keys.services, document),
         istio=_istio_files(keys, document),
         followed=keys.istio.followed(),

@@ -219,6 +219,10 @@ class Keys(Section):
     entry: Text | None = None
     """The service that load is sent to. Default: the service under test."""
 
+    gateway: Text | None = None
+    """The Istio Gateway through which load reaches the entry on this machine, as VirtualServices name it. On a cluster:
+    cluster.gateway. Default: none, so load starts in the mesh."""
+
     target: Text = "local"
     """Where scenarios run unless an option says otherwise: local (this machine) or cluster."""
 

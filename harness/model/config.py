@@ -120,6 +120,7 @@ class Config:
     stand_ins: bodies of what a replay plays.
     stage: the socket of the stage that the target stage uses. approve: the command that approves the build of the
     release whose gate this is; empty outside one. followed: which Istio the local mesh behaves like.
+    gateway: that load comes through on this machine; None if it starts in the mesh.
     """
 
     file: Path
@@ -154,6 +155,7 @@ class Config:
     serve: ServeSettings = field(default_factory=ServeSettings)
     stage: Path | None = None
     approve: str = ""
+    gateway: str | None = None
     followed: FollowedIstio = field(default_factory=FollowedIstio)
     stand_ins: Mapping[str, tuple[Body, ...]] = field(default_factory=dict)
     prometheus_access: PrometheusAccess = field(default_factory=PrometheusAccess)

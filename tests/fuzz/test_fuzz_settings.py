@@ -147,7 +147,7 @@ def _istio(documents: Any) -> None:
     resources = read_resources([written("istio.yaml", text)])
     check_for_local_mesh(resources, TOPOLOGY)
     warnings(resources, namespace="default")
-    translated(resources, TOPOLOGY)
+    translated(resources, TOPOLOGY, Path("unused"))
 
 
 @fuzzed

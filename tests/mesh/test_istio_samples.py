@@ -114,7 +114,6 @@ def test_a_version_that_does_not_run_answers_503(world: World, service: str) -> 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("with-gateway", "networking.istio.io/v1 Gateway is left out"),
         ("with-service-entry", "networking.istio.io/v1 ServiceEntry is left out"),
         ("with-workloads", "apps/v1 Deployment is left out"),
         ("with-mutual-tls", "ISTIO_MUTUAL is left out"),

@@ -49,7 +49,7 @@ def test_more_listeners_than_watches_of_files_are_served(tmp_path: Path) -> None
 
 def test_an_edit_changes_one_shared_table_and_keeps_what_others_call() -> None:
     """The tables are few, and those of other services stay the same objects' content."""
-    translation = Translation(_topology(callers=2))
+    translation = Translation(_topology(callers=2), Path("unused"))
     before = translation.of(_answers(201, *NAMES)).tables
     after = translation.of((*_answers(201, *NAMES[1:]), *_answers(503, "s0"))).tables
     assert len(before) <= 17

@@ -39,13 +39,13 @@ def _taken(folder: Path, *texts: str, istio: FollowedIstio = FollowedIstio()) ->
 
 
 def _routes(found: Taken, members: Topology, service: str = "reviews") -> list[JsonObject]:
-    table = translated(found.resources, members).tables[table_of("loadgenerator", service)]
+    table = translated(found.resources, members, Path("unused")).tables[table_of("loadgenerator", service)]
     hosts = {host["name"]: host for host in objects_at(table, "virtual_hosts")}
     return objects_at(hosts[f"loadgenerator~{service}"], "routes")
 
 
 def _cluster(found: Taken, members: Topology, name: str) -> JsonObject:
-    return next(one for one in translated(found.resources, members).clusters if one["name"] == name)
+    return next(one for one in translated(found.resources, members, Path("unused")).clusters if one["name"] == name)
 
 
 REVIEWS = "outbound|9080||reviews.default.svc.cluster.local"
@@ -59,7 +59,7 @@ ELSEWHERE = routes(f"- {TO_REVIEWS}").replace("{name: reviews}", "{name: reviews
         ("apiVersion: example.org/v1\nkind: VirtualService\nmetadata: {name: s}", "example.org/v1 VirtualService is left out"),
         (ELSEWHERE, "reviews is left out: no such service runs here"),
         (routes(f"- {TO_REVIEWS}", host="checkout"), "checkout is left out: no such service runs here"),
-        (routes(f"- {TO_REVIEWS}").replace("  hosts: [reviews]", "  hosts: [reviews]\n  gateways: [ingress]"), "it is for the gateways ingress"),
+        (routes(f"- {TO_REVIEWS}").replace("  hosts: [reviews]", "  hosts: [reviews]\n  gateways: [ingress]"), "the Gateway ingress is not among the files"),
         (routes(f"- {TO_REVIEWS}").replace("  http:", "  tcp: [{route: [{destination: {host: reviews}}]}]\n  http:"), "spec.tcp: is left out"),
         (routes(f"- {TO_REVIEWS}").replace("  http:", "  exportTo: [shop]\n  http:"), "it is for shop, and callers are in default"),
         (routes(f"- match: [{{headers: {{'@request.auth.claims.sub': {{exact: x}}}}}}]\n  {TO_REVIEWS}\n- {TO_REVIEWS}"), "reads no JWT claims"),
@@ -84,7 +84,7 @@ def test_what_one_machine_lacks_gets_one_warning_with_its_place(tmp_path: Path, 
     found, lines, members = _taken(tmp_path, text)
     assert [line for line in lines if message in line and f"{tmp_path / 'bad.yaml'}:" in line] == lines
     assert len(lines) == 1
-    translated(found.resources, members)
+    translated(found.resources, members, Path("unused"))
 
 
 @pytest.mark.parametrize(

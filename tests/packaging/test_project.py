@@ -54,8 +54,8 @@ def test_a_shipped_file_equals_the_one_at_the_top_level(name):
 
 def test_every_scenario_is_shipped():
     """A new scenario at the top level is copied into the package too."""
-    assert sorted(path.name for path in (ROOT / "scenarios").glob("*.py")) == sorted(
-        path.name for path in (PROJECT / "scenarios").glob("*.py")
+    assert sorted(path.name for path in (ROOT / "scenarios").glob("test_*.py")) == sorted(
+        path.name for path in (PROJECT / "scenarios").glob("test_*.py")
     )
 
 

@@ -163,7 +163,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         "harness.yaml:12: services.reviews.versions.v2.comand: unknown key, did you mean 'command'?; "
         "known: address, command, env, labels",
         "harness.yaml:14: split: expected a percentage from 0 to 100, found '150%'",
-        "harness.yaml:15: lod: unknown key, did you mean 'load'?; known: arms, cluster, entry, gauges, guards, indicators, istio, "
+        "harness.yaml:15: lod: unknown key, did you mean 'load'?; known: arms, cluster, entry, gateway, gauges, guards, indicators, istio, "
         "judge, load, namespace, objectives, out, phases, prometheus, publish, recorded-env, release, serve, service, services, split, stand-ins, target",
     ]
 
@@ -179,7 +179,7 @@ def test_many_mistakes_are_counted(tmp_path: Path) -> None:
     """A file that is no configuration at all does not fill the screen with messages."""
     message = refusal(tmp_path, MINIMAL + "".join(f"key{number}: 1\n" for number in range(30)))
     assert message.splitlines()[9:] == [
-        "harness.yaml:23: key9: unknown key; known: arms, cluster, entry, gauges, "
+        "harness.yaml:23: key9: unknown key; known: arms, cluster, entry, gateway, gauges, "
         "guards, indicators, istio, judge, load, namespace, objectives, out, phases, prometheus, publish, recorded-env, release, serve, service, services, split, stand-ins, target",
         "and 20 more mistakes",
     ]

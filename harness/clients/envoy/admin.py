@@ -67,6 +67,17 @@ class Admin:
         """
         return self._dumped("dynamic_active_clusters", names, "cluster")
 
+    def versioned_listeners(self, names: Sequence[str]) -> dict[str, tuple[str, JsonObject]]:
+        """Return active listeners of these names that were loaded from a file, each with the version of its file."""
+        path = f"/config_dump?resource=dynamic_listeners&name_regex={_either(names)}"
+        with _shaped(path):
+            states = {text_at(one, "name"): object_at(one, "active_state") for one in self._items(path)}
+            return {
+                name: (text_at(state, "version_info", default=""), object_at(state, "listener"))
+                for name, state in states.items()
+                if state
+            }
+
     def route_tables(self) -> dict[str, JsonObject]:
         """Return every active route table that was loaded from a file, by name."""
         return {name: table for name, (_, table) in self.versioned_tables().items()}
@@ -76,12 +87,14 @@ class Admin:
         return {name: cluster for name, (_, cluster) in self.versioned_clusters().items()}
 
     def _dumped(self, resource: str, names: Sequence[str] | None, part: str) -> dict[str, tuple[str, JsonObject]]:
-        wanted = "" if names is None else f"&name_regex={quote('|'.join(map(re.escape, names)), safe='')}"
-        path = f"/config_dump?resource={resource}{wanted}"
+        path = f"/config_dump?resource={resource}{'' if names is None else f'&name_regex={_either(names)}'}"
         with _shaped(path):
-            items = objects_at(parse_json(self.get(path)), "configs")
+            items = self._items(path)
             found = [(text_at(one, "version_info", default=""), object_at(one, part)) for one in items]
             return {text_at(one, "name"): (version, one) for version, one in found}
+
+    def _items(self, path: str) -> list[JsonObject]:
+        return objects_at(parse_json(self.get(path)), "configs")
 
     def stats(self, pattern: str) -> dict[str, int | str]:
         """Return every counter, gauge and text readout whose name matches the regular expression."""
@@ -102,8 +115,8 @@ class Admin:
         return counted
 
     def updates(self) -> dict[str, UpdateCounts]:
-        """Count the updates so far, by the name of the route table; ``cds`` stands for the clusters."""
-        counted = self.stats(r"(\.rds\.|^cluster_manager\.cds\.).*update_(success|rejected)$")
+        """Count the updates so far, by the name of the route table; ``cds`` are the clusters, ``lds`` listeners."""
+        counted = self.stats(r"(\.rds\.|^cluster_manager\.cds\.|^listener_manager\.lds\.).*update_(success|rejected)$")
         with _shaped("/stats"):
             return {
                 _subject(name): UpdateCounts(
@@ -131,6 +144,11 @@ def _shaped(path: str) -> Iterator[None]:
         raise EnvoyError(f"expected Envoy's own JSON from its admin port for {path}: {error}") from error
 
 
+def _either(names: Sequence[str]) -> str:
+    """Return the part of a path that asks for these names."""
+    return quote("|".join(map(re.escape, names)), safe="")
+
+
 def _port(listener: JsonObject) -> int:
     port = object_at(listener, "local_address", "socket_address").get("port_value")
     if not isinstance(port, int):
@@ -149,4 +167,4 @@ def _subject(stat: str) -> str:
     parts = stat.split(".")
     if len(parts) < 2:
         raise ShapeError(f"expected the name of a statistic, found {stat!r:.100}", path="name")
-    return "cds" if parts[0] == "cluster_manager" else parts[-2]
+    return parts[-2]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +27,13 @@ LIVE_TIMEOUT_S = 10.0
 POLL_S = 0.003
 SOON_S = 0.25
 """How long to wait for an update before asking whether it was rejected."""
-CLUSTERS = "cds"
-_CLUSTER_FILE = "cds.json"
+CLUSTERS, LISTENERS = "cds", "lds"
+_CLUSTER_FILE, _LISTENER_FILE = "cds.json", "lds.json"
 _REGEX_SIZE = "re2.max_program_size.error_level"
 _TYPES = "type.googleapis.com/envoy.config."
 _REASON = re.compile(
-    r"(?:update rejected|Error adding/updating cluster\(s\)):? *(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
+    r"(?:update rejected|Error adding/updating (?:cluster|listener)\(s\)):? *"
+    r"(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
     re.DOTALL,
 )
 """When a constraint is violated, Envoy prints the whole configuration before the reason."""
@@ -48,10 +49,14 @@ _Read: TypeAlias = Callable[[], _Versioned]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The configuration that can change while Envoy runs, as Envoy's JSON: clusters, and route tables by name."""
+    """The configuration that can change while Envoy runs, as Envoy's JSON.
+
+    tables: route tables by name. listeners: in addition to those that Envoy was started with.
+    """
 
     clusters: tuple[JsonObject, ...] = ()
     tables: Mapping[str, JsonObject] = field(default_factory=dict)
+    listeners: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,11 @@ class Envoy:
         """The counters after the last failure."""
         self._unsure = False
         """Whether an update has failed since the last one that succeeded, so that Envoy may serve parts of it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its configuration is."""
+        return self._folder
 
     @property
     def pid(self) -> int:
@@ -111,6 +121,7 @@ class Envoy:
         wanted = {str(cluster["name"]): cluster for cluster in snapshot.clusters}
         live = {str(cluster["name"]): cluster for cluster in self._live.clusters}
         clusters = self._write_clusters({**live, **wanted})
+        self._write_listeners(snapshot)
         tables = self._write_tables(snapshot.tables)
         self._write_clusters(wanted)
         self._unsure = False
@@ -123,10 +134,35 @@ class Envoy:
             return {}
         changed = [name for name, cluster in clusters.items() if self._unsure or cluster != live.get(name)]
         removed = [name for name in live if name not in clusters]
-        self._live = Snapshot(clusters=tuple(clusters.values()), tables=self._live.tables)
+        self._live = replace(self._live, clusters=tuple(clusters.values()))
         typed = [_typed("cluster.v3.Cluster", item) for item in clusters.values()]
         read = partial(self.admin.versioned_clusters, (*changed, *removed))
         return self._write({CLUSTERS: (_CLUSTER_FILE, typed)}, changed, read)
+
+    def _write_listeners(self, snapshot: Snapshot) -> None:
+        """Add and remove listeners. Tables that only new ones use are written first: Envoy reads them at once."""
+        if snapshot.listeners == self._live.listeners and not self._unsure:
+            return
+        fresh = {name: table for name, table in snapshot.tables.items() if name not in self._live.tables}
+        for name, table in fresh.items():
+            _write_file(self._folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
+        live = {str(listener["name"]): listener for listener in self._live.listeners}
+        wanted = {str(listener["name"]): listener for listener in snapshot.listeners}
+        changed = [name for name, listener in wanted.items() if self._unsure or listener != live.get(name)]
+        tables = {name: table for name, table in self._live.tables.items() if name in snapshot.tables}
+        self._live = replace(self._live, listeners=snapshot.listeners, tables={**tables, **fresh})
+        typed = [_typed("listener.v3.Listener", item) for item in snapshot.listeners]
+        gone = [name for name in live if name not in wanted]
+        read = partial(self.admin.versioned_listeners, (*changed, *gone))
+        self._write({LISTENERS: (_LISTENER_FILE, typed)}, changed, read)
+        self._await_tables(fresh)
+
+    def _await_tables(self, names: Collection[str]) -> None:
+        """Wait until Envoy has read the tables of new listeners."""
+        if names and not wait_until(
+            lambda: self.admin.versioned_tables(tuple(names)).keys() == set(names), timeout_s=LIVE_TIMEOUT_S
+        ):
+            raise EnvoyError(f"expected Envoy to read the route tables {', '.join(names)}, it did not")
 
     def _write_tables(self, tables: Mapping[str, JsonObject]) -> Mapping[str, JsonObject]:
         """Return the route tables that have changed as Envoy serves them."""
@@ -134,7 +170,7 @@ class Envoy:
         changed = {name: table for name, table in tables.items() if table != live.get(name)}
         if not changed:
             return {}
-        self._live = Snapshot(clusters=self._live.clusters, tables={**self._live.tables, **changed})
+        self._live = replace(self._live, tables={**self._live.tables, **changed})
         files = {
             name: (_table_file(name), [_typed("route.v3.RouteConfiguration", table)]) for name, table in changed.items()
         }
@@ -246,6 +282,8 @@ def start_envoy(
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     _write_file(folder / _CLUSTER_FILE, "1", [_typed("cluster.v3.Cluster", item) for item in snapshot.clusters])
+    typed = [_typed("listener.v3.Listener", item) for item in snapshot.listeners]
+    _write_file(folder / _LISTENER_FILE, "1", typed)
     for name, table in snapshot.tables.items():
         _write_file(folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
     bootstrap = folder / "bootstrap.json"
@@ -305,7 +343,10 @@ def _bootstrap(folder: Path, listeners: Sequence[JsonObject], node: str) -> Json
     return {
         "node": {"id": node, "cluster": node},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "dynamic_resources": {"cds_config": _from_file(folder / _CLUSTER_FILE)},
+        "dynamic_resources": {
+            "cds_config": _from_file(folder / _CLUSTER_FILE),
+            "lds_config": _from_file(folder / _LISTENER_FILE),
+        },
         "static_resources": {"listeners": list(listeners)},
         "stats_flush_on_admin": True,
         "layered_runtime": {"layers": [{"name": "as Istio's bootstrap", "static_layer": {_REGEX_SIZE: 32768}}]},

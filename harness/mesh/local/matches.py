@@ -7,19 +7,20 @@ from collections.abc import Mapping
 
 from harness.mesh.local.topology import Caller
 from harness.model.json import JsonObject
-from harness.routing.istio.names import MESH
+from harness.routing.istio.names import gateway_name
 from harness.routing.istio.types import HTTPMatchRequest, StringMatch
 
 
-def selects(match: HTTPMatchRequest, caller: Caller, port: int) -> bool:
+def selects(match: HTTPMatchRequest, caller: Caller, port: int, *, namespace: str) -> bool:
     """Return whether a match condition applies to calls from ``caller`` to ``port``; decided once, not per request.
 
-    Where a condition sets ``gateways``, Istio ignores its source labels and source namespace.
+    namespace: of the VirtualService, whose gateways may be named without it. Where a condition sets ``gateways``, Istio
+    ignores its source labels and source namespace.
     """
     if match.get("port") not in (None, 0, port):
         return False
     if match.get("gateways"):
-        return MESH in match["gateways"]
+        return caller.gateway in {gateway_name(one, namespace) for one in match["gateways"]}
     wanted: Mapping[str, str] = match.get("sourceLabels") or {}
     if any(caller.labels.get(name) != value for name, value in wanted.items()):
         return False

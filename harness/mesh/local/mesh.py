@@ -15,6 +15,7 @@ from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
+from harness.mesh.local.gateways import LocalEntry, doors, way_in
 from harness.mesh.local.hop_counting import PATTERN, hop_totals
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
@@ -72,7 +73,6 @@ class LocalMesh:
     """Implements ``harness.mesh.port.Mesh`` on one machine."""
 
     target = "local"
-    gateway = MESH
     routing: RoutingApi = IstioRouting()
 
     def __init__(
@@ -82,21 +82,23 @@ class LocalMesh:
         resources: Sequence[JsonObject],
         journal: Journal,
         *,
-        entry: str,
+        entry: LocalEntry,
         check_services: Callable[[], None],
         metrics: LocalMetrics,
         services: Services | None = None,
     ) -> None:
         """Call ``start_local_mesh`` instead.
 
-        entry: the service that receives the load. metrics: of the server side. services: whose processes actions can
+        entry: where load is sent. metrics: of the server side. services: whose processes actions can
         act on.
         """
         self._metrics = metrics
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
-        self._taken, self._translation = taken(resources, topology), Translation(topology)
+        self._taken, self._translation = taken(resources, topology), Translation(topology, envoy.folder)
         self._ports = envoy.admin.listener_ports()
+        # The service under test is behind the gateway only if load reaches it first.
+        self.gateway = entry.gateway if entry.is_under_test else MESH
         self._changes: list[LocalChange] = []
         self._unchanged = self._resources
         self._lock = threading.RLock()
@@ -144,8 +146,23 @@ class LocalMesh:
             self._leave(change)
 
     def entry(self) -> Entry:
-        """Return where to send load for the entry service; it needs no Host header."""
-        return Entry(url=self.url(LOAD_GENERATOR, self._entry))
+        """Return where to send load for the entry service. Behind a gateway it needs the Host header of users.
+
+        Raises MeshError if the gateway does not lead to the service by HTTP.
+        """
+        if self._entry.gateway == MESH:
+            return Entry(url=self.url(LOAD_GENERATOR, self._entry.service))
+        door, host = way_in(self._entry, self._taken.resources, self.namespace)
+        headers = {} if host == "*" else {"Host": host}
+        return Entry(url=f"http://127.0.0.1:{self._port(door.name)}", headers=headers)
+
+    def gateways(self) -> dict[str, str]:
+        """Return the URL of each port of each gateway, by the gateway's name and port."""
+        found = doors(self._taken.resources, self.namespace)
+        return {
+            f"{door.gateway}:{door.port}": f"{'https' if door.tls else 'http'}://127.0.0.1:{self._port(door.name)}"
+            for door in found
+        }
 
     def url(self, caller: str, service: str) -> str:
         """Return the URL at which a workload reaches one service, whatever Host header it sends."""
@@ -213,7 +230,7 @@ class LocalMesh:
         with self._lock:
             before = self._topology, self._translation
             self._topology = replace(self._topology, services=tuple(services))
-            self._translation = Translation(self._topology)
+            self._translation = Translation(self._topology, self._envoy.folder)
             try:
                 self._make_live(self._resources)
             except BaseException:  # also on Ctrl-C: the next configuration must not contain a half-made change
@@ -320,6 +337,8 @@ class LocalMesh:
         return next((item for item in self._resources if key(item, self.namespace) == edit.place), None)
 
     def _port(self, listener: str) -> int:
+        if listener not in self._ports or listener.startswith("gateway~"):
+            self._ports = self._envoy.admin.listener_ports()
         if listener not in self._ports:
             known = ", ".join(sorted(self._ports))
             raise MeshError(f"expected a caller and a service that it calls, found {listener!r}; known: {known}")

@@ -12,6 +12,7 @@ from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, 
 from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, JsonValue
 from harness.routing.istio.governing import destination_name, routes_by_host
+from harness.routing.istio.names import namespace_of
 from harness.routing.istio.types import (
     Destination,
     HTTPMatchRequest,
@@ -37,11 +38,16 @@ class RouteTables:
         self._by_host = {service.host: service for service in topology.services}
         self._kept: dict[tuple[str, str, bool], tuple[object, JsonObject]] = {}
 
-    def of(self, resources: Sequence[JsonObject], hashes: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
-        """Return the tables by name. hashes: what of a request is hashed, by cluster."""
+    def routing(self, hashes: Mapping[str, JsonObject]) -> Routing:
+        """Return what all calls share. hashes: what of a request is hashed, by cluster."""
+        return Routing(
+            namespace=self._topology.namespace, services=self._by_host, hashes=hashes, istio=self._topology.istio
+        )
+
+    def of(self, resources: Sequence[JsonObject], routing: Routing) -> dict[str, JsonObject]:
+        """Return the tables by name."""
         topology = self._topology
         routes = routes_by_host(resources, self._by_host, namespace=topology.namespace)
-        routing = _Routing(services=self._by_host, hashes=hashes, istio=topology.istio)
         tables: dict[str, JsonObject] = {}
         shared: dict[str, list[JsonObject]] = defaultdict(list)
         for caller in topology.callers:
@@ -50,13 +56,13 @@ class RouteTables:
                 shared[table_of(caller.workload, name)].append(host)
             if caller.any_service:
                 every = [self._host(routing, caller, one, routes, any_host=False) for one in topology.services]
-                tables[table_of(caller.workload)] = _table(table_of(caller.workload), [*every, _unknown_host()])
+                tables[table_of(caller.workload)] = table(table_of(caller.workload), [*every, _unknown_host()])
         by_listener: JsonObject = {"vhost_header": CALL_HEADER, "request_headers_to_remove": [CALL_HEADER]}
-        return {**tables, **{name: {**_table(name, hosts), **by_listener} for name, hosts in shared.items()}}
+        return {**tables, **{name: {**table(name, hosts), **by_listener} for name, hosts in shared.items()}}
 
     def _host(
         self,
-        routing: _Routing,
+        routing: Routing,
         caller: Caller,
         service: Service,
         routes: Mapping[str, VirtualService],
@@ -67,12 +73,13 @@ class RouteTables:
         made_from, key = (route, routing.hashes), (caller.workload, service.name, any_host)
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
-            kept = made_from, _Calls(routing, caller, service, route, any_host).virtual_host()
+            kept = made_from, Calls(routing, caller, service, route, any_host).virtual_host()
             self._kept[key] = kept
         return kept[1]
 
 
-def _table(name: str, hosts: Sequence[JsonObject]) -> JsonObject:
+def table(name: str, hosts: Sequence[JsonObject]) -> JsonObject:
+    """Return a route table with istiod's settings."""
     return {
         "name": name,
         "virtual_hosts": list(hosts),
@@ -89,9 +96,13 @@ def _unknown_host() -> JsonObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Routing:
-    """What all calls share. services: by host. hashes: what of a request is hashed, by cluster."""
+class Routing:
+    """What all calls share.
 
+    namespace: of resources that name none. services: by host. hashes: what of a request is hashed, by cluster.
+    """
+
+    namespace: str
     services: Mapping[str, Service]
     hashes: Mapping[str, JsonObject]
     istio: FollowedIstio
@@ -104,23 +115,23 @@ class _Routing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Calls:
+class Calls:
     """The calls of one workload to one service.
 
     any_host: the calls come by a URL that leads to this service only, whatever the Host header.
     """
 
-    routing: _Routing
+    routing: Routing
     caller: Caller
     service: Service
     governing: VirtualService | None
-    any_host: bool
+    any_host: bool = False
 
     def virtual_host(self) -> JsonObject:
         """Return the virtual host with the routes that apply to these calls."""
         service, caller = self.service, self.caller
         # Istio falls back to the default route when no route of the VirtualService applies to this caller.
-        routes = list(self._routes(self.governing)) if self.governing else []
+        routes = list(self.routes(self.governing)) if self.governing else []
         name = listener_name(caller.workload, service.name) if self.any_host else f"{service.host}:{service.port}"
         return {
             "name": name,
@@ -141,21 +152,21 @@ class _Calls:
             action["host_rewrite_literal"] = self._authority
         return {"name": "default", "match": {"prefix": "/"}, "route": action}
 
-    def _routes(self, resource: VirtualService) -> Iterator[JsonObject]:
+    def routes(self, resource: VirtualService) -> Iterator[JsonObject]:
         """Yield the routes of a VirtualService, up to the first one that takes every request."""
         unconditional: list[HTTPMatchRequest] = [{}]
         for http in resource["spec"].get("http") or ():
             for condition in http.get("match") or unconditional:
-                match = self._match(condition)
+                match = self._match(condition, namespace_of(resource, self.routing.namespace))
                 if match is None:
                     continue
                 yield self._route(resource, http, condition, match)
                 if matches.is_catch_all(match):
                     return
 
-    def _match(self, condition: HTTPMatchRequest) -> JsonObject | None:
+    def _match(self, condition: HTTPMatchRequest, namespace: str) -> JsonObject | None:
         """Return Envoy's match, or None where these calls can never meet the condition."""
-        if not matches.selects(condition, self.caller, self.service.port):
+        if not matches.selects(condition, self.caller, self.service.port, namespace=namespace):
             return None
         if self.any_host:
             if not matches.authority_matches(condition, self._authority):
@@ -213,7 +224,7 @@ class _Calls:
 
         A service that does not run here has no cluster, so Envoy answers 503.
         """
-        host = destination_name(destination, resource, self.caller.namespace)
+        host = destination_name(destination, resource, self.routing.namespace)
         selector = destination.get("port")
         known = self.routing.services.get(host)
         port = (selector.get("number") if selector else None) or (known.port if known else _HTTP_PORT)

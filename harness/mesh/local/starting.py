@@ -13,6 +13,7 @@ from typing import Literal
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.envoy.process import Envoy, start_envoy
 from harness.mesh.local.checks import check_for_local_mesh
+from harness.mesh.local.gateways import LocalEntry
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
 from harness.mesh.local.local_metrics import LocalMetrics
@@ -25,6 +26,7 @@ from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
 from harness.model.json import JsonObject
 from harness.model.release import ARM_VERSIONS
+from harness.routing.istio.names import MESH
 from harness.routing.istio.reading import read_resources
 
 
@@ -49,7 +51,7 @@ def start_local_mesh(
     with ServiceSet(config, chosen, folder / "services") as services:
         topology = topology_of(config, services)
         with open_local_mesh(
-            topology, resources, folder, entry=config.entry, check=services.check, services=services
+            topology, resources, folder, entry=_entry(config), check=services.check, services=services
         ) as mesh:
             services.start(lambda workload, callee: mesh.url(workload.name, callee))
             yield mesh
@@ -84,7 +86,7 @@ def open_stage(
             return mesh.url((workload if known else arm or first[workload.service]).name, callee)
 
         with open_local_mesh(
-            topology, resources, folder, entry=config.entry, check=services.check, services=services
+            topology, resources, folder, entry=_entry(config), check=services.check, services=services
         ) as mesh:
             services.start(outbound)
             yield mesh, services
@@ -96,14 +98,14 @@ def open_local_mesh(
     resources: Sequence[JsonObject],
     folder: Path,
     *,
-    entry: str,
+    entry: str | LocalEntry,
     check: Callable[[], None],
     services: Services | None = None,
 ) -> Iterator[LocalMesh]:
     """Start the proxies of a mesh; its services run, or will run, at the endpoints of ``topology``.
 
-    folder: where configurations, logs and the journal are written. entry: the service that receives the load.
-    check: called to raise an error when a service has died. services: whose processes actions may act on.
+    folder: where configurations, logs and the journal are written. entry: the service that receives the load, or how
+    load enters. check: called to raise an error when a service has died. services: whose processes actions may act on.
     Raises ResourceError, EnvoyError or PortError.
     """
     found = check_for_local_mesh(resources, topology)
@@ -113,7 +115,7 @@ def open_local_mesh(
             find_envoy(os.environ),
             proxy,
             listeners=listeners(topology, proxy),
-            snapshot=translated(found.resources, topology),
+            snapshot=translated(found.resources, topology, proxy.resolve()),
         )
     with started as envoy:
         journal = Journal(file=folder / "changes.jsonl")
@@ -124,7 +126,7 @@ def open_local_mesh(
                 topology,
                 resources,
                 journal,
-                entry=entry,
+                entry=LocalEntry(service=entry) if isinstance(entry, str) else entry,
                 check_services=check,
                 metrics=metrics,
                 services=services,
@@ -167,6 +169,11 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
             for service in config.services.values()
         ),
     )
+
+
+def _entry(config: Config) -> LocalEntry:
+    gateway = config.gateway or MESH
+    return LocalEntry(service=config.entry, gateway=gateway, is_under_test=config.entry == config.service)
 
 
 def _caller(config: Config, workload: Workload) -> Caller:

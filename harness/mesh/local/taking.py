@@ -11,18 +11,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.mesh.local.gateways import absent_gateways, doors, is_http
 from harness.mesh.local.omissions import local_route, local_rule
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
 from harness.routing.istio.check_references import Found, destinations
 from harness.routing.istio.checks import is_istios
 from harness.routing.istio.delegates import delegate_of, delegated
+from harness.routing.istio.gateway_types import Gateway
 from harness.routing.istio.governing import binds, destination_name, full_name_in, gateways_in, hosts_in
-from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
-from harness.routing.istio.names import MESH, ROOT_NAMESPACE, covers, fqdn, namespace_of
+from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, VIRTUAL_SERVICE
+from harness.routing.istio.names import MESH, ROOT_NAMESPACE, covers, fqdn, gateway_name, namespace_of
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import DestinationRule, HTTPRoute, Resource, VirtualService
-from harness.routing.istio.views import as_destination_rule, as_json, as_virtual_service, virtual_services
+from harness.routing.istio.views import as_destination_rule, as_json, as_virtual_service, gateways, virtual_services
 
 _SERVED = (VIRTUAL_SERVICE, DESTINATION_RULE)
 
@@ -46,11 +48,14 @@ class _Taking:
         self._all, self._topology, self.notes = resources, topology, list[Found]()
         self._hosts = {service.host for service in topology.services}
         self._routed: set[str] = set()
+        self._entered: set[str] = set()
 
     def served(self) -> Iterator[JsonObject]:
         """Yield the resources as they are served, and collect the notes."""
         others: dict[str, list[JsonObject]] = defaultdict(list)
         for resource in self._all:
+            if resource["kind"] == GATEWAY and is_istios(resource):
+                continue
             if resource["kind"] not in _SERVED or not is_istios(resource):
                 others[str(resource["kind"])].append(resource)
             elif resource["kind"] == VIRTUAL_SERVICE:
@@ -61,6 +66,7 @@ class _Taking:
                 rule = self._rule(as_destination_rule(resource))
                 if rule is not None:
                     yield as_json(rule)
+        yield from (as_json(gateway) for gateway in gateways(self._all) if self._is_entered(gateway))
         for first, *more in others.values():
             count = f", and {len(more)} more of this kind" if more else ""
             message = f"{first['apiVersion']} {first['kind']} is left out{count}: the local mesh has no such objects"
@@ -78,33 +84,74 @@ class _Taking:
         for kind in ("tcp", "tls"):
             if route["spec"].get(kind):
                 self._note(route, ("spec", kind), "is left out: the local mesh speaks HTTP")
-        http = [
-            one for index, one in enumerate(route["spec"].get("http") or ()) for one in self._routes(route, one, index)
-        ]
+        routes = enumerate(route["spec"].get("http") or ())
+        http = [one for index, entry in routes for one in self._routes(route, entry, index)]
         if not http:
             return None
         made: VirtualService = {**route, "spec": {**route["spec"], "hosts": hosts, "http": http}}
+        if not self._leads_here(made):
+            self._note(route, ("spec", "http"), "is left out: it leads to services that do not run here")
+            return None
         self._note_absent(route, made)
+        self._entered |= self._gateways(route)
+        for name in absent_gateways(route, self._all, self._topology.namespace):
+            message = f"the Gateway {name} is not among the files: it is taken to serve every host by HTTP"
+            self._note(route, ("spec", "gateways"), message)
         return made
 
-    def _hosts_here(self, route: VirtualService) -> list[str]:
-        """Return the hosts of services of this machine. As in Istio, of two owners of a host the first one has it."""
+    def _gateways(self, route: VirtualService) -> set[str]:
         own = namespace_of(route, self._topology.namespace)
-        if not binds(route, MESH, self._topology.namespace):
-            named = ", ".join(gateways_in(route))
-            self._note(route, ("spec", "gateways"), f"is left out: it is for the gateways {named}, not for the mesh")
-            return []
+        return {gateway_name(name, own) for name in gateways_in(route) if name != MESH}
+
+    def _leads_here(self, route: VirtualService) -> bool:
+        """Return whether a VirtualService for a gateway only has a route to a service of this machine, or an answer."""
+        if binds(route, MESH, self._topology.namespace):
+            return True
+        answers = any(http.get("redirect") or http.get("directResponse") for http in route["spec"]["http"])
+        namespace = self._topology.namespace
+        return answers or any(destination_name(one, route, namespace) in self._hosts for _, one in destinations(route))
+
+    def _hosts_here(self, route: VirtualService) -> list[str]:
+        """Return the hosts of services of this machine and, behind a gateway, those that its servers take.
+
+        As in Istio, of two owners of a host the first one has it.
+        """
+        namespace, own = self._topology.namespace, namespace_of(route, self._topology.namespace)
+        in_mesh, behind = binds(route, MESH, namespace), self._gateways(route)
+        known = [*doors([*self._all, as_json(route)], namespace)] if behind else []
+        taken_by = [door for door in known if door.gateway in behind]
         here: list[str] = []
         for index, host in enumerate(hosts_in(route)):
             name, at = fqdn(host, own), ("spec", "hosts", index)
-            if not self._runs_here(name):
-                self._note(route, at, f"{host} is left out: no such service runs here")
-            elif self._topology.istio.as_istio and name in self._routed:
+            runs = in_mesh and self._runs_here(name)
+            if not runs and not any(covers(one, name) or covers(name, one) for door in taken_by for one in door.hosts):
+                where = "no such service runs here" if in_mesh else f"no HTTP server of {', '.join(behind)} takes it"
+                self._note(route, at, f"{host} is left out: {where}")
+            elif runs and self._topology.istio.as_istio and name in self._routed:
                 self._note(route, at, f"{host} is left out: another VirtualService has it, and Istio takes the first")
             else:
                 here.append(host)
-                self._routed.add(name)
+                self._routed |= {name} if runs else set()
         return here
+
+    def _is_entered(self, gateway: Gateway) -> bool:
+        """Return whether requests enter through a Gateway, and note what of it is not as on a cluster."""
+        name = f"{namespace_of(gateway, self._topology.namespace)}/{gateway['metadata']['name']}"
+        resource = as_json(gateway)
+        if name not in self._entered:
+            message = "is left out: no VirtualService that is served here is bound to it"
+            self.notes.append((resource, Problem(at=("spec",), message=message)))
+            return False
+        for index, server in enumerate(gateway["spec"]["servers"]):
+            at, tls = ("spec", "servers", index), server.get("tls") or {}
+            if not is_http(server):
+                shown = f"{server['port']['protocol']} {tls.get('mode', '')}".rstrip()
+                message = f"is left out: {shown} is not served on this machine, which serves HTTP and HTTPS"
+                self.notes.append((resource, Problem(at=at, message=message)))
+            elif server["port"]["protocol"].upper() == "HTTPS":
+                message = f"{tls['mode']}: a certificate that the harness makes stands for that of the cluster"
+                self.notes.append((resource, Problem(at=(*at, "tls"), message=message)))
+        return True
 
     def _routes(self, owner: VirtualService, http: HTTPRoute, index: int) -> Iterator[HTTPRoute]:
         at: At = ("spec", "http", index)

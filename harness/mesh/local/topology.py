@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.followed_istio import FollowedIstio
-from harness.routing.istio.names import fqdn
+from harness.routing.istio.names import MESH, fqdn
 
 LOAD_GENERATOR = "loadgenerator"
 CALL_HEADER = "x-harness-call"
@@ -54,7 +54,8 @@ class Caller:
     """A workload with a sidecar.
 
     calls: the services that it reaches at a separate URL each, whatever Host header it sends. any_service: whether it
-    also has a URL for all services, where the Host header chooses.
+    also has a URL for all services, where the Host header chooses. gateway: ``mesh``, or the ``namespace/name`` of the
+    gateway that it is.
     """
 
     workload: str
@@ -64,6 +65,7 @@ class Caller:
     labels: Mapping[str, str] = field(default_factory=dict)
     calls: tuple[str, ...] = ()
     any_service: bool = False
+    gateway: str = MESH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

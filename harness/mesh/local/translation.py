@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.clients.envoy.process import Snapshot
 from harness.mesh.local.clusters import clusters, hash_policies, members
+from harness.mesh.local.gateways import door_listener, door_table, doors
 from harness.mesh.local.routes import RouteTables
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
@@ -14,16 +16,25 @@ from harness.model.json import JsonObject
 class Translation:
     """Translates the resources of one topology, and keeps the routes of calls for which nothing has changed."""
 
-    def __init__(self, topology: Topology) -> None:
-        """topology: the services, their endpoints and the workloads that call them."""
-        self._topology, self._tables = topology, RouteTables(topology)
+    def __init__(self, topology: Topology, folder: Path) -> None:
+        """topology: the services, their endpoints, and who calls them. folder: of Envoy's configuration."""
+        self._topology, self._tables, self._folder = topology, RouteTables(topology), folder
 
     def of(self, resources: Sequence[JsonObject]) -> Snapshot:
-        """Return the clusters and route tables for resources that have passed the checks."""
+        """Return the clusters, route tables and gateways for resources that have passed the checks."""
         found = members(resources, self._topology.services, namespace=self._topology.namespace)
-        return Snapshot(clusters=clusters(found), tables=self._tables.of(resources, hash_policies(found)))
+        routing = self._tables.routing(hash_policies(found))
+        ports = doors(resources, self._topology.namespace)
+        return Snapshot(
+            clusters=clusters(found),
+            tables={
+                **self._tables.of(resources, routing),
+                **{port.name: door_table(port, resources, routing) for port in ports},
+            },
+            listeners=tuple(door_listener(port, self._folder) for port in ports),
+        )
 
 
-def translated(resources: Sequence[JsonObject], topology: Topology) -> Snapshot:
-    """Return the clusters and route tables for resources that have passed the checks."""
-    return Translation(topology).of(resources)
+def translated(resources: Sequence[JsonObject], topology: Topology, folder: Path) -> Snapshot:
+    """Return Envoy's configuration for resources that have passed the checks."""
+    return Translation(topology, folder).of(resources)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.errors import ResourceError, located
 from harness.model.json import JsonObject, text_at
 from harness.routing.edits import key
+from harness.routing.istio.check_gateways import gateway_problems
 from harness.routing.istio.check_references import (
     Found,
     Services,
@@ -20,11 +21,17 @@ from harness.routing.istio.check_references import (
 )
 from harness.routing.istio.check_routes import virtual_service_problems
 from harness.routing.istio.check_rules import destination_rule_problems
-from harness.routing.istio.kinds import VIRTUAL_SERVICE
+from harness.routing.istio.kinds import GATEWAY, VIRTUAL_SERVICE
 from harness.routing.istio.reading import DEFAULT_NAMESPACE, sources_of
 from harness.routing.istio.schema import RESOURCES
 from harness.routing.istio.shapes import problems, written
-from harness.routing.istio.views import as_destination_rule, as_virtual_service, destination_rules, virtual_services
+from harness.routing.istio.views import (
+    as_destination_rule,
+    as_gateway,
+    as_virtual_service,
+    destination_rules,
+    virtual_services,
+)
 
 _MOST = 10
 """Problems named in one error."""
@@ -37,7 +44,7 @@ def check_resources(
     services: Services | None = None,
     as_istio: bool = False,
 ) -> tuple[Found, ...]:
-    """Raise ResourceError for mistakes in VirtualServices and DestinationRules; other kinds are not checked.
+    """Raise ResourceError for mistakes in VirtualServices, DestinationRules and Gateways; other kinds are not checked.
 
     resources: all that belong together, because a route needs the rule that defines its subset. namespace: of resources
     that name none. services: ports by full host name; None if they are not known. as_istio: do not raise but return
@@ -78,6 +85,8 @@ def _own_problems(resource: JsonObject) -> Iterator[Found]:
     wrong = list(problems(RESOURCES[kind], resource))
     if not wrong and kind == VIRTUAL_SERVICE:
         wrong = list(virtual_service_problems(as_virtual_service(resource)["spec"]))
+    elif not wrong and kind == GATEWAY:
+        wrong = list(gateway_problems(as_gateway(resource)["spec"]))
     elif not wrong:
         wrong = list(destination_rule_problems(as_destination_rule(resource)["spec"]))
     return ((resource, problem) for problem in wrong)

@@ -8,6 +8,7 @@ from harness.model.object_kind import ObjectKind
 
 VIRTUAL_SERVICE = "VirtualService"
 DESTINATION_RULE = "DestinationRule"
+GATEWAY = "Gateway"
 ENVOY_FILTER = "EnvoyFilter"
 AUTHORIZATION_POLICY = "AuthorizationPolicy"
 
@@ -18,7 +19,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {VIRTUAL_SERVICE: ROUTES, DESTINATION_RUL
 _ROWS = (
     (VIRTUAL_SERVICE, "networking", "v1", "virtualservices"),
     (DESTINATION_RULE, "networking", "v1", "destinationrules"),
-    ("Gateway", "networking", "v1", "gateways"),
+    (GATEWAY, "networking", "v1", "gateways"),
     ("ServiceEntry", "networking", "v1", "serviceentries"),
     ("Sidecar", "networking", "v1", "sidecars"),
     (ENVOY_FILTER, "networking", "v1alpha3", "envoyfilters"),

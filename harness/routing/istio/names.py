@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.routing.hosts import CLUSTER_DOMAIN
+from harness.routing.istio.gateway_types import Gateway
 from harness.routing.istio.types import Resource
 
 MESH = "mesh"
@@ -22,7 +23,7 @@ def covers(pattern: str, host: str) -> bool:
     return pattern.startswith("*.") and host.endswith(pattern[1:])
 
 
-def namespace_of(resource: Resource, namespace: str) -> str:
+def namespace_of(resource: Resource | Gateway, namespace: str) -> str:
     """Return the resource's namespace, or ``namespace`` if it names none."""
     return str(resource["metadata"].get("namespace") or namespace)
 

@@ -1,4 +1,4 @@
-"""The fields of VirtualService and DestinationRule, as Istio's API has them."""
+"""The fields of VirtualService, DestinationRule and Gateway, as Istio's API has them."""
 
 from __future__ import annotations
 
@@ -298,6 +298,52 @@ DESTINATION_RULE = Fields(
     required=("host",),
 )
 
+_SERVER_TLS = Fields(
+    {
+        "mode": choice("PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"),
+        "httpsRedirect": flag(),
+        "credentialName": text(),
+        "credentialNames": _TEXTS,
+        "caCertCredentialName": text(),
+        "serverCertificate": text(),
+        "privateKey": text(),
+        "caCertificates": text(),
+        "caCrl": text(),
+        "tlsCertificates": Listed(
+            Fields({"serverCertificate": text(), "privateKey": text(), "caCertificates": text()})
+        ),
+        "subjectAltNames": _TEXTS,
+        "verifyCertificateSpki": _TEXTS,
+        "verifyCertificateHash": _TEXTS,
+        "minProtocolVersion": text(),
+        "maxProtocolVersion": text(),
+        "cipherSuites": _TEXTS,
+    }
+)
+_SERVER_PORT = Fields(
+    {"number": _PORT, "protocol": text("a protocol"), "name": text(), "targetPort": _PORT},
+    required=("number", "protocol"),
+)
+GATEWAY = Fields(
+    {
+        "servers": Listed(
+            Fields(
+                {
+                    "port": _SERVER_PORT,
+                    "hosts": _TEXTS,
+                    "name": text(),
+                    "bind": text(),
+                    "defaultEndpoint": text(),
+                    "tls": _SERVER_TLS,
+                },
+                required=("port", "hosts"),
+            )
+        ),
+        "selector": _LABELS,
+    },
+    required=("servers",),
+)
+
 _ANY = Leaf("anything", lambda _value: True)
 _TOP: dict[str, Shape] = {
     "apiVersion": choice("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"),
@@ -308,5 +354,6 @@ _TOP: dict[str, Shape] = {
 RESOURCES: Mapping[str, Fields] = {
     "VirtualService": Fields({**_TOP, "spec": VIRTUAL_SERVICE}, required=("spec",)),
     "DestinationRule": Fields({**_TOP, "spec": DESTINATION_RULE}, required=("spec",)),
+    "Gateway": Fields({**_TOP, "spec": GATEWAY}, required=("spec",)),
 }
 """Whole resources by kind. Metadata is Kubernetes' affair."""

@@ -10,7 +10,8 @@ from typing import cast
 
 from harness.errors import ResourceError
 from harness.model.json import JsonObject
-from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
+from harness.routing.istio.gateway_types import Gateway
+from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, VIRTUAL_SERVICE
 from harness.routing.istio.types import DestinationRule, HTTPRoute, StringMatch, VirtualService
 
 
@@ -22,6 +23,11 @@ def as_virtual_service(resource: JsonObject) -> VirtualService:
 def as_destination_rule(resource: JsonObject) -> DestinationRule:
     """Type a resource as a DestinationRule, without checking it: the caller knows its kind and has checked it."""
     return cast("DestinationRule", resource)
+
+
+def as_gateway(resource: JsonObject) -> Gateway:
+    """Type a resource as a Gateway, without checking it: the caller knows its kind and has checked it."""
+    return cast("Gateway", resource)
 
 
 def as_route(entry: JsonObject) -> HTTPRoute:
@@ -37,6 +43,15 @@ def virtual_services(resources: Iterable[JsonObject]) -> list[VirtualService]:
 def destination_rules(resources: Iterable[JsonObject]) -> list[DestinationRule]:
     """Return the DestinationRules among some resources."""
     return [as_destination_rule(resource) for resource in resources if resource["kind"] == DESTINATION_RULE]
+
+
+def gateways(resources: Iterable[JsonObject]) -> list[Gateway]:
+    """Return Istio's Gateways among some resources; the Gateway API has a kind of the same name."""
+    return [
+        as_gateway(resource)
+        for resource in resources
+        if resource["kind"] == GATEWAY and str(resource["apiVersion"]).startswith("networking.istio.io/")
+    ]
 
 
 def as_json(typed: Mapping[str, object]) -> JsonObject:

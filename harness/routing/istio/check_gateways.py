@@ -1,0 +1,44 @@
+"""Find mistakes in a Gateway: what Istio rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.routing.istio.gateway_types import GatewaySpec, Server
+from harness.routing.istio.shapes import At, Problem
+
+HTTP_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "HTTP_PROXY", "GRPC-WEB")
+PROTOCOLS = (*HTTP_PROTOCOLS, "HTTPS", "TLS", "TCP", "MONGO")
+_TERMINATING = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL")
+_CERTIFICATES = ("credentialName", "credentialNames", "serverCertificate", "tlsCertificates")
+
+
+def gateway_problems(spec: GatewaySpec) -> Iterator[Problem]:
+    """Yield what is wrong with the ``spec`` of a Gateway whose fields have the right shapes."""
+    if not spec["servers"]:
+        yield Problem(at=("spec", "servers"), message="expected at least one server, found none")
+    for index, server in enumerate(spec["servers"]):
+        yield from _server_problems(server, ("spec", "servers", index))
+
+
+def _server_problems(server: Server, at: At) -> Iterator[Problem]:
+    protocol, tls = server["port"]["protocol"].upper(), server.get("tls") or {}
+    if protocol not in PROTOCOLS:
+        message = f"expected one of {', '.join(PROTOCOLS)}, found {server['port']['protocol']!r}"
+        yield Problem(at=(*at, "port", "protocol"), message=message)
+    if not server["hosts"]:
+        yield Problem(at=(*at, "hosts"), message="expected at least one host, or '*', found none")
+    if protocol in ("HTTPS", "TLS") and not tls:
+        yield Problem(at=at, message=f"expected tls for a server with the protocol {protocol}, found none")
+    if protocol == "HTTPS" and tls.get("httpsRedirect"):
+        yield Problem(at=(*at, "tls", "httpsRedirect"), message="expected it on a server with the protocol HTTP only")
+    if protocol in ("HTTPS", "TLS") and tls.get("mode", "PASSTHROUGH") in _TERMINATING and not _has_certificate(server):
+        message = (
+            f"{tls['mode']} needs a certificate, found none: write credentialName (on this machine the harness makes a "
+            "certificate itself)"
+        )
+        yield Problem(at=(*at, "tls"), message=message)
+
+
+def _has_certificate(server: Server) -> bool:
+    return any((server.get("tls") or {}).get(name) for name in _CERTIFICATES)

@@ -1,0 +1,3 @@
+"""Leave out scenarios with a harness.yaml of their own, which says how to run them."""
+
+collect_ignore = ["gateway"]
