@@ -52,11 +52,8 @@ def test_the_scenario_is_the_recorded_one(asked_of):
 def test_stages_are_repeated_one_after_the_other(asked_of):
     """Each has its own fault phase again."""
     made = demo_record(faults=(SLOW,))
-    asked = {
-        **made.manifest["scenario"],
-        "stages": [[fault_document(SLOW)], [fault_document(SLOW)]],
-        "recover_each": True,
-    }
+    faults = [fault_document(SLOW)] * 2
+    asked = {**made.manifest["scenario"], "faults": faults, "stages": [1, 1], "recover_each": True}
     scenario = staged(asked_of(replace(made, manifest={"scenario": asked})), demo_config(), Options()).scenario
     assert (((SLOW,), (SLOW,)), True) == (scenario.in_order, scenario.recover_each)
 
