@@ -35,6 +35,7 @@ COMMANDS = MappingProxyType(
         "calibrate": "learn the noise of this environment from runs of equal builds",
         "indicators": "list the indicators that objectives can name, with their units and queries",
         "explore": "find the smallest fault that each arm does not withstand",
+        "suite": "list the faults worth trying for what a service calls, the riskiest first",
         "observe": "judge what real users do, again and again, from Prometheus alone",
         "import": "turn another tool's configuration into objectives",
         "plan": "show what a run would change in a cluster, with reads and dry runs only",
