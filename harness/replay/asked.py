@@ -60,6 +60,10 @@ def read_asked(folder: Path) -> Asked:
     _require_one_stage(record, folder)
     known = record.manifest.get("scenario")
     scenario: Mapping[str, JsonValue] = known if isinstance(known, dict) else _of_older(record, notes)
+    if record.manifest.get("shared"):
+        notes.append("the run shared its steady phase with other faults, which came before or after; here it is alone")
+    if record.plan.judge.noise:
+        notes.append("the run was judged with the noise of its own environment, which says nothing about this machine")
     faults = _faults(scenario.get("faults"), folder)
     return Asked(
         folder=folder,

@@ -58,6 +58,16 @@ def test_stages_are_repeated_one_after_the_other(asked_of):
     assert (((SLOW,), (SLOW,)), True) == (scenario.in_order, scenario.recover_each)
 
 
+def test_what_a_replay_cannot_repeat_is_noted(asked_of):
+    """A shared steady phase, and noise that was learned elsewhere."""
+    made = demo_record()
+    judge = replace(made.plan.judge, noise={"latency_p50": 0.1}, noise_from="noise.json")
+    made = replace(made, plan=replace(made.plan, judge=judge), manifest={**made.manifest, "shared": "all faults"})
+    stage = staged(asked_of(made), demo_config(), Options())
+    assert "shared its steady phase" in stage.notes[0]
+    assert "noise of its own environment" in stage.notes[1]
+
+
 def test_a_run_that_ended_early_is_asked_for_in_whole(asked_of):
     """The plan of such a run has what it carried out; the manifest has what was asked for."""
     short = demo_record()
