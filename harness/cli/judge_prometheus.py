@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import bundle
@@ -15,6 +19,7 @@ from harness.errors import UsageError
 from harness.judge.objectives import parse_objective
 from harness.judge.sequential import SequentialJudge
 from harness.model.judge import JudgeSettings
+from harness.model.names import new_run_id
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Record
@@ -24,6 +29,7 @@ from harness.report import terminal
 from harness.runner.deciding import decide
 
 if TYPE_CHECKING:
+    from harness.gate import Outcome
     from harness.metrics.server_side import Measured
 
 OPTIONS = (*ACCESS, "window")
@@ -56,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
         measured = live_series(server, objectives, arms, start_s=end_s - window_s, end_s=end_s)
     alpha = 0.01 if args.alpha is None else args.alpha
     record = _record(measured, objectives, window_s=window_s, alpha=alpha)
-    analysis = decide(record, SequentialJudge())
+    if args.out is not None:
+        outcome = _kept(args, record)
+        record, analysis = outcome.record, outcome.analysis
+    else:
+        analysis = decide(record, SequentialJudge())
     analysis = replace(analysis, warnings=(*analysis.warnings, *measured.notes))
     if args.json:
         sys.stdout.write(bundle.analysis_json(analysis).decode())
@@ -64,7 +74,25 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(terminal.render(record, analysis, color=sys.stdout.isatty()) + "\n")
         for note in measured.notes:
             print(f"note: {note}")
+        if args.out is not None:
+            print(f"report: {os.path.relpath(outcome.report)}")
     return analysis.verdict.exit_code
+
+
+def _kept(args: argparse.Namespace, record: Record) -> Outcome:
+    """Write the bundle of a run in ``--out``, from which anybody can judge again without the server."""
+    from harness.cli.observed_run import recorded_run
+    from harness.gate import judge_record
+    from harness.runner.manifest import manifest, started_by
+
+    words = ["harness", "judge", "--prometheus", *([args.prometheus] if args.prometheus else [])]
+    words += ["--baseline", str(args.baseline), "--canary", str(args.canary), "--window", args.window or "30m"]
+    facts = manifest(
+        owner=new_run_id(), again=shlex.join(words), argv=started_by(), cwd=Path.cwd(), started_at=time.time()
+    )
+    return recorded_run(
+        args.out, lambda folder: judge_record(replace(record, manifest=facts), folder, SequentialJudge().name)
+    )
 
 
 def _record(measured: Measured, objectives: tuple[Objective, ...], *, window_s: float, alpha: float) -> Record:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harness.cli.options import add_config, add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
-from harness.errors import HarnessError
 from harness.model.record import Event
 from harness.model.units import format_duration, parse_duration
 from harness.model.verdict import Analysis
@@ -24,7 +23,6 @@ EXAMPLES = """\
   harness observe --for 30m
   harness observe --for 1h --objective "server:error_rate < +0.5pp" --every 1m
 """
-NAME = "live-traffic"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print a line for each look and the last analysis; return the exit code of its verdict."""
     from harness import gate, wiring
+    from harness.cli.observed_run import NAME, recorded_run
     from harness.config import read_config
     from harness.judge.objectives import parse_objective
     from harness.metrics.live_traffic import DEFAULT_OBJECTIVES
-    from harness.model.names import new_run_id
-    from harness.report import run_index, terminal
-    from harness.run_folder import Trouble, begin_run, finish_run
+    from harness.report import terminal
     from harness.runner.live_run import LiveTraffic, observable
 
     config = read_config(args.config)
@@ -60,17 +57,12 @@ def run(args: argparse.Namespace) -> int:
         every_s=parse_duration(args.every, "--every"),
     )
     gate.plan_of_users(users, config, target=target)
-    folder = runs_folder(args).absolute() / new_run_id()
-    begin_run(folder)
-    try:
-        outcome = gate.observe_traffic(
-            users, config, target=target, folder=folder / NAME, again=_again(args), notify=_told
-        )
-    except HarnessError as error:
-        finish_run(folder, error.exit_code, [Trouble(place=NAME, kind="trouble", message=str(error), folder=NAME)])
-        raise
-    finish_run(folder, outcome.analysis.verdict.exit_code)
-    run_index.write_index(folder)
+    outcome = recorded_run(
+        runs_folder(args),
+        lambda folder: gate.observe_traffic(
+            users, config, target=target, folder=folder, again=_again(args), notify=_told
+        ),
+    )
     for line in (one.text for one in outcome.record.events if one.kind == "note"):
         print(f"note: {line}")
     sys.stdout.write(terminal.render(outcome.record, outcome.analysis, color=sys.stdout.isatty()) + "\n")

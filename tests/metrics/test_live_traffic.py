@@ -188,3 +188,17 @@ def test_wrong_access_is_refused_without_showing_it(
     found = capsys.readouterr().err
     assert said in found
     assert "s3cret" not in found
+
+
+def test_a_judged_past_can_be_kept_and_judged_again_without_the_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its bundle has the series, and no secret of the command line."""
+    with odd_prometheus(Users(versions={"v1": usual(), "v2": usual(0.1)})) as (url, _):
+        secret_url = url.replace("http://", "http://user:s3cret@")
+        more = ("--out", str(tmp_path), "--header", "Authorization=Bearer s3cret")
+        assert 1 == judge(secret_url, "--objective", "server:error_rate < +1pp", *more)
+    assert "report: " in capsys.readouterr().out
+    assert 1 == main(["judge", "latest", "--out", str(tmp_path), "--json"])
+    assert "fail" == told(capsys)["verdict"]
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
