@@ -25,7 +25,7 @@ help:
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, found " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -95,13 +95,13 @@ wheel: $(STAMP)
 PIPELINE_TOOLS := $(VENV)/.pipeline-tools
 NPM_FOLDERS := tests_pipelines/npm pipelines/brigade
 $(PIPELINE_TOOLS): $(STAMP) $(NPM_FOLDERS:%=%/package-lock.json)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,pipelines]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev,pipelines]'
 	for folder in $(NPM_FOLDERS); do npm ci --silent --no-audit --no-fund --prefix $$folder || exit; done
 	@touch $@
 
 .PHONY: pipelines-check
 pipelines-check: $(PIPELINE_TOOLS)
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests_pipelines
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests_pipelines
 
 # Builds the image for real; takes minutes, and needs root, buildah and mmdebstrap.
 .PHONY: image-check

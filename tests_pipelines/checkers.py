@@ -31,7 +31,7 @@ def missing() -> list[str]:
     return found + [str(path.relative_to(ROOT)) for path in packages if not path.is_dir()]
 
 
-def run(*words: str | Path, cwd: Path = ROOT, timeout_s: float = 120, **variables: str) -> tuple[int, str]:
+def run(*words: str | Path, cwd: Path = ROOT, timeout_s: float = 800, **variables: str) -> tuple[int, str]:
     """Run a command and return its exit code and what it wrote."""
     done = subprocess.run(
         [str(word) for word in words], cwd=cwd, capture_output=True, text=True, timeout=timeout_s, check=False,

@@ -14,3 +14,8 @@ def pytest_configure() -> None:
 
     if missing := checkers.missing():
         raise pytest.UsageError(f"missing: {', '.join(missing)}. Run: make pipelines-check")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest, so that it does not keep one worker busy alone at the end."""
+    items.sort(key=lambda item: item.path.stem != "test_brigade_jobs")
