@@ -7,6 +7,7 @@
     samples.parquet    requests, one in each row
     hops.ndjson        what each arm called in each phase (harness/model/hops.py), one a line; not in old bundles
     spans.ndjson       spans of traced requests (harness/model/spans.py), one a line; only if the mesh exports them
+    bodies.ndjson      bodies of failed answers (harness/model/bodies.py), one a line; only if the profile asks for them
     resources/*.yaml   Istio resources before, during and after
     analysis.json, report.html   derived from the files above; can be regenerated at any time
     hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html
@@ -36,6 +37,7 @@ from pydantic_core import to_json
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError, UsageError, located
 from harness.model.arm_pod import ArmPod
+from harness.model.bodies import Body
 from harness.model.hops import Hop
 from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
@@ -56,7 +58,7 @@ FORMAT_VERSION = 3
 READ_VERSIONS = (1, 2, FORMAT_VERSION)
 _HASHED_SINCE = 3
 MANIFEST, ANALYSIS, REPORT, HASHES = "manifest.json", "analysis.json", "report.html", "hashes.json"
-SPANS, THINNED = "spans.ndjson", "thinned.json"
+SPANS, BODIES, THINNED = "spans.ndjson", "bodies.ndjson", "thinned.json"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
 _FACTS: Mapping[str, Any] = {
@@ -72,6 +74,7 @@ _FACTS: Mapping[str, Any] = {
 }
 _LINES: Mapping[str, tuple[str, Any]] = {
     "timeline.ndjson": ("events", Event), "hops.ndjson": ("hops", Hop), SPANS: ("spans", Span),
+    BODIES: ("bodies", Body),
 }  # fmt: skip
 """The files with one value on each line: the field of the record and the kind of its values."""
 _ADDED_FACTS = frozenset({"endpoint_requests", "arm_pods"})
@@ -234,7 +237,7 @@ def read_bundle(folder: Path) -> Record:
 
 
 def read_outline(folder: Path) -> Record:
-    """Return the record without samples, events, resources, hops and spans; only what is read is checked.
+    """Return the record without samples, events, resources, hops, spans and bodies; only what is read is checked.
 
     A bundle whose samples were removed has an outline too. Raises RecordError like ``read_bundle``.
     """
@@ -263,7 +266,7 @@ def _outline(folder: Path, manifest: JsonObject) -> Record:
 def _read_lines(kind: type[_Value], path: Path) -> tuple[_Value, ...]:
     """Return a file of JSON values, one on each line."""
     lines = [parsed(line, path) for line in content_of(path).splitlines()]
-    read: tuple[_Value, ...] = valid(adapter(tuple[kind, ...]), lines, path)  # type: ignore[valid-type]  # no types at run time in mypy
+    read: tuple[_Value, ...] = valid(adapter(tuple[kind, ...]), lines, path)  # type: ignore[valid-type]
     return read
 
 

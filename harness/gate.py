@@ -29,6 +29,7 @@ from harness.report import page
 from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
 from harness.runner.early_death import record_of_death
+from harness.runner.kept_bodies import with_bodies
 from harness.runner.live_run import LiveTraffic, measuring, plan_of
 from harness.runner.manifest import manifest, started_by
 from harness.runner.matrix import carrying_over, taken_apart
@@ -240,9 +241,10 @@ def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
 
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:
     """Write the record into ``folder``, which becomes the bundle, then decide and report."""
-    bundle.write_bundle(record, folder)
-    for recording in folder.glob("load*/**/*.samples"):
-        recording.unlink()  # samples.parquet has every sample now
+    bundle.write_bundle(with_bodies(record, folder), folder)
+    for kind in ("samples", "bodies"):
+        for recording in folder.glob(f"load*/**/*.{kind}"):
+            recording.unlink()  # the bundle has everything that is in it now
     return report_on(folder, judge_name)
 
 

@@ -150,6 +150,7 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
         profile=profile,
         expected_statuses=declared.expected_statuses,
         sizes_may_differ=declared.sizes_may_differ,
+        body_bytes=declared.body_bytes or 0,
         arrivals=config.load.arrivals,
         processes=1,
         judge=judge_settings(config),

@@ -4,7 +4,7 @@ from random import randrange
 
 from locust import FastHttpUser, constant, task
 
-LOADPROFILE = {"rate": 50, "duration": "30s"}
+LOADPROFILE = {"rate": 50, "duration": "30s", "body_bytes": 300}
 
 
 class Reader(FastHttpUser):

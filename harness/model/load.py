@@ -41,6 +41,7 @@ class LoadPlan:
     trace_share: share of the requests, in [0, 1], that carry a sampled W3C ``traceparent``.
     users: None, or the number of users of a closed model: each sends, waits for the answer and for its
     ``wait_time``, and sends again. The stages then only say how long; a slow service gets less load.
+    body_bytes: how many bytes to keep of the bodies of failed answers; 0 keeps none.
     most_in_flight: arrivals that find so many tasks unfinished are dropped, in each process; a proof counts them.
     """
 
@@ -55,6 +56,7 @@ class LoadPlan:
     processes: int = 1
     drain_s: float = 10.0
     trace_share: float = 0.01
+    body_bytes: int = 0
     users: int | None = None
     most_in_flight: int = 8000
 

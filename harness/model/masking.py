@@ -18,6 +18,13 @@ SAFE_HEADERS = frozenset({"host", "accept", "accept-encoding", "accept-language"
 _SECRET_NAME = re.compile(
     r"password|passwd|secret|token|credential|authorization|cookie|api[-_]?key|private", re.IGNORECASE
 )
+_SECRET_IN_TEXT = re.compile(
+    r"""(["']?[\w.-]*(?:password|passwd|secret|token|credential|authorization|cookie|api[-_]?key|private)[\w.-]*["']?\s*[:=]\s*)"""
+    r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|(?:Bearer |Basic )?[^\s,;&<>}\]"']+)""",
+    re.IGNORECASE,
+)
+"""A name that tells of a secret, and its value, in JSON, forms, headers and logs; the value may be cut off."""
+_BARE_SECRET = re.compile(r"\b(Bearer|Basic) [A-Za-z0-9._~+/=-]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 _MATCHES = frozenset({"exact", "prefix", "regex"})
 """What Istio compares a header with."""
 _VALUE_SHOWN = frozenset(
@@ -81,6 +88,12 @@ def scrubbed(value: JsonValue) -> JsonValue:
     if isinstance(value, (list, tuple)):
         return [scrubbed(item) for item in value]
     return without_userinfo(value) if isinstance(value, str) else value
+
+
+def redacted(text: str) -> str:
+    """Return a text of a service with ``HIDDEN`` in place of what looks like a secret by its name or its form."""
+    named = _SECRET_IN_TEXT.sub(lambda found: f"{found[1]}{HIDDEN}", without_userinfo(text))
+    return _BARE_SECRET.sub(HIDDEN, named)
 
 
 def names_only(values: Mapping[str, JsonValue], safe: Collection[str]) -> JsonObject:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.arm_pod import ArmPod
+from harness.model.bodies import Body
 from harness.model.declared import Declared
 from harness.model.hit import HitState
 from harness.model.hops import Hop
@@ -137,7 +138,8 @@ class Record:
     mesh does not count them. arm_pods: the pods behind each arm, by arm; empty where the mesh has no pods.
     manifest: versions, commit, argv, platform, start time and the command that runs it again.
     aborted: why the run ended early, or empty. hops: what each arm answered and called, by phase. spans: of the traced
-    requests, in no particular order; empty where the mesh exports none.
+    requests, in no particular order; empty where the mesh exports none. bodies: of failed answers, if the load profile
+    asks for them.
     """
 
     plan: Plan
@@ -157,6 +159,7 @@ class Record:
     aborted: str = ""
     hops: tuple[Hop, ...] = ()
     spans: tuple[Span, ...] = ()
+    bodies: tuple[Body, ...] = ()
 
     @property
     def ended(self) -> str:

@@ -184,9 +184,12 @@ def _logs(scene: Scene) -> Shown | None:
 
 def _requests(scene: Scene) -> Shown:
     record = scene.record
-    return Shown(
-        values={"slowest": tables.slowest(record), "failures": tables.failures(record)}, opened=scene.unsettled
-    )
+    values = {
+        "slowest": tables.slowest(record),
+        "failures": tables.failures(record),
+        "bodies": tables.body_rows(record) if scene.whole else (),
+    }
+    return Shown(values=values, opened=scene.unsettled)
 
 
 def _traces(scene: Scene) -> Shown | None:

@@ -16,6 +16,7 @@ from harness.model.units import Unit, format_duration, format_percent
 
 _WORST = 5
 _MOST_OPERATIONS = 20
+_BODIES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BodyRow:
+    """The body of one failed answer. cut: whether it was longer, or secrets were removed from it."""
+
+    title: str
+    at: str
+    size: str
+    text: str
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRow:
     """Requests that the proxies sent to one endpoint of an arm."""
 
@@ -140,6 +152,24 @@ def failures(record: Record) -> tuple[Request, ...]:
         share[(due_s >= phase.start_s) & (due_s < phase.end_s)] = canary.mean() if canary.size else 0.0
     order = failed[np.lexsort((due_s, -share, samples.arm[failed] != CANARY))]
     return tuple(_request(record, int(i)) for i in order[:_WORST])
+
+
+def body_rows(record: Record) -> tuple[BodyRow, ...]:
+    """Return the bodies of failed answers, the canary's first and a few of each arm."""
+    of_arm = ([body for body in record.bodies if body.arm == arm] for arm in ("canary", "", "baseline"))
+    chosen = [body for bodies in of_arm for body in bodies[:_BODIES]]
+    return tuple(
+        BodyRow(
+            title=formatting.printable(
+                f"{body.operation}: {body.error or f'HTTP {body.status}'} from {body.arm or 'an unknown arm'}"
+            ),
+            at=f"{body.at_s:.2f} s",
+            size=f"{formatting.count(body.size)} B",
+            text=formatting.printable(body.text),
+            cut=len(body.text.encode()) < body.size,
+        )
+        for body in chosen
+    )
 
 
 def inside(samples: Samples, phase: Phase) -> Samples:

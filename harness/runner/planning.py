@@ -100,6 +100,7 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
         headers={**entry.headers, OWNER_HEADER: owner, "baggage": baggage},
         canary_choice=plan.canary_share if plan.split_by is SplitBy.HEADER else None,
         processes=settings.processes,
+        body_bytes=settings.body_bytes,
     )
 
 

@@ -36,7 +36,7 @@ class Settings:
     conditions: additional abort conditions. misses: how many times in a row a condition may fail to be checked.
     real_users: whether requests of others pass through this mesh too. only_test_traffic: touch only requests that carry
     the W3C baggage of the run, if there are others.
-    expected_statuses, sizes_may_differ: as in ``Plan``.
+    expected_statuses, sizes_may_differ: as in ``Plan``. body_bytes: as in ``LoadPlan``.
     """
 
     service: str
@@ -61,6 +61,7 @@ class Settings:
     split_by: SplitBy = SplitBy.WEIGHT
     expected_statuses: tuple[int, ...] = ()
     sizes_may_differ: bool = False
+    body_bytes: int = 0
 
     @property
     def common_labels(self) -> dict[str, str]:

@@ -64,7 +64,7 @@ def test_equal_builds_are_not_blamed(good):
 
 
 def test_a_fragile_canary_fails_only_under_the_fault(gate):
-    """Exit code 1; the reason names the indicator and the phase."""
+    """Exit code 1; the reason names the indicator and the phase, and the bundle has what the failed answers said."""
     gate.canary("fragile")
     gate.scenario(FAULTED)
     said, code = gate.run_on_time()
@@ -72,3 +72,6 @@ def test_a_fragile_canary_fails_only_under_the_fault(gate):
     analysis = bundle.read_analysis(gate.bundles()[-1])
     assert "error_rate in the fault phase" in analysis.reason
     assert {"fault"} == {finding.phase for finding in analysis.findings if finding.verdict == "fail"}
+    bodies = bundle.read_bundle(gate.bundles()[-1]).bodies
+    assert {("canary", 3)} == {(body.arm, len(bodies)) for body in bodies}
+    assert all(body.status >= 500 and body.text and body.at_s > 0 for body in bodies)

@@ -19,6 +19,7 @@ from locust.rpc import Message
 from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_WAITING
 
+from harness.load.child.bodies import BodyKeeper
 from harness.load.child.driver import Driver
 from harness.load.child.headers import add_headers
 from harness.load.child.recorder import Recorder
@@ -75,6 +76,8 @@ class LoadWorker:
             arm_header=plan.arm_header, arms=_ARMS, on_full=self._on_full_disk,
         )  # fmt: skip
         environment.events.request.add_listener(self._recorder.record)
+        if plan.body_bytes:
+            self._keep_bodies(plan)
         add_headers(
             environment.user_classes, plan.headers, trace_share=plan.trace_share, seed=seed, note=self._note,
             canary_choice=plan.canary_choice,
@@ -88,6 +91,15 @@ class LoadWorker:
             due = islice(due_times(plan.stages, plan.arrivals, plan.seed), worker, None, message["workers"])
             self._driver = Driver(environment, self._recorder, plan, zero=zero, due=due, seed=seed)
             gevent.spawn(self._drive, self._driver)
+
+    def _keep_bodies(self, plan: LoadPlan) -> None:
+        if self._upload:
+            self._note("bodies of failed answers are kept only where the load generator runs on the harness's machine")
+            return
+        keeper = BodyKeeper(
+            self._folder, worker=self._number, keep_bytes=plan.body_bytes, arm_header=plan.arm_header, arms=_ARMS
+        )
+        self._environment.events.request.add_listener(keeper.keep)
 
     def _count_interrupted_users(self) -> None:
         """Count the closed model's users whose task Locust kills after the drain; their last request has no sample."""

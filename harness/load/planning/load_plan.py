@@ -37,6 +37,7 @@ def plan_load(
         "drain_s": settings.drain_s,
         "trace_share": settings.trace_share,
         "arm_header": settings.arm_header,
+        "body_bytes": settings.body_bytes,
     }
     fields |= {name: value for name, value in options.items() if value is not None}
     stages = resolve_stages(settings, rate_rps=rate_rps, duration_s=duration_s)

@@ -24,6 +24,8 @@ NAME = "LOADPROFILE"
 _LARGEST = 1e9
 """Larger rates are mistakes, and overflow when arrivals are counted."""
 
+_LARGEST_BODY = 65_536
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSettings:
@@ -45,6 +47,7 @@ class ProfileSettings:
     warm_up_s: float | None = None
     drain_s: float | None = None
     trace_share: float | None = None
+    body_bytes: int | None = None
     arm_header: str | None = None
     expected_statuses: tuple[int, ...] = ()
     sizes_may_differ: bool = False
@@ -172,6 +175,13 @@ def _integer(least: int) -> Callable[[object], int]:
     return parse
 
 
+def _body_bytes(value: object) -> int:
+    count = _integer(1)(value)
+    if count > _LARGEST_BODY:
+        raise UsageError(f"expected at most {_LARGEST_BODY} bytes of a body, found {count}")
+    return count
+
+
 def _share(value: object) -> float:
     share = _number(value)
     if not 0 <= share <= 1:
@@ -222,6 +232,7 @@ _PARSERS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
     "warm_up": _field("warm_up_s", parse_duration),
     "drain": _field("drain_s", parse_duration),
     "trace_share": _field("trace_share", _share),
+    "body_bytes": _field("body_bytes", _body_bytes),
     "arm_header": _field("arm_header", _header),
     "expected_statuses": _field("expected_statuses", _statuses),
     "sizes_may_differ": _field("sizes_may_differ", _flag),

@@ -4,7 +4,8 @@
 once the header's ``count`` includes it. A reader may therefore read at any time, and a worker that is killed with
 SIGKILL loses only the requests in flight. ``worker-N.names``: one JSON array per line, such as ``["operation", 3,
 "/reviews"]``, written before the first record that refers to it. ``worker-N.json``: the worker's report, written when
-it has reached the end of the run. ``locust.json``: Locust's own counts, written when the run has ended.
+it has reached the end of the run. ``worker-N.bodies``: bodies of failed answers, if the profile asks for them.
+``locust.json``: Locust's own counts, written when the run has ended.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ RECORD = Struct("<ddfihhhbx")
 """due (seconds since time zero), latency (seconds), late (seconds), size, status, operation, error, arm."""
 HEADER_SIZE, RECORD_SIZE = HEADER.size, RECORD.size
 OPERATION, ERROR = "operation", "error"
+BODIES = ".bodies"
 MOST_NAMES = 1000
 """Number of operations, and of errors, that are recorded by name; all others share one name."""
 
@@ -40,6 +42,11 @@ def names_file(folder: Path, worker: int) -> Path:
 def reserve_file(folder: Path, worker: int) -> Path:
     """Return the path of a file that reserves disk space; the worker deletes it when the disk is full."""
     return folder / f"worker-{worker}.reserve"
+
+
+def bodies_file(folder: Path, worker: int) -> Path:
+    """Return the path of the bodies of failed answers that a worker keeps."""
+    return folder / f"worker-{worker}{BODIES}"
 
 
 def report_file(folder: Path, worker: int) -> Path:

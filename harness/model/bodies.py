@@ -1,0 +1,27 @@
+"""Bodies of answers that failed, as far as a load profile asks for them.
+
+In a bundle, ``bodies.ndjson`` has one body on each line, with the fields of ``Body`` by name; it exists only if the
+profile sets ``body_bytes`` and an answer failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The body of one failed answer, without what looks like a secret.
+
+    at_s: when the answer came, in seconds since the first due request. arm: baseline, canary, or empty if it is not
+    known. operation: the name of the request. status: of HTTP. error: the profile's; empty if the status says enough.
+    text: the beginning of the body. size: bytes of the whole body.
+    """
+
+    at_s: float
+    arm: str
+    operation: str
+    status: int
+    error: str
+    text: str
+    size: int
