@@ -1,27 +1,28 @@
-"""What viewers of the live page cost a run: lateness of its requests with 50 open pages, against none, in turns.
+"""What viewers of the live page cost a run: the lateness of its requests while 50 pages are open, against none.
 
-    python benchmarks/live_viewers.py [--viewers 50] [--rounds 3]
+    python benchmarks/live_viewers.py [--viewers 50] [--length 40s] [--turn 5]
 
-Each round runs the demo twice next to a ``harness serve``: once alone, once with viewers that read the events and fetch
-the page of the run at each change, as a browser does. Prints p99 and the largest lateness of both, and their ratio.
+One run of the demo goes on next to a ``harness serve``. Every few seconds the viewers come or leave, so that both kinds
+of seconds see the same machine. Each viewer reads the events and fetches the page of the run at each change, as a
+browser does. Prints p50 and p99 of the lateness of both, and their ratios, for requests due a second after each change.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.bundle import read_bundle
 from harness.run_folder import all_runs
@@ -33,24 +34,34 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--viewers", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--length", default="40s", help="of each phase of the run")
+    parser.add_argument("--turn", type=float, default=5.0, help="seconds until the viewers come or leave")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         shop = Path(name) / "shop"
         subprocess.run([*HARNESS, "demo", "--copy", str(shop)], check=True, stdout=subprocess.DEVNULL)
         with serving(shop) as address:
-            late: dict[int, list[float]] = {0: [], args.viewers: []}
-            for number in range(args.rounds):
-                for viewers in (0, args.viewers) if number % 2 == 0 else (args.viewers, 0):
-                    p99, largest, pages = lateness(shop, address, viewers)
-                    late[viewers].append(p99)
-                    print(
-                        f"{viewers:3d} viewers: late p99 {p99 * 1e3:.2f} ms, at most {largest * 1e3:.1f} ms, {pages} pages"
-                    )
-    alone, watched = (statistics.median(late[viewers]) for viewers in (0, args.viewers))
-    print(
-        f"median p99 with {args.viewers} viewers {watched * 1e3:.2f} ms, alone {alone * 1e3:.2f} ms: {watched / alone:.2f}"
-    )
+            watched, pages = run_watched_in_turns(shop, address, args)
+        record = read_bundle(all_runs(shop / "reports")[-1].bundles[0])
+    if record.load is None:
+        sys.exit("expected a run that sent load, found none")
+    due = record.samples.due_s + record.load.started_at
+    late = {kind: record.samples.late_s[inside(due, watched[kind])] * 1e3 for kind in (False, True)}
+    print(f"{pages} pages fetched by {args.viewers} viewers")
+    for share in (0.5, 0.99):
+        alone, seen = (float(np.quantile(late[kind], share)) for kind in (False, True))
+        print(
+            f"late p{share * 100:g}: {alone:.2f} ms without viewers (n {late[False].size}), {seen:.2f} ms with them "
+            f"(n {late[True].size}): ratio {seen / alone:.2f}"
+        )
+
+
+def inside(moments: NDArray[np.float64], spans: list[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Whether moments are within one of the spans, a second after its beginning at least."""
+    found = np.zeros(moments.shape, np.bool_)
+    for begin, end in spans:
+        found |= (moments >= begin + 1) & (moments < end)
+    return found
 
 
 @contextmanager
@@ -66,26 +77,35 @@ def serving(folder: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def lateness(folder: Path, address: str, viewers: int) -> tuple[float, float, int]:
-    """Run the demo once and return p99 and the largest lateness in seconds, and how many pages were fetched."""
-    ended, fetched = threading.Event(), [0] * max(viewers, 1)
-    threads = [threading.Thread(target=watch, args=(address, ended, fetched, one)) for one in range(viewers)]
-    for thread in threads:
-        thread.start()
-    command = [*HARNESS, "demo", "--rate", "200", "--length", "10s", "--seed", "1", "--out", "reports"]
-    subprocess.run(
-        command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-    )
-    ended.set()
-    for thread in threads:
-        thread.join()
-    record = read_bundle(all_runs(folder / "reports")[-1].bundles[0])
-    late_s = record.samples.late_s
-    return float(np.quantile(late_s, 0.99)), float(late_s.max()), sum(fetched)
+def run_watched_in_turns(
+    folder: Path, address: str, args: argparse.Namespace
+) -> tuple[dict[bool, list[tuple[float, float]]], int]:
+    """Run the demo once. Return when nobody watched and when the viewers did, and how many pages they fetched."""
+    spans: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    fetched = [0] * args.viewers
+    command = [*HARNESS, "demo", "--rate", "200", "--length", args.length, "--seed", "1", "--out", "reports"]
+    run = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    watching = False
+    while run.poll() is None:
+        begin, ended = time.time(), threading.Event()
+        threads = [
+            threading.Thread(target=watch, args=(address, ended, fetched, one))
+            for one in range(args.viewers if watching else 0)
+        ]
+        for thread in threads:
+            thread.start()
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(args.turn)
+        spans[watching].append((begin, time.time()))
+        ended.set()
+        for thread in threads:
+            thread.join()
+        watching = not watching
+    return spans, sum(fetched)
 
 
 def watch(address: str, ended: threading.Event, fetched: list[int], number: int) -> None:
-    """Be one open page until the run has ended."""
+    """Be one open page until its turn has ended."""
     with httpx.Client(base_url=address, timeout=20) as client, client.stream("GET", "/events") as events:
         for line in events.iter_lines():
             if ended.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -9,16 +10,32 @@ import sys
 from inspect import getdoc
 from pathlib import Path
 
+from harness import bundle
 from harness.cli import COMMANDS, full_parser
 from harness.faults import known_faults
 from harness.judge.indicators import BUILT_IN
+from harness.model.hops import Hop
+from harness.model.load import LoadReport
+from harness.model.phase import Phase, PhasePlan
+from harness.model.record import Event, FaultCount, Plan, Rollback, Series
+from harness.model.samples import Samples
+from harness.model.spans import Span
+from harness.model.verdict import Analysis, Finding, Proof
+
+_RECORDED: tuple[tuple[str, type], ...] = (
+    ("plan.json", Plan), ("plan.json", PhasePlan), ("facts.json", Phase), ("facts.json", LoadReport),
+    ("facts.json", FaultCount), ("facts.json", Rollback), ("facts.json", Series), ("timeline.ndjson", Event),
+    ("samples.parquet", Samples), ("hops.ndjson", Hop), ("spans.ndjson", Span), ("analysis.json", Analysis),
+    ("analysis.json", Finding), ("analysis.json", Proof),
+)  # fmt: skip
 
 
 def write_reference(folder: Path) -> None:
-    """Write one page each for commands, pytest, indicators and faults."""
+    """Write one page each for commands, pytest, indicators, faults and the format of bundles."""
     folder.mkdir(exist_ok=True)
     for name, page in {
         "commands": commands(), "pytest": pytest_surface(), "indicators": indicators(), "faults": faults(),
+        "bundle-format": bundle_format(),
     }.items():  # fmt: skip
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
 
@@ -90,6 +107,29 @@ def faults() -> str:
         if function is not None:
             parts.append(f"```text\n{kind}: {getdoc(function)}\n```\n")
     return "\n".join(parts)
+
+
+def bundle_format() -> str:
+    """The files of a bundle, and the fields of the values in them."""
+    files = re.search(r"(?:^    .*\n)+", getdoc(bundle) or "", re.MULTILINE)
+    if files is None:
+        raise RuntimeError("expected the list of files in the documentation of harness.bundle, found none")
+    parts = [
+        f"# The format of bundles\n\nFormat version {bundle.FORMAT_VERSION}; versions "
+        f"{', '.join(map(str, bundle.READ_VERSIONS))} can be read, others are refused.\n",
+        f"```text\n{files[0].rstrip()}\n```\n",
+        "Values are JSON: tuples are lists, enumerations are texts, and numbers that JSON lacks are the texts `NaN`, "
+        "`Infinity` and `-Infinity`. Times are seconds from the first due request unless their name says otherwise.\n",
+    ]
+    return "\n".join([*parts, *(_fields(file, kind) for file, kind in _RECORDED)])
+
+
+def _fields(file: str, kind: type) -> str:
+    """The fields of one kind of value, with their types."""
+    about = "\n\n".join((getdoc(kind) or "").split("\n\n"))
+    rows = [f"| `{field.name}` | `{str(field.type).replace('|', 'or')}` |" for field in dataclasses.fields(kind)]
+    table = "\n".join(["| field | type |", "|---|---|", *rows])
+    return f"## {kind.__name__}, in {file}\n\n```text\n{about}\n```\n\n{table}\n"
 
 
 def _pytest(*options: str) -> str:

@@ -117,12 +117,10 @@ def _shown(found: object) -> str:
 def _existing(value: JsonValue, place: Place) -> Place:
     """Return the part of ``place`` that is in the file. A short form such as ``split: 50%`` lacks keys of its model."""
     for depth, part in enumerate(place):
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-            continue
-        if not (isinstance(value, list) and isinstance(part, int)):
+        inside = (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int))
+        if not inside:
             return place[:depth]
-        value = value[part]
+        value = value[part]  # type: ignore[index]
     return place
 
 

@@ -51,7 +51,7 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
     (the command that runs the test again) or ``argv``.
     """
     manifest = record.manifest
-    bundle = str(folder or manifest.get("bundle") or "")
+    bundle = from_here(folder) if folder else str(manifest.get("bundle") or "")
     return Facts(
         test=str(manifest.get("test") or record.plan.scenario),
         scenario=record.plan.scenario,
@@ -69,6 +69,12 @@ def facts(record: Record, folder: Path | str = "") -> Facts:
         effects=_effects(record),
         arms=tuple((arm, version) for arm in ARMS if (version := _version(record, arm))),
     )
+
+
+def from_here(folder: Path | str) -> str:
+    """Return a folder as commands name it: relative to the current one if it is inside, so that it stays short."""
+    path, here = Path(folder).absolute(), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _effects(record: Record) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from harness.model import formatting
@@ -42,6 +43,9 @@ def _after_fail(scene: Scene) -> tuple[Step, ...]:
         steps.append(Step(text="Read what the canary wrote at the worst moment", link="logs", link_text="logs"))
     if scene.record.resources:
         steps.append(Step(text="Compare the routes before and during the run", link="mesh", link_text="routes"))
+    if scene.run.bundle and not scene.plan.live_traffic:
+        text = "Replay the run on your machine, with your own build as the canary"
+        steps.append(Step(text=text, command=f"harness replay {shlex.quote(scene.run.bundle)}", label="replay"))
     if scene.run.again:
         text = "Run the scenario again with the same seed, after a fix or to see whether it fails again"
         steps.append(Step(text=text, command=scene.run.again, label="run again"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.model.formatting import points
 from harness.model.release import FIRST, DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
 from harness.model.units import format_duration, format_percent
 from harness.report.templating import document
@@ -38,6 +39,7 @@ def render(record: ReleaseRecord) -> str:
         reload_s=0 if record.state.over else _RELOAD_S,
         clock=_clock,
         percent=format_percent,
+        points=points,
         first=FIRST,
         users=_users(record),
     )

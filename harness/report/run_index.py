@@ -13,6 +13,7 @@ from urllib.parse import quote
 from harness import bundle
 from harness.model import formatting
 from harness.model.units import format_duration
+from harness.report.facts import from_here
 from harness.report.findings import minus
 from harness.report.templating import document
 from harness.run_folder import INDEX, RecordedRun, find_run
@@ -133,7 +134,7 @@ def _index(run: RecordedRun, ordered: Sequence[Summary]) -> Index:
         facts=tuple(_facts(run, ordered)),
         counts=tuple((verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]),
         environment=_environment(ordered),
-        command=f"harness show {shlex.quote(str(run.folder))}",
+        command=f"harness show {shlex.quote(from_here(run.folder))}",
     )
 
 

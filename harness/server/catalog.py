@@ -37,8 +37,8 @@ class Scenario:
     @property
     def title(self) -> str:
         """What people call it."""
-        shown = self.summary.test or (str(self.live.get("scenario", "")) if self.live else "")
-        return shown or self.name
+        running = str(self.live.get("scenario", "")) if self.live else ""
+        return running or self.summary.test or self.name
 
     @property
     def judged(self) -> bool:

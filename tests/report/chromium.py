@@ -72,9 +72,9 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def screenshot(self, file: Path) -> None:
-        """A picture of the whole page."""
-        picture = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    def screenshot(self, file: Path, *, whole: bool = True) -> None:
+        """A picture of the whole page, or of what the window shows."""
+        picture = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         file.write_bytes(base64.b64decode(picture["data"]))
 
     def _heard(self, message: dict[str, Any]) -> None:

@@ -66,6 +66,7 @@ def test_banner_says_what_was_compared(page: chromium.Page, tmp_path: Path) -> N
     ("verdict", "said", "links"),
     [
         (Verdict.PASS, "", []),
+        (Verdict.FAIL, "harness replay ", ["#requests", "#mesh"]),
         (Verdict.FAIL, "Run the scenario again with the same seed", ["#requests", "#mesh"]),
         (Verdict.MARGINAL, "a person decides", ["#intervals"]),
         (Verdict.INCONCLUSIVE, "look for another route to the host: harness plan", ["#proofs"]),

@@ -56,11 +56,12 @@ def test_a_run_that_goes_on_is_seen_without_a_reload(page, running, folder):
     """Phase and events appear while the page is open, and the favicon follows."""
     scenario = folder / "reports/20261128-100000-bbbb/test_live"
     begin_run(scenario.parent)
-    with LiveFile(scenario, "test_live", target="local", tell=lambda _: None) as live:
+    with LiveFile(scenario, "scenarios/test_a.py::test_live[1 %]", target="local", tell=lambda _: None) as live:
         live(PROGRESS)
         live(Event(at_s=0.0, kind="note", text="first"))
         page.open(f"{running.pages}/runs/20261128-100000-bbbb")
         eventually(page, "document.body.innerText.includes('first')")
+        assert "test_live[1 %]" in page.ask("document.querySelector('section.card h2').innerText")
         live(replace(PROGRESS, phase="fault", elapsed_s=20.0))
         live(Event(at_s=20.0, kind="fault", text="delay is live"))
         eventually(page, "document.body.innerText.includes('delay is live')")
