@@ -84,15 +84,15 @@ def test_everything_together_is_valid(chart):
     assert [] == [said for said in map(complaint, objects) if said]
     assert ["canary-reaper", "canary-server"] == named(objects, "Deployment")
     assert ["canary-nightly"] == named(objects, "CronJob")
-    assert ["harness-reaper", "harness-reaper-proof", "harness-runner"] == named(objects, "Role")
+    assert ["harness-reaper", "harness-reaper-proof", "harness-release", "harness-runner"] == named(objects, "Role")
     service = next(one for one in objects if one["kind"] == "Service")
     assert [8080, 8443] == [port["port"] for port in service["spec"]["ports"]]
 
 
 def test_the_permissions_are_those_of_the_folders(chart):
-    """A permission that is added in deploy/runner is in the chart as well."""
+    """A permission that is added in deploy/runner is in the chart as well; webhooks need that of releases."""
     objects = {(one["kind"], one["metadata"]["name"]): one for one in rendered(chart, ALL)}
-    for folder in ("runner", "reaper", "reaper-proof"):
+    for folder in ("runner", "release", "reaper", "reaper-proof"):
         for expected in yaml.safe_load_all((DEPLOY / folder / "role.yaml").read_text()):
             assert expected == objects[expected["kind"], expected["metadata"]["name"]]
 

@@ -13,7 +13,12 @@ from checkers import DEPLOY, PIPELINES
 
 VERSION = "1.37"
 CARRIERS = ("tekton.dev", "argoproj.io")
-JOBS = ["kubernetes/approve.yaml", "kubernetes/nightly.yaml", "kubernetes/release.yaml"]
+JOBS = [
+    "kubernetes/approve.yaml",
+    "kubernetes/nightly.yaml",
+    "kubernetes/release.yaml",
+    "kubernetes/release-several.yaml",
+]
 JsonObject = dict[str, Any]
 
 

@@ -11,6 +11,10 @@ if [ -n "$HARNESS_KUBECONFIG" ]; then
 fi
 unset HARNESS_KUBECONFIG # the harness and the services that it starts need only the file
 
+read -r -a given <<<"$HARNESS_IMAGE" # one image, or SERVICE=IMAGE for each service that is released together
+images=()
+for image in "${given[@]}"; do images+=(--image "$image"); done
+
 release() { # one step; the last ones stop at a hold instead of waiting for a person
     case $1:$HARNESS_IMAGE in
     all: | deploy:)
@@ -19,8 +23,8 @@ release() { # one step; the last ones stop at a hold instead of waiting for a pe
         ;;
     esac
     case $1 in
-    all) harness release --image "$HARNESS_IMAGE" --no-wait ;;
-    deploy) harness release deploy --image "$HARNESS_IMAGE" ;;
+    all) harness release "${images[@]}" --no-wait ;;
+    deploy) harness release deploy "${images[@]}" ;;
     approve) harness release approve --by "$HARNESS_BY" --reason "$HARNESS_REASON" ;;
     reject) harness release reject --by "$HARNESS_BY" --reason "$HARNESS_REASON" ;;
     shift | gate | promote | resume) harness release "$step" --no-wait ;;

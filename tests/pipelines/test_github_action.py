@@ -176,6 +176,13 @@ def test_no_steps_and_unknown_steps_are_a_mistake(release, steps):
     assert (2, "usage", []) == (done.code, done.output("verdict"), noted)
 
 
+def test_several_services_are_one_release(release):
+    """Each image is a word of its own, and both are in one command: they are promoted together or not at all."""
+    _, noted = release(image="reviews=shop/reviews:1 ratings=shop/ratings@sha256:2", steps="all")
+    images = ["--image", "reviews=shop/reviews:1", "--image", "ratings=shop/ratings@sha256:2"]
+    assert [["release", *images, "--no-wait"]] == [words for words, _, _ in noted]
+
+
 @pytest.mark.parametrize("steps", ["all", "deploy", "deploy gate"])
 def test_without_an_image_nothing_is_released(release, steps):
     """An output of another job that is empty must not turn a release into a run of scenarios, unless nothing else is asked."""
