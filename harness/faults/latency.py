@@ -41,8 +41,9 @@ class Latency(DosedFault):
 
     @property
     def params(self) -> Mapping[str, Scalar]:
-        """The share of each time."""
-        return {format_duration(one.delay_s): one.share for one in self.delays}
+        """The longest time, and the share of each."""
+        longest_s = max(one.delay_s for one in self.delays)
+        return {"longest_s": longest_s, **{format_duration(one.delay_s): one.share for one in self.delays}}
 
     @property
     def change(self) -> RouteChange:

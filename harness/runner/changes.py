@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -19,6 +19,9 @@ from harness.runner.settings import Settings
 from harness.runner.steps import Arrangement, StepMaker
 from harness.runner.timeline import Timeline
 
+_LONGEST_TAIL_S = 30.0
+"""The most that is waited for calls which an earlier fault on the same host still delays."""
+
 
 class _Counted(NamedTuple):
     """A fault that was live between two times (epoch seconds), with what the proxies had counted by then."""
@@ -32,12 +35,21 @@ class _Counted(NamedTuple):
     end: float
 
 
+def tail_s(fault: Declared) -> float:
+    """Return for how many seconds after its removal a call that the fault hit may still be under way."""
+    times = (value for name, value in fault.params.items() if name.endswith("_s") and isinstance(value, (int, float)))
+    return max(times, default=0.0)
+
+
 class Changes:
     """The split and the faults of one run. Each change is a context manager that reverts it and verifies that."""
 
-    def __init__(self, mesh: Mesh, settings: Settings, timeline: Timeline, *, owner: str) -> None:
+    def __init__(
+        self, mesh: Mesh, settings: Settings, timeline: Timeline, *, owner: str, sleep: Callable[[float], None]
+    ) -> None:
         """``owner`` is the run's mark, part of the name of everything that is inserted."""
-        self._mesh = mesh
+        self._mesh, self._sleep = mesh, sleep
+        self._settled: dict[str, Counts] = {}
         self._settings = settings
         self._timeline = timeline
         self._arrangement = arrangement_of(settings, mesh, owner)
@@ -68,11 +80,30 @@ class Changes:
         steps = self._steps.fault(fault, self._mesh.resources(), index)
         declared = self._steps.declared(fault, index)
         self._injected += 1
+        self._settle(declared)
         with self._changed(steps, declared.text, faults=1):
             live, start = self._mesh.request_counts(), self._timeline.now()
             yield
             end, before_removal = self._timeline.now(), self._mesh.request_counts()
             self._counted.append(_Counted(fault, declared, phase, live, before_removal, start, end))
+
+    def _settle(self, coming: Declared) -> None:
+        """Count what earlier faults on the same host have hit, before the calls that ``coming`` hits look the same.
+
+        Calls that still wait because of such a fault are waited for.
+        """
+        host = service_name(coming.host)
+        earlier = [
+            one
+            for one in self._counted
+            if service_name(one.declared.host) == host and one.declared.id not in self._settled
+        ]
+        if earlier:
+            wait_s = max(one.end + tail_s(one.declared) for one in earlier) - self._timeline.now()
+            if wait_s > 0:
+                self._sleep(min(wait_s, _LONGEST_TAIL_S))
+            counts = self._mesh.request_counts()
+            self._settled.update((one.declared.id, counts) for one in earlier)
 
     def fault_counts(self, end: Counts, samples: Samples) -> tuple[FaultCount, ...]:
         """Return what each fault hit.
@@ -88,7 +119,7 @@ class Changes:
                 phase=counted.phase,
                 live=counted.live,
                 before_removal=counted.before_removal,
-                end=end,
+                end=self._settled.get(counted.declared.id, end),
                 arms=self.arms_by_version(),
                 own_shares=self._own_shares(counted, samples),
             )

@@ -60,7 +60,7 @@ class Engine:
         """
         self._settings, self._parts, self._owner = settings, parts, owner
         self._timeline = Timeline(parts.now, notify)
-        self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner)
+        self._changes = Changes(parts.mesh, settings, self._timeline, owner=owner, sleep=parts.sleep)
         self._supervision = Supervision(
             settings, parts, self._timeline, undo=self._changes.undo, notify=notify, looks=looks
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def sent(fake: FakeKubernetes, config: Config, faults: list[Fault], folder: Path
     settings = wiring.settings(config, scenario, target="cluster", manifest={})
     before = fake.specs()
     with gate.open_mesh(config, target="cluster", folder=folder) as mesh, ExitStack() as live:
-        changes = Changes(mesh, settings, Timeline(lambda: 0.0, lambda event: None), owner=OWNER)
+        changes = Changes(mesh, settings, Timeline(lambda: 0.0, lambda event: None), owner=OWNER, sleep=time.sleep)
         changes.check(faults)
         live.enter_context(changes.split())
         for fault in faults:

@@ -9,6 +9,7 @@ from fake_run import World, scenario
 
 from harness import abort, delay, latency_ladder, ramp, sequence
 from harness.errors import UsageError
+from harness.model.counts import RequestCount
 from harness.model.record import Record
 from harness.runner.declared_run import run_scenario
 from harness.runner.planning import plan_run
@@ -80,3 +81,34 @@ def test_a_sequence_can_hold_faults_at_once() -> None:
     for nothing in ((), (slow, [])):
         with pytest.raises(UsageError, match="found none"):
             sequence(*nothing)
+
+
+def test_the_hits_of_one_stage_are_not_counted_for_another(tmp_path: Path) -> None:
+    """Both delays have the same response flag: calls of the first one are waited for, and later ones are not its own."""
+    slow, slower = delay("ratings", "1s"), delay("ratings", "2s")
+    world = World(tmp_path)
+    rates = {f"+ {slow}": 10, f"- {slow}": 10, f"+ {slower}": 1000, f"- {slower}": 0}
+    total, sleep = [0.0], world.clock.sleep
+
+    def go_on(seconds: float) -> None:
+        total[0] += seconds * rates.get(world.mesh.diary[-1] if world.mesh.diary else "", 0)
+        sleep(seconds)
+
+    world.clock.sleep = go_on  # type: ignore[method-assign]
+    world.mesh.request_counts = lambda: tuple(  # type: ignore[method-assign]
+        RequestCount(
+            source_workload=f"reviews-{version}", source_version=version, destination_service="ratings.default",
+            destination_version="v1", response_code="200", response_flags="DI", total=round(total[0]),
+        )
+        for version in ("v1", "v3")
+    )  # fmt: skip
+    asked = scenario(faults=(slow, slower), stages=((slow,), (slower,)))
+    record = run_scenario(asked, world.settings, world.parts, owner="a1", folder=tmp_path, notify=lambda _: None)
+    hits = {(count.fault, count.arm): count.hit for count in record.fault_counts}
+    # 10 s of the phase and 1 s that its last calls may take; the second phase begins that second later.
+    assert {(str(slow), "baseline"): 110, (str(slow), "canary"): 110} == {
+        key: hits[key] for key in hits if key[0] == str(slow)
+    }
+    assert {9000} == {hit for (fault, _), hit in hits.items() if fault == str(slower)}
+    second = record.phases[3]
+    assert 9.0 == pytest.approx(second.end_s - second.start_s)
