@@ -113,11 +113,14 @@ def main() -> int:
     """Record and replay, print a line for each pair, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument(
+        "--start", type=int, default=0, help="leave out so many runs, to go on where another call ended"
+    )
     parser.add_argument("--fine", action="store_true", help="keep Envoy's bins instead of classic buckets")
     args = parser.parse_args()
     same = 0
     with tempfile.TemporaryDirectory(prefix="harness-replays-") as scratch:
-        for number in range(args.runs):
+        for number in range(args.start, args.start + args.runs):
             began = time.monotonic()
             one = pair(number, Path(scratch), fine=args.fine)
             same += one.recorded is one.replay
