@@ -12,6 +12,7 @@ from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.server_side import ServerSide
+from harness.model.spans import Span
 from harness.model.step import Step
 from harness.routing.port import RoutingApi
 
@@ -44,6 +45,15 @@ class CountsHops(Protocol):
 
     def hop_totals(self) -> tuple[HopTotal, ...]:
         """Return what the proxies have counted of each hop since they started."""
+        ...
+
+
+@runtime_checkable
+class TracesRequests(Protocol):
+    """A mesh whose proxies export spans of sampled requests."""
+
+    def spans(self) -> tuple[Span, ...]:
+        """Return the spans so far. The version of the workload that did the work is the attribute ``version``."""
         ...
 
 

@@ -34,6 +34,7 @@ from harness.runner.phase_edges import before_faults
 from harness.runner.planning import cut_short, plan_load
 from harness.runner.sent_load import SentLoad, all_samples, all_windows, combined
 from harness.runner.settings import Notify, Parts, Settings
+from harness.runner.span_log import spans_of_run
 from harness.runner.supervision import OpenPhase, Supervision
 from harness.runner.timeline import Timeline
 
@@ -64,11 +65,12 @@ class Engine:
         self._supervision = Supervision(
             settings, parts, self._timeline, undo=self._changes.undo, notify=notify, looks=looks
         )
+        self._app = settings.baseline.get("app", settings.service)
         self._hops = HopLog(
             parts.mesh,
             self._timeline,
             service=service_name(settings.service),
-            app=settings.baseline.get("app", settings.service),
+            app=self._app,
             arms=self._changes.arms_by_version(),
         )
         self._world = ExitStack()
@@ -234,4 +236,5 @@ class Engine:
             config=self._settings.config,
             aborted=self.reason,
             hops=self._hops.hops(),
+            spans=spans_of_run(mesh, self._loads, app=self._app, arms=changes.arms_by_version()),
         )

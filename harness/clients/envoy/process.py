@@ -271,12 +271,20 @@ class Envoy:
 
 
 def start_envoy(
-    binary: Path, folder: Path, *, listeners: Sequence[JsonObject], snapshot: Snapshot, node: str = "harness"
+    binary: Path,
+    folder: Path,
+    *,
+    listeners: Sequence[JsonObject],
+    snapshot: Snapshot,
+    clusters: Sequence[JsonObject] = (),
+    runtime: JsonObject | None = None,
+    node: str = "harness",
 ) -> Envoy:
     """Start Envoy with ``listeners`` (Envoy's JSON). Returns once it accepts connections.
 
     folder: where its configuration and its log ``envoy.log`` are written. A listener refers to its route table with
-    ``routes_from(folder, name)``. Raises EnvoyError if Envoy does not start, EnvoyRejection if
+    ``routes_from(folder, name)``. clusters: that never change. runtime: Envoy's own
+    switches. Raises EnvoyError if Envoy does not start, EnvoyRejection if
     it rejects the configuration, and PortError if a listener names a port that is in use.
     """
     folder = folder.resolve()
@@ -287,7 +295,7 @@ def start_envoy(
     for name, table in snapshot.tables.items():
         _write_file(folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
     bootstrap = folder / "bootstrap.json"
-    bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, node)))
+    bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, clusters, runtime or {}, node)))
     address = folder / "admin-address"
     address.unlink(missing_ok=True)
     options = ["--disable-hot-restart", "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]
@@ -339,7 +347,14 @@ def _start_error(process: Process) -> EnvoyError | PortError:
     return EnvoyError(f"expected Envoy to start, {state}\n{process.last_lines()}")
 
 
-def _bootstrap(folder: Path, listeners: Sequence[JsonObject], node: str) -> JsonObject:
+def _bootstrap(
+    folder: Path,
+    listeners: Sequence[JsonObject],
+    clusters: Sequence[JsonObject],
+    runtime: JsonObject,
+    node: str,
+) -> JsonObject:
+    layer: JsonObject = {"name": "as Istio's bootstrap", "static_layer": {_REGEX_SIZE: 32768, **runtime}}
     return {
         "node": {"id": node, "cluster": node},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
@@ -347,9 +362,9 @@ def _bootstrap(folder: Path, listeners: Sequence[JsonObject], node: str) -> Json
             "cds_config": _from_file(folder / _CLUSTER_FILE),
             "lds_config": _from_file(folder / _LISTENER_FILE),
         },
-        "static_resources": {"listeners": list(listeners)},
+        "static_resources": {"listeners": list(listeners), "clusters": list(clusters)},
         "stats_flush_on_admin": True,
-        "layered_runtime": {"layers": [{"name": "as Istio's bootstrap", "static_layer": {_REGEX_SIZE: 32768}}]},
+        "layered_runtime": {"layers": [layer]},
     }
 
 

@@ -186,7 +186,7 @@ def door_listener(door: Door, folder: Path) -> JsonObject:
     Raises MeshError where a certificate cannot be made.
     """
     rds, logger = routes_from(folder, door.name), stats_logger(door.caller)
-    typed = connection_manager(f"inbound_{door.name}", rds, logger)
+    typed = connection_manager(f"inbound_{door.name}", rds, logger, door.caller)
     chain: JsonObject = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed}]}
     if door.tls:
         chain["transport_socket"] = _tls(door, folder)

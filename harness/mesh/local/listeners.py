@@ -11,6 +11,7 @@ from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
 from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, listener_name, table_of
+from harness.mesh.local.tracing import tracing
 from harness.model.json import JsonObject
 
 CALLS = "outbound_"
@@ -31,7 +32,7 @@ def listeners(topology: Topology, folder: Path) -> list[JsonObject]:
 def _listener(caller: Caller, service: str, folder: Path, authority: str) -> JsonObject:
     name = listener_name(caller.workload, service)
     rds = routes_from(folder, table_of(caller.workload, service))
-    typed = connection_manager(f"{CALLS}{name}", rds, stats_logger(caller, authority=authority))
+    typed = connection_manager(f"{CALLS}{name}", rds, stats_logger(caller, authority=authority), caller)
     if service:
         # The route table is shared: this header says whose call it is, whatever Host the caller sends.
         typed["early_header_mutation_extensions"] = [_header(CALL_HEADER, name.lower())]
@@ -45,10 +46,11 @@ def _listener(caller: Caller, service: str, folder: Path, authority: str) -> Jso
     }
 
 
-def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject) -> JsonObject:
+def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject, caller: Caller) -> JsonObject:
     """Return the settings that istiod gives a sidecar: filters for faults, CORS and routing; no idle timeout.
 
     prefix: of the statistics. rds: where the routes come from. logger: counts the requests.
+    caller: whose calls are traced.
     """
     return {
         "@type": f"{_FILTERS}network.http_connection_manager.v3.HttpConnectionManager",
@@ -60,6 +62,7 @@ def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject) -> Json
             _filter("envoy.filters.http.router", "router.v3.Router"),
         ],
         "access_log": [logger],
+        "tracing": tracing(caller),
         "normalize_path": True,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "use_remote_address": False,

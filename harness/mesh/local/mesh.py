@@ -11,6 +11,7 @@ from functools import partial
 from urllib.parse import quote
 
 from harness.clients.envoy.process import Envoy
+from harness.clients.otlp import SpanReceiver
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.local.checks import check_for_local_mesh
@@ -24,6 +25,7 @@ from harness.mesh.local.process_actions import ProcessActions, Services
 from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.taking import Taken, taken
 from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, listener_name
+from harness.mesh.local.tracing import FLUSH_S, spans_of
 from harness.mesh.local.translation import Translation
 from harness.mesh.port import Entry
 from harness.model.counts import RequestCount
@@ -31,6 +33,7 @@ from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
 from harness.model.record import Rollback
 from harness.model.server_side import ServerSide
+from harness.model.spans import Span
 from harness.model.step import PROCESS, Action, Edit, Step, require_declared
 from harness.routing.edits import applied_all, key, traces, undone_all
 from harness.routing.istio.api import IstioRouting
@@ -86,13 +89,14 @@ class LocalMesh:
         check_services: Callable[[], None],
         metrics: LocalMetrics,
         services: Services | None = None,
+        receiver: SpanReceiver | None = None,
     ) -> None:
         """Call ``start_local_mesh`` instead.
 
         entry: where load is sent. metrics: of the server side. services: whose processes actions can
-        act on.
+        act on. receiver: gets the spans of Envoy.
         """
-        self._metrics = metrics
+        self._metrics, self._receiver = metrics, receiver
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
         self._taken, self._translation = taken(resources, topology), Translation(topology, envoy.folder)
@@ -194,6 +198,13 @@ class LocalMesh:
         path = f"/stats?format=json&histogram_buckets=detailed&filter={quote(PATTERN)}"
         self._envoy.admin.get(path)  # makes Envoy merge the histograms of its threads for the next answer
         return hop_totals(self._envoy.admin.get(path))
+
+    def spans(self) -> tuple[Span, ...]:
+        """Return the spans of the sampled requests since the proxies started; wait until Envoy has sent them."""
+        if self._receiver is None:
+            return ()
+        time.sleep(2 * FLUSH_S)
+        return tuple(spans_of(self._receiver.spans()))
 
     def watch_metrics(self) -> None:
         """Start to measure the server side, unless that has been done."""

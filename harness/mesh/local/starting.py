@@ -12,6 +12,7 @@ from typing import Literal
 
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.envoy.process import Envoy, start_envoy
+from harness.clients.otlp import SpanReceiver
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.gateways import LocalEntry
 from harness.mesh.local.journal import Journal
@@ -21,6 +22,7 @@ from harness.mesh.local.mesh import LocalMesh
 from harness.mesh.local.process_actions import Services
 from harness.mesh.local.rejections import rejections_located
 from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Endpoint, Service, Topology
+from harness.mesh.local.tracing import RUNTIME, receiver_cluster
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
@@ -108,16 +110,7 @@ def open_local_mesh(
     load enters. check: called to raise an error when a service has died. services: whose processes actions may act on.
     Raises ResourceError, EnvoyError or PortError.
     """
-    found = check_for_local_mesh(resources, topology)
-    proxy = folder / "envoy"
-    with rejections_located(resources, topology.namespace):
-        started = start_envoy(
-            find_envoy(os.environ),
-            proxy,
-            listeners=listeners(topology, proxy),
-            snapshot=translated(found.resources, topology, proxy.resolve()),
-        )
-    with started as envoy:
+    with SpanReceiver() as receiver, _proxies(topology, resources, folder, receiver) as envoy:
         journal = Journal(file=folder / "changes.jsonl")
         metrics = _metrics(envoy, services, folder, topology)
         with closing(metrics):
@@ -130,7 +123,22 @@ def open_local_mesh(
                 check_services=check,
                 metrics=metrics,
                 services=services,
+                receiver=receiver,
             )
+
+
+def _proxies(topology: Topology, resources: Sequence[JsonObject], folder: Path, receiver: SpanReceiver) -> Envoy:
+    """Return a running Envoy that serves the resources."""
+    found, proxy = check_for_local_mesh(resources, topology), folder / "envoy"
+    with rejections_located(resources, topology.namespace):
+        return start_envoy(
+            find_envoy(os.environ),
+            proxy,
+            listeners=listeners(topology, proxy),
+            snapshot=translated(found.resources, topology, proxy.resolve()),
+            clusters=[receiver_cluster(receiver.port)],
+            runtime=RUNTIME,
+        )
 
 
 def _metrics(envoy: Envoy, services: Services | None, folder: Path, topology: Topology) -> LocalMetrics:
