@@ -19,7 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.adapters import BaseAdapter
 from shop import arm_pod
-from urllib3 import HTTPHeaderDict
+from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from harness.clients.envoy.admin import Admin
 from harness.clients.envoy.endpoints import endpoint_requests
@@ -41,7 +41,7 @@ PROMETHEUS: list[Any] = [
     {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"a": "b"}, "value": [1.5, "2"]}]}},
     {"status": "success", "data": {"resultType": "matrix", "result": [
         {"metric": {}, "values": [[1, "2"], [2, "NaN"]]},
-        {"metric": {}, "histograms": [[1, {"count": "3", "sum": "2", "buckets": [[0, "0.1", "1", "3"]]}]]},
+        {"metric": {"a": "h"}, "histograms": [[1, {"count": "3", "sum": "2", "buckets": [[0, "0.1", "1", "3"]]}]]},
     ]}},
     {"status": "success", "warnings": ["partial"], "data": {"resultType": "scalar", "result": [1, "2"]}},
     {"status": "error", "errorType": "bad_data", "error": "parse error"},
@@ -85,7 +85,8 @@ class Answers(BaseAdapter):
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         """Return the answer."""
         answer = requests.Response()
-        answer.status_code, answer.raw, answer.request = self._status, io.BytesIO(self._body), request
+        raw = HTTPResponse(body=io.BytesIO(self._body), preload_content=False)
+        answer.status_code, answer.raw, answer.request = self._status, raw, request
         answer.url = str(request.url)
         answer.headers.update(self._headers)
         return answer
@@ -338,6 +339,9 @@ def test_the_unchanged_answers_are_accepted(kube: Any) -> None:
     assert survives("Envoy's statistics", lambda: _admin(as_json(STATS)).updates())
     assert survives("Envoy's listeners", lambda: _admin(as_json(LISTENERS)).listener_ports())
     assert survives("Envoy's dumps", lambda: _admin(as_json(ROUTES)).route_tables())
+    assert survives("answers of Prometheus", lambda: Prometheus(
+        "http://127.0.0.1:9", transport=Answers(200, as_json(PROMETHEUS[1]).encode(), {}), tries=1
+    ).query_range("up", start_s=0, end_s=60, step_s=1))  # fmt: skip
     kube.body = as_json(EVENTS[0]).encode() + b"\n"
     assert survives("watch events", lambda: list(kube.watch("Pod", "shop", since="1", timeout_s=1)))
     _samples_of_a_worker(FOLDER / "worker")
