@@ -122,7 +122,7 @@ def _steps(keys: ReleaseKeys, document: Document) -> tuple[ReleaseStep, ...]:
             weight=step.weight,
             scenarios=tuple(keys.scenarios if step.scenarios is None else step.scenarios),
             observe_s=keys.observe_s if step.observe_s is None else step.observe_s,
-            max_errors=keys.max_errors,
+            max_errors=keys.max_errors if step.weight or _header(step, keys) else None,  # else there are no users
             header=_header(step, keys),
         )
         for step in given

@@ -142,8 +142,8 @@ class Driver:
         for pair in pairs:
             # Where no build runs, whoever does not get the new one gets an error.
             self._parts.world.route(pair, 1.0 if pair.first and share else share, header)
-        alone = [pair.service for pair in pairs if pair.first and self.record.state.outcome is not Outcome.PROMOTED]
-        text = users_in_words(share, header or {}, first=alone)
+        first = [pair.service for pair in pairs if pair.first and self.record.state.outcome is not Outcome.PROMOTED]
+        text = users_in_words(share, header or {}, first=first, alone=len(first) == len(pairs))
         last = next((one.text for one in reversed(self.record.happenings) if one.share is not None), "")
         if text != last:
             self._note(text, share)

@@ -95,6 +95,12 @@ def test_users_with_a_header_come_before_any_share(tmp_path: Path):
         _settings(tmp_path, "{scenarios: [a], steps: [{weight: 0, header: {x-a: 1}}, 0, 100%]}")
 
 
+def test_errors_are_not_judged_where_no_user_gets_the_build(tmp_path: Path):
+    """Without users there are no answers, and every such step would be held."""
+    text = "{observe: 1s, max-errors: 1%, steps: [0, {weight: 0, header: {x-a: 1}}, 100%]}"
+    assert [None, 0.01, 0.01] == [step.max_errors for step in _settings(tmp_path, text).steps]
+
+
 def test_an_unknown_service_has_no_first_release(tmp_path: Path):
     """A slip of the pen is found before the release begins."""
     with pytest.raises(ConfigError, match="reviews"):

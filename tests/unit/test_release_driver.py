@@ -172,8 +172,18 @@ def test_a_first_release_runs_two_copies_and_leaves_nothing_if_it_is_rejected(tm
         assert ["0", "1", "1"] == [line[6:] for line in world.log if line.startswith("route")][:3]
         texts = [one.text for one in record.happenings]
         assert f"reviews: {FIRST}" in texts
-        assert "10 % of the users get the new build; of reviews all do, because no other build runs" in texts
+        assert "all users get the new build, because no other build runs" in texts
+        assert "all users get the stable build" not in texts[:-3]
         world.serves()
+
+
+def test_one_of_two_services_can_be_new(tmp_path: Path):
+    """The share is that of the service with a running build; the text says what users of the other one get."""
+    store, _ = new_release(tmp_path, "reviews", "ratings")
+    record = Driver(store, parts(FakeWorld(stable={"reviews": "old"}))).run()
+    texts = [one.text for one in record.happenings]
+    assert "10 % of the users get the new build; of ratings all do, because no other build runs" in texts
+    assert "all users get the stable build; ratings has none" in texts
 
 
 def test_users_with_a_header_get_the_new_build_before_any_share(tmp_path: Path):
