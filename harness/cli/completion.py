@@ -44,4 +44,4 @@ def _complete_paths(parser: argparse.ArgumentParser) -> None:
                 _complete_paths(command)
         elif action.type is Path:
             kind = shtab.DIRECTORY if action.metavar == "FOLDER" else shtab.FILE
-            action.complete = kind  # type: ignore[attr-defined]
+            vars(action)["complete"] = kind  # shtab reads it; argparse does not declare it

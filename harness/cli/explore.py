@@ -33,7 +33,7 @@ EXAMPLES = """\
   harness explore --fault "delay(ratings)" --objective "latency_p90 < +50%"
 """
 EXPLORATIONS = "explorations"
-OBJECTIVE = "error_rate < +2pp"
+OBJECTIVE = "error_rate < +10pp"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     config = wiring.for_target(config, target)
     gate.check_scenario(wiring.scenario(config, name=OWNER, seed=0, faults=faults), config, target=target)
     print(wiring.described(config, target))
-    if target != "cluster":  # only a cluster supports dry runs
+    if not mesh_kind(target).dry_runs:
         _print_rows(_rows(config, faults, target=target))
         print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
         return 0
@@ -90,16 +90,14 @@ def run(args: argparse.Namespace) -> int:
         require_basics(kube, config.namespace, config.cluster, routing.kinds)
         _require_untouched(kube, config, faults)
         world = _World(routing=routing, kube=kube, namespace=config.namespace)
-        steps = StepMaker(
-            wiring.arrangement(config, target="cluster", owner=OWNER, gateway=config.cluster.gateway), world
-        )
+        steps = StepMaker(wiring.arrangement(config, target=target, owner=OWNER, gateway=config.cluster.gateway), world)
         changes = [*_copies(config, kube), *steps.everything(faults, world.resources())]
-        plan = plan_changes(kube, config.namespace, config.cluster, changes, _nobody_listens(config))
+        plan = plan_changes(kube, config.namespace, config.cluster, changes, _nobody_listens(config, target))
         print(f"context {kube.context}, namespace {config.namespace}")
         for line in _found(config, kube, world):
             print(line)
-    _print(plan, config, faults)
-    print("\n".join(power_lines(planned(config, faults, target="cluster"), args.effect)))
+    _print(plan, _rows(config, faults, target=target))
+    print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
     if plan.trouble:
         raise MeshError(f"{len(plan.trouble)} problems prevent a run; they are listed above")
     return 0
@@ -112,9 +110,9 @@ def _require_untouched(kube: Kubernetes, config: Config, faults: Sequence[Fault]
     Locks(kube, config.namespace).require_hosts_free(OWNER, {host.partition(".")[0] for host in hosts})
 
 
-def _nobody_listens(config: Config) -> tuple[str, ...]:
+def _nobody_listens(config: Config, target: str) -> tuple[str, ...]:
     try:
-        mesh_kind("cluster").reach(config)
+        mesh_kind(target).reach(config)
     except MeshError as error:
         return (str(error),)
     return ()
@@ -176,10 +174,9 @@ def _label(resource: JsonObject, namespace: str) -> str:
     return f"{kind} {where}/{name}"
 
 
-def _print(plan: Plan, config: Config, faults: Sequence[Fault]) -> None:
+def _print(plan: Plan, rows: dict[str, str]) -> None:
     for diff in plan.diffs:
         print(f"{diff}\n")
-    rows = _rows(config, faults, target="cluster")
     rights = ", ".join(f"{right}{'' if held else ' (MISSING)'}" for right, held in plan.rights)
     _print_rows({"affected proxies": ", ".join(plan.pods) or "none", **rows, "rights": rights})
     for text in plan.hit:

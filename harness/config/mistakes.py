@@ -117,10 +117,12 @@ def _shown(found: object) -> str:
 def _existing(value: JsonValue, place: Place) -> Place:
     """Return the part of ``place`` that is in the file. A short form such as ``split: 50%`` lacks keys of its model."""
     for depth, part in enumerate(place):
-        inside = (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int))
-        if not inside:
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+            continue
+        if not (isinstance(value, list) and isinstance(part, int)):
             return place[:depth]
-        value = value[part]  # type: ignore[index]
+        value = value[part]
     return place
 
 

@@ -14,6 +14,7 @@ from harness.config.mistakes import mistake, require_known
 from harness.config.section import Section
 from harness.config.values import Duration, Port, Shaped, Word, Words
 from harness.model.config import Service, Workload
+from harness.model.protocol import Protocol
 from harness.yaml_files import Document, Place
 
 _HIGHEST_PORT = 65535
@@ -45,6 +46,9 @@ class ServiceKeys(Section):
 
     port: Port = 80
     """Port of the service in the mesh, not of a process on this machine."""
+
+    protocol: Protocol = Protocol.HTTP
+    """What the port speaks: http, http2 or grpc. A gRPC service is ready when it speaks HTTP/2; health is not used."""
 
     health: Annotated[str, Shaped("/.*", "a path that starts with /")] = "/health"
     """Path that answers with a status from 200 to 399 when the service is ready."""
@@ -90,6 +94,7 @@ def _service(name: str, keys: ServiceKeys, document: Document) -> Service:
         calls=keys.calls,
         versions=versions,
         ready_within_s=keys.ready_within_s,
+        protocol=keys.protocol,
     )
 
 

@@ -20,7 +20,9 @@ from harness.clients.processes.ports import free_ports, is_free, port_holder
 from harness.errors import PortError, ServiceError, WorkloadDeath
 from harness.mesh.command_checks import require_commands
 from harness.mesh.heartbeats import MISSES, Heartbeats
-from harness.model.config import Config, Workload
+from harness.mesh.http2_check import speaks_http2
+from harness.model.config import Config, Service, Workload
+from harness.model.protocol import Protocol
 
 
 def needed_workloads(config: Config) -> tuple[Workload, ...]:
@@ -109,7 +111,7 @@ class ServiceSet:
 
     def _answers(self, workload: Workload) -> bool:
         host, port = self.endpoints[workload.name]
-        return _answer(host, port, self._config.services[workload.service].health).isdecimal()
+        return _said(host, port, self._config.services[workload.service]).isdecimal()
 
     def labels_of(self, name: str) -> Mapping[str, str]:
         """Return the pod labels of a workload."""
@@ -198,7 +200,7 @@ class ServiceSet:
         answers: list[str] = []
 
         def healthy() -> bool:
-            answers[:] = [_answer(host, port, service.health)]
+            answers[:] = [_said(host, port, service)]
             if process is not None and not process.running():
                 if not is_free(port):
                     raise PortError(_taken(workload, port))
@@ -206,8 +208,7 @@ class ServiceSet:
             return answers[0].isdecimal() and 200 <= int(answers[0]) < 400
 
         if not wait_until(healthy, timeout_s=service.ready_within_s):
-            url = f"http://{host}:{port}{service.health}"
-            expected = f"expected {url} to answer 2xx or 3xx within {service.ready_within_s:g} s"
+            expected = _expected(f"{host}:{port}", service)
             log = f"\n{process.last_lines()}" if process else "; is it running, and is its address correct?"
             raise ServiceError(f"{workload.name}: {expected}, found: {answers[0]}{log}")
 
@@ -249,6 +250,18 @@ def _resolved(workload: Workload, address: str) -> tuple[str, int]:
         return socket.gethostbyname(host), int(port)
     except OSError as error:
         raise ServiceError(f"{workload.name}: expected the name of a host, found {host!r}: {error}") from error
+
+
+def _said(host: str, port: int, service: Service) -> str:
+    """Return the status that a service answers, 200 for one that speaks HTTP/2, or the reason why it does not."""
+    return speaks_http2(host, port) if service.protocol is Protocol.GRPC else _answer(host, port, service.health)
+
+
+def _expected(address: str, service: Service) -> str:
+    within = f"within {service.ready_within_s:g} s"
+    if service.protocol is Protocol.GRPC:
+        return f"expected {address} to speak HTTP/2 {within}, as every gRPC server does"
+    return f"expected http://{address}{service.health} to answer 2xx or 3xx {within}"
 
 
 def _answer(host: str, port: int, path: str) -> str:

@@ -52,8 +52,8 @@ class MeshKind:
     open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
     adapt: returns the configuration as this mesh needs it. check: raises UsageError for a fault that this mesh
     cannot inject, by what it declares, before anything is started. real_users: whether requests of others pass through
-    the mesh too. reach: raises MeshError if nobody listens where load would be sent. where: returns where the
-    configuration makes it run, for people.
+    the mesh too. dry_runs: whether a plan can try each change without making it. reach: raises MeshError if nobody
+    listens where load would be sent. where: returns where the configuration makes it run, for people.
     """
 
     open: Callable[[Config, Path], AbstractContextManager[Mesh]]
@@ -61,6 +61,7 @@ class MeshKind:
     check: Callable[[Sequence[Declared], Config], None] = _accept
     reach: Callable[[Config], None] = _reached
     real_users: bool = True
+    dry_runs: bool = False
     where: Callable[[Config], str] = _nowhere
 
 

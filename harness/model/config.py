@@ -13,6 +13,7 @@ from harness.model.judge import JudgeSettings
 from harness.model.load import Arrivals
 from harness.model.objective import Objective
 from harness.model.prometheus import PrometheusAccess
+from harness.model.protocol import Protocol
 from harness.model.publish import PublishSettings
 from harness.model.release import ReleaseSettings
 from harness.model.serve import ServeSettings
@@ -51,7 +52,8 @@ class Service:
 
     port: the port of the service in the mesh, not of a process. health: a path that answers 2xx or 3xx when the
     service is ready. ready_within_s: how long it may take to become ready, in seconds.
-    calls: for each environment variable that gets a URL, the service that the URL leads to.
+    calls: for each environment variable that gets a URL, the service that the URL leads to. protocol: of its port, one
+    of ``harness.model.protocol.Protocol``.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Service:
     calls: Mapping[str, str]
     versions: Mapping[str, Workload]
     ready_within_s: float = 30.0
+    protocol: Protocol = Protocol.HTTP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ class Bookkeeper:
         if not self._config.getoption("htmlpath", None):
             report.user_properties = [one for one in report.user_properties if not one[0].startswith(_OUR_PROPERTIES)]
             if texts:
-                report.harness_told = []  # type: ignore[attr-defined]
+                vars(report)["harness_told"] = []
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note a crash of pytest or of a plugin."""

@@ -1,6 +1,7 @@
 """The hooks of the plugin.
 
-The outcomes of a test are attached to its report as plain values, because xdist sends reports between processes.
+The outcomes of a test are attached to its report as plain values, because xdist sends reports between processes. They
+are set through ``vars`` because pytest's class does not declare them.
 """
 
 from __future__ import annotations
@@ -126,8 +127,8 @@ def pytest_runtest_makereport(
     outcomes = item.stash.get(OUTCOMES, [])
     fresh = outcomes[item.stash.get(ATTACHED, 0) :]
     if _is_scenario(item) or outcomes:
-        report.harness_raised = True  # type: ignore[attr-defined]
-        report.harness_verdicts = _account(item.config).verdicts(item.nodeid)  # type: ignore[attr-defined]
+        vars(report)["harness_raised"] = True
+        vars(report)["harness_verdicts"] = _account(item.config).verdicts(item.nodeid)
     if fresh:
         from harness.plugin.reporting import attach
 
@@ -138,7 +139,7 @@ def pytest_runtest_makereport(
         from harness.plugin.planning import PLANS
 
         plan = item.stash.get(PLANS, None)
-        report.harness_planned = [] if plan is None else plan.lines  # type: ignore[attr-defined]
+        vars(report)["harness_planned"] = [] if plan is None else plan.lines
     _fail_unasked(report, item, outcomes)
     if report.when == "teardown" and outcomes:
         del item.stash[OUTCOMES]
@@ -150,8 +151,8 @@ def _say_why(report: pytest.TestReport, item: pytest.Item, error: BaseException)
     """Attach the kind of failure; shorten our own errors to their message."""
     if not report.failed:
         return
-    report.harness_kind = kind_of(error, in_call=report.when == "call")  # type: ignore[attr-defined]
-    report.harness_raised = raised_by_harness(error)  # type: ignore[attr-defined]
+    vars(report)["harness_kind"] = kind_of(error, in_call=report.when == "call")
+    vars(report)["harness_raised"] = raised_by_harness(error)
     if isinstance(error, HarnessError | CanaryFinding) and item.config.get_verbosity() < _WITH_TRACE:
         report.longrepr = f"{type(error).__name__}: {error}"
 
@@ -171,7 +172,7 @@ def _fail_unasked(report: pytest.TestReport, item: pytest.Item, outcomes: list[O
     if hasattr(report, "wasxfail"):
         del report.wasxfail
     report.outcome, item.stash[_FAILED] = "failed", True
-    report.harness_kind = kind  # type: ignore[attr-defined]
+    vars(report)["harness_kind"] = kind
     report.longrepr = (
         f"{kind}: {reason}\nThe test did not fail, but its verdict counts: call require_pass(), or use "
         "--harness-unasked=warn if verdicts are only to be shown."

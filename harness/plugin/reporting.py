@@ -19,7 +19,7 @@ def attach(report: pytest.TestReport, item: pytest.Item, outcomes: list[Outcome]
         item.user_properties += junit.properties(outcome.record, outcome.analysis, folder=outcome.folder)
     report.user_properties = list(item.user_properties)
     is_page_wanted = bool(item.config.getoption("htmlpath", None))  # else 50 kB a run would stay until the session ends
-    report.harness_told = [  # type: ignore[attr-defined]
+    vars(report)["harness_told"] = [
         _told(outcome, unasked=not report.failed) | (_fragments(outcome) if is_page_wanted else {})
         for outcome in outcomes
     ]

@@ -90,7 +90,7 @@ async def _healthy(_: Request) -> PlainTextResponse:
 class _PatientlyLimited(H11Protocol):
     """Close connections whose request does not begin in time, so that slow senders cannot use up all connections."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as H11Protocol does
         super().connection_made(transport)
         self.loop.call_later(_HEAD_WITHIN_S, self._close_if_idle)
 

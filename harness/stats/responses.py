@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,7 @@ from harness.stats.tails import t_tail
 
 Floats = NDArray[np.float64]
 MOST_KINDS = 24
-"""How many kinds are distinguished; rarer ones are compared together."""
-OTHERS = "other responses"
+"""How many kinds are distinguished; rarer ones are compared together with those of their class, such as 4xx."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Shift:
 def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: float) -> ResponseMix:
     """Count the responses to requests that were due in [start_s, end_s), in blocks of ``block_s`` seconds.
 
-    Requests of no known arm are left out. Kinds beyond the ``MOST_KINDS`` most frequent are counted as ``OTHERS``.
+    Requests of no known arm are left out. Kinds beyond the ``MOST_KINDS`` most frequent are counted by class.
     """
     inside = (samples.due_s >= start_s) & (samples.due_s < end_s) & (samples.arm >= 0) & (samples.arm < len(ARMS))
     status = samples.status[inside].astype(np.int64)
@@ -71,14 +71,19 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
     ordered = np.argsort(-totals, kind="stable")
     found = ordered[: int((totals > 0).sum())]
     named, rest = found[:MOST_KINDS], found[MOST_KINDS:]
-    place = np.full(len(totals), len(named), np.int64)
+    classes = np.unique(rest % 1000 // 100)
+    place = np.zeros(len(totals), np.int64)
     place[named] = np.arange(len(named))
-    kinds = tuple(_kind(int(each), samples.errors) for each in named) + ((OTHERS,) if len(rest) else ())
+    place[rest] = len(named) + np.searchsorted(classes, rest % 1000 // 100)
+    kinds = (
+        *(_kind(int(each), samples.errors) for each in named),
+        *(f"other {each}xx" if each else "no answer: other errors" for each in classes.tolist()),
+    )
     blocks = max(1, int(np.ceil((end_s - start_s) / block_s)))
     block = np.minimum(((samples.due_s[inside] - start_s) / block_s).astype(np.int64), blocks - 1)
     slot = (place[code] * len(ARMS) + samples.arm[inside]) * blocks + block
     counts = np.bincount(slot, minlength=len(kinds) * len(ARMS) * blocks).astype(np.float64)
-    statuses = np.array([int(each) % 1000 for each in named] + ([0] if len(rest) else []), np.int64)
+    statuses = np.concatenate([named % 1000, classes * 100]).astype(np.int64)
     return ResponseMix(kinds=kinds, status=statuses, counts=counts.reshape(len(kinds), len(ARMS), blocks))
 
 
@@ -105,28 +110,39 @@ def shifts(mix: ResponseMix, *, block_s: float) -> tuple[Shift, ...]:
     """Compare every kind except the baseline's most frequent one between the arms; the least likely by chance first.
 
     Each kind is compared as a share of all responses, paired by block, over the long-run variance of the blocks
-    (``harness.stats.contrast.rate_contrast``). Returns nothing if no block has responses of both arms.
+    (``harness.stats.contrast.rate_contrast``). So is each class of statuses with several kinds, such as 4xx, because
+    each of them alone may be too rare. Returns nothing if no block has responses of both arms.
     """
     requests = mix.counts.sum(axis=0)
     found = []
-    usual = int(np.argmax(mix.totals[:, 0])) if len(mix.kinds) else 0
-    for number, kind in enumerate(mix.kinds):
-        if number == usual:
-            continue
-        contrast = rate_contrast(mix.counts[number], requests, seconds=requests.shape[1] * block_s)
+    for kind, status, counts in _compared(mix):
+        contrast = rate_contrast(counts, requests, seconds=requests.shape[1] * block_s)
         if contrast is None:
             return ()
         root = abs(contrast.root(0.0, relative=False)) / contrast.noise.factor**0.5
         found.append(
             Shift(
                 kind=kind,
-                status=int(mix.status[number]),
+                status=status,
                 baseline=contrast.baseline,
                 canary=contrast.canary,
                 chance=min(1.0, 2 * t_tail(root, contrast.noise.degrees)),
             )
         )
     return tuple(sorted(found, key=lambda shift: (shift.chance, shift.kind)))
+
+
+def _compared(mix: ResponseMix) -> Iterator[tuple[str, int, Floats]]:
+    """Yield the name, the status and the counts of each kind and class, but for those of the most frequent kind."""
+    usual = int(np.argmax(mix.totals[:, 0])) if len(mix.kinds) else 0
+    for number, kind in enumerate(mix.kinds):
+        if number != usual:
+            yield kind, int(mix.status[number]), mix.counts[number]
+    classes = mix.status // 100
+    for each in np.unique(classes).tolist():
+        own = classes == each
+        if own.sum() > 1 and not own[usual]:
+            yield f"{each}xx" if each else "no answer", each * 100, mix.counts[own].sum(axis=0)
 
 
 def _kind(code: int, errors: tuple[str, ...]) -> str:

@@ -218,6 +218,26 @@ def test_a_profile_may_say_that_sizes_differ() -> None:
     assert judged(samples, "latency_p50 < +50%", sizes_may_differ=True).verdict is Verdict.PASS
 
 
+def with_statuses(samples: Samples, share: float, statuses: range, *, seed: int = 6) -> Samples:
+    """A share of the canary's answers has one of these statuses, each as often."""
+    rng = np.random.default_rng(seed)
+    chosen = (samples.arm == CANARY) & (rng.random(len(samples)) < share)
+    status = rng.choice(np.array(statuses, np.int16), len(samples))
+    return replace(samples, status=np.where(chosen, status, samples.status))
+
+
+@pytest.mark.parametrize(
+    ("share", "statuses"), [(0.015, range(402, 420)), (0.02, range(400, 499)), (0.02, range(300, 399))], ids=str
+)
+def test_client_errors_of_many_kinds_are_added_up(share: float, statuses: range) -> None:
+    """Each status alone is within chance, or is rare and was taken for a request without an answer."""
+    samples = two_endpoints(0.1)
+    assert judged(samples, "error_rate < +1pp").verdict is Verdict.PASS
+    analysis = judged(with_statuses(samples, share, statuses), "error_rate < +1pp")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert f"{statuses[0] // 100}xx: 0 % against" in analysis.reason
+
+
 @pytest.mark.parametrize("kind", [PhaseKind.FAULT, PhaseKind.RECOVERY])
 def test_a_broken_baseline_needs_no_steady_phase_to_be_noticed(kind: PhaseKind) -> None:
     """Without a steady phase nothing else shows that the baseline works."""

@@ -1,8 +1,9 @@
-"""A gRPC service for tests: ``grpc_service.py PORT``. Its answers carry the mark of an arm, as a proxy sets it."""
+"""A gRPC service for tests: ``grpc_service.py PORT [NAME]``. Its answers carry the mark of an arm, as a proxy sets it."""
 
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -11,13 +12,17 @@ SEEN: list[dict[str, str]] = []
 
 
 def get(message: bytes, context: grpc.ServicerContext) -> bytes:
-    """Echo; the message ``fail`` ends with UNAVAILABLE, ``gone`` with NOT_FOUND."""
+    """Echo; ``fail`` ends with UNAVAILABLE, ``gone`` with NOT_FOUND, ``slow`` waits, ``who`` is the service's name."""
     SEEN.append({str(name): str(value) for name, value in context.invocation_metadata()})
+    if message == b"slow":  # before anything is sent: a proxy can then still answer instead
+        time.sleep(5)
     context.send_initial_metadata((("x-harness-arm", "canary"),))
     if message == b"fail":
         context.abort(grpc.StatusCode.UNAVAILABLE, "no stars today")
     if message == b"gone":
         context.abort(grpc.StatusCode.NOT_FOUND, "no such book")
+    if message == b"who":
+        return sys.argv[2].encode()
     return b"echo " + message
 
 

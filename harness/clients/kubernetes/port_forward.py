@@ -65,8 +65,8 @@ def _opened(configuration: Any, what: str, *, namespace: str, pod: str, port: in
     if authorization:
         opening["authorization"] = authorization
     try:
-        target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]
-        return create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]
+        target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]  # no types
+        return create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]  # no types
     except WebSocketBadStatusException as error:
         raise _refusal(error.status_code, what, namespace) from error
     except (WebSocketException, OSError) as error:

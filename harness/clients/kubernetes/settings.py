@@ -32,7 +32,7 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
     with _usable(kubeconfig):
         file = str(kubeconfig) if kubeconfig else None
         if context is None:
-            _, current = config.list_kube_config_contexts(config_file=file)  # type: ignore[no-untyped-call]
+            _, current = config.list_kube_config_contexts(config_file=file)  # type: ignore[no-untyped-call]  # no types
             return str(current["name"])
         names = _context_names(file)
     if context not in names:
@@ -46,7 +46,7 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
 
 def _context_names(file: str | None) -> tuple[str, ...]:
     place = file or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION
-    merged = config.kube_config.KubeConfigMerger(place)  # type: ignore[no-untyped-call]
+    merged = config.kube_config.KubeConfigMerger(place)  # type: ignore[no-untyped-call]  # no types
     if merged.config is None:
         raise config.ConfigException("No configuration found.")
     return tuple(str(item.value["name"]) for item in merged.config.safe_get("contexts") or ())
@@ -57,10 +57,10 @@ def api_client(kubeconfig: Path | None, context: str | None) -> Any:
     settings = client.Configuration()
     with _usable(kubeconfig):
         if context is None:
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # no types
         else:
             file = str(kubeconfig) if kubeconfig else None
-            config.load_kube_config(  # type: ignore[no-untyped-call]
+            config.load_kube_config(  # type: ignore[no-untyped-call]  # no types
                 config_file=file, context=context, client_configuration=settings
             )
     return client.ApiClient(settings)

@@ -22,6 +22,7 @@ from harness.stats.responses import ResponseMix, Shift, shifts
 
 _GRPC_SERVER_ERRORS = frozenset({2, 4, 8, 12, 13, 14, 15})
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_GRPC_CLASSES = {"4xx": "gRPC errors of the caller", "5xx": "gRPC errors of the server"}
 _NAMED = 3
 _JUDGED_AS_ERRORS = ("server:error_rate", "server:success_rate")
 
@@ -116,8 +117,10 @@ def _shifted(mix: ResponseMix, label: str, plan: Plan, *, block_s: float) -> Ite
         key=lambda one: -abs(one.canary - one.baseline),
     )
     if moved:
+        kinds = _GRPC_CLASSES if label == GRPC_STATUS else {}
         listed = "; ".join(
-            f"{one.kind}: {format_percent(one.baseline)} against {format_percent(one.canary)}" for one in moved[:_NAMED]
+            f"{kinds.get(one.kind, one.kind)}: {format_percent(one.baseline)} against {format_percent(one.canary)}"
+            for one in moved[:_NAMED]
         )
         more = f"; and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
         yield Objection(text=f"the arms answer users differently: {listed}{more}; find out why before you promote")

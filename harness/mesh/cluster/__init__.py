@@ -42,4 +42,4 @@ def _reach(config: Config) -> None:
         require_listener(config.cluster.url, "cluster.url")
 
 
-KIND = MeshKind(open=_open, adapt=_adapted, reach=_reach, where=_where)
+KIND = MeshKind(open=_open, adapt=_adapted, dry_runs=True, reach=_reach, where=_where)

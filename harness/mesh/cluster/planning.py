@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -135,9 +135,9 @@ def _within(change: Sequence[Step], namespace: str, settings: ClusterSettings) -
     limits.require_within(change, live=(), namespace=namespace, limits=settings.limits)
 
 
-def _trouble(step: object) -> list[str]:
+def _trouble(step: Callable[[], object]) -> list[str]:
     try:
-        step()  # type: ignore[operator]
+        step()
     except HarnessError as error:
         return [str(error)]
     return []

@@ -48,7 +48,7 @@ def forwarding(http: HTTPRoute, istio: FollowedIstio, *, hashed: bool = False) -
     hashed: whether a hash of the request chooses the endpoint.
     """
     timeout = duration(http["timeout"]) if http.get("timeout") else "0s"
-    action: JsonObject = {"timeout": timeout}
+    action: JsonObject = {"timeout": timeout, "max_grpc_timeout": timeout}  # grpc-timeout counts up to it; 0s: any
     policy = retry_policy(http.get("retries"), istio, hashed=hashed)
     if policy:
         action["retry_policy"] = policy

@@ -90,7 +90,7 @@ def _cluster(member: Member, endpoints: Sequence[Endpoint]) -> JsonObject:
             service_namespace=service.namespace,
             subset=member.subset,
         ),
-        **policies.cluster_fields(member.policy),
+        **policies.cluster_fields(member.policy, http2=service.protocol.is_http2),
     }
 
 

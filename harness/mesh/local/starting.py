@@ -172,6 +172,7 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
                 name=service.name,
                 namespace=config.namespace,
                 port=service.port,
+                protocol=service.protocol,
                 endpoints=tuple(_endpoint(one, services) for one in running if one.service == service.name),
             )
             for service in config.services.values()

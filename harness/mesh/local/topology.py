@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.followed_istio import FollowedIstio
+from harness.model.protocol import Protocol
 from harness.routing.istio.names import MESH, fqdn
 
 LOAD_GENERATOR = "loadgenerator"
@@ -30,13 +31,14 @@ class Endpoint:
 class Service:
     """A service that workloads can call.
 
-    port: its port in the mesh. endpoints: when there are none, calls get a 503.
+    port: its port in the mesh, which speaks ``protocol``. endpoints: when there are none, calls get a 503.
     """
 
     name: str
     namespace: str
     port: int
     endpoints: tuple[Endpoint, ...] = ()
+    protocol: Protocol = Protocol.HTTP
 
     @property
     def host(self) -> str:

@@ -178,6 +178,7 @@ class Fleet:
                 name=service.name,
                 namespace=self._config.namespace,
                 port=service.port,
+                protocol=service.protocol,
                 endpoints=tuple(self._endpoint(one) for one in self._members.values() if one.workload.service == name),
             )
             for name, service in self._config.services.items()

@@ -57,8 +57,11 @@ def for_subset(policy: PolicyParts, subset: TrafficPolicy | None, port: int) -> 
     return {**policy, **for_port(subset, port)}
 
 
-def cluster_fields(policy: PolicyParts) -> JsonObject:
-    """Return Envoy's cluster fields (thresholds, timeouts, balancing, outlier detection) with Istio's defaults."""
+def cluster_fields(policy: PolicyParts, *, http2: bool = False) -> JsonObject:
+    """Return Envoy's cluster fields (thresholds, timeouts, balancing, outlier detection) with Istio's defaults.
+
+    http2: whether the service's port speaks HTTP/2.
+    """
     pool: ConnectionPool = policy.get("connectionPool") or {}
     http: HTTPSettings = pool.get("http") or {}
     tcp: TCPSettings = pool.get("tcp") or {}
@@ -82,8 +85,10 @@ def cluster_fields(policy: PolicyParts) -> JsonObject:
             fields["common_lb_config"] = {"healthy_panic_threshold": {"value": outlier.get("minHealthPercent", 0)}}
         if outlier.get("outlierDetectionHttpErrorCodes"):
             options["outlier_detection"] = {"error_matcher": _errors(outlier["outlierDetectionHttpErrorCodes"])}
+    if http2 and "common_http_protocol_options" not in options:
+        options["common_http_protocol_options"] = {}
     if options:
-        protocol = _protocol(http)
+        protocol = _protocol(http, http2=http2)
         fields["typed_extension_protocol_options"] = {
             _HTTP_OPTIONS: {"@type": f"type.googleapis.com/{_HTTP_OPTIONS}", **protocol, **options}
         }
@@ -135,7 +140,7 @@ def _http_options(http: HTTPSettings, tcp: TCPSettings) -> JsonObject:
     return {}
 
 
-def _protocol(http: HTTPSettings) -> JsonObject:
+def _protocol(http: HTTPSettings, *, http2: bool) -> JsonObject:
     streams: JsonObject = {}
     if http.get("maxConcurrentStreams"):
         streams["max_concurrent_streams"] = http["maxConcurrentStreams"]
@@ -145,7 +150,7 @@ def _protocol(http: HTTPSettings) -> JsonObject:
         streams["connection_keepalive"] = {"interval": interval, "timeout": timeout}
     if http.get("useClientProtocol"):
         return {"use_downstream_protocol_config": {"http2_protocol_options": streams, "http_protocol_options": {}}}
-    if http.get("h2UpgradePolicy") == "UPGRADE":
+    if http2 or http.get("h2UpgradePolicy") == "UPGRADE":
         return {"explicit_http_config": {"http2_protocol_options": streams}}
     return {"explicit_http_config": {"http_protocol_options": {}}}
 
