@@ -81,7 +81,7 @@ def sidecars(tmp_path: Path) -> Iterator[Config]:
         whole = topology_of(config, services)
         meshes = {}
         for caller in whole.callers:
-            own = dataclasses.replace(whole, callers=(caller,))
+            own = dataclasses.replace(whole, callers=(dataclasses.replace(caller, any_service=True),))
             meshes[caller.workload] = world.enter_context(
                 open_local_mesh(own, resources, tmp_path / caller.workload, entry="reviews", check=services.check)
             )
