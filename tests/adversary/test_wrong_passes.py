@@ -15,7 +15,7 @@ from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import SequentialJudge
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
-from harness.model.samples import CANARY, Samples
+from harness.model.samples import CANARY, COLUMNS, Samples
 from harness.model.verdict import Analysis, Verdict
 
 STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
@@ -27,6 +27,7 @@ def judged(
     seconds: float = SECONDS,
     judge: SequentialJudge | None = None,
     sizes_may_differ: bool = False,
+    expected_statuses: tuple[int, ...] = (),
 ) -> Analysis:
     """What the sequential judge and the safeguards say of one steady phase."""
     phase = replace(STEADY, end_s=seconds)
@@ -34,6 +35,7 @@ def judged(
         scenario="attempt", service="shop", target="files", seed=1, canary_share=0.5, rate_rps=len(samples) / seconds,
         phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=seconds),),
         objectives=tuple(map(parse_objective, objectives)), sizes_may_differ=sizes_may_differ,
+        expected_statuses=expected_statuses,
     )  # fmt: skip
     evidence = Evidence(samples=samples, phases=(phase,))
     analysis = (judge or SequentialJudge()).judge(evidence, plan, now_s=seconds, final=True)
@@ -236,6 +238,38 @@ def test_client_errors_of_many_kinds_are_added_up(share: float, statuses: range)
     analysis = judged(with_statuses(samples, share, statuses), "error_rate < +1pp")
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert f"{statuses[0] // 100}xx: 0 % against" in analysis.reason
+
+
+@pytest.mark.parametrize("served", [0.0, 0.02])
+def test_redirects_and_client_errors_together_serve_nobody(served: float) -> None:
+    """Neither kind is most of the answers alone; the service is hardly measured. Declared ones are what was asked for."""
+    samples = two_endpoints(0.1)
+    drawn = np.random.default_rng(7).choice([302, 404, 200], len(samples), p=[0.58, 0.42 - served, served])
+    samples = replace(samples, status=drawn.astype(np.int16))
+    analysis = judged(samples, "latency_p50 < +50%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "of the baseline's answers serve what was asked for" in analysis.reason
+    assert judged(samples, "latency_p50 < +50%", expected_statuses=(302,)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("part", [slice(0, 3600), slice(None, None, 2), slice(0, 8000, 200)], ids=str)
+def test_a_part_of_the_baseline_is_no_canary(part: slice) -> None:
+    """The same recording, cut or thinned out, under two names."""
+    whole = samples_of(8, count=8000, share=0.0)
+    rows = np.zeros(len(whole), bool)
+    rows[part] = True
+    taken = replace(whole.where(rows), arm=np.ones(int(rows.sum()), np.int8))
+    columns = {name: np.concatenate([getattr(whole, name), getattr(taken, name)]) for name in COLUMNS}
+    analysis = judged(replace(whole, **columns), "latency_p50 < +50%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert "part of one recording under two names" in analysis.reason
+
+
+def test_rounded_times_are_no_shared_requests() -> None:
+    """Two builds whose times are whole seconds and whose latencies are whole milliseconds have many pairs in common."""
+    samples = two_endpoints(0.1)
+    rounded = replace(samples, due_s=samples.due_s.round(), latency_s=samples.latency_s.round(3))
+    assert "one recording" not in " ".join(judged(rounded, "latency_p50 < +50%").warnings)
 
 
 @pytest.mark.parametrize("kind", [PhaseKind.FAULT, PhaseKind.RECOVERY])

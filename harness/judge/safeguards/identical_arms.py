@@ -9,15 +9,40 @@ import numpy as np
 from harness.judge.port import Evidence
 from harness.judge.safeguards.objection import Objection
 from harness.model.record import Plan
-from harness.model.samples import BASELINE, CANARY
+from harness.model.samples import BASELINE, CANARY, Samples
 
 ENOUGH = 20
 """So many requests of two builds never have the same latencies by chance."""
+SHARED, UNIQUE = 0.5, 0.99
+"""Shares of the smaller arm's requests: in both arms at the same time with the same latency, and without a double in
+its own arm, which tells precise times from rounded ones."""
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: ARG001 - the signature of a safeguard
-    """Yield at most one objection: both arms hold the same requests."""
-    samples = evidence.samples
+    """Yield at most one objection: both arms hold the same requests, or one holds a part of the other's."""
+    yield from tuple(_equal(evidence.samples)) or _part(evidence.samples)
+
+
+def _part(samples: Samples) -> Iterator[Objection]:
+    moments = [
+        samples.due_s[arm] + 1j * samples.latency_s[arm] for arm in (samples.arm == BASELINE, samples.arm == CANARY)
+    ]
+    smaller = min(map(len, moments))
+    if smaller < ENOUGH:
+        return
+    distinct = [np.unique(each) for each in moments]
+    if any(len(own) < UNIQUE * len(each) for own, each in zip(distinct, moments, strict=True)):
+        return
+    shared = len(np.intersect1d(distinct[0], distinct[1], assume_unique=True))
+    if shared > SHARED * smaller:
+        yield Objection(
+            text=f"{shared} of {smaller} requests are in both arms, at the same time and with the same latency: this "
+            "is a part of one recording under two names; give the requests of the canary",
+            no_reference=True,
+        )
+
+
+def _equal(samples: Samples) -> Iterator[Objection]:
     arms = [samples.arm == arm for arm in (BASELINE, CANARY)]
     count = int(arms[0].sum())
     if count < ENOUGH or count != int(arms[1].sum()):

@@ -17,16 +17,41 @@ MOST = 0.5
 """Above this share of client errors in both arms a run exercises the error path, not the service."""
 ONLY = 0.99
 """Above this share of redirects an arm is taken to answer nothing else."""
+LEAST_SERVED = 0.1
+"""An arm must answer at least this share of the requests that it does not fail with what they ask for."""
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
     """Yield at most one objection about both arms, and one for each arm."""
+    found = tuple(_one_kind(evidence, plan))
+    yield from found or _hardly_served(evidence, plan)
+
+
+def _statuses(evidence: Evidence) -> list[NDArray[np.int16]]:
+    """Return the statuses of each arm in the judged phases."""
     samples = evidence.samples
     judged = np.zeros(len(samples), bool)
     for phase in evidence.phases:
         if phase.kind.judged:
             judged |= (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s)
-    status = [samples.status[judged & (samples.arm == arm)] for arm in range(len(ARMS))]
+    return [samples.status[judged & (samples.arm == arm)] for arm in range(len(ARMS))]
+
+
+def _hardly_served(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
+    """Object to an arm that mixes client errors and redirects and does hardly anything else."""
+    for each, arm in zip(_statuses(evidence), ARMS, strict=True):
+        answered = each[(each > 0) & (each < 500)]
+        served = ((answered >= 200) & (answered < 300)) | np.isin(answered, plan.expected_statuses)
+        if len(answered) and float(served.mean()) < LEAST_SERVED:
+            yield Objection(
+                text=f"only {format_percent(float(served.mean()))} of the {arm}'s answers serve what was asked for; "
+                "the others are redirects, informational or client errors (3xx, 1xx, 4xx): correct the profile, or "
+                "declare them there with expected_statuses"
+            )
+
+
+def _one_kind(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
+    status = _statuses(evidence)
     expected = np.array(plan.expected_statuses, dtype=np.int16)
     client = [_share(each, 400, 499, expected) for each in status]
     if min(client) > MOST:
