@@ -77,16 +77,7 @@ def first_bad(
         said = _git(clone, "bisect", "start", "--no-checkout", bad, good)
 
         def attempt(commit: str) -> Mark:
-            folder = builds / commit
-            try:
-                checked_out(root, commit, folder, build=build, tell=tell)
-            except BuildError as error:
-                tell(str(error))
-                return Mark.SKIP
-            try:
-                return test(folder, commit)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            return _tested(root, commit, builds / commit, build=build, test=test, tell=tell)
 
         tests = 0
         while (found := _FIRST_BAD.search(said)) is None:
@@ -96,6 +87,27 @@ def first_bad(
             tell(f"{commit[:12]} {_subject(clone, commit)}: {mark}")
             said = _git(clone, "bisect", mark)
         return Culprit(commit=found[1], subject=_subject(clone, found[1]), tests=tests)
+
+
+def _tested(
+    root: Path,
+    commit: str,
+    folder: Path,
+    *,
+    build: Sequence[str],
+    test: Callable[[Path, str], Mark],
+    tell: Callable[[str], None],
+) -> Mark:
+    """Build a commit in a folder and test it; one that cannot be built is skipped. The folder is removed afterwards."""
+    try:
+        checked_out(root, commit, folder, build=build, tell=tell)
+    except BuildError as error:
+        tell(str(error))
+        return Mark.SKIP
+    try:
+        return test(folder, commit)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def canary_from(config: Config, version: str, folder: Path) -> Config:
