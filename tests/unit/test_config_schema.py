@@ -93,7 +93,11 @@ def test_the_schema_is_a_schema():
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("file", [ROOT / "harness.yaml", PROJECT / "harness.yaml", EXAMPLE_FILE], ids=str)
+@pytest.mark.parametrize(
+    "file",
+    [ROOT / "harness.yaml", PROJECT / "harness.yaml", EXAMPLE_FILE, *ROOT.glob("scenarios/*/harness.yaml")],
+    ids=str,
+)
 def test_a_configuration_of_the_project_fits_the_schema(file):
     """An editor that knows the schema finds no mistake in a file that can be read."""
     assert [] == list(Draft202012Validator(schema()).iter_errors(yaml.safe_load(file.read_text())))

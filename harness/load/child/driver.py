@@ -24,6 +24,7 @@ from harness.load.child.recorder import Recorder
 from harness.load.child.tasks import TaskRunner
 from harness.load.child.timer import Timer
 from harness.load.protocol.sample_files import DROPPED, SCHEDULED
+from harness.load.users.answers import RECORDED
 from harness.model.load import LoadPlan
 
 _BURST = 8
@@ -75,7 +76,8 @@ class UserSlot:
         except StopTest as stop:
             self._driver.stop(f"the profile stopped the test: {stop}")
         except Exception as error:  # noqa: BLE001 - a profile may raise anything
-            self._driver.report_task_error(error)
+            if not getattr(error, RECORDED, False):  # otherwise it is a failed request, not a mistake of the profile
+                self._driver.report_task_error(error)
 
 
 class Driver:

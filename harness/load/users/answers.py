@@ -10,6 +10,9 @@ from typing import Any, Self
 
 from locust.exception import CatchResponseError, ResponseError
 
+RECORDED = "recorded_as_request"
+"""A client that raises failed requests sets this attribute of the error to True when it has recorded the request."""
+
 
 @lru_cache(maxsize=256)
 def _needle(key: str) -> bytes:

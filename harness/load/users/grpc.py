@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from locust import User
 from locust.exception import ResponseError, StopTest
 
+from harness.load.users.answers import RECORDED
+
 try:
     import grpc
     from grpc.experimental import gevent as grpc_gevent
@@ -79,7 +81,7 @@ class GrpcClient(_Unary, _Stream):  # type: ignore[misc]  # grpcio has no types
     def call(self, method: str, message: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Any:
         """Call a unary method, such as ``/shop.Reviews/Get``, with a serialized message; return the answer's bytes.
 
-        Raises grpc.RpcError unless the status is OK.
+        Raises grpc.RpcError unless the status is OK, as stubs do. It is recorded, so a task need not catch it.
         """
         return self._channel.unary_unary(method)(message, metadata=[*(headers or {}).items()])
 
@@ -106,8 +108,8 @@ class GrpcClient(_Unary, _Stream):  # type: ignore[misc]  # grpcio has no types
         message = None
         try:
             message = call.result()
-        except grpc.RpcError:  # the caller gets it from the call that is returned
-            pass
+        except grpc.RpcError as error:  # the caller gets it from the call that is returned
+            setattr(error, RECORDED, True)
         finally:
             self._record(url, call, began, message=message, size=_size(message), kind=method)
         return call
