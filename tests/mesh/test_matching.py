@@ -160,6 +160,16 @@ def test_a_service_called_by_its_url_sees_its_own_name(world: World) -> None:
     assert world.get("reviews").seen["headers"]["host"] == "reviews:9080"
 
 
+def test_a_host_of_the_callers_own_is_kept_at_the_url_of_a_service(world: World) -> None:
+    """A workload that sends a Host of its own, such as that of a tenant, is seen with it, and routed by it."""
+    world.serve(SUBSETS, routes(MATCHED.format(condition="authority: {prefix: tenant}")))
+    hosts = ("tenant.example.com", "tenant.example.com:8080", "other.example.com", "reviews")
+    answers = {host: world.get("reviews", headers={"host": host}) for host in hosts}
+    assert {host: answer.seen["headers"]["host"] for host, answer in answers.items()} == {host: host for host in hosts}
+    assert [answer.workload for answer in answers.values()] == ["reviews-v2", "reviews-v2", "reviews-v1", "reviews-v1"]
+    assert "x-harness-call" not in answers["reviews"].seen["headers"]
+
+
 def test_a_wildcard_host_holds_for_every_service_it_covers(world: World) -> None:
     """``*.default.svc.cluster.local`` is a host like any other."""
     world.serve("""

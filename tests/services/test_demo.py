@@ -142,14 +142,14 @@ def test_a_fragile_build_works_while_ratings_works(config: Config, tmp_path: Pat
 
 
 def test_a_slow_build_takes_a_third_longer(config: Config, tmp_path: Path) -> None:
-    """The median of a slow canary is about 30 % above the baseline's."""
+    """A slow canary takes about 30 % longer: its quickest answers, which a busy machine delays least, tell."""
     settings = with_environment(config, "reviews", "v3", {"REVIEWS_KIND": "slow"})
     with running(settings, "ratings-v1", "reviews-v2", "reviews-v3", folder=tmp_path) as services:
-        medians = [
-            statistics.median(took for _, _, took in get_many(services, name, 200))
+        quickest = [
+            statistics.quantiles((took for _, _, took in get_many(services, name, 200)), n=10)[0]
             for name in ("reviews-v2", "reviews-v3")
         ]
-    assert 1.15 < medians[1] / medians[0] < 1.5
+    assert 1.15 < quickest[1] / quickest[0] < 1.5
 
 
 def test_a_build_with_errors_fails_3_percent_of_its_requests(config: Config, tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def _listener(caller: Caller, service: str, folder: Path, authority: str) -> Jso
     rds = routes_from(folder, table_of(caller.workload, service))
     typed = connection_manager(f"{CALLS}{name}", rds, stats_logger(caller, authority=authority), caller)
     if service:
-        # The route table is shared: this header says whose call it is, whatever Host the caller sends.
-        typed["early_header_mutation_extensions"] = [_header(CALL_HEADER, name.lower())]
+        # The route table is shared: this header says whose call it is, and by which Host it came.
+        typed["early_header_mutation_extensions"] = [_header(CALL_HEADER, f"{name.lower()}.%REQ(:AUTHORITY)%")]
     return {
         "name": name,
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},

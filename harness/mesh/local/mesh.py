@@ -169,7 +169,7 @@ class LocalMesh:
         }
 
     def url(self, caller: str, service: str) -> str:
-        """Return the URL at which a workload reaches one service, whatever Host header it sends."""
+        """Return the URL at which a workload reaches one service; a Host header of its own is kept."""
         return f"http://127.0.0.1:{self._port(listener_name(caller, service))}"
 
     def outbound(self, caller: str) -> str:

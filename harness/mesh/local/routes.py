@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from harness.mesh.local import actions, matches
 from harness.mesh.local.clusters import cluster_name
@@ -22,7 +23,22 @@ from harness.routing.istio.types import (
 )
 
 _HTTP_PORT = 80
+_OWN_ADDRESSES = ("127.0.0.1", "localhost")
+"""Hosts by which a service's URL is called when nobody chooses one."""
 _MAX_ANSWER_BYTES = 1024 * 1024
+
+
+class Way(StrEnum):
+    """How a call comes to a service.
+
+    HOST: at the listener for all services, where the Host header chooses. URL: at the service's own URL, with the
+    address of that URL as Host, which is no name in the mesh. OWN_HOST: there, with a Host that the caller has chosen,
+    which is kept.
+    """
+
+    HOST = "host"
+    URL = "url"
+    OWN_HOST = "own host"
 
 
 class RouteTables:
@@ -36,7 +52,7 @@ class RouteTables:
         self._topology = topology
         self._services = {service.name: service for service in topology.services}
         self._by_host = {service.host: service for service in topology.services}
-        self._kept: dict[tuple[str, str, bool], tuple[object, JsonObject]] = {}
+        self._kept: dict[tuple[str, str, Way], tuple[object, JsonObject]] = {}
 
     def routing(self, hashes: Mapping[str, JsonObject]) -> Routing:
         """Return what all calls share. hashes: what of a request is hashed, by cluster."""
@@ -52,10 +68,11 @@ class RouteTables:
         shared: dict[str, list[JsonObject]] = defaultdict(list)
         for caller in topology.callers:
             for name in caller.calls:
-                host = self._host(routing, caller, self._services[name], routes, any_host=True)
-                shared[table_of(caller.workload, name)].append(host)
+                for way in (Way.URL, Way.OWN_HOST):
+                    host = self._host(routing, caller, self._services[name], routes, way)
+                    shared[table_of(caller.workload, name)].append(host)
             if caller.any_service:
-                every = [self._host(routing, caller, one, routes, any_host=False) for one in topology.services]
+                every = [self._host(routing, caller, one, routes, Way.HOST) for one in topology.services]
                 tables[table_of(caller.workload)] = table(table_of(caller.workload), [*every, _unknown_host()])
         by_listener: JsonObject = {"vhost_header": CALL_HEADER, "request_headers_to_remove": [CALL_HEADER]}
         return {**tables, **{name: {**table(name, hosts), **by_listener} for name, hosts in shared.items()}}
@@ -66,14 +83,13 @@ class RouteTables:
         caller: Caller,
         service: Service,
         routes: Mapping[str, VirtualService],
-        *,
-        any_host: bool,
+        way: Way,
     ) -> JsonObject:
         route = routes.get(service.host)
-        made_from, key = (route, routing.hashes), (caller.workload, service.name, any_host)
+        made_from, key = (route, routing.hashes), (caller.workload, service.name, way)
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
-            kept = made_from, Calls(routing, caller, service, route, any_host).virtual_host()
+            kept = made_from, Calls(routing, caller, service, route, way).virtual_host()
             self._kept[key] = kept
         return kept[1]
 
@@ -118,24 +134,29 @@ class Routing:
 class Calls:
     """The calls of one workload to one service.
 
-    any_host: the calls come by a URL that leads to this service only, whatever the Host header.
+    way: how the calls come.
     """
 
     routing: Routing
     caller: Caller
     service: Service
     governing: VirtualService | None
-    any_host: bool = False
+    way: Way = Way.HOST
 
     def virtual_host(self) -> JsonObject:
         """Return the virtual host with the routes that apply to these calls."""
         service, caller = self.service, self.caller
         # Istio falls back to the default route when no route of the VirtualService applies to this caller.
         routes = list(self.routes(self.governing)) if self.governing else []
-        name = listener_name(caller.workload, service.name) if self.any_host else f"{service.host}:{service.port}"
+        called = listener_name(caller.workload, service.name).lower()
+        name, domains = {
+            Way.HOST: (f"{service.host}:{service.port}", _domains(service, caller)),
+            Way.URL: (called, [f"{called}.{address}" for address in _OWN_ADDRESSES]),
+            Way.OWN_HOST: (f"{called} by a host of its own", [f"{called}.*"]),
+        }[self.way]
         return {
             "name": name,
-            "domains": [name.lower()] if self.any_host else [*_domains(service, caller)],
+            "domains": [*domains],
             "routes": [*routes] or [self._default_route()],
             "include_request_attempt_count": True,
         }
@@ -148,7 +169,7 @@ class Calls:
     def _default_route(self) -> JsonObject:
         cluster = cluster_name(self.service.host, self.service.port)
         action: JsonObject = {"cluster": cluster, **self.routing.forwarding({}, [cluster])}
-        if self.any_host:
+        if self.way is Way.URL:
             action["host_rewrite_literal"] = self._authority
         return {"name": "default", "match": {"prefix": "/"}, "route": action}
 
@@ -168,7 +189,7 @@ class Calls:
         """Return Envoy's match, or None where these calls can never meet the condition."""
         if not matches.selects(condition, self.caller, self.service.port, namespace=namespace):
             return None
-        if self.any_host:
+        if self.way is Way.URL:
             if not matches.authority_matches(condition, self._authority):
                 return None
             condition = matches.without_authority(condition)
@@ -202,7 +223,7 @@ class Calls:
                 _mirror(cluster, share, self.routing.istio) for cluster, share in mirrors
             ]
         authority = (http.get("rewrite") or {}).get("authority") or actions.authority_of(http.get("headers"))
-        own = self._authority if self.any_host else ""
+        own = self._authority if self.way is Way.URL else ""
         if len(targets) == 1:
             action["cluster"] = chosen[0]
             for field, values in actions.header_changes(targets[0].get("headers")).items():
