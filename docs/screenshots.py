@@ -122,7 +122,15 @@ def _until(happened: Callable[[], bool], run: subprocess.Popen[bytes]) -> None:
 
 
 def _call(*words: str, cwd: Path) -> None:
-    ended = subprocess.run(_words(*words), cwd=cwd, env=_environment(), capture_output=True, text=True, check=False)
+    try:
+        ended = subprocess.run(
+            _words(*words), cwd=cwd, env=_environment(), capture_output=True, text=True, check=False,
+            timeout=_PATIENCE_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        sys.exit(
+            f"harness {' '.join(words)}: did not end; a release that is held waits for a person: is this machine busy?"
+        )
     if ended.returncode:
         sys.exit(
             f"harness {' '.join(words)}: exit code {ended.returncode}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
