@@ -60,7 +60,7 @@ def running(config: Config, *names: str, folder: Path, urls: Mapping[str, str] |
 
 def get(services: ServiceSet, name: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any, float]:
     """Return status, JSON (or text) and duration in seconds of an answer."""
-    connection = http.client.HTTPConnection(*services.endpoints[name], timeout=10)
+    connection = http.client.HTTPConnection(*services.endpoints[name], timeout=60)
     began = time.perf_counter()
     try:
         connection.request("GET", path, headers=dict(headers or {}))
@@ -142,14 +142,18 @@ def test_a_fragile_build_works_while_ratings_works(config: Config, tmp_path: Pat
 
 
 def test_a_slow_build_takes_a_third_longer(config: Config, tmp_path: Path) -> None:
-    """A slow canary takes about 30 % longer: its quickest answers, which a busy machine delays least, tell."""
+    """A quarter of the baseline's answers take less than 0.1 s, and of a slow canary's less than 0.13 s.
+
+    What a busy machine adds to both does not change their difference much; the quarter has the least of it.
+    """
     settings = with_environment(config, "reviews", "v3", {"REVIEWS_KIND": "slow"})
-    with running(settings, "ratings-v1", "reviews-v2", "reviews-v3", folder=tmp_path) as services:
-        quickest = [
-            statistics.quantiles((took for _, _, took in get_many(services, name, 200)), n=10)[0]
-            for name in ("reviews-v2", "reviews-v3")
-        ]
-    assert 1.15 < quickest[1] / quickest[0] < 1.5
+    names = ("reviews-v2", "reviews-v3")
+    took_s: dict[str, list[float]] = {name: [] for name in names}
+    with running(settings, "ratings-v1", *names, folder=tmp_path) as services:
+        for name in names * 4:  # in turns, because the machine may become busier
+            took_s[name] += [took for _, _, took in get_many(services, name, 50)]
+    baseline_s, canary_s = (statistics.quantiles(took_s[name], n=4)[0] for name in names)
+    assert 0.01 < canary_s - baseline_s < 0.1
 
 
 def test_a_build_with_errors_fails_3_percent_of_its_requests(config: Config, tmp_path: Path) -> None:
