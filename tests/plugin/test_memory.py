@@ -13,7 +13,7 @@ from fake_outcome import run_on_fake_parts
 from harness.gate import Outcome
 from harness.plugin.spool import Spool
 
-WARM_UP, RUNS, LIMIT_B = 4, 8, 10_000
+LIMIT_B = 10_000
 """A run allocates megabytes, of which about 2 kB stay: caches of Python and of its libraries that settle."""
 FAKES = Path(__file__).parents[1] / "fakes"
 CONFTEST = """
@@ -50,7 +50,7 @@ def pytest_runtest_logreport(report):
 """
 
 
-def growth_a_run(folder: Path, kept: list[Outcome] | None) -> float:
+def growth_a_run(folder: Path, kept: list[Outcome] | None, *, warm_up: int, runs: int) -> float:
     """Return by how many bytes the memory grows with each run. kept: a planted leak, which keeps every outcome."""
 
     def once() -> None:
@@ -60,27 +60,27 @@ def growth_a_run(folder: Path, kept: list[Outcome] | None) -> float:
 
     tracemalloc.start()
     try:
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             once()
         gc.collect()
         before, _ = tracemalloc.get_traced_memory()
-        for _ in range(RUNS):
+        for _ in range(runs):
             once()
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return (after - before) / RUNS
+    return (after - before) / runs
 
 
 def test_a_run_leaves_no_memory_behind(tmp_path: Path) -> None:
     """The engine, the bundle, the judge and the report keep nothing of a run."""
-    assert growth_a_run(tmp_path, None) < LIMIT_B
+    assert growth_a_run(tmp_path, None, warm_up=3, runs=5) < LIMIT_B
 
 
 def test_the_limit_finds_a_planted_leak(tmp_path: Path) -> None:
     """A list that keeps the outcomes, with their samples, breaks the limit."""
-    assert growth_a_run(tmp_path, []) > 5 * LIMIT_B
+    assert growth_a_run(tmp_path, [], warm_up=1, runs=2) > 5 * LIMIT_B
 
 
 def session_of_three(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
