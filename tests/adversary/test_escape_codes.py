@@ -64,10 +64,10 @@ def test_log_text_loses_its_escape_codes_and_keeps_its_words() -> None:
 
 def test_sanitizing_takes_linear_time() -> None:
     """A megabyte of unfinished escape codes is cleaned within 2 s."""
-    started = time.monotonic()
+    started = time.process_time()
     for code in ("\x1b]", "\x1b[", "\x1b", "\x1bP\x1b", "\x9b1;", "\x1b[1;"):
         printable(code * (1_000_000 // len(code)))
-    assert time.monotonic() - started < 12
+    assert time.process_time() - started < 12
 
 
 def test_the_terminal_report_has_no_foreign_codes(run: tuple[Record, Analysis]) -> None:

@@ -172,7 +172,7 @@ def test_requests_under_way_survive_the_undo(world: World) -> None:
     with world.mesh.changed(_split(world.mesh), name="split"):
         for thread in slow:
             thread.start()
-        assert wait_until(lambda: sum(world.received.values()) == len(slow), timeout_s=5)
+        assert wait_until(lambda: sum(world.received.values()) == len(slow), timeout_s=60)
     for thread in slow:
         thread.join()
     assert [answer.status for answer in answers] == [200] * len(slow)

@@ -42,7 +42,7 @@ def test_a_delay_holds_the_request_and_then_sends_it_on(world: World) -> None:
     )
     answer = world.get("reviews")
     assert answer.status == 200
-    assert 0.15 <= answer.seconds < 5
+    assert 0.15 <= answer.seconds
 
 
 def test_the_deprecated_percent_of_a_delay_still_counts(world: World) -> None:

@@ -37,7 +37,7 @@ def _at_once(world: World, count: int) -> Counter:
 
     threads = [threading.Thread(target=call) for _ in range(count)]
     threads[0].start()
-    wait_until(lambda: sum(world.received.values()) > 0, timeout_s=5)
+    wait_until(lambda: sum(world.received.values()) > 0, timeout_s=60)
     for thread in threads[1:]:
         thread.start()
     for thread in threads:

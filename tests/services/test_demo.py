@@ -118,7 +118,7 @@ def test_the_page_survives_the_loss_of_its_services(config: Config, tmp_path: Pa
 def test_only_a_fragile_build_fails_with_ratings(config: Config, tmp_path: Path, kind: str, trouble: str) -> None:
     """While ratings is slow, failing or down, the baseline answers without stars, and a fragile canary with 502."""
     port = free_ports(1)[0]
-    command = [sys.executable, "-c", TROUBLE, str(port), "2" if trouble == "slow" else "0", "503"]
+    command = [sys.executable, "-c", TROUBLE, str(port), "30" if trouble == "slow" else "0", "503"]
     settings = with_environment(config, "reviews", "v3", {"REVIEWS_KIND": kind})
     urls = {"ratings": f"http://127.0.0.1:{free_ports(1)[0] if trouble == 'down' else port}"}
     with (
@@ -130,7 +130,7 @@ def test_only_a_fragile_build_fails_with_ratings(config: Config, tmp_path: Path,
     without_stars = [{"error": "Ratings service is currently unavailable"}] * 2
     assert (baseline[0], stars(baseline[1])) == (200, without_stars)
     assert canary[0] == (200 if kind == "good" else 502)
-    assert max(baseline[2], canary[2]) < 2
+    assert max(baseline[2], canary[2]) < 30  # nobody waits for ratings
 
 
 def test_a_fragile_build_works_while_ratings_works(config: Config, tmp_path: Path) -> None:
