@@ -181,3 +181,20 @@ def test_one_recording_under_two_names_is_no_comparison():
     analysis = judged(concatenated([own, copy]), plan_of("error_rate < +1pp"))
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert "one recording under two names" in analysis.reason
+
+
+def test_failures_in_the_warm_up_are_told_and_not_judged():
+    """A canary that fails or hangs only while it starts may pass, but nobody is left unaware of it."""
+    samples = samples_of(9, count=12_000)
+    warm = Phase(name="warm-up", kind=PhaseKind.WARM_UP, start_s=0.0, end_s=5.0)
+    phases = (warm, replace(STEADY, start_s=5.0))
+    for shares, told in (((0.0, 0.3), True), ((0.3, 0.3), False), ((0.0, 0.0), False)):
+        share = np.where(samples.arm == CANARY, shares[1], shares[0])
+        failing = (samples.due_s < 5) & (np.random.default_rng(1).random(len(samples)) < share)
+        evidence = Evidence(
+            samples=replace(samples, status=np.where(failing, np.int16(503), samples.status)), phases=phases
+        )
+        analysis = SequentialJudge().judge(evidence, plan_of(), now_s=SECONDS, final=True)
+        analysis = guarded(analysis, objections(evidence, plan_of()), plan_of())
+        assert analysis.verdict is Verdict.PASS
+        assert any("in the warm-up phase" in warning for warning in analysis.warnings) == told

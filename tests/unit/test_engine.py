@@ -4,7 +4,7 @@ import pytest
 from fake_run import ZERO, FakeJudge, World, report, scenario
 
 from harness import delay
-from harness.errors import LoadError, MeshDrift, MeshGuard, NotInForce, ServiceError, UsageError
+from harness.errors import LoadError, MeshDrift, MeshGuard, NotInForce, ServiceError, UsageError, WorkloadDeath
 from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Verdict
@@ -202,6 +202,20 @@ def test_the_judge_is_not_asked_during_an_interactive_run(world):
     world.judge.verdict = Verdict.FAIL
     assert "" == interactive(world).aborted
     assert [] == world.judge.looks
+
+
+@pytest.mark.parametrize("at_s", [0.5, 12.3, 25.8])
+@pytest.mark.parametrize(("arm", "verdict"), [("canary", Verdict.FAIL), ("baseline", Verdict.INCONCLUSIVE)])
+def test_an_arm_that_dies_is_noticed_until_the_very_end(world, arm, verdict, at_s):
+    """In the warm-up, between two phases, and within the last second of the last phase."""
+    labels = getattr(world.settings, arm)
+    death = WorkloadDeath(name="reviews-x", labels=labels, how="exit code 3", log="out of cheese")
+    world.clock.at.append((at_s, lambda: setattr(world.mesh, "trouble", death)))
+    world.judge.verdict = Verdict.PASS
+    record = declared(world)
+    assert f"the {arm} (reviews-x) died: exit code 3" == record.aborted
+    decision = decide(record, world.judge)
+    assert (verdict, True) == (decision.verdict, "out of cheese" in decision.reason)
 
 
 def test_a_split_that_is_refused_can_be_tried_again(world):

@@ -20,6 +20,7 @@ from harness.judge.safeguards import (
     live_traffic,
     status_mix,
     success,
+    warm_up,
 )
 from harness.judge.safeguards.objection import Objection
 from harness.model.record import Plan
@@ -38,6 +39,7 @@ def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:
         *endpoints.objections(evidence, plan),
         *bodies.objections(evidence, plan),
         *live_traffic.objections(evidence, plan),
+        *warm_up.objections(evidence, plan),
     )
 
 
@@ -54,7 +56,7 @@ def guarded(analysis: Analysis, found: Sequence[Objection], plan: Plan) -> Analy
         warnings=tuple(dict.fromkeys((*analysis.warnings, *said))),
         reason="; ".join((analysis.reason, *unjudged)) if analysis.verdict is Verdict.PASS else analysis.reason,
     )
-    deciding = [each for each in found if each.no_reference or analysis.verdict is not Verdict.FAIL]
+    deciding = [each for each in found if each.decides and (each.no_reference or analysis.verdict is not Verdict.FAIL)]
     if not deciding or (analysis.verdict is Verdict.FAIL and _limit_failed(analysis)):
         return warned
     reason = deciding[0].text
