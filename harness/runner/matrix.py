@@ -16,10 +16,8 @@ from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Event, Record, Series
 from harness.model.samples import Samples
 from harness.model.verdict import Analysis, Finding, Verdict
+from harness.runner.ending import DEATH
 from harness.runner.proofs import SHARED, proofs
-
-_ALWAYS_TOLD = frozenset({"drift", "death"})
-"""Kinds of events that concern every fault, whenever they happened."""
 
 
 def taken_apart(record: Record, count: int) -> tuple[Record, ...]:
@@ -89,7 +87,11 @@ def _part(record: Record, number: int, wrong: Sequence[str]) -> Record:
     piece = _piece(record.phases, shared, mine)
     plan = tuple(_named(phase, own) for phase in record.plan.phases if phase.name in own or phase in _shared(record))
     done = len(mine) == len(own) and (mine[-1] != record.phases[-1] or not record.aborted)
-    events = (*_events(record.events, piece), *(Event(at_s=0.0, kind=SHARED, text=text) for text in wrong))
+    died_here = bool(mine) and not done
+    events = (
+        *_events(record.events, piece, died_here=died_here),
+        *(Event(at_s=0.0, kind=SHARED, text=text) for text in wrong),
+    )
     return replace(
         record,
         plan=replace(record.plan, phases=plan),
@@ -142,10 +144,14 @@ def _series(series: Series, piece: _Piece) -> Series:
     return replace(series, at_s=tuple(at_s for at_s, _ in kept), values=tuple(value for _, value in kept))
 
 
-def _events(events: Sequence[Event], piece: _Piece) -> Iterator[Event]:
+def _events(events: Sequence[Event], piece: _Piece, *, died_here: bool) -> Iterator[Event]:
+    """Yield the events of the piece. Drift concerns every fault; a death only the one under which the arm died."""
     for event in events:
         at_s = piece.moved(event.at_s)
-        if at_s is not None:
+        if event.kind == DEATH:
+            if died_here:
+                yield replace(event, at_s=piece.end_s - piece.shift_s)
+        elif at_s is not None:
             yield replace(event, at_s=at_s)
-        elif event.kind in _ALWAYS_TOLD:
+        elif event.kind == "drift":
             yield replace(event, at_s=piece.steady_s)

@@ -94,6 +94,16 @@ def test_one_pod_of_each_version_is_evicted(shop: FakeKubernetes, open_mesh: Ope
         assert "evict Pod shop/ratings-1: done" in change.proof
 
 
+def test_another_fault_can_follow_an_eviction(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """Its Deployment is not settled then, because of the run itself."""
+    with open_mesh(limits=ANYBODY) as mesh, injected(mesh, evict("ratings")):
+        shop.put(deployment(availableReplicas=1))
+        aim = Aim(declared=deny("ratings").declared("x-1"), namespace="shop", owner="x", index=1)
+        with mesh.changed(deny("ratings").steps(mesh, aim), name="deny") as change:
+            assert change.proof
+        shop.put(deployment())
+
+
 def names_of(shop: FakeKubernetes) -> list[str]:
     """The pods of ratings."""
     return sorted(

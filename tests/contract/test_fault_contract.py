@@ -19,7 +19,7 @@ import pytest
 from fault_contract import check_fault, rows
 from proving import decided
 
-from harness.cli import inject
+from harness.cli import inject, plan
 from harness.cli.faults import kinds
 from harness.errors import UsageError
 from harness.faults import BUILT_IN, Arguments, known_faults
@@ -88,6 +88,19 @@ def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
         assert ["does", "meshes", "needs", "proof", "undo", "example"] == re.findall(r"^  (\w+)", about, re.MULTILINE)
         words = about.rpartition("harness inject ")[2].split()
         assert fault.kind == inject.fault_of(parser.parse_args(words)).kind
+
+
+@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
+def test_harness_plan_has_an_option_for_each_kind(kind: type[Fault]) -> None:
+    """With HOST=VALUE@PERCENT, or only HOST for a fault without a value."""
+    parser, asked = argparse.ArgumentParser(), ARGUMENTS[kind.kind]
+    plan.add_arguments(parser)
+    value = f"ratings={asked.value}" if asked.value else "ratings"
+    words = [f"--{kind.kind.replace('_', '-')}", value + (f"@{asked.percent}" if asked.percent else "")]
+    (text,) = vars(parser.parse_args(words))[kind.kind]
+    assert kind.parse(asked) == plan._fault(text, kind.kind, kind)
+    with pytest.raises(UsageError, match=f"--{kind.kind.replace('_', '-')}: expected HOST"):
+        plan._fault("ratings" if asked.value else "ratings=1", kind.kind, kind)
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))

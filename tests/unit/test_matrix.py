@@ -10,7 +10,7 @@ import pytest
 from fake_run import FakeJudge, World, scenario
 
 from harness import abort, delay
-from harness.errors import MeshGuard, UsageError
+from harness.errors import ArmDeath, MeshGuard, UsageError, WorkloadDeath
 from harness.model.record import Event, Record
 from harness.model.verdict import Verdict
 from harness.plugin.matrix import Matrix
@@ -68,6 +68,16 @@ def test_a_run_that_ended_early_leaves_the_faults_that_were_finished(tmp_path: P
         assert str(stop) == part.aborted
         assert 11 == decide(part, FakeJudge(verdict=Verdict.PASS)).verdict.exit_code
     assert ["warm-up", "steady"] == [phase.name for phase in third.phases]
+
+
+def test_a_canary_that_dies_fails_under_the_fault_under_which_it_died(tmp_path: Path) -> None:
+    """The faults before it are judged as they were; those after it were not tried."""
+    death = ArmDeath("canary", WorkloadDeath(name="reviews-v3", labels={}, how="it ended", log=""))
+    record = shared_run(tmp_path, _33=lambda world: setattr(world.mesh, "trouble", death))
+    verdicts = [decide(part, FakeJudge(verdict=Verdict.PASS)).verdict for part in taken_apart(record, 3)]
+    assert Verdict.FAIL not in {verdicts[0], verdicts[2]}
+    assert Verdict.FAIL is verdicts[1]
+    assert Verdict.INCONCLUSIVE is verdicts[2]
 
 
 def test_what_is_wrong_with_the_whole_run_is_wrong_with_each_fault(tmp_path: Path) -> None:

@@ -221,7 +221,8 @@ class ClusterMesh:
         needed = {*rights_for(edits, self._settings), *acting} - self._granted
         require_rights(self._kube, self._namespace, needed)
         self._granted |= needed
-        require_settled(self._kube, self._namespace)
+        if not any(isinstance(step, Action) for step in self._live_steps()):  # else it may be us who unsettled them
+            require_settled(self._kube, self._namespace)
         require_allowed(self._kube, self._namespace, actions)
         if self._settings.prove:
             shown = {edit.label: self._proofs.footprint(edit) for edit in edits}
