@@ -93,6 +93,8 @@ def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
     page.open(f"{running.pages}{path}", width=width, dark=width == 380)
     eventually(page, "document.getElementById('connection').textContent === 'live'")
     assert page.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    hidden = "[...document.querySelectorAll('#content table')].filter(one => one.getBoundingClientRect().width < 100)"
+    assert 0 == page.ask(f"{hidden}.length")
     assert 0 == page.ask("document.querySelectorAll('#content script, #content img').length")
     assert [] == page.console
 
