@@ -19,6 +19,8 @@ TOLERANCE = "+1pp"
 IMPLIED_PART = 0.1
 """The part of the run's alpha that it spends: harm of this kind is large, and the other objectives need the rest."""
 GROUP = "always"
+LOW_LIMIT = 0.05
+"""A higher limit on the error rate leaves the comparison of the arms to be made."""
 
 
 def implied_objective() -> Objective:
@@ -46,9 +48,21 @@ def shares_of_alpha(
     return alpha_parts(rest, objectives), {phase.name: alpha * IMPLIED_PART / len(implied) for phase in implied}
 
 
+def bounds_difference(objective: Objective) -> bool:
+    """Return whether an objective about a share, such as errors, says how much worse than the baseline a canary may be.
+
+    A tolerance does, and so does a low limit. ``error_rate < 50%`` allows a canary to fail half of its requests, but
+    does not say that this is as good as a baseline that fails none.
+    """
+    return objective.tolerates or (objective.limit is not None and objective.limit <= LOW_LIMIT)
+
+
 def _named(objectives: Sequence[Objective], phase: PhasePlan) -> bool:
     """Whether an objective is about the error rate of all requests of a phase; a muted one says that it is known."""
     return any(
-        each.name == "error_rate" and "endpoint" not in each.labels and applies(each, phase.kind, phase.name)
+        each.name == "error_rate"
+        and "endpoint" not in each.labels
+        and (each.muted or bounds_difference(each))
+        and applies(each, phase.kind, phase.name)
         for each in objectives
     )

@@ -61,6 +61,24 @@ def test_an_objective_about_errors_replaces_the_implied_one(objective: str) -> N
     assert [objective] == [finding.objective.text for finding in analysis.findings]
 
 
+@pytest.mark.parametrize("limit", [20, 99])
+def test_a_high_limit_is_no_excuse_for_more_errors_than_the_baseline(limit: int) -> None:
+    """The limit holds, but it says nothing about the difference; a low limit does."""
+    samples = samples_of(4, count=8000, errors=(0.0, 0.15))
+    analysis = judged(samples, f"error_rate < {limit}%")
+    assert analysis.verdict is Verdict.FAIL
+    assert "always compared" in analysis.reason
+    assert judged(samples_of(4, count=8000, errors=(0.0, 0.02)), "error_rate < 5%").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "objective", ["error_rate < 99%", "error_rate < +60pp", "status_404 < +60pp", "status_4xx < 70%"]
+)
+def test_a_limit_that_excludes_nothing_is_told(objective: str) -> None:
+    """Half of the answers may be wrong: is the number in per cent?"""
+    assert any("and still pass" in one for one in judged(two_endpoints(0.1), objective).warnings)
+
+
 def test_errors_of_one_endpoint_are_no_excuse_for_the_others() -> None:
     """An objective about one endpoint leaves the rest to the implied comparison."""
     samples = samples_of(4, count=8000, errors=(0.0, 0.2))

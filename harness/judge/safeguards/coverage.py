@@ -35,10 +35,12 @@ def wide_tolerances(plan: Plan) -> Iterator[str]:
                 f"{objective.text}: a tolerance of +{format_percent(objective.relative)} hardly excludes anything; "
                 "is it in percent?"
             )
-        if objective.name == "error_rate" and objective.absolute is not None and objective.absolute >= WIDE_SHARE:
-            yield (
-                f"{objective.text}: a canary may fail half of its requests and still pass; is it in percentage points?"
+        share = objective.name == "error_rate" or objective.name.startswith("status_")
+        if share and max(objective.absolute or 0.0, objective.limit or 0.0) >= WIDE_SHARE:
+            what = (
+                "fail half of its requests" if objective.name == "error_rate" else "give half of its answers like that"
             )
+            yield f"{objective.text}: a canary may {what} and still pass; is it in percentage points?"
 
 
 def _about(objective: Objective, phase: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.judge.implied import bounds_difference
 from harness.judge.port import Evidence
 from harness.judge.safeguards.objection import Objection
 from harness.model.objective import Objective
@@ -69,7 +70,9 @@ def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
     names = {f"status_{shift.status}", f"status_{shift.status // 100}xx"} if shift.status else set()
     if shift.status == 0 or shift.status >= _SERVER_ERROR:
         names.add("error_rate")
-    return any(each.name in names and not each.muted and not each.labels for each in objectives)
+    return any(
+        each.name in names and not each.muted and not each.labels and bounds_difference(each) for each in objectives
+    )
 
 
 def _declaration(shift: Shift) -> str:
