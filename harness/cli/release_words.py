@@ -29,7 +29,8 @@ def plan_lines(plan: ReleasePlan) -> Iterator[str]:
     yield f"release {builds} on {plan.target}, namespace {plan.namespace}, strategy {plan.settings.strategy.value}"
     yield "deploy   all users to the running build; start the new build and a fresh copy of the running one; wait"
     for service in sorted(set(plan.settings.first) & set(plan.services)):
-        yield f"first    {service}, if nothing of it runs: {FIRST}; all its users get it as soon as some do"
+        yield f"first    {service}: if no build of it runs, the new one is judged by limits and by its own steady phase"
+        yield "         and all its users get it as soon as some do"
     for index, step in enumerate(plan.settings.steps, 1):
         checks = [f"scenarios {', '.join(step.scenarios)}"] if step.scenarios else []
         checks += [f"observe {format_duration(step.observe_s)}"] if step.observe_s else []

@@ -59,6 +59,18 @@ def test_a_plan_says_every_step_and_changes_nothing(config: Path, capsys: pytest
     assert not (config.parent / "reports").exists()
 
 
+def test_a_plan_says_how_a_first_release_is_judged(config: Path, capsys: pytest.CaptureFixture[str]):
+    """Also which users get the build, and who gets it before any share."""
+    steps = "first: {reviews: }, steps: [{weight: 0, header: {x-group: staff}}, 100%]"
+    config.write_text(CONFIG.partition("release:")[0] + f"release: {{scenarios: [scenarios], {steps}}}\n")
+    assert 0 == _run(config, "--version", "v3", "--plan")
+    said = capsys.readouterr().out
+    assert (
+        "first    reviews: if no build of it runs, the new one is judged by limits and by its own steady phase" in said
+    )
+    assert "step 1   users with x-group: staff get the new build; then scenarios scenarios" in said
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
