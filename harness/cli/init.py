@@ -119,6 +119,8 @@ def _local(args: argparse.Namespace, ask: Ask | None) -> Project:
     health = _answer(args.health, ask, "Path that answers when it is ready", option="--health", default=path)
     dependencies = _pairs(args.dependency, "--dependency", "NAME=COMMAND")
     calls = _pairs(args.calls, "--calls", "VARIABLE=NAME")
+    if ask is not None and not dependencies:
+        _ask_dependencies(ask, dependencies, calls)
     for variable, name in calls.items():
         if name not in dependencies:
             known = ", ".join(dependencies) or "none"
@@ -137,6 +139,16 @@ def _local(args: argparse.Namespace, ask: Ask | None) -> Project:
         dependencies=dependencies,
         calls=calls,
     )
+
+
+def _ask_dependencies(ask: Ask, dependencies: dict[str, str], calls: dict[str, str]) -> None:
+    """Add the services that the user names, until the name is empty, and the variables that hold their URLs."""
+    while name := ask("Name of a service that it calls, which gets faults (empty: no more)", ""):
+        command = ask(f"Command that starts {name} ({{port}} is the port)", "")
+        dependencies |= _pairs([f"{name}={command}"], "--dependency", "NAME=COMMAND")
+        variable = ask(f"Environment variable that holds the URL of {name} (empty: none)", "")
+        if variable:
+            calls[variable] = name
 
 
 def _check_words(command: str) -> None:

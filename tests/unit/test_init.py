@@ -89,7 +89,8 @@ def test_a_command_that_does_not_exist_is_found_at_once(capsys: pytest.CaptureFi
 
 def test_a_terminal_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command asks only for what no option gave; an empty answer takes the default."""
-    terminal = io.StringIO(f"shop\n{sys.executable} service.py {{port}}\n\n/cart\n\n")
+    dependencies = f"db\n{sys.executable} service.py\nDB_URL\nmail\n{sys.executable} service.py\n\n\n"
+    terminal = io.StringIO(f"shop\n{sys.executable} service.py {{port}}\n\n/cart\n\n{dependencies}")
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stdin", terminal)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
@@ -97,6 +98,8 @@ def test_a_terminal_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     config = read_config(folder / "harness.yaml")
     assert config.workload("shop", "v1").command == config.workload("shop", "v2").command == tuple(SERVICE)
     assert "/cart" == config.services["shop"].health
+    assert {"DB_URL": "db"} == config.services["shop"].calls
+    assert 'DEPENDENCIES = ["db", "mail"]' in (folder / "scenarios" / "test_shop.py").read_text()
     assert not (folder / ".github").exists()
 
 
