@@ -139,6 +139,8 @@ def test_a_scenario_runs_on_a_cluster(cluster: tuple[FakeKubernetes, Config], tm
     assert {proof.name for proof in outcome.analysis.proofs if not proof.held} <= {"load on time"}
     assert {proof.name for proof in outcome.analysis.proofs} >= {"split", "rollback", "counted alike"}
     assert outcome.record.plan.target == "cluster"
+    called = {(hop.phase, hop.arm) for hop in outcome.record.hops if hop.destination.startswith("ratings.")}
+    assert {("steady", "baseline"), ("steady", "canary"), ("fault", "baseline"), ("fault", "canary")} <= called
     proofs = [event.fields["proof"] for event in outcome.record.events if "proof" in event.fields]
     assert "10 answers of" in proofs[0]
     assert outcome.analysis.verdict is not Verdict.FAIL

@@ -94,3 +94,14 @@ def test_retries_faults_and_other_callers_are_named() -> None:
 def test_without_the_proxies_latencies_nothing_is_said() -> None:
     """Old bundles and meshes without Istio's metrics have none."""
     assert [] == list(timed_alike(record()))
+
+
+@pytest.mark.parametrize(("times", "compared"), [(1, False), (10, True)])
+def test_histograms_of_sidecars_lag_behind_short_phases(times: int, compared: bool) -> None:
+    """They are flushed every five seconds, so phases of ten are not compared on a cluster, and those of a hundred are."""
+    made = shifted(1, 0.08)
+    made = replace(made, due_s=made.due_s * times)
+    longer = tuple(replace(one, start_s=one.start_s * times, end_s=one.end_s * times) for one in record().phases)
+    on_a_cluster = replace(record().plan, target="cluster")
+    found = timed(faster_s={"canary": 0.08}, samples=made, phases=longer, plan=on_a_cluster)
+    assert [False] * compared == [proof.held for proof in timed_alike(found)]
