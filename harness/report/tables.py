@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model import formatting
+from harness.model.bodies import Body
 from harness.model.phase import Phase
 from harness.model.record import Record
 from harness.model.samples import BASELINE, CANARY, UNKNOWN_ARM, Samples
@@ -155,20 +156,24 @@ def failures(record: Record) -> tuple[Request, ...]:
 
 
 def body_rows(record: Record) -> tuple[BodyRow, ...]:
-    """Return the bodies of failed answers, the canary's first and a few of each arm."""
-    of_arm = ([body for body in record.bodies if body.arm == arm] for arm in ("canary", "", "baseline"))
-    chosen = [body for bodies in of_arm for body in bodies[:_BODIES]]
-    return tuple(
-        BodyRow(
-            title=formatting.printable(
-                f"{body.operation}: {body.error or f'HTTP {body.status}'} from {body.arm or 'an unknown arm'}"
-            ),
-            at=f"{body.at_s:.2f} s",
-            size=f"{formatting.count(body.size)} B",
-            text=formatting.printable(body.text),
-            cut=len(body.text.encode()) < body.size,
-        )
-        for body in chosen
+    """Return the bodies of failed answers, the canary's first; equal ones once."""
+    alike: dict[tuple[str, str, int, str, str], list[Body]] = {}
+    for arm in ("canary", "", "baseline"):
+        for body in record.bodies:
+            if body.arm == arm:
+                alike.setdefault((arm, body.operation, body.status, body.error, body.text), []).append(body)
+    return tuple(map(_body_row, list(alike.values())[:_BODIES]))
+
+
+def _body_row(alike: Sequence[Body]) -> BodyRow:
+    body, more = alike[0], len(alike) - 1
+    said = f"{body.operation}: {body.error or f'HTTP {body.status}'} from {body.arm or 'an unknown arm'}"
+    return BodyRow(
+        title=formatting.printable(said),
+        at=f"{body.at_s:.2f} s" + (f" and {more} more like it" if more else ""),
+        size=f"{formatting.count(body.size)} B",
+        text=formatting.printable(body.text),
+        cut=len(body.text.encode()) < body.size,
     )
 
 
