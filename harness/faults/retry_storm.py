@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness.errors import UsageError
@@ -63,12 +63,14 @@ class RetryStorm(Condition):
     def hit(self, before: Signals, after: Signals) -> Hit:
         """Count the calls that used up their attempts.
 
-        If all calls succeeded in the end, the surplus of attempts tells how many calls were sent again at least.
+        If all calls succeeded in the end, the surplus of attempts tells how many calls were sent again at least. Where
+        attempts are counted, the answer says by how much the storm multiplied the load.
         """
         found = flagged(before, after, *self.flags)
-        surplus = _attempts(after) - _attempts(before) - grown(before.rows, after.rows, lambda row: row.attempts > 0)
-        least = -(-max(0, surplus) // self.attempts)
-        return self.met(found if found.hit >= least else Hit(hit=least, requests=max(least, found.requests)))
+        sent, calls = _attempts(after) - _attempts(before), grown(before.rows, after.rows, lambda row: row.attempts > 0)
+        least = -(-max(0, sent - calls) // self.attempts)
+        hit = found if found.hit >= least else Hit(hit=least, requests=max(least, found.requests))
+        return self.met(replace(hit, why=f"{sent / calls:.1f} attempts per call") if calls else hit)
 
     def words(self) -> Words:
         """``retry_storm(ratings, 10 x 50 ms)``."""
