@@ -114,8 +114,8 @@ class ServiceSet:
         return _said(host, port, self._config.services[workload.service]).isdecimal()
 
     def labels_of(self, name: str) -> Mapping[str, str]:
-        """Return the pod labels of a workload."""
-        return next(one.labels for one in self.workloads if one.name == name)
+        """Return the pod labels of a workload; none while it is being added."""
+        return next((one.labels for one in self.workloads if one.name == name), {})
 
     def stop_one(self, name: str) -> None:
         """Kill the process of one workload on purpose, as a crash does; ``check`` does not miss it."""

@@ -208,6 +208,16 @@ def test_a_service_with_an_address_is_not_started(tmp_path: Path) -> None:
             services.start(outbound)
 
 
+def test_a_workload_has_its_pod_labels_and_a_stranger_has_none(tmp_path: Path) -> None:
+    """A workload that is being added is a stranger until it is healthy."""
+    config = config_in(
+        tmp_path, LONE.replace("SETTINGS, versions: {v1: , v2: }", 'versions: {v1: {address: "localhost:1"}, v2: }')
+    )
+    with ServiceSet(config, [config.workload("lone", "v1")], tmp_path) as services:
+        assert {"app": "lone", "version": "v1"} == services.labels_of("lone-v1")
+        assert {} == services.labels_of("lone-v2")
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
