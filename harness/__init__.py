@@ -1,53 +1,58 @@
 """Chaos and canary analysis for services on Kubernetes and Istio, as pytest tests.
 
-Importing this package loads none of scipy, kubernetes, locust or gevent.
+Importing this package loads next to nothing, because every service of the demo and every command imports it: the names
+below load their modules when they are first used.
 """
 
-from harness.faults import (
-    Abort,
-    BlackHole,
-    ConnectionLimit,
-    Delay,
-    Deny,
-    Evict,
-    GrpcAbort,
-    Kill,
-    Latency,
-    OutlierEjection,
-    Partition,
-    Pause,
-    RateLimited,
-    RequestLimit,
-    Restart,
-    RetriesOff,
-    RetryStorm,
-    Scale,
-    Timeout,
-    abort,
-    black_hole,
-    connection_limit,
-    delay,
-    deny,
-    evict,
-    grpc_abort,
-    kill,
-    latency,
-    latency_ladder,
-    on_canary,
-    outlier_ejection,
-    partition,
-    pause,
-    ramp,
-    rate_limit,
-    request_limit,
-    restart,
-    retries_off,
-    retry_storm,
-    scale,
-    sequence,
-    timeout,
-)
-from harness.model.verdict import Analysis, Verdict
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.faults import (
+        Abort,
+        BlackHole,
+        ConnectionLimit,
+        Delay,
+        Deny,
+        Evict,
+        GrpcAbort,
+        Kill,
+        Latency,
+        OutlierEjection,
+        Partition,
+        Pause,
+        RateLimited,
+        RequestLimit,
+        Restart,
+        RetriesOff,
+        RetryStorm,
+        Scale,
+        Timeout,
+        abort,
+        black_hole,
+        connection_limit,
+        delay,
+        deny,
+        evict,
+        grpc_abort,
+        kill,
+        latency,
+        latency_ladder,
+        on_canary,
+        outlier_ejection,
+        partition,
+        pause,
+        ramp,
+        rate_limit,
+        request_limit,
+        restart,
+        retries_off,
+        retry_storm,
+        scale,
+        sequence,
+        timeout,
+    )
+    from harness.model.verdict import Analysis, Verdict
 
 __all__ = [
     "Abort",
@@ -96,3 +101,13 @@ __all__ = [
     "timeout",
 ]
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:  # else mypy would accept every name
+
+    def __getattr__(name: str) -> object:
+        """Load the module of a name of ``__all__``."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = "harness.model.verdict" if name in {"Analysis", "Verdict"} else "harness.faults"
+        found = globals()[name] = getattr(import_module(module), name)
+        return found

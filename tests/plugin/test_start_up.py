@@ -16,6 +16,15 @@ def test_importing_loads_nothing_heavy(module):
     assert "[]" == said.stdout.strip()
 
 
+@pytest.mark.parametrize("module", ["harness.demo.reviews", "harness.cli"])
+def test_services_and_commands_load_no_faults(module):
+    """The names of the package load their modules when they are used, and other names are refused."""
+    code = f"import sys, {module}; print('harness.faults' in sys.modules); from harness import delay, nosuch"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "False" == done.stdout.strip()
+    assert "cannot import name 'nosuch'" in done.stderr
+
+
 def test_a_pytest_run_without_scenarios_loads_nothing_heavy(pytester):
     """A suite that does not use the fixtures pays nothing for them."""
     pytester.makepyfile(f"import sys\ndef test_it(): assert not [m for m in {HEAVY!r} if m in sys.modules]")
