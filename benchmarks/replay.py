@@ -25,10 +25,13 @@ from harness.demo.kinds import Kind
 from harness.faults import Fault, abort, delay, retry_storm
 from harness.model.hops import Hop
 from harness.model.phase import PhaseLength
+from harness.model.record import Record
 from harness.model.verdict import Verdict
+from harness.replay.answers import recorded_answers
 from harness.replay.asked import read_asked
 from harness.replay.comparing import compared
 from harness.replay.running import replayed
+from harness.replay.sampling import quantile
 from harness.replay.staging import Options, staged
 
 EDGES_MS = (0.0, 0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000)
@@ -54,6 +57,7 @@ class Pair:
     replay: Verdict
     answer: str
     why: str
+    off: float
 
 
 def coarse(hops: Sequence[Hop]) -> tuple[Hop, ...]:
@@ -106,7 +110,18 @@ def pair(number: int, scratch: Path, *, fine: bool) -> Pair:
         replay=played.outcome.analysis.verdict,
         answer=str(comparison.answer),
         why=comparison.why,
+        off=furthest(outcome.record, played.outcome.record),
     )
+
+
+def furthest(then: Record, now: Record) -> float:
+    """By how much a quantile of ratings in the steady phase differs, as a share, in the worst of three."""
+    bins = [
+        next(one.latency_ms for one in found.answers if (one.phase, one.arm) == ("steady", ""))
+        for found in (recorded_answers(record, "ratings") for record in (then, now))
+        if found is not None
+    ]
+    return max((abs(quantile(bins[1], q) / quantile(bins[0], q) - 1) for q in (0.1, 0.5, 0.9)), default=0.0)
 
 
 def main() -> int:
@@ -126,7 +141,7 @@ def main() -> int:
             same += one.recorded is one.replay
             print(
                 f"{number + 1:3} {one.name:12} {one.rate_rps:4g} req/s  {one.recorded:12} then, {one.replay:12} here: "
-                f"{one.answer} ({time.monotonic() - began:.0f} s) {'' if one.recorded is one.replay else one.why}",
+                f"{one.answer} ({time.monotonic() - began:.0f} s; stand-in off by {one.off:.1%}) {'' if one.recorded is one.replay else one.why}",
                 flush=True,
             )
     print(f"{same} of {args.runs} replays have the same verdict")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.cli.options import DEFAULT_CONFIG, add_runs_folder
+from harness.cli.options import DEFAULT_CONFIG, add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.replay_bisect import bisect
 from harness.cli.replay_once import replay_once
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--keep: expected no --repeat, found both: the mesh of one replay is kept")
     if args.repeat < 1:
         raise UsageError(f"--repeat: expected a number from 1, found {args.repeat}")
-    with asked_of(args.bundle, args.out) as asked:
+    with asked_of(args) as asked:
         config = config_of(args, asked)
         stage = staged(asked, config, options_of(args))
         for line in planned_lines(stage):
@@ -110,15 +110,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def asked_of(text: str, out: Path | None) -> Iterator[Asked]:
+def asked_of(args: argparse.Namespace) -> Iterator[Asked]:
     """Yield the recorded run that the argument names; a packed file is unpacked for the time of the replay."""
-    path = Path(text)
+    path = Path(args.bundle)
     if is_packed(path):
         with tempfile.TemporaryDirectory(prefix="harness-replay-") as scratch:
             unpack(path, Path(scratch) / path.name.partition(".")[0])
             yield read_asked(Path(scratch) / path.name.partition(".")[0])
         return
-    found = find_run(text, out or Path("reports"))
+    found = find_run(args.bundle, runs_folder(args) if args.bundle == "latest" else Path())
     if len(found.bundles) != 1:
         names = ", ".join(folder.name for folder in found.bundles) or "none"
         raise UsageError(f"{found.folder}: expected a run with one scenario, or the folder of one, found {names}")

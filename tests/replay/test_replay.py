@@ -54,8 +54,6 @@ def test_a_run_is_repeated_with_a_stand_in(tmp_path, capsys):
     assert "replay of slow ratings" == record.plan.scenario
     assert f"report   {replayed / 'report.html'}" in told
     assert {"baseline", "canary"} <= {hop.arm for hop in record.hops if hop.destination.startswith("ratings")}
-    sizes = {low for hop in record.hops if hop.destination.startswith("ratings") for low, _, _ in hop.size_bytes}
-    assert sizes == {float(len(demo_config().stand_ins["ratings"][0].text))}
     script = json.loads((replayed / "logs" / "stand-ins" / "stand-ins.json").read_text())
     assert ["ratings-v1"] == [one["name"] for one in script["stand_ins"]]
     assert not Path("reports").exists() or replayed not in Path("reports").rglob("*")

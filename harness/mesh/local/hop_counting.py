@@ -18,6 +18,8 @@ from harness.model.hops import Bin, HopTotal, call_failed
 
 PATTERN = f"^{SCOPE}\\."
 _NAME = re.compile(rf"{SCOPE}\.(?P<metric>\w+)" + "".join(rf"\.{tag}\.(?P<{tag}>.*?)" for tag in TAGS) + "$", re.DOTALL)
+_MERGED, _FEW = 0.5, 5
+"""The least share of the calls that merged histograms have, and how many calls may be missing anyway."""
 
 
 class _Bucket(TypedDict):
@@ -63,6 +65,14 @@ def hop_totals(text: str) -> tuple[HopTotal, ...]:
             for bucket in buckets:
                 own.bins[found["metric"]][float(bucket["lower_bound"]), float(bucket["width"])] += int(bucket["count"])
     return tuple(_total(key, own) for key, own in sorted(sums.items()))
+
+
+def merged(totals: Iterable[HopTotal]) -> bool:
+    """Return whether the histograms have about as many calls as the counters; Envoy merges those of its threads later.
+
+    Calls that are just being counted, and those that ended without a duration, may be missing.
+    """
+    return all(sum(one.latency_ms.values()) >= _MERGED * one.calls - _FEW for one in totals)
 
 
 def _total(key: tuple[str, ...], own: _Sums) -> HopTotal:

@@ -17,7 +17,7 @@ from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, 
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
 from harness.mesh.local.gateways import LocalEntry, doors, way_in
-from harness.mesh.local.hop_counting import PATTERN, hop_totals
+from harness.mesh.local.hop_counting import PATTERN, hop_totals, merged
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.local_metrics import LocalMetrics
@@ -40,6 +40,8 @@ from harness.routing.istio.api import IstioRouting
 from harness.routing.istio.warnings import warnings
 from harness.routing.port import MESH, RoutingApi
 
+_MERGE_S, _MERGE_PAUSE_S = 1.0, 0.05
+"""For how long to ask again for histograms that a busy Envoy has not merged yet, and how often."""
 _UNDO_PATIENCE_S, _UNDO_PAUSE_S = 40.0, 0.5
 """For how long an undo is tried again while a busy machine keeps Envoy from answering, and how often."""
 
@@ -196,8 +198,13 @@ class LocalMesh:
     def hop_totals(self) -> tuple[HopTotal, ...]:
         """Return what each workload has called since the proxies started."""
         path = f"/stats?format=json&histogram_buckets=detailed&filter={quote(PATTERN)}"
-        self._envoy.admin.get(path)  # makes Envoy merge the histograms of its threads for the next answer
-        return hop_totals(self._envoy.admin.get(path))
+        until = time.monotonic() + _MERGE_S
+        while True:
+            self._envoy.admin.get(path)  # makes Envoy merge the histograms of its threads for the next answer
+            totals = hop_totals(self._envoy.admin.get(path))
+            if merged(totals) or time.monotonic() > until:
+                return totals
+            time.sleep(_MERGE_PAUSE_S)
 
     def spans(self) -> tuple[Span, ...]:
         """Return the spans of the sampled requests since the proxies started; wait until Envoy has sent them."""
