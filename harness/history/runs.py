@@ -75,7 +75,7 @@ def _stamp(run: RecordedRun) -> str:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else b""  # reading a pipe or a device would not end
     except FileNotFoundError:
         return b""
     except OSError as error:

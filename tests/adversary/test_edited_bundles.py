@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +64,23 @@ def test_an_edited_file_is_no_evidence_when_its_entry_was_adapted_too(folder, co
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     listed_again(folder, name)
     assert 12 == main([command, str(folder)])
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "hashes.json", "plan.json", "samples.parquet", "analysis.json"])
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+@pytest.mark.timeout(60)
+def test_a_file_that_never_ends_stops_no_command(folder, name, kind, capsys):
+    """A pipe that nobody writes to, or a link to /dev/zero, in place of a file: no hang, and no evidence."""
+    (folder / name).unlink()
+    if kind == "a pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to("/dev/zero")
+    os.mkfifo(folder.parent / "run.json")
+    assert 12 == main(["show", str(folder)])
+    runs = str(folder.parent.parent)
+    assert {main(["runs", "--out", runs]), main(["history", runs])} <= {0, 12}
+    capsys.readouterr()
 
 
 def test_an_added_resource_is_no_evidence(folder):
