@@ -101,7 +101,7 @@ def test_a_version_that_does_not_run_answers_503(world: World, name: str, servic
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("egress-rule-google-apis", "ServiceEntry is left out"),
+        ("egress-rule-google-apis", "HTTPS is left out"),
         ("bookinfo", "v1 Service is left out"),
         ("destination-rule-all-mtls", "ISTIO_MUTUAL is left out"),
     ],

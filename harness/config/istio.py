@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from harness.config.section import Section
-from harness.config.values import Shaped, Switch, Text, expected
+from harness.config.values import Shaped, Switch, Text, expected, one_of
 from harness.model.followed_istio import NEWEST, OLDEST, FollowedIstio
 
 _DEFAULT = FollowedIstio()
@@ -44,6 +44,10 @@ class IstioKeys(Section):
     as_istio: Switch = _DEFAULT.as_istio
     """Whether the local mesh serves what Istio serves badly, such as a route to an unknown subset, which gets 503."""
 
+    outbound: Annotated[Literal["REGISTRY_ONLY", "ALLOW_ANY"], one_of("REGISTRY_ONLY", "ALLOW_ANY")] = "REGISTRY_ONLY"
+    """What the local mesh does with requests to hosts that are no service: REGISTRY_ONLY answers 502, ALLOW_ANY passes
+    them on to that host."""
+
     @model_validator(mode="before")
     @classmethod
     def _from_files(cls, value: object) -> object:
@@ -51,7 +55,9 @@ class IstioKeys(Section):
 
     def followed(self) -> FollowedIstio:
         """Return which Istio the local mesh behaves like."""
-        return FollowedIstio(version=_numbers(self.version), as_istio=self.as_istio)
+        return FollowedIstio(
+            version=_numbers(self.version), as_istio=self.as_istio, allow_any=self.outbound == "ALLOW_ANY"
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -57,7 +57,8 @@ class ServiceKeys(Section):
     """How long a started process may take to become ready."""
 
     calls: dict[Variable, Word] = Field(default_factory=dict)
-    """Services that it calls: the environment variable gets the URL of the service in the mesh."""
+    """Services that it calls: the environment variable gets the URL of the service in the mesh. A name with a dot that
+    is no service is a host elsewhere, such as payments.example.com: a ServiceEntry says where, or istio.outbound."""
 
     command: Words | None = None
     """The command that starts a version on this machine, for every version without its own."""
@@ -77,21 +78,28 @@ def services_of(keys: Mapping[str, ServiceKeys], document: Document) -> dict[str
     """
     for name, service in keys.items():
         for variable, callee in service.calls.items():
-            require_known(document, ("services", name, "calls", variable), callee, keys)
-    circle = _circle({name: tuple(service.calls.values()) for name, service in keys.items()})
+            if "." not in callee:
+                require_known(document, ("services", name, "calls", variable), callee, keys)
+    circle = _circle({name: tuple(_inside(service, keys).values()) for name, service in keys.items()})
     if circle:
         message = f"services call each other in a circle: {' -> '.join(circle)}"
         raise mistake(document, ("services", circle[0], "calls"), message)
-    return {name: _service(name, service, document) for name, service in keys.items()}
+    return {name: _service(name, service, document, _inside(service, keys)) for name, service in keys.items()}
 
 
-def _service(name: str, keys: ServiceKeys, document: Document) -> Service:
+def _inside(service: ServiceKeys, keys: Mapping[str, ServiceKeys]) -> dict[str, str]:
+    """Return the calls of a service to other services of the file."""
+    return {variable: callee for variable, callee in service.calls.items() if callee in keys}
+
+
+def _service(name: str, keys: ServiceKeys, document: Document, inside: Mapping[str, str]) -> Service:
     versions = {version: _workload(name, version, keys, document) for version in keys.versions}
     return Service(
         name=name,
         port=keys.port,
         health=keys.health,
-        calls=keys.calls,
+        calls=inside,
+        external={variable: host for variable, host in keys.calls.items() if variable not in inside},
         versions=versions,
         ready_within_s=keys.ready_within_s,
         protocol=keys.protocol,

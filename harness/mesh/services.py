@@ -182,7 +182,8 @@ class ServiceSet:
         port = self.endpoints[workload.name][1]
         if not is_free(port):
             raise PortError(_taken(workload, port))
-        calls = self._config.services[workload.service].calls
+        service = self._config.services[workload.service]
+        calls = {**service.calls, **service.external}
         urls = {variable: outbound(workload, callee) for variable, callee in calls.items()}
         own = {variable: value.replace("{port}", str(port)) for variable, value in workload.env.items()}
         self.processes[workload.name] = start(

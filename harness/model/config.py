@@ -62,6 +62,7 @@ class Service:
     calls: Mapping[str, str]
     versions: Mapping[str, Workload]
     ready_within_s: float = 30.0
+    external: Mapping[str, str] = field(default_factory=dict)
     protocol: Protocol = Protocol.HTTP
 
 

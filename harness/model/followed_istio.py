@@ -13,11 +13,13 @@ class FollowedIstio:
     """Which Istio the local mesh behaves like.
 
     version: major and minor. as_istio: serve what Istio accepts and serves badly, such as a route to an unknown subset,
-    where the harness would refuse it.
+    where the harness would refuse it. allow_any: whether requests to hosts that are no service are passed on to them
+    (ALLOW_ANY), instead of being answered with 502 (REGISTRY_ONLY).
     """
 
     version: tuple[int, int] = (1, 30)
     as_istio: bool = False
+    allow_any: bool = False
 
     @property
     def retries_503(self) -> bool:

@@ -114,7 +114,7 @@ def test_a_version_that_does_not_run_answers_503(world: World, service: str) -> 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("with-service-entry", "networking.istio.io/v1 ServiceEntry is left out"),
+        ("with-service-entry", "HTTPS is left out"),
         ("with-workloads", "apps/v1 Deployment is left out"),
         ("with-mutual-tls", "ISTIO_MUTUAL is left out"),
     ],

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+from harness.mesh.local.entries import readable_entries, unresolved, with_entries
 from harness.mesh.local.taking import Taken, taken
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
 from harness.routing.istio.checks import check_resources
+from harness.routing.istio.views import as_service_entry
 
 
 def check_for_local_mesh(resources: Sequence[JsonObject], topology: Topology) -> Taken:
     """Return what the local mesh serves of some resources. Raises ResourceError for mistakes, with their places."""
-    services = {service.host: (service.port,) for service in topology.services}
+    services: dict[str, list[int]] = defaultdict(list)
+    for service in with_entries(topology, readable_entries(resources)).services:
+        services[service.host].append(service.port)
+    for entry in map(as_service_entry, readable_entries(resources)):
+        # A route may lead to a port that is not served here, such as one with TLS.
+        for host in entry["spec"]["hosts"]:
+            services[host] += [port["number"] for port in entry["spec"].get("ports") or ()]
     borne = check_resources(
         resources, namespace=topology.namespace, services=services, as_istio=topology.istio.as_istio
     )
     found = taken(resources, topology)
-    return Taken(resources=found.resources, notes=(*found.notes, *borne))
+    return Taken(resources=found.resources, notes=(*found.notes, *borne, *unresolved(found.resources)))

@@ -18,6 +18,12 @@ from harness.routing.istio.types import DestinationRuleSpec
 METADATA = "harness"
 """The key in Envoy's metadata under which telemetry finds the labels of services and endpoints."""
 
+PASSTHROUGH = "PassthroughCluster"
+"""As istiod names the cluster for hosts that are no service."""
+DNS_CACHE: Mapping[str, str] = {"name": "passthrough", "dns_lookup_family": "V4_ONLY"}
+
+_BY_NAME: Mapping[str, str] = {"type": "STRICT_DNS", "dns_lookup_family": "V4_ONLY"}
+
 CLUSTER = "Kubernetes"
 """Istio's default name of the cluster it runs in."""
 
@@ -65,6 +71,18 @@ def clusters(found: Sequence[Member]) -> tuple[JsonObject, ...]:
     )
 
 
+def passthrough() -> JsonObject:
+    """Return the cluster that passes requests on to the host that they name, which the mesh does not know."""
+    kind = "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
+    typed: JsonObject = {"@type": kind, "dns_cache_config": {**DNS_CACHE}}
+    return {
+        "name": PASSTHROUGH,
+        "connect_timeout": "10s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": typed},
+    }
+
+
 def hash_policies(found: Sequence[Member]) -> dict[str, JsonObject]:
     """Return what of a request is hashed, by the name of each cluster that is balanced by consistent hashing."""
     policies_of = {one.cluster: hash_policy(consistent_hash(one.policy)) for one in found}
@@ -79,7 +97,7 @@ def _cluster(member: Member, endpoints: Sequence[Endpoint]) -> JsonObject:
     service, name = member.service, member.cluster
     return {
         "name": name,
-        "type": "STATIC" if all(_is_address(item.host) for item in endpoints) else "STRICT_DNS",
+        **({"type": "STATIC"} if all(_is_address(item.host) for item in endpoints) else _BY_NAME),
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [_endpoint(service, item) for item in endpoints]}],

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
+from harness.mesh.local.clusters import DNS_CACHE
 from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, listener_name, table_of
 from harness.mesh.local.tracing import tracing
-from harness.model.json import JsonObject
+from harness.model.json import JsonObject, list_at
 
 CALLS = "outbound_"
 """What the names of Envoy's statistics of a listener start with; the listener's name follows."""
@@ -21,18 +22,20 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 def listeners(topology: Topology, folder: Path) -> list[JsonObject]:
     """Return listeners on loopback at ports that Envoy chooses; Envoy reads their route tables from ``folder``."""
-    services = {service.name: service for service in topology.services}
+    known = {service.name: service.authority for service in topology.services}
     return [
-        _listener(caller, name, folder, services[name].authority if name else "")
+        _listener(caller, name, folder, known.get(name, name), allow_any=topology.istio.allow_any)
         for caller in topology.callers
         for name in (*([""] if caller.any_service else []), *caller.calls)
     ]
 
 
-def _listener(caller: Caller, service: str, folder: Path, authority: str) -> JsonObject:
+def _listener(caller: Caller, service: str, folder: Path, authority: str, *, allow_any: bool) -> JsonObject:
     name = listener_name(caller.workload, service)
     rds = routes_from(folder, table_of(caller.workload, service))
     typed = connection_manager(f"{CALLS}{name}", rds, stats_logger(caller, authority=authority), caller)
+    if allow_any:
+        typed["http_filters"] = [_passthrough_filter(), *list_at(typed, "http_filters")]
     if service:
         # The route table is shared: this header says whose call it is, and by which Host it came.
         typed["early_header_mutation_extensions"] = [_header(CALL_HEADER, f"{name.lower()}.%REQ(:AUTHORITY)%")]
@@ -69,6 +72,13 @@ def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject, caller:
         "stream_idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
     }
+
+
+def _passthrough_filter() -> JsonObject:
+    """Return the filter that looks up the hosts that requests are passed on to."""
+    name = "envoy.filters.http.dynamic_forward_proxy"
+    kind = f"{_FILTERS}http.dynamic_forward_proxy.v3.FilterConfig"
+    return {"name": name, "typed_config": {"@type": kind, "dns_cache_config": {**DNS_CACHE}}}
 
 
 def _header(name: str, value: str) -> JsonObject:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.mesh.local import actions, matches
-from harness.mesh.local.clusters import cluster_name
+from harness.mesh.local.clusters import PASSTHROUGH, cluster_name
 from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, listener_name, table_of
 from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, JsonValue
@@ -49,9 +49,10 @@ class RouteTables:
 
     def __init__(self, topology: Topology) -> None:
         """topology: who calls whom."""
-        self._topology = topology
-        self._services = {service.name: service for service in topology.services}
-        self._by_host = {service.host: service for service in topology.services}
+        self._topology, self.services = topology, topology.services
+        first_port_last = topology.services[::-1]
+        self._services = {service.name: service for service in first_port_last}
+        self._by_host = {service.host: service for service in first_port_last}
         self._kept: dict[tuple[str, str, Way], tuple[object, JsonObject]] = {}
 
     def routing(self, hashes: Mapping[str, JsonObject]) -> Routing:
@@ -68,12 +69,17 @@ class RouteTables:
         shared: dict[str, list[JsonObject]] = defaultdict(list)
         for caller in topology.callers:
             for name in caller.calls:
+                if name not in self._services:
+                    shared[table_of(caller.workload, name)].append(_unknown_call(caller, name, topology.istio))
+                    continue
                 for way in (Way.URL, Way.OWN_HOST):
                     host = self._host(routing, caller, self._services[name], routes, way)
                     shared[table_of(caller.workload, name)].append(host)
             if caller.any_service:
-                every = [self._host(routing, caller, one, routes, Way.HOST) for one in topology.services]
-                tables[table_of(caller.workload)] = table(table_of(caller.workload), [*every, _unknown_host()])
+                every = [self._host(routing, caller, one, routes, Way.HOST) for one in self._by_host.values()]
+                tables[table_of(caller.workload)] = table(
+                    table_of(caller.workload), [*every, _unknown_host(topology.istio)]
+                )
         by_listener: JsonObject = {"vhost_header": CALL_HEADER, "request_headers_to_remove": [CALL_HEADER]}
         return {**tables, **{name: {**table(name, hosts), **by_listener} for name, hosts in shared.items()}}
 
@@ -105,10 +111,25 @@ def table(name: str, hosts: Sequence[JsonObject]) -> JsonObject:
     }
 
 
-def _unknown_host() -> JsonObject:
-    """Return the virtual host that answers 502 for unknown hosts, as in a mesh with REGISTRY_ONLY."""
-    route: JsonObject = {"name": "block_all", "match": {"prefix": "/"}, "direct_response": {"status": 502}}
-    return {"name": "block_all", "domains": ["*"], "routes": [route]}
+def _unknown_host(istio: FollowedIstio) -> JsonObject:
+    """Return the virtual host for unknown hosts: it answers 502, or passes requests on (ALLOW_ANY)."""
+    route = _unknown_route(istio, {})
+    return {"name": str(route["name"]), "domains": ["*"], "routes": [route]}
+
+
+def _unknown_call(caller: Caller, host: str, istio: FollowedIstio) -> JsonObject:
+    """Return the virtual host for the URL of a host that is no service."""
+    name = listener_name(caller.workload, host).lower()
+    route = _unknown_route(istio, {"host_rewrite_literal": host})
+    return {"name": name, "domains": [f"{name}.*"], "routes": [route]}
+
+
+def _unknown_route(istio: FollowedIstio, rewrite: JsonObject) -> JsonObject:
+    everything: JsonObject = {"prefix": "/"}
+    if not istio.allow_any:
+        return {"name": "block_all", "match": everything, "direct_response": {"status": 502}}
+    to: JsonObject = {"cluster": PASSTHROUGH, "timeout": "0s", **rewrite}
+    return {"name": "allow_any", "match": everything, "route": to}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +275,8 @@ class Calls:
 
 def _domains(service: Service, caller: Caller) -> list[str]:
     """Return every form of the service's name; Envoy ignores the port of the Host header."""
+    if service.name == service.host:  # of a ServiceEntry
+        return [service.host]
     names = [service.host, f"{service.host}.", f"{service.name}.{service.namespace}.svc"]
     names.append(f"{service.name}.{service.namespace}")
     return [*names, service.name] if service.namespace == caller.namespace else names

@@ -26,6 +26,7 @@ from harness.mesh.local.tracing import RUNTIME, receiver_cluster
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
+from harness.model.config import Service as ConfiguredService
 from harness.model.json import JsonObject
 from harness.model.release import ARM_VERSIONS
 from harness.routing.istio.names import MESH
@@ -185,6 +186,10 @@ def _entry(config: Config) -> LocalEntry:
     return LocalEntry(service=config.entry, gateway=gateway, is_under_test=config.entry == config.service)
 
 
+def _called(service: ConfiguredService) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*service.calls.values(), *service.external.values())))
+
+
 def _caller(config: Config, workload: Workload) -> Caller:
     return Caller(
         workload=workload.name,
@@ -192,7 +197,7 @@ def _caller(config: Config, workload: Workload) -> Caller:
         version=workload.labels.get("version", workload.version),
         namespace=config.namespace,
         labels=workload.labels,
-        calls=tuple(dict.fromkeys(config.services[workload.service].calls.values())),
+        calls=_called(config.services[workload.service]),
     )
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.mesh.local.entries import entry_notes, with_entries
 from harness.mesh.local.gateways import absent_gateways, doors, is_http
 from harness.mesh.local.omissions import local_route, local_rule
 from harness.mesh.local.topology import Topology
@@ -18,13 +19,21 @@ from harness.model.json import JsonObject
 from harness.routing.istio.check_references import Found, destinations
 from harness.routing.istio.checks import is_istios
 from harness.routing.istio.delegates import delegate_of, delegated
+from harness.routing.istio.entry_types import ServiceEntry
 from harness.routing.istio.gateway_types import Gateway
 from harness.routing.istio.governing import binds, destination_name, full_name_in, gateways_in, hosts_in
-from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, VIRTUAL_SERVICE
+from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, VIRTUAL_SERVICE
 from harness.routing.istio.names import MESH, ROOT_NAMESPACE, covers, fqdn, gateway_name, namespace_of
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import DestinationRule, HTTPRoute, Resource, VirtualService
-from harness.routing.istio.views import as_destination_rule, as_json, as_virtual_service, gateways, virtual_services
+from harness.routing.istio.views import (
+    as_destination_rule,
+    as_json,
+    as_service_entry,
+    as_virtual_service,
+    gateways,
+    virtual_services,
+)
 
 _SERVED = (VIRTUAL_SERVICE, DESTINATION_RULE)
 
@@ -45,7 +54,10 @@ def taken(resources: Sequence[JsonObject], topology: Topology) -> Taken:
 
 class _Taking:
     def __init__(self, resources: Sequence[JsonObject], topology: Topology) -> None:
-        self._all, self._topology, self.notes = resources, topology, list[Found]()
+        self._all, self.notes = resources, list[Found]()
+        self._entries = [one for one in resources if one["kind"] == SERVICE_ENTRY and is_istios(one)]
+        self._entries = [one for one in self._entries if _is_for(topology.namespace, as_service_entry(one))]
+        self._topology = topology = with_entries(topology, self._entries)
         self._hosts = {service.host for service in topology.services}
         self._routed: set[str] = set()
         self._entered: set[str] = set()
@@ -54,7 +66,7 @@ class _Taking:
         """Yield the resources as they are served, and collect the notes."""
         others: dict[str, list[JsonObject]] = defaultdict(list)
         for resource in self._all:
-            if resource["kind"] == GATEWAY and is_istios(resource):
+            if resource["kind"] in (GATEWAY, SERVICE_ENTRY) and is_istios(resource):
                 continue
             if resource["kind"] not in _SERVED or not is_istios(resource):
                 others[str(resource["kind"])].append(resource)
@@ -66,6 +78,9 @@ class _Taking:
                 rule = self._rule(as_destination_rule(resource))
                 if rule is not None:
                     yield as_json(rule)
+        yield from self._entries
+        for entry in self._entries:
+            self.notes += [(entry, note) for note in entry_notes(as_service_entry(entry))]
         yield from (as_json(gateway) for gateway in gateways(self._all) if self._is_entered(gateway))
         for first, *more in others.values():
             count = f", and {len(more)} more of this kind" if more else ""
@@ -174,10 +189,14 @@ class _Taking:
     def _note_absent(self, owner: VirtualService, made: VirtualService) -> None:
         """Note destinations that do not run here: Envoy answers 503 where requests would go to them."""
         absent = dict[str, At]()
+        ports = {(service.host, service.port) for service in self._topology.services}
         for at, destination in destinations(made):
             name = destination_name(destination, made, self._topology.namespace)
+            selector = destination.get("port")
             if name not in self._hosts:
                 absent.setdefault(destination["host"], at)
+            elif selector and (name, selector["number"]) not in ports:
+                absent.setdefault(f"port {selector['number']} of {destination['host']}", at)
         for host, at in absent.items():
             self._note(owner, at, f"leads to {host}, which does not run here: those requests get 503")
 
@@ -228,3 +247,9 @@ class _Taking:
 
     def _note(self, resource: Resource, at: At, message: str) -> None:
         self.notes.append((as_json(resource), Problem(at=at, message=message)))
+
+
+def _is_for(namespace: str, entry: ServiceEntry) -> bool:
+    """Return whether callers of a namespace see a ServiceEntry."""
+    export, own = entry["spec"].get("exportTo") or ["*"], namespace_of(entry, namespace)
+    return "*" in export or namespace in export or ("." in export and own == namespace)

@@ -13,7 +13,7 @@ from harness.routing.istio.names import MESH, fqdn
 LOAD_GENERATOR = "loadgenerator"
 CALL_HEADER = "x-harness-call"
 """Names the listener that took a request, inside Envoy only."""
-_TABLES = 16
+_TABLES, _HTTP_PORT = 16, 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Service:
     @property
     def authority(self) -> str:
         """The Host header that callers send when they call the service by its name."""
-        return f"{self.name}:{self.port}"
+        return self.name if self.port == _HTTP_PORT and "." in self.name else f"{self.name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

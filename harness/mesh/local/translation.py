@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.clients.envoy.process import Snapshot
-from harness.mesh.local.clusters import clusters, hash_policies, members
+from harness.mesh.local.clusters import clusters, hash_policies, members, passthrough
+from harness.mesh.local.entries import with_entries
 from harness.mesh.local.gateways import door_listener, door_table, doors
 from harness.mesh.local.routes import RouteTables
 from harness.mesh.local.topology import Topology
@@ -22,11 +23,14 @@ class Translation:
 
     def of(self, resources: Sequence[JsonObject]) -> Snapshot:
         """Return the clusters, route tables and gateways for resources that have passed the checks."""
-        found = members(resources, self._topology.services, namespace=self._topology.namespace)
+        topology = with_entries(self._topology, resources)
+        if topology.services != self._tables.services:
+            self._tables = RouteTables(topology)
+        found = members(resources, topology.services, namespace=topology.namespace)
         routing = self._tables.routing(hash_policies(found))
-        ports = doors(resources, self._topology.namespace)
+        ports = doors(resources, topology.namespace)
         return Snapshot(
-            clusters=clusters(found),
+            clusters=(*clusters(found), *([passthrough()] if topology.istio.allow_any else [])),
             tables={
                 **self._tables.of(resources, routing),
                 **{port.name: door_table(port, resources, routing) for port in ports},

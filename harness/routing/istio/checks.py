@@ -21,13 +21,15 @@ from harness.routing.istio.check_references import (
 )
 from harness.routing.istio.check_routes import virtual_service_problems
 from harness.routing.istio.check_rules import destination_rule_problems
-from harness.routing.istio.kinds import GATEWAY, VIRTUAL_SERVICE
+from harness.routing.istio.entry_types import service_entry_problems
+from harness.routing.istio.kinds import GATEWAY, SERVICE_ENTRY, VIRTUAL_SERVICE
 from harness.routing.istio.reading import DEFAULT_NAMESPACE, sources_of
 from harness.routing.istio.schema import RESOURCES
 from harness.routing.istio.shapes import problems, written
 from harness.routing.istio.views import (
     as_destination_rule,
     as_gateway,
+    as_service_entry,
     as_virtual_service,
     destination_rules,
     virtual_services,
@@ -87,6 +89,8 @@ def _own_problems(resource: JsonObject) -> Iterator[Found]:
         wrong = list(virtual_service_problems(as_virtual_service(resource)["spec"]))
     elif not wrong and kind == GATEWAY:
         wrong = list(gateway_problems(as_gateway(resource)["spec"]))
+    elif not wrong and kind == SERVICE_ENTRY:
+        wrong = list(service_entry_problems(as_service_entry(resource)["spec"]))
     elif not wrong:
         wrong = list(destination_rule_problems(as_destination_rule(resource)["spec"]))
     return ((resource, problem) for problem in wrong)

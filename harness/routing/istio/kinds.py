@@ -9,6 +9,7 @@ from harness.model.object_kind import ObjectKind
 VIRTUAL_SERVICE = "VirtualService"
 DESTINATION_RULE = "DestinationRule"
 GATEWAY = "Gateway"
+SERVICE_ENTRY = "ServiceEntry"
 ENVOY_FILTER = "EnvoyFilter"
 AUTHORIZATION_POLICY = "AuthorizationPolicy"
 
@@ -20,7 +21,7 @@ _ROWS = (
     (VIRTUAL_SERVICE, "networking", "v1", "virtualservices"),
     (DESTINATION_RULE, "networking", "v1", "destinationrules"),
     (GATEWAY, "networking", "v1", "gateways"),
-    ("ServiceEntry", "networking", "v1", "serviceentries"),
+    (SERVICE_ENTRY, "networking", "v1", "serviceentries"),
     ("Sidecar", "networking", "v1", "sidecars"),
     (ENVOY_FILTER, "networking", "v1alpha3", "envoyfilters"),
     (AUTHORIZATION_POLICY, "security", "v1", "authorizationpolicies"),

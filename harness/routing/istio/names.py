@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.routing.hosts import CLUSTER_DOMAIN
+from harness.routing.istio.entry_types import ServiceEntry
 from harness.routing.istio.gateway_types import Gateway
 from harness.routing.istio.types import Resource
 
@@ -23,7 +24,7 @@ def covers(pattern: str, host: str) -> bool:
     return pattern.startswith("*.") and host.endswith(pattern[1:])
 
 
-def namespace_of(resource: Resource | Gateway, namespace: str) -> str:
+def namespace_of(resource: Resource | Gateway | ServiceEntry, namespace: str) -> str:
     """Return the resource's namespace, or ``namespace`` if it names none."""
     return str(resource["metadata"].get("namespace") or namespace)
 

@@ -344,6 +344,37 @@ GATEWAY = Fields(
     required=("servers",),
 )
 
+SERVICE_ENTRY = Fields(
+    {
+        "hosts": _TEXTS,
+        "addresses": _TEXTS,
+        "ports": Listed(
+            Fields(
+                {"number": _PORT, "protocol": text(), "name": text(), "targetPort": _PORT}, required=("number", "name")
+            )
+        ),
+        "location": choice("MESH_EXTERNAL", "MESH_INTERNAL"),
+        "resolution": choice("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"),
+        "endpoints": Listed(
+            Fields(
+                {
+                    "address": text(),
+                    "ports": Table(_PORT),
+                    "labels": _LABELS,
+                    "network": text(),
+                    "locality": text(),
+                    "weight": _BIG_COUNT,
+                    "serviceAccount": text(),
+                }
+            )
+        ),
+        "workloadSelector": Fields({"labels": _LABELS}),
+        "exportTo": _TEXTS,
+        "subjectAltNames": _TEXTS,
+    },
+    required=("hosts",),
+)
+
 _ANY = Leaf("anything", lambda _value: True)
 _TOP: dict[str, Shape] = {
     "apiVersion": choice("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"),
@@ -355,5 +386,6 @@ RESOURCES: Mapping[str, Fields] = {
     "VirtualService": Fields({**_TOP, "spec": VIRTUAL_SERVICE}, required=("spec",)),
     "DestinationRule": Fields({**_TOP, "spec": DESTINATION_RULE}, required=("spec",)),
     "Gateway": Fields({**_TOP, "spec": GATEWAY}, required=("spec",)),
+    "ServiceEntry": Fields({**_TOP, "spec": SERVICE_ENTRY}, required=("spec",)),
 }
 """Whole resources by kind. Metadata is Kubernetes' affair."""

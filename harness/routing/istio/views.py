@@ -10,8 +10,9 @@ from typing import cast
 
 from harness.errors import ResourceError
 from harness.model.json import JsonObject
+from harness.routing.istio.entry_types import ServiceEntry
 from harness.routing.istio.gateway_types import Gateway
-from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, VIRTUAL_SERVICE
+from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, VIRTUAL_SERVICE
 from harness.routing.istio.types import DestinationRule, HTTPRoute, StringMatch, VirtualService
 
 
@@ -52,6 +53,16 @@ def gateways(resources: Iterable[JsonObject]) -> list[Gateway]:
         for resource in resources
         if resource["kind"] == GATEWAY and str(resource["apiVersion"]).startswith("networking.istio.io/")
     ]
+
+
+def service_entries(resources: Iterable[JsonObject]) -> list[ServiceEntry]:
+    """Return the ServiceEntries among some resources."""
+    return [as_service_entry(resource) for resource in resources if resource["kind"] == SERVICE_ENTRY]
+
+
+def as_service_entry(resource: JsonObject) -> ServiceEntry:
+    """Type a resource as a ServiceEntry, without checking it: the caller knows its kind and has checked it."""
+    return cast("ServiceEntry", resource)
 
 
 def as_json(typed: Mapping[str, object]) -> JsonObject:

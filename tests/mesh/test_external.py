@@ -1,0 +1,123 @@
+"""Hosts that are no service of harness.yaml: those that ServiceEntries add, and those that nobody knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mesh_world import World, request, routes, topology
+
+from harness.config import read_config
+from harness.errors import ConfigError, ResourceError
+from harness.mesh.local import open_local_mesh
+from harness.mesh.local.checks import check_for_local_mesh
+from harness.model.followed_istio import FollowedIstio
+from harness.routing.istio.reading import read_resources
+
+ENTRY = """
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {{name: payments}}
+    spec:
+      hosts: [payments.example.com]
+      location: MESH_EXTERNAL
+      resolution: {resolution}
+      ports:
+      - {{number: 80, name: http, protocol: HTTP}}
+      - {{number: 8080, name: other, protocol: HTTP}}
+      - {{number: 443, name: tls, protocol: TLS}}
+      endpoints:
+      - {{address: {address}, ports: {{http: {port}, other: 1}}}}
+    """
+
+
+def _port(world: World, workload: str) -> int:
+    return next(
+        endpoint.port
+        for service in world.mesh._topology.services
+        for endpoint in service.endpoints
+        if endpoint.workload == workload
+    )
+
+
+def _outside(world: World, host: str = "payments.example.com") -> int:
+    return request(world.mesh.outbound("loadgenerator"), headers={"host": host}).status
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_a_service_entry_adds_a_host_with_its_ports(world: World, address: str) -> None:
+    """Its endpoints are addresses or names; each HTTP port can be a destination, and faults of its routes hold."""
+    resolution = "STATIC" if address == "127.0.0.1" else "DNS"
+    entry = ENTRY.format(resolution=resolution, address=address, port=_port(world, "details-v1"))
+    world.serve(entry)
+    answer = request(world.mesh.outbound("loadgenerator"), headers={"host": "payments.example.com"})
+    assert (answer.workload, answer.seen["headers"]["host"]) == ("details-v1", "payments.example.com")
+    assert ["TLS is left out" in line for line in world.mesh.warnings()] == [True]
+    route = "- route: [{{destination: {{host: payments.example.com, port: {{number: {}}}}}}}]"
+    world.serve(entry, routes(route.format(80)))
+    assert world.get("reviews").workload == "details-v1"
+    world.serve(entry, routes(route.format(8080)))
+    assert world.get("reviews").status == 503
+    abort = "- fault: {abort: {httpStatus: 418, percentage: {value: 100}}}\n  route: [{destination: {host: payments.example.com}}]"
+    world.serve(entry, routes(abort, host="payments.example.com").replace("{name: payments.example.com}", "{name: p}"))
+    assert _outside(world) == 418
+    world.serve()
+    assert _outside(world) == 502
+
+
+def test_a_name_that_leads_nowhere_is_told(world: World) -> None:
+    """The entry is served as a cluster would, with a warning that says what happens."""
+    world.serve(ENTRY.format(resolution="DNS", address="nowhere.invalid", port=1))
+    assert any("resolves to nothing: nowhere.invalid" in line for line in world.mesh.warnings())
+    assert _outside(world) == 503
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("endpoints:", "subjectAltNames: []\n      endpoints: []\n      x-rest:", "unknown field 'x-rest'"),
+        ("      endpoints:\n      - {{address: {address}, ports: {{http: {port}, other: 1}}}}\n", "", "resolves to nothing: STATIC"),
+        ("hosts: [payments.example.com]", "hosts: []", "expected at least one host"),
+    ],
+)  # fmt: skip
+def test_a_wrong_entry_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """An entry that resolves to nothing is a mistake."""
+    file = tmp_path / "entry.yaml"
+    file.write_text(ENTRY.replace(old, new).format(resolution="STATIC", address="127.0.0.1", port=1))
+    with pytest.raises(ResourceError, match=r"entry\.yaml:\d+: ServiceEntry payments") as caught:
+        check_for_local_mesh(read_resources([file]), topology({}))
+    assert message in str(caught.value)
+
+
+def test_unknown_hosts_are_passed_on_where_that_is_allowed(world: World, tmp_path: Path) -> None:
+    """ALLOW_ANY leads to the host that the request names, and to the host of an external URL."""
+    port = _port(world, "details-v1")
+    members = topology({}, namespace="default")
+    first, *others = members.callers
+    external = f"127.0.0.1.nip:{port}"
+    first = replace(first, calls=(*first.calls, external))
+    anything = replace(members, callers=(first, *others), istio=FollowedIstio(allow_any=True))
+    with open_local_mesh(anything, (), tmp_path, entry="reviews", check=lambda: None) as mesh:
+        answer = request(mesh.outbound("loadgenerator"), headers={"host": f"127.0.0.1:{port}"})
+        assert answer.workload == "details-v1"
+        assert request(mesh.url("loadgenerator", external)).status == 503
+
+
+def test_a_service_may_call_hosts_elsewhere(tmp_path: Path) -> None:
+    """A name with a dot is a host; one without must be a service of the file."""
+    text = """
+service: a
+arms: {baseline: v1, canary: v2}
+services:
+  a: {calls: {PAYMENTS_URL: payments.example.com}, command: [x, "{port}"], versions: {v1: {}, v2: {}}}
+istio: {outbound: ALLOW_ANY}
+"""
+    file = tmp_path / "harness.yaml"
+    file.write_text(text)
+    config = read_config(file)
+    assert (config.services["a"].external, config.services["a"].calls) == ({"PAYMENTS_URL": "payments.example.com"}, {})
+    assert config.followed.allow_any is True
+    file.write_text(text.replace("payments.example.com", "payments"))
+    with pytest.raises(ConfigError, match="found 'payments'"):
+        read_config(file)
