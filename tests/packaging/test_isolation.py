@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def test_no_test_reads_files_above_the_repository():
     texts = {file: file.read_text() for file in files}
     assert {} == {str(file): found for file, text in texts.items() if (found := climbs_out(file, text))}
     assert [] == [str(file) for file, text in texts.items() if "HARNESS_TEST_DATA" in text]
+
+
+def test_no_two_test_files_have_the_same_name():
+    """Pytest imports them by their names, so one of two in different folders would end the whole run."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("*.py") if file.name != "conftest.py")
+    assert [] == [name for name, count in names.items() if count > 1]
 
 
 def test_published_data_is_not_collected_by_a_bare_pytest():
