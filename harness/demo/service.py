@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from random import Random
 
 from harness.demo.web import ClientSession, ClientTimeout, TCPConnector, web
@@ -49,12 +49,12 @@ def forwarded_headers(request: web.Request) -> dict[str, str]:
 def add_session(app: web.Application, *, timeout_s: float) -> None:
     """Give ``app`` a client session, under the key SESSION, for its calls to other services."""
 
-    async def session(app: web.Application) -> object:
+    async def session(app: web.Application) -> AsyncIterator[None]:
         timeout = ClientTimeout(total=timeout_s)
         async with ClientSession(timeout=timeout, connector=TCPConnector(limit=0)) as app[SESSION]:
             yield
 
-    app.cleanup_ctx.append(session)  # type: ignore[arg-type]
+    app.cleanup_ctx.append(session)
 
 
 def serve(make: Callable[[], web.Application], port: int) -> None:

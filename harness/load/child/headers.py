@@ -50,16 +50,16 @@ def _wrap(
 
     def init(user: Any, *args: Any, **kwargs: Any) -> None:
         original(user, *args, **kwargs)
-        client = getattr(user, "client", None)
+        client: Any = getattr(user, "client", None)
         defaults = default_headers(client)
         if defaults is None:
             note(f"{kind.__name__} has no HTTP client that the harness knows: the run's headers are not sent")
             return
         defaults.update(headers)
         if edits:
-            client.request = _edited(client.request, edits)  # type: ignore[union-attr]
+            client.request = _edited(client.request, edits)
 
-    kind.__init__ = init  # type: ignore[assignment]
+    kind.__init__ = init  # type: ignore[assignment]  # Locust creates the users, so their class is changed
 
 
 def default_headers(client: Any) -> MutableMapping[str, str] | None:

@@ -33,12 +33,12 @@ def endpoints_of(profile: Path) -> frozenset[str] | None:
     names: set[str] = set()
     followed: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _is_request(node.func):
+        if isinstance(node, ast.Call) and (client := _client_of(node.func)):
             name = _name(node)
             if name is None:
                 return None
             names.add(name)
-            followed.add(node.func.value)  # type: ignore[attr-defined]
+            followed.add(client)
     clients = {node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "client"}
     return frozenset(names) if names and clients <= followed else None
 
@@ -70,11 +70,12 @@ def _is_foreign(node: ast.AST) -> bool:
     return False
 
 
-def _is_request(function: ast.expr) -> bool:
-    """Return whether this is ``….client.get`` or another method that sends a request."""
+def _client_of(function: ast.expr) -> ast.Attribute | None:
+    """Return the client if this is ``….client.get`` or another method that sends a request."""
     if not (isinstance(function, ast.Attribute) and function.attr in _SENDS):
-        return False
-    return isinstance(function.value, ast.Attribute) and function.value.attr == "client"
+        return None
+    client = function.value
+    return client if isinstance(client, ast.Attribute) and client.attr == "client" else None
 
 
 def _name(call: ast.Call) -> str | None:
