@@ -15,6 +15,7 @@ from harness.model.json import JsonObject, object_at, objects_at
 from harness.model.names import did_you_mean
 from harness.model.units import format_duration, parse_duration
 from harness.routing.istio.api import IstioRouting
+from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
 
 KINDS = ("timeout", "retries", "outlier", "connections")
 _ON = "5xx,reset,connect-failure,refused-stream"
@@ -113,7 +114,7 @@ def applied(
 
 
 def _new(host: str, *, route: bool) -> JsonObject:
-    kind = "VirtualService" if route else "DestinationRule"
+    kind = VIRTUAL_SERVICE if route else DESTINATION_RULE
     spec: JsonObject = (
         {"hosts": [host], "http": [{"route": [{"destination": {"host": host}}]}]} if route else {"host": host}
     )

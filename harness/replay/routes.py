@@ -6,10 +6,11 @@ import copy
 from collections.abc import Collection, Sequence
 
 from harness.model.json import JsonObject, list_at, object_at, text_at
+from harness.routing.istio.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
 from harness.routing.port import MESH
 from harness.runner.counts import service_name
 
-_KINDS = ("VirtualService", "DestinationRule")
+_KINDS = (VIRTUAL_SERVICE, DESTINATION_RULE)
 _METADATA = ("name", "namespace", "labels")
 _CLUSTER_TLS = frozenset({"ISTIO_MUTUAL"})
 
@@ -37,7 +38,7 @@ def _fitted(resource: JsonObject, namespace: str, services: Collection[str], not
     fitted.pop("status", None)
     fitted["metadata"] = {key: value for key, value in object_at(fitted, "metadata").items() if key in _METADATA}
     spec = object_at(fitted, "spec")
-    hosts = [str(host) for host in list_at(spec, "hosts")] if kind == "VirtualService" else [str(spec.get("host"))]
+    hosts = [str(host) for host in list_at(spec, "hosts")] if kind == VIRTUAL_SERVICE else [str(spec.get("host"))]
     if not all(_known(host, namespace, services) for host in hosts):
         notes.append(f"{label}: left out, because it is about {', '.join(hosts)}, which harness.yaml does not have")
         return None
