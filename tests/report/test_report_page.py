@@ -82,7 +82,7 @@ def test_page_shows_the_records_numbers(page: chromium.Page, tmp_path: Path, ver
 
 
 def test_page_names_the_run(page: chromium.Page, tmp_path: Path) -> None:
-    """The banner has the verdict, the reason, the score with its thresholds, seed, commit and both commands."""
+    """The banner has the verdict, the reason, the score with its thresholds, seed, commit and all commands."""
     record, analysis = records.run(Verdict.FAIL)
     page.open(written(tmp_path, record, analysis))
     banner = page.ask("document.querySelector('.banner').innerText")
@@ -93,6 +93,7 @@ def test_page_names_the_run(page: chromium.Page, tmp_path: Path) -> None:
         "document.querySelector('svg.score').getAttribute('aria-label')"
     )
     assert page.ask("[...document.querySelectorAll('[data-copy]')].map(b => b.dataset.copy)") == [
+        f"harness replay {record.manifest['bundle']}",
         record.manifest["again"],
         f"harness judge {record.manifest['bundle']}",
     ]
