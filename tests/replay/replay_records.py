@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,9 @@ def write_demo(folder: Path, record: Record | None = None) -> tuple[Path, Analys
     analysis = decide(bundle.read_bundle(folder), judge("sequential"))
     bundle.write_analysis(analysis, folder)
     return folder, analysis
+
+
+def git(folder: Path, *words: str) -> str:
+    """What git prints."""
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True).stdout

@@ -1,21 +1,14 @@
 """A bisection finds the commit that broke the canary, and leaves the repository as it is."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from replay_records import demo_config
+from replay_records import demo_config, git
 
 from harness.errors import CannotReplay, UsageError
 from harness.replay.bisecting import Mark, canary_from, first_bad, parse_range
 
 PLANTED = 11
-
-
-def git(folder, *words):
-    """What git prints."""
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
-    return subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture

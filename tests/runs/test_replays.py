@@ -1,6 +1,6 @@
 """A recorded failure is found in a commit, fixed by a route, and kept up to look at; each takes minutes.
 
-Run them with: pytest -m slow tests/replay/test_replay_slow.py
+Run them with: pytest -m slow tests/runs/test_replays.py
 """
 
 import os
@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from replay_records import demo_config, write_demo
-from test_bisecting import git
+from replay_records import demo_config, git, write_demo
 
 from harness import gate, wiring
 from harness.cli import main
