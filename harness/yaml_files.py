@@ -1,8 +1,9 @@
 """Read YAML of any origin: keep the line of every key, and refuse files that would hang or crash the reader.
 
 This is the only reader of YAML files. It differs from PyYAML's safe loader: it refuses what hides mistakes (a key that
-is there twice, a key that is not text, a tag of another type), keeps dates and times of day as text, and limits size,
-depth, and how much aliases and merges may repeat. A file of 371 bytes can otherwise ask for 9^9 values.
+is there twice, a key that is neither text nor a whole number, a tag of another type), keeps dates and times of day as
+text, and limits size, depth, and how much aliases and merges may repeat. A file of 371 bytes can otherwise ask for 9^9
+values.
 """
 
 from __future__ import annotations
@@ -102,6 +103,9 @@ def parse_documents(text: str, *, file: Path, error: Refusal, recorded: bool = F
     return tuple(document for document in documents if document.value is not None)
 
 
+_PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
+
+
 class _BoundedLoader(yaml.SafeLoader):
     """YAML as PyYAML writes it, with a limited depth."""
 
@@ -190,6 +194,9 @@ class _Values:
         return {**merged, **own}
 
     def _key(self, node: yaml.Node) -> str:
+        """Return a key. A whole number is the text that it is written as, such as a port in Kubernetes' resources."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == f"{_CORE}int" and _PLAIN_NUMBER.fullmatch(node.value):
+            return str(node.value)
         key = self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
         if not isinstance(node, yaml.ScalarNode) or not isinstance(key, str):
             _refuse(f"a key that is not text: {_shown(key or node.value)}; put it into quotes", node)

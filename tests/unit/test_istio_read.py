@@ -114,3 +114,15 @@ def test_plain_values_are_read_as_kubernetes_reads_them(tmp_path: Path, written:
     """Dates and times of day are read as text; numbers, and old words for true such as ``yes``, are not."""
     text = f"apiVersion: x\nkind: y\nmetadata: {{name: z}}\nspec: {{value: {written}}}\n"
     assert read_resources([_file(tmp_path, text)])[0]["spec"]["value"] == value
+
+
+def test_a_number_may_be_a_key(tmp_path: Path) -> None:
+    """A PeerAuthentication names ports by number; it is no reason to refuse the rest of the file."""
+    file = tmp_path / "ports.yaml"
+    text = "apiVersion: v1\nkind: PeerAuthentication\nmetadata: {name: a}\nspec:\n  portLevelMtls:\n    8090: {mode: DISABLE}\n"
+    file.write_text(text)
+    (found,) = read_resources([file])
+    assert found["spec"] == {"portLevelMtls": {"8090": {"mode": "DISABLE"}}}
+    file.write_text(text + "    '8090': {mode: STRICT}\n")
+    with pytest.raises(ResourceError, match="twice"):
+        read_resources([file])
