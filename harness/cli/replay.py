@@ -20,7 +20,7 @@ from harness.errors import UsageError
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
 from harness.replay.packing import is_packed, unpack
-from harness.replay.staging import Options, Stage, staged
+from harness.replay.staging import Options, Stage, longer, staged
 from harness.run_folder import find_run
 
 HELP = (
@@ -147,7 +147,11 @@ def options_of(args: argparse.Namespace) -> Options:
 def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison:
     if args.repeat > 1:
         print(f"replay {number} of {args.repeat}", file=sys.stderr)
-    return replay_once(args, stage)
+    comparison = replay_once(args, stage)
+    if comparison.undecided and not args.keep:
+        print("replay   too little evidence: once more, with phases that may last twice as long", flush=True)
+        comparison = replay_once(args, longer(stage))
+    return comparison
 
 
 def _counted(comparisons: list[Comparison]) -> int:

@@ -42,6 +42,17 @@ class Comparison:
     difference: Difference
     differs: tuple[str, ...]
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the replay has too little evidence, and nothing else is in the way of an answer."""
+        then, now = (one.analysis for one in self.difference.sides)
+        return (
+            self.answer is Answer.CANNOT
+            and then.verdict is not Verdict.INCONCLUSIVE
+            and now.verdict is Verdict.INCONCLUSIVE
+            and all(proof.held for proof in now.proofs)
+        )
+
 
 def compared(asked: Asked, outcome: Outcome, *, cannot: Sequence[str]) -> Comparison:
     """Compare a replay with what was recorded. cannot: the objectives that could not be judged here, with reasons."""

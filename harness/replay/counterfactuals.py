@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from harness.errors import CannotReplay
 from harness.model.json import JsonObject
-from harness.model.phase import PhaseLength, least_of
 from harness.model.verdict import Analysis, Verdict
 from harness.replay.answers import recorded_answers
 from harness.replay.at_service import AtService, moved_to_service
@@ -15,7 +14,7 @@ from harness.replay.changes_to_try import Try, applied
 from harness.replay.comparing import Answer, answered
 from harness.replay.sampling import quantile
 from harness.replay.script import Trouble
-from harness.replay.staging import Stage
+from harness.replay.staging import Stage, longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +72,6 @@ def changed(stage: Stage, change: Try) -> tuple[Stage, JsonObject]:
     resources, resource = applied(change, stage.resources, namespace=stage.config.namespace)
     named = replace(stage.scenario, name=f"{stage.scenario.name} with {change}")
     return replace(stage, resources=resources, scenario=named), resource
-
-
-def longer(stage: Stage) -> Stage:
-    """Return the replay with judged phases that may last twice as long."""
-    asked = stage.scenario
-    steady_s, fault_s, recovery_s = map(_twice, (asked.steady_s, asked.fault_s, asked.recovery_s))
-    return replace(stage, scenario=replace(asked, steady_s=steady_s, fault_s=fault_s, recovery_s=recovery_s))
-
-
-def _twice(seconds: float) -> float:
-    return PhaseLength(2 * seconds, least_s=least_of(seconds) or seconds) if seconds else 0.0
 
 
 def smallest_that_passes(

@@ -16,6 +16,7 @@ from harness.mesh.targets import mesh_kind
 from harness.model.config import Service, Workload
 from harness.model.json import JsonObject, texts_at
 from harness.model.objective import Objective
+from harness.model.phase import PhaseLength, least_of
 from harness.replay.asked import Asked
 from harness.replay.casting import Cast, cast_of, judgeable
 from harness.replay.routes import for_local_mesh
@@ -224,6 +225,17 @@ def _scenario(asked: Asked, objectives: tuple[Objective, ...], options: Options)
 def shortened(stage: Stage) -> Stage:
     """Return the replay without steady phase and recovery."""
     return replace(stage, scenario=_only_fault(stage.scenario))
+
+
+def longer(stage: Stage) -> Stage:
+    """Return the replay with judged phases that may last twice as long."""
+    asked = stage.scenario
+    steady_s, fault_s, recovery_s = map(_twice, (asked.steady_s, asked.fault_s, asked.recovery_s))
+    return replace(stage, scenario=replace(asked, steady_s=steady_s, fault_s=fault_s, recovery_s=recovery_s))
+
+
+def _twice(seconds: float) -> float:
+    return PhaseLength(2 * seconds, least_s=least_of(seconds) or seconds) if seconds else 0.0
 
 
 def _only_fault(scenario: Scenario) -> Scenario:

@@ -9,9 +9,10 @@ from recorded import record, samples
 from harness.model.hops import HopTotal
 from harness.model.verdict import Verdict
 from harness.replay.answers import Recorded
-from harness.replay.comparing import Answer, answered, same_arrivals
+from harness.replay.comparing import Answer, Comparison, answered, same_arrivals
 from harness.replay.script import Answers
 from harness.replay.tuning import Tuning
+from harness.report.diff import difference, side
 from harness.runner.deciding import decide
 from harness.wiring import judge
 
@@ -61,6 +62,27 @@ def test_too_little_evidence_can_still_exclude_the_recorded_harm(high, held, ans
     found = replace(then.findings[0], low=-0.01, high=high, verdict=Verdict.INCONCLUSIVE)
     now = replace(then, verdict=Verdict.INCONCLUSIVE, findings=(found,), proofs=proofs)
     assert answer is answered(then, now, cannot=())[0]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "held", "undecided"),
+    [
+        (Verdict.PASS, Verdict.INCONCLUSIVE, True, True),
+        (Verdict.PASS, Verdict.INCONCLUSIVE, False, False),
+        (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, True, False),
+        (Verdict.PASS, Verdict.FAIL, True, False),
+    ],
+)
+def test_only_too_little_evidence_is_worth_a_longer_replay(then, now, held, undecided):
+    """A proof that failed, or a record without a verdict, is not helped by more requests."""
+    proofs = tuple(replace(proof, held=held) for proof in FOUND.proofs)
+    sides = [
+        side(label, "", record(), replace(analysis(verdict), proofs=proofs))
+        for label, verdict in (("A", then), ("B", now))
+    ]
+    answer, why = answered(sides[0].analysis, sides[1].analysis, cannot=())
+    found = Comparison(answer=answer, why=why, difference=difference(*sides), differs=())
+    assert undecided is found.undecided
 
 
 def test_every_answer_has_its_exit_code():

@@ -17,9 +17,9 @@ from harness.model.verdict import Verdict
 from harness.replay.asked import read_asked
 from harness.replay.at_service import AtService, moved_to_service
 from harness.replay.changes_to_try import Try, applied, in_order, parse_try, short_list, snippet
-from harness.replay.counterfactuals import at_the_service, changed, hosts_of, longer, smallest_that_passes, usual_p99_ms
+from harness.replay.counterfactuals import at_the_service, changed, hosts_of, smallest_that_passes, usual_p99_ms
 from harness.replay.script import Trouble
-from harness.replay.staging import Options, shortened, staged
+from harness.replay.staging import Options, longer, shortened, staged
 
 SLOW = delay("ratings", "2s", percent=30)
 HOSTS = ("ratings", "details")
