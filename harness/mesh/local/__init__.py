@@ -1,9 +1,8 @@
 """The mesh on one machine: a real Envoy serves Istio resources in front of ordinary local processes.
 
-The local mesh accepts the VirtualServices (HTTP routes, but no delegates) and DestinationRules (subsets, connection
-pools, outlier detection, simple load balancing, settings by port) of one namespace. It translates them as istiod
-would for the sidecar of each calling workload. It rejects every other resource and field by name: see
-``harness.mesh.local.checks``.
+The local mesh serves VirtualServices, DestinationRules, Gateways and ServiceEntries as istiod would translate them for
+the sidecar of each calling workload. What one machine lacks is left out with a note (``harness.mesh.local.taking``),
+and mistakes are errors (``harness.mesh.local.checks``).
 """
 
 from harness.mesh.local.applying import AppliedFiles

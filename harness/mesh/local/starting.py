@@ -68,6 +68,7 @@ def open_stage(
 
     A process that is added later calls other services through the proxy of the arm that its labels name, else through
     that of its service's first workload. absent: workloads that may be added later, which get a proxy too.
+    Load enters in the mesh, where a release divides the users, and at no gateway.
     """
     resources = read_resources(config.istio, namespace=config.namespace)
     folder = folder.resolve()
@@ -89,7 +90,7 @@ def open_stage(
             return mesh.url((workload if known else arm or first[workload.service]).name, callee)
 
         with open_local_mesh(
-            topology, resources, folder, entry=_entry(config), check=services.check, services=services
+            topology, resources, folder, entry=config.entry, check=services.check, services=services
         ) as mesh:
             services.start(outbound)
             yield mesh, services
