@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 .DEFAULT_GOAL := help
+# Images of containers often set it. Then each of the thousands of processes that tests start would compile every module.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo quick check test soak test-shared-data coverage wheel clean
 
 help:
@@ -25,7 +27,7 @@ help:
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, found " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -95,7 +97,7 @@ wheel: $(STAMP)
 PIPELINE_TOOLS := $(VENV)/.pipeline-tools
 NPM_FOLDERS := tests_pipelines/npm pipelines/brigade
 $(PIPELINE_TOOLS): $(STAMP) $(NPM_FOLDERS:%=%/package-lock.json)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev,pipelines]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,pipelines]'
 	for folder in $(NPM_FOLDERS); do npm ci --silent --no-audit --no-fund --prefix $$folder || exit; done
 	@touch $@
 
