@@ -80,9 +80,10 @@ def test_half_a_percent_as_a_split_is_refused_with_both_spellings(tmp_path: Path
     ],
 )  # fmt: skip
 def test_a_command_that_does_not_exist_is_found_before_anything_starts(
-    tmp_path: Path, command: str, message: str
+    tmp_path: Path, command: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message has file, line and key of the command."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # a module may be there, so none would be looked for
     services = SERVICES.replace("versions: {v1: , v2: }", f"versions: {{v1: , v2: {{command: {command}}}}}")
     config = read_config(project(tmp_path, services=services))
     found = checked(config)
