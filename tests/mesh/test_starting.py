@@ -14,6 +14,7 @@ from textwrap import dedent
 import psutil
 import pytest
 from mesh_world import request, routes, topology
+from process_words import words_of
 
 from harness.clients.envoy.binary import find_envoy
 from harness.clients.envoy.process import Snapshot, start_envoy
@@ -118,9 +119,9 @@ def test_the_canary_takes_additional_environment_variables(project: Path) -> Non
 def test_check_reports_a_dead_service(project: Path) -> None:
     """The error names the process."""
     with start_local_mesh(read_config(project / "harness.yaml"), project / "run") as mesh:
-        lines = {child: child.cmdline() for child in psutil.Process().children(recursive=True)}
+        lines = {child: words_of(child) for child in psutil.Process().children(recursive=True)}
         (victim,) = (
-            child for child, line in lines.items() if line[-1] == "reviews-v1" and "supervisor" not in str(line)
+            child for child, line in lines.items() if line[-1:] == ["reviews-v1"] and "supervisor" not in str(line)
         )
         victim.kill()
         assert wait_until(lambda: not victim.is_running() or victim.status() == "zombie", timeout_s=60)

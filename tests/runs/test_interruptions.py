@@ -6,6 +6,7 @@ import time
 
 import psutil
 import pytest
+from process_words import words_of
 
 from harness.clients.parquet import read_samples
 
@@ -51,7 +52,7 @@ def test_a_load_generator_that_dies_leaves_an_inconclusive_run_with_its_samples(
     process = gate.start()
     until(process, "steady ")
     (generator,) = [
-        child for child in psutil.Process(process.pid).children(recursive=True) if "bootstrap.py" in " ".join(child.cmdline()[3:6])
+        child for child in psutil.Process(process.pid).children(recursive=True) if "bootstrap.py" in " ".join(words_of(child)[3:6])
     ]  # fmt: skip
     generator.kill()
     said, _ = process.communicate(timeout=120)

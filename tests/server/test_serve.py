@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -197,8 +198,7 @@ def test_a_killed_server_runs_its_jobs_later(folder):
         running.process.send_signal(signal.SIGKILL)
         running.process.wait(30)
     (folder / "exit-code").write_text("0")
-    (folder / "stub" / "sitecustomize.py").unlink()
-    (folder / "stub").rmdir()
+    shutil.rmtree(folder / "stub")
     with served.server(folder, stub=STUB) as running:
         ended = eventually(lambda: [job for job in jobs_on(folder) if job["state"] == "done"], "the job's end")
     assert (1, 2, 0) == (len(ended), ended[0]["attempts"], ended[0]["exit_code"])
