@@ -49,7 +49,7 @@ def command_lines() -> list[CommandLine]:
 
 
 def _read(path: Path) -> bool:
-    return path.is_file() and "node_modules" not in path.parts and path.name != "package-lock.json"
+    return path.is_file() and not {"node_modules", "__pycache__"} & set(path.parts) and path.name != "package-lock.json"
 
 
 def _of(path: Path) -> Iterator[tuple[str, ...]]:
