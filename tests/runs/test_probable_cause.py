@@ -17,7 +17,7 @@ def test_it(canary):
 def test_the_cause_of_a_slow_canary_is_named(gate) -> None:
     """The hops are in the bundle, with both arms, their calls to ratings and histograms."""
     objectives = [*WIDE, "server:error_rate < +10pp", "memory < +900%"]
-    gate.configure(phases={"warm-up": "1s", "steady": "7s", "fault": "3s"}, objectives=objectives)
+    gate.configure(phases={"warm-up": "1s", "steady": "7s", "fault": "3s", "recovery": "1s"}, objectives=objectives)
     gate.canary("slow")
     gate.scenario(SCENARIO)
     gate.run()
