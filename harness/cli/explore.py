@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-minutes", type=float, default=10.0, metavar="N", help="the most time for each fault (default: 10)"
     )
     parser.add_argument(
-        "--at-least", metavar="AMOUNT", help="return 1 if the canary breaks at less than this, for use as a gate"
+        "--at-least", metavar="AMOUNT", help="return 1 unless the canary withstands this, for use as a gate"
     )
     add_target(parser)
     add_config(parser)
@@ -72,21 +72,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Search, print a table, write pages. Return 0, 1 for less than ``--at-least``, 11 if something is not known."""
+    """Search, print a table, write pages. Return 0, 1 below ``--at-least``, 11 if something is not known."""
     from harness import gate, wiring
-    from harness.explore.faults import amount_of, searched
+    from harness.explore.faults import searched
     from harness.explore.words import summary
     from harness.judge.objectives import parse_objective
     from harness.model.names import new_run_id
     from harness.model.units import parse_duration, parse_percent
+    from harness.run_folder import worst_code
 
     config = _config(args)
     target = wiring.target(config, args.target)
     config = wiring.for_target(config, target)
     precision = parse_percent(args.precision, "--precision")
-    wanted = [searched(text, low=args.low, high=args.high, precision=precision) for text in args.fault]
-    for one in wanted if args.at_least is not None else ():
-        amount_of(one, args.at_least, "--at-least")
+    wanted = [
+        searched(text, low=args.low, high=args.high, precision=precision, asked=args.at_least) for text in args.fault
+    ]
     scenario = wiring.scenario(
         config, name="explore", seed=secrets.randbelow(2**31), rate_rps=args.rate,
         objectives=[parse_objective(text) for text in args.objective or [OBJECTIVE]],
@@ -97,12 +98,12 @@ def run(args: argparse.Namespace) -> int:
         gate.check_scenario(trial, config, target=target)
     print(wiring.described(config, target), file=sys.stderr, flush=True)
     out = runs_folder(args).absolute() / EXPLORATIONS / new_run_id()
-    code = 0
+    codes = []
     for number, one in enumerate(wanted, start=1):
         found, page = _searched(args, one, scenario, config, target=target, folder=out / f"{number}-{one.host}")
         print(f"{one.text}: {summary(found)}\n  page: {Path(os.path.relpath(page))}")
-        code = max(code, _code(found, args.at_least))
-    return code
+        codes.append(_code(found))
+    return worst_code(codes)
 
 
 def _config(args: argparse.Namespace) -> Config:
@@ -160,19 +161,17 @@ def _words(args: argparse.Namespace, one: Searched) -> list[str]:
     return [*words, *(word for name, value in given.items() if value is not None for word in (f"--{name}", str(value)))]
 
 
-def _code(found: Exploration, at_least: str | None) -> int:
+def _code(found: Exploration) -> int:
     """Return the exit code of one search."""
-    from harness.explore.faults import amount_of
-
-    point = found.point("canary")
+    point, asked = found.point("canary"), found.searched.range.asked
     if found.unproven:
         return 11
-    if at_least is not None:
-        wanted = amount_of(found.searched, at_least, "--at-least")
-        if point.broke is not None and point.broke < wanted:
-            print(f"the canary breaks below {at_least}: {found.searched.show(point.broke)}")
+    if asked is not None:
+        if point.broke is not None and point.broke <= asked:
+            show = found.searched.show
+            print(f"the canary does not withstand {show(asked)}: it breaks at {show(point.broke)}")
             return 1
-        if point.withstood is None or (point.broke is None and point.withstood < wanted):
+        if point.withstood is None or point.withstood < asked:
             return 11
     undecided = point.broke is None and point.withstood is None
     return 11 if found.ended or undecided else 0

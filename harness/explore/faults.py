@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import UsageError
 from harness.explore.search import Range
@@ -12,6 +12,7 @@ from harness.faults import Arguments, Fault, known_faults
 from harness.model.units import format_duration, format_percent, parse_duration, parse_percent
 
 _FAULT = re.compile(r"\s*(?P<kind>[a-z_]+)\s*\(\s*(?P<host>[^\s,()]+)\s*(?:,\s*(?P<value>[^,()]+?)\s*)?\)\s*")
+_ASKED = "--at-least"
 TIME, SHARE = "time", "share of requests"
 _SHORTEST_S, _LONGEST_S = 0.01, 5.0
 _FEWEST, _MOST = 0.01, 1.0
@@ -33,10 +34,13 @@ class Searched:
     show: Callable[[float], str]
 
 
-def searched(text: str, *, low: str | None, high: str | None, precision: float = 0.05) -> Searched:
-    """Return the fault that ``text`` describes. low, high: the bounds of the search, or None for the usual ones.
+def searched(
+    text: str, *, low: str | None, high: str | None, precision: float = 0.05, asked: str | None = None
+) -> Searched:
+    """Return the fault that ``text`` describes.
 
-    A fault that takes a time and got none is searched by time, at all requests; every other by the share of requests.
+    low, high: the bounds of the search, or None for the usual ones. asked: an amount that has to be tried, or None. A
+    fault that takes a time and got none is searched by time, at all requests; every other by the share of requests.
     Raises UsageError for anything that cannot be searched.
     """
     found = _FAULT.fullmatch(text)
@@ -54,26 +58,40 @@ def searched(text: str, *, low: str | None, high: str | None, precision: float =
         limits = (_time(low, _SHORTEST_S), _time(high, _LONGEST_S))
         wanted = _range(*limits, precision, lambda seconds: round(seconds, 3))
         return _checked(
+            asked,
             Searched(
                 text=text.strip(), host=host, what=TIME, range=wanted, show=format_duration,
                 of=lambda seconds: kind.parse(Arguments(host=host, value=f"{round(seconds * 1000)}ms", percent="100")),
-            )
+            ),
         )  # fmt: skip
     shares = (_share(low, _FEWEST), _share(high, _MOST))
     return _checked(
+        asked,
         Searched(
             text=text.strip(), host=host, what=SHARE, show=format_percent,
             range=_range(*shares, precision, lambda share: round(share, 4)),
             of=lambda share: kind.parse(Arguments(host=host, value=value or "", percent=f"{share * 100:g}")),
-        )
+        ),
     )  # fmt: skip
 
 
-def _checked(wanted: Searched) -> Searched:
-    """Return it, after both ends of its range were made into faults, so that mistakes are found before the search."""
-    for amount in (wanted.range.low, wanted.range.high):
+def _checked(asked: str | None, wanted: Searched) -> Searched:
+    """Return it with the amount that was asked about.
+
+    Both ends of its range are made into faults, so that mistakes are found before the search.
+    """
+    low, high = wanted.range.low, wanted.range.high
+    for amount in (low, high):
         wanted.of(amount)
-    return wanted
+    if asked is None:
+        return wanted
+    parse = parse_duration if wanted.what == TIME else parse_percent
+    amount = wanted.range.rounded(parse(asked, _ASKED))
+    if not low <= amount <= high:
+        raise UsageError(
+            f"{_ASKED}: expected {wanted.show(low)} to {wanted.show(high)} (--from, --up-to), found {asked}"
+        )
+    return replace(wanted, range=replace(wanted.range, asked=amount))
 
 
 def _range(low: float, high: float, precision: float, rounded: Callable[[float], float]) -> Range:
@@ -97,8 +115,3 @@ def _time(text: str | None, usual: float) -> float:
 
 def _share(text: str | None, usual: float) -> float:
     return usual if text is None else parse_percent(text, "--from, --up-to")
-
-
-def amount_of(wanted: Searched, text: str, what: str) -> float:
-    """Return an amount of a searched fault that a person wrote. what: the name at the start of an error's message."""
-    return parse_duration(text, what) if wanted.what == TIME else parse_percent(text, what)

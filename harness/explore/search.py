@@ -23,13 +23,15 @@ _FACTOR = 2.0
 class Range:
     """Amounts to search: from ``low`` to ``high``, to a relative ``precision`` (0.05 is 5 per cent).
 
-    rounded: returns the nearest amount that the fault can have.
+    rounded: returns the nearest amount that the fault can have. asked: an amount that somebody wants to know about, so
+    it is tried if it lies between what an arm withstood and what broke it.
     """
 
     low: float
     high: float
     precision: float = 0.05
     rounded: Callable[[float], float] = float
+    asked: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ def next_amount(probes: Sequence[Probe], wanted: Range, arms: Sequence[str] = AR
     return (
         _undecided(probes, arms)
         or _harsher(probes, wanted, arms)
+        or _asked(probes, wanted, arms)
         or _between(probes, wanted, arms)
         or _confirmation(probes, arms)
     )
@@ -107,6 +110,15 @@ def _harsher(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> flo
     if harshest >= wanted.rounded(wanted.high):
         return None
     return wanted.rounded(min(harshest * _FACTOR, wanted.high))
+
+
+def _asked(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> float | None:
+    """Return the amount that was asked about, if it was not tried and an arm may withstand it or not."""
+    if wanted.asked is None or any(probe.amount == wanted.asked for probe in probes):
+        return None
+    points = [breaking_point(probes, arm) for arm in arms]
+    unknown = any((point.withstood or 0.0) < wanted.asked < (point.broke or math.inf) for point in points)
+    return wanted.asked if unknown else None
 
 
 def _between(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> float | None:

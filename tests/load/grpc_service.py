@@ -31,8 +31,12 @@ def seen(_: bytes, __: grpc.ServicerContext) -> bytes:
     return repr(SEEN[0] if SEEN else {}).encode()
 
 
-def listing(message: bytes, _: grpc.ServicerContext):
-    """A stream of three answers."""
+def listing(message: bytes, context: grpc.ServicerContext):
+    """A stream of three answers to ``n``. Its mark is the arm that the caller chose, as a proxy would route it."""
+    sent = {str(name): str(value) for name, value in context.invocation_metadata()}
+    context.send_initial_metadata((("x-harness-arm", sent.get("x-harness-choose", "nobody chose")),))
+    if message == b"fail":
+        context.abort(grpc.StatusCode.UNAVAILABLE, "no stars today")
     for number in range(3):
         yield message + str(number).encode()
 

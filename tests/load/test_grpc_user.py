@@ -49,6 +49,17 @@ def streamed(self):
     assert list(self.stub.List(b"n")) == [b"n0", b"n1", b"n2"]
 
 
+def stopped(self):
+    for one in self.stub.List(b"n"):
+        assert one == b"n0"
+        break
+
+
+def broken(self):
+    list(self.stub.List(b"fail"))
+    raise AssertionError("expected an error")
+
+
 def failing(self):
     self.stub.Get(b"fail")
     raise AssertionError("expected an error")
@@ -61,7 +72,7 @@ def gone(self):
         assert error.code().name == "NOT_FOUND"
 
 
-STEPS = [by_name, by_stub, streamed, failing, gone]
+STEPS = [by_name, by_stub, streamed, stopped, broken, failing, gone]
 """
 
 
@@ -89,7 +100,9 @@ def test_every_call_is_a_sample_with_its_grpc_status(tmp_path: Path, server: str
     """UNAVAILABLE in a 200 is an error that names the status; the mark of the arm is read from the metadata."""
     profile = tmp_path / "reader.py"
     profile.write_text(PROFILE)
-    outcome = execute(plan(profile, f"http://{server}", rate=50, seconds=1, headers={"X-Run": "r"}), tmp_path)
+    outcome = execute(
+        plan(profile, f"http://{server}", rate=70, seconds=1, headers={"X-Run": "r"}, canary_choice=1.0), tmp_path
+    )
     samples = outcome.samples
     kinds = Counter(
         (samples.operations[operation], int(status), samples.errors[error], int(arm))
@@ -101,10 +114,12 @@ def test_every_call_is_a_sample_with_its_grpc_status(tmp_path: Path, server: str
     assert "no stars today" in unavailable
     assert {
         ("/shop.Reviews/Get", 200, "", 1),
-        ("/shop.Reviews/List", 200, "", -1),
+        ("/shop.Reviews/List", 200, "", 1),
         ("/shop.Reviews/Get", 200, unavailable, 1),
     } <= set(kinds)
     assert any("NOT_FOUND" in error for _, _, error, _ in kinds)
+    streams = {error for name, _, error, _ in kinds if name.endswith("List")}
+    assert {"", unavailable} == streams  # a stream that a task leaves early is no failure
     assert outcome.report.notes == ()  # a failed call is no exception of the profile
     assert all(count >= 5 for count in kinds.values())
     assert len(samples) == outcome.report.planned

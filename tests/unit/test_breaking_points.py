@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,18 @@ def test_mild_amounts_come_before_harsh_ones() -> None:
         assert not harshest or probe.amount <= 2 * harshest + 0.001
         harshest = max(harshest, probe.amount)
     assert harshest < 4
+
+
+@pytest.mark.parametrize("asked", [0.371, 0.389, 0.5, 0.05])
+def test_what_was_asked_about_is_known_in_the_end(asked: float) -> None:
+    """An amount inside of the interval that is left would otherwise be neither withstood nor not."""
+    wanted, probes = replace(WANTED, asked=asked), []
+    while (amount := next_amount(probes, wanted)) is not None:
+        probes.append(Probe(amount=amount, broke={"baseline": amount >= 0.38, "canary": amount >= 0.38}))
+    point = breaking_point(probes, "canary")
+    assert point.withstood is not None
+    assert point.broke is not None
+    assert point.withstood >= asked or point.broke <= asked
 
 
 def test_an_arm_that_never_breaks_is_tried_up_to_the_largest_amount() -> None:

@@ -16,7 +16,7 @@ from harness.cli import explore as command
 from harness.cli import main
 from harness.errors import UsageError
 from harness.explore.exploration import Exploration, Tried
-from harness.explore.faults import amount_of, searched
+from harness.explore.faults import searched
 from harness.explore.measuring import Outcome, outcome, phase_samples
 from harness.explore.page import render
 from harness.explore.record import as_json, earlier, written
@@ -59,7 +59,11 @@ def test_a_fault_is_searched_by_what_it_leaves_open() -> None:
         shares = searched(text, low="1%", high=None)
         assert ("share of requests", "30 %") == (shares.what, shares.show(0.3))
         assert "30 %" in shares.of(0.3).words().text
-    assert (amount_of(delays, "300ms", "x"), amount_of(shares, "30%", "x")) == (0.3, 0.3)
+    asked = (
+        searched("delay(ratings)", low=None, high=None, asked="300ms"),
+        searched("delay(ratings, 2s)", low=None, high=None, asked="30%"),
+    )
+    assert [0.3, 0.3] == [one.range.asked for one in asked]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_what_cannot_be_searched_is_said_before_the_search(
     assert words in str(caught.value)
 
 
-def found(*, held: bool = True, ended: str = "") -> Exploration:
+def found(*, held: bool = True, ended: str = "", asked: str | None = None) -> Exploration:
     """A search: the canary breaks between 300 and 310 ms, the baseline does not break."""
     tried = [
         Tried(
@@ -97,7 +101,7 @@ def found(*, held: bool = True, ended: str = "") -> Exploration:
     ]  # fmt: skip
     proof = Proof(name="dose", held=held, expected="30 %", observed="2 %")
     return Exploration(
-        searched=searched("delay(ratings)", low=None, high=None), objectives=ERRORS, tried=tuple(tried),
+        searched=searched("delay(ratings)", low=None, high=None, asked=asked), objectives=ERRORS, tried=tuple(tried),
         proofs=(proof,), ended=ended, seconds=60.0,
     )  # fmt: skip
 
@@ -112,20 +116,22 @@ def test_the_sentence_says_what_is_known_and_what_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("search", "at_least", "code"),
+    ("search", "code"),
     [
-        (found(), None, 0),
-        (found(), "300ms", 0),
-        (found(), "400ms", 1),
-        (found(held=False), None, 11),
-        (found(held=False), "1ms", 11),
-        (found(ended="the time is over"), None, 11),
-        (replace(found(), tried=()), None, 11),
+        (found(), 0),
+        (found(asked="300ms"), 0),
+        (found(asked="305ms"), 11),  # between what it withstood and what broke it
+        (found(asked="310ms"), 1),
+        (found(asked="400ms"), 1),
+        (found(held=False), 11),
+        (found(held=False, asked="20ms"), 11),
+        (found(ended="the time is over"), 11),
+        (replace(found(), tried=()), 11),
     ],
 )
-def test_the_exit_code(search: Exploration, at_least: str | None, code: int) -> None:
+def test_the_exit_code(search: Exploration, code: int) -> None:
     """1 only for a canary that breaks too early; nothing unproven is 0."""
-    assert code == command._code(search, at_least)
+    assert code == command._code(search)
 
 
 def test_a_page_shows_both_arms_and_earlier_searches(tmp_path: Path) -> None:
@@ -158,6 +164,7 @@ def test_a_page_shows_both_arms_and_earlier_searches(tmp_path: Path) -> None:
         (["--fault", "delay(rating)"], "ratings"),
         (["--fault", "delay(ratings)", "--max-minutes", "0"], "--max-minutes: expected more than 0"),
         (["--fault", "delay(ratings)", "--at-least", "5%"], "--at-least"),
+        (["--fault", "delay(ratings)", "--at-least", "6s"], "--at-least: expected 10 ms to 5 s"),
         (["--fault", "delay(ratings)", "--precision", "0"], "--precision: expected more than 0 %"),
         (["--fault", "delay(ratings)", "--objective", "eror_rate < +1pp"], "error_rate"),
     ],

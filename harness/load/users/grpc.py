@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -40,10 +41,10 @@ class GrpcAnswer:
     headers: the initial and the trailing metadata, by name in small letters.
     """
 
-    __slots__ = ("code", "error", "headers", "message", "status_code")
+    __slots__ = ("code", "error", "headers", "status_code")
 
-    def __init__(self, code: Any, details: str, received: Mapping[str, Any], message: Any) -> None:
-        self.code, self.headers, self.message = code, received, message
+    def __init__(self, code: Any, details: str, received: Mapping[str, Any]) -> None:
+        self.code, self.headers = code, received
         answered = bool(received) or code not in _NO_ANSWER
         self.status_code = _ANSWERED if answered else 0
         text = f"gRPC {code.name}" + (f": {details}" if details else "")
@@ -90,40 +91,70 @@ class GrpcClient(_Unary, _Stream):  # type: ignore[misc]  # grpcio has no types
         return self.request("GRPC", details.method, send=lambda more: continuation(self._with(details, more), message))
 
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, message: Any) -> Iterator[Any]:
-        """Send a call that is answered by a stream, and record it when the stream has ended."""
-        began = time.time(), time.perf_counter()
-        call = continuation(self._with(details, {}), message)
-        count = 0
-        try:
-            for one in call:
-                count += 1
-                yield one
-        finally:
-            self._record(details.method, call, began, message=None, size=count)
+        """Send a call that is answered by a stream, and return its messages; it is recorded when the stream ends."""
 
-    def request(self, method: str, url: str, *, send: Callable[[Mapping[str, str]], Any], headers: Any = None) -> Any:
+        def send(more: Mapping[str, str]) -> Any:
+            return continuation(self._with(details, more), message)
+
+        messages: Iterator[Any] = self.request("GRPC", details.method, send=send, streamed=True)
+        return messages
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        send: Callable[[Mapping[str, str]], Any],
+        headers: Mapping[str, str] | None = None,
+        streamed: bool = False,
+    ) -> Any:
         """Send one call with additional metadata, and record it. method: the request type. url: the gRPC method."""
         began = time.time(), time.perf_counter()
         call = send(headers or {})
+        if streamed:
+            return self._messages(url, call, began)
         message = None
         try:
             message = call.result()
         except grpc.RpcError as error:  # the caller gets it from the call that is returned
             setattr(error, RECORDED, True)
-        finally:
-            self._record(url, call, began, message=message, size=_size(message), kind=method)
+        except BaseException:  # also when gevent ends the greenlet (GreenletExit)
+            call.cancel()
+            raise
+        self._record(method, url, call, began, size=_size(message))
         return call
+
+    def _messages(self, url: str, call: Any, began: tuple[float, float]) -> Iterator[Any]:
+        """Yield the messages of a stream and record the call. A task may stop before the end; that is no failure."""
+        size = 0
+        try:
+            for message in call:
+                size += _size(message)
+                yield message
+        except grpc.RpcError as error:
+            setattr(error, RECORDED, True)
+        except GeneratorExit:
+            call.cancel()
+            self._record("GRPC", url, call, began, size=size, code=grpc.StatusCode.OK)
+            raise
+        except BaseException:  # also when gevent ends the greenlet (GreenletExit)
+            call.cancel()
+            raise
+        self._record("GRPC", url, call, began, size=size)
+        if call.code() is not grpc.StatusCode.OK:
+            raise call
 
     def _with(self, details: Any, more: Mapping[str, str]) -> _Details:
         lower = {name.lower(): value for name, value in {**self.headers, **more}.items()}
         return _Details(details, [*(details.metadata or ()), *lower.items()], self._timeout)
 
     def _record(
-        self, method: str, call: Any, began: tuple[float, float], *, message: Any, size: int, kind: str = "GRPC"
+        self, kind: str, method: str, call: Any, began: tuple[float, float], *, size: int, code: Any = None
     ) -> None:
+        """Fire Locust's event. code: the status, if it is not the call's own."""
         took_s = time.perf_counter() - began[1]
         received = {**dict(call.initial_metadata() or ()), **dict(call.trailing_metadata() or ())}
-        answer = GrpcAnswer(call.code(), call.details() or "", received, message)
+        answer = GrpcAnswer(code or call.code(), call.details() or "", received)
         self._fire(
             request_type=kind,
             name=method,
@@ -178,8 +209,7 @@ class GrpcUser(User):
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not imported for one file
-            return file.read()
+        return Path(path).read_bytes()
     except OSError as error:
         raise StopTest(f"expected a certificate file at {path}: {error}") from error
 
