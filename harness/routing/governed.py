@@ -8,6 +8,7 @@ from harness.errors import ResourceError
 from harness.model.json import JsonObject, text_at
 from harness.model.object_kind import ObjectKind
 from harness.model.step import Edit
+from harness.routing.hosts import full_name
 from harness.routing.port import (
     MESH,
     Aim,
@@ -16,6 +17,7 @@ from harness.routing.port import (
     Footprint,
     Governing,
     NotExpressible,
+    PolicyChange,
     RouteChange,
     RoutingApi,
     Split,
@@ -92,11 +94,24 @@ class GovernedRouting:
         made = first.change(resources, change, aim)
         if isinstance(change, RouteChange) and declared.scope.side == "caller":
             return made
+        elsewhere = self._led_elsewhere(first, resources, aim)
+        if isinstance(change, PolicyChange) and elsewhere:
+            return NotExpressible(
+                why=f"{declared.text}: requests for {declared.host} go to {', '.join(elsewhere)}, so a policy for "
+                f"{declared.host} would change nothing: name one of these Services as the host"
+            )
         others = iter(self._from(first)[1:])
         while isinstance(made, NotExpressible) and (other := next(others, None)) is not None:
             instead = other.change(resources, change, aim)
             made = made if isinstance(instead, NotExpressible) else instead
         return made
+
+    @staticmethod
+    def _led_elsewhere(api: RoutingApi, resources: Sequence[JsonObject], aim: Aim) -> list[str]:
+        """Return the Services that the host's routes lead to instead of its own."""
+        host = full_name(aim.declared.host, aim.namespace)
+        found = api.destinations(resources, namespace=aim.namespace)
+        return sorted({one.name for one in found if one.host == host and one.name != host})
 
     def footprint(self, edit: Edit, resource: JsonObject | None, *, namespace: str) -> Footprint:
         """Return how the edit shows while it is in force; without traces if no API knows its kind."""

@@ -18,7 +18,7 @@ from harness.routing.edits import applied_all, undone_all
 from harness.routing.gateway_api.api import GatewayApiRouting
 from harness.routing.governed import GovernedRouting
 from harness.routing.istio.api import IstioRouting
-from harness.routing.port import Aim, NotExpressible, PolicyChange, RouteChange, Split
+from harness.routing.port import Aim, NotExpressible, PolicyChange, Retries, RouteChange, Split
 
 API = GatewayApiRouting()
 V1, V3 = {"app": "reviews", "version": "v1"}, {"app": "reviews", "version": "v3"}
@@ -188,8 +188,16 @@ def test_a_time_out_is_set_on_every_rule() -> None:
 @pytest.mark.parametrize(
     ("change", "scope", "words"),
     [
-        (RouteChange(delay_s=1.0), {}, "HTTPRoutes have no faults: inject it in the called side's proxies"),
-        (RouteChange(abort_status=503), {}, "HTTPRoutes have no faults"),
+        (
+            RouteChange(delay_s=1.0),
+            {},
+            "HTTPRoutes have time-outs only: a delay or an abort can be injected in the called",
+        ),
+        (RouteChange(abort_status=503), {}, "HTTPRoutes have time-outs only"),
+        (RouteChange(abort_grpc="UNAVAILABLE"), {}, "HTTPRoutes have time-outs only"),
+        (RouteChange(retries=Retries(attempts=0)), {}, "HTTPRoutes have time-outs only"),
+        (RouteChange(subset="gone"), {}, "HTTPRoutes have time-outs only"),
+        (RouteChange(timeout_s=0.4, retries=Retries(attempts=0)), {}, "HTTPRoutes have time-outs only"),
         (RouteChange(timeout_s=0.4), {"labels": V1}, "cannot tell callers apart"),
         (PolicyChange(policy={}), {}, "has no field for it"),
     ],
@@ -206,6 +214,15 @@ def test_what_the_api_has_no_field_for_is_said_with_the_way_out(change: Any, sco
     own = API.change((http_route("reviews"),), change, aim(**scope))
     assert isinstance(own, NotExpressible)
     assert words in own.why
+
+
+def test_a_policy_that_no_request_would_meet_is_refused() -> None:
+    """The rules lead to Services of versions, and a DestinationRule for the host is about its own pods only."""
+    route = http_route("reviews", {"backendRefs": [backend("reviews-v1"), backend("reviews-v3")]})
+    both = GovernedRouting((IstioRouting(), API))
+    made = both.change((route, *BY_VERSION), PolicyChange(policy={}), aim())
+    assert isinstance(made, NotExpressible)
+    assert "go to reviews-v1.shop.svc.cluster.local, reviews-v3.shop.svc.cluster.local" in made.why
 
 
 def test_a_delay_goes_to_the_called_sides_proxies() -> None:

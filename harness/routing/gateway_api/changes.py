@@ -31,10 +31,10 @@ def rule_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) ->
     if found is None:
         return NotExpressible(why=f"{said.text}: no HTTPRoute routes {said.host}")
     where = label(found, aim.namespace)
-    if change.delay_s is not None or change.abort_status is not None:
+    if change.timeout_s is None or change != RouteChange(timeout_s=change.timeout_s, share=change.share):
         return NotExpressible(
-            why=f"{said.text}: {where} routes {said.host}, and HTTPRoutes have no faults: inject it in the called "
-            "side's proxies (inbound)"
+            why=f"{said.text}: {where} routes {said.host}, and HTTPRoutes have time-outs only: a delay or an abort can "
+            "be injected in the called side's proxies (inbound)"
         )
     if said.scope.labels is not None:
         return NotExpressible(
@@ -44,17 +44,16 @@ def rule_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) ->
     inserted: list[tuple[JsonObject, Place]] = []
     for place in places(found, aim.namespace):
         if not answered_here(place.rule):
-            inserted.append((_changed(place, change, aim, number=len(inserted)), place))
+            inserted.append((_changed(place, change.timeout_s, aim, number=len(inserted)), place))
     if not inserted:
         raise ResourceError(f"{where}: {said.text} would hit nothing: every rule answers with a redirect")
     return replace(insertion(found, aim.namespace, aim.owner, inserted), declared=said)
 
 
-def _changed(place: Place, change: RouteChange, aim: Aim, *, number: int) -> JsonObject:
+def _changed(place: Place, seconds: float, aim: Aim, *, number: int) -> JsonObject:
     name = f"{prefix(aim.owner)}fault-{aim.index}-{number}"
     entry = clone(place, name=name, headers=dict(aim.declared.scope.headers or {}))
-    if change.timeout_s is not None:
-        entry["timeouts"] = _timeouts(place, change.timeout_s, aim.declared.text)
+    entry["timeouts"] = _timeouts(place, seconds, aim.declared.text)
     filters = objects_at(place.rule, "filters")
     entry["filters"] = with_header(filters, RESPONSE, FAULT_HEADER, f"{aim.owner}/{aim.index}")
     return entry
