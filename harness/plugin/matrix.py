@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
@@ -85,5 +85,9 @@ def _fault(item: pytest.Item) -> Fault | None:
     """Return the only parameter of a test that is a fault."""
     called = getattr(item, "callspec", None)
     params: Mapping[str, object] = {} if called is None else called.params
-    found = [value for value in params.values() if hasattr(value, "declared") and hasattr(value, "steps")]
-    return found[0] if len(found) == 1 else None  # type: ignore[return-value]
+    found = [value for value in params.values() if _is_fault(value)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_fault(value: object) -> TypeGuard[Fault]:
+    return hasattr(value, "declared") and hasattr(value, "steps")

@@ -167,7 +167,7 @@ class Engine:
             with self._supervision.sending(running):
                 windows = self._carry_out(plan, stages, running)
             report, samples = running.finish(), running.samples()
-        carried_out = cut_short(plan, windows[-1].end_s) if self.reason else plan
+        carried_out = cut_short(plan, windows) if self.reason else plan
         self._loads.append(
             SentLoad(
                 samples=samples,

@@ -11,7 +11,7 @@ from harness.mesh.port import Entry
 from harness.model.indicator import Source
 from harness.model.load import LoadPlan, Stage
 from harness.model.objective import Objective
-from harness.model.phase import PhaseKind, PhasePlan, least_of
+from harness.model.phase import Phase, PhaseKind, PhasePlan, least_of
 from harness.model.record import Plan
 from harness.model.split import SplitBy
 from harness.runner.scenario import Scenario
@@ -31,6 +31,11 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
     if scenario.in_order and not scenario.fault_s > 0:
         texts = ", ".join(str(fault) for fault in scenario.faults)
         raise UsageError(f"{scenario.name}: expected a fault phase of more than 0 s for {texts}")
+    if scenario.recover_each and not scenario.recovery_s > 0:
+        raise UsageError(
+            f"{scenario.name}: expected a recovery phase of more than 0 s: without one nobody knows whether a fault "
+            "still shows in the next one"
+        )
     phases = tuple(phase for phase in _phases(scenario) if phase.duration_s > 0)
     if not any(phase.kind.judged for phase in phases):
         raise UsageError(
@@ -53,12 +58,12 @@ def plan_run(scenario: Scenario, settings: Settings, *, target: str) -> Plan:
 
 
 def _phases(scenario: Scenario) -> Iterator[PhasePlan]:
-    """Yield all phases, also those of no length. With several stages, they are numbered."""
+    """Yield all phases, also those of no length. Stages are numbered if there are several, or could be."""
     yield _phase(PhaseKind.WARM_UP, scenario.warm_up_s)
     yield _phase(PhaseKind.STEADY, scenario.steady_s)
     stages = scenario.in_order
     for number, stage in enumerate(stages, start=1):
-        own = f" {number}" if len(stages) > 1 else ""
+        own = f" {number}" if scenario.recover_each or len(stages) > 1 else ""
         yield _phase(PhaseKind.FAULT, scenario.fault_s, own, tuple(fault.words().text for fault in stage))
         if scenario.recover_each:
             yield _phase(PhaseKind.RECOVERY, scenario.recovery_s, own)
@@ -104,12 +109,10 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
     )
 
 
-def cut_short(plan: Plan, at_s: float) -> Plan:
-    """Return the part of the plan that was carried out when the run ended after ``at_s`` seconds."""
-    phases, start = [], 0.0
-    for phase in plan.phases:
-        left = min(phase.duration_s, at_s - start)
-        if left > 0:
-            phases.append(replace(phase, duration_s=left, least_s=None))
-        start += phase.duration_s
-    return replace(plan, phases=tuple(phases))
+def cut_short(plan: Plan, windows: Sequence[Phase]) -> Plan:
+    """Return the part of the plan that was carried out when the run ended early, in the last of ``windows``."""
+    *earlier, last = plan.phases[: len(windows)]
+    began_s = windows[-2].end_s if earlier else 0.0
+    took_s = min(last.duration_s, windows[-1].end_s - began_s)
+    cut = (replace(last, duration_s=took_s, least_s=None),) if took_s > 0 else ()
+    return replace(plan, phases=(*earlier, *cut))

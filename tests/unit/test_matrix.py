@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from fake_run import FakeJudge, World, scenario
+from test_phase_lengths import DecidingJudge
 
 from harness import abort, delay
 from harness.errors import ArmDeath, MeshGuard, UsageError, WorkloadDeath
+from harness.model.phase import parse_length
 from harness.model.record import Event, Record
 from harness.model.verdict import Verdict
 from harness.plugin.matrix import Matrix
@@ -25,12 +27,14 @@ STAGED = scenario(faults=FAULTS, stages=tuple((fault,) for fault in FAULTS), rec
 ALONE = ["warm-up", "steady", "fault", "recovery"]
 
 
-def shared_run(folder: Path, **at: Any) -> Record:
-    """The record of three faults in one load. at: what happens at which second."""
+def shared_run(folder: Path, asked: Scenario = STAGED, judge: FakeJudge | None = None, **at: Any) -> Record:
+    """The record of three faults in one load. judge: of the looks meanwhile. at: what happens at which second."""
     world = World(folder)
+    world.judge = judge or world.judge
     world.mesh.resources = _everything  # type: ignore[method-assign]
     world.clock.at = [(float(second.strip("_")), lambda act=act: act(world)) for second, act in at.items()]
-    return run_scenario(STAGED, world.settings, world.parts, owner="a1", folder=folder, notify=lambda _: None)
+    settings = replace(world.settings, look_every_s=1.0)
+    return run_scenario(asked, settings, world.parts, owner="a1", folder=folder, notify=lambda _: None)
 
 
 def _everything(kind: str = "") -> tuple[Any, ...]:
@@ -68,6 +72,36 @@ def test_a_run_that_ended_early_leaves_the_faults_that_were_finished(tmp_path: P
         assert str(stop) == part.aborted
         assert 11 == decide(part, FakeJudge(verdict=Verdict.PASS)).verdict.exit_code
     assert ["warm-up", "steady"] == [phase.name for phase in third.phases]
+
+
+def test_one_fault_that_is_left_of_a_matrix_keeps_its_phases(tmp_path: Path) -> None:
+    """A person selects a single test: without its fault phase, the steady phase alone would decide."""
+    (part,) = taken_apart(shared_run(tmp_path, replace(STAGED, faults=FAULTS[:1], stages=(FAULTS[:1],))), 1)
+    assert ALONE == [phase.name for phase in part.phases] == [phase.name for phase in part.plan.phases]
+    assert [str(FAULTS[0])] == [count.fault for count in part.fault_counts]
+
+
+def test_phases_that_were_decided_early_are_still_proven_when_a_later_one_ends_the_run(tmp_path: Path) -> None:
+    """Each takes 10 s of 100: the run ends in the third fault, when by the plan the steady phase would last."""
+    judge = DecidingJudge()
+    judge.after_s = 10.0
+    ranges = {name: parse_length("10s..100s") for name in ("steady_s", "fault_s", "recovery_s")}
+    stop = MeshGuard("too slow for everybody")
+    asked = replace(STAGED, **ranges)
+    record = shared_run(tmp_path, asked, judge, _57=lambda world: setattr(world.mesh, "trouble", stop))
+    first, second, third = taken_apart(record, 3)
+    for part in (first, second, third):
+        assert [phase.name for phase in part.phases] == [phase.name for phase in part.plan.phases]
+    assert ["", "", str(stop)] == [part.aborted for part in (first, second, third)]
+    for fault, part in zip(FAULTS, (first, second), strict=False):
+        names = [proof.name for proof in decide(part, FakeJudge(verdict=Verdict.PASS)).proofs]
+        assert any(name.startswith(f"dose of {fault}") for name in names)
+
+
+def test_a_matrix_without_recovery_is_refused() -> None:
+    """Nothing would tell that the canary still suffers from the fault before."""
+    with pytest.raises(UsageError, match="expected a recovery phase"):
+        plan_run(replace(STAGED, recovery_s=0.0), World(Path()).settings, target="local")
 
 
 def test_a_canary_that_dies_fails_under_the_fault_under_which_it_died(tmp_path: Path) -> None:
