@@ -17,6 +17,7 @@ from harness.cli.replay_try import try_changes
 from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
 from harness.errors import UsageError
+from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
 from harness.replay.packing import is_packed, unpack
@@ -155,11 +156,17 @@ def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison
 
 
 def _counted(comparisons: list[Comparison]) -> int:
-    """Print how many of several replays reproduced the run; return the exit code of the most frequent answer."""
+    """Print how many of several replays reproduced the run, and return the exit code.
+
+    A failure that shows once is reproduced; any other verdict is not, once another one shows. Otherwise the most
+    frequent answer decides.
+    """
     answers = [one.answer for one in comparisons]
     if len(answers) > 1:
         counts = ", ".join(f"{answers.count(one)} {one}" for one in Answer if one in answers)
         print(f"of {len(answers)} replays: {counts}")
-    if Answer.REPRODUCED in answers:
-        return Answer.REPRODUCED.exit_code
+    failed = comparisons[0].difference.sides[0].analysis.verdict is Verdict.FAIL
+    decisive = Answer.REPRODUCED if failed else Answer.NOT_REPRODUCED
+    if decisive in answers:
+        return decisive.exit_code
     return max(answers, key=answers.count).exit_code

@@ -52,4 +52,5 @@ def mark_of(comparison: Comparison) -> Mark:
     if comparison.answer is Answer.REPRODUCED:
         return Mark.BAD
     then, now = (one.analysis for one in comparison.difference.sides)
-    return Mark.GOOD if now.verdict is Verdict.PASS or harm_excluded(then, now) else Mark.SKIP
+    excluded = now.verdict is Verdict.PASS or harm_excluded(then, now)
+    return Mark.GOOD if comparison.answer is Answer.NOT_REPRODUCED and excluded else Mark.SKIP

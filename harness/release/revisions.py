@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import BuildError, UsageError
+from harness.clients.processes.child import start, wait_until
+from harness.errors import BuildError, ServiceError, UsageError
 from harness.printable import printable
 
 _GIT_S, _BUILD_S = 120.0, 1800.0
@@ -48,15 +49,18 @@ def checked_out(root: Path, commit: str, folder: Path, *, build: Sequence[str], 
 
 
 def _build(command: Sequence[str], folder: Path, commit: str) -> None:
+    """Build in ``folder``. All that the command started ends with it, and with this process."""
+    log = folder.with_suffix(".log")
     try:
-        done = subprocess.run(
-            [*command], cwd=folder, capture_output=True, text=True, errors="replace", timeout=_BUILD_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        with start(command, name="build", log=log, cwd=folder) as build:
+            if not wait_until(lambda: not build.running(), timeout_s=_BUILD_S):
+                raise BuildError(f"{commit}: the build did not end within {_BUILD_S:g} s\n{build.tail()}")
+        if build.exit_code:
+            raise BuildError(f"{commit}: the build failed: {build.ended_how}\n{build.tail()}")
+    except ServiceError as error:
         raise BuildError(f"{commit}: the build {command[0]!r} cannot be run: {error}") from error
-    if done.returncode:
-        lines = printable(f"{done.stdout}\n{done.stderr}").strip().splitlines()[-20:]
-        raise BuildError(f"{commit}: the build ended with exit code {done.returncode}\n" + "\n".join(lines))
+    finally:
+        log.unlink(missing_ok=True)
 
 
 def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -35,11 +35,6 @@ class Recorded:
         return sum(count for one in self.answers if one.phase and one.arm for _, count in one.statuses)
 
 
-def recorded_services(record: Record) -> tuple[str, ...]:
-    """Return the services that answered calls in the record, by name."""
-    return tuple(sorted({service_name(hop.destination) for hop in record.hops if hop.calls}))
-
-
 def recorded_answers(record: Record, service: str) -> Recorded | None:
     """Return what a service answered, by phase and arm and for both arms together; None if nothing was recorded.
 

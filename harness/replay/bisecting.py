@@ -62,7 +62,9 @@ def first_bad(
 
     root: the folder of harness.yaml, in a repository. build: run in the files of each commit. test: gets the folder
     with these files, and the commit. A commit that cannot be built is skipped, but the bad one must be. Raises
-    UsageError for revisions between which there is nothing to find, CannotReplay if too many commits were skipped.
+    UsageError for revisions between which there is nothing to find, CannotReplay if too many commits were skipped. If
+    all tests agree, the answer rests on one end of the range alone, so that end is tested too: CannotReplay if it is
+    not what it was said to be.
     """
     good, bad = (commit_of(root, one) for one in revisions)
     with tempfile.TemporaryDirectory(prefix="harness-bisect-") as scratch:
@@ -74,19 +76,30 @@ def first_bad(
             raise CannotReplay(f"the bad commit cannot be built, so nothing can be bisected: {error}") from error
         clone = Path(scratch) / "state.git"
         _git(root, "clone", "--quiet", "--bare", "--shared", str(_top(root)), str(clone))
-        said = _git(clone, "bisect", "start", "--no-checkout", bad, good)
 
         def attempt(commit: str) -> Mark:
-            return _tested(root, commit, builds / commit, build=build, test=test, tell=tell)
-
-        tests = 0
-        while (found := _FIRST_BAD.search(said)) is None:
-            commit = _git(clone, "rev-parse", "--verify", "BISECT_HEAD").strip()
-            mark = attempt(commit)
-            tests += mark is not Mark.SKIP
+            mark = _tested(root, commit, builds / commit, build=build, test=test, tell=tell)
             tell(f"{commit[:12]} {_subject(clone, commit)}: {mark}")
-            said = _git(clone, "bisect", mark)
-        return Culprit(commit=found[1], subject=_subject(clone, found[1]), tests=tests)
+            return mark
+
+        found, marks = _searched(clone, good, bad, attempt)
+        for end, expected in ((good, Mark.GOOD), (bad, Mark.BAD)):
+            if expected not in marks:
+                marks.append(attempt(end))
+                if marks[-1] is not expected:
+                    raise CannotReplay(f"{end}: expected the {expected} end of the range, found {marks[-1]}")
+        tests = len(marks) - marks.count(Mark.SKIP)
+        return Culprit(commit=found, subject=_subject(clone, found), tests=tests)
+
+
+def _searched(clone: Path, good: str, bad: str, attempt: Callable[[str], Mark]) -> tuple[str, list[Mark]]:
+    """Return the first bad commit as git bisect finds it, and what each tested one was marked as."""
+    marks: list[Mark] = []
+    said = _git(clone, "bisect", "start", "--no-checkout", bad, good)
+    while (found := _FIRST_BAD.search(said)) is None:
+        marks.append(attempt(_git(clone, "rev-parse", "--verify", "BISECT_HEAD").strip()))
+        said = _git(clone, "bisect", marks[-1])
+    return found[1], marks
 
 
 def _tested(

@@ -56,7 +56,10 @@ class Comparison:
 
 def compared(asked: Asked, outcome: Outcome, *, cannot: Sequence[str]) -> Comparison:
     """Compare a replay with what was recorded. cannot: the objectives that could not be judged here, with reasons."""
-    answer, why = answered(asked.analysis, outcome.analysis, cannot=cannot)
+    if len(outcome.record.samples):
+        answer, why = answered(asked.analysis, outcome.analysis, cannot=cannot)
+    else:
+        answer, why = Answer.CANNOT, f"nothing was repeated, because no load was sent: {outcome.analysis.reason}"
     left = side("A", str(asked.folder), asked.record, asked.analysis)
     right = side("B", str(outcome.folder), outcome.record, outcome.analysis)
     return Comparison(
@@ -71,29 +74,32 @@ def answered(recorded: Analysis, replay: Analysis, *, cannot: Sequence[str]) -> 
     """Return the answer and its reason.
 
     A fail is reproduced if an objective that failed then fails now; without one, as when the canary died, if the replay
-    fails without one too.
+    fails without one too. Another verdict rests on every objective, so all of them must be judged here too.
     """
     if recorded.verdict is Verdict.INCONCLUSIVE:
         return Answer.CANNOT, f"the recorded run decided nothing that could be reproduced; now: {replay.verdict}"
-    if recorded.verdict is Verdict.FAIL and replay.verdict is Verdict.INCONCLUSIVE and harm_excluded(recorded, replay):
-        return (
-            Answer.NOT_REPRODUCED,
-            f"harm of the recorded size is excluded here: {replay.reason}",
-        )
     if replay.verdict is Verdict.INCONCLUSIVE:
+        if recorded.verdict is Verdict.FAIL and harm_excluded(recorded, replay):
+            return Answer.NOT_REPRODUCED, f"harm of the recorded size is excluded here: {replay.reason}"
         return Answer.CANNOT, f"the replay decided nothing: {replay.reason}"
     if recorded.verdict is Verdict.FAIL:
         return _answered_fail(recorded, replay, cannot)
-    if recorded.verdict is replay.verdict:
-        return Answer.REPRODUCED, f"{replay.verdict} here too: {replay.reason}"
-    return Answer.NOT_REPRODUCED, f"{recorded.verdict} then, {replay.verdict} here: {replay.reason}"
+    return _answered_other(recorded, replay, cannot)
+
+
+def _answered_other(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) -> tuple[Answer, str]:
+    if recorded.verdict is not replay.verdict:
+        return Answer.NOT_REPRODUCED, f"{recorded.verdict} then, {replay.verdict} here: {replay.reason}"
+    if cannot:
+        return Answer.CANNOT, f"{replay.verdict} here too, but not everything can be judged here: {'; '.join(cannot)}"
+    return Answer.REPRODUCED, f"{replay.verdict} here too: {replay.reason}"
 
 
 def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) -> tuple[Answer, str]:
     then, now = _failed(recorded), _failed(replay)
     if replay.verdict is Verdict.FAIL and (then & now or not (then or now)):
         return Answer.REPRODUCED, f"it fails here too: {replay.reason}"
-    lost = [text for text in cannot if any(text.startswith(name) for name in then)]
+    lost = [text for text in cannot if any(text.startswith(f"{name}: ") for name in then)]
     if lost:
         return Answer.CANNOT, f"what failed cannot be judged here: {'; '.join(lost)}"
     if replay.verdict is Verdict.FAIL:

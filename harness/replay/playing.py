@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from urllib.parse import unquote
 
 from harness.model.stand_in import Body
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
@@ -45,6 +46,7 @@ class Player:
 
     def controlled(self, method: str, path: str, _: dict[str, str]) -> Reply:
         """Answer on the control port."""
+        path = unquote(path)
         if method == "POST" and path.startswith("/phase/"):
             self._phase = path.removeprefix("/phase/")
             return reply(200, b"{}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from harness.config import Config
 from harness.errors import CannotReplay, HarnessError, WorkloadDeath
 from harness.mesh.local import LocalMesh, start_local_mesh
 from harness.mesh.services import ServiceSet
+from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Analysis
 from harness.replay.staging import OVERHEAD_MS, Stage
@@ -19,6 +21,9 @@ from harness.replay.troupe import Troupe, playing
 from harness.replay.tuning import Tuning
 from harness.runner.progress import Progress
 from harness.runner.settings import Notify
+
+_PHASE = re.compile(rf"(?:{'|'.join(PhaseKind)})(?: \d+)?")
+"""The event that begins a phase; others say that one is decided, or that the load started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +135,7 @@ class _Telling:
         self._phase = ""
 
     def __call__(self, what: Event | Progress | Analysis) -> None:
-        if (
-            isinstance(what, Event)
-            and what.kind == "phase"
-            and what.text.partition(" ")[0] in self._stage.asked.lengths_s
-        ):
+        if isinstance(what, Event) and what.kind == "phase" and _PHASE.fullmatch(what.text):
             if self._phase:
                 self._tune(self._phase)
             self._phase = what.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.model.stand_in import Body
@@ -60,7 +60,6 @@ class Script:
     seed: int
     stand_ins: tuple[StandIn, ...]
     overhead_ms: float = 0.0
-    notes: tuple[str, ...] = field(default=())
 
 
 def script_text(script: Script) -> str:
@@ -72,7 +71,6 @@ def read_script(text: str) -> Script:
     """Return the script that ``script_text`` wrote."""
     document: dict[str, Any] = json.loads(text)
     stand_ins = tuple(_stand_in(one) for one in document.pop("stand_ins"))
-    document["notes"] = tuple(document["notes"])
     return Script(stand_ins=stand_ins, **document)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from harness.mesh.targets import mesh_kind
 from harness.model.config import Service, Workload
 from harness.model.json import JsonObject, texts_at
 from harness.model.objective import Objective
-from harness.model.phase import PhaseLength, least_of
+from harness.model.phase import PhaseKind, PhaseLength, least_of
+from harness.model.verdict import Verdict
 from harness.replay.asked import Asked
 from harness.replay.casting import Cast, cast_of, judgeable
 from harness.replay.routes import for_local_mesh
@@ -140,11 +141,20 @@ def staged(asked: Asked, config: Config, options: Options) -> Stage:
         config=config,
         cast=cast,
         resources=resources,
-        cannot=cannot,
+        cannot=(*cannot, *(_failed_elsewhere(asked) if options.only_fault else ())),
         notes=(*asked.notes, *left_out, *(note for one in cast.played.values() for note in one.notes)),
     )
     _require_possible(stage)
     return stage
+
+
+def _failed_elsewhere(asked: Asked) -> Iterator[str]:
+    """Yield the failures of the run of which a replay of the fault phase alone shows nothing."""
+    failed = [one for one in asked.analysis.findings if one.verdict is Verdict.FAIL and not one.objective.muted]
+    shown = {one.objective.text for one in failed if one.phase.startswith(PhaseKind.FAULT)}
+    for one in failed:
+        if one.objective.text not in shown:
+            yield f"{one.objective.text}: it failed in the {one.phase} phase, which --only fault leaves out"
 
 
 def _with_recorded_settings(asked: Asked, config: Config) -> Config:

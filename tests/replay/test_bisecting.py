@@ -1,14 +1,27 @@
 """A bisection finds the commit that broke the canary, and leaves the repository as it is."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from replay_records import demo_config, git
 
+from harness.clients.processes.child import wait_until
 from harness.errors import CannotReplay, UsageError
 from harness.replay.bisecting import Mark, canary_from, first_bad, parse_range
 
 PLANTED = 11
+BISECT = """
+import sys
+from pathlib import Path
+from harness.clients.processes.signals import signals_as_interrupts
+from harness.replay.bisecting import first_bad
+root, *build = sys.argv[1:]
+with signals_as_interrupts():
+    first_bad(Path(root), ("HEAD~2", "HEAD"), build=build, test=None, tell=print)
+"""
 
 
 @pytest.fixture
@@ -50,6 +63,16 @@ def test_the_planted_commit_of_sixteen_is_found_in_four_tests(root):
     assert len(told) == found.tests
 
 
+def test_an_end_of_the_range_is_tested_if_the_answer_rests_on_it_alone(root):
+    """A failure that shows nowhere, or everywhere, is no commit's fault; the last and the first commit can be at fault."""
+    for mark, said in ((Mark.GOOD, "expected the bad end of the range"), (Mark.BAD, "expected the good end")):
+        with pytest.raises(CannotReplay, match=said):
+            first_bad(root, ("HEAD~16", "HEAD"), build=(), test=lambda *_, mark=mark: mark, tell=lambda _: None)
+    for good, bad in (("HEAD~12", f"HEAD~{16 - PLANTED}"), (f"HEAD~{17 - PLANTED}", "HEAD")):
+        found = first_bad(root, (good, bad), build=(), test=verdict, tell=lambda _: None)
+        assert f"Change {PLANTED}" == found.subject
+
+
 def test_each_commit_is_built_in_its_own_folder(root):
     """The build runs in the files of the commit, and its folder is gone afterwards."""
     seen = []
@@ -59,7 +82,7 @@ def test_each_commit_is_built_in_its_own_folder(root):
         assert (folder / "number").read_text() == (folder / "built").read_text()
         return verdict(folder, commit)
 
-    first_bad(root, ("HEAD~4", "HEAD~2"), build=("cp", "number", "built"), test=test, tell=lambda _: None)
+    first_bad(root, ("HEAD~7", "HEAD~4"), build=("cp", "number", "built"), test=test, tell=lambda _: None)
     assert seen
     assert not any(folder.exists() for folder in seen)
 
@@ -80,6 +103,18 @@ def test_a_build_command_that_fails_is_told_before_anything_runs(root):
         first_bad(root, ("HEAD~16", "HEAD"), build=build, test=verdict, tell=lambda _: None)
     with pytest.raises(CannotReplay, match="cannot be run"):
         first_bad(root, ("HEAD~16", "HEAD"), build=("/missing/make",), test=verdict, tell=lambda _: None)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_build_ends_with_the_harness(root, tmp_path, how):
+    """With all that its command started, whatever ends the harness."""
+    noted = tmp_path / "pid"
+    build = ["sh", "-c", f"sleep 600 & echo $! > {noted}.part && mv {noted}.part {noted}; wait"]
+    with subprocess.Popen([sys.executable, "-c", BISECT, str(root), *build]) as harness:
+        assert wait_until(noted.is_file, timeout_s=120)
+        harness.send_signal(how)
+    started = Path(f"/proc/{noted.read_text().strip()}")
+    assert wait_until(lambda: not started.exists(), timeout_s=120)
 
 
 @pytest.mark.parametrize("text", ["", "a", "a..", "..b", "a...b"])

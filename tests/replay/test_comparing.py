@@ -1,15 +1,23 @@
 """A replay reproduces a fail by the same objective, and says that it cannot tell where it cannot."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from recorded import record, samples
 
+from harness.cli.replay import _counted
+from harness.cli.replay_bisect import mark_of
+from harness.gate import Outcome
 from harness.model.hops import HopTotal
+from harness.model.load import Arrivals
+from harness.model.samples import no_samples
 from harness.model.verdict import Verdict
 from harness.replay.answers import Recorded
-from harness.replay.comparing import Answer, Comparison, answered, same_arrivals
+from harness.replay.asked import Asked
+from harness.replay.bisecting import Mark
+from harness.replay.comparing import Answer, Comparison, answered, compared, same_arrivals
 from harness.replay.script import Answers
 from harness.replay.tuning import Tuning
 from harness.report.diff import difference, side
@@ -39,7 +47,10 @@ def analysis(verdict, *failed):
         (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.PASS), ("a < 1: no real builds",), Answer.CANNOT),
         (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.MARGINAL), (), Answer.NOT_REPRODUCED),
         (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.INCONCLUSIVE), (), Answer.CANNOT),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.PASS), ("a < 10: no real builds",), Answer.NOT_REPRODUCED),
         (analysis(Verdict.PASS), analysis(Verdict.PASS), (), Answer.REPRODUCED),
+        (analysis(Verdict.PASS), analysis(Verdict.PASS), ("a < 1: no real builds",), Answer.CANNOT),
+        (analysis(Verdict.MARGINAL), analysis(Verdict.MARGINAL), ("a < 1: no real builds",), Answer.CANNOT),
         (analysis(Verdict.PASS), analysis(Verdict.FAIL, "a < 1"), (), Answer.NOT_REPRODUCED),
         (analysis(Verdict.MARGINAL), analysis(Verdict.MARGINAL), (), Answer.REPRODUCED),
         (analysis(Verdict.INCONCLUSIVE), analysis(Verdict.FAIL, "a < 1"), (), Answer.CANNOT),
@@ -83,6 +94,54 @@ def test_only_too_little_evidence_is_worth_a_longer_replay(then, now, held, unde
     answer, why = answered(sides[0].analysis, sides[1].analysis, cannot=())
     found = Comparison(answer=answer, why=why, difference=difference(*sides), differs=())
     assert undecided is found.undecided
+
+
+def asked_of(verdict):
+    """A recorded run with this verdict and no failed objective."""
+    return Asked(
+        folder=Path("run"), record=record(), analysis=analysis(verdict), faults=(), load="browse",
+        arrivals=Arrivals.POISSON, entry="reviews", baseline="v2", canary="v3", lengths_s={},
+    )  # fmt: skip
+
+
+def test_a_canary_that_does_not_start_is_no_death_under_load():
+    """A canary that died in the fault phase then, and a build that does not start now, are two failures."""
+    started = Outcome(record=record(), analysis=analysis(Verdict.FAIL), folder=Path("replay"))
+    never = replace(started, record=replace(record(), samples=no_samples(), load=None))
+    died = asked_of(Verdict.FAIL)
+    assert Answer.REPRODUCED is compared(died, started, cannot=()).answer
+    assert Answer.CANNOT is compared(died, never, cannot=()).answer
+
+
+def comparison(then, now, cannot=()):
+    """What a replay with the verdict ``now`` says about a run with the verdict ``then``."""
+    found = replace(asked_of(then), analysis=analysis(then, *(["a < 1"] if then is Verdict.FAIL else [])))
+    failed = ["a < 1"] if now is Verdict.FAIL else []
+    return compared(
+        found, Outcome(record=record(), analysis=analysis(now, *failed), folder=Path("replay")), cannot=cannot
+    )
+
+
+def test_a_commit_is_good_only_if_its_replay_judged_what_failed():
+    """A pass without the objective that failed says nothing about the commit."""
+    assert Mark.BAD is mark_of(comparison(Verdict.FAIL, Verdict.FAIL))
+    assert Mark.GOOD is mark_of(comparison(Verdict.FAIL, Verdict.PASS))
+    assert Mark.SKIP is mark_of(comparison(Verdict.FAIL, Verdict.PASS, ("a < 1: no real builds",)))
+    assert Mark.SKIP is mark_of(comparison(Verdict.FAIL, Verdict.MARGINAL))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "code"),
+    [
+        (Verdict.FAIL, (Verdict.PASS, Verdict.PASS, Verdict.FAIL), 0),
+        (Verdict.PASS, (Verdict.PASS, Verdict.PASS, Verdict.FAIL), 1),
+        (Verdict.PASS, (Verdict.PASS, Verdict.PASS, Verdict.INCONCLUSIVE), 0),
+        (Verdict.FAIL, (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.PASS), 11),
+    ],
+)
+def test_several_replays_have_one_exit_code(then, now, code):
+    """One failure reproduces a failure, and no number of passes reproduces a pass if one replay fails."""
+    assert code == _counted([comparison(then, one) for one in now])
 
 
 def test_every_answer_has_its_exit_code():

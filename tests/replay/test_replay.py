@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from replay_records import demo_config, demo_record, write_demo
@@ -9,7 +10,11 @@ from replay_records import demo_config, demo_record, write_demo
 from harness.bundle import read_bundle
 from harness.cli import main
 from harness.faults import delay
+from harness.model.record import Event
+from harness.replay.asked import read_asked
 from harness.replay.packing import pack
+from harness.replay.running import _Telling
+from harness.replay.staging import Options, staged
 
 
 def test_a_plan_starts_nothing(tmp_path, capsys):
@@ -40,6 +45,20 @@ def test_bad_requests_are_refused(tmp_path, capsys, words, code, said):
     config = [] if "--config" in words else ["--config", str(demo_config().file)]
     assert code == main(["replay", str(folder), *config, *words])
     assert said in capsys.readouterr().err
+
+
+def test_stand_ins_are_told_when_a_phase_begins(tmp_path):
+    """And nothing else: a phase that is decided early is played as recorded until the next one begins."""
+    asked = read_asked(write_demo(tmp_path / "run")[0])
+    begun, passed_on = [], []
+    world = SimpleNamespace(troupe=SimpleNamespace(begin=begun.append), mesh=SimpleNamespace(hop_totals=tuple))
+    telling = _Telling(staged(asked, demo_config(), Options()), world, passed_on.append)
+    texts = ("load started", "warm-up", "steady", "steady decided", "fault 2", "fault 2 decided", "recovery")
+    for text in texts:
+        telling(Event(at_s=0.0, kind="phase", text=text))
+    telling(Event(at_s=0.0, kind="note", text="fault"))
+    assert ["warm-up", "steady", "fault 2", "recovery"] == begun
+    assert (*texts, "fault") == tuple(event.text for event in passed_on)
 
 
 def test_a_run_is_repeated_with_a_stand_in(tmp_path, capsys):

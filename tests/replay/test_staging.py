@@ -10,6 +10,7 @@ from harness.faults import abort, delay
 from harness.faults.recorded import fault_document
 from harness.judge.objectives import parse_objective
 from harness.model.phase import PhaseKind, PhaseLength, PhasePlan
+from harness.model.verdict import Verdict
 from harness.replay.asked import read_asked
 from harness.replay.casting import judgeable
 from harness.replay.routes import for_local_mesh
@@ -128,6 +129,22 @@ def test_only_the_fault_is_replayed_on_request(asked_of):
     stage = staged(asked_of(demo_record(faults=(SLOW,))), demo_config(), Options(only_fault=True))
     assert (0.0, 3.0, 0.0) == (stage.scenario.steady_s, stage.scenario.fault_s, stage.scenario.recovery_s)
     assert "expected a run with a fault" in refused(asked_of(), only_fault=True)
+
+
+def test_a_failure_outside_the_fault_phase_needs_the_whole_run(asked_of):
+    """A replay of the fault phase alone cannot say that it is gone."""
+    asked = asked_of(demo_record(faults=(SLOW,)))
+    finding = replace(asked.analysis.findings[0], verdict=Verdict.FAIL)
+    findings = {phase: replace(finding, phase=phase) for phase in ("steady", "fault")}
+    failed = {
+        phase: replace(asked, analysis=replace(asked.analysis, findings=found))
+        for phase, found in (("steady", (findings["steady"],)), ("both", tuple(findings.values())))
+    }
+    only = Options(only_fault=True)
+    (cannot,) = staged(failed["steady"], demo_config(), only).cannot
+    assert f"{finding.objective.text}: it failed in the steady phase, which --only fault leaves out" == cannot
+    for phase, options in (("both", only), ("steady", Options())):
+        assert () == staged(failed[phase], demo_config(), options).cannot
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -103,6 +105,15 @@ def test_answers_differ_by_phase_and_arm():
     assert {"requests": 5, "arm canary": 4, "arm unknown": 1} == {
         name: count for name, count in counts["ratings-v1"].items() if count
     }
+
+
+def test_a_numbered_phase_has_its_own_answers():
+    """The name of the phase of a stage has a space, which is escaped in the URL."""
+    numbered = replace(RATINGS, answers=tuple(replace(one, phase=one.phase and "fault 2") for one in RATINGS.answers))
+    player = Player(Script(seed=1, stand_ins=(numbered,)))
+    answer = player.answering(numbered)
+    player.controlled("POST", f"/phase/{quote('fault 2')}", {})
+    assert 0.030 <= answer(*canary()).wait_s <= 0.031
 
 
 def test_bodies_are_chosen_by_path_method_and_status():
