@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
-from concurrent.futures import ThreadPoolExecutor
+import selectors
+import socket
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,53 +15,52 @@ from harness.clients.processes.child import wait_until
 from harness.mesh.cluster.proof.envoy_counters import EnvoyCounters
 from harness.runner.proofs import _share_holds
 
-CALLS = 600
-UNSEEN = CALLS // 5
-"""The most calls that may end before the proxy has read them."""
+CALLS, AT_ONCE = 600, 60
+DELAYING = "http.outbound_loadgenerator~reviews.fault.active_faults"
+"""Envoy's gauge of the calls that it is delaying."""
 DELAYED = """
-- fault: {{delay: {{fixedDelay: 0.8s, percentage: {{value: {percent}}}}}}}
+- fault: {{delay: {{fixedDelay: 1000s, percentage: {{value: {percent}}}}}}}
   route: [{{destination: {{host: reviews, subset: v3}}}}]
 """
 
 
-def impatient(url: str, _: int) -> bool:
-    """Whether one call was given up after a third of a second."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=0.35)
-    try:
-        connection.request("GET", "/")
-        connection.getresponse().read()
-    except TimeoutError:
-        return True
-    finally:
-        connection.close()
-    return False
+def given_up(world: World) -> int:
+    """Send some calls at once, give up those that are in their delay when all others have their answers; count them.
+
+    Which calls these are does not depend on the time: no delay ends before its call is given up.
+    """
+    parts = urlsplit(world.mesh.url("loadgenerator", "reviews"))
+
+    def delaying() -> int:
+        return int(world.mesh._envoy.admin.stats(f"^{DELAYING}$").get(DELAYING, 0))
+
+    assert wait_until(lambda: delaying() == 0, timeout_s=60), "calls that were given up before are still delayed"
+    with ExitStack() as stack:
+        answers = stack.enter_context(selectors.DefaultSelector())
+        for _ in range(AT_ONCE):
+            call = stack.enter_context(socket.create_connection((parts.hostname, parts.port)))
+            call.sendall(b"GET / HTTP/1.1\r\nHost: reviews\r\n\r\n")
+            answers.register(call, selectors.EVENT_READ)
+
+        def waiting() -> int:
+            return AT_ONCE - len(answers.select(0))
+
+        assert wait_until(lambda: delaying() == waiting(), timeout_s=60), (delaying(), waiting())
+        return waiting()
 
 
 @pytest.mark.parametrize("percent", [10, 30, 50, 90])
 def test_a_call_that_is_given_up_in_its_delay_is_one_of_the_calls(world: World, percent: int) -> None:
-    """Every call that reached the proxy is counted, and each one that its caller gave up counts as delayed.
-
-    A caller on a stalled machine may give up before the proxy has read its request. Such a call was given up and is
-    in neither count, so both counts lack the same calls.
-    """
+    """Every call is counted, and each one that its caller gave up counts as delayed."""
     world.serve(SUBSETS, routes(DELAYED.format(percent=percent)))
     own, edits = EnvoyCounters(), (faulting("delay", "reviews"),)
     before = read(world, own, *edits)
-    url = world.mesh.url("loadgenerator", "reviews")
-    with ThreadPoolExecutor(16) as callers:
-        given_up = sum(callers.map(lambda number: impatient(url, number), range(CALLS)))
+    wanted = sum(given_up(world) for _ in range(CALLS // AT_ONCE))
 
     def counted() -> tuple[int, int]:
         rows = grown(before, read(world, own, *edits))
         calls = {key: total for key, total in rows.items() if key[0] == "reviews"}
         return sum(total for key, total in calls.items() if key[2] == "DI"), sum(calls.values())
 
-    def consistent() -> bool:
-        hits, total = counted()
-        unseen = CALLS - total
-        return unseen <= UNSEEN and hits == given_up - unseen
-
-    assert wait_until(consistent, timeout_s=20), (given_up, counted())
+    assert wait_until(lambda: counted() == (wanted, CALLS), timeout_s=60), (wanted, counted())
     assert _share_holds(*counted(), percent / 100)
