@@ -6,6 +6,7 @@ Only the fields that are used are read; their numbers are those of opentelemetry
 from __future__ import annotations
 
 import struct
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,8 +44,7 @@ class SpanReceiver:
         self.dropped = 0
         """Spans that came when there were too many already, and messages that could not be read."""
         self._spans: list[OtlpSpan] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._take))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self._take))
         self._thread = threading.Thread(target=self._server.serve_forever, name="spans", daemon=True)
 
     @property
@@ -167,6 +167,15 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
             raise IndexError("a number is too long")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print what went wrong, except that a sender ended in the middle of a connection, as Envoy does at the end."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type] # typeshed's type has no public name
+
+
 def _handler(take: object) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -180,11 +189,11 @@ def _handler(take: object) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def _body(self) -> bytes:
-            """Return the body, which Envoy sends in chunks."""
+            """Return the body, which Envoy sends in chunks; a part of it if the connection ends."""
             if self.headers.get("transfer-encoding", "").lower() != "chunked":
                 return self.rfile.read(min(int(self.headers.get("content-length", 0)), _MOST_BYTES))
             parts: list[bytes] = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
+            while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
                 parts.append(self.rfile.read(size))
                 self.rfile.readline()
             self.rfile.readline()

@@ -16,7 +16,7 @@ from mesh_world import SUBSETS, Answer, World, routes
 from harness.clients.envoy.admin import Admin
 from harness.clients.processes.child import wait_until
 from harness.errors import EnvoyError, MeshError, ResourceError, RollbackError
-from harness.faults import abort
+from harness.faults import abort, connection_limit
 from harness.mesh.local import AppliedFiles, LocalMesh
 from harness.mesh.local import mesh as mesh_module
 from harness.mesh.local.translation import Translation
@@ -236,6 +236,27 @@ def test_an_edit_that_no_longer_fits_is_refused_and_nothing_changes(world: World
     with pytest.raises(MeshError, match="plan again"), world.mesh.changed(planned, name="late"):
         pytest.fail("an edit that does not fit must not be entered")
     assert world.get("reviews").workload == "reviews-v2"
+
+
+def test_an_edit_of_what_is_left_out_is_refused_with_the_reason(world: World) -> None:
+    """A change that no proxy would get is not called live: callers here do not use rules of other namespaces."""
+    rule = SUBSETS.replace("{name: reviews}", "{name: reviews, namespace: shop}")
+    world.serve(rule.replace("host: reviews", "host: reviews.default.svc.cluster.local"))
+    edits = fault_edits(
+        connection_limit("reviews", 1),
+        world.mesh.resources(),
+        namespace="default",
+        caller_labels=None,
+        owner=OWNER,
+        index=0,
+    )
+    before = world.mesh.resources()
+    with (
+        pytest.raises(MeshError, match=r"serves none of it: .*callers in default use rules of"),
+        world.mesh.changed(edits, name="f"),
+    ):
+        pytest.fail("expected the change to be refused")
+    assert (world.mesh.resources(), world.mesh.changes_live) == (before, False)
 
 
 def test_an_edit_to_an_unknown_subset_is_refused(world: World) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import threading
 
 import pytest
 from mesh_world import SUBSETS, World, routes
 
-from harness.clients.otlp import decoded_spans
+from harness.clients.otlp import SpanReceiver, decoded_spans
 from harness.clients.processes.child import wait_until
 from harness.errors import ShapeError
 from harness.model.spans import Span
@@ -75,3 +77,21 @@ def test_what_is_no_span_is_refused(body: bytes) -> None:
     """A damaged message ends in an error of ours."""
     with pytest.raises(ShapeError, match="expected spans as OTLP"):
         list(decoded_spans(body))
+
+
+def test_a_sender_that_is_killed_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    """Envoy is stopped with its connections open; what it had sent of a message is counted as dropped."""
+    others = set(threading.enumerate())
+    with SpanReceiver() as receiver:
+        address = ("127.0.0.1", receiver.port)
+        with socket.create_connection(address) as idle, socket.create_connection(address) as sending:
+            idle.sendall(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
+            assert idle.recv(64).startswith(b"HTTP/1.1 200")
+            for connection in (idle, sending):  # closed by a reset, as the kernel does when unread data is left
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            idle.close()
+            sending.sendall(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\n\x0a\x09ab")
+            sending.shutdown(socket.SHUT_WR)
+            assert wait_until(lambda: receiver.dropped == 1, timeout_s=20)
+    assert wait_until(lambda: set(threading.enumerate()) <= others, timeout_s=20)
+    assert capfd.readouterr().err == ""

@@ -76,6 +76,7 @@ ELSEWHERE = routes(f"- {TO_REVIEWS}").replace("{name: reviews}", "{name: reviews
         (_rule("host: reviews\ntrafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}"), "one locality"),
         (_rule("host: reviews\ntrafficPolicy: {loadBalancer: {simple: ROUND_ROBIN, warmupDurationSecs: 10s}}"), "full share at once"),
         (_rule("host: reviews\ntrafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}"), "PASSTHROUGH is left out"),
+        (HEAD.format(kind="ServiceEntry", metadata="{name: e, namespace: shop}") + "spec: {hosts: [e.example.com], exportTo: [.], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}", "it is for ., and callers are in default"),
         (_rule("host: reviews\nworkloadSelector: {matchLabels: {app: x}}"), "rules for some callers only"),
     ],
 )  # fmt: skip

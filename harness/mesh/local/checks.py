@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from harness.errors import MeshError
 from harness.mesh.local.entries import readable_entries, unresolved, with_entries
 from harness.mesh.local.taking import Taken, taken
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
+from harness.model.step import Edit
+from harness.routing.edits import key, traces
 from harness.routing.istio.checks import check_resources
 from harness.routing.istio.views import as_service_entry
 
@@ -27,3 +30,18 @@ def check_for_local_mesh(resources: Sequence[JsonObject], topology: Topology) ->
     )
     found = taken(resources, topology)
     return Taken(resources=found.resources, notes=(*found.notes, *borne, *unresolved(found.resources)))
+
+
+def require_served(edits: Iterable[Edit], resources: Sequence[JsonObject], found: Taken, *, namespace: str) -> None:
+    """Raise MeshError, with the reason, for an edit of something that the local mesh leaves out.
+
+    resources: with the edits made. found: what is served of them. namespace: of resources that name none.
+    """
+    made = {key(one, namespace): one for one in resources}
+    served = {key(one, namespace): one for one in found.resources}
+    for edit in edits:
+        if traces(edit, made.get(edit.place)) and not traces(edit, served.get(edit.place)):
+            why = "; ".join(note.message for one, note in found.notes if key(one, namespace) == edit.place)
+            raise MeshError(
+                f"{edit.label}: expected this change to reach a proxy, but the local mesh serves none of it: {why}"
+            )

@@ -14,8 +14,6 @@ from harness.model.units import parse_duration
 
 class _Action(TypedDict, total=False):
     timeout: str
-    cluster: str
-    retry_policy: JsonObject
 
 
 class _Route(TypedDict, total=False):
@@ -24,7 +22,6 @@ class _Route(TypedDict, total=False):
     typed_per_filter_config: dict[str, JsonObject]
 
 
-_RETRIES = ("num_retries", "retry_on", "per_try_timeout", "retriable_status_codes")
 _POLICY = (
     "connect_timeout",
     "circuit_breakers",
@@ -76,18 +73,6 @@ def _outline(table: JsonObject) -> list[tuple[str, str, bool, float]]:
         for host in known["virtual_hosts"]
         for route in host["routes"]
     ]
-
-
-def _routes(table: JsonObject) -> list[_Route]:
-    return [route for host in cast("_RouteTable", table)["virtual_hosts"] for route in host["routes"]]
-
-
-def _acts_alike(wanted: _Action, served: _Action) -> bool:
-    """Return whether requests go to the same cluster and are retried alike."""
-    if wanted.get("cluster") != served.get("cluster") or ("retry_policy" in wanted) != ("retry_policy" in served):
-        return False
-    policy = wanted.get("retry_policy", {})
-    return contains(served.get("retry_policy", {}), {name: policy[name] for name in _RETRIES if name in policy})
 
 
 def _timeout_s(route: _Route) -> float:

@@ -14,7 +14,7 @@ from harness.clients.envoy.process import Envoy
 from harness.clients.otlp import SpanReceiver
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
-from harness.mesh.local.checks import check_for_local_mesh
+from harness.mesh.local.checks import check_for_local_mesh, require_served
 from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
 from harness.mesh.local.gateways import LocalEntry, doors, way_in
 from harness.mesh.local.hop_counting import PATTERN, hop_totals, merged
@@ -241,7 +241,7 @@ class LocalMesh:
             if self._changes:
                 names = ", ".join(change.name for change in self._changes)
                 raise MeshError(f"expected no live change while resources are replaced, found: {names}; undo it first")
-            self._serve(resources)
+            self._make_live(resources, check_for_local_mesh(resources, self._topology))
 
     def serve_from(self, services: Sequence[Service]) -> None:
         """Send requests to these endpoints of the services from now on. After an error the previous ones stay live."""
@@ -261,12 +261,11 @@ class LocalMesh:
             if not self._changes:
                 self._unchanged = self._resources
             self._changes.append(change)
-            self._serve(wanted)
+            found = check_for_local_mesh(wanted, self._topology)
+            require_served(change.edits, wanted, found, namespace=self.namespace)
+            self._make_live(wanted, found)
             done = [self._acting.carry_out(action.act) for action in change.actions]
             change.proof = "; ".join([*([change.proof] if change.edits else []), *done])
-
-    def _serve(self, resources: Sequence[JsonObject]) -> None:
-        self._make_live(resources, check_for_local_mesh(resources, self._topology))
 
     def _make_live(self, resources: Sequence[JsonObject], found: Taken | None = None, *, insist: bool = False) -> None:
         """Translate the resources and serve them; defer Ctrl-C for the ten or so milliseconds that this takes."""

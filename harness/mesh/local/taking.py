@@ -47,16 +47,19 @@ class Taken:
 
 
 def taken(resources: Sequence[JsonObject], topology: Topology) -> Taken:
-    """Return what the local mesh serves; this raises nothing, so that an undo can be served whatever it contains."""
+    """Return what the local mesh serves.
+
+    Resources with mistakes raise no error here, because an undo must be served even if others have made mistakes since.
+    """
     taking = _Taking(resources, topology)
     return Taken(resources=tuple(taking.served()), notes=tuple(taking.notes))
 
 
 class _Taking:
     def __init__(self, resources: Sequence[JsonObject], topology: Topology) -> None:
-        self._all, self.notes = resources, list[Found]()
-        self._entries = [one for one in resources if one["kind"] == SERVICE_ENTRY and is_istios(one)]
-        self._entries = [one for one in self._entries if _is_for(topology.namespace, as_service_entry(one))]
+        self._all, self._topology, self.notes = resources, topology, list[Found]()
+        entries = [one for one in resources if one["kind"] == SERVICE_ENTRY and is_istios(one)]
+        self._entries = [one for one in entries if self._is_seen(as_service_entry(one))]
         self._topology = topology = with_entries(topology, self._entries)
         self._hosts = {service.host for service in topology.services}
         self._routed: set[str] = set()
@@ -226,7 +229,7 @@ class _Taking:
         """Return whether a host, which may have a wildcard, is that of a service of this machine."""
         return name in self._hosts or ("*" in name and any(covers(name, host) for host in self._hosts))
 
-    def _is_seen(self, resource: Resource) -> bool:
+    def _is_seen(self, resource: Resource | ServiceEntry) -> bool:
         """Return whether callers of this namespace see a resource; note it if they do not."""
         own, namespace = namespace_of(resource, self._topology.namespace), self._topology.namespace
         export = resource["spec"].get("exportTo") or ["*"]
@@ -245,11 +248,5 @@ class _Taking:
             if http.get("delegate")
         )
 
-    def _note(self, resource: Resource, at: At, message: str) -> None:
+    def _note(self, resource: Resource | ServiceEntry, at: At, message: str) -> None:
         self.notes.append((as_json(resource), Problem(at=at, message=message)))
-
-
-def _is_for(namespace: str, entry: ServiceEntry) -> bool:
-    """Return whether callers of a namespace see a ServiceEntry."""
-    export, own = entry["spec"].get("exportTo") or ["*"], namespace_of(entry, namespace)
-    return "*" in export or namespace in export or ("." in export and own == namespace)
