@@ -12,10 +12,12 @@ import yaml
 from fake_kubernetes import FakeKubernetes
 from faulting import fault_edits
 from shop import Open
+from test_cluster_faults import injected, owned
+from test_cluster_steps import ANYBODY, deployment, obey
 
 from harness.clients.kubernetes.api import connect, ignore
-from harness.errors import WorkloadDeath
-from harness.faults import abort
+from harness.errors import ClusterForbidden, WorkloadDeath
+from harness.faults import Fault, abort, deny, evict, partition, rate_limit, scale
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
@@ -27,10 +29,14 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 Rules = set[tuple[str, str, str, str]]
 
 
-def role(folder: str) -> Rules:
-    """The rules of a Role as (verb, group, resource, namespace)."""
+DISRUPTIONS: tuple[Fault, ...] = (deny("ratings"), partition("ratings"), scale("ratings", 1), evict("ratings"))
+
+
+def role(folder: str, name: str = "") -> Rules:
+    """The rules of a Role as (verb, group, resource, namespace). name: of one that is not called like its folder."""
     documents = yaml.safe_load_all((DEPLOY / folder / "role.yaml").read_text())
-    rules = next(item for item in documents if item["kind"] == "Role")["rules"]
+    wanted = ("Role", name or f"harness-{folder}")
+    rules = next(item for item in documents if (item["kind"], item["metadata"]["name"]) == wanted)["rules"]
     return {
         (verb, group, resource, "shop")
         for rule in rules
@@ -145,6 +151,61 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
     assert fake.specs() == before
     assert used(fake, "reaper") == role("reaper")
     assert {resource for verb, _, resource, _ in role("reaper") if verb == "create"} == {"events"}
+
+
+@pytest.fixture
+def ratings(fake: FakeKubernetes) -> FakeKubernetes:
+    """Ratings with a Deployment whose controller works, and two pods of it."""
+    fake.put(deployment(), owned("ratings-1"), owned("ratings-2"))
+    obey(fake)
+    return fake
+
+
+def test_the_role_for_disruptions_is_exactly_what_their_runs_use(ratings: FakeKubernetes, open_mesh: Open) -> None:
+    """Faults of the called service itself need it in addition to the runner's Role."""
+    ratings.grant("runner", "runner-token", role("runner") | role("disruptions"))
+    with open_mesh(user={"token": "runner-token"}, limits=ANYBODY) as mesh:
+        for fault in DISRUPTIONS:
+            with injected(mesh, fault):
+                pass
+    assert used(ratings, "runner") - role("runner") == role("disruptions")
+
+
+@pytest.mark.parametrize("fault", DISRUPTIONS, ids=str)
+def test_without_the_role_for_disruptions_they_are_refused(
+    ratings: FakeKubernetes, open_mesh: Open, fault: Fault
+) -> None:
+    """Before anything is changed, with what is missing."""
+    ratings.grant("runner", "runner-token", role("runner"))
+    refused = pytest.raises(ClusterForbidden, match=r'deploy/disruptions|cannot list resource "networkpolicies"')
+    with open_mesh(user={"token": "runner-token"}, limits=ANYBODY) as mesh, refused, injected(mesh, fault):
+        pytest.fail("must not be entered")
+    assert [] == ratings.objects("ConfigMap")
+
+
+def test_a_rate_limit_needs_no_more_than_the_runners_role(ratings: FakeKubernetes, open_mesh: Open) -> None:
+    """It is an EnvoyFilter, as for other faults in the called side's proxies."""
+    ratings.grant("runner", "runner-token", role("runner"))
+    with open_mesh(user={"token": "runner-token"}, limits=ANYBODY) as mesh, injected(mesh, rate_limit("ratings", 5)):
+        assert ratings.objects("EnvoyFilter")
+
+
+def test_the_reaper_may_revert_what_disruptions_leave(ratings: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
+    """Of dead runs, with exactly the rights that it has in addition to its own Role."""
+    more = role("disruptions", "harness-disruptions-reaper")
+    ratings.grant("reaper", "reaper-token", role("reaper") | more)
+    kinds = ("AuthorizationPolicy", "NetworkPolicy", "Deployment", "ConfigMap", "Lease")
+    for fault in DISRUPTIONS:
+        with open_mesh(limits=ANYBODY) as mesh, injected(mesh, fault):
+            during = deepcopy([item for kind in kinds for item in ratings.objects(kind)])
+        ratings.put(*during)
+        ratings.let_pass(5)
+        with closing(connect(kubeconfig=ratings.kubeconfig(tmp_path / "reaper", token="reaper-token"))) as kube:
+            (done,) = reap(kube, "shop", patience_s=2, settle=ignore)
+        assert "" == done.trouble
+        assert [] == ratings.objects("AuthorizationPolicy") + ratings.objects("NetworkPolicy")
+        assert 2 == ratings.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+    assert used(ratings, "reaper") - role("reaper") == more
 
 
 def test_the_kustomizations_name_what_is_there() -> None:
