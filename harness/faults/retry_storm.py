@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness.errors import UsageError
 from harness.faults.condition import Condition, refuse_others, whole_number
-from harness.faults.counting import flagged, grown
+from harness.faults.counting import flagged, grown, has_flag
 from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
 from harness.faults.values import host_name, only
+from harness.model.counts import RequestCount
 from harness.model.declared import Scalar
-from harness.model.hit import Hit
+from harness.model.hit import Hit, HitState
 from harness.model.step import Step
 from harness.model.units import format_duration, parse_duration
 from harness.routing.port import Aim, Retries, RouteChange
+
+_TOO_FEW = 0.75
+"""Calls that used up a storm made more than this share of its attempts; a few began before it, with others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +68,19 @@ class RetryStorm(Condition):
         """Count the calls that used up their attempts.
 
         If all calls succeeded in the end, the surplus of attempts tells how many calls were sent again at least. Where
-        attempts are counted, the answer says by how much the storm multiplied the load.
+        attempts are counted, the answer says by how much the storm multiplied the load, and calls that were given up
+        after too few attempts show that the retries of before are still in force.
         """
         found = flagged(before, after, *self.flags)
-        sent, calls = _attempts(after) - _attempts(before), grown(before.rows, after.rows, lambda row: row.attempts > 0)
+        given_up = [[row for row in signals.rows if has_flag(row, *self.flags)] for signals in (before, after)]
+        ended, tried = grown(*given_up, lambda row: row.attempts > 0), _attempts(given_up[1]) - _attempts(given_up[0])
+        if 0 < tried <= _TOO_FEW * ended * (self.attempts + 1):
+            why = f"no effect: proxies gave up after {tried / ended:.1f} attempts, not {self.attempts + 1}"
+            return Hit(state=HitState.NO_OCCASION, requests=found.requests, why=why)
+        sent, calls = (
+            _attempts(after.rows) - _attempts(before.rows),
+            grown(before.rows, after.rows, lambda row: row.attempts > 0),
+        )
         least = -(-max(0, sent - calls) // self.attempts)
         hit = found if found.hit >= least else Hit(hit=least, requests=max(least, found.requests))
         return self.met(replace(hit, why=f"{sent / calls:.1f} attempts per call") if calls else hit)
@@ -99,5 +112,5 @@ def retry_storm(
     return RetryStorm(host=host_name(host), attempts=number, per_try_s=seconds, caller=caller)
 
 
-def _attempts(signals: Signals) -> int:
-    return sum(row.attempts for row in signals.rows)
+def _attempts(rows: Iterable[RequestCount]) -> int:
+    return sum(row.attempts for row in rows)

@@ -134,6 +134,14 @@ def test_a_storm_multiplies_the_requests_that_arrive(shop: World) -> None:
     assert 18 == sum(shop.received.values())
 
 
+def test_the_retries_of_before_are_no_storm(unreachable: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies send calls again by default; they gave up too early for a storm, which shows that it had no effect."""
+    storm = retry_storm("reviews", 5)
+    found = check_hits(unreachable, storm, lambda: requests(unreachable, 3))
+    assert (3, 3, "6.0 attempts per call") == (found.hit, found.requests, found.why)
+    check_without_effect(unreachable, storm, lambda: requests(unreachable, 3), monkeypatch)
+
+
 def test_a_slow_attempt_is_sent_again(shop: World) -> None:
     """Each request is sent three times, whether the service had time to see the attempt or not."""
     storm = retry_storm("reviews", 2, per_try="20ms")
