@@ -72,8 +72,8 @@ class RetryStorm(Condition):
         after too few attempts show that the retries of before are still in force.
         """
         found = flagged(before, after, *self.flags)
-        given_up = [[row for row in signals.rows if has_flag(row, *self.flags)] for signals in (before, after)]
-        ended, tried = grown(*given_up, lambda row: row.attempts > 0), _attempts(given_up[1]) - _attempts(given_up[0])
+        earlier, given_up = self._given_up(before), self._given_up(after)
+        ended, tried = grown(earlier, given_up, lambda _: True), _attempts(given_up) - _attempts(earlier)
         if 0 < tried <= _TOO_FEW * ended * (self.attempts + 1):
             why = f"no effect: proxies gave up after {tried / ended:.1f} attempts, not {self.attempts + 1}"
             return Hit(state=HitState.NO_OCCASION, requests=found.requests, why=why)
@@ -84,6 +84,10 @@ class RetryStorm(Condition):
         least = -(-max(0, sent - calls) // self.attempts)
         hit = found if found.hit >= least else Hit(hit=least, requests=max(least, found.requests))
         return self.met(replace(hit, why=f"{sent / calls:.1f} attempts per call") if calls else hit)
+
+    def _given_up(self, signals: Signals) -> tuple[RequestCount, ...]:
+        """Return the calls that used up their attempts, where attempts are counted."""
+        return tuple(row for row in signals.rows if row.attempts and has_flag(row, *self.flags))
 
     def words(self) -> Words:
         """``retry_storm(ratings, 10 x 50 ms)``."""
