@@ -28,7 +28,7 @@ class Scale(Condition):
     usage: ClassVar[Usage] = Usage(
         value="REPLICAS",
         help="its Deployments get so many pods, also 0",
-        signal="so many pods in the status of each Deployment; with 0, the response flags of calls that fail",
+        signal="so many ready pods in the status of each Deployment; with 0, the response flags of calls that fail",
         needs="a PodDisruptionBudget that allows it, and no autoscaler; cluster.limits.every-caller",
         undo="the Deployments are scaled back",
         meshes=("cluster",),

@@ -117,7 +117,7 @@ def test_an_eviction_without_effect_is_noticed(
     """The API server reports success, and the pod stays."""
     monkeypatch.setattr(fake_kubernetes, "_evict", lambda *_: web.json_response({"status": "Success"}, status=201))
     noticed = pytest.raises(NotInForce, match="no effect")
-    with open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh, noticed, injected(mesh, evict("ratings")):
+    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, evict("ratings")):
         pytest.fail("must not be entered")
     assert ["ratings-1", "ratings-2"] == names_of(shop)
 
@@ -133,7 +133,16 @@ def test_deployments_are_scaled_and_scaled_back(shop: FakeKubernetes, open_mesh:
 def test_a_scaling_that_no_controller_carries_out_is_noticed(shop: FakeKubernetes, open_mesh: Open) -> None:
     """The number is set, and the pods stay. The number is set back."""
     noticed = pytest.raises(NotInForce, match="no effect")
-    with open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 0)):
+    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 0)):
+        pytest.fail("must not be entered")
+    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+
+
+def test_pods_that_do_not_become_ready_are_no_scaling(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """Nobody has room for the new ones: they are there, but get no requests."""
+    obey(shop, ready=2)
+    noticed = pytest.raises(NotInForce, match="no effect")
+    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 5)):
         pytest.fail("must not be entered")
     assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
 

@@ -46,13 +46,13 @@ def deployment(wanted: int = 2, **status: int) -> Any:
     return {"kind": "Deployment", "metadata": metadata, "spec": spec, "status": {**SETTLED, **status}}
 
 
-def obey(fake: FakeKubernetes) -> None:
-    """From now on a controller makes as many pods as each Deployment wants."""
+def obey(fake: FakeKubernetes, *, ready: int = 99) -> None:
+    """From now on a controller makes as many pods as each Deployment wants. ready: how many can become ready."""
 
     def settle(call: Call) -> None:
         for item in fake.objects("Deployment") if call.method in {"PUT", "POST"} else ():
             count = item["spec"]["replicas"]
-            item["status"].update(replicas=count, updatedReplicas=count, availableReplicas=count)
+            item["status"].update(replicas=count, updatedReplicas=count, availableReplicas=min(count, ready))
 
     fake.after = settle
 

@@ -112,13 +112,14 @@ def _is_scaled(kube: Kubernetes, act: Act) -> bool:
 
 
 def _has_pods(kube: Kubernetes, act: Act) -> bool:
-    """Return whether a controller has made as many pods as are wanted: replicas alone are only a wish."""
+    """Return whether as many pods as are wanted are ready, and no others: replicas alone are only a wish."""
     found = kube.get(act.target.kind, act.target.namespace, act.target.name)
     if found is None:
         return False
     status = as_deployment(found).get("status") or {}
     seen = status.get("observedGeneration", 0) >= metadata_of(found).get("generation", 0)
-    return seen and status.get("replicas", 0) == act.args["replicas"] == _replicas(found)
+    counts = {status.get("replicas", 0), status.get("availableReplicas", 0), _replicas(found)}
+    return seen and counts == {act.args["replicas"]}
 
 
 def _replicas(deployment: JsonObject) -> int:

@@ -273,7 +273,7 @@ class ClusterMesh:
         if isinstance(step, Action):
             still()
             carry_out(self._kube, step.act, patience_s=self._settings.live_within_s)
-            return require_done(self._kube, step.act, within_s=self._settings.live_within_s, still=still)
+            return require_done(self._kube, step.act, within_s=self._settings.ready_within_s, still=still)
         written = self._write(live, step)
         if written is not None:
             note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
