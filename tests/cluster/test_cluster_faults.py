@@ -14,7 +14,7 @@ from shop import Open, pod
 from test_cluster_steps import ANYBODY, deployment, obey
 
 from harness import deny, evict, partition, rate_limit, scale
-from harness.errors import NotInForce, UsageError
+from harness.errors import MeshDrift, NotInForce, UsageError
 from harness.faults.port import Fault
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.routing.port import Aim
@@ -145,6 +145,20 @@ def test_pods_that_do_not_become_ready_are_no_scaling(shop: FakeKubernetes, open
     with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 5)):
         pytest.fail("must not be entered")
     assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("theirs", [2, 7])
+def test_somebody_who_scales_meanwhile_is_noticed(shop: FakeKubernetes, open_mesh: Open, theirs: int) -> None:
+    """A controller that we do not know, or a person: from then on the fault has no effect. Their number stays."""
+    obey(shop)
+    with open_mesh(limits=ANYBODY) as mesh:
+        with injected(mesh, scale("ratings", 1)):
+            mesh.check()
+            shop.put(deployment(theirs))
+            with pytest.raises(MeshDrift, match="scale Deployment shop/ratings-v1: somebody"):
+                mesh.check()
+        mesh.check()
+    assert theirs == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("fault", [evict("ratings", 2), scale("ratings", 0)], ids=str)

@@ -10,7 +10,7 @@ from functools import partial
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.types import as_deployment, metadata_of
-from harness.errors import MeshError, NotInForce, UsageError
+from harness.errors import MeshDrift, MeshError, NotInForce, UsageError
 from harness.mesh.cluster.safety.rights import Right
 from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.model.json import JsonObject, object_at
@@ -57,6 +57,15 @@ def require_done(kube: Kubernetes, act: Act, *, within_s: float, still: Callable
             still()
         time.sleep(_PAUSE_S)
     return f"{act.label}: done"
+
+
+def require_kept(kube: Kubernetes, action: Action) -> None:
+    """Raise MeshDrift if somebody reverted or changed what a live action did; one without an undo leaves nothing."""
+    if action.undo is not None and not left_of_action(kube, action):
+        raise MeshDrift(
+            f"{action.label}: somebody reverted or changed it while it was live (drift): the measurements are not "
+            "valid; end that writer, such as an autoscaler"
+        )
 
 
 def require_healed(kube: Kubernetes, action: Action, namespace: str) -> None:

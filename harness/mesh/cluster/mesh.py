@@ -20,7 +20,7 @@ from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.types import as_pod
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, HarnessError, MeshError, MeshGuard, RollbackError, UsageError
-from harness.mesh.cluster.acting import carry_out, require_done, rights_for_action
+from harness.mesh.cluster.acting import carry_out, require_done, require_kept, rights_for_action
 from harness.mesh.cluster.events import note_on, note_restored
 from harness.mesh.cluster.hop_counting import PATH as HOPS
 from harness.mesh.cluster.hop_counting import HopCounter
@@ -104,6 +104,7 @@ class ClusterMesh:
         self._arm_health = ArmHealth(kube, namespace, ())
         self._beats: dict[str, Heartbeat] = {}
         self._live: list[ClusterChange] = []
+        self._acted: list[Action] = []
         self._granted: set[Right] = set()
         self._over: set[str] = set()
         self._number = 0
@@ -163,6 +164,8 @@ class ClusterMesh:
                 )
         with self._writing:
             self._drift.check(self._kube)
+            for action in self._acted:
+                require_kept(self._kube, action)
         if not self._settings.proxies:
             pods = self._kube.list("Pod", self._namespace)
             self._arm_health.check(pods, self._live_steps())
@@ -273,7 +276,10 @@ class ClusterMesh:
         if isinstance(step, Action):
             still()
             carry_out(self._kube, step.act, patience_s=self._settings.live_within_s)
-            return require_done(self._kube, step.act, within_s=self._settings.ready_within_s, still=still)
+            said = require_done(self._kube, step.act, within_s=self._settings.ready_within_s, still=still)
+            with self._writing:
+                self._acted.append(step)
+            return said
         written = self._write(live, step)
         if written is not None:
             note_on(self._kube, written.resource, reason="Changed", message=f"{change.name} (run {change.owner})")
@@ -320,6 +326,7 @@ class ClusterMesh:
             started, change = time.monotonic(), live.change
             with self._writing:
                 self._drift.leave(change.edits)
+                self._acted = [action for action in self._acted if action not in change.steps]
             trouble = live.trouble = self._trouble_undoing(change)
             seconds = time.monotonic() - started
             live.rollback = Rollback(change=change.name, verified=not trouble, seconds=seconds, detail=trouble)
