@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness.cli.options import DEFAULT_CONFIG, add_runs_folder, runs_folder
@@ -20,7 +18,7 @@ from harness.errors import UsageError
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
-from harness.replay.packing import is_packed, unpack
+from harness.replay.packing import SUFFIX, is_packed, unpack
 from harness.replay.staging import Options, Stage, longer, staged
 from harness.run_folder import find_run
 
@@ -95,35 +93,33 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--keep: expected no --repeat, found both: the mesh of one replay is kept")
     if args.repeat < 1:
         raise UsageError(f"--repeat: expected a number from 1, found {args.repeat}")
-    with asked_of(args) as asked:
-        config = config_of(args, asked)
-        stage = staged(asked, config, options_of(args))
-        for line in planned_lines(stage):
-            print(line, flush=True)
-        if args.plan:
-            return 0
-        if args.try_:
-            return try_changes(args, asked, config, options_of(args))
-        if args.bisect is not None:
-            return bisect(args, asked, config, options_of(args))
-        answers = [_numbered(args, stage, number) for number in range(1, args.repeat + 1)]
-    return _counted(answers)
+    asked, options = asked_of(args), options_of(args)
+    config = config_of(args, asked)
+    stage = staged(asked, config, options)
+    for line in planned_lines(stage):
+        print(line, flush=True)
+    if args.plan:
+        return 0
+    if args.try_:
+        return try_changes(args, asked, config, options)
+    if args.bisect is not None:
+        return bisect(args, asked, config, options)
+    return _counted([_numbered(args, stage, number) for number in range(1, args.repeat + 1)])
 
 
-@contextmanager
-def asked_of(args: argparse.Namespace) -> Iterator[Asked]:
-    """Yield the recorded run that the argument names; a packed file is unpacked for the time of the replay."""
+def asked_of(args: argparse.Namespace) -> Asked:
+    """Return the recorded run that the argument names; a packed file is unpacked only to be read."""
     path = Path(args.bundle)
     if is_packed(path):
         with tempfile.TemporaryDirectory(prefix="harness-replay-") as scratch:
-            unpack(path, Path(scratch) / path.name.partition(".")[0])
-            yield read_asked(Path(scratch) / path.name.partition(".")[0])
-        return
+            folder = Path(scratch) / path.name.removesuffix(SUFFIX)
+            unpack(path, folder)
+            return read_asked(folder)
     found = find_run(args.bundle, runs_folder(args) if args.bundle == "latest" else Path())
     if len(found.bundles) != 1:
         names = ", ".join(folder.name for folder in found.bundles) or "none"
         raise UsageError(f"{found.folder}: expected a run with one scenario, or the folder of one, found {names}")
-    yield read_asked(found.bundles[0])
+    return read_asked(found.bundles[0])
 
 
 def config_of(args: argparse.Namespace, asked: Asked) -> Config:

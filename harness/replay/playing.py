@@ -14,6 +14,8 @@ from harness.model.stand_in import Body
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
 from harness.replay.script import Answers, Script, StandIn
 
+HIT_HERE = ("delayed here", "answered with an error here")
+"""The names under which requests are counted that a fault at the service hit."""
 _NO_BODY = frozenset({204, 304})
 
 
@@ -72,8 +74,8 @@ class Player:
             count["requests"] += 1
             count[f"arm {arm or 'unknown'}"] += 1
             late_s, error = voices.trouble(self._phase)
-            count["delayed here"] += late_s > 0
-            count["answered with an error here"] += error > 0
+            for name, hit in zip(HIT_HERE, (late_s, error), strict=True):
+                count[name] += hit > 0
             if error:
                 return reply(error, b"{}", wait_s=late_s)
             if one.forward:

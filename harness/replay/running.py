@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import gate
 from harness.config import Config
-from harness.errors import CannotReplay, HarnessError, WorkloadDeath
+from harness.errors import CannotReplay, HarnessError, ServiceError, WorkloadDeath
 from harness.mesh.local import LocalMesh, start_local_mesh
 from harness.mesh.services import ServiceSet
 from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Analysis
+from harness.replay.playing import HIT_HERE
 from harness.replay.staging import OVERHEAD_MS, Stage
 from harness.replay.troupe import Troupe, playing
 from harness.replay.tuning import Tuning
@@ -111,6 +112,8 @@ def perform(stage: Stage, world: Standing, folder: Path, *, again: str, notify: 
         about=_about(stage),
     )
     _, counts = world.troupe.counts()
+    if any(phase.kind is PhaseKind.FAULT for phase in outcome.record.phases):
+        require_troubles(stage, counts)
     unknown = sum(count.get("arm unknown", 0) for count in counts.values())
     asked = sum(count.get("requests", 0) for count in counts.values())
     notes = []
@@ -120,6 +123,22 @@ def perform(stage: Stage, world: Standing, folder: Path, *, again: str, notify: 
             "baggage header: they got what was recorded of both arms together"
         )
     return Played(outcome=outcome, notes=tuple(notes))
+
+
+def require_troubles(stage: Stage, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Raise ServiceError if a fault at a service hit none of its requests: the proxies cannot count what it hit.
+
+    counts: what each workload was asked, by the stand-ins.
+    """
+    for service in stage.troubles:
+        asked = [counts.get(one.name, {}) for one in stage.config.services[service].versions.values()]
+        hit = sum(one.get(name, 0) for one in asked for name in HIT_HERE)
+        if not hit:
+            requests = sum(one.get("requests", 0) for one in asked)
+            raise ServiceError(
+                f"{service}: expected requests that the stand-in delayed or answered with an error, found none of "
+                f"{requests:,}: the fault was not in force, so the replay proves nothing"
+            )
 
 
 def _about(stage: Stage) -> str:

@@ -1,12 +1,13 @@
 """Changes of routes and destinations are tried from small to large until one passes a full run."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import yaml
 from replay_records import demo_config, demo_record, write_demo
 
-from harness.errors import CannotReplay, UsageError
+from harness.errors import CannotReplay, ServiceError, UsageError
 from harness.faults import abort, delay, timeout
 from harness.faults.port import Signals
 from harness.judge.objectives import parse_objective
@@ -18,7 +19,9 @@ from harness.replay.asked import read_asked
 from harness.replay.at_service import AtService, moved_to_service
 from harness.replay.changes_to_try import Try, applied, in_order, parse_try, short_list, snippet
 from harness.replay.counterfactuals import at_the_service, changed, hosts_of, smallest_that_passes, usual_p99_ms
-from harness.replay.script import Trouble
+from harness.replay.playing import Player
+from harness.replay.running import require_troubles
+from harness.replay.script import Script, Trouble
 from harness.replay.staging import Options, longer, shortened, staged
 
 SLOW = delay("ratings", "2s", percent=30)
@@ -123,6 +126,24 @@ def test_a_moved_fault_is_played_in_front_of_the_service(stage_of):
     assert ("ratings",) == hosts_of(stage)
     with pytest.raises(CannotReplay, match="expected a run with a fault"):
         at_the_service(replace(stage, scenario=replace(stage.scenario, faults=())))
+
+
+def test_a_moved_fault_must_have_hit_requests(stage_of):
+    """The proxies do not see what it hits, so the stand-in says it; a change does not pass because nothing was wrong."""
+    stage = at_the_service(stage_of(SLOW))
+    (front,) = stage.script_with({"ratings-v1": "127.0.0.1:7"}).stand_ins
+    player = Player(Script(seed=1, stand_ins=(front,)))
+
+    def counts_of_a_phase(phase):
+        answer = player.answering(front)
+        player.controlled("POST", f"/phase/{phase}", {})
+        for _ in range(100):
+            answer("GET", "/ratings/0", {})
+        return json.loads(player.controlled("GET", "/counts", {}).body)["counts"]
+
+    with pytest.raises(ServiceError, match=r"ratings: expected requests that the stand-in delayed .* none of 100"):
+        require_troubles(stage, counts_of_a_phase("steady"))
+    require_troubles(stage, counts_of_a_phase("fault"))
 
 
 def test_the_usual_p99_is_the_recorded_one(stage_of):

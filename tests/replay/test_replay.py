@@ -1,6 +1,8 @@
 """A recorded run is repeated on the local mesh by the command, with a stand-in for a dependency."""
 
+import argparse
 import json
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ from replay_records import demo_config, demo_record, write_demo
 
 from harness.bundle import read_bundle
 from harness.cli import main
+from harness.cli.replay import asked_of
 from harness.faults import delay
 from harness.model.record import Event
 from harness.replay.asked import read_asked
@@ -29,6 +32,18 @@ def test_a_plan_starts_nothing(tmp_path, capsys):
     assert "stand-in ratings: 200 recorded calls" in told
     assert "delay(ratings, 2 s, 30 %); 50 req/s of browse" in told
     assert {"run", "run.tar.zst"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_packed_run_leaves_no_folder_while_it_is_replayed(tmp_path, monkeypatch):
+    """It is unpacked only to be read, so a killed replay leaves nothing of it."""
+    folder, analysis = write_demo(tmp_path / "run")
+    pack(folder, tmp_path / "v1.3.tar.zst")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    asked = asked_of(argparse.Namespace(bundle=str(tmp_path / "v1.3.tar.zst")))
+    assert ("v1.3", analysis.verdict) == (asked.folder.name, asked.analysis.verdict)
+    assert len(asked.record.samples) > 0
+    assert [] == list((tmp_path / "scratch").iterdir())
 
 
 @pytest.mark.parametrize(
