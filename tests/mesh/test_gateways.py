@@ -59,6 +59,21 @@ def test_users_enter_by_host_and_path_and_the_mesh_does_not(world: World) -> Non
     assert world.mesh.gateways() == {}
 
 
+@pytest.mark.parametrize("served_before", [True, False])
+def test_what_envoy_refuses_at_a_new_gateway_is_told_with_its_reason(world: World, *, served_before: bool) -> None:
+    """The routes of a gateway that was there before, which Envoy keeps for a while, are not taken for the new ones."""
+    name = f"door.{served_before}".lower()
+    behind = BEHIND.replace("[door]", f"[{name}]")
+    if served_before:
+        world.serve(behind, SUBSETS)
+        world.serve(SUBSETS)
+    with pytest.raises(ResourceError, match="Envoy rejected the configuration: invalid character class range"):
+        world.serve(behind.replace("prefix: /reviews", r"regex: '/\p{Nope}'"), SUBSETS)
+    assert world.mesh.gateways() == {}
+    world.serve(behind, SUBSETS)
+    assert _through(world, "/reviews/1").workload == "reviews-v2"
+
+
 def test_routes_of_several_virtual_services_for_a_host_add_up(world: World) -> None:
     """Those that take every request come last, whatever the order of the files."""
     second = BEHIND.replace("{name: shop}", "{name: details}").replace("/reviews", "/details")

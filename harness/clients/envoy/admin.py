@@ -164,7 +164,8 @@ def _stat(item: JsonObject) -> int | str:
 
 
 def _subject(stat: str) -> str:
-    parts = stat.split(".")
-    if len(parts) < 2:
+    """Return the name of a route table, which may have dots, ``cds`` or ``lds``."""
+    counted, dot, _ = stat.rpartition(".")
+    if not dot:
         raise ShapeError(f"expected the name of a statistic, found {stat!r:.100}", path="name")
-    return parts[-2]
+    return counted.rpartition(".rds." if ".rds." in counted else ".")[2]

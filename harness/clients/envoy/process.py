@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from harness.clients.envoy.admin import Admin, UpdateCounts
+from harness.clients.envoy.files import Files, table_file, table_files, typed, versions_of, write_files
 from harness.clients.processes.child import Process, start, wait_until
 from harness.clients.processes.ports import port_holder
 from harness.errors import EnvoyError, EnvoyRejection, PortError, ServiceError
@@ -30,7 +31,6 @@ SOON_S = 0.25
 CLUSTERS, LISTENERS = "cds", "lds"
 _CLUSTER_FILE, _LISTENER_FILE = "cds.json", "lds.json"
 _REGEX_SIZE = "re2.max_program_size.error_level"
-_TYPES = "type.googleapis.com/envoy.config."
 _REASON = re.compile(
     r"(?:update rejected|Error adding/updating (?:cluster|listener)\(s\)):? *"
     r"(?:goo\.gle/\S+ *\n.*?\n: *)?(?P<reason>[^\n]+)",
@@ -40,8 +40,6 @@ _REASON = re.compile(
 _PORT_IN_USE = re.compile(r"cannot bind '?([\d.]+):(\d+)'?.*[Aa]ddress already in use")
 
 
-_Files: TypeAlias = Mapping[str, tuple[str, Sequence[JsonObject]]]
-"""By what is counted: the name of a file and its resources."""
 _Versioned: TypeAlias = dict[str, tuple[str, JsonObject]]
 """By name: what Envoy serves, after the version of the file that it is from."""
 _Read: TypeAlias = Callable[[], _Versioned]
@@ -135,34 +133,36 @@ class Envoy:
         changed = [name for name, cluster in clusters.items() if self._unsure or cluster != live.get(name)]
         removed = [name for name in live if name not in clusters]
         self._live = replace(self._live, clusters=tuple(clusters.values()))
-        typed = [_typed("cluster.v3.Cluster", item) for item in clusters.values()]
+        written = [typed("cluster.v3.Cluster", item) for item in clusters.values()]
         read = partial(self.admin.versioned_clusters, (*changed, *removed))
-        return self._write({CLUSTERS: (_CLUSTER_FILE, typed)}, changed, read)
+        version = self._next_version()
+        return self._write({CLUSTERS: (_CLUSTER_FILE, version, written)}, dict.fromkeys(changed, version), read)
 
     def _write_listeners(self, snapshot: Snapshot) -> None:
         """Add and remove listeners. Tables that only new ones use are written first: Envoy reads them at once."""
         if snapshot.listeners == self._live.listeners and not self._unsure:
             return
         fresh = {name: table for name, table in snapshot.tables.items() if name not in self._live.tables}
-        for name, table in fresh.items():
-            _write_file(self._folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
+        files, log_size = table_files(fresh), self._process.log.stat().st_size
+        write_files(self._folder, files)
         live = {str(listener["name"]): listener for listener in self._live.listeners}
         wanted = {str(listener["name"]): listener for listener in snapshot.listeners}
         changed = [name for name, listener in wanted.items() if self._unsure or listener != live.get(name)]
         tables = {name: table for name, table in self._live.tables.items() if name in snapshot.tables}
         self._live = replace(self._live, listeners=snapshot.listeners, tables={**tables, **fresh})
-        typed = [_typed("listener.v3.Listener", item) for item in snapshot.listeners]
+        written = [typed("listener.v3.Listener", item) for item in snapshot.listeners]
         gone = [name for name in live if name not in wanted]
         read = partial(self.admin.versioned_listeners, (*changed, *gone))
-        self._write({LISTENERS: (_LISTENER_FILE, typed)}, changed, read)
-        self._await_tables(fresh)
+        version = self._next_version()
+        self._write({LISTENERS: (_LISTENER_FILE, version, written)}, dict.fromkeys(changed, version), read)
+        if files:
+            self._await_tables(files, log_size)
 
-    def _await_tables(self, names: Collection[str]) -> None:
-        """Wait until Envoy has read the tables of new listeners."""
-        if names and not wait_until(
-            lambda: self.admin.versioned_tables(tuple(names)).keys() == set(names), timeout_s=LIVE_TIMEOUT_S
-        ):
-            raise EnvoyError(f"expected Envoy to read the route tables {', '.join(names)}, it did not")
+    def _await_tables(self, files: Files, log_size: int) -> None:
+        """Wait until Envoy serves the tables of new listeners, in place of those of ending ones with the same names."""
+        if self._seen(files, versions_of(files), partial(self.admin.versioned_tables, tuple(files))) is None:
+            self._unsure = True
+            raise self._failure(files, log_size)
 
     def _write_tables(self, tables: Mapping[str, JsonObject]) -> Mapping[str, JsonObject]:
         """Return the route tables that have changed as Envoy serves them."""
@@ -171,23 +171,23 @@ class Envoy:
         if not changed:
             return {}
         self._live = replace(self._live, tables={**self._live.tables, **changed})
-        files = {
-            name: (_table_file(name), [_typed("route.v3.RouteConfiguration", table)]) for name, table in changed.items()
-        }
-        return self._write(files, changed, partial(self.admin.versioned_tables, tuple(changed)))
+        files = table_files(changed)
+        return self._write(files, versions_of(files), partial(self.admin.versioned_tables, tuple(changed)))
 
-    def _write(self, files: _Files, names: Collection[str], read: _Read) -> Mapping[str, JsonObject]:
+    def _next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _write(self, files: Files, versions: Mapping[str, str], read: _Read) -> Mapping[str, JsonObject]:
         """Write files, wait until Envoy serves them, and return what it serves. Raises EnvoyRejection if it refuses.
 
-        names: of what ``read`` must find then, and nothing else.
+        versions: of what ``read`` must find then, and nothing else, by name.
         """
         unsure, log_size = self._unsure, self._process.log.stat().st_size
         before = self.admin.updates() if unsure else {}
-        self._version += 1
         try:
-            for name, resources in files.values():
-                _write_file(self._folder / name, str(self._version), resources)
-            served = self._counted(files, before, read) if unsure else self._seen(files, names, read)
+            write_files(self._folder, files)
+            served = self._counted(files, before, read) if unsure else self._seen(files, versions, read)
             if served is None:
                 raise self._failure(files, log_size)
         except EnvoyError:
@@ -195,17 +195,17 @@ class Envoy:
             raise
         return {name: one for name, (_, one) in served.items()}
 
-    def _seen(self, files: _Files, names: Collection[str], read: _Read) -> _Versioned | None:
-        """Wait until Envoy shows the version of the files; return what it serves, or None if it does not.
+    def _seen(self, files: Files, versions: Mapping[str, str], read: _Read) -> _Versioned | None:
+        """Wait until Envoy shows the versions; return what it serves, or None if it does not.
 
         The counters of files are slow to read in a large mesh, so they are read only when Envoy takes its time.
         """
-        version, served = str(self._version), dict[str, tuple[str, JsonObject]]()
+        served: _Versioned = {}
 
         def seen() -> bool:
             served.clear()
             served.update(read())
-            return served.keys() == set(names) and all(at == version for at, _ in served.values())
+            return {name: version for name, (version, _) in served.items()} == versions
 
         def decided() -> bool:
             return seen() or self._refused(files)
@@ -215,7 +215,7 @@ class Envoy:
             return served
         return None
 
-    def _counted(self, files: _Files, before: Mapping[str, UpdateCounts], read: _Read) -> _Versioned | None:
+    def _counted(self, files: Files, before: Mapping[str, UpdateCounts], read: _Read) -> _Versioned | None:
         """Wait until Envoy has counted the files; return what it serves, or None if it refused one or read none.
 
         Envoy keeps the version of what does not differ from what it serves, so versions say nothing after a failure.
@@ -223,12 +223,12 @@ class Envoy:
 
         def counted() -> bool:
             now = self.admin.updates()
-            return all(now[name] != before[name] for name in files)
+            return all(now.get(name) != before.get(name) for name in files)
 
         in_time = wait_until(counted, timeout_s=LIVE_TIMEOUT_S, interval_s=POLL_S)
         return read() if in_time and not self._refused(files) else None
 
-    def _failure(self, files: _Files, log_size: int) -> EnvoyError:
+    def _failure(self, files: Files, log_size: int) -> EnvoyError:
         """Return why Envoy does not serve the files."""
         refused = self._refused(files)
         self._rejected = self.admin.updates()
@@ -239,9 +239,9 @@ class Envoy:
             f"{self._process.last_lines()}"
         )
 
-    def _refused(self, files: _Files) -> bool:
+    def _refused(self, files: Files) -> bool:
         now, none = self.admin.updates(), UpdateCounts(accepted=0, rejected=0)
-        return any(now[name].rejected > self._rejected.get(name, none).rejected for name in files)
+        return any(now.get(name, none).rejected > self._rejected.get(name, none).rejected for name in files)
 
     def require_accepted(self) -> None:
         """Raise EnvoyRejection if Envoy rejected a part of its initial configuration."""
@@ -283,17 +283,15 @@ def start_envoy(
     """Start Envoy with ``listeners`` (Envoy's JSON). Returns once it accepts connections.
 
     folder: where its configuration and its log ``envoy.log`` are written. A listener refers to its route table with
-    ``routes_from(folder, name)``. clusters: that never change. runtime: Envoy's own
-    switches. Raises EnvoyError if Envoy does not start, EnvoyRejection if
-    it rejects the configuration, and PortError if a listener names a port that is in use.
+    ``routes_from(folder, name)``. clusters: that never change. runtime: Envoy's own switches. Raises EnvoyError if
+    Envoy does not start, EnvoyRejection if it rejects the configuration, and PortError if a port is in use.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    _write_file(folder / _CLUSTER_FILE, "1", [_typed("cluster.v3.Cluster", item) for item in snapshot.clusters])
-    typed = [_typed("listener.v3.Listener", item) for item in snapshot.listeners]
-    _write_file(folder / _LISTENER_FILE, "1", typed)
-    for name, table in snapshot.tables.items():
-        _write_file(folder / _table_file(name), "1", [_typed("route.v3.RouteConfiguration", table)])
+    clusters_now = [typed("cluster.v3.Cluster", item) for item in snapshot.clusters]
+    listeners_now = [typed("listener.v3.Listener", item) for item in snapshot.listeners]
+    both: Files = {CLUSTERS: (_CLUSTER_FILE, "1", clusters_now), LISTENERS: (_LISTENER_FILE, "1", listeners_now)}
+    write_files(folder, {**both, **table_files(snapshot.tables)})
     bootstrap = folder / "bootstrap.json"
     bootstrap.write_text(json.dumps(_bootstrap(folder, listeners, clusters, runtime or {}, node)))
     address = folder / "admin-address"
@@ -312,7 +310,7 @@ def start_envoy(
 
 def routes_from(folder: Path, name: str) -> JsonObject:
     """Return the ``rds`` section of a connection manager that uses the route table ``name``."""
-    return {"route_config_name": name, "config_source": _from_file(folder.resolve() / _table_file(name))}
+    return {"route_config_name": name, "config_source": _from_file(folder.resolve() / table_file(name))}
 
 
 def _wait_for_start(process: Process, address: Path) -> Admin:
@@ -370,21 +368,3 @@ def _bootstrap(
 
 def _from_file(path: Path) -> JsonObject:
     return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
-
-
-def _table_file(name: str) -> str:
-    return f"rds-{name}.json"
-
-
-def _typed(kind: str, value: JsonObject) -> JsonObject:
-    return {"@type": f"{_TYPES}{kind}", **value}
-
-
-def _write_file(path: Path, version: str, resources: Sequence[JsonObject]) -> None:
-    """Write a temporary file and rename it to ``path``: Envoy watches for the rename and never reads half a file."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
-        temporary.replace(path)
-    except OSError as error:
-        raise EnvoyError(f"{path}: Envoy's configuration cannot be written: {error.strerror or error}") from error
