@@ -1,24 +1,32 @@
 """Kill runs on the local mesh at each of their steps, then repeat scenarios in one process and watch its memory.
 
-    python benchmarks/soak.py --kills 1000 --minutes 60     # about four hours
+    python benchmarks/soak.py --kills 1000 --minutes 60     # about three hours
     python benchmarks/soak.py --kills 8 --minutes 0
+    python benchmarks/soak.py --kills 1000 --kill-minutes 80 --lanes 4 --minutes 0
 
 A first run records its steps: in each phase, every start and end of a function of the harness in the main thread, from
-the start of the services to the last file of the bundle. Each further run dies by SIGKILL at one step; the steps are spread evenly over
-the run. After each kill nothing may be left: no process of the run, and no bundle that is read as a whole run although
+the start of the services to the last file of the bundle. Each further run dies by SIGKILL at one step. The steps are
+spread evenly over the run, in an order in which those of the first kills are spread evenly too, so that --kill-minutes
+may end them early. Runs in several lanes run at the same time. After each kill nothing may be left: no process of the run, and no bundle that is read as a whole run although
 it is not. At the end no port may stay leased. The exit code is 1 if anything was left or the memory grew.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +59,9 @@ GROWTH_LIMIT_MB, NOISE_MB = 0.02, 1.0
 WARM_UP_RUNS = 3
 TRIES = 3
 """How many steps in a row are tried until a run is killed."""
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""The fractional parts of its multiples are spread evenly, however many there are."""
+OPTIONS = ("-q", "-p", "no:locust", "-p", "no:cacheprovider", "-p", "soak_killer")
 
 
 @dataclass
@@ -58,44 +69,60 @@ class Soak:
     """A folder with one scenario; the mark is inherited by every process of its runs."""
 
     folder: Path
+    tmp: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    forker: subprocess.Popen[str] | None = None
 
     def prepare(self, *, count: int = 1) -> None:
         """Write configuration and scenario; the scenario is repeated ``count`` times in one process."""
         settings = yaml.safe_load((ROOT / "harness.yaml").read_text())
         settings |= {"istio": [str(ROOT / "harness/demo/project/istio/*.yaml")], "phases": PHASES}
-        settings["load"] |= {"folders": [str(ROOT / "loadprofiles")], "rate": 100}
+        settings["load"] |= {"folders": [str(ROOT / "loadprofiles")], "rate": 60}
+        self.folder.mkdir(exist_ok=True)
+        self.tmp.mkdir(exist_ok=True)
         (self.folder / "harness.yaml").write_text(yaml.safe_dump(settings))
         (self.folder / "test_scenario.py").write_text(SCENARIO.format(count=count))
-        (self.folder / "tmp").mkdir(exist_ok=True)
 
-    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run pytest to its end, however that comes."""
-        ours = {
-            "HARNESS_SOAK_MARK": self.mark, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}",
-            "TMPDIR": str(self.folder / "tmp"),
-        }  # fmt: skip
-        options = ["-q", "-p", "no:locust", "-p", "no:cacheprovider", "-p", "soak_killer"]
-        with (self.folder / "output.txt").open("w+") as output:  # a pipe would be held open by what a kill leaves
-            done = subprocess.run(
-                [sys.executable, "-m", "pytest", *options], cwd=self.folder, env={**os.environ, **ours, **environment},
-                stdout=output, stderr=subprocess.STDOUT, text=True, check=False, start_new_session=True,
-            )  # fmt: skip
-            output.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+    @contextmanager
+    def forking(self) -> Iterator[None]:
+        """Keep a process from which runs are forked; without it each would import everything again."""
+        command = [sys.executable, str(ROOT / "benchmarks/soak_fork.py"), *OPTIONS]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=self.folder, env=self._environment(), text=True, **pipes) as self.forker:
+            yield
+
+    def run(self, **environment: str) -> int:
+        """Run pytest to its end, however that comes, and return its exit code; what it wrote is in output.txt."""
+        if self.forker is None:
+            with (self.folder / "output.txt").open("w") as output:  # a pipe would be held open by what a kill leaves
+                return subprocess.run(
+                    [sys.executable, "-m", "pytest", *OPTIONS], cwd=self.folder, check=False, stdout=output,
+                    stderr=subprocess.STDOUT, env={**self._environment(), **environment}, start_new_session=True,
+                ).returncode  # fmt: skip
+        assert self.forker.stdin
+        assert self.forker.stdout
+        print(json.dumps(environment), file=self.forker.stdin, flush=True)
+        return int(self.forker.stdout.readline())
+
+    def _environment(self) -> dict[str, str]:
+        paths = f"{ROOT}:{ROOT / 'benchmarks'}"
+        return {**os.environ, "HARNESS_SOAK_MARK": self.mark, "PYTHONPATH": paths, "TMPDIR": str(self.tmp)}
 
     def steps(self) -> list[str]:
         """Return the steps of a whole run, in order."""
         file = self.folder / "steps.txt"
-        done = self.run(HARNESS_SOAK_STEPS=str(file))
+        self.run(HARNESS_SOAK_STEPS=str(file))
         if not list(self.folder.glob("reports/*/*/manifest.json")):
-            raise SystemExit(f"expected a first run with a bundle, it has none:\n{done.stdout}")
+            output = (self.folder / "output.txt").read_text()
+            raise SystemExit(f"expected a first run with a bundle, it has none:\n{output}")
         return file.read_text().splitlines()
 
     def processes(self) -> list[psutil.Process]:
-        """Return the running processes that have the mark."""
+        """Return the running processes that have the mark, without the one that forks."""
         found = []
         for process in psutil.process_iter():
+            if self.forker and process.pid == self.forker.pid:
+                continue
             try:
                 is_ours = process.environ().get("HARNESS_SOAK_MARK") == self.mark
                 if is_ours and process.status() != psutil.STATUS_ZOMBIE:
@@ -121,16 +148,17 @@ class Soak:
         seen |= folders
         return [f"{folder}: {trouble}" for folder in sorted(folders) if (trouble := misread(folder))]
 
-    def left_leases(self) -> list[str]:
-        """Return the leases of ports that the next run would not remove once they have expired."""
-        tempfile.tempdir = str(self.folder / "tmp")
-        leases = next((self.folder / "tmp").glob("harness-ports-*"), None)
-        if leases is None:
-            return ["expected leases of ports in the temporary folder, found none: is TMPDIR ignored?"]
-        for lease in leases.iterdir():
-            os.utime(lease, (0, 0))  # as if the 30 s of a lease were over
-        ports = {str(port) for port in free_ports(1)}
-        return [f"lease of port {lease.name}" for lease in leases.iterdir() if lease.name not in ports]
+
+def left_leases(tmp: Path) -> list[str]:
+    """Return the leases of ports that the next run would not remove once they have expired."""
+    tempfile.tempdir = str(tmp)
+    leases = next(tmp.glob("harness-ports-*"), None)
+    if leases is None:
+        return ["expected leases of ports in the temporary folder, found none: is TMPDIR ignored?"]
+    for lease in leases.iterdir():
+        os.utime(lease, (0, 0))  # as if the 30 s of a lease were over
+    ports = {str(port) for port in free_ports(1)}
+    return [f"lease of port {lease.name}" for lease in leases.iterdir() if lease.name not in ports]
 
 
 def misread(folder: Path) -> str:
@@ -155,31 +183,65 @@ def misread(folder: Path) -> str:
         return f"its analysis cannot be read: {error}"
 
 
-def kill_runs(soak: Soak, count: int) -> list[str]:
-    """Kill ``count`` runs, at steps that are spread evenly, and return what was left behind."""
-    steps = soak.steps()
-    print(f"{len(steps)} steps; {count} kills", flush=True)
-    left: list[str] = []
-    seen, killed = set(soak.folder.glob("reports/*/*")), 0
-    for number in range(count):
-        first = int((number + 0.5) * len(steps) / count)
-        for step in (steps * 2)[first : first + TRIES]:
-            died, found = kill_at(step, soak, seen, f"{number + 1}/{count}")
-            left += found
-            if died:  # else this run did not come by this step, for example because nothing had to be tried again
-                killed += 1
-                break
-    left += soak.left_leases()
-    if killed < count:
-        left.append(f"{count - killed} runs that were to be killed ended by themselves")
-    print(f"{killed} of {count} runs were killed; left behind: {len(left)}", flush=True)
-    return left
+@dataclass(kw_only=True)
+class Kills:
+    """Kills runs in several lanes; each takes the next kill as soon as it is free."""
+
+    folder: Path
+    count: int
+    lanes: int
+    deadline: float
+    killed: int = 0
+    left: list[str] = field(default_factory=list)
+
+    def all(self) -> list[str]:
+        """Kill the runs, and return what was left behind."""
+        tmp = self.folder / "tmp"
+        lanes = [Soak(self.folder / f"lane-{number}", tmp) for number in range(self.lanes)]
+        for lane in lanes:
+            lane.prepare()
+        with lanes[0].forking():
+            steps = lanes[0].steps()
+        print(f"{len(steps)} steps; {self.count} kills", flush=True)
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in range(self.count):
+            waiting.put(number)
+        with ThreadPoolExecutor(self.lanes) as pool:
+            ended = [pool.submit(self._in_lane, lane, steps, waiting) for lane in lanes]
+            try:
+                made = sum(one.result() for one in ended)
+            finally:
+                self.deadline = 0.0  # if a lane failed or we are interrupted, the others end as well
+        self.left += left_leases(tmp)
+        if self.killed < made:
+            self.left.append(f"{made - self.killed} runs that were to be killed ended by themselves")
+        over = "" if made == self.count else "; the time for kills is over"
+        print(f"{self.killed} of {self.count} runs were killed{over}; left behind: {len(self.left)}", flush=True)
+        return self.left
+
+    def _in_lane(self, soak: Soak, steps: list[str], waiting: queue.SimpleQueue[int]) -> int:
+        seen, made = set(soak.folder.glob("reports/*/*")), 0
+        with soak.forking():
+            while time.time() < self.deadline:
+                try:
+                    number = waiting.get_nowait()
+                except queue.Empty:
+                    break
+                first = int((number + 0.5) * GOLDEN % 1 * len(steps))
+                made += 1
+                for step in (steps * 2)[first : first + TRIES]:
+                    died, found = kill_at(step, soak, seen, f"{number + 1}/{self.count}")
+                    self.left += found
+                    if died:  # else it did not come by this step, for example because nothing had to be tried again
+                        self.killed += 1
+                        break
+        return made
 
 
 def kill_at(step: str, soak: Soak, seen: set[Path], label: str) -> tuple[bool, list[str]]:
     """Kill a run at ``step``; return whether it died there, and what it left behind."""
     began = time.monotonic()
-    code = soak.run(HARNESS_SOAK_KILL=step).returncode
+    code = soak.run(HARNESS_SOAK_KILL=step)
     found = [f"{step}: {one}" for one in (*soak.left_processes(), *soak.misread_bundles(seen))]
     died = code == -signal.SIGKILL
     ended = "killed" if died else f"ended by itself with code {code}"
@@ -210,13 +272,15 @@ def main() -> int:
     """Kill, repeat, and say what was left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--kill-minutes", type=float, default=math.inf, help="start no kill after this time")
+    parser.add_argument("--lanes", type=int, default=2, help="how many runs are killed at the same time")
     parser.add_argument("--minutes", type=float, default=60.0)
     args = parser.parse_args()
     with signals_as_interrupts(), tempfile.TemporaryDirectory(prefix="harness-soak-") as folder:
-        soak = Soak(Path(folder))
-        soak.prepare()
-        left = kill_runs(soak, args.kills) if args.kills else []
-        left += repeat_runs(soak, args.minutes) if args.minutes else []
+        here, deadline = Path(folder), time.time() + 60 * args.kill_minutes
+        kills = Kills(folder=here, count=args.kills, lanes=args.lanes, deadline=deadline)
+        left = kills.all() if args.kills else []
+        left += repeat_runs(Soak(here / "repeated", here / "tmp"), args.minutes) if args.minutes else []
     print("\n".join(left) or "nothing left behind")
     return 1 if left else 0
 

@@ -25,11 +25,23 @@ import pytest
 _EDGES = ("call", "return")
 
 
+class _Phase:
+    """Follows the phase of the run by the notes in its timeline."""
+
+    def __init__(self) -> None:
+        self.now = "before"
+
+    def follow(self, frame: FrameType) -> None:
+        """Note a new phase if this call does."""
+        if frame.f_locals["kind"] == "phase":
+            self.now = frame.f_locals["text"]
+
+
 class _Steps:
     """Sees every start and end of a function of the harness in the main thread."""
 
-    def __init__(self, kill_at: str) -> None:
-        self._kill_at, self._phase = kill_at, "before"
+    def __init__(self) -> None:
+        self._phase = _Phase()
         self._seen: dict[str, None] = {}
 
     def profile(self, frame: FrameType, event: str, _: object) -> None:
@@ -39,12 +51,9 @@ class _Steps:
         is_function = code.co_flags & inspect.CO_OPTIMIZED and not code.co_filename.startswith("<")
         if event not in _EDGES or not is_function or not module.startswith("harness."):
             return
-        if code.co_qualname == "Timeline.note" and frame.f_locals["kind"] == "phase":
-            self._phase = frame.f_locals["text"]
-        step = f"{self._phase}|{module}:{code.co_qualname}:{event}"
-        if step == self._kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._seen.setdefault(step)
+        if code.co_qualname == "Timeline.note":
+            self._phase.follow(frame)
+        self._seen.setdefault(f"{self._phase.now}|{module}:{code.co_qualname}:{event}")
 
     def write(self, file: Path) -> None:
         """Write the steps that were seen, one a line."""
@@ -52,15 +61,35 @@ class _Steps:
         file.write_text("\n".join(self._seen))
 
 
+class _Death:
+    """Kills this process at one step; it looks at little else, because it is called for every function of the run."""
+
+    def __init__(self, step: str) -> None:
+        self._when, place = step.split("|", 1)
+        self._module, self._name, self._edge = place.split(":")
+        self._phase = _Phase()
+
+    def profile(self, frame: FrameType, event: str, _: object) -> None:
+        """Is called by Python at each start and end of a function, also of those written in C."""
+        if event not in _EDGES:
+            return
+        name = frame.f_code.co_qualname
+        if name == "Timeline.note":
+            self._phase.follow(frame)
+        is_here = name == self._name and event == self._edge and self._phase.now == self._when
+        if is_here and frame.f_globals.get("__name__") == self._module:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def pytest_runtestloop() -> None:
     """Start to watch the steps: what precedes this hook starts nothing."""
-    steps_file, kill_at = os.environ.get("HARNESS_SOAK_STEPS"), os.environ.get("HARNESS_SOAK_KILL", "")
-    if not steps_file and not kill_at:
-        return
-    steps = _Steps(kill_at)
+    steps_file, kill_at = os.environ.get("HARNESS_SOAK_STEPS"), os.environ.get("HARNESS_SOAK_KILL")
     if steps_file:
+        steps = _Steps()
         atexit.register(steps.write, Path(steps_file))
-    sys.setprofile(steps.profile)
+        sys.setprofile(steps.profile)
+    elif kill_at:
+        sys.setprofile(_Death(kill_at).profile)
 
 
 @pytest.hookimpl(trylast=True)
@@ -70,7 +99,8 @@ def pytest_runtest_logfinish() -> None:
     if file:
         gc.collect()
         with Path(file).open("a", encoding="utf-8") as out:
-            out.write(f"{psutil.Process().memory_full_info().uss}\n")
+            memory = psutil.Process().memory_full_info()
+            out.write(f"{memory.uss + memory.swap}\n")  # what the machine has swapped out is ours all the same
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

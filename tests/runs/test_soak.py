@@ -45,7 +45,7 @@ def soak(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_what_is_left_is_found(soak: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process with the mark, a bundle of half a run, and a lease under a name that no run removes are reported."""
     monkeypatch.setattr(soak, "END_S", 0.2)
-    subject = soak.Soak(tmp_path)
+    subject = soak.Soak(tmp_path, tmp_path / "tmp")
     subject.prepare()
     environment = {**os.environ, "HARNESS_SOAK_MARK": subject.mark}
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment)
@@ -62,6 +62,6 @@ def test_what_is_left_is_found(soak: ModuleType, tmp_path: Path, monkeypatch: py
     assert misread.startswith(f"{tmp_path}/reports/run/half: is read as a whole run with the phases []")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     free_ports(3)
-    assert subject.left_leases() == []
+    assert soak.left_leases(tmp_path / "tmp") == []
     (next((tmp_path / "tmp").iterdir()) / "old-lease").touch()
-    assert subject.left_leases() == ["lease of port old-lease"]
+    assert soak.left_leases(tmp_path / "tmp") == ["lease of port old-lease"]
