@@ -103,7 +103,10 @@ def pair(number: int, scratch: Path, *, fine: bool) -> Pair:
     stage = staged(asked, config, Options(stand_ins=("ratings",)))
     played = replayed(stage, scratch / f"replay-{number}", again="", notify=silent)
     comparison = compared(asked, played.outcome, cannot=stage.cannot)
-    if comparison.undecided:  # as harness replay does
+    if comparison.late:  # as harness replay does, here and below
+        played = replayed(stage, scratch / f"again-{number}", again="", notify=silent)
+        comparison = compared(asked, played.outcome, cannot=stage.cannot)
+    if comparison.undecided:
         played = replayed(longer(stage), scratch / f"longer-{number}", again="", notify=silent)
         comparison = compared(asked, played.outcome, cannot=stage.cannot)
     return Pair(

@@ -145,6 +145,9 @@ def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison
     if args.repeat > 1:
         print(f"replay {number} of {args.repeat}", file=sys.stderr)
     comparison = replay_once(args, stage)
+    if comparison.late and not args.keep:
+        print("replay   this machine was too busy to send the load on time: once more", flush=True)
+        comparison = replay_once(args, stage)
     if comparison.undecided and not args.keep:
         print("replay   too little evidence: once more, with phases that may last twice as long", flush=True)
         comparison = replay_once(args, longer(stage))

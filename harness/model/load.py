@@ -29,6 +29,10 @@ class Stage:
         return self.duration_s * (self.start_rps + self.end_rps) / 2
 
 
+DRAIN_S, TRACE_SHARE = 10.0, 0.01
+"""What a load profile may set, and a run does without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
     """One run of one load profile, in the open model: arrivals follow ``stages`` whatever the service does.
@@ -54,8 +58,8 @@ class LoadPlan:
     arm_header: str = "x-harness-arm"
     canary_choice: float | None = None
     processes: int = 1
-    drain_s: float = 10.0
-    trace_share: float = 0.01
+    drain_s: float = DRAIN_S
+    trace_share: float = TRACE_SHARE
     body_bytes: int = 0
     users: int | None = None
     most_in_flight: int = 8000

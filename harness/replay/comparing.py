@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from harness.gate import Outcome
+from harness.load.parent.proofs import ON_TIME
 from harness.model import formatting
 from harness.model.indicator import Direction
 from harness.model.record import Record
@@ -45,12 +46,24 @@ class Comparison:
     @property
     def undecided(self) -> bool:
         """Whether the replay has too little evidence, and nothing else is in the way of an answer."""
-        then, now = (one.analysis for one in self.difference.sides)
+        return self._open and all(proof.held for proof in self._now.proofs)
+
+    @property
+    def late(self) -> bool:
+        """Whether nothing is in the way of an answer but this machine, which was too busy to send the load on time."""
+        return self._open and {proof.name for proof in self._now.proofs if not proof.held} == {ON_TIME}
+
+    @property
+    def _now(self) -> Analysis:
+        return self.difference.sides[1].analysis
+
+    @property
+    def _open(self) -> bool:
+        then = self.difference.sides[0].analysis
         return (
             self.answer is Answer.CANNOT
             and then.verdict is not Verdict.INCONCLUSIVE
-            and now.verdict is Verdict.INCONCLUSIVE
-            and all(proof.held for proof in now.proofs)
+            and self._now.verdict is Verdict.INCONCLUSIVE
         )
 
 

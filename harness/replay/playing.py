@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 
 from harness.model.stand_in import Body
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
-from harness.replay.script import Answers, Script, StandIn
+from harness.replay.script import Answers, Correction, Script, StandIn
 
 HIT_HERE = ("delayed here", "answered with an error here")
 """The names under which requests are counted that a fault at the service hit."""
@@ -43,7 +44,7 @@ class Player:
     def __init__(self, script: Script) -> None:
         """Begin without a phase, in which the answers of the first recorded phase are given."""
         self._script, self._phase = script, ""
-        self._overhead_s = {one.name: script.overhead_ms / 1000 for one in script.stand_ins}
+        self._off_ms: dict[str, Correction] = {one.name: ((0.0, script.overhead_ms),) for one in script.stand_ins}
         self._counts: dict[str, Counter[str]] = {one.name: Counter() for one in script.stand_ins}
 
     def controlled(self, method: str, path: str, _: dict[str, str]) -> Reply:
@@ -53,8 +54,9 @@ class Player:
             self._phase = path.removeprefix("/phase/")
             return reply(200, b"{}")
         if method == "POST" and path.startswith("/overhead/"):
-            *_name, name, milliseconds = path.split("/")
-            self._overhead_s[name] = float(milliseconds) / 1000
+            *_name, name, text = path.split("/")
+            pairs = (pair.split(":") for pair in text.split(","))
+            self._off_ms[name] = tuple((float(latency), float(off)) for latency, off in pairs)
             return reply(200, b"{}")
         if path == "/counts":
             counts = {name: dict(count) for name, count in self._counts.items()}
@@ -80,12 +82,20 @@ class Player:
                 return reply(error, b"{}", wait_s=late_s)
             if one.forward:
                 return Reply(wait_s=late_s, forwarded=True)
-            status, body, content_type, wait_s = voices.answer(self._phase, arm, method, plain)
-            return reply(
-                status, body, content_type=content_type, wait_s=max(wait_s - self._overhead_s[one.name], 0.0) + late_s
-            )
+            status, body, content_type, latency_ms = voices.answer(self._phase, arm, method, plain)
+            wait_ms = max(latency_ms - taken_off(self._off_ms[one.name], latency_ms), 0.0)
+            return reply(status, body, content_type=content_type, wait_s=wait_ms / 1000 + late_s)
 
         return answer
+
+
+def taken_off(correction: Correction, latency_ms: float) -> float:
+    """Return what to take off an answer that should take so long, in milliseconds."""
+    place = bisect_left(correction, (latency_ms, 0.0))
+    if place in (0, len(correction)):
+        return correction[min(place, len(correction) - 1)][1]
+    (before, first), (after, last) = correction[place - 1 : place + 1]
+    return first + (last - first) * (latency_ms - before) / (after - before)
 
 
 def arm_of(headers: dict[str, str]) -> str:
@@ -106,9 +116,9 @@ class _Voice:
         self._size = BinSampler(answers.size_bytes, random) if answers.size_bytes else None
 
     def draw(self) -> tuple[int, float, int]:
-        """Return a status, seconds, and the size of a body."""
+        """Return a status, milliseconds, and the size of a body."""
         size = 2 if self._size is None else int(self._size.draw())
-        return self._status.draw(), self._latency.draw() / 1000, size
+        return self._status.draw(), self._latency.draw(), size
 
 
 class _Voices:
@@ -129,15 +139,15 @@ class _Voices:
         return sum(one.delay_s for one in hits), max((one.status for one in hits), default=0)
 
     def answer(self, phase: str, arm: str, method: str, path: str) -> tuple[int, bytes, str, float]:
-        """Return the status, body, content type and seconds of the next answer."""
+        """Return the status, body, content type and milliseconds of the next answer."""
         voice = next(
             self._voices[key] for key in ((phase, arm), (phase, ""), ("", arm), ("", "")) if key in self._voices
         )
-        status, wait_s, size = voice.draw()
+        status, latency_ms, size = voice.draw()
         body = next((one for one in self._one.bodies if _fits(one, method, path, status)), None)
         if body is not None:
-            return status, body.text.encode(), body.content_type, wait_s
-        return status, b"{}".ljust(size), "application/json", wait_s
+            return status, body.text.encode(), body.content_type, latency_ms
+        return status, b"{}".ljust(size), "application/json", latency_ms
 
 
 def _random(seed: int, *names: str) -> Random:

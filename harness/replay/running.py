@@ -25,6 +25,8 @@ from harness.runner.settings import Notify
 
 _PHASE = re.compile(rf"(?:{'|'.join(PhaseKind)})(?: \d+)?")
 """The event that begins a phase; others say that one is decided, or that the load started."""
+_TUNED_EVERY = 2
+"""How many reports of progress, one a second, are between two corrections of the stand-ins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ class _Telling:
         self._stage, self._world, self._notify = stage, world, notify
         self._tuning = Tuning(stage.cast.played, OVERHEAD_MS)
         self._phase = ""
+        self._ticks = 0
 
     def __call__(self, what: Event | Progress | Analysis) -> None:
         if isinstance(what, Event) and what.kind == "phase" and _PHASE.fullmatch(what.text):
@@ -159,6 +162,10 @@ class _Telling:
                 self._tune(self._phase)
             self._phase = what.text
             self._world.troupe.begin(what.text)
+        if isinstance(what, Progress):
+            self._ticks += 1
+            if self._ticks % _TUNED_EVERY == 0:
+                self._tune(self._phase)
         self._notify(what)
 
     def _tune(self, phase: str) -> None:
@@ -167,6 +174,6 @@ class _Telling:
         except HarnessError as error:
             self._notify(Event(at_s=0.0, kind="note", text=f"the stand-ins were not tuned: {error}"))
             return
-        for service, milliseconds in found.items():
+        for service, correction in found.items():
             for workload in self._stage.played_workloads(service):
-                self._world.troupe.take_off(workload.name, milliseconds)
+                self._world.troupe.take_off(workload.name, correction)

@@ -9,6 +9,9 @@ from typing import Any
 
 from harness.model.stand_in import Body
 
+Correction = tuple[tuple[float, float], ...]
+"""What to take off answers that should take so long: pairs of milliseconds, in order; in between, in proportion."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:

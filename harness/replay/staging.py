@@ -238,9 +238,18 @@ def shortened(stage: Stage) -> Stage:
 
 
 def longer(stage: Stage) -> Stage:
-    """Return the replay with judged phases that may last twice as long."""
+    """Return the replay with judged phases that may last twice as long.
+
+    A phase that was so short that the judge only watched it keeps its length: twice as long, it would have to show
+    every objective by itself.
+    """
     asked = stage.scenario
-    steady_s, fault_s, recovery_s = map(_twice, (asked.steady_s, asked.fault_s, asked.recovery_s))
+    watched = {one.phase for one in stage.asked.analysis.findings if one.watched}
+    lengths = {PhaseKind.STEADY: asked.steady_s, PhaseKind.FAULT: asked.fault_s, PhaseKind.RECOVERY: asked.recovery_s}
+    steady_s, fault_s, recovery_s = (
+        seconds if any(name.startswith(kind) for name in watched) else _twice(seconds)
+        for kind, seconds in lengths.items()
+    )
     return replace(stage, scenario=replace(asked, steady_s=steady_s, fault_s=fault_s, recovery_s=recovery_s))
 
 

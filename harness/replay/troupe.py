@@ -12,7 +12,7 @@ from urllib.parse import quote
 from harness.clients.http import http_get, http_send_body
 from harness.clients.processes.child import Process, start, wait_until
 from harness.errors import MeshError, ServiceError
-from harness.replay.script import Script, script_text
+from harness.replay.script import Correction, Script, script_text
 
 _READY_S, _ANSWER_S = 30.0, 5.0
 
@@ -30,9 +30,10 @@ class Troupe:
         """Answer as in this phase from now on. Raises ServiceError if the process has died."""
         self._tell(f"/phase/{quote(phase)}")
 
-    def take_off(self, workload: str, milliseconds: float) -> None:
+    def take_off(self, workload: str, correction: Correction) -> None:
         """Answer so much earlier than recorded, for what the machine adds. Raises ServiceError like ``begin``."""
-        self._tell(f"/overhead/{quote(workload)}/{milliseconds:.3f}")
+        text = ",".join(f"{latency:.3f}:{off:.3f}" for latency, off in correction)
+        self._tell(f"/overhead/{quote(workload)}/{text}")
 
     def _tell(self, path: str) -> None:
         try:

@@ -1,53 +1,82 @@
-"""Keep stand-ins as fast as recorded: what the machine adds to their answers is measured and taken off again."""
+"""Keep stand-ins as fast as recorded: what the machine adds to their answers is measured and taken off again.
+
+A busy machine adds more to some answers than to others, so more than the median has to be right: the quantiles that the
+proxies measure are compared with the recorded ones, and an answer that should take as long as one of these is sent
+earlier or later by what was wrong with it, again and again.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from harness.model.hops import Bin, HopTotal
 from harness.replay.answers import Recorded
-from harness.replay.sampling import quantile
+from harness.replay.sampling import Bins, quantile
+from harness.replay.script import Correction
 from harness.runner.counts import service_name
 from harness.runner.hop_log import grown
 
-_FEWEST = 50
-_MOST_SHARE = 0.8
-"""Of the recorded median that may be taken off: an answer still has to take some time."""
+SHARES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
+"""The quantiles that are compared; few calls tell little about those further out."""
+FEWEST = 100
+"""Calls from which quantiles are read."""
+_STEP = 0.6
+"""Of what was wrong that is corrected at a time: the rest may be chance."""
+_LEAST_SHARE = 0.2
+"""Of a recorded latency that an answer has to take."""
 
 
 class Tuning:
-    """Compares the median that the proxies measure with the recorded one, phase by phase."""
+    """Compares quantiles that the proxies measure with the recorded ones."""
 
     def __init__(self, played: Mapping[str, Recorded], overhead_ms: float) -> None:
         """overhead_ms: what is taken off at first."""
         self._played = played
-        self._overhead_ms = dict.fromkeys(played, overhead_ms)
+        self._off_ms = {name: [overhead_ms] * len(SHARES) for name in played}
         self._before: tuple[HopTotal, ...] = ()
 
-    def tuned(self, totals: Sequence[HopTotal], phase: str) -> dict[str, float]:
-        """Return what to take off from now on, in milliseconds by service, for those that were called often enough.
+    def tuned(self, totals: Sequence[HopTotal], phase: str) -> dict[str, Correction]:
+        """Return what to take off from now on, by service, for those with enough calls since the last answer.
 
-        totals: of the proxies at the end of ``phase``.
+        totals: of the proxies now, in ``phase`` or at its end.
         """
         found = {}
+        for name, bins in self._measured(totals).items():
+            wanted = _wanted(self._played[name], phase)
+            off_ms = [
+                off + _STEP * (quantile(bins, share) - quantile(wanted, share))
+                for off, share in zip(self._off_ms[name], SHARES, strict=True)
+            ]
+            latencies = [quantile(wanted, share) for share in SHARES]
+            self._off_ms[name] = list(_possible(latencies, off_ms))
+            found[name] = tuple(zip(latencies, self._off_ms[name], strict=True))
+        return found
+
+    def _measured(self, totals: Sequence[HopTotal]) -> dict[str, Bins]:
+        """Return the latencies of each service since the last answer about it, without those that a fault hit."""
         counts: dict[str, Counter[Bin]] = {name: Counter() for name in self._played}
         for hop in grown(self._before, totals):
             name = service_name(hop.destination)
             if name in counts and hop.version and not hop.injected:
                 counts[name].update(hop.latency_ms)
-        self._before = tuple(totals)
-        for name, latency in counts.items():
-            if sum(latency.values()) >= _FEWEST:
-                bins = [(low, width, count) for (low, width), count in latency.items()]
-                wanted_ms = self._median_ms(self._played[name], phase)
-                added_ms = quantile(bins, 0.5) - wanted_ms
-                most_ms = _MOST_SHARE * wanted_ms
-                self._overhead_ms[name] = min(max(self._overhead_ms[name] + added_ms, 0.0), most_ms)
-                found[name] = self._overhead_ms[name]
-        return found
+        enough = {name for name, latency in counts.items() if sum(latency.values()) >= FEWEST}
+        waiting = {name for name, latency in counts.items() if latency} - enough
+        self._before = (
+            *(one for one in totals if service_name(one.destination) not in waiting),
+            *(one for one in self._before if service_name(one.destination) in waiting),
+        )
+        return {name: [(low, width, count) for (low, width), count in counts[name].items()] for name in enough}
 
-    @staticmethod
-    def _median_ms(recorded: Recorded, phase: str) -> float:
-        known = {one.phase: one for one in recorded.answers if not one.arm}
-        return quantile(known.get(phase, known[""]).latency_ms, 0.5)
+
+def _wanted(recorded: Recorded, phase: str) -> Bins:
+    known = {one.phase: one for one in recorded.answers if not one.arm}
+    return known.get(phase, known[""]).latency_ms
+
+
+def _possible(latencies: Sequence[float], off_ms: Sequence[float]) -> Iterator[float]:
+    """Yield what can be taken off: a slower answer is not sent before a faster one, and each takes some time."""
+    pairs = list(zip(latencies, off_ms, strict=True))
+    waits = accumulate((max(latency - max(off, 0.0), _LEAST_SHARE * latency) for latency, off in pairs), max)
+    return (latency - wait for latency, wait in zip(latencies, waits, strict=True))

@@ -106,6 +106,8 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
         canary_choice=plan.canary_share if plan.split_by is SplitBy.HEADER else None,
         processes=settings.processes,
         body_bytes=settings.body_bytes,
+        drain_s=settings.drain_s,
+        trace_share=settings.trace_share,
     )
 
 

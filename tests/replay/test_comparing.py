@@ -10,16 +10,12 @@ from recorded import record, samples
 from harness.cli.replay import _counted
 from harness.cli.replay_bisect import mark_of
 from harness.gate import Outcome
-from harness.model.hops import HopTotal
 from harness.model.load import Arrivals
 from harness.model.samples import no_samples
 from harness.model.verdict import Verdict
-from harness.replay.answers import Recorded
 from harness.replay.asked import Asked
 from harness.replay.bisecting import Mark
 from harness.replay.comparing import Answer, Comparison, answered, compared, same_arrivals
-from harness.replay.script import Answers
-from harness.replay.tuning import Tuning
 from harness.report.diff import difference, side
 from harness.runner.deciding import decide
 from harness.wiring import judge
@@ -76,24 +72,26 @@ def test_too_little_evidence_can_still_exclude_the_recorded_harm(high, held, ans
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "held", "undecided"),
+    ("then", "now", "failed", "undecided", "late"),
     [
-        (Verdict.PASS, Verdict.INCONCLUSIVE, True, True),
-        (Verdict.PASS, Verdict.INCONCLUSIVE, False, False),
-        (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, True, False),
-        (Verdict.PASS, Verdict.FAIL, True, False),
+        (Verdict.PASS, Verdict.INCONCLUSIVE, (), True, False),
+        (Verdict.PASS, Verdict.INCONCLUSIVE, ("load on time",), False, True),
+        (Verdict.PASS, Verdict.INCONCLUSIVE, ("load on time", "load sent"), False, False),
+        (Verdict.PASS, Verdict.INCONCLUSIVE, ("load sent",), False, False),
+        (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, (), False, False),
+        (Verdict.PASS, Verdict.FAIL, (), False, False),
     ],
 )
-def test_only_too_little_evidence_is_worth_a_longer_replay(then, now, held, undecided):
-    """A proof that failed, or a record without a verdict, is not helped by more requests."""
-    proofs = tuple(replace(proof, held=held) for proof in FOUND.proofs)
+def test_only_too_little_evidence_and_a_busy_machine_are_worth_another_replay(then, now, failed, undecided, late):
+    """Another proof that failed, or a record without a verdict, is not helped by more requests."""
+    proofs = tuple(replace(proof, held=proof.name not in failed) for proof in FOUND.proofs)
     sides = [
         side(label, "", record(), replace(analysis(verdict), proofs=proofs))
         for label, verdict in (("A", then), ("B", now))
     ]
     answer, why = answered(sides[0].analysis, sides[1].analysis, cannot=())
     found = Comparison(answer=answer, why=why, difference=difference(*sides), differs=())
-    assert undecided is found.undecided
+    assert (undecided, late) == (found.undecided, found.late)
 
 
 def asked_of(verdict):
@@ -157,24 +155,3 @@ def test_arrivals_are_compared_as_far_as_both_runs_went():
     assert same_arrivals(made, short)
     assert same_arrivals(made, rounded)
     assert not same_arrivals(made, replace(made, samples=replace(samples(), due_s=made.samples.due_s + 0.01)))
-
-
-def total(calls, low_ms):
-    """What the proxies counted of calls to ratings."""
-    return HopTotal(
-        caller="reviews-v2", caller_version="v2", app="reviews", destination="ratings", version="v1", calls=calls,
-        latency_ms={(low_ms, 0.0): calls},
-    )  # fmt: skip
-
-
-def test_what_the_machine_adds_is_taken_off():
-    """The medians of the proxies and of the record are compared after each phase, where there are enough calls."""
-    answers = Answers(statuses=((200, 1),), latency_ms=((20.0, 0.0, 1),))
-    recorded = Recorded(service="ratings", answers=(answers,), fine=True, notes=())
-    tuning = Tuning({"ratings": recorded}, 0.5)
-    assert {} == tuning.tuned([total(10, 23.0)], "warm-up")
-    assert {"ratings": 3.5} == tuning.tuned([total(110, 23.0)], "steady")
-    assert {"ratings": 0.0} == tuning.tuned(
-        [replace(total(300, 23.0), latency_ms={(23.0, 0.0): 110, (1.0, 0.0): 190})], "steady"
-    )
-    assert {"ratings": 16.0} == Tuning({"ratings": recorded}, 0.5).tuned([total(100, 90.0)], "steady")

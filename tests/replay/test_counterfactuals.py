@@ -200,3 +200,14 @@ def test_a_change_is_named_in_the_scenario(stage_of):
     assert (0.0, 3.0) == (shortened(stage).scenario.steady_s, shortened(stage).scenario.fault_s)
     assert (6.0, 3.0) == (longer(stage).scenario.fault_s, longer(stage).scenario.fault_s.least_s)
     assert HitState.SEEN is AtService(SLOW).hit(Signals(), Signals()).state
+
+
+def test_a_longer_replay_leaves_a_watched_phase_as_short(stage_of):
+    """Twice as long, a recovery of six seconds would have to show every objective by itself."""
+    stage = stage_of(SLOW)
+    scenario = replace(stage.scenario, recovery_s=6.0)
+    finding = replace(stage.asked.analysis.findings[0], phase="recovery", watched=True)
+    analysis = replace(stage.asked.analysis, findings=(finding,))
+    watched = replace(stage, scenario=scenario, asked=replace(stage.asked, analysis=analysis))
+    assert (6.0, 6.0) == (longer(watched).scenario.recovery_s, longer(watched).scenario.fault_s)
+    assert 12.0 == longer(replace(stage, scenario=scenario)).scenario.recovery_s

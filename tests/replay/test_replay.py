@@ -18,6 +18,7 @@ from harness.replay.asked import read_asked
 from harness.replay.packing import pack
 from harness.replay.running import _Telling
 from harness.replay.staging import Options, staged
+from harness.runner.progress import Progress
 
 
 def test_a_plan_starts_nothing(tmp_path, capsys):
@@ -74,6 +75,27 @@ def test_stand_ins_are_told_when_a_phase_begins(tmp_path):
     telling(Event(at_s=0.0, kind="note", text="fault"))
     assert ["warm-up", "steady", "fault 2", "recovery"] == begun
     assert (*texts, "fault") == tuple(event.text for event in passed_on)
+
+
+def test_stand_ins_are_corrected_during_a_phase(tmp_path):
+    """Every other second, and when a phase ends; the proxies are asked each time."""
+    asked = read_asked(write_demo(tmp_path / "run")[0])
+    asked_at = []
+    mesh = SimpleNamespace(hop_totals=lambda: asked_at.append(len(passed_on)) or ())
+    passed_on = []
+    telling = _Telling(
+        staged(asked, demo_config(), Options()),
+        SimpleNamespace(troupe=SimpleNamespace(begin=lambda _: None), mesh=mesh),
+        passed_on.append,
+    )
+    second = Progress(
+        elapsed_s=1.0, total_s=9.0, phase="steady", rate_rps=50.0, failed=(0, 0), requests=(1, 1), p50_s=(0.1, 0.1)
+    )
+    telling(Event(at_s=0.0, kind="phase", text="steady"))
+    for _ in range(5):
+        telling(second)
+    telling(Event(at_s=5.0, kind="phase", text="recovery"))
+    assert [2, 4, 6] == asked_at
 
 
 def test_a_run_is_repeated_with_a_stand_in(tmp_path, capsys):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness import wiring
 from harness.config import read_config
-from harness.runner.planning import plan_run
+from harness.mesh.port import Entry
+from harness.runner.planning import plan_load, plan_run
 
 CONFIG = """\
 service: shop
@@ -15,7 +16,7 @@ services: {shop: {versions: {v1: {command: [serve, "{port}"]}, v2: {command: [se
 load: {profile: missing, rate: 20}
 judge: {baseline-error-ceiling: 25%}
 """
-PROFILE = 'LOADPROFILE = {"expected_statuses": [404], "sizes_may_differ": True}\n'
+PROFILE = 'LOADPROFILE = {"expected_statuses": [404], "sizes_may_differ": True, "trace_share": 0.5, "drain": 3}\n'
 
 
 def test_expected_statuses_and_the_ceiling_of_the_baseline_are_planned(tmp_path: Path) -> None:
@@ -29,3 +30,15 @@ def test_expected_statuses_and_the_ceiling_of_the_baseline_are_planned(tmp_path:
     assert (404,) == plan.expected_statuses
     assert plan.sizes_may_differ
     assert plan.judge.baseline_error_ceiling == 0.25
+
+
+def test_what_the_profile_says_of_spans_and_late_answers_is_sent(tmp_path: Path) -> None:
+    """As ``harness load`` does."""
+    (tmp_path / "loadprofiles").mkdir()
+    (tmp_path / "loadprofiles" / "missing.py").write_text(PROFILE)
+    (tmp_path / "harness.yaml").write_text(CONFIG)
+    config = read_config(tmp_path / "harness.yaml")
+    scenario = wiring.scenario(config, name="s", seed=1)
+    settings = wiring.settings(config, scenario, target="local", manifest={})
+    load = plan_load(plan_run(scenario, settings, target="local"), settings, Entry(url="http://127.0.0.1:1"), owner="o")
+    assert (0.5, 3.0) == (load.trace_share, load.drain_s)

@@ -8,6 +8,8 @@ from harness.model.load import LoadReport
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Proof
 
+ON_TIME = "load on time"
+"""The name of the proof that fails where the load generator has too little CPU."""
 SENT_SHARE = 0.999
 LATE_WARNING_S, LATE_LIMIT_S = 1e-3, 10e-3
 """The load is good if 99 % of the requests are sent within 1 ms of their due time, and invalid from 10 ms on."""
@@ -76,7 +78,7 @@ def _open_model(report: LoadReport) -> Iterator[Proof]:
         "lower the rate, or set a time limit in the profile",
     )
     yield Proof(
-        name="load on time",
+        name=ON_TIME,
         held=report.late_p99_s <= LATE_LIMIT_S,
         expected=f"99 % of the requests sent within {format_duration(LATE_LIMIT_S)} of their due time",
         observed=f"within {format_duration(report.late_p99_s)} (half within {format_duration(report.late_p50_s)})",
