@@ -22,12 +22,14 @@ from faulting import fault_edits
 from shop import QUICK
 
 from harness.clients.kubernetes.api import ignore
-from harness.faults import abort
+from harness.faults import Arguments, abort, known_faults
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.factory import opened
+from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
+from harness.model.step import Step
 from harness.routing.istio.routing import split_edits
-from harness.routing.port import Split
+from harness.routing.port import Aim, Split
 
 
 class Victims:
@@ -46,14 +48,19 @@ class Victims:
         heartbeat_s: float = 3600,
         restores: bool = False,
         watchdog: bool = False,
+        disrupts: str = "",
     ) -> int:
-        """One run; its exit code, negative for the signal that ended it."""
+        """One run; its exit code, negative for the signal that ended it.
+
+        disrupts: the kind and the value of the fault of ratings, such as ``scale 1``, instead of errors.
+        """
         order = {
             "kubeconfig": str(kubeconfig),
             "folder": str(folder),
             "heartbeat_s": heartbeat_s,
             "restores": restores,
             "watchdog": watchdog,
+            "disrupts": disrupts,
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -82,6 +89,7 @@ def carry_out(order: dict[str, Any]) -> None:
         heartbeat_s=order["heartbeat_s"],
         watchdog=order["watchdog"],
         patience_s=30 if order["watchdog"] else QUICK.patience_s,
+        limits=replace(QUICK.limits, every_caller=bool(order["disrupts"])),
     )
     if order["restores"]:
         with closing(connected(settings, None)) as kube:
@@ -92,17 +100,23 @@ def carry_out(order: dict[str, Any]) -> None:
         split = split_edits(
             mesh.resources(), Split(host="reviews", namespace="shop", canary_share=0.5, owner="victim", **arms)
         )
-        with mesh.changed(split, name="split"):
-            fault = fault_edits(
-                abort("ratings", 503),
-                mesh.resources(),
-                namespace="shop",
-                caller_labels={"app": "reviews"},
-                owner="victim",
-                index=0,
-            )
-            with mesh.changed(fault, name="fault"):
-                mesh.check()
+        with mesh.changed(split, name="split"), mesh.changed(_fault(order["disrupts"], mesh), name="fault"):
+            mesh.check()
+
+
+def _fault(disrupts: str, mesh: ClusterMesh) -> tuple[Step, ...]:
+    if not disrupts:
+        return fault_edits(
+            abort("ratings", 503),
+            mesh.resources(),
+            namespace="shop",
+            caller_labels={"app": "reviews"},
+            owner="victim",
+            index=0,
+        )
+    kind, _, value = disrupts.partition(" ")
+    fault = known_faults()[kind].parse(Arguments(host="ratings", value=value))
+    return fault.steps(mesh, Aim(declared=fault.declared("x-0"), namespace="shop", owner="victim", index=0))
 
 
 def main() -> None:
