@@ -22,34 +22,40 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "report"))
 
-import chromium
+import browsing
 import histories
+from browsing import show
 
 from harness.cli import main as harness
 from harness.release.store import PAGE, RELEASES
 from harness.run_folder import INDEX, all_runs
 
 if TYPE_CHECKING:
-    from chromium import Page
+    from playwright.sync_api import Page
 
 IMAGES = Path(__file__).parent / "images"
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _PROGRAM = Path(sys.executable).parent / "harness"
 _WIDTH, _HEIGHT = 1180, 760
 _PATIENCE_S = 600.0
 
 
-def main(names: list[str], images: Path = IMAGES) -> None:
+def main(names: list[str]) -> None:
     """Make the pictures of these names, or all of them."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser is None:
-        sys.exit(f"expected a browser ({', '.join(_BROWSERS)}), found none; install the package chromium")
+    program = next(filter(None, map(shutil.which, browsing.PROGRAMS)), None)
+    if program is None:
+        sys.exit(f"expected a browser ({', '.join(browsing.PROGRAMS)}), found none; install the package chromium")
+    with browsing.chromium(program) as browser:
+        take(browser.new_page(), names, IMAGES)
+
+
+def take(page: Page, names: list[str], images: Path) -> None:
+    """Make the pictures of these names, or all of them, in a folder."""
     makers: Mapping[str, Callable[[Page, Path, Path], None]] = {"run": _run, "history": _history, "release": _release}
     unknown = set(names) - set(makers)
     if unknown:
         sys.exit(f"expected names of {', '.join(makers)}, found {', '.join(sorted(unknown))}")
     images.mkdir(exist_ok=True)
-    with TemporaryDirectory(prefix="pictures-") as folder, chromium.browser(browser, Path(folder)) as page:
+    with TemporaryDirectory(prefix="pictures-") as folder:
         for name in names or makers:
             work = Path(folder) / name
             work.mkdir()
@@ -66,10 +72,10 @@ def _run(page: Page, folder: Path, images: Path) -> None:
     with _serving(shop) as address, subprocess.Popen(_words("run", "--", "-q"), cwd=shop, env=_environment()) as run:
         _until(lambda: bool(all_runs(shop / "reports")), run)
         (recorded,) = all_runs(shop / "reports")
-        page.open(f"{address}/runs/{recorded.folder.name}", width=_WIDTH, height=_HEIGHT)
-        _until(lambda: "%): live" in page.ask("document.body.innerText"), run)
+        show(page, f"{address}/runs/{recorded.folder.name}", width=_WIDTH, height=_HEIGHT)
+        _until(lambda: "%): live" in page.evaluate("document.body.innerText"), run)
         time.sleep(5)  # so that the fault has lasted for a while
-        page.screenshot(images / "live.png", whole=False)
+        page.screenshot(path=images / "live.png")
         code = run.wait(_PATIENCE_S)
     if code != 1:
         sys.exit(f"expected the fragile canary to fail (exit code 1), found {code}; is this machine busy?")
@@ -94,8 +100,8 @@ def _release(page: Page, folder: Path, images: Path) -> None:
 
 
 def _picture(page: Page, file: Path, picture: Path) -> None:
-    page.open(file, width=_WIDTH, height=_HEIGHT)
-    page.screenshot(picture, whole=False)
+    show(page, file, width=_WIDTH, height=_HEIGHT)
+    page.screenshot(path=picture)
 
 
 @contextmanager

@@ -1,10 +1,17 @@
 """What holds for every test."""
 
+from __future__ import annotations
+
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+from needed import needed_program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 # A shell that runs us in the background has SIGINT ignored, and children would inherit that: Ctrl-C is under test here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,6 +35,25 @@ def _inner_sessions() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", _INNER)
         yield
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests of this process. While it runs, ``asyncio.run`` fails in the main thread."""
+    import browsing  # noqa: PLC0415  # Playwright loads slowly, and few tests need it
+
+    program = needed_program(*browsing.PROGRAMS, package="chromium", purpose="to test pages in a real browser")
+    with browsing.chromium(program) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page that knows nothing of those of other tests: it has a context of its own."""
+    context = chromium.new_context()
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from playwright.sync_api import Page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -31,9 +32,11 @@ def screenshots() -> ModuleType:
         pytest.param("release", {"release.png"}, marks=pytest.mark.slow),
     ],
 )
-def test_pictures_are_made_from_runs(screenshots: ModuleType, tmp_path: Path, name: str, pictures: set[str]) -> None:
+def test_pictures_are_made_from_runs(
+    page: Page, screenshots: ModuleType, tmp_path: Path, name: str, pictures: set[str]
+) -> None:
     """Each has the size of the window. The slow ones run the demo: ``pytest -m slow tests/docs/test_screenshots.py``."""
-    screenshots.main([name], tmp_path)
+    screenshots.take(page, [name], tmp_path)
     assert pictures == {path.name for path in tmp_path.iterdir()}
     assert all(size(path) == (1180, 760) for path in tmp_path.iterdir())
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-import chromium
+from browsing import look
+from playwright.sync_api import Page
 
 VIEWS = ((380, False), (380, True), (1600, False), (1600, True))
 """Width in pixels, and whether the colours are dark."""
+_STAY = "document.querySelectorAll('[data-reload]').forEach(one => { one.checked = false })"
 _UNFOLD = "document.querySelectorAll('details').forEach(one => { one.open = true })"
 _RUN = """
 axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.flatMap(one => one.nodes.map(
@@ -17,13 +19,13 @@ axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.
 """
 
 
-def violations(page: chromium.Page) -> Iterator[str]:
-    """Yield what axe finds in the page that is open, with everything unfolded, in each view."""
-    page.ask(_UNFOLD)
-    page.ask(f"{_source()}; null")
+def violations(page: Page) -> Iterator[str]:
+    """Yield what axe finds in the page that is open, with everything unfolded, in each view; it stops reloading itself."""
+    page.evaluate(f"{_STAY}; {_UNFOLD}")
+    page.evaluate(f"{_source()}; null")
     for width, dark in VIEWS:
-        page.look(width=width, dark=dark)
-        yield from (f"{width} px, {'dark' if dark else 'light'}: {text}" for text in page.ask(_RUN))
+        look(page, width=width, dark=dark)
+        yield from (f"{width} px, {'dark' if dark else 'light'}: {text}" for text in page.evaluate(_RUN))
 
 
 @cache

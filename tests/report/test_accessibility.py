@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import accessibility
-import chromium
 import histories
 import pytest
 import report_records as records
 import run_pages
+from browsing import show
+from playwright.sync_api import Page
 from test_release_page import HELD
 from test_traces import traced
 
@@ -85,7 +86,7 @@ def written(folder: Path, text: str) -> Path:
     [report, inconclusive_report, run_index, history, scenario_history, release, comparison],
     ids=lambda made: made.__name__,
 )
-def test_axe_finds_nothing(page: chromium.Page, tmp_path: Path, made: Callable[[Path], Path]) -> None:
+def test_axe_finds_nothing(page: Page, tmp_path: Path, made: Callable[[Path], Path]) -> None:
     """Contrast, names, roles, headings and landmarks are in order, with everything unfolded."""
-    page.open(made(tmp_path))
+    show(page, made(tmp_path))
     assert [] == list(accessibility.violations(page))

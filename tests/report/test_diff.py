@@ -6,10 +6,11 @@ import dataclasses
 import json
 from pathlib import Path
 
-import chromium
 import pytest
 import report_records as records
 import run_pages
+from browsing import complaints, show
+from playwright.sync_api import Page
 from run_pages import HOSTILE
 
 from harness.cli import main
@@ -68,17 +69,17 @@ def test_latencies_are_those_of_the_samples() -> None:
     assert ["steady", "fault", "recovery"] == [seen.phase.name for seen in found.distributions]
 
 
-def test_page_shows_both(page: chromium.Page, tmp_path: Path) -> None:
+def test_page_shows_both(page: Page, tmp_path: Path) -> None:
     """The page has both verdicts, fits a phone, and shows hostile names as text."""
     found = pair(test=HOSTILE, commit=HOSTILE, **{HOSTILE: HOSTILE})
     file = tmp_path / "diff.html"
     file.write_text(render([found], title=(HOSTILE, "b"), alone=[("A", HOSTILE)]), encoding="utf-8")
     for width in (380, 1600):
-        page.open(file, width=width)
-        assert page.console == []
-        assert page.ask("document.documentElement.scrollWidth") <= width
-        assert page.ask("document.querySelectorAll('img, main script').length") == 0
-        assert page.ask("document.querySelectorAll('main .banner.pass, main .banner.fail').length") == 2
+        show(page, file, width=width)
+        assert complaints(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.querySelectorAll('img, main script').length") == 0
+        assert page.evaluate("document.querySelectorAll('main .banner.pass, main .banner.fail').length") == 2
 
 
 @pytest.fixture

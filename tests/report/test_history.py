@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-import chromium
 import histories
 import pytest
 import run_pages
+from browsing import complaints, fetched, opens_within, show
 from json_schemas import require_fit
+from playwright.sync_api import Page
 from run_pages import HOSTILE
 
 from harness import bundle, run_folder
@@ -278,51 +279,49 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("width", [380, 1600])
-def test_three_thousand_runs_open_in_a_second(page: chromium.Page, site: Path, width: int) -> None:
+def test_three_thousand_runs_open_in_a_second(page: Page, site: Path, width: int) -> None:
     """The overview is small, opens at once, fits the window, and asks for nothing."""
     assert site.stat().st_size < 1_000_000
-    page.open(site, width=width)
-    assert page.console == []
-    assert [site.as_uri()] == [url for url in page.requests if not url.startswith("data:")]
-    assert page.ask(WIDE) == 0
-    assert page.ask("document.documentElement.scrollWidth") <= width
-    assert page.ask("document.querySelectorAll('table.heat tr').length") == 3 * 9
-    assert page.opens_within(1000)
+    show(page, site, width=width)
+    assert complaints(page) == []
+    assert [site.as_uri()] == fetched(page)
+    assert page.evaluate(WIDE) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelectorAll('table.heat tr').length") == 3 * 9
+    assert opens_within(page, 1000)
 
 
-def test_heatmap_moves_reads_and_searches(page: chromium.Page, site: Path) -> None:
+def test_heatmap_moves_reads_and_searches(page: Page, site: Path) -> None:
     """Older runs come into view, pointing reads a cell, the search keeps a scenario, and objectives fold."""
-    page.open(site, width=1280)
+    show(page, site, width=1280)
     drawn = "document.querySelector('table.heat path.cell.pass').getAttribute('d').length"
-    assert page.ask(drawn) > 500
-    page.ask("document.querySelector('[data-move=\"-1\"]').click()")
-    assert "runs 2911 to 2970 of 3000" in page.ask("document.querySelector('[data-heat] output').textContent")
-    page.ask("document.querySelector('table.heat svg.cells').scrollIntoView()")
-    box = page.ask("(b => [b.x, b.y])(document.querySelector('table.heat svg.cells').getBoundingClientRect())")
-    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + 7, y=box[1] + 10)
-    assert histories.run_name(2910) in page.ask("document.getElementById('heat-readout').textContent")
+    assert page.evaluate(drawn) > 500
+    page.evaluate("document.querySelector('[data-move=\"-1\"]').click()")
+    assert "runs 2911 to 2970 of 3000" in page.evaluate("document.querySelector('[data-heat] output').textContent")
+    page.locator("table.heat svg.cells").first.hover(position={"x": 7, "y": 10})
+    assert histories.run_name(2910) in page.evaluate("document.getElementById('heat-readout').textContent")
     rows = "[...document.querySelectorAll('table.heat tr')].filter(r => r.offsetHeight).length"
-    page.ask(
+    page.evaluate(
         "const i = document.querySelector('input[type=search]'); i.value = 'scenario_1'; i.dispatchEvent(new Event('input', {bubbles: true}))"
     )
-    assert page.ask(rows) == 9
-    page.ask("document.querySelector('[data-unfold]').click()")
-    assert page.ask(rows) == 1
+    assert page.evaluate(rows) == 9
+    page.evaluate("document.querySelector('[data-unfold]').click()")
+    assert page.evaluate(rows) == 1
 
 
-def test_a_scenarios_page_shows_its_trends(page: chromium.Page, site: Path) -> None:
+def test_a_scenarios_page_shows_its_trends(page: Page, site: Path) -> None:
     """Each objective has a chart, and the change of level is said at the top and marked in the chart."""
     name = "scenarios/test_shop.py::test_scenario_0"
-    page.open(site.with_name(page_name(name)), width=1280)
-    assert page.console == []
-    assert page.ask("document.querySelectorAll('svg.trend').length") == 8
-    assert "latency_p90 in steady got worse from" in page.ask("document.querySelector('.notices li').textContent")
+    show(page, site.with_name(page_name(name)), width=1280)
+    assert complaints(page) == []
+    assert page.evaluate("document.querySelectorAll('svg.trend').length") == 8
+    assert "latency_p90 in steady got worse from" in page.evaluate("document.querySelector('.notices li').textContent")
     past = history(histories.nights(STEP))
     (trend,) = scenario_trends(past)
     assert 'class="change fail"' in trend_chart(trend.trends[0])
 
 
-def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
+def test_hostile_names_are_text(page: Page, tmp_path: Path) -> None:
     """Names of runs, scenarios and objectives, commits, reasons and troubles run no script and build no element."""
     objective = dataclasses.replace(
         histories.judged("latency_p90", "steady", 0.1),
@@ -340,9 +339,9 @@ def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
     found = notices(History(runs=(entry,)), trends)
     write_site(past, trends, found, tmp_path, runs=tmp_path)
     for name in ("index.html", page_name(HOSTILE)):
-        page.open(tmp_path / name)
-        assert page.console == []
-        assert page.ask("document.querySelectorAll('main img, main script').length") == 0
+        show(page, tmp_path / name)
+        assert complaints(page) == []
+        assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
         assert "\x1b" not in (tmp_path / name).read_text()
 
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import chromium
 import pytest
+from browsing import complaints, fetched, show
+from playwright.sync_api import Page
 
 CONFTEST = """
 import sys
@@ -70,44 +71,48 @@ def pytest_html_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.
     return report
 
 
-def test_fragments_show_in_pytest_html(page: chromium.Page, pytest_html_report: Path) -> None:
+def test_fragments_show_in_pytest_html(page: Page, pytest_html_report: Path) -> None:
     """Every row shows charts in our colours, verdict and worst deviation, without requests or console errors."""
-    page.open(pytest_html_report)
-    page.ask("document.getElementById('show_all_details').click()")
-    assert page.ask(FRAGMENTS) == 4
-    assert page.console == []
-    assert [url for url in page.requests if url.startswith(("http", "ws"))] == []
-    widths = page.ask("[...document.querySelectorAll('svg.timeline.wide')].map(s => s.getBoundingClientRect().width)")
+    show(page, pytest_html_report)
+    page.evaluate("document.getElementById('show_all_details').click()")
+    assert page.evaluate(FRAGMENTS) == 4
+    assert complaints(page) == []
+    assert [url for url in fetched(page) if url.startswith(("http", "ws"))] == []
+    widths = page.evaluate(
+        "[...document.querySelectorAll('svg.timeline.wide')].map(s => s.getBoundingClientRect().width)"
+    )
     assert len(widths) == 4
     assert min(width for width in widths if width) > 600
-    stroke = page.ask("getComputedStyle(document.querySelector('svg.timeline path.canary')).stroke")
+    stroke = page.evaluate("getComputedStyle(document.querySelector('svg.timeline path.canary')).stroke")
     assert stroke == "rgb(217, 88, 13)"
-    cells = page.ask("[...document.querySelectorAll('td.col-verdict')].map(c => c.textContent).sort()")
+    cells = page.evaluate("[...document.querySelectorAll('td.col-verdict')].map(c => c.textContent).sort()")
     assert cells == sorted(["✓ PASS", "✗ FAIL", "▲ MARGINAL", "? INCONCLUSIVE"])
-    assert "error_rate in fault" in page.ask(
+    assert "error_rate in fault" in page.evaluate(
         "[...document.querySelectorAll('td.col-deviation')].map(c => c.textContent).join()"
     )
 
 
-def test_script_reaches_fragments(page: chromium.Page, pytest_html_report: Path) -> None:
+def test_script_reaches_fragments(page: Page, pytest_html_report: Path) -> None:
     """The script in the prefix works in the rows: buttons open reasons and the cursor reads the chart."""
-    page.open(pytest_html_report)
-    page.ask("document.getElementById('show_all_details').click()")
-    page.ask("document.querySelector('[data-harness-verdict=pass] tbody.pass [data-more]').click()")
-    assert page.ask("document.querySelector('[data-harness-verdict=pass] tbody.pass .why').offsetHeight > 0") is True
+    show(page, pytest_html_report)
+    page.evaluate("document.getElementById('show_all_details').click()")
+    page.evaluate("document.querySelector('[data-harness-verdict=pass] tbody.pass [data-more]').click()")
+    assert (
+        page.evaluate("document.querySelector('[data-harness-verdict=pass] tbody.pass .why').offsetHeight > 0") is True
+    )
     figure = "document.querySelector('.fragment[data-harness-verdict=fail] [data-cursor]')"
-    page.ask(f"{figure}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'ArrowRight', bubbles: true}}))")
-    assert "canary p99" in page.ask(f"{figure}.querySelector('.readout').textContent")
+    page.evaluate(f"{figure}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'ArrowRight', bubbles: true}}))")
+    assert "canary p99" in page.evaluate(f"{figure}.querySelector('.readout').textContent")
 
 
-def test_counters_filter_rows(page: chromium.Page, pytest_html_report: Path) -> None:
+def test_counters_filter_rows(page: Page, pytest_html_report: Path) -> None:
     """A verdict's counter shows only its rows, and all rows when it is pressed a second time."""
-    page.open(pytest_html_report)
-    assert page.ask("[...document.querySelectorAll('.counters button')].map(b => b.textContent.trim())") == [
+    show(page, pytest_html_report)
+    assert page.evaluate("[...document.querySelectorAll('.counters button')].map(b => b.textContent.trim())") == [
         "1 fail", "1 marginal", "1 inconclusive", "1 pass",
     ]  # fmt: skip
     shown = "[...document.querySelectorAll('.results-table-row')].filter(r => r.offsetHeight).map(r => r.querySelector('.col-verdict').textContent)"
-    page.ask("document.querySelector('.counters .marginal').click()")
-    assert page.ask(shown) == ["▲ MARGINAL"]
-    page.ask("document.querySelector('.counters .marginal').click()")
-    assert len(page.ask(shown)) == 4
+    page.evaluate("document.querySelector('.counters .marginal').click()")
+    assert page.evaluate(shown) == ["▲ MARGINAL"]
+    page.evaluate("document.querySelector('.counters .marginal').click()")
+    assert len(page.evaluate(shown)) == 4

@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import chromium
 import numpy as np
 import pytest
 import report_records as records
+from browsing import complaints, fetched, show
+from playwright.sync_api import Page
 
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Record
@@ -39,24 +40,24 @@ def written(folder: Path, record: Record, analysis: Analysis) -> Path:
 
 @pytest.mark.parametrize("width", [1280, 820, 390])
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
-def test_page_opens_clean(page: chromium.Page, tmp_path: Path, verdict: Verdict, width: int) -> None:
+def test_page_opens_clean(page: Page, tmp_path: Path, verdict: Verdict, width: int) -> None:
     """Each verdict's page opens without console messages, makes no requests, and fits the width of the window."""
     file = written(tmp_path, *records.run(verdict))
-    page.open(file, width=width)
-    assert page.console == []
-    assert [url for url in page.requests if not url.startswith("data:")] == [file.as_uri()]
-    page.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
-    assert page.ask(OVERFLOWING) == []
-    assert page.ask("document.documentElement.scrollWidth") <= width
-    assert page.ask("document.querySelector('.verdict').textContent").strip() == verdict.upper()
+    show(page, file, width=width)
+    assert complaints(page) == []
+    assert fetched(page) == [file.as_uri()]
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate(OVERFLOWING) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelector('.verdict').textContent").strip() == verdict.upper()
 
 
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)
-def test_page_shows_the_records_numbers(page: chromium.Page, tmp_path: Path, verdict: Verdict) -> None:
+def test_page_shows_the_records_numbers(page: Page, tmp_path: Path, verdict: Verdict) -> None:
     """Every row shows its finding's values, interval, request counts and verdict, rounded and with their unit."""
     record, analysis = records.run(verdict)
-    page.open(written(tmp_path, record, analysis))
-    rows = page.ask(ROWS)
+    show(page, written(tmp_path, record, analysis))
+    rows = page.evaluate(ROWS)
     assert len(analysis.findings) == len(rows)
     unseen = list(analysis.findings)
     for row in rows:
@@ -81,124 +82,126 @@ def test_page_shows_the_records_numbers(page: chromium.Page, tmp_path: Path, ver
         assert confidence == finding.confidence * 100
 
 
-def test_page_names_the_run(page: chromium.Page, tmp_path: Path) -> None:
+def test_page_names_the_run(page: Page, tmp_path: Path) -> None:
     """The banner has the verdict, the reason, the score with its thresholds, seed, commit and all commands."""
     record, analysis = records.run(Verdict.FAIL)
-    page.open(written(tmp_path, record, analysis))
-    banner = page.ask("document.querySelector('.banner').innerText")
+    show(page, written(tmp_path, record, analysis))
+    banner = page.evaluate("document.querySelector('.banner').innerText")
     for text in (analysis.reason, "slow-ratings", "3cff1c8a9b6d", "42", "2m30s", "reviews", "15,000"):
         assert text in banner
-    assert page.ask("document.querySelector('.score-number .number').textContent") == "0"
-    assert "marginal from 75, pass from 95" in page.ask(
+    assert page.evaluate("document.querySelector('.score-number .number').textContent") == "0"
+    assert "marginal from 75, pass from 95" in page.evaluate(
         "document.querySelector('svg.score').getAttribute('aria-label')"
     )
-    assert page.ask("[...document.querySelectorAll('[data-copy]')].map(b => b.dataset.copy)") == [
+    assert page.evaluate("[...document.querySelectorAll('[data-copy]')].map(b => b.dataset.copy)") == [
         f"harness replay {record.manifest['bundle']}",
         record.manifest["again"],
         f"harness judge {record.manifest['bundle']}",
     ]
 
 
-def test_page_names_what_is_missing(page: chromium.Page, tmp_path: Path) -> None:
+def test_page_names_what_is_missing(page: Page, tmp_path: Path) -> None:
     """An inconclusive page shows, without a click, what is missing and which proof failed."""
-    page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
-    text = page.ask("document.body.innerText")
+    show(page, written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
+    text = page.evaluate("document.body.innerText")
     assert "of 1,900 canary requests; 84 s more at 18 requests a second" in text
     assert "FAILED" in text
     assert "look for another route to the host: harness plan" in text
 
 
-def test_fold_and_filter(page: chromium.Page, tmp_path: Path) -> None:
+def test_fold_and_filter(page: Page, tmp_path: Path) -> None:
     """A failed run hides passed rows, a chip shows them again, and a button opens a row's reason."""
-    page.open(written(tmp_path, *records.run(Verdict.FAIL)))
+    show(page, written(tmp_path, *records.run(Verdict.FAIL)))
     seen = "[...document.querySelectorAll('tbody.finding')].filter(b => b.offsetHeight).map(b => b.dataset.verdict)"
-    assert set(page.ask(seen)) == {"fail"}
-    page.ask("document.querySelector('[data-filter=pass]').click()")
-    assert set(page.ask(seen)) == {"fail", "pass"}
+    assert set(page.evaluate(seen)) == {"fail"}
+    page.evaluate("document.querySelector('[data-filter=pass]').click()")
+    assert set(page.evaluate(seen)) == {"fail", "pass"}
     why = "document.querySelector('tbody.pass .why').offsetHeight > 0"
-    assert page.ask(why) is False
-    page.ask("document.querySelector('tbody.pass [data-more]').click()")
-    assert page.ask(why) is True
+    assert page.evaluate(why) is False
+    page.evaluate("document.querySelector('tbody.pass [data-more]').click()")
+    assert page.evaluate(why) is True
 
 
-def test_passed_page_shows_only_the_main_sections(page: chromium.Page, tmp_path: Path) -> None:
+def test_passed_page_shows_only_the_main_sections(page: Page, tmp_path: Path) -> None:
     """A passed run shows table, timeline and intervals (in pytest-html only the table); other sections are closed."""
     record, analysis = records.run(Verdict.PASS)
-    page.open(written(tmp_path, record, analysis))
-    opened = page.ask("[...document.querySelectorAll('details.section[open] h2')].map(h => h.textContent)")
+    show(page, written(tmp_path, record, analysis))
+    opened = page.evaluate("[...document.querySelectorAll('details.section[open] h2')].map(h => h.textContent)")
     assert opened == ["Objectives", "Timeline", "Intervals"]
-    page.ask("location.hash = '#status'; new Promise(done => setTimeout(done, 100))")
-    assert page.ask("document.querySelector('details.status').open") is True
+    page.evaluate("location.hash = '#status'; new Promise(done => setTimeout(done, 100))")
+    assert page.evaluate("document.querySelector('details.status').open") is True
     assert re.findall(r'<details class="section (\w+)" open>', report.fragments(record, analysis).html) == ["slis"]
 
 
-def test_cursor_reads_the_timeline(page: chromium.Page, tmp_path: Path) -> None:
+def test_cursor_reads_the_timeline(page: Page, tmp_path: Path) -> None:
     """The arrow keys move a cursor over the timeline and show the values of both arms; a gap shows no data."""
-    page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
-    press = "document.querySelector('[data-cursor]').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))"
+    show(page, written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
     readouts = []
     for _ in range(20):
-        page.ask(press)
-        readouts.append(page.ask("document.querySelector('.readout').textContent"))
+        page.locator("[data-cursor]").first.press("ArrowRight")
+        readouts.append(page.evaluate("document.querySelector('.readout').textContent"))
     assert re.match(r"5\.0 to 10\.0 s: sent [\d.]+ req/s · baseline p50 [\d.]+ ms", readouts[0])
     assert any("canary p99 no data" in text for text in readouts)
-    assert page.ask("getComputedStyle(document.querySelector('svg.wide .cursor')).visibility") == "visible"
+    assert page.evaluate("getComputedStyle(document.querySelector('svg.wide .cursor')).visibility") == "visible"
 
 
-def test_gaps_stay_gaps(page: chromium.Page, tmp_path: Path) -> None:
+def test_gaps_stay_gaps(page: Page, tmp_path: Path) -> None:
     """Where the canary has no data its lines are interrupted; they are not connected or drawn at zero."""
-    page.open(written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
-    parts = page.ask("document.querySelector('svg.wide path.canary.p99').getAttribute('d').split('M').length - 1")
+    show(page, written(tmp_path, *records.run(Verdict.INCONCLUSIVE)))
+    parts = page.evaluate("document.querySelector('svg.wide path.canary.p99').getAttribute('d').split('M').length - 1")
     assert parts == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_have_enough_contrast(page: chromium.Page, tmp_path: Path, scheme: str) -> None:
+def test_colours_have_enough_contrast(page: Page, tmp_path: Path, scheme: str) -> None:
     """Text and verdict colours have a contrast of at least 4.5 to 1 with their background in both colour schemes."""
-    page.open(written(tmp_path, *records.run(Verdict.FAIL)), dark=scheme == "dark")
+    show(page, written(tmp_path, *records.run(Verdict.FAIL)), dark=scheme == "dark")
     names = ["ink", "soft", "pass", "fail", "marginal", "inconclusive", "baseline"]
     tints = {name: f"{name}-tint" for name in names[2:6]}
     pairs = [(name, "paper") for name in names] + list(tints.items()) + [("ink", tint) for tint in tints.values()]
     style = "getComputedStyle(document.querySelector('.harness')).getPropertyValue('--{}').trim()"
     for ink, paper in pairs:
-        ratio = contrast(page.ask(style.format(ink)), page.ask(style.format(paper)))
+        ratio = contrast(page.evaluate(style.format(ink)), page.evaluate(style.format(paper)))
         assert ratio >= 4.5, f"{ink} on {paper} in {scheme}: {ratio:.2f}"
-    background = page.ask("getComputedStyle(document.body).backgroundColor")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(19, 22, 26)" if scheme == "dark" else "rgb(255, 255, 255)")
 
 
-def test_page_is_accessible(page: chromium.Page, tmp_path: Path) -> None:
+def test_page_is_accessible(page: Page, tmp_path: Path) -> None:
     """Every chart has a label, every heading cell has a scope, ids are unique, and verdicts are written as words."""
-    page.open(written(tmp_path, *records.run(Verdict.FAIL)))
-    assert page.ask(
+    show(page, written(tmp_path, *records.run(Verdict.FAIL)))
+    assert page.evaluate(
         "[...document.querySelectorAll('svg[role=img]')].every(s => s.getAttribute('aria-label').length > 10)"
     )
-    assert page.ask(
+    assert page.evaluate(
         "[...document.querySelectorAll('svg:not([role=img])')].every(s => s.getAttribute('aria-hidden') === 'true')"
     )
-    assert page.ask("[...document.querySelectorAll('th')].every(h => ['col', 'row'].includes(h.getAttribute('scope')))")
-    assert page.ask(
+    assert page.evaluate(
+        "[...document.querySelectorAll('th')].every(h => ['col', 'row'].includes(h.getAttribute('scope')))"
+    )
+    assert page.evaluate(
         "[...document.querySelectorAll('button')].every(b => (b.getAttribute('aria-label') || b.textContent).trim())"
     )
-    ids = page.ask("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(set(ids)) == len(ids)
-    assert page.ask("document.querySelectorAll('h1').length") == 1
-    assert page.ask("document.documentElement.lang") == "en"
+    assert page.evaluate("document.querySelectorAll('h1').length") == 1
+    assert page.evaluate("document.documentElement.lang") == "en"
 
 
-def test_print_shows_everything(page: chromium.Page, tmp_path: Path) -> None:
+def test_print_shows_everything(page: Page, tmp_path: Path) -> None:
     """The printed page shows every section and row, with the reasons of failures and without buttons."""
-    page.open(written(tmp_path, *records.run(Verdict.FAIL)), width=720, media="print")
-    page.ask("dispatchEvent(new Event('beforeprint'))")
-    assert page.ask("[...document.querySelectorAll('details')].every(d => d.open)") is True
-    assert page.ask("[...document.querySelectorAll('tbody.finding')].every(b => b.offsetHeight > 0)") is True
-    assert page.ask("[...document.querySelectorAll('tbody.fail .why')].every(w => w.offsetHeight > 0)") is True
-    assert page.ask("[...document.querySelectorAll('button')].every(b => b.offsetHeight === 0)") is True
-    assert page.ask(OVERFLOWING) == []
-    assert page.ask("document.querySelector('svg.timeline.wide').getBoundingClientRect().width") > 0
+    show(page, written(tmp_path, *records.run(Verdict.FAIL)), width=720)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("[...document.querySelectorAll('details')].every(d => d.open)") is True
+    assert page.evaluate("[...document.querySelectorAll('tbody.finding')].every(b => b.offsetHeight > 0)") is True
+    assert page.evaluate("[...document.querySelectorAll('tbody.fail .why')].every(w => w.offsetHeight > 0)") is True
+    assert page.evaluate("[...document.querySelectorAll('button')].every(b => b.offsetHeight === 0)") is True
+    assert page.evaluate(OVERFLOWING) == []
+    assert page.evaluate("document.querySelector('svg.timeline.wide').getBoundingClientRect().width") > 0
 
 
-def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
+def test_hostile_names_are_text(page: Page, tmp_path: Path) -> None:
     """A service, an endpoint or an error whose name is markup is shown as text and never executed."""
     evil = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">a|b`\x1b[31m"
     record, analysis = records.run(Verdict.FAIL)
@@ -217,14 +220,14 @@ def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
         phases=tuple(replace(phase, name=evil, faults=(evil,)) for phase in record.phases),
     )  # fmt: skip
     file = written(tmp_path, hostile, replace(analysis, reason=evil, findings=findings, warnings=(evil,)))
-    page.open(file)
-    assert page.ask("document.title").startswith("FAIL · <script>")
-    assert page.ask("document.querySelectorAll('img').length") == 0
-    assert page.ask("document.querySelectorAll('script').length") == 1
-    assert page.ask("document.querySelector('.reason').textContent") == evil.removesuffix("\x1b[31m")
-    assert page.console == []
-    assert page.requests[0] == file.as_uri()
-    assert [url for url in page.requests if url.startswith(("http", "ws"))] == []
+    show(page, file)
+    assert page.evaluate("document.title").startswith("FAIL · <script>")
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert page.evaluate("document.querySelectorAll('script').length") == 1
+    assert page.evaluate("document.querySelector('.reason').textContent") == evil.removesuffix("\x1b[31m")
+    assert complaints(page) == []
+    assert fetched(page)[0] == file.as_uri()
+    assert [url for url in fetched(page) if url.startswith(("http", "ws"))] == []
 
 
 def degenerate() -> dict[str, tuple[Record, Analysis]]:
@@ -258,12 +261,12 @@ def degenerate() -> dict[str, tuple[Record, Analysis]]:
 
 
 @pytest.mark.parametrize("name", list(degenerate()))
-def test_degenerate_records_render(page: chromium.Page, tmp_path: Path, name: str) -> None:
+def test_degenerate_records_render(page: Page, tmp_path: Path, name: str) -> None:
     """A record with missing parts or NaN still renders as a clean page without broken shapes."""
     record, analysis = degenerate()[name]
-    page.open(written(tmp_path, record, analysis))
-    assert page.console == []
-    shapes = page.ask(
+    show(page, written(tmp_path, record, analysis))
+    assert complaints(page) == []
+    shapes = page.evaluate(
         "[...document.querySelectorAll('svg *')].flatMap(e => [...e.attributes].filter(a => a.name !== 'aria-label').map(a => a.value))"
     )
     assert [value for value in shapes if re.search(r"\b(nan|inf|NaN|Infinity|None)\b", value)] == []

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import chromium
 import numpy as np
 import pytest
 import report_records as records
+from browsing import complaints, opens_within, show
+from playwright.sync_api import Page
 from run_pages import HOSTILE
 
 from harness.model.phase import Phase, PhaseKind
@@ -22,16 +23,16 @@ from harness.report.logs import excerpts, worst_moment
 from harness.report.page import probable_cause
 
 BANNER = "document.querySelector('.banner').innerText"
-KEY = "document.querySelector('[data-cursor]').dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true, cancelable: true}}))"
+CHART = "[data-cursor]"
 TICKS = "[...document.querySelectorAll('svg.timeline.wide .time-ticks text')].map(t => t.textContent)"
 CURSORS = "[...document.querySelectorAll('svg.timed')].filter(s => s.getBoundingClientRect().width).map(s => s.querySelector('line.cursor').style.visibility)"
 
 
-def opened(page: chromium.Page, folder: Path, record: Record, analysis: Analysis, **window: object) -> chromium.Page:
+def opened(page: Page, folder: Path, record: Record, analysis: Analysis, **window: object) -> Page:
     """Render the report of a run and open it."""
     file = folder / "report.html"
     file.write_text(report.render(record, analysis, folder=folder), encoding="utf-8")
-    return page.open(file, **window)
+    return show(page, file, **window)
 
 
 def told(verdict: Verdict) -> tuple[Record, Analysis]:
@@ -51,10 +52,10 @@ def told(verdict: Verdict) -> tuple[Record, Analysis]:
     return replace(record, manifest=manifest, config=config, endpoint_requests=counted), analysis
 
 
-def test_banner_says_what_was_compared(page: chromium.Page, tmp_path: Path) -> None:
+def test_banner_says_what_was_compared(page: Page, tmp_path: Path) -> None:
     """Versions, images and commits of both arms, the docstring, and the fault in words."""
     opened(page, tmp_path, *told(Verdict.FAIL))
-    text = page.ask(BANNER)
+    text = page.evaluate(BANNER)
     for said in (
         "v2 · image shop/reviews:1.3", "v3 · image shop/reviews:1.4 · commit 9f8e7d",
         "reviews answers without stars when ratings is slow", "Fault: 30 % of the requests to ratings wait 2 s.",
@@ -75,25 +76,25 @@ def test_banner_says_what_was_compared(page: chromium.Page, tmp_path: Path) -> N
 def test_banner_says_what_to_do_next(page, tmp_path, verdict, said, links) -> None:
     """Every verdict but a pass has a next step, and its links lead to sections of the page."""
     opened(page, tmp_path, *told(verdict))
-    found = page.ask("[...document.querySelectorAll('.steps a')].map(a => a.getAttribute('href'))")
+    found = page.evaluate("[...document.querySelectorAll('.steps a')].map(a => a.getAttribute('href'))")
     assert found == links
-    assert all(page.ask(f"document.getElementById('{link[1:]}') !== null") for link in links)
-    assert (said in page.ask(BANNER)) if said else ("What to do next" not in page.ask(BANNER))
+    assert all(page.evaluate(f"document.getElementById('{link[1:]}') !== null") for link in links)
+    assert (said in page.evaluate(BANNER)) if said else ("What to do next" not in page.evaluate(BANNER))
 
 
-def test_a_run_that_only_lacks_requests_says_how_many(page: chromium.Page, tmp_path: Path) -> None:
+def test_a_run_that_only_lacks_requests_says_how_many(page: Page, tmp_path: Path) -> None:
     """When every proof held, the one change that settles the run is what its objective is missing."""
     record, analysis = told(Verdict.INCONCLUSIVE)
     opened(page, tmp_path, record, replace(analysis, proofs=tuple(p for p in analysis.proofs if p.held)))
-    assert "One change settles it: 185 of 1,900 canary requests; 84 s more" in page.ask(BANNER)
+    assert "One change settles it: 185 of 1,900 canary requests; 84 s more" in page.evaluate(BANNER)
 
 
-def test_a_hold_shows_its_command(page: chromium.Page, tmp_path: Path) -> None:
+def test_a_hold_shows_its_command(page: Page, tmp_path: Path) -> None:
     """A marginal run that belongs to a hold shows the command that approves it, with a copy button."""
     record, analysis = told(Verdict.MARGINAL)
     command = "harness release approve 4711"
     opened(page, tmp_path, replace(record, manifest={**record.manifest, "approve": command}), analysis)
-    assert command in page.ask("[...document.querySelectorAll('.steps [data-copy]')].map(b => b.dataset.copy)")
+    assert command in page.evaluate("[...document.querySelectorAll('.steps [data-copy]')].map(b => b.dataset.copy)")
 
 
 def test_probable_cause_is_shown_where_there_is_one() -> None:
@@ -117,9 +118,9 @@ def test_probable_cause_is_shown_where_there_is_one() -> None:
 def test_comparison_follows_the_objective_that_decided(page, tmp_path, verdict, title) -> None:
     """The chart compares the indicator of the verdict and draws its tolerance."""
     opened(page, tmp_path, *told(verdict))
-    titles = page.ask("[...document.querySelectorAll('svg.timeline.wide .panel-title')].map(t => t.textContent)")
+    titles = page.evaluate("[...document.querySelectorAll('svg.timeline.wide .panel-title')].map(t => t.textContent)")
     assert title in titles
-    assert page.ask("document.querySelectorAll('svg.timeline.wide .plot line.limit').length") == 1
+    assert page.evaluate("document.querySelectorAll('svg.timeline.wide .plot line.limit').length") == 1
 
 
 def test_comparison_shows_the_records_numbers() -> None:
@@ -134,17 +135,17 @@ def test_comparison_shows_the_records_numbers() -> None:
     assert deciding(analysis).objective.name == "error_rate"
 
 
-def test_intervals_beyond_the_scale_show_their_numbers(page: chromium.Page, tmp_path: Path) -> None:
+def test_intervals_beyond_the_scale_show_their_numbers(page: Page, tmp_path: Path) -> None:
     """An interval that is far off the scale is an arrow with its numbers, in tolerances."""
     opened(page, tmp_path, *told(Verdict.FAIL))
-    texts = page.ask("[...document.querySelectorAll('svg.forest.wide text.row-number')].map(t => t.textContent)")
+    texts = page.evaluate("[...document.querySelectorAll('svg.forest.wide text.row-number')].map(t => t.textContent)")
     assert "8.91 [8.56, 9.26] tolerances" in texts
 
 
-def test_requests_by_instance(page: chromium.Page, tmp_path: Path) -> None:
+def test_requests_by_instance(page: Page, tmp_path: Path) -> None:
     """Each endpoint of both arms is a row with its requests and its share of the arm."""
     opened(page, tmp_path, *told(Verdict.FAIL))
-    rows = page.ask(
+    rows = page.evaluate(
         "[...document.querySelectorAll('[aria-label=\"Requests by instance\"] tbody tr')].map(r => r.innerText.split(/\\s*\\t\\s*/))"
     )
     assert [
@@ -154,68 +155,56 @@ def test_requests_by_instance(page: chromium.Page, tmp_path: Path) -> None:
     ] == rows  # fmt: skip
 
 
-def test_dragging_zooms_every_chart(page: chromium.Page, tmp_path: Path) -> None:
+def test_dragging_zooms_every_chart(page: Page, tmp_path: Path) -> None:
     """A drag over a stretch of time zooms the timeline and the metrics; a button shows the whole run again."""
     opened(page, tmp_path, *told(Verdict.FAIL), width=1280, height=1400)
-    page.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
-    page.ask("document.querySelector('svg.timeline.wide').scrollIntoView({block: 'center'})")
-    box = page.ask(
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.evaluate("document.querySelector('svg.timeline.wide').scrollIntoView({block: 'center'})")
+    box = page.evaluate(
         "(b => [b.x, b.y, b.width, b.height])(document.querySelector('svg.timeline.wide').getBoundingClientRect())"
     )
-    left, right = box[0] + box[2] * 0.4, box[0] + box[2] * 0.6
     y = box[1] + box[3] / 2
-    for kind, x in (
-        ("mousePressed", left),
-        ("mouseMoved", (left + right) / 2),
-        ("mouseMoved", right),
-        ("mouseReleased", right),
-    ):
-        page.call(
-            "Input.dispatchMouseEvent",
-            type=kind,
-            x=x,
-            y=y,
-            button="left",
-            buttons=0 if kind == "mouseReleased" else 1,
-            clickCount=1,
-        )
-    zoomed = [float(text.split()[0]) for text in page.ask(TICKS)]
+    page.mouse.move(box[0] + box[2] * 0.4, y)
+    page.mouse.down()
+    page.mouse.move(box[0] + box[2] * 0.6, y, steps=2)
+    page.mouse.up()
+    zoomed = [float(text.split()[0]) for text in page.evaluate(TICKS)]
     assert 55 < min(zoomed) < max(zoomed) < 95
-    views = page.ask(
+    views = page.evaluate(
         "[...document.querySelectorAll('svg.timed .plot')].map(p => Number(p.getAttribute('viewBox').split(' ')[2]) / Number(p.getAttribute('width')))"
     )
     assert max(views) < 0.3
     names = "[...document.querySelectorAll('svg.timeline.wide .phase-name')].map(t => t.textContent).filter(Boolean)"
-    assert page.ask(names) == ["steady", "fault"]
-    assert page.ask("document.querySelector('.selection') === null")
-    page.ask("document.querySelector('[data-unzoom]').click()")
-    assert page.ask(TICKS)[-1] == "140 s"
-    assert page.ask("document.querySelector('[data-unzoom]').hidden")
-    assert page.console == []
+    assert page.evaluate(names) == ["steady", "fault"]
+    assert page.evaluate("document.querySelector('.selection') === null")
+    page.evaluate("document.querySelector('[data-unzoom]').click()")
+    assert page.evaluate(TICKS)[-1] == "140 s"
+    assert page.evaluate("document.querySelector('[data-unzoom]').hidden")
+    assert complaints(page) == []
 
 
-def test_keys_zoom_and_move_one_cursor(page: chromium.Page, tmp_path: Path) -> None:
+def test_keys_zoom_and_move_one_cursor(page: Page, tmp_path: Path) -> None:
     """Plus zooms around the cursor, Escape shows the whole run, and the cursor is in all charts over time."""
     opened(page, tmp_path, *told(Verdict.FAIL))
-    page.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     for key in ("ArrowRight", "+", "+"):
-        page.ask(KEY.format(key))
+        page.locator(CHART).first.press(key)
     assert (
-        page.ask("Number(document.querySelector('svg.timeline.wide .plot').getAttribute('viewBox').split(' ')[2])")
+        page.evaluate("Number(document.querySelector('svg.timeline.wide .plot').getAttribute('viewBox').split(' ')[2])")
         < 1022 / 3.9
     )
-    assert set(page.ask(CURSORS)) == {"visible"}
-    assert len(page.ask(CURSORS)) == 2
-    assert "cores" in page.ask("document.querySelector('[data-readings] .reading').textContent")
-    page.ask(KEY.format("Escape"))
-    assert page.ask(TICKS)[0] == "0 s"
+    assert set(page.evaluate(CURSORS)) == {"visible"}
+    assert len(page.evaluate(CURSORS)) == 2
+    assert "cores" in page.evaluate("document.querySelector('[data-readings] .reading').textContent")
+    page.locator(CHART).first.press("Escape")
+    assert page.evaluate(TICKS)[0] == "0 s"
 
 
-def test_two_hours_stay_small_and_open_quickly(page: chromium.Page, tmp_path: Path) -> None:
+def test_two_hours_stay_small_and_open_quickly(page: Page, tmp_path: Path) -> None:
     """A run of 2 h at 50 requests per second is a page of less than 1 MB that opens in less than a second."""
     opened(page, tmp_path, *two_hours())
     assert (tmp_path / "report.html").stat().st_size < 1_000_000
-    assert page.opens_within(1000)
+    assert opens_within(page, 1000)
 
 
 def two_hours() -> tuple[Record, Analysis]:
@@ -241,7 +230,7 @@ def logged(record: Record, folder: Path, lines: list[str]) -> Record:
     return replace(record, config={**record.config, "canary": "v3"})
 
 
-def test_log_shows_the_worst_moment(page: chromium.Page, tmp_path: Path) -> None:
+def test_log_shows_the_worst_moment(page: Page, tmp_path: Path) -> None:
     """The excerpt surrounds the canary's first failed request, marks that moment, and links to the whole log."""
     record, analysis = records.run(Verdict.FAIL)
     moment = worst_moment(record)
@@ -250,10 +239,12 @@ def test_log_shows_the_worst_moment(page: chromium.Page, tmp_path: Path) -> None
     lines = [f"{datetime.fromtimestamp(record.load.started_at + t, UTC).isoformat()} second {t}" for t in range(150)]
     record = logged(record, tmp_path, [*lines, HOSTILE])
     opened(page, tmp_path, record, analysis)
-    marked = page.ask("document.querySelector('pre.log .hunk').textContent")
+    marked = page.evaluate("document.querySelector('pre.log .hunk').textContent")
     assert abs(int(marked.rsplit(" ", 1)[1]) - moment.at_s) <= 1
-    assert page.ask("document.querySelector('details.logs a').getAttribute('href')") == "logs/services/reviews-v3.log"
-    assert "#logs" in page.ask("[...document.querySelectorAll('.steps a')].map(a => a.getAttribute('href'))")
+    assert (
+        page.evaluate("document.querySelector('details.logs a').getAttribute('href')") == "logs/services/reviews-v3.log"
+    )
+    assert "#logs" in page.evaluate("[...document.querySelectorAll('.steps a')].map(a => a.getAttribute('href'))")
 
 
 def test_log_without_times_shows_its_end(tmp_path: Path) -> None:
@@ -269,7 +260,7 @@ def test_log_without_times_shows_its_end(tmp_path: Path) -> None:
     assert excerpts(record, tmp_path / "elsewhere", None) == ()
 
 
-def test_hostile_banner_is_text(page: chromium.Page, tmp_path: Path) -> None:
+def test_hostile_banner_is_text(page: Page, tmp_path: Path) -> None:
     """Docstrings, faults, versions, endpoints, metrics and log lines run no script and build no element."""
     record, analysis = told(Verdict.FAIL)
     manifest = {
@@ -284,6 +275,6 @@ def test_hostile_banner_is_text(page: chromium.Page, tmp_path: Path) -> None:
     record = logged(record, tmp_path, [HOSTILE])
     opened(page, tmp_path, record, analysis)
     for key in ("ArrowRight", "+"):
-        page.ask(KEY.format(key))
-    assert page.console == []
-    assert page.ask("document.querySelectorAll('img, main script').length") == 0
+        page.locator(CHART).first.press(key)
+    assert complaints(page) == []
+    assert page.evaluate("document.querySelectorAll('img, main script').length") == 0

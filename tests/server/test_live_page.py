@@ -1,13 +1,14 @@
 """The pages in a real browser: they change by themselves, take decisions, and do no harm with hostile content."""
 
-import time
 from dataclasses import replace
 
 import accessibility
 import pytest
 import run_pages
 import served
+from browsing import complaints, fetched, show
 from held import held_release
+from playwright.sync_api import expect
 
 from harness.live_state import LiveFile
 from harness.model.record import Event
@@ -42,16 +43,6 @@ def running(folder):
         yield found
 
 
-def eventually(page, expression, within_s=30.0):
-    """Wait until a JavaScript expression is true."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if page.ask(expression):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"not within {within_s:g} s: {expression}\n{page.ask('document.body.innerText')}")
-
-
 def test_a_run_that_goes_on_is_seen_without_a_reload(page, running, folder):
     """Phase and events appear while the page is open, and the favicon follows."""
     scenario = folder / "reports/20261128-100000-bbbb/test_live"
@@ -59,29 +50,29 @@ def test_a_run_that_goes_on_is_seen_without_a_reload(page, running, folder):
     with LiveFile(scenario, "scenarios/test_a.py::test_live[1 %]", target="local", tell=lambda _: None) as live:
         live(PROGRESS)
         live(Event(at_s=0.0, kind="note", text="first"))
-        page.open(f"{running.pages}/runs/20261128-100000-bbbb")
-        eventually(page, "document.body.innerText.includes('first')")
-        assert "test_live[1 %]" in page.ask("document.querySelector('section.card h2').innerText")
+        show(page, f"{running.pages}/runs/20261128-100000-bbbb")
+        expect(page.locator("body")).to_contain_text("first")
+        assert "test_live[1 %]" in page.evaluate("document.querySelector('section.card h2').innerText")
         live(replace(PROGRESS, phase="fault", elapsed_s=20.0))
         live(Event(at_s=20.0, kind="fault", text="delay is live"))
-        eventually(page, "document.body.innerText.includes('delay is live')")
-        eventually(page, "document.body.innerText.includes('20 of 40 s')")
-        assert page.ask("document.querySelector('link[rel=icon]').href.includes('2a6fb8')")
-    assert [] == page.console
-    assert all(url.startswith((running.pages, "data:")) for url in page.requests)
+        expect(page.locator("body")).to_contain_text("delay is live")
+        expect(page.locator("body")).to_contain_text("20 of 40 s")
+        assert page.evaluate("document.querySelector('link[rel=icon]').href.includes('2a6fb8')")
+    assert [] == complaints(page)
+    assert all(url.startswith((running.pages, "data:")) for url in fetched(page))
 
 
 def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
     """The token is asked for once, and the decision is recorded."""
     release = folder / "reports/releases/20261128-090000-abcd"
-    page.open(f"{running.pages}/releases/{release.name}")
-    page.ask("document.querySelector('form.decide [name=by]').value = 'Ada'")
-    page.ask("document.querySelector('form.decide [name=reason]').value = 'a cold cache'")
-    page.ask("document.querySelector('form.decide button[value=true]').click()")
-    eventually(page, "document.getElementById('token-dialog').open")
-    page.ask(f"document.getElementById('token-input').value = '{served.PAGES}'")
-    page.ask("document.querySelector('#token-dialog button[value=use]').click()")
-    eventually(page, "document.getElementById('answer').textContent === 'done'")
+    show(page, f"{running.pages}/releases/{release.name}")
+    page.fill("form.decide [name=by]", "Ada")
+    page.fill("form.decide [name=reason]", "a cold cache")
+    page.click("form.decide button[value=true]")
+    expect(page.locator("#token-dialog")).to_be_visible()
+    page.fill("#token-input", served.PAGES)
+    page.click("#token-dialog button[value=use]")
+    expect(page.locator("#answer")).to_have_text("done")
     found = Store(release).decision(1)
     assert ("approve", "Ada", "a cold cache") == (found.kind.value, found.by, found.reason)
 
@@ -90,25 +81,25 @@ def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
 @pytest.mark.parametrize("width", [380, 1600])
 def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
     """Nothing in a name runs, nothing is wider than a phone, and nothing is fetched from elsewhere."""
-    page.open(f"{running.pages}{path}", width=width, dark=width == 380)
-    eventually(page, "document.getElementById('connection').textContent === 'live'")
-    assert page.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    show(page, f"{running.pages}{path}", width=width, dark=width == 380)
+    expect(page.locator("#connection")).to_have_text("live")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     hidden = "[...document.querySelectorAll('#content table')].filter(one => one.getBoundingClientRect().width < 100)"
-    assert 0 == page.ask(f"{hidden}.length")
-    assert 0 == page.ask("document.querySelectorAll('#content script, #content img').length")
-    assert [] == page.console
+    assert 0 == page.evaluate(f"{hidden}.length")
+    assert 0 == page.evaluate("document.querySelectorAll('#content script, #content img').length")
+    assert [] == complaints(page)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_axe_finds_nothing_in_live_pages(page, running, path):
     """Contrast, names, roles, headings and landmarks are in order at 380 and 1600 pixels, in light and dark."""
-    page.open(f"{running.pages}{path}")
-    eventually(page, "document.getElementById('connection').textContent === 'live'")
+    show(page, f"{running.pages}{path}")
+    expect(page.locator("#connection")).to_have_text("live")
     assert [] == list(accessibility.violations(page))
 
 
 def test_a_report_cannot_reach_the_pages(page, running):
     """The report runs in a sandbox without an origin, so it can neither read pages nor send decisions."""
-    page.open(f"{running.pages}/runs/20261128-090000-aaaa/test_0-fail/report")
-    assert "null" == page.ask("window.origin")
-    assert "blocked" == page.ask("fetch('/').then(() => 'read', () => 'blocked')")
+    show(page, f"{running.pages}/runs/20261128-090000-aaaa/test_0-fail/report")
+    assert "null" == page.evaluate("window.origin")
+    assert "blocked" == page.evaluate("fetch('/').then(() => 'read', () => 'blocked')")
