@@ -16,10 +16,13 @@ from harness.model.json import JsonObject, objects_at, parse_json, texts_at, val
 from harness.model.release import ARM_VERSIONS, BuildKind, arm_labels
 from harness.release.ports import Pair, Seen
 from harness.release.revisions import checked_out, commit_of
+from harness.release.routed import require_routed_by
 from harness.release.seeing import seen_in
+from harness.routing import APIS
 from harness.routing.edits import applied_all
+from harness.routing.governed import GovernedRouting
 from harness.routing.istio.api import IstioRouting
-from harness.routing.port import Share, Sharing
+from harness.routing.port import Share
 
 _TRIES = 20
 
@@ -30,7 +33,7 @@ class StageWorld:
     def __init__(self, stage: Stage, config: Config, *, folder: Path, tell: Callable[[str], None]) -> None:
         """folder: of the release, for checkouts of revisions. tell: receives lines for people."""
         self._stage, self._config, self._folder, self._tell = stage, config, folder, tell
-        self._routing: Sharing = IstioRouting()
+        self._routing = IstioRouting()
 
     def examine(self, pair: Pair) -> Pair:
         """Return the pair with the running program, and with the commit of a revision."""
@@ -42,6 +45,13 @@ class StageWorld:
         state = self._stage.ask("state", service=pair.service)
         stable = json.dumps({"program": state["program"], "labels": state["labels"]}, sort_keys=True)
         found = replace(pair, stable=stable, first=state["program"] is None)
+        require_routed_by(
+            self._routing,
+            GovernedRouting(APIS),
+            self._clean(found),
+            service=pair.service,
+            namespace=self._config.namespace,
+        )
         self._routing.share(self._clean(found), self._share(found, 0.0))
         return replace(found, identity=identity_of(self._program(found), found))
 

@@ -55,7 +55,7 @@ ELSEWHERE = routes(f"- {TO_REVIEWS}").replace("{name: reviews}", "{name: reviews
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("apiVersion: v1\nkind: Service\nmetadata: {name: s}", "v1 Service is left out"),
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: s}", "spec: is left out: it selects no workload that runs here"),
         ("apiVersion: example.org/v1\nkind: VirtualService\nmetadata: {name: s}", "example.org/v1 VirtualService is left out"),
         (ELSEWHERE, "reviews is left out: no such service runs here"),
         (routes(f"- {TO_REVIEWS}", host="checkout"), "checkout is left out: no such service runs here"),

@@ -9,7 +9,7 @@ import pytest
 from http_routes import backend, http_route, selecting
 
 from harness.errors import ResourceError, UsageError
-from harness.mesh.cluster.proof.attribution import attributed
+from harness.mesh.attribution import attributed
 from harness.model.counts import RequestCount
 from harness.model.declared import Declared, Scope
 from harness.model.split import SplitBy

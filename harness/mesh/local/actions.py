@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from harness.mesh.local.matches import string_match
@@ -59,6 +60,16 @@ def forwarding(http: HTTPRoute, istio: FollowedIstio, *, hashed: bool = False) -
     elif rewrite.get("uri"):
         action["prefix_rewrite"] = rewrite["uri"]
     return action
+
+
+def by_segments(action: JsonObject, prefix: str) -> JsonObject:
+    """Return an action that replaces the whole segments of ``prefix`` without doubling or losing a slash."""
+    new = action.get("prefix_rewrite")
+    if not isinstance(new, str) or (prefix != "/" and new != "/"):
+        return action
+    pattern = {"regex": f"^{re.escape(prefix)}(/?)(.*)"}
+    rest = {name: value for name, value in action.items() if name != "prefix_rewrite"}
+    return {**rest, "regex_rewrite": {"pattern": {**pattern}, "substitution": rf"{new.rstrip('/')}/\2"}}
 
 
 def mirrors(http: HTTPRoute) -> list[tuple[Destination, JsonObject]]:

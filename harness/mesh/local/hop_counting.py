@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, SIZE, TAGS
 from harness.model.hops import Bin, HopTotal, call_failed
+from harness.routing.port import Destination
 
 PATTERN = f"^{SCOPE}\\."
 _NAME = re.compile(rf"{SCOPE}\.(?P<metric>\w+)" + "".join(rf"\.{tag}\.(?P<{tag}>.*?)" for tag in TAGS) + "$", re.DOTALL)
@@ -38,17 +39,20 @@ class _Sums:
     bins: dict[str, Counter[Bin]] = field(default_factory=lambda: {DURATION: Counter(), SIZE: Counter()})
 
 
-def hop_totals(text: str) -> tuple[HopTotal, ...]:
-    """Return the totals of every hop. text: the answer to ``/stats?format=json&histogram_buckets=detailed``."""
+def hop_totals(text: str, destinations: Sequence[Destination] = ()) -> tuple[HopTotal, ...]:
+    """Return the totals of every hop. text: the answer to ``/stats?format=json&histogram_buckets=detailed``.
+
+    destinations: where requests are sent for another service, for which they count.
+    """
+    hosts = {one.name: one.host for one in destinations}
     sums: dict[tuple[str, ...], _Sums] = {}
     for name, value, buckets in _statistics(text):
         found = _NAME.fullmatch(name)
         if found is None:
             continue
-        key = tuple(
-            found[tag]
-            for tag in ("source_workload", "source_version", "source_app", "destination_service", "destination_version")
-        )
+        caller = tuple(found[tag] for tag in ("source_workload", "source_version", "source_app"))
+        called = found["destination_service"]
+        key = (*caller, hosts.get(called, called), found["destination_version"])
         own = sums.setdefault(key, _Sums())
         if found["metric"] == REQUESTS_TOTAL:
             injected = "FI" in found["response_flags"]

@@ -27,9 +27,14 @@ def selects(match: HTTPMatchRequest, caller: Caller, port: int, *, namespace: st
     return match.get("sourceNamespace") in (None, "", caller.namespace)
 
 
-def route_match(match: HTTPMatchRequest) -> JsonObject:
-    """Return Envoy's route match for one of Istio's match conditions."""
+def route_match(match: HTTPMatchRequest, *, by_segments: bool = False) -> JsonObject:
+    """Return Envoy's route match for one of Istio's match conditions.
+
+    by_segments: whether a prefix ends where a segment of the path ends, as the Gateway API has it.
+    """
     result = _path(match.get("uri"))
+    if by_segments and result.get("prefix", "/") != "/":
+        result["path_separated_prefix"] = result.pop("prefix")
     result["case_sensitive"] = not match.get("ignoreUriCase", False)
     headers = [_header(name, text) for name, text in (match.get("headers") or {}).items()]
     headers += [_without(name, text) for name, text in (match.get("withoutHeaders") or {}).items()]

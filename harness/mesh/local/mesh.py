@@ -14,11 +14,13 @@ from harness.clients.envoy.process import Envoy
 from harness.clients.otlp import SpanReceiver
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
+from harness.mesh.attribution import attributed
 from harness.mesh.local.checks import check_for_local_mesh, require_served
 from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
 from harness.mesh.local.gateways import LocalEntry, doors, way_in
 from harness.mesh.local.hop_counting import PATTERN, hop_totals, merged
 from harness.mesh.local.journal import Journal
+from harness.mesh.local.kube_services import with_services
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.local_metrics import LocalMetrics
 from harness.mesh.local.process_actions import ProcessActions, Services
@@ -35,10 +37,11 @@ from harness.model.record import Rollback
 from harness.model.server_side import ServerSide
 from harness.model.spans import Span
 from harness.model.step import PROCESS, Action, Edit, Step, require_declared
+from harness.routing import APIS
 from harness.routing.edits import applied_all, key, traces, undone_all
-from harness.routing.istio.api import IstioRouting
+from harness.routing.governed import GovernedRouting
 from harness.routing.istio.warnings import warnings
-from harness.routing.port import MESH, RoutingApi
+from harness.routing.port import MESH, Destination, RoutingApi
 
 _MERGE_S, _MERGE_PAUSE_S = 1.0, 0.05
 """For how long to ask again for histograms that a busy Envoy has not merged yet, and how often."""
@@ -78,7 +81,7 @@ class LocalMesh:
     """Implements ``harness.mesh.port.Mesh`` on one machine."""
 
     target = "local"
-    routing: RoutingApi = IstioRouting()
+    routing: RoutingApi = GovernedRouting(APIS)
 
     def __init__(
         self,
@@ -122,7 +125,7 @@ class LocalMesh:
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind as they are now: by default the Istio resources; also the processes."""
         if not kind:
-            return self._resources
+            return _kept(with_services(self._resources, self._topology))
         if kind == PROCESS:
             return self._acting.resources()
         return tuple(item for item in self._resources if item["kind"] == kind)
@@ -193,7 +196,11 @@ class LocalMesh:
         admin = self._envoy.admin
         sent = endpoint_counts(admin.endpoint_requests(), self._topology.services)
         waiting = waiting_counts(admin.stats(WAITING), self._topology)
-        return (*request_counts(admin.prometheus(r"istio.*(requests|attempts)_total")), *sent, *waiting)
+        counted = request_counts(admin.prometheus(r"istio.*(requests|attempts)_total"))
+        return (*attributed(counted, self._destinations()), *sent, *waiting)
+
+    def _destinations(self) -> tuple[Destination, ...]:
+        return self.routing.destinations(self.resources(), namespace=self.namespace)
 
     def hop_totals(self) -> tuple[HopTotal, ...]:
         """Return what each workload has called since the proxies started."""
@@ -201,7 +208,7 @@ class LocalMesh:
         until = time.monotonic() + _MERGE_S
         while True:
             self._envoy.admin.get(path)  # makes Envoy merge the histograms of its threads for the next answer
-            totals = hop_totals(self._envoy.admin.get(path))
+            totals = hop_totals(self._envoy.admin.get(path), self._destinations())
             if merged(totals) or time.monotonic() > until:
                 return totals
             time.sleep(_MERGE_PAUSE_S)

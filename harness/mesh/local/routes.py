@@ -9,9 +9,11 @@ from enum import StrEnum
 
 from harness.mesh.local import actions, matches
 from harness.mesh.local.clusters import PASSTHROUGH, cluster_name
+from harness.mesh.local.http_routes import mesh_routes
 from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, listener_name, table_of
 from harness.model.followed_istio import FollowedIstio
-from harness.model.json import JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue, object_at
+from harness.routing.gateway_api.as_istio import SEMANTICS
 from harness.routing.istio.governing import destination_name, routes_by_host
 from harness.routing.istio.names import namespace_of
 from harness.routing.istio.types import (
@@ -65,6 +67,7 @@ class RouteTables:
         """Return the tables by name."""
         topology = self._topology
         routes = routes_by_host(resources, self._by_host, namespace=topology.namespace)
+        routes |= mesh_routes(resources, topology.namespace)
         tables: dict[str, JsonObject] = {}
         shared: dict[str, list[JsonObject]] = defaultdict(list)
         for caller in topology.callers:
@@ -199,22 +202,23 @@ class Calls:
         unconditional: list[HTTPMatchRequest] = [{}]
         for http in resource["spec"].get("http") or ():
             for condition in http.get("match") or unconditional:
-                match = self._match(condition, namespace_of(resource, self.routing.namespace))
+                match = self._match(condition, resource)
                 if match is None:
                     continue
                 yield self._route(resource, http, condition, match)
                 if matches.is_catch_all(match):
                     return
 
-    def _match(self, condition: HTTPMatchRequest, namespace: str) -> JsonObject | None:
+    def _match(self, condition: HTTPMatchRequest, resource: VirtualService) -> JsonObject | None:
         """Return Envoy's match, or None where these calls can never meet the condition."""
+        namespace = namespace_of(resource, self.routing.namespace)
         if not matches.selects(condition, self.caller, self.service.port, namespace=namespace):
             return None
         if self.way is Way.URL:
             if not matches.authority_matches(condition, self._authority):
                 return None
             condition = matches.without_authority(condition)
-        return matches.route_match(condition)
+        return matches.route_match(condition, by_segments=_is_of_gateway_api(resource))
 
     def _route(
         self, resource: VirtualService, http: HTTPRoute, condition: HTTPMatchRequest, match: JsonObject
@@ -224,13 +228,24 @@ class Calls:
         if condition.get("statPrefix"):
             route["stat_prefix"] = condition["statPrefix"]
         if http.get("redirect"):
-            route["redirect"] = actions.redirect_action(http["redirect"], self.service.port)
+            redirect = actions.redirect_action(http["redirect"], self.service.port)
+            route["redirect"] = self._by_segments(redirect, resource, condition)
         elif http.get("directResponse"):
             route["direct_response"] = actions.direct_response(http["directResponse"])
         else:
             route.update(self._forwarding(resource, http))
+            route["route"] = self._by_segments(object_at(route, "route"), resource, condition)
         filters = actions.filters(http)
         return {**route, "typed_per_filter_config": filters} if filters else route
+
+    @staticmethod
+    def _by_segments(action: JsonObject, resource: VirtualService, condition: HTTPMatchRequest) -> JsonObject:
+        """Return an action as the Gateway API means it: prefixes are whole segments, and an absent backend is a 500."""
+        if not _is_of_gateway_api(resource):
+            return action
+        absent: JsonObject = {"cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"}
+        rewritten = actions.by_segments(action, (condition.get("uri") or {}).get("prefix", "/"))
+        return rewritten if "response_code" in action else {**rewritten, **absent}
 
     def _forwarding(self, resource: VirtualService, http: HTTPRoute) -> JsonObject:
         """Return the action that sends requests to one destination, or to several by weight, and header changes."""
@@ -271,6 +286,11 @@ class Calls:
         known = self.routing.services.get(host)
         port = (selector.get("number") if selector else None) or (known.port if known else _HTTP_PORT)
         return cluster_name(host, port, destination.get("subset") or "")
+
+
+def _is_of_gateway_api(resource: VirtualService) -> bool:
+    name, semantics = SEMANTICS
+    return (resource["metadata"].get("annotations") or {}).get(name) == semantics
 
 
 def _domains(service: Service, caller: Caller) -> list[str]:

@@ -8,11 +8,13 @@ Those are left out or translated, with a warning each, so that the rest can be s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.mesh.local.entries import entry_notes, with_entries
+from harness.mesh.local.entries import entry_notes
 from harness.mesh.local.gateways import absent_gateways, doors, is_http
+from harness.mesh.local.http_routes import ignored, is_http_route, route_notes
+from harness.mesh.local.kube_services import is_kube_service, kube_services, service_notes, with_members
 from harness.mesh.local.omissions import local_route, local_rule
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
@@ -35,7 +37,7 @@ from harness.routing.istio.views import (
     virtual_services,
 )
 
-_SERVED = (VIRTUAL_SERVICE, DESTINATION_RULE)
+_SERVED, _MEMBERS = (VIRTUAL_SERVICE, DESTINATION_RULE), (GATEWAY, SERVICE_ENTRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ class _Taking:
         self._all, self._topology, self.notes = resources, topology, list[Found]()
         entries = [one for one in resources if one["kind"] == SERVICE_ENTRY and is_istios(one)]
         self._entries = [one for one in entries if self._is_seen(as_service_entry(one))]
-        self._topology = topology = with_entries(topology, self._entries)
+        self._services, self._declared = kube_services(resources), topology
+        self._topology = topology = with_members(topology, [*self._entries, *self._services])
         self._hosts = {service.host for service in topology.services}
         self._routed: set[str] = set()
         self._entered: set[str] = set()
@@ -69,26 +72,35 @@ class _Taking:
         """Yield the resources as they are served, and collect the notes."""
         others: dict[str, list[JsonObject]] = defaultdict(list)
         for resource in self._all:
-            if resource["kind"] in (GATEWAY, SERVICE_ENTRY) and is_istios(resource):
-                continue
-            if resource["kind"] not in _SERVED or not is_istios(resource):
+            if is_http_route(resource):
+                self._note_all(resource, route_notes(resource, self._hosts, self._topology.namespace))
+                yield resource
+            elif resource["kind"] in _SERVED and is_istios(resource):
+                yield from self._rewritten(resource)
+            elif not is_kube_service(resource) and not (resource["kind"] in _MEMBERS and is_istios(resource)):
                 others[str(resource["kind"])].append(resource)
-            elif resource["kind"] == VIRTUAL_SERVICE:
-                route = self._route(as_virtual_service(resource))
-                if route is not None:
-                    yield as_json(route)
-            else:
-                rule = self._rule(as_destination_rule(resource))
-                if rule is not None:
-                    yield as_json(rule)
-        yield from self._entries
+        yield from (*self._entries, *self._services)
+        for one in self._services:
+            self._note_all(one, service_notes(one, self._declared))
         for entry in self._entries:
-            self.notes += [(entry, note) for note in entry_notes(as_service_entry(entry))]
+            self._note_all(entry, entry_notes(as_service_entry(entry)))
         yield from (as_json(gateway) for gateway in gateways(self._all) if self._is_entered(gateway))
         for first, *more in others.values():
             count = f", and {len(more)} more of this kind" if more else ""
             message = f"{first['apiVersion']} {first['kind']} is left out{count}: the local mesh has no such objects"
             self.notes.append((first, Problem(at=("kind",), message=message)))
+
+    def _note_all(self, resource: JsonObject, notes: Iterable[Problem]) -> None:
+        self.notes += [(resource, note) for note in notes]
+
+    def _rewritten(self, resource: JsonObject) -> Iterator[JsonObject]:
+        """Yield a VirtualService or a DestinationRule as it is served, or nothing."""
+        if resource["kind"] == VIRTUAL_SERVICE:
+            made: VirtualService | DestinationRule | None = self._route(as_virtual_service(resource))
+        else:
+            made = self._rule(as_destination_rule(resource))
+        if made is not None:
+            yield as_json(made)
 
     def _route(self, route: VirtualService) -> VirtualService | None:
         """Return a VirtualService with the hosts that run here and the routes that can be taken, or None."""
@@ -141,8 +153,13 @@ class _Taking:
         here: list[str] = []
         for index, host in enumerate(hosts_in(route)):
             name, at = fqdn(host, own), ("spec", "hosts", index)
-            runs = in_mesh and self._runs_here(name)
+            other = ignored(route, name, self._all, namespace) if in_mesh else ""
+            if other:
+                self._note(route, at, other)
+            runs = in_mesh and not other and self._runs_here(name)
             if not runs and not any(covers(one, name) or covers(name, one) for door in taken_by for one in door.hosts):
+                if other:
+                    continue
                 where = "no such service runs here" if in_mesh else f"no HTTP server of {', '.join(behind)} takes it"
                 self._note(route, at, f"{host} is left out: {where}")
             elif runs and self._topology.istio.as_istio and name in self._routed:

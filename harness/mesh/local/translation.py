@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.clients.envoy.process import Snapshot
 from harness.mesh.local.clusters import Member, clusters, hash_policies, members, passthrough
-from harness.mesh.local.entries import with_entries
 from harness.mesh.local.gateways import door_listener, door_table, doors
+from harness.mesh.local.kube_services import with_members
 from harness.mesh.local.routes import RouteTables
 from harness.mesh.local.topology import Topology
 from harness.model.json import JsonObject
@@ -24,7 +24,7 @@ class Translation:
 
     def of(self, resources: Sequence[JsonObject]) -> Snapshot:
         """Return the clusters, route tables and gateways for resources that have passed the checks."""
-        topology = with_entries(self._topology, resources)
+        topology = with_members(self._topology, resources)
         if topology.services != self._tables.services:
             self._tables = RouteTables(topology)
         found = members(resources, topology.services, namespace=topology.namespace)

@@ -42,6 +42,7 @@ from harness.release.cluster.images import container_for, image_of, pullable, ru
 from harness.release.cluster.locks import release_lock, take_lock
 from harness.release.cluster.owning import require_no_rollout, require_ours_to_release
 from harness.release.ports import Pair, Seen
+from harness.release.routed import require_routed_by
 from harness.release.seeing import seen_in
 from harness.routing import footprint, routing_where
 from harness.routing.edits import OWNER_LABEL, prefix
@@ -112,18 +113,14 @@ class ClusterWorld:
         if routing.kinds == self._routing.kinds:
             return
         require_rights(self._kube, self._namespace, [Right(verb="list", kind=kind) for kind in routing.kinds])
-        found = routing.governing(
+        require_routed_by(
+            self._routing,
+            routing,
             plain_resources(self._kube, self._namespace, routing.kinds),
-            host=pair.service,
+            service=pair.service,
             namespace=self._namespace,
             gateway=self._settings.gateway,
         )
-        if found.route is not None and found.route["kind"] not in self._routing.kinds:
-            raise UsageError(
-                f"{pair.service}: {found.route['kind']} {text_at(found.route, 'metadata', 'name')} routes it, so "
-                "proxies would ignore the VirtualService that a release shifts users with: route the service with one, "
-                "or shift users with Argo Rollouts or Flagger and let the harness judge (docs/pipelines)"
-            )
 
     def _require_ours(self, deployment: JsonObject) -> None:
         """Raise UsageError or an error about owners if a controller would fight with the release."""

@@ -20,10 +20,10 @@ from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import Pod, as_pod, labels_of
 from harness.clients.prometheus_text import Sample, parse_samples
 from harness.errors import ClusterForbidden, ClusterUnreachable, MeshError, NotInForce
+from harness.mesh.attribution import attributed
 from harness.mesh.cluster.proof.acknowledged import PATH as SYNC
 from harness.mesh.cluster.proof.acknowledged import unacknowledged
 from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_rows
-from harness.mesh.cluster.proof.attribution import attributed
 from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
 from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, versions_of
 from harness.mesh.cluster.proof.envoy_dump import PATHS, Part, cluster_hosts, is_shown
