@@ -32,6 +32,7 @@ _EXAMPLES = {
     "grpc_abort": "UNAVAILABLE --percent 20",
     "timeout": "500ms --from reviews",
     "retry_storm": "10x50ms --from reviews",
+    "header_loss": "authorization --from reviews",
     "connection_limit": "1",
     "request_limit": "1",
     "outlier_ejection": "1",

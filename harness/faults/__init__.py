@@ -15,6 +15,7 @@ from harness.faults.delay import Delay, delay
 from harness.faults.deny import Deny, deny
 from harness.faults.evict import Evict, evict
 from harness.faults.grpc_abort import GrpcAbort, grpc_abort
+from harness.faults.header_loss import HeaderLoss, header_loss
 from harness.faults.kill import Kill, kill
 from harness.faults.latency import Latency, latency
 from harness.faults.outlier_ejection import OutlierEjection, outlier_ejection
@@ -42,6 +43,7 @@ __all__ = [
     "Evict",
     "Fault",
     "GrpcAbort",
+    "HeaderLoss",
     "Kill",
     "Latency",
     "OutlierEjection",
@@ -61,6 +63,7 @@ __all__ = [
     "deny",
     "evict",
     "grpc_abort",
+    "header_loss",
     "kill",
     "known_faults",
     "latency",
@@ -89,6 +92,7 @@ BUILT_IN: tuple[type[Fault], ...] = (
     RetriesOff,
     RetryStorm,
     BlackHole,
+    HeaderLoss,
     ConnectionLimit,
     RequestLimit,
     OutlierEjection,

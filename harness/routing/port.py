@@ -102,7 +102,8 @@ class RouteChange:
     delay_s: they wait for this time. delays: different requests wait for different times. abort_status: they are
     answered with this status and not forwarded. abort_grpc: the same with the name of a gRPC status. share: of the
     requests that wait or are answered, in (0, 1]. timeout_s: an answer that takes longer is cut off. retries: replace
-    those of the route. subset: they go to this subset of the host.
+    those of the route. subset: they go to this subset of the host. without_header: requests that carry this header
+    arrive without it, and all of this holds for them only.
     """
 
     delay_s: float | None = None
@@ -113,6 +114,7 @@ class RouteChange:
     timeout_s: float | None = None
     retries: Retries | None = None
     subset: str | None = None
+    without_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

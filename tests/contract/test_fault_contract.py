@@ -38,6 +38,7 @@ ARGUMENTS = {
     "retries_off": Arguments(host="ratings", value=""),
     "retry_storm": Arguments(host="ratings", value="10x50ms"),
     "black_hole": Arguments(host="ratings", value=""),
+    "header_loss": Arguments(host="ratings", value="authorization"),
     "connection_limit": Arguments(host="ratings", value="1"),
     "request_limit": Arguments(host="ratings", value="1"),
     "outlier_ejection": Arguments(host="ratings", value="1"),

@@ -77,7 +77,7 @@ def check_parser(kind: type[Fault], arguments: Arguments) -> None:
     assert fault == kind.parse(arguments)
     assert fault != kind.parse(replace(arguments, host="details"))
     assert hash(fault) == hash(kind.parse(arguments))
-    for wrong in (replace(arguments, host=" "), replace(arguments, value="nonsense")):
+    for wrong in (replace(arguments, host=" "), replace(arguments, value="no value, but words")):
         with pytest.raises(UsageError):
             kind.parse(wrong)
     for option in ({"percent": "0"}, {"percent": "nonsense"}):

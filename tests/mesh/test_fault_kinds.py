@@ -18,6 +18,7 @@ from harness import (
     connection_limit,
     delay,
     grpc_abort,
+    header_loss,
     latency,
     outlier_ejection,
     request_limit,
@@ -25,6 +26,7 @@ from harness import (
     retry_storm,
     timeout,
 )
+from harness.errors import ResourceError
 from harness.faults.port import Fault
 
 ROUTES = routes("- name: all\n  route: [{destination: {host: reviews, subset: v1}}]")
@@ -64,6 +66,7 @@ FAULTS: dict[str, tuple[Fault, Traffic]] = {
     "timeout": (timeout("reviews", "20ms"), lambda world: requests(world, 3, x_want_delay="0.2")),
     "retry_storm": (retry_storm("reviews", 5), lambda world: requests(world, 3, x_want_status="500")),
     "black_hole": (black_hole("reviews"), requests),
+    "header_loss": (header_loss("reviews", "x-user"), lambda world: requests(world, x_user="jason")),
     "connection_limit": (connection_limit("reviews", 1), crowd),
     "request_limit": (request_limit("reviews", 1), crowd),
     "outlier_ejection": (outlier_ejection("reviews", 1), until_ejected),
@@ -169,6 +172,30 @@ def test_a_limit_reaches_a_subset_with_a_policy_of_its_own(world: World) -> None
     before = world.mesh.resources()
     check_hits(world, request_limit("reviews", 1), lambda: crowd(world))
     assert before == world.mesh.resources()
+
+
+def test_a_header_is_lost_by_the_requests_that_carry_it(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are not hit; if none carries it, no verdict can rely on the fault."""
+    loss = header_loss("reviews", "X-Want-Status")
+    with injected(shop, loss):
+        assert {200} == {answer.status for answer in requests(shop, 3, x_want_status="500")}
+    assert {500} == {answer.status for answer in requests(shop, 3, x_want_status="500")}
+    found = check_hits(shop, loss, lambda: [*requests(shop, 3, x_want_status="500"), *requests(shop, 4)])
+    assert (3, 7) == (found.hit, found.requests)
+    check_without_effect(shop, header_loss("reviews", "x-nobody"), lambda: requests(shop), monkeypatch)
+
+
+def test_a_header_that_the_route_sets_cannot_be_lost(world: World) -> None:
+    """It would arrive all the same. One that the route matches can."""
+    route = "- match: [{headers: {x-user: {exact: jason}}}]\n  headers: {request: {set: {X-Level: gold}}}\n"
+    world.serve(SUBSETS, routes(f"{route}  route: [{{destination: {{host: reviews, subset: v1}}}}]"))
+    with (
+        pytest.raises(ResourceError, match="sets the request header X-Level"),
+        injected(world, header_loss("reviews", "x-level")),
+    ):
+        pytest.fail("must not be entered")
+    found = check_hits(world, header_loss("reviews", "x-user"), lambda: requests(world, 3, x_user="jason"))
+    assert 3 == found.hit
 
 
 def test_nobody_is_left_when_the_black_hole_is_gone(shop: World) -> None:

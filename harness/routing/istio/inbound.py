@@ -35,7 +35,8 @@ def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
             f"leave the "
             "caller out, narrow it to test traffic (cluster.only-test-traffic), or inject it in the callers' proxies"
         )
-    if change.timeout_s is not None or change.retries is not None or change.subset is not None or change.delays:
+    route_only = (change.timeout_s, change.retries, change.subset, change.without_header)
+    if change.delays or any(value is not None for value in route_only):
         return NotExpressible(
             why=f"{said.text}: only the callers' proxies can do this, not those of the called side: leave inbound out"
         )

@@ -23,12 +23,15 @@ from harness.routing.istio.kinds import ROUTES, VIRTUAL_SERVICE
 from harness.routing.istio.routes import (
     Place,
     answered_here,
+    carrying,
     clone,
     hosts_of,
     marked,
     narrowed_to_callers,
     narrowed_to_headers,
     places,
+    removed,
+    require_not_set,
     unnarrowed,
 )
 from harness.routing.istio.routing import new_virtual_service
@@ -149,6 +152,8 @@ class _Injection:
     ) -> list[HTTPRoute]:
         """Return the clone for requests with ``headers``, or nothing if none of the callers can take the route."""
         name = f"{prefix(self.aim.owner)}fault-{self.aim.index}-{number}"
+        if self.change.without_header is not None:
+            place = replace(place, route={**place.route, "match": carrying(place.route, self.change.without_header)})
         match = self._match(place, name, headers)
         if not match:
             return []
@@ -171,6 +176,9 @@ class _Injection:
             for target in entry["route"]:
                 target["destination"]["subset"] = self.change.subset
         entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.aim.owner}/{self.aim.index}")
+        if self.change.without_header is not None:
+            require_not_set(place, self.change.without_header)
+            entry["headers"] = removed(entry["headers"], self.change.without_header)
         return [entry]
 
     def _timeout(self, place: Place, seconds: float) -> str:
