@@ -40,6 +40,7 @@ _EXAMPLES = {
     "deny": "--target cluster",
     "partition": "--target cluster",
     "evict": "1 --target cluster",
+    "delete_pods": "1 --target cluster",
     "scale": "0 --target cluster",
 }
 """What follows the host in an example of ``harness inject``, by kind."""

@@ -12,6 +12,7 @@ from harness.faults.combinations import latency_ladder, ramp, sequence
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.control import on_canary
 from harness.faults.delay import Delay, delay
+from harness.faults.delete_pods import DeletePods, delete_pods
 from harness.faults.deny import Deny, deny
 from harness.faults.evict import Evict, evict
 from harness.faults.grpc_abort import GrpcAbort, grpc_abort
@@ -39,6 +40,7 @@ __all__ = [
     "BlackHole",
     "ConnectionLimit",
     "Delay",
+    "DeletePods",
     "Deny",
     "Evict",
     "Fault",
@@ -60,6 +62,7 @@ __all__ = [
     "black_hole",
     "connection_limit",
     "delay",
+    "delete_pods",
     "deny",
     "evict",
     "grpc_abort",
@@ -103,6 +106,7 @@ BUILT_IN: tuple[type[Fault], ...] = (
     RateLimited,
     Partition,
     Evict,
+    DeletePods,
     Scale,
 )
 ENTRY_POINTS = "canary_harness.faults"

@@ -94,6 +94,7 @@ class Verb(StrEnum):
     """
 
     EVICT = "evict"
+    DELETE = "delete"
     SCALE = "scale"
     RESIZE = "resize"
     PAUSE = "pause"

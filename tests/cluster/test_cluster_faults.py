@@ -13,7 +13,7 @@ from fake_kubernetes import FakeKubernetes
 from shop import Open, pod
 from test_cluster_steps import ANYBODY, deployment, obey
 
-from harness import deny, evict, partition, rate_limit, scale
+from harness import delete_pods, deny, evict, partition, rate_limit, scale
 from harness.errors import MeshDrift, NotInForce, UsageError
 from harness.faults.port import Fault
 from harness.mesh.cluster.mesh import ClusterMesh
@@ -86,12 +86,13 @@ def test_a_partition_beside_another_policy_is_refused(shop: FakeKubernetes, open
         pytest.fail("must not be entered")
 
 
-def test_one_pod_of_each_version_is_evicted(shop: FakeKubernetes, open_mesh: Open) -> None:
+@pytest.mark.parametrize("fault", [evict("ratings"), delete_pods("ratings")], ids=str)
+def test_one_pod_of_each_version_is_taken(shop: FakeKubernetes, open_mesh: Open, fault: Fault) -> None:
     """Both versions lose one, so that both arms are hit alike."""
     shop.put(owned("ratings-3", "v2"), owned("ratings-4", "v2"))
-    with open_mesh(limits=ANYBODY) as mesh, injected(mesh, evict("ratings")) as change:
+    with open_mesh(limits=ANYBODY) as mesh, injected(mesh, fault) as change:
         assert ["ratings-2", "ratings-4"] == names_of(shop)
-        assert "evict Pod shop/ratings-1: done" in change.proof
+        assert "Pod shop/ratings-1: done" in change.proof
 
 
 def test_another_fault_can_follow_an_eviction(shop: FakeKubernetes, open_mesh: Open) -> None:
@@ -119,6 +120,26 @@ def test_an_eviction_without_effect_is_noticed(
     noticed = pytest.raises(NotInForce, match="no effect")
     with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, evict("ratings")):
         pytest.fail("must not be entered")
+    assert ["ratings-1", "ratings-2"] == names_of(shop)
+
+
+def test_a_deletion_without_effect_is_noticed(
+    shop: FakeKubernetes, open_mesh: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server reports success, and the pod stays. It had one second to end."""
+    delete, asked = shop.store.delete, []
+
+    def ignored(place: Any, options: Any, *, dry_run: bool) -> Any:
+        if place.kind != "Pod":
+            return delete(place, options, dry_run=dry_run)
+        asked.append(options["gracePeriodSeconds"])
+        return shop.store.get(place)
+
+    monkeypatch.setattr(shop.store, "delete", ignored)
+    noticed = pytest.raises(NotInForce, match=r"delete Pod shop/ratings-1: the API server took it, .* no effect")
+    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, delete_pods("ratings")):
+        pytest.fail("must not be entered")
+    assert [1] == asked
     assert ["ratings-1", "ratings-2"] == names_of(shop)
 
 
@@ -161,7 +182,7 @@ def test_somebody_who_scales_meanwhile_is_noticed(shop: FakeKubernetes, open_mes
     assert theirs == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("fault", [evict("ratings", 2), scale("ratings", 0)], ids=str)
+@pytest.mark.parametrize("fault", [evict("ratings", 2), delete_pods("ratings", 2), scale("ratings", 0)], ids=str)
 def test_a_disruption_budget_is_respected(shop: FakeKubernetes, open_mesh: Open, fault: Fault) -> None:
     """One pod may leave, and the fault would take two: nothing is changed."""
     spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "ratings"}}}

@@ -17,7 +17,7 @@ from test_cluster_steps import ANYBODY, deployment, obey
 
 from harness.clients.kubernetes.api import connect, ignore
 from harness.errors import ClusterForbidden, WorkloadDeath
-from harness.faults import Fault, abort, deny, evict, partition, rate_limit, scale
+from harness.faults import Fault, abort, delete_pods, deny, evict, partition, rate_limit, scale
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
@@ -29,7 +29,13 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 Rules = set[tuple[str, str, str, str]]
 
 
-DISRUPTIONS: tuple[Fault, ...] = (deny("ratings"), partition("ratings"), scale("ratings", 1), evict("ratings"))
+DISRUPTIONS: tuple[Fault, ...] = (
+    deny("ratings"),
+    partition("ratings"),
+    scale("ratings", 1),
+    evict("ratings"),
+    delete_pods("ratings"),
+)
 
 
 def role(folder: str, name: str = "") -> Rules:

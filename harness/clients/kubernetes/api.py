@@ -146,12 +146,13 @@ class Kubernetes:
             raise ClusterError(f"replace {resource['kind']}: expected the resourceVersion that was read, found none")
         return self._write("PUT", resource, dry_run=dry_run)
 
-    def delete(self, resource: JsonObject, *, dry_run: bool = False) -> None:
+    def delete(self, resource: JsonObject, *, dry_run: bool = False, grace_s: int | None = None) -> None:
         """Delete an object that was read. Do nothing if it does not exist any more.
 
-        Raises ClusterConflict if it has been changed since it was read.
+        grace_s: how long a pod has to end; None for as long as it wants. Raises ClusterConflict if the object has been
+        changed since it was read.
         """
-        self._write("DELETE", resource, dry_run=dry_run)
+        self._write("DELETE", resource, dry_run=dry_run, grace_s=grace_s)
 
     def evict(self, pod: JsonObject, *, dry_run: bool = False) -> None:
         """Ask for the eviction of the pod as it was read, which a PodDisruptionBudget may refuse.
@@ -291,11 +292,11 @@ class Kubernetes:
             return self.create(after, dry_run=dry_run)
         return None if after == before else self.replace(after, dry_run=dry_run)
 
-    def _write(self, method: str, resource: JsonObject, *, dry_run: bool) -> Written:
+    def _write(self, method: str, resource: JsonObject, *, dry_run: bool, grace_s: int | None = None) -> Written:
         """Send a change and audit it, whether it succeeds or not."""
         kind, metadata = kind_of(str(resource.get("kind"))), metadata_of(resource)
         namespace, name = metadata.get("namespace"), metadata["name"]
-        query, body = change_request(method, resource, dry_run=dry_run)
+        query, body = change_request(method, resource, dry_run=dry_run, grace_s=grace_s)
         verb, started, status, after = _VERBS[method], time.time(), 0, ""
         warnings: tuple[str, ...] = ()
         try:

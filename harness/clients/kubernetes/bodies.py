@@ -8,8 +8,13 @@ from harness.errors import ClusterUnreachable
 from harness.model.json import JsonObject, object_at, parse_json, text_at
 
 
-def change_request(method: str, resource: JsonObject, *, dry_run: bool) -> tuple[dict[str, str], JsonObject]:
-    """Return the query and the body of a request that creates, replaces or deletes ``resource``."""
+def change_request(
+    method: str, resource: JsonObject, *, dry_run: bool, grace_s: int | None = None
+) -> tuple[dict[str, str], JsonObject]:
+    """Return the query and the body of a request that creates, replaces or deletes ``resource``.
+
+    grace_s: how long a pod that is deleted has to end; None for as long as it wants.
+    """
     query = {"dryRun": "All"} if dry_run else {}
     if method != "DELETE":
         return {**query, "fieldValidation": "Strict"}, resource
@@ -20,6 +25,8 @@ def change_request(method: str, resource: JsonObject, *, dry_run: bool) -> tuple
         "preconditions": {key: value for key, value in known.items() if value},
         "propagationPolicy": "Background",
     }
+    if grace_s is not None:
+        options["gracePeriodSeconds"] = grace_s
     # The server does not read options from the URL when they are in the body too.
     return query, {**options, "dryRun": ["All"]} if dry_run else options
 

@@ -17,6 +17,8 @@ from harness.model.json import JsonObject, object_at
 from harness.model.step import Act, Action, Verb
 
 _PAUSE_S = 0.2
+_GRACE_S = 1
+"""How long a deleted pod has to end. With 0, the object would go before anybody has seen the containers end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,17 @@ def _evict_once(kube: Kubernetes, act: Act) -> None:
         kube.evict(found)
 
 
-def _is_evicted(kube: Kubernetes, act: Act) -> bool:
+def _delete(kube: Kubernetes, act: Act, patience_s: float) -> None:
+    retry(partial(_delete_once, kube, act), patience_s=patience_s, tell=ignore)
+
+
+def _delete_once(kube: Kubernetes, act: Act) -> None:
+    found = kube.get("Pod", act.target.namespace, act.target.name)
+    if found is not None and metadata_of(found).get("uid") == act.target.uid:
+        kube.delete(found, grace_s=_GRACE_S)
+
+
+def _is_gone(kube: Kubernetes, act: Act) -> bool:
     found = kube.get("Pod", act.target.namespace, act.target.name)
     return found is None or metadata_of(found).get("uid") != act.target.uid
 
@@ -169,7 +181,17 @@ _DOERS: Mapping[tuple[Verb, str], _Doer] = {
             Right(verb="list", kind="PodDisruptionBudget"),
         ),
         do=_evict,
-        is_done=_is_evicted,
-        has_effect=_is_evicted,
+        is_done=_is_gone,
+        has_effect=_is_gone,
+    ),
+    (Verb.DELETE, "Pod"): _Doer(
+        rights=(
+            Right(verb="get", kind="Pod"),
+            Right(verb="delete", kind="Pod"),
+            Right(verb="list", kind="PodDisruptionBudget"),
+        ),
+        do=_delete,
+        is_done=_is_gone,
+        has_effect=_is_gone,
     ),
 }

@@ -44,7 +44,7 @@ def _lost(kube: Kubernetes, action: Action) -> Iterator[tuple[Mapping[str, str],
     found = kube.get(target.kind, target.namespace, target.name)
     if found is None:
         return
-    if action.act.verb is Verb.EVICT:
+    if action.act.verb in {Verb.EVICT, Verb.DELETE}:
         yield _labels(found), 1
     before, after = args.get("from"), args.get("replicas")
     if isinstance(before, int) and isinstance(after, int) and after < before:

@@ -80,8 +80,8 @@ def require_rights(kube: Kubernetes, namespace: str, needed: Iterable[Right]) ->
         raise ClusterForbidden(
             f"namespace {namespace}: rights are missing that the change or its undo needs: "
             f"{', '.join(str(right) for right in missing)}; if this is the right namespace, grant them with "
-            f"{kube.commands.kubectl('apply -k deploy/runner', namespace)} (for deny, partition, scale and evict also "
-            "deploy/disruptions, which lets the reaper revert them), bound to the user of this run, or:\n"
+            f"{kube.commands.kubectl('apply -k deploy/runner', namespace)} (for faults of the called service itself "
+            "also deploy/disruptions, which lets the reaper revert them), bound to the user of this run, or:\n"
             f"{rules_for(missing)}"
         )
 
