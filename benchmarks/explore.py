@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,10 @@ def main() -> int:
             found = json.loads(file.read_text())["arms"]["canary"]["estimate"]
             close = found is not None and abs(found / planted - 1) <= 0.1
             near += close
-            print(f"run {number}: {found} s, planted {planted:g} s: {'near' if close else 'NOT NEAR'}", flush=True)
+            print(
+                f"run {number}: {found} s, planted {planted:g} s: {'near' if close else 'NOT NEAR'}, load {os.getloadavg()[0]:.0f}",
+                flush=True,
+            )
     print(f"{near} of {runs} within 10 %")
     return 0 if near >= 0.9 * runs else 1
 

@@ -9,6 +9,7 @@ about a minute and a half. The exit code is 1 if fewer than nine of ten verdicts
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -123,7 +124,7 @@ def pair(number: int, scratch: Path, *, fine: bool) -> Pair:
 def furthest(then: Record, now: Record) -> float:
     """By how much a quantile of ratings in the steady phase differs, as a share, in the worst of three."""
     bins = [
-        next(one.latency_ms for one in found.answers if (one.phase, one.arm) == ("steady", ""))
+        next(one.latency_ms for one in found.answers if (one.phase, one.arm, one.operation) == ("steady", "", ""))
         for found in (recorded_answers(record, "ratings") for record in (then, now))
         if found is not None
     ]
@@ -147,7 +148,7 @@ def main() -> int:
             same += one.recorded is one.replay
             print(
                 f"{number + 1:3} {one.name:12} {one.rate_rps:4g} req/s  {one.recorded:12} then, {one.replay:12} here: "
-                f"{one.answer} ({time.monotonic() - began:.0f} s; stand-in off by {one.off:.1%}) {'' if one.recorded is one.replay else one.why}",
+                f"{one.answer} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.0f}; stand-in off by {one.off:.1%}) {'' if one.recorded is one.replay else one.why}",
                 flush=True,
             )
     print(f"{same} of {args.runs} replays have the same verdict")

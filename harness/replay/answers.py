@@ -1,17 +1,24 @@
-"""What each dependency answered in a recorded run, from the proxies' counts of its hops."""
+"""What each dependency answered in a recorded run, from the proxies' counts of its hops and from spans.
+
+Spans are exact, but only a share of the requests may have them. So the distribution over all operations is read from
+spans where nearly every call has one, and from the histograms of the hops elsewhere.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.model.hops import Bin, Hop
 from harness.model.record import Record
 from harness.replay.sampling import is_fine
 from harness.replay.script import Answers
+from harness.replay.span_answers import span_answers
 from harness.runner.counts import service_name
 
+_COVERED = 0.9
+"""The share of the calls that must have spans to stand for all of them."""
 _LOWEST_STATUS = 100
 _UNKNOWN_ERROR = 503
 
@@ -32,44 +39,70 @@ class Recorded:
     @property
     def calls(self) -> int:
         """The number of recorded answers, in all phases."""
-        return sum(count for one in self.answers if one.phase and one.arm for _, count in one.statuses)
+        return sum(count for one in self.overall if one.phase and one.arm for _, count in one.statuses)
+
+    @property
+    def overall(self) -> tuple[Answers, ...]:
+        """The answers to all operations together."""
+        return tuple(one for one in self.answers if not one.operation)
 
 
 def recorded_answers(record: Record, service: str) -> Recorded | None:
     """Return what a service answered, by phase and arm and for both arms together; None if nothing was recorded.
 
     Calls that a fault hit in the caller's proxy say nothing about the service, so a phase in which a delay was injected
-    into calls that the service answered counts as one without a record: the steady phase stands for it.
+    into calls that the service answered counts as one without a record, unless nearly all of its calls have a span:
+    the steady phase stands for it.
     """
+    spans = span_answers(record, service)
     hops = [hop for hop in record.hops if service_name(hop.destination) == service and _answered(hop)]
     clean = [hop for hop in hops if not hop.injected]
     if not clean:
         return None
     notes = []
-    mixed = sorted({hop.phase for hop in hops if hop.injected})
+    told = {key: one for key, one in spans.items() if key[2] or _covered(key[0], key[1], one, hops)}
+    mixed = sorted(
+        {hop.phase for hop in hops if hop.injected} - {phase for phase, arm, name in told if not (arm or name)}
+    )
     if mixed:
         where = ", ".join(mixed)
         notes.append(f"{service}: a fault hit calls that it answered in {where}: answers of other phases stand there")
         clean = [hop for hop in clean if hop.phase not in mixed] or clean
     steady = [hop for hop in clean if hop.phase == "steady"] or clean
-    found = {}
+    found: dict[tuple[str, str, str], Answers] = {}
     for phase in (*_distinct(hop.phase for hop in clean), ""):
         for arm in (*_distinct(hop.arm for hop in clean), ""):
             of_phase = [hop for hop in clean if hop.phase == phase] if phase else steady
             chosen = [hop for hop in of_phase if not arm or hop.arm == arm]
             if chosen:
-                found[phase, arm] = _together(chosen, phase=phase, arm=arm)
+                found[phase, arm, ""] = _together(chosen, phase=phase, arm=arm)
+    found |= {key: _with_sizes(one, found.get(key)) for key, one in told.items()}
     fine = all(is_fine(one.latency_ms) for one in found.values())
     if not fine:
         notes.append(f"{service}: its latencies are known to the bucket only, so the stand-in is exact to the bucket")
     if any(not hop.statuses for hop in clean):
         notes.append(f"{service}: the record has no statuses: 200 stands for success and {_UNKNOWN_ERROR} for failure")
+    operations = sorted({one.operation for one in found.values()} - {""})
+    if operations:
+        notes.append(f"{service}: answers by operation: {', '.join(operations)}")
     return Recorded(service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes))
 
 
 def _answered(hop: Hop) -> bool:
     """Return whether an endpoint of the service answered calls of the hop, and not only the caller's proxy."""
     return bool(hop.version) and bool(hop.latency_ms) and hop.calls > 0
+
+
+def _covered(phase: str, arm: str, one: Answers, hops: Sequence[Hop]) -> bool:
+    """Return whether nearly all calls of a phase and arm that no fault hit have a span."""
+    of_phase = [hop for hop in hops if hop.phase == (phase or "steady")] or hops
+    calls = sum(hop.calls - hop.injected for hop in of_phase if not arm or hop.arm == arm)
+    return sum(count for _, count in one.statuses) >= _COVERED * calls
+
+
+def _with_sizes(one: Answers, counted: Answers | None) -> Answers:
+    """Return the answers with the sizes that the proxies counted, if the spans have none."""
+    return one if one.size_bytes or counted is None else replace(one, size_bytes=counted.size_bytes)
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

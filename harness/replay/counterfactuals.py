@@ -63,7 +63,7 @@ def usual_p99_ms(stage: Stage, host: str) -> float:
     recorded = recorded_answers(stage.asked.record, host)
     if recorded is None:
         raise CannotReplay(f"--try all: expected calls to {host} in the record, found none: name the changes instead")
-    found = {(one.phase, one.arm): one for one in recorded.answers}
+    found = {(one.phase, one.arm): one for one in recorded.overall}
     return quantile(found["", ""].latency_ms, 0.99)
 
 

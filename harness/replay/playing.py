@@ -12,6 +12,7 @@ from random import Random
 from urllib.parse import unquote
 
 from harness.model.stand_in import Body
+from harness.replay.operations import operation_of
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
 from harness.replay.script import Answers, Correction, Script, StandIn
 
@@ -125,7 +126,10 @@ class _Voices:
     def __init__(self, one: StandIn, seed: int) -> None:
         self._one = one
         self._voices = {
-            (answers.phase, answers.arm): _Voice(answers, _random(seed, one.name, answers.phase, answers.arm))
+            (answers.phase, answers.arm, answers.operation): _Voice(
+                answers,
+                _random(seed, one.name, answers.phase, answers.arm, *filter(None, [answers.operation])),
+            )
             for answers in one.answers
         }
         self._troubles = [
@@ -140,14 +144,21 @@ class _Voices:
 
     def answer(self, phase: str, arm: str, method: str, path: str) -> tuple[int, bytes, str, float]:
         """Return the status, body, content type and milliseconds of the next answer."""
-        voice = next(
-            self._voices[key] for key in ((phase, arm), (phase, ""), ("", arm), ("", "")) if key in self._voices
-        )
-        status, latency_ms, size = voice.draw()
+        status, latency_ms, size = self._voice(phase, arm, operation_of(method, path)).draw()
         body = next((one for one in self._one.bodies if _fits(one, method, path, status)), None)
         if body is not None:
             return status, body.text.encode(), body.content_type, latency_ms
         return status, b"{}".ljust(size), "application/json", latency_ms
+
+    def _voice(self, phase: str, arm: str, operation: str) -> _Voice:
+        """Return what comes closest: the operation matters more than the phase, and the phase more than the arm."""
+        return next(
+            self._voices[of_phase, of_arm, of_operation]
+            for of_operation in (operation, "")
+            for of_phase in (phase, "")
+            for of_arm in (arm, "")
+            if (of_phase, of_arm, of_operation) in self._voices
+        )
 
 
 def _random(seed: int, *names: str) -> Random:

@@ -15,13 +15,15 @@ Correction = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How one service answered one arm in one phase; an empty name means every arm, or every phase.
+    """How one service answered one arm in one phase; an empty name means every arm, phase or operation.
 
-    statuses: each with its count. latency_ms, size_bytes: bins as in ``harness.model.hops``.
+    operation: as in ``harness.replay.operations``. statuses: each with its count. latency_ms, size_bytes: bins as in
+    ``harness.model.hops``.
     """
 
     phase: str = ""
     arm: str = ""
+    operation: str = ""
     statuses: tuple[tuple[int, int], ...]
     latency_ms: tuple[tuple[float, float, int], ...]
     size_bytes: tuple[tuple[float, float, int], ...] = ()

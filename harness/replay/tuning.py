@@ -71,7 +71,7 @@ class Tuning:
 
 
 def _wanted(recorded: Recorded, phase: str) -> Bins:
-    known = {one.phase: one for one in recorded.answers if not one.arm}
+    known = {one.phase: one for one in recorded.overall if not one.arm}
     return known.get(phase, known[""]).latency_ms
 
 

@@ -21,7 +21,12 @@ RUNTIME: JsonObject = {
     "tracing.opentelemetry.flush_interval_ms": int(FLUSH_S * 1000),
     "tracing.opentelemetry.min_flush_spans": 100,
 }
-_KEPT = {"http.method": "http.method", "upstream_address": "server.address", "attempts": "attempts"}
+_KEPT = {
+    "http.method": "http.method",
+    "upstream_address": "server.address",
+    "attempts": "attempts",
+    "response_size": "http.response.body.size",
+}
 """What of Envoy's attributes is kept, and under which name."""
 
 
