@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import recorded
 
 from harness.bundle import read_bundle, write_bundle
 from harness.errors import RecordError
-from harness.mesh.local.hop_counting import merged
+from harness.mesh.local.hop_counting import hop_totals, merged
+from harness.mesh.local.telemetry import TAGS
 from harness.model.hops import Hop, HopTotal
 from harness.runner.hop_log import grown
 
@@ -70,3 +72,22 @@ def test_what_nobody_called_meanwhile_is_left_out() -> None:
     (found,) = grown([], [total(2, ms5=2)])
     assert (2, 2) == (found.calls, found.attempts)
     assert [] == list(grown([total(5, ms5=5)], [total(5, ms5=5)]))
+
+
+def statistic(workload: str, latency_ms: int, count: int) -> dict[str, object]:
+    """What Envoy shows of the latencies of calls to a workload of reviews v3."""
+    tags = dict.fromkeys(TAGS, "unknown") | {
+        "destination_service": "reviews", "destination_version": "v3", "destination_workload": workload,
+    }  # fmt: skip
+    name = "istio.request_duration_milliseconds." + ".".join(f"{tag}.{value}" for tag, value in tags.items())
+    return {"name": name, "totals": [{"lower_bound": latency_ms, "width": 1, "count": count}]}
+
+
+def test_processes_of_the_same_version_are_its_instances() -> None:
+    """Their latencies are told apart if there are several; an answer of the proxy itself has no process."""
+    several = [statistic("reviews-v3", 5, 3), statistic("reviews-v3-b", 90, 4), statistic("unknown", 300, 2)]
+    (found,) = hop_totals(json.dumps({"stats": [{"histograms": {"details": several}}]}))
+    assert {"reviews-v3": {(5.0, 1.0): 3}, "reviews-v3-b": {(90.0, 1.0): 4}} == found.instances
+    assert 9 == sum(found.latency_ms.values())
+    (found,) = hop_totals(json.dumps({"stats": [{"histograms": {"details": several[:1]}}]}))
+    assert {} == found.instances

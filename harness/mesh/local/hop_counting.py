@@ -1,7 +1,8 @@
 """Read what each workload calls from Envoy's statistics, with histograms that are finer than Prometheus's buckets.
 
 Envoy writes a statistic's tags into its name, one after the other. The tags and their order are ours
-(``harness.mesh.local.telemetry``), so the name can be taken apart.
+(``harness.mesh.local.telemetry``), so the name can be taken apart. A process is an instance of its version: several
+workloads may have the same version label.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, SIZE, TAGS
+from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, SIZE, TAGS, UNKNOWN
 from harness.model.hops import Bin, HopTotal, call_failed
 from harness.routing.port import Destination
 
@@ -37,6 +38,7 @@ class _Sums:
     attempts: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     bins: dict[str, Counter[Bin]] = field(default_factory=lambda: {DURATION: Counter(), SIZE: Counter()})
+    instances: dict[str, Counter[Bin]] = field(default_factory=dict)
 
 
 def hop_totals(text: str, destinations: Sequence[Destination] = ()) -> tuple[HopTotal, ...]:
@@ -66,8 +68,13 @@ def hop_totals(text: str, destinations: Sequence[Destination] = ()) -> tuple[Hop
         elif found["metric"] == ATTEMPTS:
             own.attempts += value
         elif found["metric"] in own.bins:
+            workload = found["destination_workload"]
+            instance = own.instances.setdefault(workload, Counter()) if workload != UNKNOWN else Counter[Bin]()
             for bucket in buckets:
-                own.bins[found["metric"]][float(bucket["lower_bound"]), float(bucket["width"])] += int(bucket["count"])
+                place = float(bucket["lower_bound"]), float(bucket["width"])
+                own.bins[found["metric"]][place] += int(bucket["count"])
+                if found["metric"] == DURATION:
+                    instance[place] += int(bucket["count"])
     return tuple(_total(key, own) for key, own in sorted(sums.items()))
 
 
@@ -94,6 +101,7 @@ def _total(key: tuple[str, ...], own: _Sums) -> HopTotal:
         latency_ms=dict(own.bins[DURATION]),
         size_bytes=dict(own.bins[SIZE]),
         statuses=dict(own.statuses),
+        instances={name: dict(bins) for name, bins in own.instances.items()} if len(own.instances) > 1 else {},
     )
 
 
