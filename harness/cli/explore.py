@@ -32,7 +32,6 @@ EXAMPLES = """\
   harness explore --fault "delay(ratings)" --from 50ms --up-to 1s --at-least 300ms
   harness explore --fault "delay(ratings)" --objective "latency_p90 < +50%"
 """
-EXPLORATIONS = "explorations"
 OBJECTIVE = "error_rate < +10pp"
 
 
@@ -76,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from harness import gate, wiring
     from harness.explore.faults import searched
     from harness.explore.words import summary
+    from harness.history.searches import FOLDER
     from harness.judge.objectives import parse_objective
     from harness.model.names import new_run_id
     from harness.model.units import parse_duration, parse_percent
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         trial = dataclasses.replace(scenario, faults=(one.of(one.range.low),), fault_s=1.0)
         gate.check_scenario(trial, config, target=target)
     print(wiring.described(config, target), file=sys.stderr, flush=True)
-    out = runs_folder(args).absolute() / EXPLORATIONS / new_run_id()
+    out = runs_folder(args).absolute() / FOLDER / new_run_id()
     codes = []
     for number, one in enumerate(wanted, start=1):
         found, page = _searched(args, one, scenario, config, target=target, folder=out / f"{number}-{one.host}")
@@ -129,6 +129,7 @@ def _searched(
     from harness.explore import record
     from harness.explore.exploration import Times, explore
     from harness.explore.page import render
+    from harness.history import searches
     from harness.model.names import new_run_id
     from harness.model.units import parse_duration
 
@@ -144,12 +145,12 @@ def _searched(
         )  # fmt: skip
     command = shlex.join(["harness", "explore", *_words(args, one)])
     document = record.as_json(found, service=config.service, target=target, started=started, command=command)
-    bundle.write_atomically(folder / record.FILE, record.written(document))
+    bundle.write_atomically(folder / searches.FILE, record.written(document))
     others = [path for path in folder.parents[1].iterdir() if path.is_dir()]
     nights = tuple(record.earlier(others, service=config.service, fault=one.text, target=target))
     page = render(found, service=config.service, target=target, command=command, nights=nights)
-    bundle.write_atomically(folder / record.PAGE, page.encode())
-    return found, folder / record.PAGE
+    bundle.write_atomically(folder / searches.PAGE, page.encode())
+    return found, folder / searches.PAGE
 
 
 def _words(args: argparse.Namespace, one: Searched) -> list[str]:

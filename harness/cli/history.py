@@ -16,9 +16,11 @@ from harness.history.changes import Notice, notices
 from harness.history.index import History
 from harness.history.retention import thin
 from harness.history.runs import require_run, updated
+from harness.history.searches import Search, by_subject
 from harness.history.telling import Channel, comment, mail, tell, webhook
 from harness.history.trends import ScenarioTrend, scenario_trends
 from harness.model.json import JsonObject
+from harness.model.samples import ARMS
 from harness.report.history.markdown import render
 from harness.report.history.site import write_site
 
@@ -140,6 +142,10 @@ def _address(text: str) -> str:
 def _print(history: History, trends: Sequence[ScenarioTrend], found: Sequence[Notice], page: Path) -> None:
     flaky = [trend.name for trend in trends if trend.flaky]
     print(f"{len(history.runs)} runs of {len(trends)} scenarios; {len(history.ignored)} ignored, {len(flaky)} flaky")
+    for own in by_subject(history.searches)[:_SHOWN]:
+        newest = own[-1]
+        points = ", ".join(f"{arm} {newest.said(arm)}" for arm in ARMS)
+        print(f"  {newest.service} under {newest.fault}: {points}")
     for name in flaky[:_SHOWN]:
         print(f"  flaky  {name}")
     for notice in found[:_SHOWN]:
@@ -167,8 +173,26 @@ def _document(history: History, trends: Sequence[ScenarioTrend], found: Sequence
             }
             for trend in trends
         ],
+        "breaking_points": [_searched(one) for one in history.searches],
         "changes": [
             {"kind": one.kind, "scenario": one.scenario, "run": one.run, "text": one.text, "worse": one.worse}
             for one in found
         ],
+    }
+
+
+def _searched(one: Search) -> JsonObject:
+    return {
+        "service": one.service,
+        "fault": one.fault,
+        "target": one.target,
+        "objectives": list(one.objectives),
+        "searched": one.searched,
+        "started": one.started,
+        "unproven": one.unproven,
+        "arms": {
+            arm: {"withstood": point.withstood, "broke": point.broke, "estimate": point.estimate}
+            for arm in ARMS
+            for point in [one.point(arm)]
+        },
     }

@@ -13,8 +13,9 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.explore.faults import Searched
 from harness.explore.measuring import Outcome, outcome, phase_samples
-from harness.explore.search import BreakingPoint, Probe, breaking_point, next_amount
+from harness.explore.search import Probe, breaking_point, next_amount
 from harness.load.parent.proofs import load_proofs
+from harness.model.breaking_point import BreakingPoint
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Event, Plan

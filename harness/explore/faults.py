@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from harness.errors import UsageError
 from harness.explore.search import Range
 from harness.faults import Arguments, Fault, known_faults
+from harness.model.breaking_point import SHARE, TIME
 from harness.model.units import format_duration, format_percent, parse_duration, parse_percent
 
 _FAULT = re.compile(r"\s*(?P<kind>[a-z_]+)\s*\(\s*(?P<host>[^\s,()]+)\s*(?:,\s*(?P<value>[^,()]+?)\s*)?\)\s*")
 _ASKED = "--at-least"
-TIME, SHARE = "time", "share of requests"
 _SHORTEST_S, _LONGEST_S = 0.01, 5.0
 _FEWEST, _MOST = 0.01, 1.0
 

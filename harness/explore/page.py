@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.explore.exploration import Exploration, Tried
-from harness.explore.record import Night
 from harness.explore.words import of_arm, summary
+from harness.history.searches import Search
 from harness.model.samples import ARMS
 from harness.report.charts import svg
 from harness.report.charts.scale import linear, logarithmic
@@ -18,7 +18,7 @@ from harness.report.templating import document
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 1100.0, 70.0, 1080.0, 16.0, 260.0
 
 
-def render(found: Exploration, *, service: str, target: str, command: str, nights: Sequence[Night]) -> str:
+def render(found: Exploration, *, service: str, target: str, command: str, nights: Sequence[Search]) -> str:
     """Return the page. nights: earlier searches of the same, and this one, in order."""
     show = found.searched.show
     tried = sorted(found.tried, key=lambda one: one.amount)
@@ -28,13 +28,8 @@ def render(found: Exploration, *, service: str, target: str, command: str, night
         points={arm: of_arm(found, arm) for arm in ARMS},
         rows=[(show(one.amount), one) for one in tried],
         words={None: "undecided", True: "breaks", False: "withstands it"},
-        nights=[(night, {arm: _shown(night, arm, found) for arm in ARMS}) for night in nights],
+        nights=[(night, {arm: night.said(arm) for arm in ARMS}) for night in nights],
     )  # fmt: skip
-
-
-def _shown(night: Night, arm: str, found: Exploration) -> str:
-    estimate = night.estimate[arm]
-    return "did not break" if estimate is None else found.searched.show(estimate)
 
 
 def curve(found: Exploration) -> Markup:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from harness import __version__
+from harness.errors import RecordError
 from harness.explore.exploration import Exploration, Tried
-from harness.model.json import JsonObject, object_at, parse_json, text_at
+from harness.history.searches import FILE, FORMAT_VERSION, Search, read
+from harness.model.json import JsonObject
 from harness.model.samples import ARMS
-
-FORMAT_VERSION = 1
-FILE, PAGE = "explore.json", "explore.html"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Night:
-    """What one search found, for the trend. estimate: by arm; None if the arm did not break, or nothing is proven."""
-
-    started: str
-    folder: str
-    estimate: dict[str, float | None]
 
 
 def as_json(found: Exploration, *, service: str, target: str, started: str, command: str) -> JsonObject:
@@ -75,22 +65,11 @@ def written(document: JsonObject) -> bytes:
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def earlier(folders: Sequence[Path], *, service: str, fault: str, target: str) -> Iterator[Night]:
+def earlier(folders: Sequence[Path], *, service: str, fault: str, target: str) -> Iterator[Search]:
     """Yield the searches in some folders that were about the same, in order; files of other versions are left out."""
     for folder in sorted(folders):
         for file in sorted(folder.glob(f"*/{FILE}")):
-            document = parse_json(file.read_bytes())
-            if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
-                continue
-            if (document.get("service"), document.get("fault"), document.get("target")) != (service, fault, target):
-                continue
-            unproven = text_at(document, "unproven", default="")
-            estimates = {arm: object_at(document, "arms", arm).get("estimate") for arm in ARMS}
-            yield Night(
-                started=text_at(document, "started", default=""),
-                folder=file.parent.name,
-                estimate={
-                    arm: float(found) if isinstance(found, (int, float)) and not unproven else None
-                    for arm, found in estimates.items()
-                },
-            )
+            with suppress(RecordError):  # harness history names such a file; this search still gets its page
+                found = read(file, file.parent.name)
+                if (found.service, found.fault, found.target) == (service, fault, target):
+                    yield found

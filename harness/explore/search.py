@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.model.breaking_point import BreakingPoint
 from harness.model.samples import ARMS
 
 MOST_TRIES = 5
@@ -40,25 +41,6 @@ class Probe:
 
     amount: float
     broke: Mapping[str, bool | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakingPoint:
-    """What is known of an arm.
-
-    withstood: the largest amount that it withstood below the first one that broke it, or None. broke: the smallest
-    amount that broke it, or None.
-    """
-
-    withstood: float | None
-    broke: float | None
-
-    @property
-    def estimate(self) -> float | None:
-        """The middle of the interval on a logarithmic scale; None if the arm did not break."""
-        if self.broke is None:
-            return None
-        return self.broke if self.withstood is None else math.sqrt(self.withstood * self.broke)
 
 
 def breaking_point(probes: Sequence[Probe], arm: str) -> BreakingPoint:

@@ -16,10 +16,4 @@ def summary(found: Exploration) -> str:
 
 def of_arm(found: Exploration, arm: str) -> str:
     """Return what is known of one arm."""
-    point, show = found.point(arm), found.searched.show
-    if point.broke is None:
-        return "was not decided" if point.withstood is None else f"withstands {show(point.withstood)}"
-    if point.withstood is None:
-        return f"breaks at {show(point.broke)} or less"
-    assert point.estimate is not None  # noqa: S101 - it broke
-    return f"breaks at {show(point.estimate)} (withstands {show(point.withstood)}, breaks at {show(point.broke)})"
+    return found.point(arm).said(found.searched.show)

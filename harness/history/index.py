@@ -2,6 +2,7 @@
 
     {"kind": "history", "format_version": 1}                          the first line
     {"kind": "run", "run": ..., "stamp": ..., "scenarios": [...]}      a later line about the same run replaces it
+    {"kind": "search", "folder": ..., "fault": ..., "arms": {...}}     a search for breaking points
     {"kind": "ignore", "run": ..., "reason": ..., "at": ...}           an empty reason: the run counts again
     {"kind": "told", "channel": ..., "keys": [...], "at": ...}         changes that owners have been told of
 
@@ -20,20 +21,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from harness import bundle
 from harness.errors import RecordError
+from harness.history.searches import Search
 from harness.model.json import JsonObject, JsonValue, parse_json
 from harness.printable import shown
 from harness.summary import Summary
 
+T = TypeVar("T")
 NAME = "history.ndjson"
 FORMAT_VERSION = 1
-_RUN = b'{"kind":"run",'
-"""How the lines of runs begin: they are many, so they are read without a look at their kind first."""
+_RUN, _SEARCH = b'{"kind":"run",', b'{"kind":"search",'
+"""How lines of runs and of searches begin: they are many, so they are read without a look at their kind first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +63,10 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All runs, oldest first. ignored: by run. told: keys of changes by channel."""
+    """All runs, oldest first. searches: for breaking points. ignored: by run. told: keys of changes by channel."""
 
     runs: tuple[RunEntry, ...] = ()
+    searches: tuple[Search, ...] = ()
     ignored: Mapping[str, Ignored] = field(default_factory=dict)
     told: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -76,10 +81,14 @@ def read(path: Path) -> History:
     runs: dict[str, RunEntry] = {}
     ignored: dict[str, Ignored] = {}
     told: dict[str, set[str]] = {}
+    searches: list[Search] = []
     for number, line in _lines(path):
         if number > 1 and line.startswith(_RUN):
-            entry = _entry(line, path, number)
+            entry = _entry(_runs(), line, path, number)
             runs[entry.run] = entry
+            continue
+        if number > 1 and line.startswith(_SEARCH):
+            searches.append(_entry(_searches(), line, path, number))
             continue
         document = _parsed(line, path, number)
         match document.get("kind"):
@@ -96,13 +105,19 @@ def read(path: Path) -> History:
                 raise RecordError(f"{path}, line {number}: expected a line of a history, found the kind {shown(kind)}")
     ordered = sorted(runs.values(), key=lambda entry: (entry.started_s, entry.run))
     return History(
-        runs=tuple(ordered), ignored=ignored, told={name: frozenset(keys) for name, keys in told.items()}
+        runs=tuple(ordered), searches=tuple(searches), ignored=ignored,
+        told={name: frozenset(keys) for name, keys in told.items()},
     )  # fmt: skip
 
 
 def add_runs(path: Path, entries: Sequence[RunEntry]) -> None:
     """Add entries of runs. Raises RecordError if the file cannot be written."""
     _append(path, [_RUN + to_json(entry, inf_nan_mode="strings")[1:] for entry in entries])
+
+
+def add_searches(path: Path, found: Sequence[Search]) -> None:
+    """Add searches for breaking points. Raises RecordError if the file cannot be written."""
+    _append(path, [_SEARCH + to_json(one)[1:] for one in found])
 
 
 def ignore(path: Path, run: str, reason: str) -> None:
@@ -198,9 +213,9 @@ def _parsed(line: bytes, path: Path, number: int) -> JsonObject:
     return document
 
 
-def _entry(line: bytes, path: Path, number: int) -> RunEntry:
+def _entry(adapter: TypeAdapter[T], line: bytes, path: Path, number: int) -> T:
     try:
-        return _adapter().validate_json(line)
+        return adapter.validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -208,8 +223,13 @@ def _entry(line: bytes, path: Path, number: int) -> RunEntry:
 
 
 @cache
-def _adapter() -> TypeAdapter[RunEntry]:
+def _runs() -> TypeAdapter[RunEntry]:
     return TypeAdapter(RunEntry)
+
+
+@cache
+def _searches() -> TypeAdapter[Search]:
+    return TypeAdapter(Search)
 
 
 def _texts(value: JsonValue) -> list[str]:

@@ -10,12 +10,15 @@ from harness import bundle
 from harness.errors import RecordError, UsageError
 from harness.history import index
 from harness.history.index import History, RunEntry
+from harness.history.searches import found_in
 from harness.run_folder import RUN, RecordedRun, all_runs
 from harness.summary import summaries
 
 
 def updated(folder: Path, path: Path) -> History:
     """Return the history of the runs in ``folder``, after adding new and changed runs to the index in ``path``.
+
+    Searches for breaking points are added too.
 
     Runs may be in the folder or one level deeper, as artifacts of CI jobs are. Runs that are gone stay in the history.
     """
@@ -28,8 +31,10 @@ def updated(folder: Path, path: Path) -> History:
         name, stamp = run.folder.relative_to(folder).as_posix(), _stamp(run)
         if stamps.get(name) != stamp:
             fresh.append(_entry(run, name, stamp))
+    searches = [*found_in(folder, known.searches)]
     index.add_runs(path, fresh)
-    return index.read(path) if fresh else known
+    index.add_searches(path, searches)
+    return index.read(path) if fresh or searches else known
 
 
 def require_run(history: History, name: str) -> str:

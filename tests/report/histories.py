@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from harness.history import index
 from harness.history.index import RunEntry
+from harness.history.searches import Search
+from harness.model.breaking_point import SHARE, TIME, BreakingPoint
 from harness.summary import Judged, Summary
 
 NIGHT_S = 86_400.0
@@ -93,6 +96,37 @@ def years(runs: int, *, scenarios: int = 3, seed: int = 1) -> list[RunEntry]:
             own.append(replace(one, trouble="worker crashed") if verdict == "none" else one)
         found.append(entry(night, *own))
     return found
+
+
+def search(
+    night: int,
+    *,
+    canary: tuple[float | None, float | None] = (0.349, 0.365),
+    fault: str = "delay(ratings)",
+    **more: object,
+) -> Search:
+    """A search whose baseline withstands five seconds. canary: what it withstood, and what broke it."""
+    started = datetime.fromtimestamp(FIRST_S + night * NIGHT_S, UTC).isoformat(timespec="seconds")
+    values = {
+        "searched": TIME,
+        "objectives": ("error_rate < +10pp",),
+        "folder": f"explorations/{run_name(night)}/1-ratings",
+    } | more
+    arms = {
+        "baseline": BreakingPoint(withstood=5.0, broke=None),
+        "canary": BreakingPoint(withstood=canary[0], broke=canary[1]),
+    }
+    return Search(started=started, service="reviews", fault=fault, target="local", arms=arms, **values)
+
+
+def searches(nights: int) -> list[Search]:
+    """Sixty nights or so in which the canary gets worse, and one search by share of requests that proves nothing."""
+    random = np.random.default_rng(2)
+    found = []
+    for night in range(nights):
+        middle = (0.38 if night < nights * 2 // 3 else 0.21) * float(np.exp(random.normal(0, 0.02)))
+        found.append(search(night, canary=(round(middle * 0.98, 3), round(middle * 1.02, 3))))
+    return [*found, search(nights, fault="abort(details, 503)", searched=SHARE, unproven="the fault hit nothing")]
 
 
 def written(folder: Path, entries: list[RunEntry]) -> Path:

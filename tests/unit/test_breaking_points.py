@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.explore.search import BreakingPoint, Probe, Range, breaking_point, next_amount
+from harness.explore.search import Probe, Range, breaking_point, next_amount
+from harness.model.breaking_point import BreakingPoint
 
 WANTED = Range(low=0.01, high=5.0, precision=0.05, rounded=lambda amount: round(amount, 3))
 

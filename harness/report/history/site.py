@@ -22,10 +22,11 @@ from harness.history.index import History, RunEntry
 from harness.history.trends import RECENT, Point, ScenarioTrend
 from harness.model import formatting
 from harness.model.json import JsonValue
+from harness.model.samples import ARMS
 from harness.model.units import format_duration
 from harness.report.charts.trend import MOST, trend_chart
 from harness.report.findings import minus
-from harness.report.history import cells
+from harness.report.history import breaking, cells
 from harness.report.templating import document
 from harness.run_folder import INDEX
 
@@ -93,6 +94,8 @@ def write_site(
     relative = os.path.relpath(runs.absolute(), out.absolute())
     links = Links(prefix=runs_url.rstrip("/") or quote(relative))
     pages = {page_name(trend.name): scenario_page(history, trend, found, links) for trend in trends}
+    if history.searches:
+        pages[breaking.PAGE] = breaking.breaking_page(history.searches, links.prefix)
     with bundle.recording(out):
         for name, text in {**pages, INDEX: overview(history, trends, found, links)}.items():
             bundle.write_atomically(out / name, text.encode())
@@ -115,6 +118,8 @@ def overview(history: History, trends: Sequence[ScenarioTrend], found: Sequence[
         facts=_facts(history, trends),
         rows=rows,
         scenarios=scenarios,
+        points=breaking.newest_points(history.searches),
+        arms=ARMS,
         folded=len(trends) >= _MANY,
         notices=_notices(found, links),
         left_out=max(len(found) - _MOST_NOTICES, 0),
