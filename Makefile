@@ -54,12 +54,17 @@ quick: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/packaging
 
-# Most tests wait more than they compute, so three at a time suit two cores. Tests that judge latencies of whole runs
-# come last, and nothing else runs at the same time.
+# Most tests wait more than they compute, so four at a time suit two cores, next to the checks. tests/conftest.py orders
+# the files, and xdist must not order them by the number of their tests. Tests that judge latencies of whole runs come
+# last, and nothing else runs at the same time.
 PYTEST_OPTIONS ?=
-test: $(STAMP) check
-	$(BIN)/pytest -q -n 3 --dist loadfile -m "not alone and not slow" $(PYTEST_OPTIONS)
+test: $(STAMP)
+	$(MAKE) --no-print-directory --jobs 2 check most-tests
 	$(BIN)/pytest -q -m "alone and not slow" $(PYTEST_OPTIONS)
+
+.PHONY: most-tests
+most-tests: $(STAMP)
+	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not slow" $(PYTEST_OPTIONS)
 
 # Inputs differ from run to run; make test gives each reader a few that are always the same.
 HARNESS_FUZZ_EXAMPLES ?= 20000

@@ -19,14 +19,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _INNER = "-p no:hypothesispytest"
 """For sessions of pytest that tests start: that plugin loads all of Hypothesis, half of the time of a short session."""
 
-_SLOWEST = ("runs", "cluster", "load", "server", "plugin", "adversary")
-"""The folders whose files take longest, in this order."""
+_WAITING = ("runs", "cluster", "adversary", "plugin", "load", "server", "replay", "services")
+"""The folders whose tests mostly wait for the processes that they start; those that take longest come first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest: a long file that begins last would keep one worker busy alone."""
-    places = {name: place for place, name in enumerate(_SLOWEST)}
-    items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
+    """Alternate files whose tests wait with files whose tests compute, so that workers do not all do the same at once.
+
+    The files that wait, which take longest, are done early: a long file that begins last would keep one worker busy
+    alone.
+    """
+    paths = dict.fromkeys(item.path for item in items)
+    waiting = sorted(
+        (path for path in paths if path.parent.name in _WAITING), key=lambda path: _WAITING.index(path.parent.name)
+    )
+    computing = [path for path in paths if path.parent.name not in _WAITING]
+    places = {path: 0.8 * place / len(waiting) for place, path in enumerate(waiting)}
+    places |= {path: place / len(computing) for place, path in enumerate(computing)}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
