@@ -266,7 +266,8 @@ def _outline(folder: Path, manifest: JsonObject) -> Record:
 def _read_lines(kind: type[_Value], path: Path) -> tuple[_Value, ...]:
     """Return a file of JSON values, one on each line."""
     lines = [parsed(line, path) for line in content_of(path).splitlines()]
-    read: tuple[_Value, ...] = valid(adapter(tuple[kind, ...]), lines, path)  # type: ignore[valid-type]
+    values = tuple[kind, ...]  # type: ignore[valid-type] # mypy knows no type that only the caller names
+    read: tuple[_Value, ...] = valid(adapter(values), lines, path)
     return read
 
 

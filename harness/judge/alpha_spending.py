@@ -19,6 +19,7 @@ from harness.judge.indicators import indicator_of
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Plan
+from harness.model.sums import plain_sum
 from harness.stats.tails import anytime_tail, bounded_tail
 
 FINAL_PART = 0.7
@@ -145,7 +146,7 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
         for phase in plan.phases
         if not objective.muted and applies(objective, phase.kind, phase.name)
     }
-    total = sum(weights.values())
+    total = plain_sum(weights.values())
     return {key: plan.judge.alpha * weight / total for key, weight in weights.items()}
 
 

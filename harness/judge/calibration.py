@@ -22,6 +22,7 @@ from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import Plan
 from harness.model.samples import Samples
+from harness.model.sums import plain_sum
 from harness.printable import shown
 from harness.stats.binomial import share_interval
 from harness.stats.table import reduce_samples
@@ -115,9 +116,9 @@ def _noise(objective: Objective, scene: Scene) -> tuple[float, float, float] | N
 
 
 def _excess(values: Sequence[tuple[float, float, float]]) -> float:
-    weight = sum(rate for _, _, rate in values) / len(values)
-    between = sum(square for square, _, _ in values) / len(values)
-    within = sum(factor for _, factor, _ in values) / len(values)
+    weight = plain_sum(rate for _, _, rate in values) / len(values)
+    between = plain_sum(square for square, _, _ in values) / len(values)
+    within = plain_sum(factor for _, factor, _ in values) / len(values)
     return max(between - 1, within - 1, 0.0) / weight
 
 

@@ -22,6 +22,7 @@ from harness.model.indicator import Direction
 from harness.model.objective import Objective
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
+from harness.model.sums import plain_sum
 from harness.model.verdict import Analysis, Estimate, Finding, Verdict
 
 WINDOW_S = 10.0
@@ -185,10 +186,10 @@ def _scored(findings: Sequence[Finding], verdict: Verdict, plan: Plan) -> tuple[
     """Return the score, within the limits of the verdict, and the findings with the points that each of them cost."""
     rows = [0.0 if finding.objective.muted else finding.objective.weight for finding in findings]
     per_objective = [sum(other.objective is finding.objective for other in findings) for finding in findings]
-    total = sum(row / count for row, count in zip(rows, per_objective, strict=True))
+    total = plain_sum(row / count for row, count in zip(rows, per_objective, strict=True))
     weights = [row / count / total if total else 0.0 for row, count in zip(rows, per_objective, strict=True)]
     lost = [weight * (100 - finding.score) for finding, weight in zip(findings, weights, strict=True)]
-    score = 100.0 - sum(lost) if total else 0.0
+    score = 100.0 - plain_sum(lost) if total else 0.0
     critical = any(
         finding.verdict is Verdict.FAIL and finding.objective.critical and not finding.objective.muted
         for finding in findings

@@ -28,6 +28,7 @@ from dataclasses import replace
 
 from harness.model.indicator import Direction
 from harness.model.judge import JudgeSettings
+from harness.model.sums import plain_sum
 from harness.model.verdict import Finding, Verdict
 
 FAIL_CAP = 49.0
@@ -44,10 +45,10 @@ def weighted(findings: Sequence[Finding], seconds: Sequence[float]) -> list[Find
     shares = [0.0] * len(findings)
     for key, weight in weights.items():
         own = [index for index in live if _key(findings[index]) == key]
-        length = sum(seconds[index] for index in own)
+        length = plain_sum(seconds[index] for index in own)
         for index in own:
             part = seconds[index] / length if length > 0 else 1 / len(own)
-            shares[index] = weight / sum(weights.values()) * part
+            shares[index] = weight / plain_sum(weights.values()) * part
     return [replace(finding, weight=share) for finding, share in zip(findings, shares, strict=True)]
 
 
@@ -61,14 +62,14 @@ def scored(findings: Sequence[Finding], verdict: Verdict, settings: JudgeSetting
     Each finding loses ``weight * (100 - score)``. What the total loses beyond that is charged to the findings that made
     the verdict, or to all findings if none of them did (then the requests themselves are in doubt).
     """
-    raw = sum(finding.weight * finding.score for finding in findings)
+    raw = plain_sum(finding.weight * finding.score for finding in findings)
     critical = any(
         finding.objective.critical and finding.verdict is Verdict.FAIL and finding.weight > 0 for finding in findings
     )
     total = 0.0 if critical else min(_total(findings, verdict, settings), 100.0)
     kept = (100 - total) / (100 - raw) if total > raw else 1.0
     culprits = _culprits(findings, verdict, critical=critical)
-    blame = sum(findings[index].weight for index in culprits)
+    blame = plain_sum(findings[index].weight for index in culprits)
     charged = []
     for index, finding in enumerate(findings):
         lost = finding.weight * (100 - finding.score) * kept
@@ -82,7 +83,7 @@ def _total(findings: Sequence[Finding], verdict: Verdict, settings: JudgeSetting
     """Return the score before a critical objective takes all points."""
     parts = [_part(finding, verdict, settings) for finding in findings]
     worst = min((part for part, finding in zip(parts, findings, strict=True) if _made(finding, verdict)), default=1.0)
-    mean = sum(finding.weight * part for part, finding in zip(parts, findings, strict=True))
+    mean = plain_sum(finding.weight * part for part, finding in zip(parts, findings, strict=True))
     if verdict is Verdict.PASS:
         return 100 * mean
     if verdict is Verdict.FAIL:

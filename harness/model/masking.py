@@ -15,11 +15,10 @@ from harness.userinfo import without_userinfo
 HIDDEN = "(hidden)"
 SAFE_HEADERS = frozenset({"host", "accept", "accept-encoding", "accept-language", "content-type", "user-agent"})
 """HTTP headers that carry no secret, in lower case."""
-_SECRET_NAME = re.compile(
-    r"password|passwd|secret|token|credential|authorization|cookie|api[-_]?key|private", re.IGNORECASE
-)
+_NAMES = r"password|passwd|secret|token|credential|authorization|cookie|api[-_]?key|private"
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
-    r"""(["']?[\w.-]*(?:password|passwd|secret|token|credential|authorization|cookie|api[-_]?key|private)[\w.-]*["']?\s*[:=]\s*)"""
+    rf"""(["']?[\w.-]*(?:{_NAMES})[\w.-]*["']?\s*[:=]\s*)"""
     r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|(?:Bearer |Basic )?[^\s,;&<>}\]"']+)""",
     re.IGNORECASE,
 )

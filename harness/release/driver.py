@@ -140,7 +140,7 @@ class Driver:
     def _route(self, share: float, header: Mapping[str, str] | None = None) -> Event:
         pairs = self._pairs()
         for pair in pairs:
-            # Where no build runs, whoever does not get the new one gets an error.
+            # Before the first release, requests that do not go to the new build get an error.
             self._parts.world.route(pair, 1.0 if pair.first and share else share, header)
         first = [pair.service for pair in pairs if pair.first and self.record.state.outcome is not Outcome.PROMOTED]
         text = users_in_words(share, header or {}, first=first, alone=len(first) == len(pairs))

@@ -66,7 +66,14 @@ def pids_in(path: Path) -> list[int]:
 
 def living(pids: list[int]) -> list[int]:
     """Return the process ids that are still running."""
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    return [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def started_harness(pids_file: Path, then: str = "time.sleep(600)", *, deaf: bool = False) -> subprocess.Popen[str]:

@@ -15,6 +15,7 @@ from harness.judge.kayenta.config import CanaryConfig, Thresholds
 from harness.judge.kayenta.pairs import Pair
 from harness.judge.kayenta.rules import Rules
 from harness.judge.kayenta.score import Score
+from harness.model.sums import plain_sum
 from harness.stats.mann_whitney import ROOT_TOLERANCE
 
 FEW_POINTS = 50
@@ -184,7 +185,7 @@ def score_cautions(
 
 def _weights(config: CanaryConfig, score: Score) -> Iterator[str]:
     weights = config.group_weights or {}
-    total = sum(weights.values())
+    total = plain_sum(weights.values())
     unweighted = [name for name in score.groups if name not in weights]
     absent = [name for name in weights if name not in score.groups]
     if weights and total != 100:

@@ -29,6 +29,7 @@ from harness.model.objective import Objective
 from harness.model.phase import Phase
 from harness.model.record import Plan
 from harness.model.samples import BASELINE, CANARY
+from harness.model.sums import plain_sum
 from harness.model.units import Unit
 from harness.model.verdict import Analysis, Finding, Verdict
 
@@ -169,7 +170,7 @@ def _config(compared: Sequence[Compared]) -> CanaryConfig:
         for one in {one.pair.name: one for one in compared}.values()
     )
     counted = {id(one.objective): one.objective for one in compared if not one.objective.muted}.values()
-    total = sum(objective.weight for objective in counted)
+    total = plain_sum(objective.weight for objective in counted)
     weights: dict[str, float] = {}
     for objective in counted:
         weights[objective.group] = weights.get(objective.group, 0.0) + 100 * objective.weight / total
@@ -277,9 +278,10 @@ def _accounted(findings: Sequence[Finding], lost: float) -> tuple[Finding, ...]:
         )
         for finding in findings
     ]
-    rest = lost - sum(plain)
+    lost_plainly = plain_sum(plain)
+    rest = lost - lost_plainly
     share = rest / sum(causes) if any(causes) else 0.0
-    rounding = lost / sum(plain) if sum(plain) and not any(causes) else 1.0
+    rounding = lost / lost_plainly if lost_plainly and not any(causes) else 1.0
     return tuple(
         replace(finding, points_lost=round(points * rounding + share * cause, 9))
         for finding, points, cause in zip(findings, plain, causes, strict=True)

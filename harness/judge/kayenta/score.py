@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from harness.errors import JudgeInputError
 from harness.judge.kayenta.classify import Label, Result
 from harness.judge.kayenta.config import Thresholds
+from harness.model.sums import plain_sum
 
 _COUNTED = (Label.PASS, Label.HIGH, Label.LOW, Label.NODATA_FAIL)
 NODATA_PERCENT = 50
@@ -52,7 +53,7 @@ def group_weight(group: str, groups: Mapping[str, GroupScore], group_weights: Ma
     if group in group_weights:
         return group_weights[group]
     unweighted = sum(name not in group_weights for name in groups)
-    return (100 - sum(group_weights.values())) / unweighted
+    return (100 - plain_sum(group_weights.values())) / unweighted
 
 
 def score_label(total: float, thresholds: Thresholds) -> str:
