@@ -14,12 +14,15 @@ from faulting import fault_edits
 from mesh_world import SUBSETS, World, routes
 
 from harness import timeout
+from harness.clients.envoy import process
+from harness.clients.envoy.files import Files
 from harness.clients.envoy.process import Served, Snapshot
 from harness.config import read_config
-from harness.errors import MeshError, UsageError
+from harness.errors import EnvoyError, MeshError, UsageError
 from harness.mesh.local import start_local_mesh
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.mesh import LocalMesh
+from harness.mesh.local.topology import LOAD_GENERATOR
 from harness.model.declared import Declared, Scope
 from harness.model.step import PROCESS, Act, Action, Edit, Ref, Verb
 from harness.routing.port import Aim, PolicyChange
@@ -82,6 +85,29 @@ def test_a_policy_that_envoy_does_not_serve_is_not_live(world: World) -> None:
     served = Served(clusters=envoy.admin.clusters(), tables={})
     with pytest.raises(MeshError, match="expected Envoy to serve the policy"):
         require_live(served, Snapshot(clusters=tuple(wrong), tables={}))
+
+
+def test_a_change_is_not_live_while_one_of_its_route_tables_is_not_loaded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each table has to show the version that was written, which is the hash of what is in it."""
+    world.serve(routes("- {name: before, route: [{destination: {host: reviews}}]}"))
+    before, write = world.mesh.resources(), process.write_files
+
+    def without_one(folder: Path, files: Files) -> None:
+        left_out = {name for name in files if name == LOAD_GENERATOR and "after" in str(files[name])}
+        patch.setattr(process, "LIVE_TIMEOUT_S", 0.5 if left_out else 60.0)
+        write(folder, {name: file for name, file in files.items() if name not in left_out})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "write_files", without_one)
+        with pytest.raises(EnvoyError, match="expected Envoy to"):
+            world.serve(routes("- {name: after, route: [{destination: {host: reviews}}]}"))
+    assert before == world.mesh.resources()
+    world.serve(routes("- {name: again, route: [{destination: {host: reviews}}]}"))
+    served = world.mesh._envoy.admin.versioned_tables([LOAD_GENERATOR])[LOAD_GENERATOR][1]
+    assert "again" in str(served)
+    assert "after" not in str(served)
 
 
 @pytest.fixture

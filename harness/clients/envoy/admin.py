@@ -60,6 +60,10 @@ class Admin:
         """
         return self._dumped("dynamic_route_configs", names, "route_config")
 
+    def table_versions(self, names: Sequence[str]) -> dict[str, tuple[str, JsonObject]]:
+        """Return the versions of active route tables, by name, without the tables, which are slow to write out."""
+        return self._dumped("dynamic_route_configs", names, "route_config", mask="version_info,route_config.name")
+
     def versioned_clusters(self, names: Sequence[str] | None = None) -> dict[str, tuple[str, JsonObject]]:
         """Return active clusters that were loaded from a file, by name, each with the version in which it changed last.
 
@@ -86,8 +90,12 @@ class Admin:
         """Return every active cluster that was loaded from a file, by name."""
         return {name: cluster for name, (_, cluster) in self.versioned_clusters().items()}
 
-    def _dumped(self, resource: str, names: Sequence[str] | None, part: str) -> dict[str, tuple[str, JsonObject]]:
+    def _dumped(
+        self, resource: str, names: Sequence[str] | None, part: str, *, mask: str = ""
+    ) -> dict[str, tuple[str, JsonObject]]:
+        """Return parts of a resource by name. mask: the fields that Envoy writes out; empty for all."""
         path = f"/config_dump?resource={resource}{'' if names is None else f'&name_regex={_either(names)}'}"
+        path += f"&mask={mask}" if mask else ""
         with _shaped(path):
             items = self._items(path)
             found = [(text_at(one, "version_info", default=""), object_at(one, part)) for one in items]

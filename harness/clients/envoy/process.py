@@ -59,7 +59,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What of an update Envoy serves, as its admin port shows it, by name. What has not changed is left out."""
+    """What of an update Envoy serves, as its admin port shows it, by name. What has not changed is left out.
+
+    So are route tables of which Envoy shows the version that we wrote: it is the hash of what is in the table.
+    """
 
     clusters: Mapping[str, JsonObject]
     tables: Mapping[str, JsonObject]
@@ -160,19 +163,22 @@ class Envoy:
 
     def _await_tables(self, files: Files, log_size: int) -> None:
         """Wait until Envoy serves the tables of new listeners, in place of those of ending ones with the same names."""
-        if self._seen(files, versions_of(files), partial(self.admin.versioned_tables, tuple(files))) is None:
+        if self._seen(files, versions_of(files), partial(self.admin.table_versions, tuple(files))) is None:
             self._unsure = True
             raise self._failure(files, log_size)
 
     def _write_tables(self, tables: Mapping[str, JsonObject]) -> Mapping[str, JsonObject]:
-        """Return the route tables that have changed as Envoy serves them."""
+        """Return the route tables that have changed as Envoy serves them, unless their versions prove it."""
         live = {} if self._unsure else self._live.tables
         changed = {name: table for name, table in tables.items() if table != live.get(name)}
         if not changed:
             return {}
         self._live = replace(self._live, tables={**self._live.tables, **changed})
         files = table_files(changed)
-        return self._write(files, versions_of(files), partial(self.admin.versioned_tables, tuple(changed)))
+        if self._unsure:
+            return self._write(files, versions_of(files), partial(self.admin.versioned_tables, tuple(changed)))
+        self._write(files, versions_of(files), partial(self.admin.table_versions, tuple(changed)))
+        return {}
 
     def _next_version(self) -> str:
         self._version += 1

@@ -109,9 +109,12 @@ def _example(hosts: Sequence[str]) -> str:
 
 def absent_gateways(route: VirtualService, resources: Sequence[JsonObject], namespace: str) -> list[str]:
     """Return the gateways that a VirtualService names and that are not among the resources."""
+    named = [name for name in gateways_in(route) if name != MESH]
+    if not named:
+        return []
     known = {f"{namespace_of(one, namespace)}/{one['metadata']['name']}" for one in gateways(resources)}
     own = namespace_of(route, namespace)
-    return [name for name in gateways_in(route) if name != MESH and gateway_name(name, own) not in known]
+    return [name for name in named if gateway_name(name, own) not in known]
 
 
 def is_http(server: Server) -> bool:

@@ -81,17 +81,22 @@ def route_notes(route: JsonObject, hosts: AbstractSet[str], namespace: str) -> I
             yield Problem(at=at, message=f"copies requests to {host}, which does not run here: nothing is copied")
 
 
-def ignored(route: VirtualService, host: str, resources: Sequence[JsonObject], namespace: str) -> str:
-    """Return why a VirtualService does not apply to calls for a host; empty if it does."""
-    for resource in filter(is_http_route, resources):
-        named = (service_of(parent, resource, namespace) for _, parent in parents(resource))
-        if any(one == host and _is_seen(resource, host, namespace) for one in named):
-            name = route["metadata"]["name"]
-            return (
-                f"{host.partition('.')[0]}: {label(resource, namespace)} routes it, and proxies ignore the "
-                f"{VIRTUAL_SERVICE} {name} for calls in the mesh then: keep one of the two"
-            )
-    return ""
+def governed_hosts(resources: Sequence[JsonObject], namespace: str) -> dict[str, JsonObject]:
+    """Return an HTTPRoute for each Service that HTTPRoutes are attached to, by the Service's full name."""
+    return {
+        host: route
+        for route in filter(is_http_route, resources)
+        for _, parent in parents(route)
+        if (host := service_of(parent, route, namespace)) and _is_seen(route, host, namespace)
+    }
+
+
+def why_ignored(route: VirtualService, host: str, governing: JsonObject, namespace: str) -> str:
+    """Return why a VirtualService does not apply to calls for a host that an HTTPRoute routes."""
+    return (
+        f"{host.partition('.')[0]}: {label(governing, namespace)} routes it, and proxies ignore the {VIRTUAL_SERVICE} "
+        f"{route['metadata']['name']} for calls in the mesh then: keep one of the two"
+    )
 
 
 def _is_seen(route: JsonObject, host: str, namespace: str) -> bool:

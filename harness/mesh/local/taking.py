@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.mesh.local.entries import entry_notes
 from harness.mesh.local.gateways import absent_gateways, doors, is_http
-from harness.mesh.local.http_routes import ignored, is_http_route, route_notes
+from harness.mesh.local.http_routes import governed_hosts, is_http_route, route_notes, why_ignored
 from harness.mesh.local.kube_services import is_kube_service, kube_services, service_notes, with_members
 from harness.mesh.local.omissions import local_route, local_rule
 from harness.mesh.local.topology import Topology
@@ -64,7 +64,9 @@ class _Taking:
         self._entries = [one for one in entries if self._is_seen(as_service_entry(one))]
         self._services, self._declared = kube_services(resources), topology
         self._topology = topology = with_members(topology, [*self._entries, *self._services])
-        self._hosts = {service.host for service in topology.services}
+        self._ports = {(service.host, service.port) for service in topology.services}
+        self._hosts = {host for host, _ in self._ports}
+        self._governed = governed_hosts(resources, topology.namespace)
         self._routed: set[str] = set()
         self._entered: set[str] = set()
 
@@ -153,12 +155,12 @@ class _Taking:
         here: list[str] = []
         for index, host in enumerate(hosts_in(route)):
             name, at = fqdn(host, own), ("spec", "hosts", index)
-            other = ignored(route, name, self._all, namespace) if in_mesh else ""
-            if other:
-                self._note(route, at, other)
-            runs = in_mesh and not other and self._runs_here(name)
+            other = self._governed.get(name) if in_mesh else None
+            if other is not None:
+                self._note(route, at, why_ignored(route, name, other, namespace))
+            runs = in_mesh and other is None and self._runs_here(name)
             if not runs and not any(covers(one, name) or covers(name, one) for door in taken_by for one in door.hosts):
-                if other:
+                if other is not None:
                     continue
                 where = "no such service runs here" if in_mesh else f"no HTTP server of {', '.join(behind)} takes it"
                 self._note(route, at, f"{host} is left out: {where}")
@@ -209,13 +211,12 @@ class _Taking:
     def _note_absent(self, owner: VirtualService, made: VirtualService) -> None:
         """Note destinations that do not run here: Envoy answers 503 where requests would go to them."""
         absent = dict[str, At]()
-        ports = {(service.host, service.port) for service in self._topology.services}
         for at, destination in destinations(made):
             name = destination_name(destination, made, self._topology.namespace)
             selector = destination.get("port")
             if name not in self._hosts:
                 absent.setdefault(destination["host"], at)
-            elif selector and (name, selector["number"]) not in ports:
+            elif selector and (name, selector["number"]) not in self._ports:
                 absent.setdefault(f"port {selector['number']} of {destination['host']}", at)
         for host, at in absent.items():
             self._note(owner, at, f"leads to {host}, which does not run here: those requests get 503")
