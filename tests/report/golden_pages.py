@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import test_accessibility as pages
+import standing_pages as pages
 
 GOLDEN = Path(__file__).parent / "golden"
 MADE = {"report": pages.report, "run-index": pages.run_index, "history": pages.history, "release": pages.release}

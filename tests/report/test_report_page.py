@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import report_records as records
 from browsing import complaints, fetched, show
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Record
@@ -98,6 +98,17 @@ def test_page_names_the_run(page: Page, tmp_path: Path) -> None:
         record.manifest["again"],
         f"harness judge {record.manifest['bundle']}",
     ]
+
+
+def test_buttons_copy_commands(page: Page, tmp_path: Path) -> None:
+    """A button puts its command on the clipboard and says so."""
+    record, analysis = records.run(Verdict.FAIL)
+    show(page, written(tmp_path, record, analysis))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = page.locator("[data-copy]").nth(1)
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == record.manifest["again"]
 
 
 def test_page_names_what_is_missing(page: Page, tmp_path: Path) -> None:

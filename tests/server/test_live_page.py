@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import accessibility
+import printing
 import pytest
 import run_pages
 import served
-from browsing import complaints, fetched, show
+from browsing import complaints, fetched, look, show
 from held import held_release
 from playwright.sync_api import expect
 
@@ -80,7 +81,7 @@ def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("width", [380, 1600])
 def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
-    """Nothing in a name runs, nothing is wider than a phone, and nothing is fetched from elsewhere."""
+    """Nothing in a name runs, nothing is wider than a phone, nothing is fetched from elsewhere, and all can be printed."""
     show(page, f"{running.pages}{path}", width=width, dark=width == 380)
     expect(page.locator("#connection")).to_have_text("live")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -88,6 +89,8 @@ def test_pages_fit_and_hostile_names_are_text(page, running, path, width):
     assert 0 == page.evaluate(f"{hidden}.length")
     assert 0 == page.evaluate("document.querySelectorAll('#content script, #content img').length")
     assert [] == complaints(page)
+    look(page, width=printing.A4)
+    assert [] == printing.faults(page)
 
 
 @pytest.mark.parametrize("path", PATHS)

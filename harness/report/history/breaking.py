@@ -18,7 +18,7 @@ def breaking_page(searches: Sequence[Search], prefix: str) -> str:
     """Return the page. prefix: what links to the folder of runs begin with."""
     subjects = [
         {
-            "name": title(own[-1]), "anchor": f"subject-{number}", "newest": own[-1], "chart": breaking_chart(own),
+            "name": title(own[-1]), "anchor": f"subject-{number}", "newest": own[-1], "chart": _chart(own),
             "rows": [_row(own, place, prefix) for place in reversed(range(len(own)))][:MOST],
             "left_out": max(len(own) - MOST, 0),
         }
@@ -36,6 +36,12 @@ def newest_points(searches: Sequence[Search]) -> list[dict[str, object]]:
         }
         for number, own in enumerate(by_subject(searches))
     ]  # fmt: skip
+
+
+def _chart(own: Sequence[Search]) -> str:
+    """Return the chart, or nothing if no search shows anything of an arm."""
+    points = [one.point(arm) for one in own for arm in ARMS]
+    return breaking_chart(own) if any(one.withstood or one.broke for one in points) else ""
 
 
 def title(search: Search) -> str:
@@ -56,4 +62,7 @@ def _row(own: Sequence[Search], place: int, prefix: str) -> dict[str, object]:
 
 
 def _ratio(amount: float | None, other: float | None) -> str:
-    return "–" if amount is None or other is None else f"{amount / other - 1:+.0%}".replace("%", " %")
+    if amount is None or other is None:
+        return "–"
+    percent = round(100 * (amount / other - 1))
+    return f"{percent:+d} %" if percent else "0 %"
