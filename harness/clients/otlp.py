@@ -20,6 +20,7 @@ from harness.model.json import JsonScalar
 MOST_SPANS = 50_000
 """Spans that a receiver keeps; later ones are counted only."""
 _MOST_BYTES = 16 * 2**20
+_LATEST_NS = 2**63 - 1
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
@@ -90,7 +91,9 @@ def decoded_spans(body: bytes) -> Iterator[OtlpSpan]:
 def _span(message: bytes) -> OtlpSpan:
     fields = list(_fields(message))
     blobs = {number: value for number, value in fields if isinstance(value, bytes) and number in (1, 2, 4, 5)}
-    times = {number: value for number, value in fields if isinstance(value, int)}
+    times = {number: value for number, value in fields if isinstance(value, int) and number in (7, 8)}
+    if any(value > _LATEST_NS for value in times.values()):
+        raise ShapeError("expected times in nanoseconds, found one that 64 bits cannot hold", path="span")
     return OtlpSpan(
         trace_id=blobs.get(1, b"").hex(),
         span_id=blobs.get(2, b"").hex(),
@@ -176,12 +179,24 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type] # typeshed's type has no public name
 
 
+def _length(text: str | bytes, base: int, *, room: int) -> int:
+    length = int(text, base)
+    if not 0 <= length <= room:
+        raise ValueError(f"expected at most {room} bytes, found {length}")
+    return length
+
+
 def _handler(take: object) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self._body()
+            try:
+                body = self._body()
+            except ValueError:
+                self.close_connection = True
+                self.send_error(400)
+                return
             if callable(take):
                 take(body)
             self.send_response(200)
@@ -189,15 +204,18 @@ def _handler(take: object) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def _body(self) -> bytes:
-            """Return the body, which Envoy sends in chunks; a part of it if the connection ends."""
+            """Return the body, which Envoy sends in chunks; a part of it if the connection ends.
+
+            Raises ValueError for a body that is too long or whose length is no number.
+            """
             if self.headers.get("transfer-encoding", "").lower() != "chunked":
-                return self.rfile.read(min(int(self.headers.get("content-length", 0)), _MOST_BYTES))
-            parts: list[bytes] = []
-            while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
+                return self.rfile.read(_length(self.headers.get("content-length", "0"), 10, room=_MOST_BYTES))
+            found = b""
+            while size := _length(self.rfile.readline(99).split(b";")[0] or b"0", 16, room=_MOST_BYTES - len(found)):
+                found += self.rfile.read(size)
+                self.rfile.readline(9)
+            self.rfile.readline(9)
+            return found
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Keep quiet."""

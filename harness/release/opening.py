@@ -44,6 +44,12 @@ def planned(config: Config, builds: tuple[Build, ...], *, target: str) -> Releas
             "expected none on this machine, where nothing but the harness can change the running process, "
             "found a command",
         )
+    if target == "stage" and config.gateway:
+        raise config.error(
+            "gateway",
+            "expected none for a release on this machine, which divides users between the sidecars, "
+            f"found {config.gateway}: leave it out, or release with --target cluster and cluster.gateway",
+        )
     return ReleasePlan(builds=builds, target=target, namespace=config.namespace, settings=settings)
 
 

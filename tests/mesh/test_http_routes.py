@@ -10,13 +10,17 @@ from textwrap import dedent
 import pytest
 from mesh_world import VERSIONS, World, routes, topology
 
-from harness.errors import MeshError, ResourceError
+from harness.errors import MeshError, ResourceError, UsageError
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.mesh.local.taking import Taken
 from harness.mesh.local.topology import LOAD_GENERATOR, Topology, table_of
 from harness.mesh.local.translation import translated
 from harness.model.declared import Declared, Scope
 from harness.model.json import JsonObject, object_at, objects_at, text_at
+from harness.release.routed import require_routed_by
+from harness.routing import APIS
+from harness.routing.governed import GovernedRouting
+from harness.routing.istio.api import IstioRouting
 from harness.routing.istio.reading import Resources, read_resources
 from harness.routing.istio.warnings import warnings
 from harness.routing.port import Aim, NotExpressible, RouteChange, Split
@@ -186,6 +190,28 @@ def test_a_route_for_one_port_leaves_other_ports_alone(tmp_path: Path) -> None:
     """Calls to a port that no parent names get the default route."""
     other = http_route(f"- {TO_V1}", parent="{kind: Service, group: '', name: reviews, port: 1234}")
     assert ["default"] == [text_at(one, "name") for one in envoy_routes(tmp_path, other)]
+
+
+def test_a_service_of_kubernetes_adds_ports_to_one_of_harness_yaml(tmp_path: Path) -> None:
+    """Routes can lead to each of them; all lead to the running workloads."""
+    ports = service("v1").replace("reviews-v1", "reviews").replace(", version: v1", "")
+    ports = ports.replace("ports: [{name: http, port: 9080}]", "ports: [{port: 9080}, {port: 9090}]")
+    vs = routes("- route: [{destination: {host: reviews, port: {number: 9090}}}]")
+    found, lines, members = taken(tmp_path, ports, vs)
+    assert [] == lines
+    served = translated(found.resources, members, Path("unused"))
+    name = "outbound|9090||reviews.default.svc.cluster.local"
+    (endpoints,) = [objects_at(one, "load_assignment", "endpoints") for one in served.clusters if one["name"] == name]
+    assert 3 == len(objects_at(endpoints[0], "lb_endpoints"))
+
+
+def test_a_service_that_an_http_route_routes_is_not_released(tmp_path: Path) -> None:
+    """Proxies would ignore the VirtualService of the release."""
+    resources = read(tmp_path, http_route(f"- {TO_V1}"))
+    given = {"namespace": "default", "service": "reviews"}
+    with pytest.raises(UsageError, match="reviews: HTTPRoute reviews routes it, so proxies would ignore"):
+        require_routed_by(IstioRouting(), GovernedRouting(APIS), resources, **given)
+    require_routed_by(IstioRouting(), GovernedRouting(APIS), resources, **{**given, "service": "ratings"})
 
 
 def test_a_virtual_service_is_ignored_where_an_http_route_governs(tmp_path: Path) -> None:

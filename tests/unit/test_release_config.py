@@ -8,7 +8,8 @@ import pytest
 
 from harness.config import read_config, resolved
 from harness.errors import ConfigError
-from harness.model.release import OnDoubt, ReleaseSettings, Strategy
+from harness.model.release import Build, BuildKind, OnDoubt, ReleaseSettings, Strategy
+from harness.release.opening import planned
 
 MINIMAL = """\
 service: reviews
@@ -105,3 +106,15 @@ def test_an_unknown_service_has_no_first_release(tmp_path: Path):
     """A slip of the pen is found before the release begins."""
     with pytest.raises(ConfigError, match="reviews"):
         _settings(tmp_path, "{scenarios: [a], first: {revews: }}")
+
+
+def test_a_release_on_this_machine_has_no_gateway(tmp_path: Path):
+    """Its users are divided between the sidecars, so a gateway is refused where it stands; on a cluster it has a key."""
+    _settings(tmp_path, "{scenarios: [a]}")
+    file = tmp_path / "harness.yaml"
+    file.write_text(file.read_text() + "\ngateway: door\n")
+    config = read_config(file)
+    build = Build(service=config.service, kind=BuildKind.VERSION, name=config.canary)
+    with pytest.raises(ConfigError, match="gateway: expected none for a release on this machine"):
+        planned(config, (build,), target="stage")
+    assert planned(config, (build,), target="cluster").builds == (build,)

@@ -16,10 +16,11 @@ from harness.routing.istio.shapes import Problem
 
 
 def with_members(topology: Topology, resources: Sequence[JsonObject]) -> Topology:
-    """Return the topology with the services that ServiceEntries and Services add."""
+    """Return the topology with what ServiceEntries and Services add: services, and further ports of known ones."""
     extended = with_entries(topology, resources)
-    known = {service.host for service in extended.services}
-    added = [made for one in kube_services(resources) for made in _added(one, topology) if made.host not in known]
+    known = {(service.host, service.port) for service in extended.services}
+    made = [service for one in kube_services(resources) for service in _added(one, topology)]
+    added = [service for service in made if (service.host, service.port) not in known]
     return replace(extended, services=(*extended.services, *added)) if added else extended
 
 
@@ -68,7 +69,8 @@ def _selected(service: JsonObject, topology: Topology) -> list[Endpoint]:
 
 def _added(service: JsonObject, topology: Topology) -> Iterator[Service]:
     """Yield a service for each port; its workloads speak what they speak as members of the service in harness.yaml."""
-    selected = _selected(service, topology)
+    own = next((one for one in topology.services if one.host == _host(service, topology)), None)
+    selected = _selected(service, topology) if own is None else own.endpoints
     if not selected:
         return
     speaks = next(known.protocol for known in topology.services if selected[0] in known.endpoints)
