@@ -7,20 +7,23 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from inspect import getdoc
 from pathlib import Path
 
-from harness import bundle
+from harness import bundle, errors
 from harness.cli import COMMANDS, full_parser
 from harness.faults import known_faults
 from harness.judge.indicators import BUILT_IN
+from harness.model.exit_codes import EXIT_CODES, INTERRUPTED
 from harness.model.hops import Hop
 from harness.model.load import LoadReport
 from harness.model.phase import Phase, PhasePlan
 from harness.model.record import Event, FaultCount, Plan, Rollback, Series
 from harness.model.samples import Samples
 from harness.model.spans import Span
-from harness.model.verdict import Analysis, Finding, Proof
+from harness.model.verdict import Analysis, Finding, Proof, Verdict
+from harness.plugin.account import CODES
 
 _RECORDED: tuple[tuple[str, type], ...] = (
     ("plan.json", Plan), ("plan.json", PhasePlan), ("facts.json", Phase), ("facts.json", LoadReport),
@@ -31,11 +34,11 @@ _RECORDED: tuple[tuple[str, type], ...] = (
 
 
 def write_reference(folder: Path) -> None:
-    """Write one page each for commands, pytest, indicators, faults and the format of bundles."""
+    """Write one page each for commands, pytest, indicators, faults, the format of bundles, and errors."""
     folder.mkdir(exist_ok=True)
     for name, page in {
         "commands": commands(), "pytest": pytest_surface(), "indicators": indicators(), "faults": faults(),
-        "bundle-format": bundle_format(),
+        "bundle-format": bundle_format(), "errors": raised(),
     }.items():  # fmt: skip
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
 
@@ -107,6 +110,37 @@ def faults() -> str:
         if function is not None:
             parts.append(f"```text\n{kind}: {getdoc(function)}\n```\n")
     return "\n".join(parts)
+
+
+def exit_codes() -> str:
+    """The table of exit codes in ``exit-codes.md``, and which one decides. A test compares the page with it."""
+    rows = [f"| {one.code} | {one.name}: {one.meaning} | {one.pipeline} |" for one in EXIT_CODES]
+    order = ", ".join(map(str, (INTERRUPTED, *CODES.values(), Verdict.PASS.exit_code)))
+    return (
+        "| code | meaning | the pipeline |\n|---:|---|---|\n" + "\n".join(rows)
+        + f"\n\nIf a run has several outcomes, the first in this order decides: {order}.\n"
+    )  # fmt: skip
+
+
+def raised() -> str:
+    """Every error with the exit code that it leads to, as the tree in ``harness.errors`` draws them."""
+    rows = [
+        f"| `{kind.__name__}` | {(getdoc(kind) or '').splitlines()[0]} | {kind.exit_code} |"
+        for base in (errors.HarnessError, errors.CanaryFinding)
+        for kind in _tree(base)
+    ]
+    return (
+        "# Errors\n\nWhat the fixtures and commands raise. A `HarnessError` is trouble of ours, a `CanaryFinding` says "
+        "something about the service; [exit codes](../exit-codes.md) says what a pipeline does about each.\n\n"
+        "| error | when | exit code |\n|---|---|---:|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _tree(kind: type[errors.HarnessError | errors.CanaryFinding]) -> Iterator[type]:
+    yield kind
+    for inner in kind.__subclasses__():
+        if inner.__module__ == errors.__name__:
+            yield from _tree(inner)
 
 
 def bundle_format() -> str:

@@ -20,6 +20,7 @@ from harness.cli.output import clean_print as print
 from harness.clients.processes.parent import claim
 from harness.clients.processes.signals import signals_as_interrupts
 from harness.errors import HarnessError
+from harness.model.exit_codes import INTERRUPTED
 
 COMMANDS = MappingProxyType(
     {
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("harness: interrupted; everything that was started has been ended", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 141

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.exit_codes import INTERRUPTED
+
 FAIL, TROUBLE, USAGE, INCONCLUSIVE, MARGINAL = "fail", "trouble", "usage", "inconclusive", "marginal"
 CODES: Mapping[str, int] = {FAIL: 1, TROUBLE: 12, USAGE: 2, INCONCLUSIVE: 11, MARGINAL: 10}
 """Exit codes by kind of failure. If a session has several kinds, the first one in this order decides."""
-INTERRUPTED_CODE = 130
 _PASS = "pass"  # noqa: S105 - a verdict, no password
 _PYTEST_USAGE_ERROR, _PYTEST_NO_TESTS = 4, 5
 
@@ -160,7 +161,7 @@ class Account:
         if not self.concerned:
             return status
         if self.interrupted:
-            return INTERRUPTED_CODE
+            return INTERRUPTED
         kind = worst(self._counted())
         if kind:
             return CODES[kind]
@@ -226,9 +227,9 @@ def _message(report: Any) -> str:
 
 def _interrupted(put_back: Sequence[str]) -> str:
     if not put_back:
-        return f"harness: interrupted; no change had to be reverted; exit code {INTERRUPTED_CODE}"
+        return f"harness: interrupted; no change had to be reverted; exit code {INTERRUPTED}"
     changes = "\n".join(f"  {text}" for text in put_back)
-    return f"harness: interrupted; exit code {INTERRUPTED_CODE}; these changes were reverted:\n{changes}"
+    return f"harness: interrupted; exit code {INTERRUPTED}; these changes were reverted:\n{changes}"
 
 
 def _count(number: int, noun: str) -> str:
