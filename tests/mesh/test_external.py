@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from mesh_world import World, request, routes, topology
 
+from harness.clients.certificates import self_made_certificate
 from harness.config import read_config
-from harness.errors import ConfigError, ResourceError
+from harness.errors import ConfigError, MeshError, ResourceError
 from harness.mesh.local import open_local_mesh
 from harness.mesh.local.checks import check_for_local_mesh
 from harness.model.followed_istio import FollowedIstio
@@ -64,6 +70,67 @@ def test_a_service_entry_adds_a_host_with_its_ports(world: World, address: str) 
     assert _outside(world) == 418
     world.serve()
     assert _outside(world) == 502
+
+
+@contextmanager
+def _https(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the port of a server with TLS on loopback, and its self-made certificate."""
+    certificate, key = self_made_certificate(folder, "payments", ["payments.example.com"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Paid(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "4")
+            self.end_headers()
+            self.wfile.write(b"paid")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Keep quiet."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Keep quiet when a caller does not trust the certificate."""
+
+    with Server(("127.0.0.1", 0), Paid) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_address[1], certificate
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_proxies_start_tls_to_a_host_outside_and_check_its_certificate(world: World, tmp_path: Path) -> None:
+    """A certificate that the rule does not trust, or of another name, is a 503; without the rule TLS is not spoken."""
+    rule = """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {{name: payments}}
+        spec:
+          host: payments.example.com
+          trafficPolicy:
+            portLevelSettings:
+            - {{port: {{number: 80}}, tls: {{mode: SIMPLE, {more}}}}}
+        """
+    with _https(tmp_path) as (port, certificate):
+        entry = ENTRY.format(resolution="STATIC", address="127.0.0.1", port=port)
+        trusting = f"caCertificates: {certificate}"
+        world.serve(entry, rule.format(more=trusting))
+        assert not any("SIMPLE is left out" in line for line in world.mesh.warnings())
+        assert _outside(world) == 200
+        for more in ("subjectAltNames: []", f"{trusting}, sni: other.example.com"):
+            world.serve(entry, rule.format(more=more))
+            assert _outside(world) == 503
+        world.serve(entry, rule.format(more="insecureSkipVerify: true"))
+        assert _outside(world) == 200
+        with pytest.raises(MeshError, match=r"expected the file /nowhere\.pem of tls\.caCertificates"):
+            world.serve(entry, rule.format(more="caCertificates: /nowhere.pem"))
 
 
 def test_a_name_that_leads_nowhere_is_told(world: World) -> None:

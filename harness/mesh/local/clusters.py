@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from harness.mesh.local.outbound_tls import tls_socket
 from harness.mesh.local.topology import Endpoint, Service
 from harness.model.json import JsonObject
 from harness.routing.istio import policies
@@ -94,7 +95,7 @@ def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 
 def _cluster(member: Member, endpoints: Sequence[Endpoint]) -> JsonObject:
-    service, name = member.service, member.cluster
+    service, name, tls = member.service, member.cluster, member.policy.get("tls") or {}
     return {
         "name": name,
         **({"type": "STATIC"} if all(_is_address(item.host) for item in endpoints) else _BY_NAME),
@@ -109,6 +110,7 @@ def _cluster(member: Member, endpoints: Sequence[Endpoint]) -> JsonObject:
             subset=member.subset,
         ),
         **policies.cluster_fields(member.policy, http2=service.protocol.is_http2),
+        **({"transport_socket": tls_socket(tls, service.host)} if tls.get("mode") == "SIMPLE" else {}),
     }
 
 

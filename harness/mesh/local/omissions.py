@@ -55,30 +55,38 @@ def _local_match(match: HTTPMatchRequest, at: At, notes: Notes) -> HTTPMatchRequ
     return match
 
 
-def local_rule(original: DestinationRuleSpec, notes: Notes) -> DestinationRuleSpec:
-    """Return a rule as the local mesh serves it."""
+def local_rule(original: DestinationRuleSpec, notes: Notes, *, outside: bool = False) -> DestinationRuleSpec:
+    """Return a rule as the local mesh serves it. outside: whether its host is outside the mesh; TLS is spoken then."""
     spec = deepcopy(original)
     if "trafficPolicy" in spec:
-        _local_policy(spec["trafficPolicy"], ("spec", "trafficPolicy"), notes)
+        _local_policy(spec["trafficPolicy"], ("spec", "trafficPolicy"), notes, outside=outside)
     for index, subset in enumerate(spec.get("subsets") or ()):
         if "trafficPolicy" in subset:
-            _local_policy(subset["trafficPolicy"], ("spec", "subsets", index, "trafficPolicy"), notes)
+            _local_policy(subset["trafficPolicy"], ("spec", "subsets", index, "trafficPolicy"), notes, outside=outside)
     return spec
 
 
-def _local_policy(policy: TrafficPolicy, at: At, notes: Notes) -> None:
+def _local_policy(policy: TrafficPolicy, at: At, notes: Notes, *, outside: bool) -> None:
     if policy.pop("tunnel", None) is not None:
         notes.append(Problem(at=(*at, "tunnel"), message="is left out: the local mesh speaks plain HTTP"))
     if policy.pop("proxyProtocol", None) is not None:
         notes.append(Problem(at=(*at, "proxyProtocol"), message="is left out: the local mesh speaks plain HTTP"))
-    _local_parts(policy, at, notes)
+    _local_parts(policy, at, notes, outside=outside)
     for index, settings in enumerate(policy.get("portLevelSettings") or ()):
-        _local_parts(settings, (*at, "portLevelSettings", index), notes)
+        _local_parts(settings, (*at, "portLevelSettings", index), notes, outside=outside)
 
 
-def _local_parts(policy: PolicyParts, at: At, notes: Notes) -> None:
-    mode = (policy.pop("tls", None) or {}).get("mode", "DISABLE")
-    if mode != "DISABLE":
+def _local_parts(policy: PolicyParts, at: At, notes: Notes, *, outside: bool) -> None:
+    tls = policy.pop("tls", None) or {}
+    mode = tls.get("mode", "DISABLE")
+    if mode == "SIMPLE" and outside:
+        policy["tls"] = tls
+        if tls.get("credentialName"):
+            message = (
+                "is left out: there are no Secrets here; name a file in caCertificates, or the system's are trusted"
+            )
+            notes.append(Problem(at=(*at, "tls", "credentialName"), message=message))
+    elif mode != "DISABLE":
         message = f"{mode} is left out: the local mesh speaks plain HTTP to the processes of this machine"
         notes.append(Problem(at=(*at, "tls", "mode"), message=message))
     if (policy.get("outlierDetection") or {}).pop("consecutiveErrors", None) is not None:

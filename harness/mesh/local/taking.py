@@ -66,6 +66,7 @@ class _Taking:
         self._topology = topology = with_members(topology, [*self._entries, *self._services])
         self._ports = {(service.host, service.port) for service in topology.services}
         self._hosts = {host for host, _ in self._ports}
+        self._outside = self._hosts - {service.host for service in self._declared.services}
         self._governed = governed_hosts(resources, topology.namespace)
         self._routed: set[str] = set()
         self._entered: set[str] = set()
@@ -239,7 +240,7 @@ class _Taking:
             self._note(rule, ("spec", "workloadSelector"), "is left out: rules for some callers only are not served")
             return None
         notes: list[Problem] = []
-        made: DestinationRule = {**rule, "spec": local_rule(spec, notes)}
+        made: DestinationRule = {**rule, "spec": local_rule(spec, notes, outside=name in self._outside)}
         self.notes += [(as_json(rule), note) for note in notes]
         return made
 

@@ -133,9 +133,14 @@ class LoadBalancer(TypedDict, total=False):
 
 
 class ClientTLS(TypedDict, total=False):
-    """TLS settings of connections to a destination. Only ``mode`` is read."""
+    """TLS settings of connections to a destination. Those of client certificates are not read."""
 
     mode: Literal["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]
+    caCertificates: str
+    subjectAltNames: list[str]
+    sni: str
+    insecureSkipVerify: bool
+    credentialName: str
 
 
 class RetryBudget(TypedDict, total=False):
