@@ -38,7 +38,7 @@ from harness.metrics.hops import cause_of
 SERVICE = Path(__file__).parent / "causes_shop.py"
 AT_ONCE = 16
 """Runs that share one mesh: starting it takes longer than a run."""
-RATE_RPS, WARM_UP_S, STEADY_S, FAULT_S, RECOVERY_S = 120.0, 1.0, 5.0, 5.0, 2.0
+RATE_RPS, WARM_UP_S, STEADY_S, FAULT_S, RECOVERY_S = 150.0, 1.0, 7.0, 7.0, 2.0
 SLOW = "slow instance"
 PROFILE = """
 from locust import FastHttpUser, constant, task
@@ -182,7 +182,14 @@ def _result(one: Planned, config: Config, mesh: Mesh, folder: Path, seed: int) -
     found = (
         {} if cause is None else {"found_kind": cause.kind.value, "found_hop": cause.hop, "sentence": cause.sentence}
     )
-    return {"verdict": str(outcome.analysis.verdict), "load": load, "took_s": time.monotonic() - began, **found}
+    hops = [asdict(hop) for hop in record.hops]
+    return {
+        "verdict": str(outcome.analysis.verdict),
+        "hops": hops,
+        "load": load,
+        "took_s": time.monotonic() - began,
+        **found,
+    }
 
 
 def _told(line: Mapping[str, object]) -> str:

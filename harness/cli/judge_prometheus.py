@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness import bundle
 from harness.cli.output import clean_print as print
 from harness.cli.prometheus_access import OPTIONS as ACCESS
-from harness.cli.prometheus_access import add_access, server_for
+from harness.cli.prometheus_access import add_access, server_for, words_of
 from harness.errors import UsageError
 from harness.judge.objectives import parse_objective
 from harness.judge.sequential import SequentialJudge
@@ -85,7 +85,7 @@ def _kept(args: argparse.Namespace, record: Record) -> Outcome:
     from harness.gate import judge_record
     from harness.runner.manifest import manifest, started_by
 
-    words = ["harness", "judge", "--prometheus", *([args.prometheus] if args.prometheus else [])]
+    words = ["harness", "judge", *(words_of(args) or ["--prometheus"])]
     words += ["--baseline", str(args.baseline), "--canary", str(args.canary), "--window", args.window or "30m"]
     facts = manifest(
         owner=new_run_id(), again=shlex.join(words), argv=started_by(), cwd=Path.cwd(), started_at=time.time()

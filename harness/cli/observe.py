@@ -6,18 +6,20 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from harness.cli.options import add_config, add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
+from harness.cli.prometheus_access import access_of, add_access, words_of
 from harness.model.record import Event
 from harness.model.units import format_duration, parse_duration
 from harness.model.verdict import Analysis
 from harness.printable import printable
 
 HELP = (
-    "Judge what real users do: look at the Prometheus of harness.yaml again and again, until harm is proven or the "
-    "time is over. Nothing is sent to the services, and nothing is changed: split the traffic before."
+    "Judge what real users do: look at a Prometheus again and again, until harm is proven or the time is over. "
+    "Nothing is sent to the services, and nothing is changed: split the traffic before."
 )
 EXAMPLES = """\
   harness observe --for 30m
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objective", action="append", default=[], metavar="TEXT", help="what to judge; may be repeated"
     )
+    add_access(parser.add_argument_group("server", "another Prometheus than that of harness.yaml"))
     add_runs_folder(parser)
 
 
@@ -47,12 +50,15 @@ def run(args: argparse.Namespace) -> int:
     from harness.runner.live_run import LiveTraffic, observable
 
     config = read_config(args.config)
+    given = access_of(args)
+    if given is not None:
+        config = replace(config, prometheus=given[0], prometheus_access=given[1])
     target = wiring.target(config, None)
-    given = [parse_objective(text) for text in args.objective]
+    asked = [parse_objective(text) for text in args.objective]
     default = [parse_objective(text) for text in DEFAULT_OBJECTIVES]
     users = LiveTraffic(
         name=NAME,
-        objectives=tuple(given) or observable(config.objectives, default),
+        objectives=tuple(asked) or observable(config.objectives, default),
         length_s=parse_duration(args.length, "--for"),
         every_s=parse_duration(args.every, "--every"),
     )
@@ -79,4 +85,5 @@ def _told(what: object) -> None:
 
 def _again(args: argparse.Namespace) -> str:
     words = ["harness", "observe", "--config", str(args.config), "--for", args.length, "--every", args.every]
+    words += words_of(args)
     return shlex.join([*words, *(word for text in args.objective for word in ("--objective", text))])

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from harness.cli.options import DEFAULT_CONFIG
 from harness.errors import UsageError
 from harness.model.cluster import ClusterSettings
+from harness.userinfo import without_userinfo
 
 if TYPE_CHECKING:
     from harness.clients.prometheus import Prometheus
+    from harness.model.prometheus import PrometheusAccess
 
 FROM_CONFIG = ""
 """The value of ``--prometheus`` without a URL."""
@@ -48,19 +50,44 @@ def server_for(args: argparse.Namespace) -> Prometheus:
     a secret that is missing.
     """
     from harness.config import read_config
-    from harness.config.prometheus import server_of
     from harness.metrics.connection import connected, connected_to
 
+    given = access_of(args)
+    return connected(read_config(DEFAULT_CONFIG)) if given is None else connected_to(*given, ClusterSettings())
+
+
+def access_of(args: argparse.Namespace) -> tuple[str, PrometheusAccess] | None:
+    """Return the URL that the options name and how it is reached; None for the server of harness.yaml.
+
+    Raises UsageError for options that contradict each other.
+    """
+    from harness.config.prometheus import server_of
+
     given = {name: getattr(args, name) for name in _KEYS if getattr(args, name) not in (None, [])}
-    if args.prometheus == FROM_CONFIG:
+    if not args.prometheus:
         if given:
             name = next(iter(given)).replace("_", "-")
             raise UsageError(f"--{name}: expected a URL after --prometheus: the server of harness.yaml has its own")
-        return connected(read_config(DEFAULT_CONFIG))
+        return None
     keys: dict[str, object] = {name.replace("_", "-"): str(value) for name, value in given.items() if name != "header"}
     keys["headers"] = dict(_header(text) for text in given.get("header", ()))
-    url, access = server_of({"url": args.prometheus, **keys}, Path.cwd())
-    return connected_to(url, access, ClusterSettings())
+    return server_of({"url": args.prometheus, **keys}, Path.cwd())
+
+
+def words_of(args: argparse.Namespace) -> list[str]:
+    """Return the options as words of a command, without what may be secret: the user of a URL and texts of headers."""
+    words = ["--prometheus", without_userinfo(args.prometheus)] if args.prometheus else []
+    for name in _KEYS:
+        value = getattr(args, name)
+        if name == "header":
+            words += [word for text in value or () if _names_a_source(text) for word in ("--header", text)]
+        elif value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def _names_a_source(text: str) -> bool:
+    return text.partition("=")[2].startswith(("env:", "file:"))
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -37,14 +38,15 @@ class Flow:
     @property
     def mean_s(self) -> float:
         """The mean latency; 0 without any."""
-        return float(self.counts @ (self.low_s + self.width_s / 2) / self.measured) if self.measured else 0.0
+        return self.moments()[0]
 
-    @property
-    def variance(self) -> float:
-        """The variance of the latencies in square seconds; 0 without any."""
+    def moments(self, most_s: float = math.inf) -> tuple[float, float]:
+        """Return the mean and the variance of the latencies in seconds, with longer ones as ``most_s``; 0 without."""
         if not self.measured:
-            return 0.0
-        return float(self.counts @ (self.low_s + self.width_s / 2 - self.mean_s) ** 2 / self.measured)
+            return 0.0, 0.0
+        middle = np.minimum(self.low_s + self.width_s / 2, most_s)
+        mean = float(self.counts @ middle / self.measured)
+        return mean, float(self.counts @ (middle - mean) ** 2 / self.measured)
 
     def quantile_s(self, quantile: float) -> float:
         """Return a quantile of the latencies, interpolated inside its bin; 0 without any."""

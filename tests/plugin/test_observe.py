@@ -145,3 +145,37 @@ def test_the_command_records_its_run(tmp_path: Path, clock: list[float], capsys,
     assert "fail" == json.loads(capsys.readouterr().out)["verdict"]
     assert 0 == main(["history"])
     assert 0 == main(["diff", "latest", "latest"])
+
+
+def test_the_command_asks_the_server_that_options_name(
+    tmp_path: Path, clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With secrets from the environment and files; the command that repeats the run names them, nothing shows them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOKEN", "a-long-s3cret")
+    secret = tmp_path.parent / f"{tmp_path.name}-tenant"
+    secret.write_text("s3cret-tenant\n")
+    users = Users(versions={"v1": usual(), "v2": usual(0.2)}, now=lambda: clock[0])
+    with odd_prometheus(users) as (url, asked), odd_prometheus(users) as (other, elsewhere):
+        Path("harness.yaml").write_text(CONFIG.replace("URL", other))
+        more = [
+            "--credentials",
+            "bearer env:TOKEN",
+            "--header",
+            f"X-Scope-OrgID=file:{secret}",
+            "--header",
+            "X-A=s3cret",
+        ]
+        words = ["observe", "--for", "1h", "--every", "1m"]
+        assert 1 == main([*words, "--prometheus", url.replace("http://", "http://user:s3cret@"), *more])
+        assert 2 == main([*words, "--credentials", "bearer env:TOKEN"])
+    assert not elsewhere
+    assert {("Bearer a-long-s3cret", "s3cret-tenant")} == {
+        (one.headers.get("authorization"), one.headers.get("x-scope-orgid")) for one in asked
+    }
+    said = capsys.readouterr()
+    assert "--credentials: expected a URL after --prometheus" in said.err
+    assert "s3cret" not in said.out + said.err
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    (manifest,) = tmp_path.glob("reports/*/*/manifest.json")
+    assert f"--prometheus {url} --credentials 'bearer env:TOKEN'" in json.loads(manifest.read_text())["again"]
