@@ -3,8 +3,10 @@
 A *probe* is one amount of the fault, tried on both arms at once. Amounts grow by a factor of two, from mild to harsh,
 until every arm has broken or the largest amount was tried. Then the interval between the largest amount that an arm
 withstood and the smallest that broke it is halved, on a logarithmic scale. An arm that withstands an amount is assumed
-to withstand smaller ones. Noise can contradict that, so both ends of the last interval are tried once more, and of
-contradicting probes the majority counts; where they are tied, the amount is tried again.
+to withstand smaller ones. Noise can contradict that: a busy machine makes an arm fail for seconds that withstands the
+fault. So an arm counts as broken when two probes of an amount agree, and both ends of the last interval are tried
+twice.
+Of contradicting probes the majority counts; where they are tied, the amount is tried again.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ from harness.model.breaking_point import BreakingPoint
 from harness.model.samples import ARMS
 
 MOST_TRIES = 5
+_AGREE = 2
+"""How many probes have to agree that an arm breaks."""
 _FACTOR = 2.0
+_PLACES = (0.5, 0.25, 0.75)
+"""Where in an interval an amount is tried: in the middle, or next to it if the middle decided nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +51,20 @@ class Probe:
 
 def breaking_point(probes: Sequence[Probe], arm: str) -> BreakingPoint:
     """Return what the probes show of an arm, by the majority at each amount."""
-    votes: dict[float, int] = {}
+    told: dict[float, list[bool | None]] = {}
     for probe in probes:
-        broke = probe.broke.get(arm)
-        if broke is not None:
-            votes[probe.amount] = votes.get(probe.amount, 0) + (1 if broke else -1)
-    broken = [amount for amount, vote in votes.items() if vote > 0]
-    first = min(broken, default=None)
-    held = [amount for amount, vote in votes.items() if vote < 0 and (first is None or amount < first)]
+        told.setdefault(probe.amount, []).append(probe.broke.get(arm))
+    first = min((amount for amount, votes in told.items() if _broken(votes)), default=None)
+    held = [
+        amount
+        for amount, votes in told.items()
+        if votes.count(False) > votes.count(True) and (first is None or amount < first)
+    ]
     return BreakingPoint(withstood=max(held, default=None), broke=first)
+
+
+def _broken(votes: Sequence[bool | None]) -> bool:
+    return votes.count(True) >= _AGREE and votes.count(True) > votes.count(False)
 
 
 def next_amount(probes: Sequence[Probe], wanted: Range, arms: Sequence[str] = ARMS) -> float | None:
@@ -68,7 +79,7 @@ def next_amount(probes: Sequence[Probe], wanted: Range, arms: Sequence[str] = AR
 
 
 def _undecided(probes: Sequence[Probe], arms: Sequence[str]) -> float | None:
-    """Return the last amount again if an arm's probes of it are tied, or decided nothing."""
+    """Return the last amount again if an arm's probes of it are tied, decided nothing, or show a break once only."""
     if not probes:
         return None
     amount = probes[-1].amount
@@ -77,7 +88,9 @@ def _undecided(probes: Sequence[Probe], arms: Sequence[str]) -> float | None:
         return None
     for arm in arms:
         told = [probe.broke.get(arm) for probe in same]
-        if told.count(True) == told.count(False):
+        broke = breaking_point(probes, arm).broke
+        known = broke is not None and broke <= amount  # what is harsher tells nothing new
+        if told.count(True) >= told.count(False) and not known:
             return amount
     return None
 
@@ -104,7 +117,7 @@ def _asked(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> float
 
 
 def _between(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> float | None:
-    """Return the middle of the widest interval that is wider than the precision."""
+    """Return an amount inside the widest interval that is wider than the precision."""
     tried = {probe.amount for probe in probes}
     found: tuple[float, float] | None = None
     for arm in arms:
@@ -112,10 +125,10 @@ def _between(probes: Sequence[Probe], wanted: Range, arms: Sequence[str]) -> flo
         if point.broke is None or point.withstood is None:
             continue
         width = point.broke / point.withstood
-        middle = wanted.rounded(math.sqrt(point.broke * point.withstood))
-        inside = point.withstood < middle < point.broke and middle not in tried
-        if width > 1 + wanted.precision and inside and (found is None or width > found[0]):
-            found = width, middle
+        between = (wanted.rounded(point.withstood * width**place) for place in _PLACES)
+        new = [one for one in between if point.withstood < one < point.broke and one not in tried]
+        if width > 1 + wanted.precision and new and (found is None or width > found[0]):
+            found = width, new[0]
     return None if found is None else found[1]
 
 

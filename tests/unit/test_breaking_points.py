@@ -39,7 +39,7 @@ def test_each_arms_breaking_point_is_found_to_the_precision(baseline: float, can
         assert point.withstood is not None
         assert point.broke is not None
         assert point.withstood < at <= point.broke <= point.withstood * 1.06 + 0.001
-    assert len(probes) <= 26
+    assert len(probes) <= 30
 
 
 def test_mild_amounts_come_before_harsh_ones() -> None:
@@ -92,3 +92,26 @@ def test_an_amount_that_never_decides_is_given_up() -> None:
     probes = searched({"baseline": 1.0, "canary": 1.0}, unsure=1.0)
     assert len([probe for probe in probes if probe.amount == 0.01]) == 5
     assert breaking_point(probes, "canary") == BreakingPoint(withstood=None, broke=None)
+
+
+def test_a_break_counts_when_it_shows_twice() -> None:
+    """A machine that was busy for some seconds makes an arm fail that withstands the fault."""
+    once = [Probe(amount=0.2, broke={"canary": False}), Probe(amount=0.3, broke={"canary": True})]
+    assert 0.3 == next_amount(once, WANTED, ["canary"])
+    assert BreakingPoint(withstood=0.2, broke=None) == breaking_point(once, "canary")
+    twice = [*once, once[-1]]
+    assert BreakingPoint(withstood=0.2, broke=0.3) == breaking_point(twice, "canary")
+    assert BreakingPoint(withstood=0.3, broke=None) == breaking_point(
+        [*once, *[Probe(amount=0.3, broke={"canary": False})] * 2], "canary"
+    )
+
+
+def test_an_amount_that_decides_nothing_is_passed_by() -> None:
+    """The search goes on next to it, so the interval does not stay as wide as a step of the ladder."""
+    probes: list[Probe] = []
+    while (amount := next_amount(probes, WANTED, ["canary"])) is not None:
+        probes.append(Probe(amount=amount, broke={"canary": None if 0.3 < amount < 0.33 else amount >= 0.38}))
+    point = breaking_point(probes, "canary")
+    assert point.withstood is not None
+    assert point.broke is not None
+    assert 0.25 < point.withstood < point.broke < 0.4

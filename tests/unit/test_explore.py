@@ -97,7 +97,7 @@ def found(*, held: bool = True, ended: str = "", asked: str | None = None) -> Ex
                 "canary": Outcome(broke=amount > 0.3, requests=500, failed=float(amount > 0.3), findings=()),
             },
         )
-        for amount in (0.1, 0.3, 0.31)
+        for amount in (0.1, 0.3, 0.31, 0.31)
     ]  # fmt: skip
     proof = Proof(name="dose", held=held, expected="30 %", observed="2 %")
     return Exploration(
