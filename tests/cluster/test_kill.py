@@ -54,6 +54,7 @@ class Executioner:
     def __init__(self, fake: FakeKubernetes, folder: Path, signal_number: int = signal.SIGKILL) -> None:
         self.folder, self.signal = folder, signal_number
         self.at, self.moments, self.killed_at_write = -1, 0, False
+        self.writes: set[int] = set()
         folder.mkdir(exist_ok=True)
         fake.tokens["victim-token"] = VICTIM
         fake.admins.add(VICTIM)
@@ -63,8 +64,13 @@ class Executioner:
     def aim(self, at: int) -> None:
         """Kill at the ``at``-th moment; -1 spares the victim."""
         self.at, self.moments = at, 0
+        self.writes = set()
         for file in self.folder.glob("*.jsonl"):
             file.unlink()
+
+    def worth_killing(self, every_read: int) -> list[int]:
+        """The moments of the last run: both at each write, and every so many of the reads, which change nothing."""
+        return [at for at in range(self.moments) if at in self.writes or at % every_read == 0]
 
     def _moment_after(self, call: Call) -> str | None:
         return self._moment(call) if changes(call) else None
@@ -72,6 +78,8 @@ class Executioner:
     def _moment(self, call: Call) -> str | None:
         if call.user != VICTIM:
             return None
+        if changes(call):
+            self.writes.add(self.moments)
         self.moments += 1
         if self.moments - 1 != self.at:
             return None
@@ -90,12 +98,19 @@ def ours(fake: FakeKubernetes) -> list[str]:
     return [item["metadata"]["name"] for kind in ("ConfigMap", "Lease") for item in fake.objects(kind)]
 
 
-def test_kill_at_every_request_then_restore(
-    fake: FakeKubernetes, kube: Kubernetes, victims: Victims, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("every_read", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
+    fake: FakeKubernetes,
+    kube: Kubernetes,
+    victims: Victims,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    every_read: int,
 ) -> None:
     """Whenever a run is killed, restoring puts every resource back to the last key and leaves nothing of ours.
 
-    So does a second restorer, when the first one is killed at any of its requests.
+    So does a second restorer, when the first one is killed at any of its requests. The short form kills at every write,
+    before and after it, and at each fifth read: a kill at one of the others finds the same cluster.
     """
     before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim")
     config, folder = executioner.kubeconfig, executioner.folder
@@ -115,7 +130,8 @@ def test_kill_at_every_request_then_restore(
     assert victims.run(config, folder) == 0
     assert (fake.specs(), ours(fake)) == (before, [])
     moments, at_writes, changed = executioner.moments, 0, 0
-    for at in range(moments):
+    of_runs = executioner.worth_killing(every_read)
+    for at in of_runs:
         at_writes += kill(at)
         changed += fake.specs() != before
         put_back()
@@ -123,14 +139,15 @@ def test_kill_at_every_request_then_restore(
     executioner.aim(-1)
     assert victims.run(config, folder, restores=True) == 0
     restorers = executioner.moments
-    for at in range(restorers):
+    of_restorers = executioner.worth_killing(every_read)
+    for at in of_restorers:
         kill(moments // 2)
         at_writes += kill(at, restores=True)
         put_back()
-    kills = moments + 2 * restorers + 1
+    kills = len(of_runs) + 2 * len(of_restorers) + 1
     with capsys.disabled():
         sys.stdout.write(
-            f"\n{kills} kills: {moments} of runs, {restorers} of restorers of killed runs; {at_writes} at writes; "
+            f"\n{kills} kills: {len(of_runs)} of runs, {len(of_restorers)} of restorers of killed runs; {at_writes} at writes; "
             f"{changed} runs left resources changed; all were put back\n"
         )
     assert moments + restorers >= MOMENTS_WANTED

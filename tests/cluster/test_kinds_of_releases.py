@@ -32,7 +32,7 @@ from harness.release.store import create
 BOTH = CONFIG.replace("  reviews:", "  ratings: {versions: {v1: {}}}\n  reviews:")
 BLUE_GREEN = ReleaseSettings(
     strategy=Strategy.BLUE_GREEN,
-    steps=(ReleaseStep(weight=0.0, scenarios=("a",), header={"x-idle": "1"}), ReleaseStep(weight=1.0, observe_s=600.0)),
+    steps=(ReleaseStep(weight=0.0, scenarios=("a",), header={"x-idle": "1"}), ReleaseStep(weight=1.0, observe_s=60.0)),
 )
 
 
