@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.metrics.hop_sides import Flow, Side, short, sides
+from harness.metrics.own_text import began_s
+from harness.metrics.traced_calls import extra_calls_in_traces, self_time_in_traces
 from harness.model.hops import Hop
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Record
@@ -72,9 +74,27 @@ class _Contrast:
 
 
 def probable_cause(record: Record) -> str:
-    """Return the sentence about the cause of a run's differences; an empty text if none is beyond chance."""
+    """Return the sentence about the cause of a run's differences; an empty text if none is beyond chance.
+
+    Traces of the phase, if there are any, add the operation that the cause is about.
+    """
     cause = cause_of(record.hops, service=record.plan.service, phases=record.plan.phases)
-    return "" if cause is None else cause.sentence
+    return "" if cause is None else cause.sentence + _in_traces(record, cause)
+
+
+def _in_traces(record: Record, cause: Cause) -> str:
+    zero_ns = began_s(record) * 1e9
+    windows = [
+        (zero_ns + one.start_s * 1e9, zero_ns + one.end_s * 1e9) for one in record.phases if one.name == cause.phase
+    ]
+    spans = [one for one in record.spans if any(start <= one.start_ns < end for start, end in windows)]
+    match cause.kind:
+        case Kind.EXTRA_CALLS | Kind.DROPPED_CACHE | Kind.RETRIES:
+            return extra_calls_in_traces(spans, cause.hop, retries=cause.kind is Kind.RETRIES)
+        case Kind.SLOWER_CODE:
+            return self_time_in_traces(spans)
+        case _:
+            return ""
 
 
 def cause_of(hops: Sequence[Hop], *, service: str, phases: Sequence[PhasePlan]) -> Cause | None:
