@@ -10,8 +10,11 @@ invisible, and the verdict of an older run would be taken for its verdict.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +52,8 @@ class RecordedRun:
 
     started_s: epoch seconds. bundles: folders of the scenarios with a record, oldest first. trouble: why the run has no
     verdict of all its scenarios, or an empty text. exit_code: that of the session which made it; None for a bundle, for
-    an unfinished run and for a run of a version that did not record it. finished_s: epoch seconds. unrecorded: folders
+    an unfinished run and for a run of a version that did not record it. finished_s: epoch seconds. under_way: whether a
+    process on this machine works on it now, so that it is unfinished without any trouble. unrecorded: folders
     of scenarios without a record. troubles: what left no verdict, as the session told it.
     """
 
@@ -60,6 +64,7 @@ class RecordedRun:
     exit_code: int | None = None
     finished: bool = True
     finished_s: float | None = None
+    under_way: bool = False
     unrecorded: tuple[Path, ...] = ()
     troubles: tuple[Trouble, ...] = ()
 
@@ -71,6 +76,23 @@ def begin_run(folder: Path) -> None:
         folder.chmod(0o700)
         if not (folder / RUN).exists():
             _write(folder, {"format_version": _FORMAT_VERSION, "started": _now()})
+
+
+@contextmanager
+def working_on(folder: Path) -> Iterator[None]:
+    """Begin a run, and let readers see that it is under way until the block or this process ends.
+
+    The sign is a shared lock of the folder, because the system takes it back from a process that is killed.
+    """
+    begin_run(folder)
+    with bundle.recording(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a file system without locks: only the live page shows then that the run goes on
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def finish_run(folder: Path, exit_code: int, troubles: Sequence[Trouble] = ()) -> None:
@@ -136,17 +158,37 @@ def read_run(folder: Path) -> RecordedRun:
     except RecordError as error:
         mark, trouble = {}, str(error)
     code = mark.get("exit_code")
+    finished = not trouble and (not mark or code is not None)
+    under_way = not finished and _locked(folder)
     return RecordedRun(
         folder=folder,
         started_s=_started_s(folder, mark, recorded),
         bundles=tuple(recorded),
-        trouble=trouble or _trouble(folder, mark, recorded, unrecorded),
+        trouble=trouble or ("" if under_way else _trouble(folder, mark, recorded, unrecorded)),
         exit_code=code if type(code) is int else None,
-        finished=not trouble and (not mark or code is not None),
+        finished=finished,
+        under_way=under_way,
         finished_s=_moment_s(mark.get("finished")),
         unrecorded=tuple(path for path in scenarios if path not in recorded),
         troubles=_troubles(mark),
     )
+
+
+def _locked(folder: Path) -> bool:
+    """Return whether a process works on the run in a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _troubles(mark: JsonObject) -> tuple[Trouble, ...]:
@@ -168,7 +210,7 @@ def _trouble(folder: Path, mark: JsonObject, recorded: Sequence[Path], unrecorde
     without = f"without a verdict: {', '.join(unrecorded)}" if unrecorded else ""
     if mark and code is None:
         left = f" ({without})" if without else ""
-        return f"{folder}: an unfinished run: it was interrupted or killed, or it is still running{left}"
+        return f"{folder}: an unfinished run: it was interrupted or killed, or it runs on another machine{left}"
     if mark and (type(code) is not int or code not in _DECIDED):
         left = f" ({without})" if without else ""
         return f"{folder}: the run ended with exit code {code}, so not every scenario has a verdict{left}"

@@ -176,6 +176,7 @@ def _left_over(run: RecordedRun, folder: Path) -> Summary:
     if trouble is not None:
         return _without_verdict(run, folder.name, trouble.place, trouble.message)
     said = "the scenario was interrupted or killed" if run.finished else "the scenario has not ended, or was killed"
+    said = "the scenario is under way" if run.under_way else said
     return _without_verdict(run, folder.name, folder.name, said)
 
 

@@ -22,7 +22,7 @@ from harness.model.names import new_run_id
 from harness.model.record import Record
 from harness.model.verdict import Verdict
 from harness.report import terminal
-from harness.run_folder import begin_run, finish_run
+from harness.run_folder import finish_run, working_on
 from harness.runner.deciding import decide
 from harness.runner.manifest import runnable
 
@@ -117,15 +117,15 @@ def _made(args: argparse.Namespace) -> list[Record]:
     equal = equal_builds(read_config(args.config))
     print(wiring.described(equal, "local"), file=sys.stderr, flush=True)
     run, records = runs_folder(args).absolute() / new_run_id(), []
-    begin_run(run)
-    for number in range(1, count + 1):
-        folder = run / f"equal-{number}"
-        scenario = wiring.scenario(equal, name=f"equal builds, run {number}", seed=secrets.randbelow(2**31))
-        with wiring.mesh(equal, target="local", folder=folder / "logs") as mesh:
-            again = f"{runnable('harness')} calibrate"
-            outcome = gate.judge_scenario(scenario, equal, mesh, folder=folder, again=again, notify=_quiet)
-        print(terminal.line(outcome.record, outcome.analysis), file=sys.stderr)
-        records.append(outcome.record)
+    with working_on(run):
+        for number in range(1, count + 1):
+            folder = run / f"equal-{number}"
+            scenario = wiring.scenario(equal, name=f"equal builds, run {number}", seed=secrets.randbelow(2**31))
+            with wiring.mesh(equal, target="local", folder=folder / "logs") as mesh:
+                again = f"{runnable('harness')} calibrate"
+                outcome = gate.judge_scenario(scenario, equal, mesh, folder=folder, again=again, notify=_quiet)
+            print(terminal.line(outcome.record, outcome.analysis), file=sys.stderr)
+            records.append(outcome.record)
     finish_run(run, 0)
     return records
 

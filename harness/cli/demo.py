@@ -30,7 +30,7 @@ from harness.model.units import parse_duration
 from harness.model.verdict import Verdict
 from harness.report import terminal
 from harness.report.run_index import write_index
-from harness.run_folder import begin_run, finish_run
+from harness.run_folder import finish_run, working_on
 from harness.runner.manifest import runnable
 
 HELP = (
@@ -114,9 +114,8 @@ def _judged(args: argparse.Namespace, config: Config, fault: Fault, *, seed: int
     tell = noting(put_back, watcher(sys.stderr))
     print(f"{scenario.name}; {described(config)}, seed {seed}", file=sys.stderr, flush=True)
     tell(waiting("local"))
-    begin_run(folder.parent)
     try:
-        with gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
+        with working_on(folder.parent), gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
             outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     except KeyboardInterrupt:
         print(reverted(put_back), file=sys.stderr)

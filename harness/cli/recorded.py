@@ -27,5 +27,7 @@ def told_code(run: RecordedRun, verdicts: Sequence[Verdict], *, quiet: bool = Fa
         print(f"{len(run.bundles)} scenarios: {counted(verdicts)}")
     if run.trouble:
         print(f"harness: {formatting.printable(run.trouble)}", file=sys.stderr)
+    if run.under_way:
+        print(f"harness: {formatting.printable(str(run.folder))}: the run is under way", file=sys.stderr)
     codes = [verdict.exit_code for verdict in verdicts]
-    return worst_code([*codes, *([12] if run.trouble else [])])
+    return worst_code([*codes, *([12] if run.trouble or run.under_way else [])])

@@ -59,7 +59,7 @@ def _listed(run: RecordedRun) -> JsonObject:
         "started": datetime.fromtimestamp(run.started_s, UTC).isoformat(timespec="seconds"),
         "finished": run.finished,
         "exit_code": run.exit_code,
-        "worst": _WORDS.get(worst_code(codes), "trouble"),
+        "worst": "running" if run.under_way else _WORDS.get(worst_code(codes), "trouble"),
         "trouble": run.trouble,
         "scenarios": [*scenarios],
     }
@@ -78,7 +78,7 @@ def _row(listed: JsonObject) -> tuple[str, ...]:
     unreadable = sum(not one["verdict"] for one in scenarios)
     notes = [verdicts] if verdicts else []
     notes += [f"{unreadable} without a verdict that can be read"] if unreadable else []
-    notes += [] if listed["finished"] else ["unfinished"]
+    notes += [] if listed["finished"] or listed["worst"] == "running" else ["unfinished"]
     started = str(listed["started"]).replace("T", " ").removesuffix("+00:00")
     name = formatting.printable(Path(str(listed["run"])).name)
     return started, name, str(len(scenarios)), str(listed["worst"]), ", ".join(notes)

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.open:
         webbrowser.open(page.absolute().as_uri())
     code = told_code(found, shown)
-    return code if found.trouble else _with_session(found, code)
+    return code if found.trouble or found.under_way else _with_session(found, code)
 
 
 def _index(folder: Path) -> Path:

@@ -28,6 +28,8 @@ def updated(folder: Path, path: Path) -> History:
     stamps = {entry.run: entry.stamp for entry in known.runs}
     fresh = []
     for run in _runs(folder):
+        if run.under_way:  # its scenarios are not failures yet
+            continue
         name, stamp = run.folder.relative_to(folder).as_posix(), _stamp(run)
         if stamps.get(name) != stamp:
             fresh.append(_entry(run, name, stamp))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,6 +106,7 @@ class Session:
         self._pytest = config
         self.begun: Path | None = None
         """The folder of this pytest run, once a scenario of this process has begun."""
+        self._work = ExitStack()
 
     @property
     def plans_only(self) -> bool:
@@ -194,10 +196,15 @@ class Session:
         """Create the folder of the run with the mark of its start, before a scenario does anything else."""
         if self.plans_only:
             return
-        from harness.run_folder import begin_run
+        from harness.run_folder import working_on
 
-        begin_run(self.folder)
-        self.begun = self.folder
+        if self.begun is None:
+            self._work.enter_context(working_on(self.folder))
+            self.begun = self.folder
+
+    def end(self) -> None:
+        """Let readers see that this process no longer works on the run."""
+        self._work.close()
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()

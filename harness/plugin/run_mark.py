@@ -35,6 +35,7 @@ class RunMark:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
         """Write the end once every other plugin has set the exit code. An interrupted run stays unfinished."""
         begun = session.config.stash[SESSION].begun
+        session.config.stash[SESSION].end()
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[_OUTPUT] = str(begun or "")

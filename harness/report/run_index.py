@@ -121,6 +121,9 @@ def matrix(scenarios: Sequence[Summary]) -> Matrix | None:
     return Matrix(hosts=hosts, rows=tuple(rows))
 
 
+_UNDER_WAY = "The run is under way: this page shows what it had recorded when the page was made."
+
+
 def _index(run: RecordedRun, ordered: Sequence[Summary]) -> Index:
     counts = Counter(one.verdict for one in ordered)
     worst = worst_verdict((*counts, *((NO_VERDICT,) if run.trouble or not ordered else ())))
@@ -130,7 +133,7 @@ def _index(run: RecordedRun, ordered: Sequence[Summary]) -> Index:
         name=run.folder.name,
         worst=worst,
         headline=f"{number}: {', '.join(said)}" if said else "no scenario was recorded",
-        trouble=run.trouble,
+        trouble=_UNDER_WAY if run.under_way else run.trouble,
         facts=tuple(_facts(run, ordered)),
         counts=tuple((verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]),
         environment=_environment(ordered),
@@ -139,7 +142,7 @@ def _index(run: RecordedRun, ordered: Sequence[Summary]) -> Index:
 
 
 def _facts(run: RecordedRun, ordered: Sequence[Summary]) -> list[tuple[str, str]]:
-    state = "unfinished" if run.exit_code is None else str(run.exit_code)
+    state = "none yet" if run.under_way else "unfinished" if run.exit_code is None else str(run.exit_code)
     rows = [("Started", f"{datetime.fromtimestamp(run.started_s, UTC):%Y-%m-%d %H:%M:%S} UTC"), ("Exit code", state)]
     if run.finished_s is not None:
         rows.append(("Duration", format_duration(run.finished_s - run.started_s)))

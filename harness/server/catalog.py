@@ -101,7 +101,7 @@ class Catalog:
 
 def _with_scenarios(recorded: RecordedRun) -> Run:
     scenarios = tuple(_scenario(recorded, summary) for summary in summaries(recorded))
-    if not recorded.finished and any(one.live for one in scenarios):
+    if recorded.under_way or (not recorded.finished and any(one.live for one in scenarios)):
         return Run(recorded=recorded, scenarios=scenarios, state="running")
     codes = [Verdict(one.summary.verdict).exit_code if one.judged else _TROUBLE for one in scenarios]
     if recorded.trouble:
