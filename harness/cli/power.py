@@ -68,5 +68,5 @@ def _need(plan: Plan, asked: Objective, assumed: Assumed | None) -> str:
         raise UsageError(f"{asked.text}: expected a difference of one of the run's objectives ({names})")
     found = needed(plan, known, effect, assumed)
     if found is None:
-        raise UsageError(f"{asked.text}: what this needs cannot be told before the run; expected a larger effect")
+        raise UsageError(f"{asked.text}: how long a run would have to be cannot be predicted; expected a larger effect")
     return f"{asked.text.replace('<', 'by').replace('>', 'by')}: needs {found}"

@@ -76,7 +76,7 @@ def _print_plan(args: argparse.Namespace, kube: Kubernetes, namespace: str) -> N
     for change in changes:
         reason = reason_to_undo(kube, namespace, change)
         would = reason or args.owner or args.all or args.journal
-        fate = "would be undone" if would else "its run is alive, it would be left alone"
+        fate = "would be undone" if would else "its run is alive, so it would be left alone"
         print(f"{change.owner}: {change.name} by {change.made_by}: {fate}{f': {reason}' if reason else ''}")
     print("nothing was changed" if changes else "nothing to undo")
 

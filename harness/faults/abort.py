@@ -41,12 +41,12 @@ class Abort(DosedFault):
 
     @property
     def params(self) -> Mapping[str, Scalar]:
-        """The status."""
+        """Return the status as a parameter of the record."""
         return {"status": self.status}
 
     @property
     def change(self) -> RouteChange:
-        """Requests are answered with the status."""
+        """Return the change of the route: the proxy answers with the status."""
         return RouteChange(abort_status=self.status, share=self.dose)
 
     def words(self) -> Words:

@@ -1,4 +1,4 @@
-"""Evict: pods of a service leave in good order, as when a node is drained, and new ones take their place."""
+"""Evict: pods of a service are shut down cleanly, as when a node is drained, and new ones replace them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Evict(PodFault):
     kind: ClassVar[str] = "evict"
     usage: ClassVar[Usage] = Usage(
         value="PODS",
-        help="so many of its pods of each version are evicted",
+        help="this number of its pods of each version is evicted",
         signal="the uid of each pod is gone",
         needs="pods with a controller; a PodDisruptionBudget that allows it; cluster.limits.every-caller",
         undo="the controller replaces the pods; the run waits for that",

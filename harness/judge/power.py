@@ -20,7 +20,7 @@ from harness.model.units import format_duration
 
 POWER = 0.95
 _LONGEST_S = 7 * 86400.0
-_CLOSE = 1.04  # lengths are told to four per cent
+_CLOSE = 1.04  # lengths are accurate to 4 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +221,7 @@ class _Question:
         return prediction is not None and prediction.fails(effect, self._fail_tail(), power=POWER)
 
     def shortest_s(self, enough: Callable[[_Question], bool]) -> float | None:
-        """Return the shortest length of the phase for which ``enough`` holds, to four per cent; None if none does."""
+        """Return the shortest length of the phase for which ``enough`` holds, accurate to 4 %; None if none does."""
         low = high = max(self.phase.duration_s, 1.0)
         if enough(self._lasting(high)):
             while high > 1.0 and enough(self._lasting(high / 2)):

@@ -1,7 +1,7 @@
-"""Find what forbids a pass although every objective was shown: a silent arm, or latencies out of range.
+"""Find reasons against a pass when every objective was met: a silent arm, or latencies out of range.
 
-A request that was never made leaves no latency and no error. If one arm goes on and the other one stops, the missing
-requests may be the worst of all.
+A request that was never made has no latency and no error. If one arm continues and the other one stops, the missing
+requests may be the worst ones.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def _out_of_range(table: Table) -> Iterator[str]:
     if outside > OUT_OF_RANGE_SHARE * total:
         yield (
             f"{format_percent(outside / total)} of the latencies are under a microsecond or over a day, "
-            "and are not told from each other: are they in seconds?"
+            "so they cannot be compared: are they in seconds?"
         )

@@ -1,4 +1,4 @@
-"""Types for JSON documents. Imports nothing heavy, so that every room can use it."""
+"""Define types for JSON documents and checked access to them. Imports nothing heavy, so every package can use it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 from harness.errors import ShapeError
 
 JsonScalar: TypeAlias = "bool | int | float | str | None"
-"""A JSON value that is no list and no object."""
+"""A JSON value that is neither a list nor an object."""
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What ``json.loads`` returns."""

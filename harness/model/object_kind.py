@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectKind:
-    """A kind as the API names it. group is empty for the core."""
+    """A kind of object in the Kubernetes API. group: empty for the core API."""
 
     name: str
     group: str
@@ -17,15 +17,15 @@ class ObjectKind:
 
     @property
     def api_version(self) -> str:
-        """``apiVersion`` of its objects."""
+        """Return the ``apiVersion`` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def group_path(self) -> str:
-        """The URL's path of the version of the group that it belongs to."""
+        """Return the URL path of the API version that it belongs to."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """Return the URL's path of one object, or of all in a namespace."""
+        """Return the URL path of one object, or of all objects in a namespace."""
         space = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{self.group_path}{space}/{self.plural}" + (f"/{name}" if name else "")

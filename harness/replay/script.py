@@ -1,4 +1,4 @@
-"""What the stand-in process answers, as values: the file that its parent writes and it reads."""
+"""The script of the stand-in process: its parent writes it to a file, and the process reads what to answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from harness.model.stand_in import Body
 
 Correction = tuple[tuple[float, float], ...]
-"""What to take off answers that should take so long: pairs of milliseconds, in order; in between, in proportion."""
+"""By how much to shorten answers: sorted pairs of (intended duration, correction) in ms, with interpolation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,8 @@ class Answers:
 class Trouble:
     """A fault that happens at the service itself and not in its callers' proxy, in one phase.
 
-    share: of the requests. delay_s: they wait before they are answered. status: they are answered with it; 0: not.
+    share: of the requests. delay_s: how long they wait for an answer. status: the HTTP status of
+    the answer; 0 if the fault sets none.
     """
 
     phase: str
@@ -44,7 +45,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn:
-    """One workload that the process plays.
+    """One workload that the process stands in for.
 
     health: the path that is answered at once. forward: ``host:port`` of the real workload, which then answers instead;
     empty for recorded answers. bodies: what answers contain; the others are JSON of the recorded size.
@@ -60,7 +61,7 @@ class StandIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """All that the process plays. overhead_ms: what proxy and process add to each answer."""
+    """All workloads that the process stands in for. overhead_ms: what the proxy and the process add to an answer."""
 
     seed: int
     stand_ins: tuple[StandIn, ...]

@@ -1,4 +1,4 @@
-"""Reduce samples to at most 300 buckets of time, with gaps where nothing was sent."""
+"""Reduce samples to at most 300 buckets of time, with gaps where no request was sent."""
 
 from __future__ import annotations
 

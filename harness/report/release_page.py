@@ -46,14 +46,14 @@ def render(record: ReleaseRecord) -> str:
 
 
 def _users(record: ReleaseRecord) -> str:
-    """Return which build users get."""
+    """Return which build serves the users."""
     if record.state.over:
         return "all get the new build" if record.state.outcome is Outcome.PROMOTED else "as before the release"
     return record.users or "as before the release"
 
 
 def headline(state: ReleaseState) -> str:
-    """Return how a release stands, in a few words."""
+    """Return the state of a release in a few words."""
     if state.over:
         return "ended" if state.outcome is None else state.outcome.value
     if state.phase is Phase.HELD:

@@ -69,7 +69,7 @@ def worst_traces(record: Record) -> tuple[Trace, ...]:
 
 
 def _by_trace(spans: Sequence[Span]) -> list[tuple[Span, ...]]:
-    """Return the spans of each trace, the earliest and longest first: that is the one of the whole request."""
+    """Return the spans of each trace; the earliest and longest one comes first, because it covers the whole request."""
     traces = defaultdict(list)
     for span in spans:
         traces[span.trace_id].append(span)
@@ -105,7 +105,7 @@ def _in_order(spans: Sequence[Span]) -> Iterator[tuple[Span, int]]:
         children[span.parent_id].append(span)
     tops = [span for span in spans if span.parent_id not in known or span.parent_id == span.span_id]
     seen: set[int] = set()
-    for top in (*tops, *spans):  # the second time, only what no top leads to is left: circles
+    for top in (*tops, *spans):  # the second round finds spans that no root leads to: they are parts of circles
         waiting = [(top, 0)]
         while waiting:
             span, depth = waiting.pop()

@@ -26,12 +26,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def edited(path: Path, **changes: object) -> None:
-    """Change keys of a JSON file."""
+    """Write other values for some keys of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def files_of(folder: Path) -> dict[str, dict[str, object]]:
-    """What the manifest lists."""
+    """Return the files that the manifest lists."""
     listed: dict[str, dict[str, object]] = json.loads((folder / "manifest.json").read_text())["files"]
     return listed
 

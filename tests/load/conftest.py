@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture
 def target(service: Target) -> Target:
-    """The service with reset counters."""
+    """Reset the counters of the service, and return it."""
     service.forget()
     return service
 

@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def observed(folder: Path, answer: Callable[[Asked], Said], *, config: str = CONFIG) -> Outcome:
-    """What is said of ten minutes of users whose server answers like this."""
+    """Observe ten minutes of users whose Prometheus gives these answers."""
     with odd_prometheus(answer) as (url, _):
         (folder / "harness.yaml").write_text(config.replace("URL", url))
         read = read_config(folder / "harness.yaml")
@@ -85,7 +85,7 @@ def test_harm_to_users_ends_it_early(clock: list[float], tmp_path: Path) -> None
 
 @pytest.mark.parametrize("config", [CONFIG, CONFIG.replace('"server:error_rate < +1pp"', '"memory < +10%"')])
 def test_without_users_nothing_passes(clock: list[float], tmp_path: Path, config: str) -> None:
-    """Whatever the objectives are about."""
+    """A server without samples of users is inconclusive for every kind of objective."""
     found = observed(tmp_path, Users(versions={"v1": usual(), "v2": {}}, now=lambda: clock[0]), config=config)
     assert Verdict.INCONCLUSIVE is found.analysis.verdict
     assert "users' requests" in found.analysis.reason
@@ -108,7 +108,7 @@ def test_a_server_that_never_answers_gives_no_verdict(tmp_path: Path) -> None:
 
 
 def test_the_kill_file_ends_it(clock: list[float], tmp_path: Path) -> None:
-    """The verdict is inconclusive."""
+    """The kill file ends the observation with an inconclusive verdict."""
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "KILL").touch()
     found = observed(tmp_path, Users(now=lambda: clock[0]))
@@ -125,7 +125,7 @@ def test_the_kill_file_ends_it(clock: list[float], tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_observed_is_refused(clock: list[float], tmp_path: Path, config: str, said: str) -> None:
-    """Wrong usage is no verdict."""
+    """Arguments that cannot be observed are wrong usage and give no verdict."""
     with pytest.raises(UsageError, match=said):
         observed(tmp_path, Users(now=lambda: clock[0], same=2), config=config)
 

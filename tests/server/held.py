@@ -1,4 +1,4 @@
-"""A release on disk that is held."""
+"""Write a release that is held to the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.release.store import Store
 
 
 def held_release(folder: Path, **state: object) -> Path:
-    """Write a release that is held, and that no process works on; return its folder."""
+    """Write a release that is held and that no process is driving; return its folder."""
     release = folder / "reports/releases/20261128-090000-abcd"
     release.mkdir(parents=True)
     settings = ReleaseSettings(steps=(ReleaseStep(weight=0.1, scenarios=("scenarios",)), ReleaseStep(weight=1.0)))

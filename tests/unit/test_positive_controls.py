@@ -53,7 +53,7 @@ def test_faults_of_routes_can_be_controls(fault: Any) -> None:
 
 @pytest.mark.parametrize("fault", [delay("ratings", "1s", inbound=True), delay("ratings", "1s", caller="details"), connection_limit("ratings"), kill("ratings")], ids=str)  # fmt: skip
 def test_a_fault_that_holds_for_others_is_no_control(fault: Any) -> None:
-    """Whoever shares the fault would be hit too."""
+    """The fault would hit requests to the baseline too."""
     with pytest.raises(UsageError, match="this one holds for others too"):
         on_canary(fault)
 

@@ -100,7 +100,7 @@ def test_a_hold_that_is_not_approved_in_time_rejects(tmp_path: Path, decided: st
 
 
 def test_a_hold_expires_although_its_machine_was_gone(tmp_path: Path):
-    """Whoever resumes the release after the end of the hold rejects it; the hold does not begin anew."""
+    """A process that resumes the release after the end of the hold rejects it; the hold does not start again."""
     world, (store, _) = FakeWorld(verdicts=iter(["marginal"])), new_release(tmp_path, settings=HELD)
     Driver(store, parts(world)).run(lambda state: state.phase is Phase.HELD)
     later = Clock()
@@ -110,7 +110,7 @@ def test_a_hold_expires_although_its_machine_was_gone(tmp_path: Path):
 
 
 def test_an_approval_counts_although_the_machine_of_the_hold_is_gone(tmp_path: Path):
-    """It was given in time, so whoever resumes the release later goes on with it."""
+    """It was given in time, so a process that resumes the release later continues it."""
     world, (store, _) = FakeWorld(verdicts=iter(["marginal", "pass", "pass"])), new_release(tmp_path, settings=HELD)
     Driver(store, parts(world)).run(lambda state: state.phase is Phase.HELD)
     store.decide(0, _decision(DecisionKind.APPROVE))

@@ -19,7 +19,7 @@ RAMP = ramp(lambda percent: abort("ratings", 503, percent=percent), [5, 20, 50])
 
 
 def staged(**changed: object) -> Scenario:
-    """A scenario with the ramp."""
+    """Return a scenario with the ramp."""
     faults = tuple(fault for stage in RAMP for fault in stage)
     return scenario(faults=faults, stages=RAMP, **changed)
 
@@ -42,14 +42,14 @@ def test_each_stage_has_a_phase_with_its_own_faults(tmp_path: Path) -> None:
 
 
 def test_a_recovery_can_follow_each_stage(tmp_path: Path) -> None:
-    """As a matrix needs it."""
+    """A matrix needs a recovery after each of its faults."""
     _, record = run(tmp_path, staged(recover_each=True))
     each = [f"{name} {number}" for number in (1, 2, 3) for name in ("fault", "recovery")]
     assert each == [phase.name for phase in record.phases[2:]]
 
 
 def test_one_stage_is_planned_like_faults_at_once() -> None:
-    """With the names that everybody knows."""
+    """Its phases have the usual names: steady, fault and recovery."""
     world = World(Path())
     one = scenario(faults=(delay("ratings", "1s"),), stages=((delay("ratings", "1s"),),))
     phases = plan_run(one, world.settings, target="local").phases

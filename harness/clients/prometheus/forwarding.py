@@ -22,7 +22,7 @@ class ForwardedPort(BaseAdapter):
     """A transport of requests whose other end is a port of a pod behind a service."""
 
     def __init__(self, kubernetes: Kubernetes, *, namespace: str, service: str, port: int) -> None:
-        """Nothing is sent yet. port: that of the service."""
+        """Prepare the transport and send nothing. port: the port of the service."""
         super().__init__()
         self._kubernetes, self._namespace, self._service, self._port = kubernetes, namespace, service, port
         self._target: tuple[str, int] | None = None
@@ -46,7 +46,7 @@ class ForwardedPort(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Every request has a connection of its own, so nothing is left to close."""
+        """Do nothing: each request closes its own connection."""
 
     def _found(self) -> tuple[str, int]:
         """Return a running pod of the service, and the port that it listens on. Raises MetricsError."""

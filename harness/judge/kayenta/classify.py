@@ -211,5 +211,5 @@ def _is_critical(label: Label, effect: float, rules: Rules) -> bool:
 
 
 def _at_least(effect: float, threshold: float) -> bool:
-    """Return whether the effect reaches the threshold; an effect of NaN always does."""
+    """Return whether the effect reaches the threshold. NaN always does."""
     return math.isnan(effect) or effect >= threshold

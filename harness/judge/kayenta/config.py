@@ -43,7 +43,7 @@ _QUERIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """The least scores, from 0 to 100, at which a canary passes and at which it is marginal."""
+    """The lowest scores, from 0 to 100, with which a canary passes or is marginal."""
 
     pass_score: float
     marginal_score: float

@@ -62,7 +62,7 @@ class LocustLoad:
             try:
                 run.wait_for_start(self._start_limit_s)
             finally:
-                spec.unlink()  # its headers and URL may carry credentials, and every worker has read it
+                spec.unlink()  # its headers and URL may contain credentials, and every worker has read it
             yield run
 
 

@@ -1,7 +1,7 @@
 """Split the requests for a Service between two arms by rules of its HTTPRoute, and mark the answers of each.
 
-The Gateway API knows no subsets: a rule leads to Services. So each arm needs a Service that selects its pods and no
-others. One that is there is used; otherwise the run makes one, with the ports of the Service that is split.
+The Gateway API has no subsets: a rule leads to Services. So each arm needs a Service that selects only its pods. The
+run uses an existing one, or makes one with the ports of the Service that is split.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _services(resources: Sequence[JsonObject], split: Split) -> tuple[dict[str, 
             continue
         if host is None:
             raise ResourceError(
-                f"{split.host}: expected the {SERVICE} to be there, found none: the ports of the arms are not known"
+                f"{split.host}: expected a {SERVICE} with this name, found none: the ports of the arms are unknown"
             )
         named[arm] = f"{prefix(split.owner)}{arm}"
         made.append(_new_service(named[arm], host, wanted, split))
@@ -194,7 +194,7 @@ def _backend(arm: _Arm, place: Place, split: Split, *, alone: bool) -> JsonObjec
     original = _original(place, arm)
     filters = with_header(objects_at(original, "filters"), RESPONSE, split.arm_header, arm.name)
     if split.arm_in_baggage and split.by is not SplitBy.MIRROR:
-        # a copy is sent as it went to the baseline; Envoy puts the header of the request in
+        # not for a mirror: its copies carry the headers of the baseline's requests; Envoy fills in %REQ
         there = [each for each in filters if isinstance(each, dict)]
         own = header_set(there, REQUEST, "baggage") or "%REQ(baggage)%"
         filters = with_header(there, REQUEST, "baggage", f"{own},harness.arm={arm.name}")
