@@ -25,25 +25,6 @@ EXAMPLES = """\
   harness faults
   harness faults --namespace shop --context kind-dev
 """
-_EXAMPLES = {
-    "delay": "2s --percent 50 --from reviews",
-    "latency": "50ms:20%,1s:1% --from reviews",
-    "abort": "503 --percent 20 --from reviews",
-    "grpc_abort": "UNAVAILABLE --percent 20",
-    "timeout": "500ms --from reviews",
-    "retry_storm": "10x50ms --from reviews",
-    "header_loss": "authorization --from reviews",
-    "connection_limit": "1",
-    "request_limit": "1",
-    "outlier_ejection": "1",
-    "rate_limit": "10 --target cluster",
-    "deny": "--target cluster",
-    "partition": "--target cluster",
-    "evict": "1 --target cluster",
-    "delete_pods": "1 --target cluster",
-    "scale": "0 --target cluster",
-}
-"""What follows the host in an example of ``harness inject``, by kind."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,13 +40,14 @@ def kinds() -> str:
 
 def _about(kind: str, usage: Usage) -> Iterator[str]:
     yield f"{kind} HOST {usage.value}".rstrip()
+    target = "" if "local" in usage.meshes else f"--target {usage.meshes[0]}"
     rows = {
         "does": usage.help,
         "meshes": ", ".join(usage.meshes),
         "needs": usage.needs,
         "proof": usage.signal,
         "undo": usage.undo,
-        "example": f"harness inject {kind} ratings {_EXAMPLES.get(kind, usage.value)}".rstrip(),
+        "example": " ".join(filter(None, ("harness inject", kind, "ratings", usage.example or usage.value, target))),
     }
     for name, text in rows.items():
         if text:

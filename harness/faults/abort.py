@@ -22,6 +22,7 @@ class Abort(DosedFault):
     flag: ClassVar[str] = "FI"
     usage: ClassVar[Usage] = Usage(
         value="STATUS",
+        example="503 --percent 20 --from reviews",
         help="requests are answered with this HTTP status and never arrive",
         signal="response flag FI",
         needs="HTTP calls",

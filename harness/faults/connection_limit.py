@@ -22,6 +22,7 @@ class ConnectionLimit(PolicyFault):
     flags: ClassVar[tuple[str, ...]] = ("UO",)
     usage: ClassVar[Usage] = Usage(
         value="MOST",
+        example="1",
         help="a proxy holds so many connections, as many requests wait, and others get a 503",
         signal="response flag UO",
         needs="more than twice as many calls at once",

@@ -24,6 +24,7 @@ class Delay(DosedFault):
     flag: ClassVar[str] = "DI"
     usage: ClassVar[Usage] = Usage(
         value="TIME",
+        example="2s --percent 50 --from reviews",
         help="requests wait so long before they are sent on",
         signal="response flag DI",
         needs="HTTP calls",

@@ -19,6 +19,7 @@ class DeletePods(PodFault):
     kind: ClassVar[str] = "delete_pods"
     usage: ClassVar[Usage] = Usage(
         value="PODS",
+        example="1",
         help="so many of its pods of each version are deleted and have one second to end",
         signal="the uid of each pod is gone",
         needs="pods with a controller; a PodDisruptionBudget that allows it; cluster.limits.every-caller",

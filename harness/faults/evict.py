@@ -19,6 +19,7 @@ class Evict(PodFault):
     kind: ClassVar[str] = "evict"
     usage: ClassVar[Usage] = Usage(
         value="PODS",
+        example="1",
         help="this number of its pods of each version is evicted",
         signal="the uid of each pod is gone",
         needs="pods with a controller; a PodDisruptionBudget that allows it; cluster.limits.every-caller",

@@ -29,6 +29,7 @@ class GrpcAbort(DosedFault):
     flag: ClassVar[str] = "FI"
     usage: ClassVar[Usage] = Usage(
         value="STATUS",
+        example="UNAVAILABLE --percent 20",
         help="gRPC calls are answered with this status and never arrive",
         signal="response flag FI",
         needs="callers by gRPC",

@@ -37,6 +37,7 @@ class HeaderLoss(Condition):
     flags: ClassVar[tuple[str, ...]] = ("DI",)
     usage: ClassVar[Usage] = Usage(
         value="HEADER",
+        example="authorization --from reviews",
         help="requests that carry this header arrive without it",
         signal="response flag DI: these requests, and no others, wait for 1 ms",
         needs="HTTP calls that carry the header",

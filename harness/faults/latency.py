@@ -26,6 +26,7 @@ class Latency(DosedFault):
     flag: ClassVar[str] = "DI"
     usage: ClassVar[Usage] = Usage(
         value="TIME:PERCENT,...",
+        example="50ms:20%,1s:1% --from reviews",
         help="requests wait by this distribution, such as 50ms:20%,1s:1%",
         signal="response flag DI",
         needs="HTTP calls whose x-request-id is a UUID, as proxies make it",

@@ -22,6 +22,7 @@ class OutlierEjection(PolicyFault):
     flags: ClassVar[tuple[str, ...]] = ("UH",)
     usage: ClassVar[Usage] = Usage(
         value="ERRORS",
+        example="1",
         help="an endpoint with so many errors in a row is taken out, even if it is the last one",
         signal="response flag UH",
         needs="real errors (5xx) of the service",

@@ -35,12 +35,14 @@ class Arguments:
 class Usage:
     """How the command line and the documentation explain a fault.
 
-    value: the name of its value, such as TIME; empty if it takes none. help: what the fault does. signal: what proves
-    that it hit. needs: without which it hits nothing. undo: how it is reverted. meshes: the targets that can inject it.
+    value: the name of its value, such as TIME; empty if it takes none. example: a value with options, as they follow
+    the host. help: what the fault does. signal: what proves that it hit. needs: without which it hits nothing. undo:
+    how it is reverted. meshes: the targets that can inject it.
     """
 
     value: str
     help: str
+    example: str = ""
     signal: str = ""
     needs: str = ""
     undo: str = "the edit is reverted"

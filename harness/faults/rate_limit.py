@@ -22,6 +22,7 @@ class RateLimited(Condition):
     flags: ClassVar[tuple[str, ...]] = ("RL",)
     usage: ClassVar[Usage] = Usage(
         value="PER_SECOND",
+        example="10",
         help="each of its own proxies answers requests beyond this rate with a 429",
         signal="response flag RL at the called side",
         needs="sidecars of the host; cluster.limits.every-caller",

@@ -22,6 +22,7 @@ class RequestLimit(PolicyFault):
     flags: ClassVar[tuple[str, ...]] = ("UO",)
     usage: ClassVar[Usage] = Usage(
         value="MOST",
+        example="1",
         help="a proxy sends so many requests at once, and others get a 503",
         signal="response flag UO",
         needs="more calls at once",

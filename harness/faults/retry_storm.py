@@ -33,6 +33,7 @@ class RetryStorm(Condition):
     flags: ClassVar[tuple[str, ...]] = ("URX",)
     usage: ClassVar[Usage] = Usage(
         value="ATTEMPTS[xTIME]",
+        example="10x50ms --from reviews",
         help="requests that fail, or take longer than TIME, are sent so many times again",
         signal="response flag URX, or more attempts than calls",
         needs="calls that fail or take longer",

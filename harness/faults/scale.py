@@ -27,6 +27,7 @@ class Scale(Condition):
     flags: ClassVar[tuple[str, ...]] = FAILED
     usage: ClassVar[Usage] = Usage(
         value="REPLICAS",
+        example="0",
         help="its Deployments get so many pods, also 0",
         signal="so many ready pods in the status of each Deployment; with 0, the response flags of calls that fail",
         needs="a PodDisruptionBudget that allows it, and no autoscaler; cluster.limits.every-caller",

@@ -28,6 +28,7 @@ class Timeout:
     kind: ClassVar[str] = "timeout"
     usage: ClassVar[Usage] = Usage(
         value="TIME",
+        example="500ms --from reviews",
         help="answers that take longer are cut off, and the caller gets a 504",
         signal="response flag UT",
         needs="answers that take longer",
