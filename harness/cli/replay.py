@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from harness.cli.options import DEFAULT_CONFIG, add_runs_folder, runs_folder
@@ -21,6 +20,7 @@ from harness.replay.comparing import Answer, Comparison
 from harness.replay.packing import SUFFIX, is_packed, unpack
 from harness.replay.staging import Options, Stage, longer, staged
 from harness.run_folder import find_run
+from harness.scratch import scratch
 
 HELP = (
     "Repeat a recorded run on this machine: the same routes, faults, phases, split and load, with your own build as "
@@ -111,8 +111,8 @@ def asked_of(args: argparse.Namespace) -> Asked:
     """Return the recorded run that the argument names; a packed file is unpacked only to be read."""
     path = Path(args.bundle)
     if is_packed(path):
-        with tempfile.TemporaryDirectory(prefix="harness-replay-") as scratch:
-            folder = Path(scratch) / path.name.removesuffix(SUFFIX)
+        with scratch("harness-replay-") as unpacked:
+            folder = unpacked / path.name.removesuffix(SUFFIX)
             unpack(path, folder)
             return read_asked(folder)
     found = find_run(args.bundle, runs_folder(args) if args.bundle == "latest" else Path())

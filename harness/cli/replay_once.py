@@ -11,13 +11,14 @@ from pathlib import Path
 from harness.cli.output import clean_print as print
 from harness.cli.replay_words import told_lines
 from harness.console import noting, reverted, waiting, watcher
+from harness.errors import HarnessError
 from harness.model.names import new_run_id
 from harness.replay.comparing import Comparison, compared
 from harness.replay.keeping import hold
 from harness.replay.running import Played, Standing, replayed
 from harness.replay.staging import Stage
 from harness.report.run_index import write_index
-from harness.run_folder import begin_run, finish_run
+from harness.run_folder import Trouble, begin_run, finish_run
 
 
 def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) -> Comparison:
@@ -44,6 +45,10 @@ def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) 
         played = replayed(stage, folder, again=again, notify=tell, afterwards=judged)
     except KeyboardInterrupt:
         print(reverted(put_back), file=sys.stderr)
+        raise
+    except HarnessError as error:
+        trouble = Trouble(place=folder.name, kind="trouble", message=str(error), folder=folder.name)
+        finish_run(folder.parent, error.exit_code, [trouble])
         raise
     if not told:  # an arm died before any load was sent, so there is no mesh to keep
         judged(played, None)

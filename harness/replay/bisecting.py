@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,6 +19,7 @@ from harness.errors import BuildError, CannotReplay, UsageError
 from harness.model.config import Config
 from harness.printable import printable
 from harness.release.revisions import checked_out, commit_of
+from harness.scratch import scratch
 
 _GIT_S = 120.0
 _FIRST_BAD = re.compile(r"^([0-9a-f]{40,64}) is the first bad commit", re.MULTILINE)
@@ -67,14 +67,14 @@ def first_bad(
     not what it was said to be.
     """
     good, bad = (commit_of(root, one) for one in revisions)
-    with tempfile.TemporaryDirectory(prefix="harness-bisect-") as scratch:
-        builds = Path(scratch) / "builds"
+    with scratch("harness-bisect-") as folder:
+        builds = folder / "builds"
         builds.mkdir()
         try:
             checked_out(root, bad, builds / bad, build=build, tell=tell)
         except BuildError as error:
             raise CannotReplay(f"the bad commit cannot be built, so nothing can be bisected: {error}") from error
-        clone = Path(scratch) / "state.git"
+        clone = folder / "state.git"
         _git(root, "clone", "--quiet", "--bare", "--shared", str(_top(root)), str(clone))
 
         def attempt(commit: str) -> Mark:

@@ -74,15 +74,16 @@ def _time(text: str, whole: str) -> float:
 def short_list(host: str, p99_ms: float) -> tuple[Try, ...]:
     """Return what ``--try all`` tries, from small to large. p99_ms: of the service when nothing is wrong.
 
-    A time limit is twice that, so that it cuts off what is out of the ordinary only.
+    A timeout is twice that, so that it cuts off what is out of the ordinary only. An attempt gets a quarter more than
+    that: one that is cut off is sent again, and several have to fit into the time that the caller waits.
     """
-    limit_s = math.ceil(max(2 * p99_ms, 1.0) / 10) / 100
+    limit_s, attempt_s = (math.ceil(max(share * p99_ms, 1.0) / 10) / 100 for share in (2.0, 1.25))
     attempts = range(1, _MOST_ATTEMPTS + 1)
     return (
         Try(kind="timeout", host=host, time_s=limit_s),
         Try(kind="retries", host=host, number=0),
         *(Try(kind="retries", host=host, number=number) for number in attempts[:3]),
-        *(Try(kind="retries", host=host, number=number, time_s=limit_s) for number in attempts),
+        *(Try(kind="retries", host=host, number=number, time_s=attempt_s) for number in attempts),
         Try(kind="outlier", host=host, number=5),
         Try(kind="connections", host=host, number=100),
     )

@@ -14,9 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from harness.errors import RecordError, UsageError
 from harness.model.json import JsonObject, parse_json
 from harness.replay.listing import list_again, listed_files, require_as_listed
 from harness.replay.sample_columns import BYTES_EACH, latency_units_per_s, pack_columns, unpack_columns
+from harness.scratch import scratch
 from harness.userinfo import without_userinfo
 
 SUFFIX = ".tar.zst"
@@ -109,15 +108,12 @@ def unpack(file: Path, folder: Path, *, limits: Limits | None = None) -> None:
         raise UsageError(f"{folder}: expected the name of a new folder, found an existing one")
     with bundle.recording(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        try:
+        with scratch(f".{folder.name}.unpacked-", folder.parent) as partial:
             _write_members(file, partial, limits or Limits())
             _restore_samples(file, partial)
             bundle.read_bundle(partial)
             bundle.read_analysis(partial)
             partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _require_clean(path: Path) -> None:

@@ -11,13 +11,16 @@ from replay_records import demo_config, demo_record, write_demo
 
 from harness.bundle import read_bundle
 from harness.cli import main
+from harness.cli import replay_once as replay_module
 from harness.cli.replay import asked_of
+from harness.errors import ServiceError
 from harness.faults import delay
 from harness.model.record import Event
 from harness.replay.asked import read_asked
 from harness.replay.packing import pack
 from harness.replay.running import _Telling
 from harness.replay.staging import Options, staged
+from harness.run_folder import all_runs
 from harness.runner.progress import Progress
 
 
@@ -96,6 +99,21 @@ def test_stand_ins_are_corrected_during_a_phase(tmp_path):
         telling(second)
     telling(Event(at_s=5.0, kind="phase", text="recovery"))
     assert [2, 4, 6] == asked_at
+
+
+def test_a_replay_that_fails_to_start_is_not_left_unfinished(tmp_path, monkeypatch, capsys):
+    """Its run says what went wrong."""
+
+    def broken(*_, **__):
+        raise ServiceError("reviews-v3: it does not start")
+
+    monkeypatch.setattr(replay_module, "replayed", broken)
+    folder, _ = write_demo(tmp_path / "run")
+    words = ["replay", str(folder), "--config", str(demo_config().file), "--out", str(tmp_path / "out")]
+    assert 12 == main(words)
+    assert "reviews-v3: it does not start" in capsys.readouterr().err
+    (run,) = all_runs(tmp_path / "out")
+    assert (True, 12, "reviews-v3: it does not start") == (run.finished, run.exit_code, run.troubles[0].message)
 
 
 def test_a_run_is_repeated_with_a_stand_in(tmp_path, capsys):
