@@ -116,8 +116,17 @@ def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) 
     if lost:
         return Answer.CANNOT, f"what failed cannot be judged here: {'; '.join(lost)}"
     if replay.verdict is Verdict.FAIL:
-        return Answer.NOT_REPRODUCED, f"it fails here for another reason: {replay.reason}"
+        return _answered_other_reason(replay, then)
     return Answer.NOT_REPRODUCED, f"fail then, {replay.verdict} here: {replay.reason}"
+
+
+def _answered_other_reason(replay: Analysis, then: set[str]) -> tuple[Answer, str]:
+    """Return the answer for a fail by other objectives: a run that ends at the first proof leaves others undecided."""
+    undecided = {one.objective.text for one in replay.findings if one.verdict is Verdict.INCONCLUSIVE} & then
+    if undecided:
+        left = ", ".join(sorted(undecided))
+        return Answer.CANNOT, f"it fails here by another objective, and {left} was not decided: {replay.reason}"
+    return Answer.NOT_REPRODUCED, f"it fails here for another reason: {replay.reason}"
 
 
 def harm_excluded(recorded: Analysis, replay: Analysis) -> bool:

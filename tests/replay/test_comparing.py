@@ -94,6 +94,15 @@ def test_only_too_little_evidence_and_a_busy_machine_are_worth_another_replay(th
     assert (undecided, late) == (found.undecided, found.late)
 
 
+def test_a_fail_by_another_objective_does_not_exclude_one_that_was_not_decided():
+    """A run ends at the first proof of harm, and leaves the other objectives open."""
+    now = analysis(Verdict.FAIL, "b < 1")
+    opened = replace(analysis(Verdict.FAIL, "a < 1").findings[0], verdict=Verdict.INCONCLUSIVE)
+    now = replace(now, findings=(*now.findings, opened))
+    answer, why = answered(analysis(Verdict.FAIL, "a < 1"), now, cannot=())
+    assert (Answer.CANNOT, True) == (answer, "a < 1 was not decided" in why)
+
+
 def asked_of(verdict):
     """A recorded run with this verdict and no failed objective."""
     return Asked(
