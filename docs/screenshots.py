@@ -135,7 +135,8 @@ def _call(*words: str, cwd: Path) -> None:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         sys.exit(
-            f"harness {' '.join(words)}: did not end; a release that is held waits for a person: is this machine busy?"
+            f"harness {' '.join(words)}: did not end; a release that is held waits for a person: is this machine busy? "
+            "Its processes go on: end them with harness release abort"
         )
     if ended.returncode:
         sys.exit(
