@@ -41,11 +41,11 @@ def render(record: ReleaseRecord) -> str:
         percent=format_percent,
         points=points,
         first=FIRST,
-        users=_users(record),
+        users=users_of(record),
     )
 
 
-def _users(record: ReleaseRecord) -> str:
+def users_of(record: ReleaseRecord) -> str:
     """Return which build serves the users."""
     if record.state.over:
         return "all get the new build" if record.state.outcome is Outcome.PROMOTED else "as before the release"

@@ -25,6 +25,7 @@ from harness.errors import UsageError
 from harness.live_state import LIVE, STALE_AFTER_S
 from harness.model.release import ALIVE_WITHIN_S, Outcome, Phase, ReleaseState
 from harness.release.store import PAGE
+from harness.report.release_page import users_of
 from harness.run_folder import RUN
 from harness.server.catalog import Catalog, Run
 from harness.server.jobs import Approval, Jobs
@@ -212,8 +213,9 @@ class Pages:
             gates = {path.name: self.places.catalog.runs(path) for path in sorted((folder / "gates").glob("*"))}
             held = record.state.phase is Phase.HELD
             return render(
-                "release.html", page=self._page(request, _release_state(record.state)), record=record, gates=gates,
-                held=held, has_page=(folder / PAGE).is_file(), now=time.time(), alive_within=ALIVE_WITHIN_S,
+                "release.html", page=self._page(request, _release_state(record.state)), record=record,
+                users=users_of(record), gates=gates, held=held, has_page=(folder / PAGE).is_file(), now=time.time(),
+                alive_within=ALIVE_WITHIN_S,
             )  # fmt: skip
 
         return await self._answer(request, rendered)

@@ -67,6 +67,7 @@ def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
     """The token is asked for once, and the decision is recorded."""
     release = folder / "reports/releases/20261128-090000-abcd"
     show(page, f"{running.pages}/releases/{release.name}")
+    expect(page.locator("#content")).to_contain_text("Users: ")
     page.fill("form.decide [name=by]", "Ada")
     page.fill("form.decide [name=reason]", "a cold cache")
     page.click("form.decide button[value=true]")
