@@ -24,6 +24,7 @@ from harness.model.json import JsonObject
 from harness.model.names import new_run_id
 from harness.model.phase import format_length
 from harness.model.record import Event, Plan, Record
+from harness.model.run_kind import SAME_SETTINGS
 from harness.model.verdict import Analysis
 from harness.report import page
 from harness.runner.deciding import decide
@@ -221,7 +222,8 @@ def _facts(scenario: Scenario, config: Config, *, owner: str, again: str, about:
             "recovery": format_length(scenario.recovery_s if scenario.faults else 0.0),
         },
     }
-    return {**facts, "effects": {one.text: one.effect for one in words}, "scenario": asked}
+    same: JsonObject = {SAME_SETTINGS: True} if config.same_settings else {}
+    return {**facts, **same, "effects": {one.text: one.effect for one in words}, "scenario": asked}
 
 
 def cannot_decide(plan: Plan) -> str:

@@ -18,6 +18,7 @@ from harness.model import formatting
 from harness.model.arm_words import arm_words
 from harness.model.json import JsonValue
 from harness.model.record import FaultCount, Record
+from harness.model.run_kind import kind_of
 from harness.model.samples import ARMS
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.run_folder import RecordedRun, Trouble
@@ -69,7 +70,8 @@ class Summary:
     """One scenario of a run. verdict: one of the four, or ``none``; then ``trouble`` says why.
 
     run, folder: the names of the folders. started_s: epoch seconds. worst: position of the worst objective, -1 without
-    one. versions: what was compared and with which software. trouble_kind: of the failure that left no verdict.
+    one. versions: what was compared and with which software. kind: what the run proves about its scenario
+    (``model.run_kind``).
     """
 
     run: str
@@ -91,6 +93,7 @@ class Summary:
     versions: Mapping[str, str] = field(default_factory=dict)
     objectives: tuple[Judged, ...] = ()
     trouble: str = ""
+    kind: str = ""
 
     @property
     def worst(self) -> Judged | None:
@@ -133,6 +136,7 @@ def summarise(record: Record, analysis: Analysis, *, run: str, folder: str) -> S
         commit=_commit(manifest),
         seed=plan.seed,
         versions=versions(record),
+        kind=kind_of(record),
         objectives=tuple(_judged(finding, record) for finding in formatting.worst_first(analysis.findings)),
     )
 

@@ -19,6 +19,7 @@ from harness.history.runs import require_run, updated
 from harness.history.searches import Search, by_subject
 from harness.history.telling import Channel, comment, mail, tell, webhook
 from harness.history.trends import ScenarioTrend, scenario_trends
+from harness.history.trust import Trust, trust_of
 from harness.model.json import JsonObject
 from harness.model.samples import ARMS
 from harness.report.history.markdown import render
@@ -148,11 +149,26 @@ def _print(history: History, trends: Sequence[ScenarioTrend], found: Sequence[No
         print(f"  {newest.service} under {newest.fault}: {points}")
     for name in flaky[:_SHOWN]:
         print(f"  flaky  {name}")
+    for trend in trends:
+        for doubt in trust_of(trend).doubts:
+            print(f"  advisory  {trend.name}: {doubt}")
     for notice in found[:_SHOWN]:
         print(f"  {notice.run}  {notice.text[:300]}")
     if len(found) > _SHOWN:
         print(f"  and {len(found) - _SHOWN} older changes")
     print(f"pages    {page}")
+
+
+def _ledger(trust: Trust) -> JsonObject:
+    return {
+        "tested": trust.tested,
+        "advisory": trust.advisory,
+        "equal_runs": trust.equal,
+        "false_alarms": trust.false_alarms,
+        "controls": trust.controls,
+        "missed": trust.missed,
+        "minutes": round(trust.seconds / 60, 1),
+    }
 
 
 def _document(history: History, trends: Sequence[ScenarioTrend], found: Sequence[Notice], page: Path) -> JsonObject:
@@ -170,6 +186,7 @@ def _document(history: History, trends: Sequence[ScenarioTrend], found: Sequence
                 "flaky": trend.flaky,
                 "median_duration_s": trend.duration_s,
                 "requests": trend.requests,
+                "trust": _ledger(trust_of(trend)),
             }
             for trend in trends
         ],

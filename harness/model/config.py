@@ -170,6 +170,14 @@ class Config:
         """The folder of the file. Commands run in it."""
         return self.file.parent
 
+    @property
+    def same_settings(self) -> bool:
+        """Whether both arms run the same command in the same folder and environment, so that they are one build."""
+        versions = self.services[self.service].versions
+        one, other = versions[self.baseline], versions[self.canary]
+        alike = (one.command, one.env, one.folder) == (other.command, other.env, other.folder)
+        return one.command is not None and alike
+
     def workload(self, service: str, version: str) -> Workload:
         """Return a version of a service. Raises ConfigError that lists the known ones."""
         known = self.services.get(service)

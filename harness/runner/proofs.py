@@ -12,6 +12,7 @@ from harness.model.hit import HitState
 from harness.model.json import JsonObject, JsonValue
 from harness.model.phase import PhaseKind
 from harness.model.record import Event, FaultCount, Record
+from harness.model.run_kind import is_control
 from harness.model.samples import ARMS, CANARY, UNKNOWN_ARM
 from harness.model.split import SplitBy
 from harness.model.units import format_duration, format_percent
@@ -123,11 +124,6 @@ def _doses(name: str, counts: list[FaultCount]) -> Iterator[Proof]:
         yield _dose(name, [count for count in counted if count.arm == arm], arm)
     if arms in ({"baseline"}, {"canary"}):
         yield _dose(name, [], "canary" if arms == {"baseline"} else "baseline")
-
-
-def is_control(count: FaultCount) -> bool:
-    """Return whether the fault hits the canary only, to prove that a worse canary is noticed."""
-    return count.declared is not None and count.declared.arms == "canary"
 
 
 def _control(name: str, counts: list[FaultCount]) -> Iterator[Proof]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.special import betainc, betaincc, betainccinv, betaincinv
+from harness.stats.tails import special
 
 
 def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float, float]:
@@ -20,8 +20,8 @@ def share_interval(hits: int, trials: int, *, confidence: float) -> tuple[float,
     if not 0 <= hits <= trials:
         raise ValueError(f"expected 0 to {trials} hits, found {hits}")
     tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(betaincinv(hits, trials - hits + 1, tail))
-    high = 1.0 if hits == trials else float(betainccinv(hits + 1, trials - hits, tail))
+    low = 0.0 if hits == 0 else float(special().betaincinv(hits, trials - hits + 1, tail))
+    high = 1.0 if hits == trials else float(special().betainccinv(hits + 1, trials - hits, tail))
     return low, high
 
 
@@ -31,6 +31,6 @@ def binomial_tails(hits: int, trials: int, share: float) -> tuple[float, float]:
     share: the probability of one success. Without trials, both are 1.
     Source: the binomial distribution as an incomplete beta function.
     """
-    at_least = 1.0 if hits == 0 else float(betainc(hits, trials - hits + 1, share))
-    at_most = 1.0 if hits == trials else float(betaincc(hits + 1, trials - hits, share))
+    at_least = 1.0 if hits == 0 else float(special().betainc(hits, trials - hits + 1, share))
+    at_most = 1.0 if hits == trials else float(special().betaincc(hits + 1, trials - hits, share))
     return at_least, at_most

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+
+from harness.stats.tails import special
 
 ROOT_TOLERANCE = 1e-4
 _MACHINE_EPSILON = 2.220446049250313e-16
@@ -36,7 +37,7 @@ class ShiftInterval:
 
 def normal_quantile(probability: float) -> float:
     """Return the standard normal quantile of ``probability`` in (0, 1)."""
-    return float(ndtri(probability))
+    return float(special().ndtri(probability))
 
 
 def average_ranks(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -14,31 +14,31 @@ _FARTHEST_Z = 37.0  # the tail beyond is no longer a number above zero
 
 
 @cache
-def _special() -> ModuleType:
+def special() -> ModuleType:
     """Return scipy.special, loaded with the first number: objectives can be read without it."""
-    from scipy import special  # noqa: PLC0415 - takes half a second
+    from scipy import special as loaded  # noqa: PLC0415 - takes half a second
 
-    return cast(ModuleType, special)
+    return cast(ModuleType, loaded)
 
 
 def t_tail(z: float, degrees: float) -> float:
     """Return P(T > z) for Student's t distribution with ``degrees`` of freedom, which must be positive."""
-    return float(_special().stdtr(degrees, -z))
+    return float(special().stdtr(degrees, -z))
 
 
 def t_quantile(tail: float, degrees: float) -> float:
     """Return the z for which P(T > z) = ``tail``, for Student's t distribution with ``degrees`` of freedom."""
-    return float(-_special().stdtrit(degrees, tail))
+    return float(-special().stdtrit(degrees, tail))
 
 
 def normal_tail(z: float) -> float:
     """Return P(Z > z) for the standard normal distribution."""
-    return float(_special().ndtr(-z))
+    return float(special().ndtr(-z))
 
 
 def normal_quantile(tail: float) -> float:
     """Return the z for which P(Z > z) = ``tail``, for the standard normal distribution."""
-    return float(-_special().ndtri(tail))
+    return float(-special().ndtri(tail))
 
 
 def normal_density(z: float) -> float:
@@ -50,7 +50,7 @@ def poisson_quantiles(shares: NDArray[np.float64], mean: float) -> NDArray[np.fl
     """Return the quantiles of a Poisson count with this mean at ``shares`` in (0, 1), interpolated between integers."""
     if mean <= 0:
         return np.zeros(len(shares))
-    found = np.nan_to_num(_special().pdtrik(shares, mean)) + 0.5
+    found = np.nan_to_num(special().pdtrik(shares, mean)) + 0.5
     found[shares <= math.exp(-mean)] = 0.0
     return np.asarray(found, np.float64)
 

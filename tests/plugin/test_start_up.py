@@ -16,6 +16,14 @@ def test_importing_loads_nothing_heavy(module):
     assert "[]" == said.stdout.strip()
 
 
+@pytest.mark.parametrize("module", ["harness.judge.arrays", "harness.judge.kayenta.judge", "harness.history.trust"])
+def test_the_judges_load_scipy_with_the_first_number(module):
+    """Half of the time that their import took was spent on it."""
+    code = f"import sys, {module}; print('scipy' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "False" == said.stdout.strip()
+
+
 @pytest.mark.parametrize("module", ["harness.demo.reviews", "harness.cli"])
 def test_services_and_commands_load_no_faults(module):
     """The names of the package load their modules when they are used, and other names are refused."""

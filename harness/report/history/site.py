@@ -20,6 +20,7 @@ from harness import bundle
 from harness.history.changes import LEVEL, Notice
 from harness.history.index import History, RunEntry
 from harness.history.trends import RECENT, Point, ScenarioTrend
+from harness.history.trust import trust_of
 from harness.model import formatting
 from harness.model.json import JsonValue
 from harness.model.samples import ARMS
@@ -76,6 +77,7 @@ class ScenarioRow:
     passed: str
     flips: int
     flaky: bool
+    advisory: str
     runs: str
     length: str
     requests: str
@@ -126,6 +128,7 @@ def overview(history: History, trends: Sequence[ScenarioTrend], found: Sequence[
         runs=_json([_column(entry, history, links) for entry in history.runs]),
         shapes=_json({"shapes": dict(cells.SHAPES), "width": cells.WIDTH, "shown": cells.SHOWN}),
         months=_months(history),
+        trust=_ledger(trends),
         ignored=_ignored(history, links),
         recent=RECENT,
         newest=min(len(history.runs), cells.SHOWN),
@@ -217,6 +220,7 @@ def _scenario_row(trend: ScenarioTrend) -> ScenarioRow:
         passed=f"{passed} of {len(recent)}",
         flips=trend.flips,
         flaky=trend.flaky,
+        advisory="; ".join(trust_of(trend).doubts),
         runs=formatting.count(len(trend.points)),
         length=format_duration(trend.duration_s),
         requests=formatting.count(trend.requests),
@@ -237,6 +241,28 @@ def _facts(history: History, trends: Sequence[ScenarioTrend]) -> list[tuple[str,
         ("Flaky", str(sum(trend.flaky for trend in trends))),
         ("Under load", _hours(seconds)),
         ("Requests", formatting.count(sum(trend.requests for trend in trends))),
+    ]
+
+
+def _ledger(trends: Sequence[ScenarioTrend]) -> list[dict[str, str]]:
+    """Return what is known of how far each scenario can be trusted; nothing if no run tested any of them."""
+    ledger = [(trend.name, trust_of(trend)) for trend in trends]
+    if not any(trust.tested for _, trust in ledger):
+        return []
+    return [
+        {
+            "name": name,
+            "page": page_name(name),
+            "said": f"advisory: {'; '.join(trust.doubts)}"
+            if trust.advisory
+            else "kept"
+            if trust.tested
+            else "not tested",
+            "alarms": f"{trust.false_alarms} of {trust.equal}",
+            "missed": f"{trust.missed} of {trust.controls}",
+            "minutes": formatting.count(round(trust.seconds / 60)),
+        }
+        for name, trust in ledger
     ]
 
 
