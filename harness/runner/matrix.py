@@ -87,9 +87,10 @@ def _part(record: Record, number: int, wrong: Sequence[str]) -> Record:
     piece = _piece(record.phases, shared, mine)
     plan = tuple(_named(phase, own) for phase in record.plan.phases if phase.name in own or phase in _shared(record))
     done = len(mine) == len(own) and (mine[-1] != record.phases[-1] or not record.aborted)
-    died_here = bool(mine) and not done
+    ended_here = not done and (bool(mine) or len(record.phases) == len(shared))
+    undone = () if ended_here else tuple(f"{fault}: " for phase in record.phases[-1:] for fault in phase.faults)
     events = (
-        *_events(record.events, piece, died_here=died_here),
+        *_events(record.events, piece, ended_here=ended_here, others=undone),
         *(Event(at_s=0.0, kind=SHARED, text=text) for text in wrong),
     )
     return replace(
@@ -144,13 +145,19 @@ def _series(series: Series, piece: _Piece) -> Series:
     return replace(series, at_s=tuple(at_s for at_s, _ in kept), values=tuple(value for _, value in kept))
 
 
-def _events(events: Sequence[Event], piece: _Piece, *, died_here: bool) -> Iterator[Event]:
-    """Yield the events of the piece. Drift concerns every fault; a death only the one under which the arm died."""
+def _events(events: Sequence[Event], piece: _Piece, *, ended_here: bool, others: tuple[str, ...]) -> Iterator[Event]:
+    """Yield the events of the piece. Drift concerns every fault; a death the one under which the arm died.
+
+    ended_here: whether the run ended under this fault, or before any was injected. others: how the texts about faults
+    begin that were still to be reverted then, under another fault.
+    """
     for event in events:
         at_s = piece.moved(event.at_s)
         if event.kind == DEATH:
-            if died_here:
+            if ended_here:
                 yield replace(event, at_s=piece.end_s - piece.shift_s)
+        elif event.at_s >= piece.over_s and event.text.startswith(others):
+            continue
         elif at_s is not None:
             yield replace(event, at_s=at_s)
         elif event.kind == "drift":
