@@ -15,7 +15,8 @@ from harness.runner.suite import Trial, dependencies, trials
 
 HELP = (
     "List the faults that are worth trying for each service that the service under test calls, the riskiest first, "
-    "with what they cost. The order comes from harness.yaml, its Istio resources and recorded runs. With --write: a "
+    "with what they cost. The services come from harness.yaml and from what the proxies counted in recorded runs, "
+    "the order from Istio resources and those runs too. With --write: a "
     "scenario with all of them, which harness run can run every night."
 )
 EXAMPLES = """\
@@ -61,10 +62,14 @@ def run(args: argparse.Namespace) -> int:
 
     config = read_config(args.config)
     records = [bundle.read_bundle(folder) for folder in args.learn]
+    for folder, record in zip(args.learn, records, strict=True):
+        if record.plan.service != config.service:
+            raise UsageError(f"{folder}: expected a run of {config.service}, found one of {record.plan.service}")
     found = dependencies(config, read_resources(config.istio, namespace=config.namespace), records)
     if not found:
         raise UsageError(
-            f"{config.service}: expected services that it calls (services.{config.service}.calls), found none"
+            f"{config.service}: expected services that it calls (services.{config.service}.calls, or calls in a "
+            "recorded run: --learn BUNDLE), found none"
         )
     chosen = trials(found, target=wiring.target(config, args.target))[: args.most]
     if args.write is None:

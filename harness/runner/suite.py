@@ -25,6 +25,8 @@ _LONGER = 1.1
 """A delay that a timeout cuts off is so much longer than it."""
 _SLOW_S = 2.0
 """The delay where no timeout is known."""
+_NO_SERVICES = ("", "unknown", "PassthroughCluster", "BlackHoleCluster", "InboundPassthroughCluster")
+"""What Istio's metrics call destinations that are no service of the mesh."""
 _FAILS = 0.5
 """Requests are not saved by a fallback if more than this share of the failed calls fails a request."""
 
@@ -67,8 +69,12 @@ class Trial:
 
 
 def dependencies(config: Config, resources: Sequence[JsonObject], records: Sequence[Record]) -> tuple[Dependency, ...]:
-    """Return what the service under test calls, the riskiest first. records: of earlier runs, the latest last."""
-    names = dict.fromkeys(config.services[config.service].calls.values())
+    """Return what the service under test calls, the riskiest first.
+
+    That is what harness.yaml says, and what the proxies saw in recorded runs. records: of runs of the service, the
+    latest last.
+    """
+    names = dict.fromkeys([*config.services[config.service].calls.values(), *_called(records)])
     found = [
         Dependency(
             name=name,
@@ -104,6 +110,15 @@ def _of(dependency: Dependency, target: str) -> Iterator[Trial]:
         weighted += [(0.7, scale(host, 0), f'scale("{host}", 0)'), (0.4, evict(host, 1), f'evict("{host}", 1)')]
     for weight, fault, source in weighted:
         yield Trial(dependency=dependency, fault=fault, source=source, risk=dependency.risk * weight)
+
+
+def _called(records: Sequence[Record]) -> Iterator[str]:
+    """Yield the services that the proxies of an arm called in the recorded runs."""
+    for record in records:
+        for hop in record.hops:
+            name = service_name(hop.destination)
+            if hop.arm and hop.calls and name not in {record.plan.service, *_NO_SERVICES}:
+                yield name
 
 
 def _calls_per_request(name: str, records: Sequence[Record]) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from recorded import FAULT, fault_count, record, samples
 
+from harness import bundle
 from harness.cli import main
 from harness.config import read_config
 from harness.faults import known_faults
@@ -111,3 +112,21 @@ def test_a_run_without_the_fault_says_nothing_about_a_fallback() -> None:
     (found,) = dependencies(CONFIG, (), [replace(made, fault_counts=others)])
     assert "" == found.fails_without
     assert FAULT in {count.fault for count in others}
+
+
+def test_services_that_only_a_recorded_run_knows_are_tried_too() -> None:
+    """The proxies counted calls to details, which harness.yaml does not name; other destinations are no services."""
+    made = record(hops=(hop("reviews", 500), hop("details", 250), hop("PassthroughCluster", 9), hop("silent", 0)))
+    found = dependencies(CONFIG, (), [made])
+    assert {"ratings", "details"} == {one.name for one in found}
+    assert 0.5 == next(one.calls for one in found if one.name == "details")
+    assert "details" in {one.dependency.name for one in trials(found, target="local")}
+
+
+def test_a_run_of_another_service_teaches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its dependencies are not those of the service under test."""
+    made = record()
+    folder = tmp_path / "bundle"
+    bundle.write_bundle(replace(made, plan=replace(made.plan, service="ratings")), folder)
+    assert 2 == main(["suite", "--config", str(ROOT / "harness.yaml"), "--learn", str(folder)])
+    assert "expected a run of reviews, found one of ratings" in capsys.readouterr().err
