@@ -129,13 +129,13 @@ class Kills:
         world: Any = driver._parts.world
         writes, send = iter(range(1000)), world._kube._write
 
-        def dying(method: str, resource: Any, *, dry_run: bool) -> Any:
+        def dying(method: str, resource: Any, **options: Any) -> Any:
             doomed = method in WRITES and next(writes) == number
             if doomed and late:
-                send(method, resource, dry_run=dry_run)
+                send(method, resource, **options)
             if doomed:
                 raise Killed
-            return send(method, resource, dry_run=dry_run)
+            return send(method, resource, **options)
 
         world._kube._write = dying
         try:

@@ -115,7 +115,11 @@ ADMIN = {"matches": [{"headers": [{"name": "x-admin", "value": "1"}]}], "backend
     [
         ((ALL,), SPLIT, "expected an HTTPRoute that routes it, found none"),
         ((http_route("reviews"), http_route("reviews"), ALL), SPLIT, "expected one HTTPRoute for reviews, found"),
-        ((http_route("reviews"),), SPLIT, "expected the Service to be there"),
+        (
+            (http_route("reviews"),),
+            SPLIT,
+            "expected a Service with this name, found none: the ports of the arms are unknown",
+        ),
         ((http_route("reviews", ADMIN), *BY_VERSION), SPLIT, "has no rule that leads to it"),
         (
             (http_route("reviews", {"backendRefs": [backend("reviews"), backend("other")]}), *BY_VERSION),
