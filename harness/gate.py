@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,7 @@ from harness.model.record import Event, Plan, Record
 from harness.model.run_kind import SAME_SETTINGS
 from harness.model.verdict import Analysis
 from harness.report import page
+from harness.run_folder import others_at_work
 from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
 from harness.runner.early_death import record_of_death
@@ -120,9 +121,33 @@ def _recorded(
     for line in mesh.warnings() if isinstance(mesh, Warns) else ():
         notify(Event(at_s=0.0, kind="note", text=line))
     watch(mesh, config, scenario.objectives)
-    with live_run(folder, scenario.name, config, target=mesh.target, tell=notify) as live, bundle.recording(folder):
+    with (
+        live_run(folder, scenario.name, config, target=mesh.target, tell=notify) as live,
+        bundle.recording(folder),
+        noticing_others(folder.parent, live) as others,
+    ):
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
-    return with_server_side(record, config, mesh)
+    return with_server_side(replace(record, events=(*record.events, *others)), config, mesh)
+
+
+@contextmanager
+def noticing_others(run: Path, notify: Notify) -> Iterator[list[Event]]:
+    """Tell of the runs on this machine that go on when the block begins or ends, and yield a list that gets an event.
+
+    run: the folder of this run; the others are next to it.
+    """
+    found, told = others_at_work(run), list[Event]()
+    if found:
+        notify(_disturbed(found))
+    yield told
+    found = tuple(sorted({*found, *others_at_work(run)}))
+    if found:
+        told.append(_disturbed(found))
+
+
+def _disturbed(others: Sequence[str]) -> Event:
+    text = f"this machine measured at the same time: {', '.join(others)}; such runs slow each other down"
+    return Event(at_s=0.0, kind="note", text=text)
 
 
 @contextmanager

@@ -134,6 +134,12 @@ def run_folders(out: Path) -> tuple[Path, ...]:
     return tuple(folder for folder in (out.iterdir() if out.is_dir() else ()) if _is_run(folder))
 
 
+def others_at_work(folder: Path) -> tuple[str, ...]:
+    """Return the names of the runs next to ``folder`` on which processes of this machine work now."""
+    beside = (one for one in run_folders(folder.parent) if one.name != folder.name)
+    return tuple(sorted(one.name for one in beside if _locked(one) and read_run(one).under_way))
+
+
 def worst_code(codes: Sequence[int]) -> int:
     """Return the exit code that decides. A code that is no verdict counts as trouble, and no code at all as well."""
     known = {code if code in _DECIDED else _TROUBLE for code in codes} or {_TROUBLE}

@@ -111,6 +111,7 @@ class ScenarioContext:
         live = self._world.enter_context(
             gate.live_run(folder, self.name, self.session.config, target=self.session.target, tell=self.tell)
         )
+        self._world.enter_context(gate.noticing_others(self.session.folder, self.tell))
         return self._world.enter_context(InteractiveRun(settings, parts, owner=owner, folder=folder, notify=live))
 
     def say_verdict(self, analysis: Analysis) -> None:
