@@ -4,11 +4,13 @@
     python benchmarks/soak.py --kills 8 --minutes 0
     python benchmarks/soak.py --kills 1000 --kill-minutes 80 --lanes 4 --minutes 0
 
-A first run records its steps: in each phase, every start and end of a function of the harness in the main thread, from
-the start of the services to the last file of the bundle. Each further run dies by SIGKILL at one step. The steps are
-spread evenly over the run, in an order in which those of the first kills are spread evenly too, so that --kill-minutes
-may end them early. Runs in several lanes run at the same time. After each kill nothing may be left: no process of the run, and no bundle that is read as a whole run although
-it is not. At the end no port may stay leased. The exit code is 1 if anything was left or the memory grew.
+The first runs record their steps: in each phase, every start and end of a function of the harness in the main thread,
+from the start of the services to the last file of the bundle. Each further run dies by SIGKILL at one step that all of
+them had. The steps are spread evenly over the run, in an order in which those of the first kills are spread evenly too, so that --kill-minutes
+may end them early. Runs in several lanes run at the same time. After each kill nothing may be left: no process of the
+run, and no bundle that is read as a whole run although it is not. At the end no port may stay leased. A run that does
+not come by its step ends by itself and is counted apart. The exit code is 1 if anything was left, if the memory grew, or
+if more than a tenth of the runs ended by themselves.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ GROWTH_LIMIT_MB, NOISE_MB = 0.02, 1.0
 WARM_UP_RUNS = 3
 TRIES = 3
 """How many steps in a row are tried until a run is killed."""
+MOST_UNKILLED = 0.1
+"""The share of the runs that may end by themselves; with more of them, the kills would not have shown much."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 """The fractional parts of its multiples are spread evenly, however many there are."""
 OPTIONS = ("-q", "-p", "no:locust", "-p", "no:cacheprovider", "-p", "soak_killer")
@@ -108,14 +112,17 @@ class Soak:
         paths = f"{ROOT}:{ROOT / 'benchmarks'}"
         return {**os.environ, "HARNESS_SOAK_MARK": self.mark, "PYTHONPATH": paths, "TMPDIR": str(self.tmp)}
 
-    def steps(self) -> list[str]:
-        """Return the steps of a whole run, in order."""
+    def steps(self, runs: int) -> list[str]:
+        """Return the steps that each of so many whole runs had, in the order of the first."""
         file = self.folder / "steps.txt"
-        self.run(HARNESS_SOAK_STEPS=str(file))
-        if not list(self.folder.glob("reports/*/*/manifest.json")):
-            output = (self.folder / "output.txt").read_text()
-            raise SystemExit(f"expected a first run with a bundle, it has none:\n{output}")
-        return file.read_text().splitlines()
+        seen = []
+        for number in range(1, runs + 1):
+            self.run(HARNESS_SOAK_STEPS=str(file))
+            if len(list(self.folder.glob("reports/*/*/manifest.json"))) < number:
+                output = (self.folder / "output.txt").read_text()
+                raise SystemExit(f"expected a first run with a bundle, it has none:\n{output}")
+            seen.append(file.read_text().splitlines())
+        return in_all(seen)
 
     def processes(self) -> list[psutil.Process]:
         """Return the running processes that have the mark, without the one that forks."""
@@ -147,6 +154,12 @@ class Soak:
         folders = {path for path in self.folder.glob("reports/*/*") if path.is_dir()} - seen
         seen |= folders
         return [f"{folder}: {trouble}" for folder in sorted(folders) if (trouble := misread(folder))]
+
+
+def in_all(runs: list[list[str]]) -> list[str]:
+    """Return the steps of the first run that all others had too: chance decides whether a run comes by the rest."""
+    common = set.intersection(*map(set, runs))
+    return [step for step in runs[0] if step in common]
 
 
 def left_leases(tmp: Path) -> list[str]:
@@ -191,6 +204,7 @@ class Kills:
     count: int
     lanes: int
     deadline: float
+    whole_runs: int = 2
     killed: int = 0
     left: list[str] = field(default_factory=list)
 
@@ -201,7 +215,7 @@ class Kills:
         for lane in lanes:
             lane.prepare()
         with lanes[0].forking():
-            steps = lanes[0].steps()
+            steps = lanes[0].steps(self.whole_runs)
         print(f"{len(steps)} steps; {self.count} kills", flush=True)
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in range(self.count):
@@ -213,11 +227,14 @@ class Kills:
             finally:
                 self.deadline = 0.0  # if a lane failed or we are interrupted, the others end as well
         self.left += left_leases(tmp)
-        if self.killed < made:
-            self.left.append(f"{made - self.killed} runs that were to be killed ended by themselves")
+        print(self.summary(made), flush=True)
+        return [*self.left, *too_few(self.killed, made)]
+
+    def summary(self, made: int) -> str:
+        """Say how many of the runs that were ``made`` were killed, and how much they left."""
+        alone = f", {made - self.killed} ended by themselves" if made > self.killed else ""
         over = "" if made == self.count else "; the time for kills is over"
-        print(f"{self.killed} of {self.count} runs were killed{over}; left behind: {len(self.left)}", flush=True)
-        return self.left
+        return f"{self.killed} of {self.count} runs were killed{alone}{over}; left behind: {len(self.left)}"
 
     def _in_lane(self, soak: Soak, steps: list[str], waiting: queue.SimpleQueue[int]) -> int:
         seen, made = set(soak.folder.glob("reports/*/*")), 0
@@ -236,6 +253,13 @@ class Kills:
                         self.killed += 1
                         break
         return made
+
+
+def too_few(killed: int, made: int) -> list[str]:
+    """Return a complaint if so many runs ended by themselves that the kills show little."""
+    if made - killed <= MOST_UNKILLED * made:
+        return []
+    return [f"expected to kill at least {1 - MOST_UNKILLED:.0%} of {made} runs, killed {killed}: look at their steps"]
 
 
 def kill_at(step: str, soak: Soak, seen: set[Path], label: str) -> tuple[bool, list[str]]:
@@ -274,11 +298,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--kill-minutes", type=float, default=math.inf, help="start no kill after this time")
     parser.add_argument("--lanes", type=int, default=2, help="how many runs are killed at the same time")
+    parser.add_argument(
+        "--whole-runs", type=int, default=2, help="how many runs record the steps that all of them have"
+    )
     parser.add_argument("--minutes", type=float, default=60.0)
     args = parser.parse_args()
     with signals_as_interrupts(), tempfile.TemporaryDirectory(prefix="harness-soak-") as folder:
         here, deadline = Path(folder), time.time() + 60 * args.kill_minutes
-        kills = Kills(folder=here, count=args.kills, lanes=args.lanes, deadline=deadline)
+        kills = Kills(folder=here, count=args.kills, lanes=args.lanes, deadline=deadline, whole_runs=args.whole_runs)
         left = kills.all() if args.kills else []
         left += repeat_runs(Soak(here / "repeated", here / "tmp"), args.minutes) if args.minutes else []
     print("\n".join(left) or "nothing left behind")

@@ -26,7 +26,7 @@ KILLS = 2
 def test_kills_at_steps_all_over_a_run_leave_nothing() -> None:
     """SIGKILL at two steps, one early and one late in the run: no process, no lease, no misread bundle."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks/soak.py"), "--kills", str(KILLS), "--minutes", "0"],
+        [sys.executable, str(ROOT / "benchmarks/soak.py"), "--kills", str(KILLS), "--minutes", "0", "--whole-runs", "1"],
         capture_output=True, text=True, check=False, timeout=850, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -40,6 +40,20 @@ def soak(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setattr(tempfile, "tempdir", None)  # the program sets it
     return importlib.import_module("soak")
+
+
+def test_a_run_that_ends_by_itself_is_not_left_behind(soak: ModuleType, tmp_path: Path) -> None:
+    """It did not come by its step. Only if many do so, the kills have shown too little."""
+    kills = soak.Kills(folder=tmp_path, count=1000, lanes=1, deadline=0.0, killed=997)
+    assert kills.summary(1000) == "997 of 1000 runs were killed, 3 ended by themselves; left behind: 0"
+    assert soak.too_few(997, 1000) == soak.too_few(0, 0) == soak.too_few(9, 10) == []
+    assert soak.too_few(8, 10) == ["expected to kill at least 90% of 10 runs, killed 8: look at their steps"]
+
+
+def test_no_kill_aims_at_a_step_of_one_run_alone(soak: ModuleType) -> None:
+    """Only the first run came by b, for example because something had to be tried again."""
+    assert soak.in_all([["a", "b", "c", "d"], ["a", "d", "c", "e"]]) == ["a", "c", "d"]
+    assert soak.in_all([["a", "b"]]) == ["a", "b"]
 
 
 def test_what_is_left_is_found(soak: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
