@@ -102,7 +102,7 @@ def test_a_version_that_does_not_run_answers_503(world: World, name: str, servic
     ("name", "message"),
     [
         ("egress-rule-google-apis", "HTTPS is left out"),
-        ("bookinfo", "v1 Service is left out"),
+        ("bookinfo", "apps/v1 Deployment is left out"),
         ("destination-rule-all-mtls", "ISTIO_MUTUAL is left out"),
     ],
 )
