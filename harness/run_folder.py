@@ -136,8 +136,9 @@ def run_folders(out: Path) -> tuple[Path, ...]:
 
 def others_at_work(folder: Path) -> tuple[str, ...]:
     """Return the names of the runs next to ``folder`` on which processes of this machine work now."""
-    beside = (one for one in run_folders(folder.parent) if one.name != folder.name)
-    return tuple(sorted(one.name for one in beside if _locked(one) and read_run(one).under_way))
+    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    locked = [one for one in beside if one.name != folder.name and _locked(one)]  # others may vanish meanwhile
+    return tuple(sorted(one.name for one in locked if _is_run(one) and read_run(one).under_way))
 
 
 def worst_code(codes: Sequence[int]) -> int:
