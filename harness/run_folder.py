@@ -136,8 +136,8 @@ def run_folders(out: Path) -> tuple[Path, ...]:
 
 def others_at_work(folder: Path) -> tuple[str, ...]:
     """Return the names of the runs next to ``folder`` on which processes of this machine work now."""
-    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
-    locked = [one for one in beside if one.name != folder.name and _locked(one)]  # others may vanish meanwhile
+    others = [one for one in folder.parent.iterdir() if one.name != folder.name] if folder.parent.is_dir() else []
+    locked = filter(_locked, others)  # first: only these are certain to stay while they are read
     return tuple(sorted(one.name for one in locked if _is_run(one) and read_run(one).under_way))
 
 

@@ -18,7 +18,7 @@ from harness.replay.keeping import hold
 from harness.replay.running import Played, Standing, replayed
 from harness.replay.staging import Stage
 from harness.report.run_index import write_index
-from harness.run_folder import Trouble, begin_run, finish_run
+from harness.run_folder import Trouble, finish_run, working_on
 
 
 def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) -> Comparison:
@@ -28,7 +28,6 @@ def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) 
     put_back: list[str] = []
     tell = noting(put_back, watcher(sys.stderr))
     tell(waiting("local"))
-    begin_run(folder.parent)
     told: list[Comparison] = []
 
     def judged(played: Played, world: Standing | None) -> None:
@@ -42,7 +41,8 @@ def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) 
 
     again = f"harness replay {shlex.quote(str(args.bundle))}"
     try:
-        played = replayed(stage, folder, again=again, notify=tell, afterwards=judged)
+        with working_on(folder.parent):
+            played = replayed(stage, folder, again=again, notify=tell, afterwards=judged)
     except KeyboardInterrupt:
         print(reverted(put_back), file=sys.stderr)
         raise

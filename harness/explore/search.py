@@ -5,8 +5,7 @@ until every arm has broken or the largest amount was tried. Then the interval be
 withstood and the smallest that broke it is halved, on a logarithmic scale. An arm that withstands an amount is assumed
 to withstand smaller ones. Noise can contradict that: a busy machine makes an arm fail for seconds that withstands the
 fault. So an arm counts as broken when two probes of an amount agree, and both ends of the last interval are tried
-twice.
-Of contradicting probes the majority counts; where they are tied, the amount is tried again.
+twice. Of contradicting probes the majority counts; where they are tied, the amount is tried again.
 """
 
 from __future__ import annotations

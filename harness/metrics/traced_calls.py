@@ -8,7 +8,6 @@ request spends outside of its calls. Nothing is said of an operation with few tr
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ from itertools import pairwise
 import numpy as np
 
 from harness.metrics.hop_sides import short
+from harness.model.operations import operation_of
 from harness.model.samples import ARMS
 from harness.model.spans import Span
 from harness.model.units import format_duration, format_percent
 
 _FEW, _CLEAR = 5, 3.0
 """The fewest traces of an operation in each arm, and how many standard errors a difference needs."""
-_OF_AN_OBJECT = re.compile(r"(?<=/)[^/]*\d[^/]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,8 @@ def _by_operation(spans: Sequence[Span]) -> Mapping[str, _Pair]:
     for span in spans:
         if span.arm:
             calls = sorted(children[span.trace_id, span.span_id], key=lambda one: one.start_ns)
-            operation = _OF_AN_OBJECT.sub("{id}", span.name)
+            method, _, path = span.name.partition(" ")
+            operation = operation_of(method, path)
             found[operation][span.arm].append(Request(operation=operation, span=span, calls=tuple(calls)))
     return {
         operation: (arms[ARMS[0]], arms[ARMS[1]])

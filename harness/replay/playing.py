@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from urllib.parse import unquote
 
+from harness.model.operations import operation_of
 from harness.model.stand_in import Body
-from harness.replay.operations import operation_of
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
 from harness.replay.script import Answers, Correction, Script, StandIn
 

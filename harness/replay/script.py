@@ -17,7 +17,7 @@ Correction = tuple[tuple[float, float], ...]
 class Answers:
     """How one service answered one arm in one phase; an empty name means every arm, phase or operation.
 
-    operation: as in ``harness.replay.operations``. statuses: each with its count. latency_ms, size_bytes: bins as in
+    operation: as in ``harness.model.operations``. statuses: each with its count. latency_ms, size_bytes: bins as in
     ``harness.model.hops``.
     """
 

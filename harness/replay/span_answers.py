@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.model.operations import operation_of
 from harness.model.record import Record
 from harness.model.spans import Span
-from harness.replay.operations import operation_of
 from harness.replay.script import Answers
 
 FEWEST = 100

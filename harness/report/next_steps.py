@@ -38,7 +38,7 @@ def next_steps(scene: Scene) -> tuple[Step, ...]:
 def _after_fail(scene: Scene) -> tuple[Step, ...]:
     steps = [Step(text="Look at the requests that went wrong", link="requests", link_text="worst requests")]
     if scene.record.spans:
-        steps.append(Step(text="See where their time went", link="traces", link_text="traces"))
+        steps.append(Step(text="See where the time of sampled requests went", link="traces", link_text="traces"))
     if scene.logs:
         steps.append(Step(text="Read what the canary wrote at the worst moment", link="logs", link_text="logs"))
     if scene.record.resources:

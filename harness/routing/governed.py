@@ -94,8 +94,7 @@ class GovernedRouting:
         made = first.change(resources, change, aim)
         if isinstance(change, RouteChange) and declared.scope.side == "caller":
             return made
-        elsewhere = self._led_elsewhere(first, resources, aim)
-        if isinstance(change, PolicyChange) and elsewhere:
+        if isinstance(change, PolicyChange) and (elsewhere := self._led_elsewhere(first, resources, aim)):
             return NotExpressible(
                 why=f"{declared.text}: requests for {declared.host} go to {', '.join(elsewhere)}, so a policy for "
                 f"{declared.host} would change nothing: name one of these Services as the host"

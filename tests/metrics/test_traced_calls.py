@@ -45,7 +45,7 @@ def traces(
 def test_the_operation_that_makes_the_extra_call_is_named() -> None:
     """Objects of one operation are the same operation; the one that calls as before is not named."""
     spans = [*traces((0,), (0, 8, 16)), *traces((0,), (0,), path="/items/7/stock")]
-    expected = "; in 24 traces, GET /items/{id} calls it 3.0 times (baseline: 1.0), one after the other"
+    expected = "; in 24 traces, GET /items/* calls it 3.0 times (baseline: 1.0), one after the other"
     assert expected == extra_calls_in_traces(spans, "prices", retries=False)
 
 
@@ -56,13 +56,13 @@ def test_calls_at_the_same_time_are_told_from_those_one_after_the_other() -> Non
 
 def test_retries_are_counted_by_request() -> None:
     """How many requests call again says more than a mean."""
-    expected = "; in 24 traces, 100 % of GET /items/{id} call it again (baseline: 0 %)"
+    expected = "; in 24 traces, 100 % of GET /items/* call it again (baseline: 0 %)"
     assert expected == extra_calls_in_traces([*traces((0,), (0, 9, 18))], "prices", retries=True)
 
 
 def test_the_time_outside_of_calls_is_compared_by_operation() -> None:
     """Calls that overlap are waited for once."""
-    expected = "; in 24 traces, GET /items/{id} spends 35 ms outside of its calls (baseline: 20 ms)"
+    expected = "; in 24 traces, GET /items/* spends 35 ms outside of its calls (baseline: 20 ms)"
     assert expected == self_time_in_traces([*traces((0, 4), (0, 8), own=35)])
 
 
@@ -83,7 +83,7 @@ def test_the_probable_cause_of_a_run_names_the_operation() -> None:
         )
         cause = probable_cause(replace(record, spans=spans))
         assert "calls prices 3.00 times per request" in cause
-        assert inside == ("in 24 traces, GET /items/{id} calls it 3.0 times" in cause)
+        assert inside == ("in 24 traces, GET /items/* calls it 3.0 times" in cause)
 
 
 def hops() -> Iterator[Hop]:

@@ -105,6 +105,8 @@ def test_a_replay_that_fails_to_start_is_not_left_unfinished(tmp_path, monkeypat
     """Its run says what went wrong."""
 
     def broken(*_, **__):
+        (run,) = all_runs(tmp_path / "out")
+        assert run.under_way
         raise ServiceError("reviews-v3: it does not start")
 
     monkeypatch.setattr(replay_module, "replayed", broken)

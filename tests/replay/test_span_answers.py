@@ -7,10 +7,10 @@ import pytest
 from recorded import load_report, record
 
 from harness.model.hops import Hop
+from harness.model.operations import operation_of
 from harness.model.phase import Phase, PhaseKind
 from harness.model.spans import Span
 from harness.replay.answers import recorded_answers
-from harness.replay.operations import operation_of
 from harness.replay.playing import Player
 from harness.replay.sampling import quantile
 from harness.replay.script import Script, StandIn
