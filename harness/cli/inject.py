@@ -98,7 +98,10 @@ def _inject(fault: Fault, mesh: Mesh, by_hand: Arrangement, config: Config, time
         if by_hand.only_test_traffic:
             print(f"only requests with the header 'baggage: harness.run={by_hand.owner}' are hit", flush=True)
         if not mesh_kind(mesh.target).real_users:  # it was started for this command, so nobody knows its address
-            print(f"the service is at {without_userinfo(mesh.entry().url)}", flush=True)
+            entry = mesh.entry()
+            print(f"the service is at {without_userinfo(entry.url)}", flush=True)
+            if entry.ca_file is not None:
+                print(f"its certificate is {entry.ca_file}", flush=True)
         _hold(mesh, change, config, time_s)
     return change.rollback
 

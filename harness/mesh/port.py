@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.model.counts import RequestCount
@@ -19,10 +20,14 @@ from harness.routing.port import RoutingApi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Where load is sent: a base URL, and headers that each request needs, such as Host."""
+    """Where load is sent: a base URL, and headers that each request needs, such as Host.
+
+    ca_file: the authorities to trust there and nowhere else; None for the usual ones.
+    """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    ca_file: Path | None = None
 
 
 class LiveChange(Protocol):

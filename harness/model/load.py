@@ -47,6 +47,7 @@ class LoadPlan:
     ``wait_time``, and sends again. The stages then only say how long; a slow service gets less load.
     body_bytes: how many bytes to keep of the bodies of failed answers; 0 keeps none.
     most_in_flight: arrivals that find so many tasks unfinished are dropped, in each process; a proof counts them.
+    ca_file: PEM file of the authorities to trust at ``url`` and nowhere else; None for those that the profile trusts.
     """
 
     profile: Path
@@ -63,6 +64,7 @@ class LoadPlan:
     body_bytes: int = 0
     users: int | None = None
     most_in_flight: int = 8000
+    ca_file: Path | None = None
 
     @property
     def duration_s(self) -> float:

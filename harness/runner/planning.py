@@ -108,6 +108,7 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
         body_bytes=settings.body_bytes,
         drain_s=settings.drain_s,
         trace_share=settings.trace_share,
+        ca_file=entry.ca_file,
     )
 
 

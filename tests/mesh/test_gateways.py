@@ -110,7 +110,7 @@ def test_load_gets_the_host_that_leads_to_the_entry(world: World, monkeypatch: p
     with pytest.raises(MeshError, match=r"leads to ratings\.default\.svc\.cluster\.local, found none"):
         world.mesh.entry()
     monkeypatch.setattr(world.mesh, "_entry", LocalEntry(service="ratings", gateway="window"))
-    with pytest.raises(MeshError, match="add an HTTP server to the Gateway, or a VirtualService with"):
+    with pytest.raises(MeshError, match="add an HTTP or HTTPS server to the Gateway, or a VirtualService with"):
         world.mesh.entry()
 
 
@@ -122,20 +122,39 @@ def test_a_gateway_of_elsewhere_is_taken_to_serve_http(world: World) -> None:
     assert "istio-system/door is not among the files" in warning
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_tls_ends_at_the_gateway_with_a_self_made_certificate(world: World) -> None:
-    """The certificate is valid for the hosts of the server."""
-    tls = DOOR.replace("number: 80, name: web, protocol: HTTP", "number: 443, name: web, protocol: HTTPS")
-    world.serve(tls + "    tls: {mode: SIMPLE, credentialName: shop}\n", BEHIND, SUBSETS)
-    (url,) = world.mesh.gateways().values()
-    (certificate,) = (world.folder / "envoy" / "certificates").glob("*.pem")
-    port = int(url.removeprefix("https://127.0.0.1:"))
-    context = ssl.create_default_context(cafile=str(certificate))
-    connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=20)
-    connection.request("GET", "/", headers={"host": "shop.example.com"})
+HTTPS = DOOR.rstrip(" ").replace("number: 80, name: web, protocol: HTTP", "number: 443, name: web, protocol: HTTPS") + (
+    "        tls: {mode: SIMPLE, credentialName: shop}\n"
+)
+PLAIN = "      - {{port: {{number: 80, name: plain, protocol: HTTP}}, hosts: ['*.example.com']{}}}\n"
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+
+
+@needs_openssl
+def test_load_enters_by_https_where_a_gateway_takes_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate, which the harness makes, is valid for the address of the load and for the hosts of the server."""
+    world.serve(HTTPS + PLAIN.format(", tls: {httpsRedirect: true}"), BEHIND, SUBSETS)
+    monkeypatch.setattr(world.mesh, "_entry", LocalEntry(service="productpage", gateway="door"))
+    entry = world.mesh.entry()
+    assert (entry.url, entry.headers) == (world.mesh.gateways()["default/door:443"], {"Host": "shop.example.com"})
+    context = ssl.create_default_context(cafile=entry.ca_file)
+    connection = http.client.HTTPSConnection(entry.url.removeprefix("https://"), context=context, timeout=20)
+    connection.request("GET", "/", headers=dict(entry.headers))
     assert connection.getresponse().status == 200
     connection.close()
     assert any("a certificate that the harness makes" in line for line in world.mesh.warnings())
+
+
+@needs_openssl
+def test_load_enters_by_http_where_a_gateway_takes_both(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS costs time that services do not take. A port that only redirects to HTTPS takes no load."""
+    world.serve(HTTPS + PLAIN.format(""), BEHIND, SUBSETS)
+    monkeypatch.setattr(world.mesh, "_entry", LocalEntry(service="productpage", gateway="door"))
+    entry = world.mesh.entry()
+    assert (entry.url, entry.ca_file) == (world.mesh.gateways()["default/door:80"], None)
+    only = DOOR.split("      - port:", maxsplit=1)[0] + PLAIN.format(", tls: {httpsRedirect: true}")
+    world.serve(only, BEHIND, SUBSETS)
+    with pytest.raises(MeshError, match="found only a redirect to HTTPS: add an HTTP or HTTPS server"):
+        world.mesh.entry()
 
 
 @pytest.mark.parametrize(

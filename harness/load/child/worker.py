@@ -23,6 +23,7 @@ from harness.load.child.bodies import BodyKeeper
 from harness.load.child.driver import Driver
 from harness.load.child.headers import add_headers
 from harness.load.child.recorder import Recorder
+from harness.load.child.trust import trust_entry
 from harness.load.planning.schedule import due_times
 from harness.load.protocol.child_spec import decode_spec
 from harness.load.protocol.messages import DONE, SAMPLES, START, STOP, StartMessage, WorkerReport, write_json
@@ -82,6 +83,8 @@ class LoadWorker:
             environment.user_classes, plan.headers, trace_share=plan.trace_share, seed=seed, note=self._note,
             canary_choice=plan.canary_choice,
         )  # fmt: skip
+        if plan.ca_file is not None:
+            trust_entry(environment.user_classes, plan.url, plan.ca_file, self._note)
         if self._upload:
             self._start_upload()
         self._began = (time.process_time(), time.perf_counter())

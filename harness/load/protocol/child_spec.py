@@ -27,7 +27,9 @@ def decode_spec(text: str) -> LoadPlan:
     fields: dict[str, Any] = json.loads(text)
     stages = tuple(Stage(**stage) for stage in fields.pop("stages"))
     profile, arrivals = Path(fields.pop("profile")), Arrivals(fields.pop("arrivals"))
-    return LoadPlan(profile=profile, stages=stages, arrivals=arrivals, **fields)
+    ca_file = fields.pop("ca_file", None)
+    trusted = None if ca_file is None else Path(ca_file)
+    return LoadPlan(profile=profile, stages=stages, arrivals=arrivals, ca_file=trusted, **fields)
 
 
 def write_spec(plan: LoadPlan, folder: Path) -> Path:

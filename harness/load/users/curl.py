@@ -37,13 +37,13 @@ class _Transfer:
 
     __slots__ = ("authorities", "handle", "headers", "lines", "on_new_socket", "parts", "url")
 
-    def __init__(self, user: CurlUser, on_new_socket: Callable[[int, int], int]) -> None:
+    def __init__(self, user: CurlUser, on_new_socket: Callable[[int, int], int], authorities: Path) -> None:
         self.handle = pycurl.Curl()
         self.on_new_socket = on_new_socket
         self.handle.setopt(pycurl.COOKIEFILE, "")
         self.lines: list[bytes] = []
         self.parts: list[bytes] = []
-        self.authorities = Path(user.ca_file or trusted_authorities())
+        self.authorities = authorities
         self.set_up(user)
 
     def set_up(self, user: CurlUser) -> None:
@@ -86,13 +86,18 @@ class CurlClient(HttpClient):
     def __init__(self, loop: CurlLoop, base_url: str, user: CurlUser) -> None:
         super().__init__(user, base_url)
         self._loop, self._settings = loop, user
-        self._free: list[_Transfer] = []
+        usual = Path(user.ca_file or trusted_authorities())
+        own = usual if user.ca_file or not user.entry_ca_file else Path(user.entry_ca_file)
+        self._usual, self._own = usual, own
+        self._free: dict[Path, list[_Transfer]] = {usual: [], own: []}
 
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, follow: bool
     ) -> tuple[Answer, float]:
         """Implement ``HttpClient.exchange``."""
-        transfer = self._free.pop() if self._free else _Transfer(self._settings, self._loop.on_new_socket)
+        authorities = self._own if url.startswith(self._base_url) else self._usual
+        free = self._free[authorities]
+        transfer = free.pop() if free else _Transfer(self._settings, self._loop.on_new_socket, authorities)
         handle = transfer.handle
         if url != transfer.url:
             handle.setopt(pycurl.URL, url)
@@ -107,7 +112,7 @@ class CurlClient(HttpClient):
         if special:
             handle.reset()  # keeps cookies and connections
             transfer.set_up(self._settings)
-        self._free.append(transfer)
+        free.append(transfer)
         return answer, ended_at
 
 
@@ -132,6 +137,9 @@ class CurlUser(User):
     ca_file: str | None = None
     """PEM file of the certificate authorities to trust. None: those that HttpUser trusts (REQUESTS_CA_BUNDLE or
     certifi)."""
+    entry_ca_file: str | None = None
+    """PEM file of the authorities to trust at the user's host only, unless ca_file is set. The harness sets it where
+    load enters through a gateway of the local mesh."""
     client_certificate: tuple[str, str] | None = None
     """PEM files of the client's certificate and key, for servers that request one."""
 

@@ -75,21 +75,21 @@ class LocalEntry:
 
 
 def way_in(entry: LocalEntry, resources: Sequence[JsonObject], namespace: str) -> tuple[Door, str]:
-    """Return the port and the host by which users reach the entry service; the host ``*`` stands for any.
+    """Return the port and the host by which users reach the entry service, by HTTP if they can, else by HTTPS.
 
-    Raises MeshError, with what to do, if there is no such way by HTTP.
+    The host ``*`` stands for any. Raises MeshError, with what to do, if there is no such way.
     """
     name = gateway_name(entry.gateway, namespace)
     ports = [door for door in doors(resources, namespace) if door.gateway == name]
-    plain = [door for door in ports if not door.tls and not door.redirects]
-    if not plain:
-        found = "only TLS" if ports else "no VirtualService that is bound to it"
+    open_ports = sorted((door for door in ports if not door.redirects), key=lambda door: door.tls)
+    if not open_ports:
+        found = "only a redirect to HTTPS" if ports else "no VirtualService that is bound to it"
         raise MeshError(
-            f"expected the gateway {name} to take load by HTTP, found {found}: add an HTTP server to the Gateway, or a "
-            f"VirtualService with 'gateways: [{entry.gateway}]' and a route to {entry.service}"
+            f"expected the gateway {name} to take load, found {found}: add an HTTP or HTTPS server to the Gateway, or "
+            f"a VirtualService with 'gateways: [{entry.gateway}]' and a route to {entry.service}"
         )
     service = full_name(entry.service, namespace)
-    for door in plain:
+    for door in open_ports:
         for resource in bound_to(door, resources, namespace):
             leading = [destination_name(one, resource, namespace) for _, one in destinations(resource)]
             hosts = door_hosts(door, resource, namespace) if service in leading else []
@@ -201,8 +201,16 @@ def door_listener(door: Door, folder: Path) -> JsonObject:
     }
 
 
+def certificate_of(door: Door, folder: Path) -> tuple[Path, Path]:
+    """Return the files of a port's certificate and of its key; make them if missing. folder: of Envoy's configuration.
+
+    Raises MeshError where a certificate cannot be made.
+    """
+    return self_made_certificate(folder / "certificates", door.name.replace("~", "-"), door.hosts)
+
+
 def _tls(door: Door, folder: Path) -> JsonObject:
-    certificate, key = self_made_certificate(folder / "certificates", door.name.replace("~", "-"), door.hosts)
+    certificate, key = certificate_of(door, folder)
     files: JsonObject = {
         "certificate_chain": {"filename": str(certificate)},
         "private_key": {"filename": str(key)},
@@ -211,6 +219,6 @@ def _tls(door: Door, folder: Path) -> JsonObject:
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": _TLS,
-            "common_tls_context": {"tls_certificates": [files], "alpn_protocols": ["http/1.1"]},
+            "common_tls_context": {"tls_certificates": [files], "alpn_protocols": ["h2", "http/1.1"]},
         },
     }

@@ -17,7 +17,7 @@ from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, 
 from harness.mesh.attribution import attributed
 from harness.mesh.local.checks import check_for_local_mesh, require_served
 from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
-from harness.mesh.local.gateways import LocalEntry, doors, way_in
+from harness.mesh.local.gateways import Door, LocalEntry, certificate_of, doors, way_in
 from harness.mesh.local.hop_counting import PATTERN, hop_totals, merged
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.kube_services import with_services
@@ -157,21 +157,22 @@ class LocalMesh:
     def entry(self) -> Entry:
         """Return where to send load for the entry service. Behind a gateway it needs the Host header of users.
 
-        Raises MeshError if the gateway does not lead to the service by HTTP.
+        Raises MeshError if the gateway does not lead to the service.
         """
         if self._entry.gateway == MESH:
             return Entry(url=self.url(LOAD_GENERATOR, self._entry.service))
         door, host = way_in(self._entry, self._taken.resources, self.namespace)
         headers = {} if host == "*" else {"Host": host}
-        return Entry(url=f"http://127.0.0.1:{self._port(door.name)}", headers=headers)
+        ca_file = certificate_of(door, self._envoy.folder)[0] if door.tls else None
+        return Entry(url=self._url(door), headers=headers, ca_file=ca_file)
 
     def gateways(self) -> dict[str, str]:
         """Return the URL of each port of each gateway, by the gateway's name and port."""
         found = doors(self._taken.resources, self.namespace)
-        return {
-            f"{door.gateway}:{door.port}": f"{'https' if door.tls else 'http'}://127.0.0.1:{self._port(door.name)}"
-            for door in found
-        }
+        return {f"{door.gateway}:{door.port}": self._url(door) for door in found}
+
+    def _url(self, door: Door) -> str:
+        return f"{'https' if door.tls else 'http'}://127.0.0.1:{self._port(door.name)}"
 
     def url(self, caller: str, service: str) -> str:
         """Return the URL at which a workload reaches one service; a Host header of its own is kept."""
