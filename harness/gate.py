@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -124,30 +124,29 @@ def _recorded(
     with (
         live_run(folder, scenario.name, config, target=mesh.target, tell=notify) as live,
         bundle.recording(folder),
-        noticing_others(folder.parent, live) as others,
     ):
+        others = notice_others(folder.parent, live)
         record = run_scenario(scenario, settings, parts, owner=owner, folder=folder, notify=live)
-    return with_server_side(replace(record, events=(*record.events, *others)), config, mesh)
+        record = replace(record, events=(*record.events, *others()))
+    return with_server_side(record, config, mesh)
 
 
-@contextmanager
-def noticing_others(run: Path, notify: Notify) -> Iterator[list[Event]]:
-    """Tell of the runs on this machine that go on when the block begins or ends, and yield a list that gets an event.
+def notice_others(run: Path, notify: Notify) -> Callable[[], tuple[Event, ...]]:
+    """Tell of the other runs on this machine, and return a function to call at the end, which returns them as an event.
 
-    run: the folder of this run; the others are next to it.
+    run: the folder of this run; the others are next to it. Runs that have begun in the meantime are in the event too.
     """
-    found, told = others_at_work(run), list[Event]()
-    if found:
-        notify(_disturbed(found))
-    yield told
-    found = tuple(sorted({*found, *others_at_work(run)}))
-    if found:
-        told.append(_disturbed(found))
+    at_first = others_at_work(run)
+    for event in _disturbed(at_first):
+        notify(event)
+    return lambda: _disturbed({*at_first, *others_at_work(run)})
 
 
-def _disturbed(others: Sequence[str]) -> Event:
-    text = f"this machine measured at the same time: {', '.join(others)}; such runs slow each other down"
-    return Event(at_s=0.0, kind="note", text=text)
+def _disturbed(others: Collection[str]) -> tuple[Event, ...]:
+    if not others:
+        return ()
+    text = f"this machine measured at the same time: {', '.join(sorted(others))}; such runs slow each other down"
+    return (Event(at_s=0.0, kind="note", text=text),)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Self, Unpack
@@ -72,6 +73,7 @@ class ScenarioContext:
         self._folder_name = folder_name
         self._world = ExitStack()
         self._foreseen = foreseen(test)
+        self._others: Callable[[], tuple[Event, ...]] = tuple
 
     def __enter__(self) -> Self:
         self._world.enter_context(signals_as_interrupts())
@@ -111,8 +113,14 @@ class ScenarioContext:
         live = self._world.enter_context(
             gate.live_run(folder, self.name, self.session.config, target=self.session.target, tell=self.tell)
         )
-        self._world.enter_context(gate.noticing_others(self.session.folder, self.tell))
+        self._others = gate.notice_others(self.session.folder, live)
         return self._world.enter_context(InteractiveRun(settings, parts, owner=owner, folder=folder, notify=live))
+
+    def record(self, objectives: tuple[Objective, ...]) -> Record:
+        """Return what the interactive run measured, with the other runs on this machine in its events."""
+        record = self.interactive_run.record(objectives, name=self.name)
+        record = replace(record, events=(*record.events, *self._others()))
+        return with_server_side(record, self.session.config, self.mesh)
 
     def say_verdict(self, analysis: Analysis) -> None:
         """Tell the verdict at once in a worker of xdist, whose reports its controller shows much later."""
@@ -321,9 +329,7 @@ class Canary:
         chosen = _objectives(objectives, test.session.config) if objectives else test.session.config.objectives
         if test.plan is not None:
             return test.plan.compare(chosen)
-        record = test.interactive_run.record(chosen, name=test.name)
-        record = with_server_side(record, test.session.config, test.mesh)
-        outcome = gate.judge_record(record, test.next_folder(), test.session.config.judge)
+        outcome = gate.judge_record(test.record(chosen), test.next_folder(), test.session.config.judge)
         gate.tell_others(outcome, test.session.config, test.tell)
         return self._told(outcome)
 

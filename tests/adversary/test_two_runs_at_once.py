@@ -27,13 +27,12 @@ def test_a_run_tells_of_another_at_its_start_and_records_all_that_it_saw(tmp_pat
     told: list[object] = []
     with working_on(tmp_path / "mine"):
         with working_on(tmp_path / "first"):
-            noticing = gate.noticing_others(tmp_path / "mine", told.append)
-            events = noticing.__enter__()
+            at_the_end = gate.notice_others(tmp_path / "mine", told.append)
         (said,) = told
         assert isinstance(said, Event)
         assert "at the same time: first;" in said.text
         with working_on(tmp_path / "second"):
-            noticing.__exit__(None, None, None)
+            events = at_the_end()
     assert ["note"] == [event.kind for event in events]
     assert "at the same time: first, second;" in events[0].text
 
@@ -41,6 +40,6 @@ def test_a_run_tells_of_another_at_its_start_and_records_all_that_it_saw(tmp_pat
 def test_a_run_alone_has_nothing_to_tell(tmp_path: Path) -> None:
     """No note on the terminal, and none on the timeline."""
     told: list[object] = []
-    with working_on(tmp_path / "mine"), gate.noticing_others(tmp_path / "mine", told.append) as events:
-        pass
-    assert ([], []) == (told, events)
+    with working_on(tmp_path / "mine"):
+        events = gate.notice_others(tmp_path / "mine", told.append)()
+    assert ([], ()) == (told, events)

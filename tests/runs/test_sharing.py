@@ -19,18 +19,28 @@ def test_load_may_choose_its_arm(gate):
 
 
 def test_free_hand_faults_and_loads_are_judged_together(gate):
-    """``chaos``, ``load`` and ``canary.compare`` give the same kind of record as a declared run."""
+    """``chaos``, ``load`` and ``canary.compare`` give the same kind of record as a declared run.
+
+    It names another run that measured at the same time too, also one that began later.
+    """
     gate.scenario("""
-def test_by_hand(canary, chaos, load):
+from harness.run_folder import working_on
+
+def test_by_hand(canary, chaos, load, harness_config):
     load.run("browse", "4s", warm_up="1s")
     with chaos.inject(abort("ratings", 503, percent=30)):
         load.run("browse", "4s", warm_up="1s")
+    with working_on(harness_config.out / "another"):
+        _compare(canary)
+
+def _compare(canary):
     canary.compare("error_rate < +10pp", "latency_p50 < +200%").require_pass()
 """)
     said, code = gate.run_on_time()
     assert 0 == code or gate.was_busy(), said
     record = bundle.read_bundle(gate.bundles()[-1])
     assert ["steady", "abort(ratings, 503, 30 %)"] == [phase.name for phase in record.phases if phase.kind.judged]
+    assert [event.text for event in record.events if "at the same time: another;" in event.text]
     assert [] == gate.left_behind()
 
 

@@ -198,3 +198,29 @@ def test_failures_in_the_warm_up_are_told_and_not_judged():
         analysis = guarded(analysis, objections(evidence, plan_of()), plan_of())
         assert analysis.verdict is Verdict.PASS
         assert any("in the warm-up phase" in warning for warning in analysis.warnings) == told
+
+
+@pytest.mark.parametrize(
+    ("arm", "sent_late", "told"),
+    [(CANARY, False, "the canary answered nothing for "), (BASELINE, False, "the baseline answered nothing for "),
+     (CANARY, True, "")],
+)  # fmt: skip
+def test_an_arm_that_stands_still_in_the_warm_up_is_told(arm, sent_late, told):
+    """It was stopped from 0.5 s to 4.5 s and then answered everything; requests that were sent late waited for nobody."""
+    samples = samples_of(9, count=12_000)
+    phases = (Phase(name="warm-up", kind=PhaseKind.WARM_UP, start_s=0.0, end_s=5.0), replace(STEADY, start_s=5.0))
+    stopped = (samples.arm == arm) & (samples.due_s > 0.5) & (samples.due_s < 4.5)
+    waited_s = np.where(stopped, 4.5 - samples.due_s, 0.0)
+    late_s = waited_s if sent_late else samples.late_s
+    evidence = Evidence(samples=replace(samples, latency_s=samples.latency_s + waited_s, late_s=late_s), phases=phases)
+    said = [each.text for each in objections(evidence, plan_of()) if "answered nothing" in each.text]
+    assert [told] * bool(told) == [text[: len(told)] for text in said]
+    assert not any(each.decides for each in objections(evidence, plan_of()))
+
+
+def test_a_slow_service_is_not_silent():
+    """Its first answers come after 3 s, as all of them do."""
+    samples = samples_of(9, count=12_000)
+    phases = (Phase(name="warm-up", kind=PhaseKind.WARM_UP, start_s=0.0, end_s=5.0), replace(STEADY, start_s=5.0))
+    evidence = Evidence(samples=replace(samples, latency_s=samples.latency_s + 3.0), phases=phases)
+    assert not [each for each in objections(evidence, plan_of()) if "answered nothing" in each.text]
