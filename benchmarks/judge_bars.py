@@ -1,4 +1,4 @@
-"""Measure the judges' error rates and speed on simulated streams: ``python benchmarks/judge_bars.py``.
+"""Measure the judges' error rates on simulated streams: ``python benchmarks/judge_bars.py``.
 
 Prints one table with the required and measured values of the default judge. Further columns show the same values for
 Kayenta's judge (once, at the end), for fixed limits, and for naive tests that treat requests as independent and are
@@ -13,16 +13,14 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from streams import FAMILIES, FAULT, FAULT_HARMS, HARMS, RARE, RARE_HARM, Family, Floats, Harm
-from watched_runs import TOLERATED, Watched, at_end, naive, watch
+from streams import FAMILIES, FAULT, FAULT_HARMS, HARMS, RARE, RARE_HARM, Family, Harm
+from watched_runs import Watched, at_end, naive, watch
 
-from harness.judge.arrays import compare
 from harness.model.verdict import Verdict
 from harness.stats.binomial import share_interval
 
@@ -97,8 +95,6 @@ def main() -> int:
         runs = 2 if args.small else args.runs if name == "sequential" else max(args.runs // 5, 2)
         seen = seen_by(name, runs, args.seed, small=args.small)
         table[name] = list(bars(seen, small=args.small))
-        if name == "sequential":
-            table[name] += speed(50_000 if args.small else 10_000_000, small=args.small)
     print_table(table)
     return 0 if all(bar.held for bar in table.get("sequential", [])) else 1
 
@@ -148,7 +144,7 @@ def seen_by(name: str, runs: int, seed: int, *, small: bool) -> Seen:
 
 
 def bars(seen: Seen, *, small: bool) -> Iterable[Bar]:
-    """Yield all requirements except speed. The small form has wider limits, because it has few runs."""
+    """Yield all requirements. The small form has wider limits, because it has few runs."""
     yield from equal_arms(seen, small=small)
     yield from harm_seen(seen, small=small)
     yield _bar("changes within tolerance failed", _beyond(seen.within), len(seen.within), most=0.01)
@@ -197,43 +193,6 @@ def harm_seen(seen: Seen, *, small: bool) -> Iterable[Bar]:
         wanted="<= 0.45",
         held=ratio <= (0.65 if small else 0.45),
     )
-
-
-def speed(count: int, *, small: bool) -> Iterable[Bar]:
-    """Measure the CPU time to judge many samples on one core, and the CPU time of one look during a run."""
-    rng = np.random.default_rng(1)
-    arms = []
-    for share in (0.8, 0.2):
-        size = int(count * share)
-        latency = 0.025 * np.exp(0.5 * rng.standard_normal(size))
-        status = np.where(rng.random(size) < 0.005, 503, 200)
-        arms.append({"time_s": rng.uniform(0, 300, size), "latency_s": latency, "status": status})
-    started = time.process_time()
-    compare(*arms)
-    seconds = time.process_time() - started
-    yield Bar(
-        name=f"CPU seconds for {count:,} samples", measured=f"{seconds:.2f}", wanted="<= 2", held=small or seconds <= 2
-    )
-    first = [{name: column[: len(column) * 120_000 // count] for name, column in arm.items()} for arm in arms]
-    took = [_look_ms(first, now_s) for now_s in range(10, 301, 10)]
-    mean = float(np.mean(took))
-    yield Bar(
-        name="CPU milliseconds of a look, 400 requests/s",
-        measured=f"{mean:.1f} (most {max(took):.1f})",
-        wanted="<= 10",
-        held=small or mean <= 10,
-    )
-
-
-def _look_ms(arms: Sequence[dict[str, Floats]], now_s: float) -> float:
-    """Return the CPU milliseconds of one look at all samples so far: the minimum of three."""
-    seen = [{name: column[arm["time_s"] < now_s] for name, column in arm.items()} for arm in arms]
-    took = []
-    for _ in range(3):
-        started = time.process_time()
-        compare(*seen, TOLERATED, horizon_s=300.0, now_s=now_s, canary_share=0.2)
-        took.append(1000 * (time.process_time() - started))
-    return min(took)
 
 
 def _many(judged: Watch, family: Family, harm: Harm, runs: int, seed: int) -> Sequence[Watched]:

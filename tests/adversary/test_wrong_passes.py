@@ -12,10 +12,11 @@ from harness.judge.implied import shares_of_alpha
 from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
 from harness.judge.safeguards import guarded, objections
+from harness.judge.safeguards.identical_arms import MANY, surely_few
 from harness.judge.sequential import SequentialJudge
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan
-from harness.model.samples import CANARY, COLUMNS, Samples
+from harness.model.samples import CANARY, COLUMNS, Samples, concatenated
 from harness.model.verdict import Analysis, Verdict
 
 STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
@@ -281,6 +282,17 @@ def test_a_part_of_the_baseline_is_no_canary(part: slice) -> None:
     analysis = judged(replace(whole, **columns), "latency_p50 < +50%")
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert "part of one recording under two names" in analysis.reason
+
+
+@pytest.mark.parametrize(("part", "few"), [(0.0, True), (0.3, True), (0.45, False), (0.6, False)])
+def test_a_sample_of_many_requests_shows_whether_arms_share_few(part: float, few: bool) -> None:
+    """A sample only rules out that the arms share half of their requests; anything near that is counted in full."""
+    canary = samples_of(9, count=MANY, share=1.0)
+    own = samples_of(8, count=MANY, share=0.0)
+    rows = np.arange(MANY) < part * MANY
+    shared = {name: np.where(rows, getattr(canary, name), getattr(own, name)) for name in ("due_s", "latency_s")}
+    both = concatenated([replace(own, **shared), canary])
+    assert few is surely_few(both, MANY)
 
 
 def test_rounded_times_are_no_shared_requests() -> None:
