@@ -13,7 +13,8 @@ SEEN: list[dict[str, str]] = []
 
 def get(message: bytes, context: grpc.ServicerContext) -> bytes:
     """Echo; ``fail`` ends with UNAVAILABLE, ``gone`` with NOT_FOUND, ``slow`` waits, ``who`` is the service's name."""
-    SEEN.append({str(name): str(value) for name, value in context.invocation_metadata()})
+    host = context._rpc_event.call_details.host.decode()  # grpcio shows it nowhere else
+    SEEN.append({"host": host, **{str(name): str(value) for name, value in context.invocation_metadata()}})
     if message == b"slow":  # before anything is sent: a proxy can then still answer instead
         time.sleep(5)
     context.send_initial_metadata((("x-harness-arm", "canary"),))

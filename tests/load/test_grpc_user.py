@@ -97,11 +97,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_every_call_is_a_sample_with_its_grpc_status(tmp_path: Path, server: str) -> None:
-    """UNAVAILABLE in a 200 is an error that names the status; the mark of the arm is read from the metadata."""
+    """UNAVAILABLE in a 200 is an error that names the status; the mark of the arm is read from the metadata.
+
+    The Host of the load, by which a gateway finds the routes of users, is the authority of the calls.
+    """
     profile = tmp_path / "reader.py"
     profile.write_text(PROFILE)
+    headers = {"X-Run": "r", "Host": "shop.example.com"}
     outcome = execute(
-        plan(profile, f"http://{server}", rate=70, seconds=1, headers={"X-Run": "r"}, canary_choice=1.0), tmp_path
+        plan(profile, f"http://{server}", rate=70, seconds=1, headers=headers, canary_choice=1.0), tmp_path
     )
     samples = outcome.samples
     kinds = Counter(
@@ -124,7 +128,9 @@ def test_every_call_is_a_sample_with_its_grpc_status(tmp_path: Path, server: str
     assert all(count >= 5 for count in kinds.values())
     assert len(samples) == outcome.report.planned
     with grpc.insecure_channel(server) as channel:
-        assert "'x-run': 'r'" in channel.unary_unary("/shop.Reviews/Seen")(b"", timeout=5).decode()
+        seen = channel.unary_unary("/shop.Reviews/Seen")(b"", timeout=5).decode()
+        assert "'x-run': 'r'" in seen
+        assert "'host': 'shop.example.com'" in seen
 
 
 def test_a_server_that_is_not_there_gives_no_answer(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def _wrap(
     kind: type[User], headers: Mapping[str, str], edits: Sequence[HeaderEdit], note: Callable[[str], None]
 ) -> None:
     original = kind.__init__
+    if hasattr(kind, "authority"):  # GrpcUser names it when it connects
+        kind.authority = headers.get("Host") or kind.authority
 
     def init(user: Any, *args: Any, **kwargs: Any) -> None:
         original(user, *args, **kwargs)

@@ -146,6 +146,7 @@ class GrpcClient(_Unary, _Stream):  # type: ignore[misc]  # grpcio has no types
 
     def _with(self, details: Any, more: Mapping[str, str]) -> _Details:
         lower = {name.lower(): value for name, value in {**self.headers, **more}.items()}
+        lower.pop("host", None)  # the channel sends it as :authority, for which proxies look
         return _Details(details, [*(details.metadata or ()), *lower.items()], self._timeout)
 
     def _record(
@@ -181,6 +182,8 @@ class GrpcUser(User):
     """Time limit for a call, in seconds, unless the call has one."""
     ca_file: str | None = None
     """PEM file of the certificate authorities to trust; None: those of grpcio."""
+    authority: str | None = None
+    """The host that calls name; None: that of ``host``. The harness sets it to the Host header of the run's load."""
     entry_ca_file: str | None = None
     """The same, unless ca_file is set. The harness sets it where load enters through a gateway of the local mesh."""
 
@@ -195,19 +198,21 @@ class GrpcUser(User):
         self.stub = None if make is None else make(self.client.channel)
 
     def _channel(self, host: str) -> Any:
-        if host not in self._channels:
+        key = f"{host} {self.authority}"
+        if key not in self._channels:
             grpc_gevent.init_gevent()
             parts = urlsplit(host if "://" in host else f"http://{host}")
             if parts.scheme not in {"http", "https"} or not parts.netloc:
                 raise StopTest(f"expected a host such as http://127.0.0.1:9090, found {host!r}")
-            options = [("grpc.enable_http_proxy", 0)]
+            options: list[tuple[str, Any]] = [("grpc.enable_http_proxy", 0)]
+            options += [("grpc.default_authority", self.authority)] if self.authority else []
             if parts.scheme == "http":
-                self._channels[host] = grpc.insecure_channel(parts.netloc, options)
+                self._channels[key] = grpc.insecure_channel(parts.netloc, options)
             else:
                 file = self.ca_file or self.entry_ca_file
                 trusted = None if file is None else _content(file)
-                self._channels[host] = grpc.secure_channel(parts.netloc, grpc.ssl_channel_credentials(trusted), options)
-        return self._channels[host]
+                self._channels[key] = grpc.secure_channel(parts.netloc, grpc.ssl_channel_credentials(trusted), options)
+        return self._channels[key]
 
 
 def _content(path: str) -> bytes:
