@@ -23,7 +23,8 @@ from harness.model.record import Event, FaultCount, Plan, Rollback, Series
 from harness.model.samples import Samples
 from harness.model.spans import Span
 from harness.model.verdict import Analysis, Finding, Proof, Verdict
-from harness.plugin.account import CODES
+from harness.plugin.account import CODES, USAGE, Account, Rules
+from harness.plugin.junit_states import STATES
 
 _RECORDED: tuple[tuple[str, type], ...] = (
     ("plan.json", Plan), ("plan.json", PhasePlan), ("facts.json", Phase), ("facts.json", LoadReport),
@@ -120,6 +121,45 @@ def exit_codes() -> str:
         "| code | meaning | the pipeline |\n|---:|---|---|\n" + "\n".join(rows)
         + f"\n\nIf a run has several outcomes, the first in this order decides: {order}.\n"
     )  # fmt: skip
+
+
+def pytest_codes() -> str:
+    """What becomes of pytest's own exit codes, as the account of a session computes it. A test compares the page."""
+    alone, required = Account(Rules()), Account(Rules(required=1))
+    with_scenario = Account(Rules())
+    with_scenario.begin("scenario")
+    said = {
+        "1, tests failed": "the code of the worst outcome; "
+        f"{with_scenario.code(1)} if another plugin failed the session",
+        "2, interrupted": f"{INTERRUPTED} for Ctrl-C and signals, {CODES[USAGE]} for files that cannot be imported, "
+        f"{with_scenario.code(2)} if something else stopped the session",
+        "3, internal error": f"{with_scenario.code(3)}",
+        "4, wrong arguments": f"{alone.code(4)} from `pytest`, because no session has started; "
+        f"{errors.UsageError.exit_code} from `harness run`",
+        "5, nothing collected": f"{alone.code(5)} from `pytest`; {required.code(5)} from `harness run` and with "
+        "`--harness-require-verdicts`",
+        "6, too many warnings": f"{with_scenario.code(6)}",
+    }
+    return "| pytest | in a session with scenarios |\n|---|---|\n" + "".join(
+        f"| {name} | {code} |\n" for name, code in said.items()
+    )
+
+
+def junit_states() -> str:
+    """Which outcome becomes which element of JUnit XML, and why. A test compares the page with it."""
+    why = {
+        "failure": "the canary is worse",
+        "skipped": "nothing was shown to be wrong; the message says what is missing, and the exit code keeps the job "
+        "from passing",
+        "error": "somebody has to fix the set-up; Jenkins and GitLab count errors apart from failures or next to them",
+    }
+    names = {USAGE: "wrong usage"}
+    rows = ["| pass | none | |"]
+    for state, reason in why.items():
+        kinds = [kind for kind in STATES if STATES[kind] == state]
+        elements = ", ".join(f'`<{state} type="harness.{kind}">`' for kind in kinds)
+        rows.append(f"| {', '.join(names.get(kind, kind) for kind in kinds)} | {elements} | {reason} |")
+    return "| outcome | state in JUnit XML | why |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def raised() -> str:

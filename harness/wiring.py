@@ -25,7 +25,7 @@ from harness.mesh.port import Mesh
 from harness.mesh.targets import TARGETS, mesh_kind
 from harness.model.json import JsonValue
 from harness.model.judge import JudgeSettings
-from harness.model.load import DRAIN_S, TRACE_SHARE
+from harness.model.load import DRAIN_S
 from harness.model.names import did_you_mean
 from harness.model.objective import Objective
 from harness.runner.guard_thread import AbortCondition
@@ -153,7 +153,7 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
         sizes_may_differ=declared.sizes_may_differ,
         body_bytes=declared.body_bytes or 0,
         drain_s=DRAIN_S if declared.drain_s is None else declared.drain_s,
-        trace_share=TRACE_SHARE if declared.trace_share is None else declared.trace_share,
+        trace_share=declared.trace_share,
         arrivals=config.load.arrivals,
         processes=1,
         judge=judge_settings(config),

@@ -20,6 +20,7 @@ from harness.history.searches import Search, by_subject
 from harness.history.telling import Channel, comment, mail, tell, webhook
 from harness.history.trends import ScenarioTrend, scenario_trends
 from harness.history.trust import Trust, trust_of
+from harness.model.formatting import counted
 from harness.model.json import JsonObject
 from harness.model.samples import ARMS
 from harness.report.history.markdown import render
@@ -91,14 +92,15 @@ def run(args: argparse.Namespace) -> int:
     if args.keep_samples is not None:
         removed = thin(args.folder, history.runs, before_s=time.time() - args.keep_samples * _DAY_S)
         if not args.json:
-            print(f"removed samples of {len(removed)} bundles, {sum(one.freed for one in removed) / 1e6:.1f} MB")
+            freed_mb = sum(one.freed for one in removed) / 1e6
+            print(f"removed samples of {counted(len(removed), 'bundle')}, {freed_mb:.1f} MB")
     told = tell(path, history, found, channels)
     if args.json:
         print(json.dumps(_document(history, trends, found, page), indent=1, ensure_ascii=False))
     else:
         _print(history, trends, found, page)
         for name, number in told.items():
-            print(f"told {name.partition(':')[0]} of {number} change{'' if number == 1 else 's'}")
+            print(f"told {name.partition(':')[0]} of {counted(number, 'change')}")
     return 0
 
 
@@ -142,7 +144,8 @@ def _address(text: str) -> str:
 
 def _print(history: History, trends: Sequence[ScenarioTrend], found: Sequence[Notice], page: Path) -> None:
     flaky = [trend.name for trend in trends if trend.flaky]
-    print(f"{len(history.runs)} runs of {len(trends)} scenarios; {len(history.ignored)} ignored, {len(flaky)} flaky")
+    runs, scenarios = counted(len(history.runs), "run"), counted(len(trends), "scenario")
+    print(f"{runs} of {scenarios}; {len(history.ignored)} ignored, {len(flaky)} flaky")
     for own in by_subject(history.searches)[:_SHOWN]:
         newest = own[-1]
         points = ", ".join(f"{arm} {newest.said(arm)}" for arm in ARMS)

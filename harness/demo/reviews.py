@@ -20,7 +20,7 @@ import time
 from random import Random
 
 from harness.demo.kinds import Kind
-from harness.demo.service import SESSION, Latency, add_session, command_line, forwarded_headers, serve
+from harness.demo.service import SESSION, Latency, add_session, command_line, forwarded_headers, own_log, serve
 from harness.demo.web import ClientError, web
 
 RATINGS_TIMEOUT_S = 0.4
@@ -30,6 +30,7 @@ TEXTS = {"Reviewer1": "I read it in one night and then again.", "Reviewer2": "Go
 COLORS = {"v2": "black", "v3": "red"}
 
 
+LOG = own_log("reviews")
 SLOWER = {Kind.SLOW: 0.30, Kind.MARGINAL: 0.20}
 ERROR_RATIO = 0.03
 
@@ -49,12 +50,14 @@ def reviews_app(*, version: str, kind: Kind, ratings_url: str, seed: int) -> web
 
     async def _answer(request: web.Request) -> web.Response:
         if kind is Kind.ERRORS and random.random() < ERROR_RATIO:
+            LOG.error("%s: answering 500, as this build does to 3 %% of the requests", request.path)
             return web.json_response({"error": "an internal error, which this build causes on purpose"}, status=500)
         product = request.match_info["product"]
         if version not in COLORS:
             return web.json_response(_body(product, version, {}))
         stars = await _stars(request, f"{ratings_url}/ratings/{product}")
         if stars is None and kind is Kind.FRAGILE:
+            LOG.error("%s: answering 502, because ratings did not answer", request.path)
             return web.json_response({"error": "ratings did not answer"}, status=502)
         return web.json_response(_body(product, version, _decorations(stars, COLORS[version])))
 
@@ -70,10 +73,12 @@ async def _stars(request: web.Request, url: str) -> dict[str, int] | None:
     try:
         async with request.app[SESSION].get(url, headers=forwarded_headers(request)) as answer:
             if answer.status != 200:
+                LOG.warning("%s answered with status %d: no stars", url, answer.status)
                 return None
             stars: dict[str, int] = (await answer.json())["ratings"]
             return stars
-    except (ClientError, TimeoutError):
+    except (ClientError, TimeoutError) as error:
+        LOG.warning("%s did not answer (%s): no stars", url, type(error).__name__)
         return None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
@@ -55,6 +57,17 @@ def add_session(app: web.Application, *, timeout_s: float) -> None:
             yield
 
     app.cleanup_ctx.append(session)
+
+
+def own_log(name: str) -> logging.Logger:
+    """Return the log of a service, whose lines on standard error begin with the time in UTC."""
+    lines = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    lines.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(lines)
+    log = logging.getLogger(name)
+    log.handlers[:] = [handler]
+    return log
 
 
 def serve(make: Callable[[], web.Application], port: int) -> None:

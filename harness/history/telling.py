@@ -11,6 +11,7 @@ from harness.clients.notices import post_webhook, send_mail
 from harness.history import index
 from harness.history.changes import Notice, untold
 from harness.history.index import History
+from harness.model.formatting import counted
 from harness.model.json import JsonValue
 from harness.printable import printable
 
@@ -46,7 +47,7 @@ def mail(server: str, *, sender: str, recipients: str) -> Channel:
     """Return the channel that sends an e-mail."""
 
     def send(found: Sequence[Notice]) -> None:
-        subject = f"harness: {_count(len(found))} in {found[0].run}"
+        subject = f"harness: {counted(len(found), 'change')} in {found[0].run}"
         send_mail(server, sender=sender, recipients=recipients, subject=subject, text=plain(found))
 
     return Channel(name=f"mail:{recipients}", send=send)
@@ -92,8 +93,4 @@ def plain(found: Sequence[Notice]) -> str:
     """Return the changes as lines of text."""
     lines = [f"- {printable(one.text).replace(chr(10), ' ')[:500]} (run {one.run})" for one in found[:_MOST]]
     more = [f"- and {len(found) - _MOST} more"] if len(found) > _MOST else []
-    return "\n".join([f"{_count(len(found))}:", *lines, *more]) + "\n"
-
-
-def _count(number: int) -> str:
-    return f"{number} change{'' if number == 1 else 's'}"
+    return "\n".join([f"{counted(len(found), 'change')}:", *lines, *more]) + "\n"

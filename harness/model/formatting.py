@@ -37,6 +37,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number_: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 run" or "3,000 runs"."""
+    return f"{count(number_)} {noun}{'' if number_ == 1 else 's'}"
+
+
 def number(value: float) -> str:
     """Three significant digits without an exponent where that stays short."""
     if not math.isfinite(value):

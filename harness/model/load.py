@@ -31,6 +31,15 @@ class Stage:
 
 DRAIN_S, TRACE_SHARE = 10.0, 0.01
 """What a load profile may set, and a run does without."""
+_TRACED_RPS = 10.0
+
+
+def usual_trace_share(rate_rps: float) -> float:
+    """Return the share of a run's requests that are traced where the profile sets none: ten a second, at least 1 %.
+
+    With fewer, a short fault phase would often end without a trace of any request that failed.
+    """
+    return min(1.0, max(TRACE_SHARE, _TRACED_RPS / rate_rps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

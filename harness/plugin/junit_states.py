@@ -17,13 +17,14 @@ from _pytest.junitxml import bin_xml_escape, xml_key
 
 from harness.plugin.account import FAIL, INCONCLUSIVE, MARGINAL, TROUBLE, USAGE
 
-_STATES: Mapping[str, str] = {
+STATES: Mapping[str, str] = {
     FAIL: "failure",
     TROUBLE: "error",
     USAGE: "error",
-    INCONCLUSIVE: "skipped",
     MARGINAL: "skipped",
+    INCONCLUSIVE: "skipped",
 }
+"""The element of JUnit XML for each kind of failure."""
 
 
 def write_states(config: pytest.Config) -> None:
@@ -45,6 +46,6 @@ def _append(reporter: Any, kind: str, report: pytest.TestReport) -> None:
     text = str(report.longrepr)
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(crash.message if crash is not None else text).strip()
-    element = Element(_STATES[kind], message=str(bin_xml_escape(message)), type=f"harness.{kind}")
+    element = Element(STATES[kind], message=str(bin_xml_escape(message)), type=f"harness.{kind}")
     element.text = str(bin_xml_escape(text))
     reporter.append(element)

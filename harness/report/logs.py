@@ -24,7 +24,7 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
-    """Lines of one log. file: its path in the bundle. about: which lines. marked: the line closest in time."""
+    """Lines of one log, none if it is empty. file: its path in the bundle. about: which lines. marked: the closest."""
 
     file: str
     about: str
@@ -85,7 +85,10 @@ def _logs(record: Record, folder: Path) -> list[Path]:
 
 def _excerpt(path: Path, folder: Path, moment: Moment | None, started_s: float | None) -> Excerpt | None:
     try:
-        if not 0 < path.stat().st_size <= _MOST_BYTES:
+        size = path.stat().st_size
+        if size == 0:
+            return Excerpt(file=path.relative_to(folder).as_posix(), about="empty: the canary wrote nothing", lines=())
+        if size > _MOST_BYTES:
             return None
         lines = list(_around(path, None if moment is None or started_s is None else started_s + moment.at_s))
     except OSError:

@@ -39,7 +39,7 @@ def _after_fail(scene: Scene) -> tuple[Step, ...]:
     steps = [Step(text="Look at the requests that went wrong", link="requests", link_text="worst requests")]
     if scene.record.spans:
         steps.append(Step(text="See where the time of sampled requests went", link="traces", link_text="traces"))
-    if scene.logs:
+    if any(one.lines for one in scene.logs):
         steps.append(Step(text="Read what the canary wrote at the worst moment", link="logs", link_text="logs"))
     if scene.record.resources:
         steps.append(Step(text="Compare the routes before and during the run", link="mesh", link_text="routes"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.model.formatting import points
+from harness.model.formatting import counted, points
 from harness.model.release import FIRST, DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
 from harness.model.units import format_duration, format_percent
 from harness.report.templating import document
@@ -86,7 +86,7 @@ def chain(record: ReleaseRecord) -> tuple[Link, ...]:
         headers, count = ", ".join(f"{name}: {value}" for name, value in step.header.items()), len(step.scenarios)
         title = headers if headers and not step.weight else format_percent(step.weight)
         parts = [headers] if headers and step.weight else []
-        parts += [f"{count} scenario{'' if count == 1 else 's'}"] if count else []
+        parts += [counted(count, "scenario")] if count else []
         parts += [f"observe {format_duration(step.observe_s)}"] if step.observe_s else []
         links.append(
             Link(title=title, state=_standing(index, reached, state), detail=", ".join(parts), results=results)

@@ -128,7 +128,7 @@ def _index(run: RecordedRun, ordered: Sequence[Summary]) -> Index:
     counts = Counter(one.verdict for one in ordered)
     worst = worst_verdict((*counts, *((NO_VERDICT,) if run.trouble or not ordered else ())))
     said = [f"{counts[v]} {'without a verdict' if v == NO_VERDICT else v}" for v in _ORDER if counts[v]]
-    number = f"{len(ordered)} scenario{'' if len(ordered) == 1 else 's'}"
+    number = formatting.counted(len(ordered), "scenario")
     return Index(
         name=run.folder.name,
         worst=worst,

@@ -195,7 +195,8 @@ def _requests(scene: Scene) -> Shown:
 def _traces(scene: Scene) -> Shown | None:
     found = worst_traces(scene.record)
     note = "of the requests that were sampled for tracing"
-    return Shown(values={"traces": found}, note=note, opened=scene.unsettled) if found else None
+    values = {"traces": found.traces, "remark": found.remark}
+    return Shown(values=values, note=note, opened=scene.unsettled) if found.traces else None
 
 
 def _metrics(scene: Scene) -> Shown | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.model import formatting
 from harness.model.record import Record
-from harness.model.samples import ARMS
+from harness.model.samples import ARMS, CANARY
 from harness.model.spans import Span
 from harness.model.units import format_duration
 
@@ -45,11 +45,20 @@ class Trace:
     left_out: int
 
 
-def worst_traces(record: Record) -> tuple[Trace, ...]:
-    """Return the canary's worst traced requests, and one of the baseline of median duration to compare them with.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worst:
+    """The traces to show. remark: what a reader has to know about them, because traces are a sample; may be empty."""
+
+    traces: tuple[Trace, ...] = ()
+    remark: str = ""
+
+
+def worst_traces(record: Record) -> Worst:
+    """Return the canary's worst traced requests, and one of the baseline to compare them with.
 
     The requests that failed come first, then the slowest ones. A trace belongs to the canary if the canary worked on
-    it. Without a trace of the canary there is nothing to show.
+    it. Without a trace of the canary there is nothing to show. The baseline's request is the one of median duration in
+    the phase of the worst one, or of the whole run if that phase has none.
     """
     of_arm: dict[str, list[tuple[Span, ...]]] = {arm: [] for arm in ARMS}
     for spans in _by_trace(record.spans):
@@ -59,13 +68,28 @@ def worst_traces(record: Record) -> tuple[Trace, ...]:
                 of_arm[arm].append(spans)
     canary = sorted(of_arm["canary"], key=lambda spans: (not spans[0].failed, -_length_ns(spans), spans[0].trace_id))
     if not canary:
-        return ()
+        return Worst()
     shown = [_trace(record, spans, _why(spans)) for spans in canary[:_WORST]]
+    phase = _phase(record, canary[0][0].start_ns)
     baseline = sorted(of_arm["baseline"], key=lambda spans: (_length_ns(spans), spans[0].trace_id))
-    if baseline:
-        typical = baseline[len(baseline) // 2]
+    alike = [spans for spans in baseline if _phase(record, spans[0].start_ns) == phase] or baseline
+    if alike:
+        typical = alike[len(alike) // 2]
         shown.append(_trace(record, typical, "for comparison, a request to the baseline of median duration"))
-    return tuple(shown)
+    return Worst(traces=tuple(shown), remark=_remark(record, canary))
+
+
+def _remark(record: Record, traced: Sequence[Sequence[Span]]) -> str:
+    """Say so if requests to the canary failed, and none of them is among those that were traced."""
+    samples = record.samples
+    failed = int((samples.failed & (samples.arm == CANARY)).sum())
+    if not failed or traced[0][0].failed:
+        return ""
+    return (
+        "Requests are traced at random. No traced request to the canary failed (traced: "
+        f"{formatting.count(len(traced))}), although {formatting.counted(failed, 'request')} did. "
+        "These are the slowest."
+    )
 
 
 def _by_trace(spans: Sequence[Span]) -> list[tuple[Span, ...]]:
@@ -136,6 +160,13 @@ def _when(record: Record, start_ns: int) -> str:
     """Return when a request began, in seconds since the first due request, and in which phase."""
     if record.load is None:
         return ""
+    at_s, phase = start_ns / 1e9 - record.load.started_at, _phase(record, start_ns)
+    return f"at {at_s:.2f} s" + (f", in {formatting.printable(phase)}" if phase else "")
+
+
+def _phase(record: Record, start_ns: int) -> str:
+    """Return the name of the phase in which a request began; empty between phases."""
+    if record.load is None:
+        return ""
     at_s = start_ns / 1e9 - record.load.started_at
-    names = [phase.name for phase in record.phases if phase.start_s <= at_s < phase.end_s]
-    return f"at {at_s:.2f} s" + (f", in {formatting.printable(names[0])}" if names else "")
+    return next((phase.name for phase in record.phases if phase.start_s <= at_s < phase.end_s), "")

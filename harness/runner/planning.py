@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.judge.indicators import indicator_of
 from harness.mesh.port import Entry
 from harness.model.indicator import Source
-from harness.model.load import LoadPlan, Stage
+from harness.model.load import LoadPlan, Stage, usual_trace_share
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan, least_of
 from harness.model.record import Plan
@@ -107,7 +107,7 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
         processes=settings.processes,
         body_bytes=settings.body_bytes,
         drain_s=settings.drain_s,
-        trace_share=settings.trace_share,
+        trace_share=usual_trace_share(plan.rate_rps) if settings.trace_share is None else settings.trace_share,
         ca_file=entry.ca_file,
     )
 

@@ -12,7 +12,7 @@ from harness.load.port import Load
 from harness.mesh.port import Mesh
 from harness.model.json import JsonValue
 from harness.model.judge import JudgeSettings
-from harness.model.load import DRAIN_S, TRACE_SHARE, Arrivals
+from harness.model.load import DRAIN_S, Arrivals
 from harness.model.record import Event
 from harness.model.split import SplitBy
 from harness.model.verdict import Analysis
@@ -37,7 +37,7 @@ class Settings:
     real_users: whether requests of others pass through this mesh too. only_test_traffic: touch only requests that carry
     the W3C baggage of the run, if there are others.
     expected_statuses, sizes_may_differ: as in ``Plan``. body_bytes, drain_s, trace_share: as in
-    ``LoadPlan``.
+    ``LoadPlan``; without a share, it is the usual one for the rate.
     """
 
     service: str
@@ -64,7 +64,7 @@ class Settings:
     sizes_may_differ: bool = False
     body_bytes: int = 0
     drain_s: float = DRAIN_S
-    trace_share: float = TRACE_SHARE
+    trace_share: float | None = None
 
     @property
     def common_labels(self) -> dict[str, str]:

@@ -43,6 +43,18 @@ def test_the_page_of_exit_codes_has_the_table_of_the_code(generated: ModuleType)
     assert generated.exit_codes() in (DOCS / "exit-codes.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("table", ["pytest_codes", "junit_states"])
+def test_the_page_of_exit_codes_says_what_a_session_does(generated: ModuleType, table: str) -> None:
+    """What becomes of pytest's own codes, and the states in JUnit XML."""
+    assert getattr(generated, table)() in (DOCS / "exit-codes.md").read_text(encoding="utf-8")
+
+
+def test_every_code_of_pytest_has_a_row(generated: ModuleType) -> None:
+    """A later pytest may have more of them."""
+    told = {int(code) for code in re.findall(r"^\| (\d+), ", generated.pytest_codes(), re.MULTILINE)}
+    assert {int(code) for code in pytest.ExitCode} - {0} == told
+
+
 def test_every_code_that_is_returned_has_a_meaning() -> None:
     """Verdicts, errors, and the account of a pytest session give no other code, and the help of commands has them."""
     told = [one.code for one in exit_codes.EXIT_CODES]

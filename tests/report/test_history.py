@@ -345,6 +345,14 @@ def test_hostile_names_are_text(page: Page, tmp_path: Path) -> None:
         assert "\x1b" not in (tmp_path / name).read_text()
 
 
+def test_one_run_is_no_plural(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the command nor the page says "1 runs"."""
+    histories.written(tmp_path, [histories.entry(0, histories.summary(0, "test_a", ()))])
+    assert main(["history", str(tmp_path)]) == 0
+    assert "1 run of 1 scenario; 0 ignored, 0 flaky\n" in capsys.readouterr().out
+    assert "1 runs" not in (tmp_path / "history" / "index.html").read_text()
+
+
 def test_empty_history_has_a_page(tmp_path: Path) -> None:
     """A folder without runs gives a page that says so; a folder that does not exist is wrong usage."""
     assert main(["history", str(tmp_path)]) == 0

@@ -142,6 +142,26 @@ def test_intervals_beyond_the_scale_show_their_numbers(page: Page, tmp_path: Pat
     assert "8.91 [8.56, 9.26] tolerances" in texts
 
 
+@pytest.mark.parametrize("width", [380, 1600])
+def test_numbers_beyond_the_scale_cross_no_line(page: Page, tmp_path: Path, width: int) -> None:
+    """They are shortened where the tolerance leaves little room; better than the scale shows, they keep right of it."""
+    record, analysis = told(Verdict.FAIL)
+    worse = next(one for one in analysis.findings if one.objective.name == "error_rate" and one.phase == "fault")
+    better = replace(worse, phase="steady", difference=-1.5, low=-12.345, high=-1.0)
+    opened(page, tmp_path, record, replace(analysis, findings=(worse, better)), width=width)
+    crossed = page.evaluate("""() => {
+      const svg = [...document.querySelectorAll("svg.forest")].find(one => one.getBoundingClientRect().width);
+      const lines = [...svg.querySelectorAll("line.zero, line.limit")].map(one => one.getBoundingClientRect().x);
+      const numbers = [...svg.querySelectorAll("text.row-number.fail")];
+      return numbers.map(one => [one.textContent, lines.filter(x => {
+        const box = one.getBoundingClientRect();
+        return box.left < x && x < box.right;
+      }).length]);
+    }""")
+    assert 2 == len(crossed)
+    assert [0, 0] == [number for _, number in crossed], crossed
+
+
 def test_requests_by_instance(page: Page, tmp_path: Path) -> None:
     """Each endpoint of both arms is a row with its requests and its share of the arm."""
     opened(page, tmp_path, *told(Verdict.FAIL))
@@ -258,6 +278,16 @@ def test_log_without_times_shows_its_end(tmp_path: Path) -> None:
     assert "\x1b" not in found.lines[-1]
     assert "its last lines" in found.about
     assert excerpts(record, tmp_path / "elsewhere", None) == ()
+
+
+def test_an_empty_log_is_said_to_be_empty(tmp_path: Path) -> None:
+    """A reader learns that the canary wrote nothing, and no step leads there."""
+    record, analysis = records.run(Verdict.FAIL)
+    record = logged(record, tmp_path, [])
+    (tmp_path / "logs" / "services" / "reviews-v3.log").write_text("")
+    text = report.render(record, analysis, folder=tmp_path)
+    assert "the canary wrote nothing" in text
+    assert "Read what the canary wrote" not in text
 
 
 def test_hostile_banner_is_text(page: Page, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from test_report_page import OVERFLOWING, written
 
 from harness.model.record import Record
+from harness.model.samples import CANARY
 from harness.model.spans import Span
 from harness.model.verdict import Verdict
 from harness.report.traces import worst_traces
@@ -50,7 +51,7 @@ def traced() -> Record:
 
 def test_failed_requests_come_first_then_slow_ones() -> None:
     """Three of the canary, and the baseline's request of median duration to compare them with."""
-    found = worst_traces(traced())
+    found = worst_traces(traced()).traces
     assert ["broken", "c4", "c3", "b2"] == [trace.id for trace in found]
     assert "a failed request to the canary" == found[0].why
     assert "at 90.00 s, in fault" == found[0].when
@@ -58,7 +59,7 @@ def test_failed_requests_come_first_then_slow_ones() -> None:
 
 def test_children_follow_their_parents() -> None:
     """Each span is indented below the one that caused it, and its bar lies within that of its parent."""
-    rows = worst_traces(traced())[1].rows
+    rows = worst_traces(traced()).traces[1].rows
     assert [("gateway", 0), ("reviews", 1), ("ratings", 2)] == [(row.service, row.depth) for row in rows]
     assert [(0.0, 1.0), (0.0025, 0.995), (0.005, 0.99)] == [(row.start, row.share) for row in rows]
     assert ("200 DI", "396 ms", "2 ms") == (rows[2].outcome, rows[2].duration, rows[2].at)
@@ -69,14 +70,14 @@ def test_circles_and_unknown_parents_are_shown_too() -> None:
     odd = (
         span("t", "a", "b", arm="canary"), span("t", "b", "a"), span("t", "c", "c"), span("t", "d", "unseen", ms=0),
     )  # fmt: skip
-    (found,) = worst_traces(replace(traced(), spans=odd))
+    (found,) = worst_traces(replace(traced(), spans=odd)).traces
     assert sorted("abcd") == sorted(row.service for row in found.rows)
 
 
 def test_long_traces_are_cut() -> None:
     """A page stays readable: forty spans are shown, and the number of the others is named."""
     deep = [span("t", "s0", arm="canary"), *(span("t", f"s{n}", f"s{n - 1}") for n in range(1, 5000))]
-    (found,) = worst_traces(replace(traced(), spans=tuple(deep)))
+    (found,) = worst_traces(replace(traced(), spans=tuple(deep))).traces
     assert (40, 4960) == (len(found.rows), found.left_out)
     assert 8 == found.rows[-1].depth
 
@@ -84,8 +85,33 @@ def test_long_traces_are_cut() -> None:
 def test_runs_without_traces_of_the_canary_show_none() -> None:
     """Neither the section nor the link to it is there."""
     only_baseline = replace(traced(), spans=request("b", "baseline", at_ms=0, ms=5))
-    assert () == worst_traces(only_baseline)
-    assert () == worst_traces(records.record(Verdict.FAIL))
+    assert () == worst_traces(only_baseline).traces
+    assert () == worst_traces(records.record(Verdict.FAIL)).traces
+
+
+def test_it_is_said_that_no_failed_request_was_traced() -> None:
+    """Traces are a sample: a reader must not take the slowest requests for those that failed."""
+    record = traced()
+    assert "" == worst_traces(record).remark
+    healthy = replace(record, spans=tuple(one for one in record.spans if one.status < 500))
+    failed = int((record.samples.failed & (record.samples.arm == CANARY)).sum())
+    assert f"No traced request to the canary failed (traced: 4), although {failed} requests did." in (
+        worst_traces(healthy).remark
+    )
+    assert "" == worst_traces(replace(healthy, samples=record.samples.where(~record.samples.failed))).remark
+
+
+def test_the_baseline_is_compared_in_the_same_phase() -> None:
+    """A request of the steady phase says little next to one that a fault delayed."""
+    steady = [request(f"s{number}", "baseline", at_ms=20_000, ms=10.0 * number) for number in range(1, 6)]
+    spans = (*traced().spans, *(one for spans in steady for one in spans))
+    assert "b2" == worst_traces(replace(traced(), spans=spans)).traces[-1].id
+    assert (
+        "s3"
+        == worst_traces(replace(traced(), spans=(*request("c", "canary", at_ms=20_000, ms=9), *spans[-15:])))
+        .traces[-1]
+        .id
+    )
 
 
 @pytest.mark.parametrize("width", [1280, 380])

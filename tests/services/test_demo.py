@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import statistics
 import sys
 import time
@@ -131,6 +132,9 @@ def test_only_a_fragile_build_fails_with_ratings(config: Config, tmp_path: Path,
     assert (baseline[0], stars(baseline[1])) == (200, without_stars)
     assert canary[0] == (200 if kind == "good" else 502)
     assert max(baseline[2], canary[2]) < 30  # nobody waits for ratings
+    log = (tmp_path / "reviews-v3.log").read_text()
+    assert re.match(r"20\d\d-\d\d-\d\dT[\d:.]{12}Z WARNING http://127.0.0.1:\d+/ratings/0 .*: no stars\n", log)
+    assert ("answering 502" in log) == (kind == "fragile")
 
 
 def test_a_fragile_build_works_while_ratings_works(config: Config, tmp_path: Path) -> None:

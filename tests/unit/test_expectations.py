@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness import wiring
 from harness.config import read_config
 from harness.mesh.port import Entry
+from harness.model.load import usual_trace_share
 from harness.runner.planning import plan_load, plan_run
 
 CONFIG = """\
@@ -42,3 +45,21 @@ def test_what_the_profile_says_of_spans_and_late_answers_is_sent(tmp_path: Path)
     settings = wiring.settings(config, scenario, target="local", manifest={})
     load = plan_load(plan_run(scenario, settings, target="local"), settings, Entry(url="http://127.0.0.1:1"), owner="o")
     assert (0.5, 3.0) == (load.trace_share, load.drain_s)
+
+
+@pytest.mark.parametrize(("rate_rps", "share"), [(5.0, 1.0), (200.0, 0.05), (1000.0, 0.01), (5000.0, 0.01)])
+def test_ten_requests_a_second_are_traced_unless_the_profile_says_how_many(rate_rps: float, share: float) -> None:
+    """So a short fault phase has traces of failed requests, and a high rate does not flood a collector."""
+    assert share == usual_trace_share(rate_rps)
+
+
+def test_a_run_traces_the_usual_share(tmp_path: Path) -> None:
+    """The rate of the scenario decides."""
+    (tmp_path / "loadprofiles").mkdir()
+    (tmp_path / "loadprofiles" / "missing.py").write_text("")
+    (tmp_path / "harness.yaml").write_text(CONFIG)
+    config = read_config(tmp_path / "harness.yaml")
+    scenario = wiring.scenario(config, name="s", seed=1)
+    settings = wiring.settings(config, scenario, target="local", manifest={})
+    load = plan_load(plan_run(scenario, settings, target="local"), settings, Entry(url="http://127.0.0.1:1"), owner="o")
+    assert usual_trace_share(20.0) == load.trace_share

@@ -17,6 +17,8 @@ from harness.report.charts.scale import Scale, linear
 
 _FARTHEST = 4.0
 """The most tolerances to show on either side; an arrow marks what lies beyond."""
+_CHARACTER = 6.7
+"""The width of a digit of the chart's text."""
 
 
 def drawable(finding: Finding) -> bool:
@@ -109,7 +111,8 @@ def _row(
 def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[Markup]:
     low, middle, high = _in_tolerances(finding)
     if low > scale.high or high < scale.low:
-        yield from _beyond((low, middle, high), scale, y, class_)
+        left = -1.0 if finding.objective.direction is Direction.EITHER else 0.0
+        yield from _beyond((low, middle, high), scale, y, class_, marks=(left, 1.0))
         return
     x_low, x_middle, x_high = scale(max(low, scale.low)), scale(middle), scale(min(high, scale.high))
     yield svg.line(x_low, y, x_high, y, f"whisker {class_}")
@@ -128,17 +131,24 @@ def _whisker(finding: Finding, scale: Scale, y: float, class_: str) -> Iterator[
         yield _point(x_middle, y, class_)
 
 
-def _beyond(ends: tuple[float, float, float], scale: Scale, y: float, class_: str) -> Iterator[Markup]:
-    """Draw an arrow with the numbers of an interval that lies completely off the scale."""
+def _beyond(
+    ends: tuple[float, float, float], scale: Scale, y: float, class_: str, *, marks: tuple[float, float]
+) -> Iterator[Markup]:
+    """Draw an arrow with the numbers of an interval that lies completely off the scale.
+
+    marks: the first and the last vertical line, in tolerances, which the numbers must not cross.
+    """
     low, middle, high = map(formatting.number, ends)
     right = ends[1] > 0
     tip, sign = (scale.end, -1) if right else (scale.start, 1)
+    room = abs(tip - scale(marks[right])) - 36
+    texts = (f"{middle} [{low}, {high}] tolerances", f"{middle} [{low}, {high}]", middle)
     yield svg.element("path", d=f"M{tip:.1f} {y:.1f}l{9 * sign} -5v10Z", class_=f"point {class_}")
     yield svg.line(tip + 9 * sign, y, tip + 26 * sign, y, f"whisker {class_}")
     yield svg.text(
         tip + 32 * sign,
         y + 4,
-        f"{middle} [{low}, {high}] tolerances",
+        next((text for text in texts if len(text) * _CHARACTER <= room), middle),
         class_=f"row-number {class_}",
         anchor="end" if right else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.history.changes import Notice
+from harness.model.formatting import counted
 from harness.report.markdown import escaped
 
 MARK = "<!-- canary-harness: history -->"
@@ -19,6 +20,4 @@ def render(found: Sequence[Notice]) -> str:
     ordered = sorted(found, key=lambda one: order[one.worse])
     lines = [f"- {signs[one.worse]} {escaped(one.text)[:600]} (run {escaped(one.run)})" for one in ordered[:_MOST]]
     more = [f"- and {len(found) - _MOST} more"] if len(found) > _MOST else []
-    return "\n".join(
-        [MARK, f"### Canary history: {len(found)} change{'' if len(found) == 1 else 's'}", "", *lines, *more, ""]
-    )
+    return "\n".join([MARK, f"### Canary history: {counted(len(found), 'change')}", "", *lines, *more, ""])
