@@ -175,4 +175,4 @@ def _code(found: Exploration) -> int:
         if point.withstood is None or point.withstood < asked:
             return 11
     undecided = point.broke is None and point.withstood is None
-    return 11 if found.ended or undecided else 0
+    return 11 if found.ended or undecided or found.doubts("canary") else 0

@@ -1,25 +1,27 @@
 """Carry out a search for breaking points on a mesh: a steady phase, then one probe after the other.
 
 Each probe is a load of its own under the fault, so no request of another amount counts. Whatever ends the search, the
-engine reverts every change. A probe whose fault did not hit is no probe: the whole search then proves nothing.
+engine reverts every change. A probe whose fault did not hit is no probe: the whole search then proves nothing. A probe
+whose requests waited for a CPU is not believed (``doubts.py``), and is repeated like one that decided nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.explore.faults import Searched
-from harness.explore.measuring import Outcome, outcome, phase_samples
-from harness.explore.search import Probe, breaking_point, next_amount
-from harness.load.parent.proofs import load_proofs
-from harness.model.breaking_point import BreakingPoint
+from harness.explore.measuring import Outcome, outcome
+from harness.explore.search import Probe, breaking_point, is_open, next_amount
+from harness.explore.sending import Sender, Sent
+from harness.load.parent.proofs import ON_TIME, load_proofs
+from harness.model.breaking_point import TIME, BreakingPoint
 from harness.model.objective import Objective
-from harness.model.phase import PhaseKind, PhasePlan
-from harness.model.record import Event, Plan
-from harness.model.samples import ARMS, Samples
+from harness.model.phase import PhaseKind
+from harness.model.record import Event, Plan, Record
+from harness.model.samples import ARMS
 from harness.model.verdict import Proof
 from harness.runner.engine import Engine
 from harness.runner.planning import plan_run
@@ -27,9 +29,10 @@ from harness.runner.proofs import proofs
 from harness.runner.scenario import Scenario
 from harness.runner.settings import Notify, Parts, Settings
 
-WARM_UP_S = 1.0
 _LONGER = 2.0
 """A probe that decided nothing is repeated for twice as long, up to the length of the steady phase."""
+_MOST_STEADY = 3
+"""How often the steady phase is sent until the machine has time for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,12 @@ class Exploration:
         """Return what is known of an arm."""
         return breaking_point([one.probe for one in self.tried], arm)
 
+    def doubts(self, arm: str) -> tuple[str, ...]:
+        """Return why probes are not believed that leave an arm's interval wider than was asked; none if they do not."""
+        if not is_open([one.probe for one in self.tried], self.searched.range, arm):
+            return ()
+        return tuple(why for one in self.tried if (why := one.outcomes[arm].doubt))
+
     @property
     def unproven(self) -> str:
         """Why the search proves nothing, or an empty string."""
@@ -81,27 +90,23 @@ class Times:
     most_s: float = 600.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Search:
-    """What a search has so far."""
+    """What a search has so far. steady: the phase that probes are compared with; None before it was sent."""
 
     engine: Engine
+    sender: Sender
     plan: Plan
-    folder: Path
+    scenario: Scenario
     searched: Searched
+    elapsed: Callable[[], float]
+    notify: Notify
     tried: list[Tried] = field(default_factory=list)
-    steady: Samples | None = None
-    elapsed: Callable[[], float] = lambda: 0.0
+    steady: Sent | None = None
 
-    def send(self, name: str, kind: PhaseKind, seconds: float, faults: tuple[str, ...] = ()) -> Samples | None:
-        """Send one load, and return the samples of its phase; None if the run ended."""
-        warm_up = PhasePlan(name="warm-up", kind=PhaseKind.WARM_UP, duration_s=WARM_UP_S)
-        phase = PhasePlan(name=name, kind=kind, duration_s=seconds, faults=faults)
-        self.engine.send(replace(self.plan, phases=(warm_up, phase)), folder=self.folder / f"load-{len(self.tried)}")
-        sent = self.engine.loads[-1]
-        if self.engine.ended():
-            return None
-        return phase_samples(sent.samples, sent.windows[-1])
+    def note(self, text: str) -> None:
+        """Tell what happens."""
+        self.notify(Event(at_s=self.elapsed(), kind="note", text=text))
 
 
 def explore(
@@ -127,21 +132,56 @@ def explore(
     with Engine(settings, parts, owner=owner, notify=notify) as engine:
         engine.check([[searched.of(searched.range.low)]])
         engine.split()
-        search = _Search(engine, plan, folder, searched, elapsed=lambda: parts.now() - started)
-        search.steady = search.send("steady", PhaseKind.STEADY, scenario.steady_s)
-        ended = _probes(search, scenario, notify, times)
+        search = _Search(
+            engine=engine,
+            sender=Sender(engine, plan, settings, parts.mesh, folder),
+            plan=plan,
+            scenario=scenario,
+            searched=searched,
+            elapsed=lambda: parts.now() - started,
+            notify=notify,
+        )
+        search.steady = _steady(search)
+        ended = _probes(search, times)
         record = engine.finish(plan)
     return Exploration(
         searched=searched,
         objectives=scenario.objectives,
         tried=tuple(search.tried),
-        proofs=(*load_proofs(record.load), *proofs(record)),
+        proofs=(*_load_proofs(record, search.steady), *proofs(record)),
         ended=record.aborted or ended,
         seconds=parts.now() - started,
     )
 
 
-def _probes(search: _Search, scenario: Scenario, notify: Notify, times: Times) -> str:
+def _load_proofs(record: Record, steady: Sent | None) -> Iterator[Proof]:
+    """Yield the proofs about all loads. A late probe is not believed, so only the steady phase must be on time."""
+    for proof in load_proofs(record.load):
+        if proof.name != ON_TIME:
+            yield proof
+        elif steady is not None and steady.on_time is not None:
+            yield steady.on_time
+
+
+def _steady(search: _Search) -> Sent | None:
+    """Send the steady phase, and again while it is not calm. Return the last one, or the one that waited least."""
+    sent: list[Sent] = []
+    while len(sent) < _MOST_STEADY:
+        one = search.sender.send("steady", PhaseKind.STEADY, search.scenario.steady_s)
+        if one is None:
+            return None
+        sent.append(one)
+        if not one.late and (not _by_latency(search.scenario) or one.is_calm(search.searched.range.precision)):
+            break
+        search.note("the machine was busy in the steady phase")
+    return min(sent, key=lambda one: (bool(one.late), max(one.waits_s.values(), default=0.0)))
+
+
+def _by_latency(scenario: Scenario) -> bool:
+    return any(one.quantile is not None for one in scenario.objectives)
+
+
+def _probes(search: _Search, times: Times) -> str:
     """Try amounts until the search is over. Return why it ended early, or an empty string."""
     while search.steady is not None:
         amount = next_amount([one.probe for one in search.tried], search.searched.range)
@@ -150,29 +190,39 @@ def _probes(search: _Search, scenario: Scenario, notify: Notify, times: Times) -
         if search.elapsed() > times.most_s:
             return "the time is over"
         again = [one.seconds for one in search.tried if one.amount == amount]
-        seconds = min(max(again, default=times.probe_s / _LONGER) * _LONGER, scenario.steady_s)
-        if not _try(search, scenario, amount, seconds, notify):
+        seconds = min(max(again, default=times.probe_s / _LONGER) * _LONGER, search.scenario.steady_s)
+        if not _try(search, search.steady, amount, seconds):
             return "the run ended early"
     return "the run ended early"
 
 
-def _try(search: _Search, scenario: Scenario, amount: float, seconds: float, notify: Notify) -> bool:
+def _try(search: _Search, steady: Sent, amount: float, seconds: float) -> bool:
     """Try one amount for some seconds. Return False if the run ended."""
     fault = search.searched.of(amount)
     text = fault.words().text
     with search.engine.inject(fault, phase=text):
-        seen = search.send(text, PhaseKind.FAULT, seconds, faults=(text,))
-    if seen is None or search.steady is None:
+        seen = search.sender.send(text, PhaseKind.FAULT, seconds, faults=(text,))
+    if seen is None:
         return False
-    outcomes = {
-        name: outcome(search.steady, seen, arm, scenario.objectives, seconds=seconds, settings=search.plan.judge)
-        for arm, name in enumerate(ARMS)
-    }
+    outcomes = {arm: _outcome(search, steady, seen, arm, amount) for arm in ARMS}
     search.tried.append(Tried(amount=amount, seconds=seconds, outcomes=outcomes))
-    said = ", ".join(f"{arm} {_word(one.broke)} ({one.failed:.1%} failed)" for arm, one in outcomes.items())
-    notify(Event(at_s=search.elapsed(), kind="note", text=f"{text}: {said}"))
+    search.note(f"{text}: {', '.join(_said(*one) for one in outcomes.items())}")
     return True
 
 
-def _word(broke: bool | None) -> str:  # noqa: FBT001 - the value that is put into words
-    return "undecided" if broke is None else "breaks" if broke else "withstands it"
+def _outcome(search: _Search, steady: Sent, seen: Sent, arm: str, amount: float) -> Outcome:
+    told = outcome(
+        steady.samples,
+        seen.samples,
+        ARMS.index(arm),
+        search.scenario.objectives,
+        seconds=seen.seconds,
+        settings=search.plan.judge,
+    )
+    time_s = amount if search.searched.what == TIME else steady.usual_s(arm)
+    return seen.compared(steady, told, arm, search.searched.range.precision * time_s)
+
+
+def _said(arm: str, one: Outcome) -> str:
+    word = "undecided" if one.broke is None else "breaks" if one.broke else "withstands it"
+    return f"{arm} {word} ({one.failed:.1%} failed{f'; {one.doubt}' if one.doubt else ''})"

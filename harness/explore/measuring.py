@@ -26,13 +26,16 @@ class Outcome:
     """What one arm did under one amount.
 
     broke: whether it left a tolerance; None if that is not decided. requests: of the arm under the fault. failed: the
-    share of them that failed. findings: one for each objective.
+    share of them that failed. findings: one for each objective. waited_s: for how long each request waited for a CPU;
+    None if that is not known. doubt: why what was found is not believed, or empty.
     """
 
     broke: bool | None
     requests: int
     failed: float
     findings: tuple[Finding, ...]
+    waited_s: float | None = None
+    doubt: str = ""
 
     @property
     def worst(self) -> Finding | None:

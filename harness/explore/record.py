@@ -54,6 +54,8 @@ def _probe(tried: Tried) -> JsonObject:
             "requests": each.requests,
             "failed": each.failed,
             "reason": each.worst.reason if each.worst else "",
+            "waited_s": each.waited_s,
+            "doubt": each.doubt,
         }
         for arm, each in tried.outcomes.items()
     }

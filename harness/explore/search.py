@@ -77,6 +77,18 @@ def next_amount(probes: Sequence[Probe], wanted: Range, arms: Sequence[str] = AR
     )
 
 
+def is_open(probes: Sequence[Probe], wanted: Range, arm: str) -> bool:
+    """Return whether what is known of an arm is less than was asked for: its interval is wider than the precision."""
+    point = breaking_point(probes, arm)
+    low, high = wanted.rounded(wanted.low), wanted.rounded(wanted.high)
+    if point.broke is None:
+        return (point.withstood or 0.0) < high
+    if point.withstood is None:
+        return point.broke > low
+    middle = wanted.rounded(math.sqrt(point.withstood * point.broke))
+    return point.broke > point.withstood * (1 + wanted.precision) and point.withstood < middle < point.broke
+
+
 def _undecided(probes: Sequence[Probe], arms: Sequence[str]) -> float | None:
     """Return the last amount again if an arm's probes of it are tied, decided nothing, or show a break once only."""
     if not probes:

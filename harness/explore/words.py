@@ -15,5 +15,10 @@ def summary(found: Exploration) -> str:
 
 
 def of_arm(found: Exploration, arm: str) -> str:
-    """Return what is known of one arm."""
-    return found.point(arm).said(found.searched.show)
+    """Return what is known of one arm, and why it is not more if probes were not believed."""
+    said = found.point(arm).said(found.searched.show)
+    doubts = found.doubts(arm)
+    if not doubts:
+        return said
+    probes = "1 probe is" if len(doubts) == 1 else f"{len(doubts)} probes are"
+    return f"{said}, and not closer because {probes} not believed: {doubts[-1]}"

@@ -63,6 +63,18 @@ class TracesRequests(Protocol):
 
 
 @runtime_checkable
+class CountsWaits(Protocol):
+    """A mesh on this machine, whose processes may have to wait for a CPU."""
+
+    def cpu_waits_s(self) -> Mapping[str, float]:
+        """Return for how many seconds each workload's process, and the proxies, have waited for a CPU so far.
+
+        Processes of which the system tells nothing are left out.
+        """
+        ...
+
+
+@runtime_checkable
 class Warns(Protocol):
     """A mesh that serves resources otherwise than a cluster would, and says so."""
 

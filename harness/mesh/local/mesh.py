@@ -13,6 +13,7 @@ from urllib.parse import quote
 from harness.clients.envoy.process import Envoy
 from harness.clients.otlp import SpanReceiver
 from harness.clients.processes.signals import deferred_interrupts
+from harness.clients.processes.waits import waited_s
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.attribution import attributed
 from harness.mesh.local.checks import check_for_local_mesh, require_served
@@ -228,6 +229,11 @@ class LocalMesh:
     def server_side(self) -> ServerSide | None:
         """Return where the server-side metrics can be read; None if nothing has been measured."""
         return self._metrics.server_side()
+
+    def cpu_waits_s(self) -> dict[str, float]:
+        """Return for how many seconds Envoy (``proxy``) and each workload's process have waited for a CPU."""
+        pids = {"proxy": self._envoy.pid, **self._acting.pids()}
+        return {name: seconds for name, pid in pids.items() if (seconds := waited_s(pid)) is not None}
 
     def check(self) -> None:
         """Raise an error that explains it if Envoy or a service has died."""

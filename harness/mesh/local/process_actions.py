@@ -79,6 +79,10 @@ class ProcessActions:
             for name, process in dict(self._services.processes).items()
         )
 
+    def pids(self) -> dict[str, int]:
+        """Return the process id of each workload that runs here."""
+        return {name: one.pid for name, one in dict(self._services.processes).items()} if self._services else {}
+
     def require_possible(self, action: Action) -> None:
         """Raise UsageError, by name, for a verb or a target that this mesh does not have."""
         for act in (action.act, *([] if action.undo is None else [action.undo])):
