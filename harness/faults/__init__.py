@@ -11,6 +11,7 @@ from harness.faults.black_hole import BlackHole, black_hole
 from harness.faults.combinations import latency_ladder, ramp, sequence
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.control import on_canary
+from harness.faults.cpu_limit import CpuLimit, cpu_limit
 from harness.faults.delay import Delay, delay
 from harness.faults.delete_pods import DeletePods, delete_pods
 from harness.faults.deny import Deny, deny
@@ -19,6 +20,7 @@ from harness.faults.grpc_abort import GrpcAbort, grpc_abort
 from harness.faults.header_loss import HeaderLoss, header_loss
 from harness.faults.kill import Kill, kill
 from harness.faults.latency import Latency, latency
+from harness.faults.memory_limit import MemoryLimit, memory_limit
 from harness.faults.outlier_ejection import OutlierEjection, outlier_ejection
 from harness.faults.partition import Partition, partition
 from harness.faults.pause import Pause, pause
@@ -39,6 +41,7 @@ __all__ = [
     "Arguments",
     "BlackHole",
     "ConnectionLimit",
+    "CpuLimit",
     "Delay",
     "DeletePods",
     "Deny",
@@ -48,6 +51,7 @@ __all__ = [
     "HeaderLoss",
     "Kill",
     "Latency",
+    "MemoryLimit",
     "OutlierEjection",
     "Partition",
     "Pause",
@@ -61,6 +65,7 @@ __all__ = [
     "abort",
     "black_hole",
     "connection_limit",
+    "cpu_limit",
     "delay",
     "delete_pods",
     "deny",
@@ -71,6 +76,7 @@ __all__ = [
     "known_faults",
     "latency",
     "latency_ladder",
+    "memory_limit",
     "on_canary",
     "outlier_ejection",
     "partition",
@@ -108,6 +114,8 @@ BUILT_IN: tuple[type[Fault], ...] = (
     Evict,
     DeletePods,
     Scale,
+    CpuLimit,
+    MemoryLimit,
 )
 ENTRY_POINTS = "canary_harness.faults"
 """The group of entry points in which other packages name the classes of their faults."""

@@ -68,6 +68,11 @@ class Declared:
         return self.kind not in ARRANGEMENTS
 
     @property
+    def on_canary_pods(self) -> bool:
+        """Whether it acts on the pods of the canary, as a positive control, instead of on the calls that it makes."""
+        return self.arms == "canary" and self.scope.every_caller
+
+    @property
     def worst_dose(self) -> float:
         """The largest share of requests that may be hit: a condition may hit all of them."""
         return 1.0 if self.dose is None else self.dose

@@ -37,6 +37,7 @@ def fault_counts(
 ) -> tuple[FaultCount, ...]:
     """Return what the fault says that it hit, one row for each caller; one empty row if there was no call.
 
+    A fault of the canary's pods hits calls by who answers them, so the rows are those of the answering arm.
     live, before_removal, end: counts when the fault was in force, just before it was removed, and after the run's last
     answer. arms: the arm of each version of the service under test. own_shares: the run's own part of the work of each
     arm (``own_shares``), if the fault hits test traffic only; calls of others cannot be hit, so they do not count.
@@ -45,22 +46,27 @@ def fault_counts(
         phase=phase, fault=declared.text, host=declared.host, caller="", arm="", requests=0, hit=0, dose=declared.dose,
         declared=declared,
     )  # fmt: skip
-    found = []
-    for caller in _callers(before_removal, end, declared):
-        before = _signals(caller, live, live, declared)
-        after = _signals(caller, before_removal, end, declared)
-        hit = fault.hit(before, after)
-        arm = arms.get(caller[1], "")
-        share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
-        if hit.requests or hit.state is HitState.UNMEASURED:
-            requests = max(hit.hit, round(hit.requests * share))
-            found.append(
-                replace(
-                    nothing, caller=caller[0], arm=arm, requests=requests, hit=hit.hit, test_share=share,
-                    state=hit.state, why=hit.why,
-                )
-            )  # fmt: skip
+    found: list[FaultCount] = []
+    for answering in arms if declared.on_canary_pods else ("",):
+        then, removed, last = (_answered_by(answering, rows) for rows in (live, before_removal, end))
+        for caller in _callers(removed, last, declared):
+            hit = fault.hit(_signals(caller, then, then, declared), _signals(caller, removed, last, declared))
+            arm = arms.get(answering or caller[1], "")
+            share = 1.0 if own_shares is None else own_shares.get(arm, 1.0)
+            if hit.requests or hit.state is HitState.UNMEASURED:
+                requests = max(hit.hit, round(hit.requests * share))
+                found.append(
+                    replace(
+                        nothing, caller=caller[0], arm=arm, requests=requests, hit=hit.hit, test_share=share,
+                        state=hit.state, why=hit.why,
+                    )
+                )  # fmt: skip
     return tuple(found) or (nothing,)
+
+
+def _answered_by(version: str, rows: Counts) -> Counts:
+    """Return the rows of the requests that a version of the called service answered; all for an empty name."""
+    return tuple(row for row in rows if not version or row.destination_version == version)
 
 
 def own_shares(

@@ -84,13 +84,14 @@ class StepMaker:
 
         Raises UsageError for a fault that cannot be injected as asked, ResourceError if it would hit nothing.
         """
-        run = self._arrangement
+        run, said = self._arrangement, self.declared(fault, index)
+        all_versions = run.workload_labels.get(service_name(said.host), {})
         aim = Aim(
-            declared=self.declared(fault, index),
+            declared=said,
             namespace=run.namespace,
             owner=run.owner,
             index=index,
-            workload_labels=run.workload_labels.get(service_name(fault.declared("").host), {}),
+            workload_labels=run.canary if said.on_canary_pods else all_versions,
         )
         steps = fault.steps(_Seen(self._world, resources), aim)
         if not steps or any(step.declared != aim.declared or step.owner != run.owner for step in steps):
@@ -122,7 +123,12 @@ class StepMaker:
                 "proxies "
                 "(inbound=True), or on a dependency"
             )
-        if said.arms == "canary" and on_itself:
+        if said.on_canary_pods and not on_itself:
+            raise UsageError(
+                f"{said.text}: a positive control of this kind acts on the pods of the canary: expected the service "
+                f"{self._arrangement.service} itself, found {said.host}, whose pods both arms call"
+            )
+        if said.arms == "canary" and on_itself and not said.on_canary_pods:
             raise UsageError(
                 f"{said.text}: a positive control hits the calls of the canary: expected a dependency of "
                 f"{self._arrangement.service}, found the service itself"

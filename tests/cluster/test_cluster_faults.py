@@ -10,6 +10,8 @@ import fake_kubernetes
 import pytest
 from aiohttp import web
 from fake_kubernetes import FakeKubernetes
+from fake_run import FakeJudge
+from recorded import record
 from shop import Open, pod
 from test_cluster_steps import ANYBODY, deployment, obey
 
@@ -17,7 +19,10 @@ from harness import delete_pods, deny, evict, partition, rate_limit, scale
 from harness.errors import MeshDrift, NotInForce, UsageError
 from harness.faults.port import Fault
 from harness.mesh.cluster.mesh import ClusterMesh
+from harness.model.record import Event
+from harness.model.verdict import Verdict
 from harness.routing.port import Aim
+from harness.runner.deciding import decide
 
 OWNED = {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ratings", "uid": "1"}]}
 
@@ -28,6 +33,15 @@ def injected(mesh: ClusterMesh, fault: Fault) -> Iterator[Any]:
     aim = Aim(declared=fault.declared("x-0"), namespace="shop", owner="x", index=0)
     with mesh.changed(fault.steps(mesh, aim), name=str(fault)) as change:
         yield change
+
+
+def check_inconclusive(fault: Fault, error: NotInForce) -> None:
+    """A run that ended with this error is inconclusive: code 11, and the reason names the kind."""
+    text = f"{fault}: {error}"  # as the engine ends it
+    made = record(aborted=text, events=(Event(at_s=12.0, kind="proof", text=text),))
+    analysis = decide(made, FakeJudge(verdict=Verdict.PASS))
+    assert 11 == analysis.verdict.exit_code
+    assert fault.kind in analysis.reason
 
 
 def owned(name: str, version: str = "v1") -> Any:
@@ -71,8 +85,13 @@ def test_an_object_that_the_proxies_do_not_get_is_not_in_force(
 ) -> None:
     """The API server has it; the proxies do not."""
     shop.stale_policies = True
-    with open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh, pytest.raises(NotInForce), injected(mesh, fault):
+    with (
+        open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh,
+        pytest.raises(NotInForce) as raised,
+        injected(mesh, fault),
+    ):
         pytest.fail("must not be entered")
+    check_inconclusive(fault, raised.value)
     assert [] == shop.objects("AuthorizationPolicy") + shop.objects("EnvoyFilter")
 
 
@@ -118,8 +137,9 @@ def test_an_eviction_without_effect_is_noticed(
     """The API server reports success, and the pod stays."""
     monkeypatch.setattr(fake_kubernetes, "_evict", lambda *_: web.json_response({"status": "Success"}, status=201))
     noticed = pytest.raises(NotInForce, match="no effect")
-    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, evict("ratings")):
+    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed as raised, injected(mesh, evict("ratings")):
         pytest.fail("must not be entered")
+    check_inconclusive(evict("ratings"), raised.value)
     assert ["ratings-1", "ratings-2"] == names_of(shop)
 
 
@@ -137,8 +157,13 @@ def test_a_deletion_without_effect_is_noticed(
 
     monkeypatch.setattr(shop.store, "delete", ignored)
     noticed = pytest.raises(NotInForce, match=r"delete Pod shop/ratings-1: the API server took it, .* no effect")
-    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, delete_pods("ratings")):
+    with (
+        open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh,
+        noticed as raised,
+        injected(mesh, delete_pods("ratings")),
+    ):
         pytest.fail("must not be entered")
+    check_inconclusive(delete_pods("ratings"), raised.value)
     assert [1] == asked
     assert ["ratings-1", "ratings-2"] == names_of(shop)
 
@@ -154,8 +179,9 @@ def test_deployments_are_scaled_and_scaled_back(shop: FakeKubernetes, open_mesh:
 def test_a_scaling_that_no_controller_carries_out_is_noticed(shop: FakeKubernetes, open_mesh: Open) -> None:
     """The number is set, and the pods stay. The number is set back."""
     noticed = pytest.raises(NotInForce, match="no effect")
-    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 0)):
+    with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed as raised, injected(mesh, scale("ratings", 0)):
         pytest.fail("must not be entered")
+    check_inconclusive(scale("ratings", 0), raised.value)
     assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
 
 

@@ -200,7 +200,7 @@ def test_an_eviction_heals_by_itself(fake: FakeKubernetes, open_mesh: Open) -> N
         assert change.rollback.verified
 
 
-@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.RESIZE])
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.RESTART])
 def test_a_verb_that_a_cluster_does_not_have_is_refused_by_name(
     fake: FakeKubernetes, open_mesh: Open, verb: Verb
 ) -> None:

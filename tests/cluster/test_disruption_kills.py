@@ -1,4 +1,4 @@
-"""SIGKILL at every write of a run that disrupts a service: replicas and policies are put back from the journal alone.
+"""SIGKILL at every write of a run that disrupts a service: all is put back from the journal alone, and nothing else.
 
 Run it with ``pytest -m slow tests/cluster/test_disruption_kills.py``.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from fake_kubernetes import Call, FakeKubernetes
-from test_cluster_faults import owned
 from test_cluster_steps import deployment, obey
 from test_kill import Executioner, changes, ours
+from test_pod_limits import LIMITS, limits_of, sized
 from victims import Victims
 
 from harness.clients.kubernetes.api import Kubernetes, ignore
@@ -39,17 +39,17 @@ class AtWrites(Executioner):
         return super()._moment(call) if changes(call) else None
 
 
-@pytest.mark.parametrize("disrupts", ["scale 1", "evict 1", "deny", "partition"])
+@pytest.mark.parametrize("disrupts", ["scale 1", "evict 1", "deny", "partition", "cpu_limit 50m", "memory_limit 64Mi"])
 def test_what_a_killed_disruption_left_is_put_back(
     fake: FakeKubernetes, kube: Kubernetes, tmp_path: Path, disrupts: str
 ) -> None:
-    """A controller replaces evicted pods; nothing of ours is left."""
+    """A controller replaces evicted pods; the others have their limits, and nothing of ours is left."""
     executioner = AtWrites(fake, tmp_path / "victim")
     with Victims() as victims:
 
         def lives(at: int) -> bool:
             executioner.aim(at)
-            fake.put(owned("ratings-1"), owned("ratings-2"))
+            fake.put(sized("ratings-1"), sized("ratings-2"))
             code = victims.run(executioner.kubeconfig, executioner.folder, disrupts=disrupts)
             assert code in {0, -signal.SIGKILL}
             return code == 0
@@ -63,3 +63,4 @@ def test_what_a_killed_disruption_left_is_put_back(
             assert [] == [item.trouble for item in left if item.trouble]
             assert (before, []) == (fake.specs(), ours(fake) + fake.objects("NetworkPolicy"))
             assert 2 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+            assert LIMITS == limits_of(fake, "ratings-2")

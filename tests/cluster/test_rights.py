@@ -12,12 +12,13 @@ import yaml
 from fake_kubernetes import FakeKubernetes
 from faulting import fault_edits
 from shop import Open
-from test_cluster_faults import injected, owned
+from test_cluster_faults import injected
 from test_cluster_steps import ANYBODY, deployment, obey
+from test_pod_limits import sized
 
 from harness.clients.kubernetes.api import connect, ignore
 from harness.errors import ClusterForbidden, WorkloadDeath
-from harness.faults import Fault, abort, delete_pods, deny, evict, partition, rate_limit, scale
+from harness.faults import Fault, abort, cpu_limit, delete_pods, deny, evict, partition, rate_limit, scale
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
@@ -34,6 +35,7 @@ DISRUPTIONS: tuple[Fault, ...] = (
     partition("ratings"),
     scale("ratings", 1),
     evict("ratings"),
+    cpu_limit("ratings", "50m"),
     delete_pods("ratings"),
 )
 
@@ -162,7 +164,7 @@ def test_the_reapers_role_is_exactly_what_it_uses(fake: FakeKubernetes, open_mes
 @pytest.fixture
 def ratings(fake: FakeKubernetes) -> FakeKubernetes:
     """Ratings with a Deployment whose controller works, and two pods of it."""
-    fake.put(deployment(), owned("ratings-1"), owned("ratings-2"))
+    fake.put(deployment(), sized("ratings-1"), sized("ratings-2"), sized("ratings-3"))
     obey(fake)
     return fake
 
@@ -200,7 +202,7 @@ def test_the_reaper_may_revert_what_disruptions_leave(ratings: FakeKubernetes, o
     """Of dead runs, with exactly the rights that it has in addition to its own Role."""
     more = role("disruptions", "harness-disruptions-reaper")
     ratings.grant("reaper", "reaper-token", role("reaper") | more)
-    kinds = ("AuthorizationPolicy", "NetworkPolicy", "Deployment", "ConfigMap", "Lease")
+    kinds = ("AuthorizationPolicy", "NetworkPolicy", "Deployment", "Pod", "ConfigMap", "Lease")
     for fault in DISRUPTIONS:
         with open_mesh(limits=ANYBODY) as mesh, injected(mesh, fault):
             during = deepcopy([item for kind in kinds for item in ratings.objects(kind)])

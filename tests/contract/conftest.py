@@ -10,7 +10,8 @@ import pytest
 from api_subject import REAL, SERVERS, Subject
 from fake_kubernetes import fake_kubernetes
 
-from harness.clients.kubernetes.api import Audit, connect
+from harness.clients.kubernetes.api import connect
+from harness.clients.kubernetes.audit import Audit
 
 
 @pytest.fixture(params=SERVERS)

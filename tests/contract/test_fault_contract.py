@@ -51,6 +51,8 @@ ARGUMENTS = {
     "evict": Arguments(host="ratings", value="1"),
     "delete_pods": Arguments(host="ratings", value="1"),
     "scale": Arguments(host="ratings", value="0"),
+    "cpu_limit": Arguments(host="ratings", value="50m"),
+    "memory_limit": Arguments(host="ratings", value="64Mi"),
 }
 SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 
@@ -74,7 +76,7 @@ def test_a_run_notices_a_fault_of_any_kind_without_effect(kind: type[Fault]) -> 
     counts = fault_counts(fault, said, phase="fault", live=live, before_removal=end, end=end, arms={})
     analysis = decided(fault, counts)
     if counts[0].state is HitState.SEEN:
-        assert fault.kind in {"restart", "evict", "delete_pods"}
+        assert fault.kind in {"restart", "evict", "delete_pods", "cpu_limit", "memory_limit"}
         return
     assert 11 == analysis.verdict.exit_code
     assert fault.kind in analysis.reason

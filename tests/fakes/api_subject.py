@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from fake_kubernetes import FakeKubernetes
 
-from harness.clients.kubernetes.api import Audit, Kubernetes
+from harness.clients.kubernetes.api import Kubernetes
+from harness.clients.kubernetes.audit import Audit
 
 REAL = os.environ.get("HARNESS_TEST_KUBECONFIG", "")
 SERVERS = ("fake", "real") if REAL else ("fake",)

@@ -57,6 +57,9 @@ class FakeKubernetes:
     lag_s: float = 0.0
     deaf_pods: set[str] = field(default_factory=set)
     stale_policies: bool = False
+    resizes: bool = True
+    rejected_resizes: dict[str, str] = field(default_factory=dict)
+    stuck_resize: dict[str, str] | None = None
     stopped_pods: dict[str, str] = field(default_factory=dict)
     request_totals: dict[str, str] = field(default_factory=dict)
     before: Callable[[Call], str | None] = lambda call: None
@@ -328,7 +331,7 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
     parts = request.path.strip("/").split("/")
     group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
     if not rest or group == "authorization.k8s.io":
-        return _review(fake, user, await request.json()) if rest else _discovered(group, version)
+        return _review(fake, user, await request.json()) if rest else _discovered(fake, group, version)
     namespace = None
     if rest[0] == "namespaces" and len(rest) > 2:
         namespace, rest = rest[1], rest[2:]
@@ -362,7 +365,11 @@ async def _route(fake: FakeKubernetes, request: web.Request) -> web.StreamRespon
         return await _watch(fake, request, place)
     body = await request.json() if request.can_read_body else {}
     await _disturbed(fake.before(call), request)
-    subresources = {"eviction": lambda: _evict(fake, place, body), "log": lambda: _log(fake, request, name or "")}
+    subresources = {
+        "eviction": lambda: _evict(fake, place, body),
+        "log": lambda: _log(fake, request, name or ""),
+        "resize": lambda: _resize(fake, request, place, body),
+    }
     answer = subresources.get(subresource or "", lambda: _carry_out(fake, request, place, body))()
     await _disturbed(fake.after(call), request)
     return answer
@@ -399,6 +406,24 @@ def _evict(fake: FakeKubernetes, place: Place, body: Any) -> web.Response:
     return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success"}, status=201)
 
 
+def _resize(fake: FakeKubernetes, request: web.Request, place: Place, body: Any) -> web.Response:
+    """Change the resources of containers and nothing else. The kubelet applies them, or says why it does not."""
+    pod = deepcopy(fake.store.get(place))
+    if why := fake.rejected_resizes.get(pod["metadata"]["name"]):
+        raise Refused(422, "Invalid", f'Pod "{place.name}" is invalid: spec: Invalid value: {why}')
+    pod["metadata"]["resourceVersion"] = body["metadata"]["resourceVersion"]
+    asked = {one["name"]: one.get("resources") for one in body["spec"]["containers"]}
+    for container in pod["spec"]["containers"]:
+        if asked[container["name"]] is not None:
+            container["resources"] = asked[container["name"]]
+    if fake.stuck_resize is None:
+        for status in pod["status"].get("containerStatuses") or ():
+            status["resources"] = asked[status["name"]]
+    elif fake.stuck_resize:
+        pod["status"]["conditions"] = [fake.stuck_resize]
+    return _carry_out(fake, request, place, pod)
+
+
 def _carry_out(fake: FakeKubernetes, request: web.Request, place: Place, body: Any) -> web.Response:
     query, store, warnings = request.query, fake.store, []
     checks = {"strict": query.get("fieldValidation") == "Strict", "dry_run": query.get("dryRun") == "All"}
@@ -432,9 +457,10 @@ def _carry_out(fake: FakeKubernetes, request: web.Request, place: Place, body: A
     )
 
 
-def _discovered(group: str, version: str) -> web.Response:
+def _discovered(fake: FakeKubernetes, group: str, version: str) -> web.Response:
     """The kinds of a group, which every user may read."""
     found = [{"name": plural, "kind": kind} for (known, plural), kind in PLURALS.items() if known == group]
+    found += [{"name": "pods/resize", "kind": "Pod"}] if fake.resizes and not group else []
     if not found:
         raise Refused(404, "NotFound", "the server could not find the requested resource")
     named = f"{group}/{version}" if group else version

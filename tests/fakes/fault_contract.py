@@ -40,6 +40,7 @@ OTHERS: tuple[Any, ...] = (
     {
         "kind": "Pod",
         "metadata": {**RATINGS, "ownerReferences": [{"kind": "ReplicaSet"}]},
+        "spec": {"containers": [{"name": "app", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]},
         "status": {"phase": "Running"},
     },
     {

@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 from fake_run import FakeJudge, FakeMesh
+from fault_contract import OTHERS, rows
 from faulting import SeenWorld
 from recorded import plan, record
 
-from harness import abort, black_hole, connection_limit, delay, kill, latency, on_canary, retry_storm
+from harness import abort, black_hole, connection_limit, cpu_limit, delay, kill, latency, on_canary, retry_storm
 from harness.errors import UsageError
 from harness.faults.port import Fault
 from harness.model.phase import PhaseKind
 from harness.model.record import FaultCount
 from harness.model.split import SplitBy
-from harness.model.step import Edit
+from harness.model.step import Action, Edit
 from harness.model.verdict import Verdict
+from harness.runner.counts import fault_counts
 from harness.runner.deciding import decide
 from harness.runner.steps import Arrangement, StepMaker
 
@@ -63,6 +65,60 @@ def test_the_service_itself_is_no_dependency_of_the_canary() -> None:
     world = SeenWorld(FakeMesh.resources(None))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="expected a dependency of reviews"):
         StepMaker(ARRANGEMENT, world).declared(on_canary(delay("reviews", "1s")), 0)
+
+
+SQUEEZED = on_canary(cpu_limit("reviews", "50m"))
+
+
+def of_reviews(version: str) -> Any:
+    """A pod of reviews with limits."""
+    pod = next(one for one in OTHERS if one["kind"] == "Pod")
+    metadata = {**pod["metadata"], "name": f"reviews-{version}", "labels": {"app": "reviews", "version": version}}
+    return {**pod, "metadata": metadata}
+
+
+def test_only_the_pods_of_the_canary_are_squeezed() -> None:
+    """The baseline's pods keep their limits."""
+    world = SeenWorld(FakeMesh.resources(None), others=[of_reviews("v2"), of_reviews("v3")])  # type: ignore[arg-type]
+    (action,) = StepMaker(ARRANGEMENT, world).fault(SQUEEZED, world.resources(), 0)
+    assert isinstance(action, Action)
+    assert "reviews-v3" == action.act.target.name
+    assert "cpu_limit(reviews, 50m, canary only)" == str(SQUEEZED)
+
+
+def test_pods_that_both_arms_call_cannot_be_squeezed_for_one() -> None:
+    """Every call to a dependency is answered by the same pods."""
+    world = SeenWorld(FakeMesh.resources(None))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="expected the service reviews itself, found ratings"):
+        StepMaker(ARRANGEMENT, world).declared(on_canary(cpu_limit("ratings", "50m")), 0)
+
+
+@pytest.mark.parametrize(("answered", "verdict"), [(("v2", "v3"), Verdict.FAIL), (("v2",), Verdict.INCONCLUSIVE)])
+def test_a_squeezed_canary_is_proven_by_the_calls_that_it_answered(answered: tuple[str, ...], verdict: Verdict) -> None:
+    """Callers call both arms, so the answering arm counts; a control without calls of the canary proves nothing."""
+    live, end = (
+        tuple(
+            dataclasses.replace(
+                row, source_workload="loadgenerator", source_version="", destination_service="reviews.default",
+                destination_version=version,
+            )
+            for version in answered
+            for row in rows(("-", total))
+        )
+        for total in (10, 500)
+    )  # fmt: skip
+    counts = fault_counts(
+        SQUEEZED, SQUEEZED.declared("x-0"), phase="fault", live=live, before_removal=end, end=end,
+        arms={"v2": "baseline", "v3": "canary"},
+    )  # fmt: skip
+    phases = tuple(
+        dataclasses.replace(one, faults=(str(SQUEEZED),) if one.kind is PhaseKind.FAULT else ())
+        for one in plan().phases
+    )
+    made = record(plan=dataclasses.replace(plan(), phases=phases), fault_counts=counts)
+    analysis = decide(made, FakeJudge(verdict=Verdict.FAIL))
+    assert verdict is analysis.verdict
+    assert any(text.startswith("positive control: cpu_limit(reviews, 50m") for text in analysis.warnings)
 
 
 def count(fault: Fault, arm: str, *, hit: int) -> FaultCount:

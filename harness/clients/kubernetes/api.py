@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from harness.clients.kubernetes.audit import Audit
 from harness.clients.kubernetes.bodies import answer_object, change_request
 from harness.clients.kubernetes.commands import Commands
 from harness.clients.kubernetes.errors import about_object, no_answer, refusal
@@ -35,27 +36,6 @@ from harness.model.json import JsonObject, object_at, objects_at, text_at, value
 
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "get"}
 _OK, _UNKNOWN_USER, _MISSING = 200, 401, 404
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    """One request that changes something, or a dry run of one.
-
-    at: epoch seconds. before, after: resourceVersions; empty if there is none. status: the HTTP status; 0 without an
-    answer. latency_s: seconds until the answer.
-    """
-
-    at: float
-    verb: str
-    kind: str
-    namespace: str
-    name: str
-    dry_run: bool
-    before: str
-    after: str
-    status: int
-    warnings: tuple[str, ...]
-    latency_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +120,14 @@ class Kubernetes:
         """Create an object. Raises ClusterConflict if an object of that name exists."""
         return self._write("POST", resource, dry_run=dry_run)
 
-    def replace(self, resource: JsonObject, *, dry_run: bool = False) -> Written:
-        """Write an object that was read and changed. Raises ClusterConflict if someone else changed it since."""
+    def replace(self, resource: JsonObject, *, dry_run: bool = False, subresource: str = "") -> Written:
+        """Write an object that was read and changed, or only what belongs to a subresource of it, such as ``resize``.
+
+        Raises ClusterConflict if someone else changed it since.
+        """
         if not metadata_of(resource).get("resourceVersion"):
             raise ClusterError(f"replace {resource['kind']}: expected the resourceVersion that was read, found none")
-        return self._write("PUT", resource, dry_run=dry_run)
+        return self._write("PUT", resource, dry_run=dry_run, subresource=subresource)
 
     def delete(self, resource: JsonObject, *, dry_run: bool = False, grace_s: int | None = None) -> None:
         """Delete an object that was read. Do nothing if it does not exist any more.
@@ -183,18 +166,20 @@ class Kubernetes:
         patience_s: float,
         tell: Callable[[str], None] = ignore,
         dry_run: bool = False,
+        subresource: str = "",
     ) -> tuple[Written | None, JsonObject | None]:
         """Read an object, apply ``change`` to it and write the result. After a conflict or trouble, start again.
 
         change: gets None if the object does not exist, and returns None to delete it. It must be idempotent, because it
         sees its own change after an answer was lost. tell: gets a line about each failure before the next try.
+        subresource: which an existing object is written by.
         Returns what was written (None if there was nothing to do) and what was read before. Raises the last error
         after ``patience_s`` seconds.
         """
 
         def once() -> tuple[Written | None, JsonObject | None]:
             before = self.get(kind, namespace, name)
-            return self._bring(before, change(before), dry_run=dry_run), before
+            return self._bring(before, change(before), dry_run=dry_run, subresource=subresource), before
 
         return retry(once, patience_s=patience_s, tell=tell)
 
@@ -221,15 +206,16 @@ class Kubernetes:
                 if change != "BOOKMARK":
                     yield change, changed
 
-    def serves(self, kind: str) -> bool:
-        """Return whether the API server has objects of a kind. Every user may ask that."""
+    def serves(self, kind: str, subresource: str = "") -> bool:
+        """Return whether the API server has objects of a kind, or a subresource of them. Every user may ask that."""
         found = kind_of(kind)
         status, body, _ = self._answer("GET", found.group_path)
         if status == _MISSING:
             return False
         named = answer_object(status, body, verb="discover", kind=found, namespace=None, name=None)
         with about(f"discovery of {found.api_version}"):
-            return any(text_at(each, "name") == found.plural for each in objects_at(named, "resources"))
+            wanted = f"{found.plural}/{subresource}" if subresource else found.plural
+            return any(text_at(each, "name") == wanted for each in objects_at(named, "resources"))
 
     def allowed(self, verb: str, kind: str, namespace: str, *, subresource: str = "") -> bool:
         """Return whether this client may ``verb`` objects of ``kind``, or a subresource of them, in the namespace."""
@@ -282,7 +268,9 @@ class Kubernetes:
         """Close all connections."""
         self._api.rest_client.pool_manager.clear()
 
-    def _bring(self, before: JsonObject | None, after: JsonObject | None, *, dry_run: bool) -> Written | None:
+    def _bring(
+        self, before: JsonObject | None, after: JsonObject | None, *, dry_run: bool, subresource: str
+    ) -> Written | None:
         if after is None:
             if before is None:
                 return None
@@ -290,9 +278,17 @@ class Kubernetes:
             return Written(resource=before)
         if before is None:
             return self.create(after, dry_run=dry_run)
-        return None if after == before else self.replace(after, dry_run=dry_run)
+        return None if after == before else self.replace(after, dry_run=dry_run, subresource=subresource)
 
-    def _write(self, method: str, resource: JsonObject, *, dry_run: bool, grace_s: int | None = None) -> Written:
+    def _write(
+        self,
+        method: str,
+        resource: JsonObject,
+        *,
+        dry_run: bool,
+        grace_s: int | None = None,
+        subresource: str = "",
+    ) -> Written:
         """Send a change and audit it, whether it succeeds or not."""
         kind, metadata = kind_of(str(resource.get("kind"))), metadata_of(resource)
         namespace, name = metadata.get("namespace"), metadata["name"]
@@ -300,7 +296,7 @@ class Kubernetes:
         verb, started, status, after = _VERBS[method], time.time(), 0, ""
         warnings: tuple[str, ...] = ()
         try:
-            target = None if method == "POST" else name
+            target = None if method == "POST" else f"{name}/{subresource}" if subresource else name
             status, answer, warnings = self._send(method, kind, namespace, target, query=query, body=body)
             if method == "DELETE" and status == _MISSING:
                 return Written(resource=resource)

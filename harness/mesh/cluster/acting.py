@@ -11,6 +11,7 @@ from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.clients.kubernetes.retry import retry
 from harness.clients.kubernetes.types import as_deployment, metadata_of
 from harness.errors import MeshDrift, MeshError, NotInForce, UsageError
+from harness.mesh.cluster.resizing import RESIZE, has_limit, is_resized, resize, why_not_resized
 from harness.mesh.cluster.safety.rights import Right
 from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.model.json import JsonObject, object_at
@@ -21,18 +22,23 @@ _GRACE_S = 1
 """How long a deleted pod has to end. With 0, the object would go before anybody has seen the containers end."""
 
 
+def _says_nothing(kube: Kubernetes, act: Act) -> str:  # noqa: ARG001 - as the others
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Doer:
     """One verb.
 
     rights: what it needs. do: carries it out, and may be repeated. is_done: returns whether the API server has the
-    result. has_effect: returns whether the cluster shows it.
+    result. has_effect: returns whether the cluster shows it. why_not: returns what the cluster says if it does not.
     """
 
     rights: tuple[Right, ...]
     do: Callable[[Kubernetes, Act, float], None]
     is_done: Callable[[Kubernetes, Act], bool]
     has_effect: Callable[[Kubernetes, Act], bool]
+    why_not: Callable[[Kubernetes, Act], str] = _says_nothing
 
 
 def rights_for_action(action: Action) -> tuple[Right, ...]:
@@ -54,7 +60,11 @@ def require_done(kube: Kubernetes, act: Act, *, within_s: float, still: Callable
     give_up = time.monotonic() + within_s
     while not _doer(act).has_effect(kube, act):
         if time.monotonic() > give_up:
-            raise NotInForce(f"{act.label}: the API server took it, but the cluster shows no effect in {within_s:g} s")
+            why = _doer(act).why_not(kube, act)
+            raise NotInForce(
+                f"{act.label}: the API server took it, but the cluster shows no effect in {within_s:g} s"
+                + (f": {why}" if why else "")
+            )
         if still is not None:
             still()
         time.sleep(_PAUSE_S)
@@ -193,5 +203,12 @@ _DOERS: Mapping[tuple[Verb, str], _Doer] = {
         do=_delete,
         is_done=_is_gone,
         has_effect=_is_gone,
+    ),
+    (Verb.RESIZE, "Pod"): _Doer(
+        rights=(Right(verb="get", kind="Pod"), Right(verb="update", kind="Pod", subresource=RESIZE)),
+        do=resize,
+        is_done=is_resized,
+        has_effect=has_limit,
+        why_not=why_not_resized,
     ),
 }

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.clients.kubernetes.api import Audit, Kubernetes, connect, ignore
+from harness.clients.kubernetes.api import Kubernetes, connect, ignore
+from harness.clients.kubernetes.audit import Audit
 from harness.model.cluster import ClusterSettings
 
 

@@ -38,6 +38,7 @@ from harness.mesh.cluster.safety.credentials import require_lasting
 from harness.mesh.cluster.safety.disruptions import require_allowed
 from harness.mesh.cluster.safety.drift import Drift
 from harness.mesh.cluster.safety.ownership import require_unowned
+from harness.mesh.cluster.safety.resizes import require_resizable
 from harness.mesh.cluster.safety.restarts import Restarts
 from harness.mesh.cluster.safety.rights import Right, require_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_settled
@@ -168,8 +169,9 @@ class ClusterMesh:
                 require_kept(self._kube, action)
         if not self._settings.proxies:
             pods = self._kube.list("Pod", self._namespace)
-            self._arm_health.check(pods, self._live_steps())
-            self._restarts.check(map(as_pod, pods))
+            steps = self._live_steps()
+            self._arm_health.check(pods, steps)
+            self._restarts.check(map(as_pod, pods), steps)
 
     def _live_steps(self) -> list[Step]:
         return [step for live in list(self._live) for step in live.change.steps]
@@ -227,6 +229,7 @@ class ClusterMesh:
         if not any(isinstance(step, Action) for step in self._live_steps()):  # else it may be us who unsettled them
             require_settled(self._kube, self._namespace)
         require_allowed(self._kube, self._namespace, actions)
+        require_resizable(self._kube, actions, patience_s=self._settings.live_within_s)
         if self._settings.prove:
             shown = {edit.label: self._proofs.footprint(edit) for edit in edits}
             require_targets(self._proxies, shown, self._namespace)

@@ -19,6 +19,7 @@ from harness.mesh.cluster.safety.blast_radius import reach
 from harness.mesh.cluster.safety.data_plane import data_plane
 from harness.mesh.cluster.safety.disruptions import require_allowed
 from harness.mesh.cluster.safety.ownership import require_unowned
+from harness.mesh.cluster.safety.resizes import require_resizable
 from harness.mesh.cluster.safety.rights import Right, missing_rights, rights_for
 from harness.mesh.cluster.safety.rollouts import require_settled
 from harness.mesh.cluster.safety.targets import require_targets
@@ -88,12 +89,14 @@ def _in_the_way(
 ) -> list[str]:
     """Return what the checks of a run find before anything is changed."""
     steps = [step for change in changes for step in change]
+    actions = [step for step in steps if isinstance(step, Action)]
     checks = (
         lambda: limits.require_cluster(kube, namespace, settings),
         lambda: limits.require_no_kill_switch(kube, namespace),
         lambda: data_plane(kube, namespace, settings),
         lambda: require_settled(kube, namespace),
-        lambda: require_allowed(kube, namespace, [step for step in steps if isinstance(step, Action)]),
+        lambda: require_allowed(kube, namespace, actions),
+        lambda: require_resizable(kube, actions, patience_s=settings.live_within_s),
         lambda: _require_free(kube, namespace, steps),
         *(lambda change=change: _within(change, namespace, settings) for change in changes),
     )

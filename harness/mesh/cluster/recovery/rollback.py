@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,6 +14,7 @@ from harness.clients.kubernetes.retry import retry
 from harness.errors import ClusterRejected, HarnessError, RollbackError
 from harness.mesh.cluster.acting import carry_out, left_of_action, require_healed
 from harness.mesh.cluster.recovery.journal import JournalEntry
+from harness.mesh.cluster.resizing import RESIZE, resize_patch
 from harness.model.step import Action, Edit, Step, Verb
 from harness.routing.edits import traces, undone
 
@@ -107,4 +110,7 @@ def _command(commands: Commands, action: Action) -> str:
     where = f"{target.kind.lower()} {target.name}"
     if action.undo is not None and action.undo.verb is Verb.SCALE:
         return commands.kubectl(f"scale {where} --replicas={action.undo.args['replicas']}", target.namespace)
+    if action.undo is not None and action.undo.verb is Verb.RESIZE:
+        patch = shlex.quote(json.dumps(resize_patch(action.undo)))
+        return commands.kubectl(f"patch {where} --subresource {RESIZE} --patch {patch}", target.namespace)
     return f"{commands.kubectl(f'get {where}', target.namespace)}   # {action.label} heals by itself"

@@ -46,13 +46,16 @@ class ArmHealth:
         own = [[pod for pod in pods if _carries(pod, labels)] for labels in self._arms]
         for seen, found in zip(self._seen, own, strict=True):
             seen.update((text_at(pod, "metadata", "name"), pod) for pod in found)
-        self._spare(own, steps)
+        targets = [(step.act.target.kind, step.act.target.name) for step in steps if isinstance(step, Action)]
+        self._spare(targets)
         for number, found in enumerate(own):
             for pod in found:
                 death = self._new_death(pod)
                 if death is not None and self._began and number not in self._spared:
                     raise self._death(number, pod, death)
         self._began = True
+        if not targets:  # only now, because a restart that the fault caused may have been seen just now
+            self._spared -= {number for number, found in enumerate(own) if any(map(_ready, found))}
         judged = [number for number in range(len(own)) if number not in self._spared]
         silent = self._heartbeats.silent((str(number), any(map(_ready, own[number]))) for number in judged)
         if silent:
@@ -60,14 +63,11 @@ class ArmHealth:
             how = f"no pod was ready in {MISSES} checks while the other arm's were{_why_not_ready(found)}"
             raise self._death(int(silent), found[0] if found else None, _Death(how=how, container=_unready(found)))
 
-    def _spare(self, own: Sequence[Sequence[JsonObject]], steps: Iterable[Step]) -> None:
-        targets = [(step.act.target.kind, step.act.target.name) for step in steps if isinstance(step, Action)]
-        for number, found in enumerate(own):
-            seen = self._seen[number].values()  # an evicted pod is soon gone
-            if any(_is_of(pod, kind, name) for pod in seen for kind, name in targets):
+    def _spare(self, targets: Sequence[tuple[str, str]]) -> None:
+        """Leave the arms alone that actions act on. targets: kind and name of what they act on."""
+        for number, seen in enumerate(self._seen):  # also pods that are gone, such as evicted ones
+            if any(_is_of(pod, kind, name) for pod in seen.values() for kind, name in targets):
                 self._spared.add(number)
-            elif number in self._spared and not targets and any(map(_ready, found)):
-                self._spared.discard(number)
 
     def _new_death(self, pod: JsonObject) -> _Death | None:
         """Return how a container of the pod died since the last check, and remember the state of all of them."""
