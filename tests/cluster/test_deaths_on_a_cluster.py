@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,12 @@ import pytest
 from fake_kubernetes import FakeKubernetes
 from shop import Open
 from test_arm_pods import bridged, shop_config
-from test_cluster_run import judged, once_split
+from test_cluster_run import judged
 
 from harness.config import Config
 from harness.errors import WorkloadDeath
 from harness.mesh.heartbeats import MISSES
+from harness.mesh.local.mesh import LocalMesh
 from harness.model.cluster import Limits
 from harness.model.declared import Declared
 from harness.model.step import Act, Action, Ref, Verb
@@ -219,11 +223,29 @@ def test_the_death_of_the_other_arm_counts_while_our_fault_lives(
             assert death(mesh).labels == ARMS[other]
 
 
+def once_both_answer(mesh: LocalMesh, act: Callable[[], None]) -> threading.Thread:
+    """Act when both arms have got some dozen requests, however slow the machine is. The thread has been started."""
+
+    def wait() -> None:
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            rows = [row for row in mesh.request_counts() if row.reporter == "endpoint"]
+            got = [row.total for row in rows if row.destination_service.startswith("reviews.")]
+            if len(got) > 1 and min(got) > 40:
+                act()
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
 def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config, tmp_path: Path) -> None:
     """Verdict fail, the pod's last words in the reason, a whole report, and the proofs about the arms by their pods."""
-    with bridged(shop_config, tmp_path) as (fake, config, _mesh):
+    with bridged(shop_config, tmp_path) as (fake, config, mesh):
         fake.logs["reviews-v3", "app", True] = "loading reviews\nout of cheese"
-        timer = once_split(fake, lambda: killed(fake, "reviews-v3"), after_s=2.5)
+        timer = once_both_answer(mesh, lambda: killed(fake, "reviews-v3"))
         outcome = judged(config, tmp_path)
         timer.join()
     assert outcome.analysis.verdict is Verdict.FAIL
@@ -240,9 +262,9 @@ def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config
 
 def test_a_baseline_that_dies_during_a_run_leaves_nothing_to_compare_with(shop_config: Config, tmp_path: Path) -> None:
     """Inconclusive whatever the objectives say, with the baseline's last words, and every change is reverted."""
-    with bridged(shop_config, tmp_path) as (fake, config, _mesh):
+    with bridged(shop_config, tmp_path) as (fake, config, mesh):
         fake.logs["reviews-v2", "app", True] = "disk full"
-        timer = once_split(fake, lambda: killed(fake, "reviews-v2"), after_s=2.5)
+        timer = once_both_answer(mesh, lambda: killed(fake, "reviews-v2"))
         outcome = judged(config, tmp_path)
         timer.join()
     assert outcome.analysis.verdict is Verdict.INCONCLUSIVE
