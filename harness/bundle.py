@@ -83,7 +83,7 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Description:
+class FileDescription:
     """The entry of a file in the manifest."""
 
     size: int
@@ -102,9 +102,9 @@ def write_bundle(record: Record, folder: Path) -> None:
         for path in (*stale, *(folder / "resources").glob("*.yaml")):
             path.unlink(missing_ok=True)
         files = {
-            "plan.json": _json(_plan_document(record.plan)),
-            "config.json": _json(record.config),
-            "facts.json": _json({name: getattr(record, name) for name in _FACTS}),
+            "plan.json": json_bytes(_plan_document(record.plan)),
+            "config.json": json_bytes(record.config),
+            "facts.json": json_bytes({name: getattr(record, name) for name in _FACTS}),
         }
         for name, (field, _) in _LINES.items():
             values = getattr(record, field)
@@ -116,9 +116,9 @@ def write_bundle(record: Record, folder: Path) -> None:
         for name, content in files.items():
             write_atomically(folder / name, content)
         write_samples(folder / "samples.parquet", _without_secrets(record.samples))
-        described = {name: _described(folder / name) for name in (*files, "samples.parquet")}
-        manifest = _json({"format_version": FORMAT_VERSION, **record.manifest, "files": described})
-        write_atomically(folder / HASHES, _json({"files": {MANIFEST: _description(manifest)}}))
+        listed = {name: described(folder / name) for name in (*files, "samples.parquet")}
+        manifest = json_bytes({"format_version": FORMAT_VERSION, **record.manifest, "files": listed})
+        write_atomically(folder / HASHES, json_bytes({"files": {MANIFEST: _description(manifest)}}))
         _keep_private(folder)
         write_atomically(folder / MANIFEST, manifest)
 
@@ -165,12 +165,12 @@ def _write_derived(name: str, content: bytes, folder: Path) -> None:
     with recording(folder):
         write_atomically(folder / name, content)
         if _format_of(_manifest(folder)) >= _HASHED_SINCE:
-            write_atomically(folder / HASHES, _json({"files": {**_hashes(folder), name: _description(content)}}))
+            write_atomically(folder / HASHES, json_bytes({"files": {**_hashes(folder), name: _description(content)}}))
 
 
 def analysis_json(analysis: Analysis) -> bytes:
     """Return the analysis as JSON. The same analysis gives the same bytes."""
-    return _json(analysis)
+    return json_bytes(analysis)
 
 
 def read_analysis(folder: Path) -> Analysis:
@@ -200,7 +200,7 @@ def _check_derived(folder: Path, name: str) -> None:
     if _format_of(_manifest(folder)) < _HASHED_SINCE:
         return
     listed = _hashes(folder).get(name)
-    if listed is not None and (folder / name).is_file() and _described(folder / name) == listed:
+    if listed is not None and (folder / name).is_file() and described(folder / name) == listed:
         return
     found = "a changed one" if listed is not None and (folder / name).is_file() else "none that was written completely"
     raise RecordError(
@@ -209,13 +209,13 @@ def _check_derived(folder: Path, name: str) -> None:
     )
 
 
-def _hashes(folder: Path) -> dict[str, _Description]:
+def _hashes(folder: Path) -> dict[str, FileDescription]:
     return _listed(load(folder / HASHES), folder / HASHES)
 
 
-def _listed(document: JsonValue, path: Path) -> dict[str, _Description]:
+def _listed(document: JsonValue, path: Path) -> dict[str, FileDescription]:
     files = document.get("files") if isinstance(document, dict) else None
-    listed: dict[str, _Description] = valid(adapter(dict[str, _Description]), files, path)
+    listed: dict[str, FileDescription] = valid(adapter(dict[str, FileDescription]), files, path)
     return listed
 
 
@@ -280,7 +280,7 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
     return resources
 
 
-def _required(folder: Path, manifest: JsonObject) -> dict[str, _Description]:
+def _required(folder: Path, manifest: JsonObject) -> dict[str, FileDescription]:
     """Return the files in the manifest. Raises RecordError unless it lists every file that is read."""
     files = _listed(manifest, folder / MANIFEST)
     resources = sorted(path.relative_to(folder).as_posix() for path in (folder / "resources").glob("*"))
@@ -292,10 +292,10 @@ def _required(folder: Path, manifest: JsonObject) -> dict[str, _Description]:
     return files
 
 
-def _check_files(folder: Path, files: Mapping[str, _Description]) -> None:
+def _check_files(folder: Path, files: Mapping[str, FileDescription]) -> None:
     """Raise RecordError unless each of these files is as it was recorded."""
     for name, description in files.items():
-        if not os.path.isfile(folder / name) or _described(folder / name) != description:  # noqa: PTH113 - never raises
+        if not os.path.isfile(folder / name) or described(folder / name) != description:  # noqa: PTH113 - never raises
             why = (
                 "removed to save space" if (folder / THINNED).is_file() else "missing or changed since it was recorded"
             )
@@ -335,7 +335,7 @@ def _manifest(folder: Path) -> JsonObject:
             f"{path}: expected format version {' or '.join(map(str, READ_VERSIONS))}, found {shown(version)}; "
             "use the version of the harness that wrote it"
         )
-    if _format_of(manifest) >= _HASHED_SINCE and _hashes(folder).get(MANIFEST) != _described(path):
+    if _format_of(manifest) >= _HASHED_SINCE and _hashes(folder).get(MANIFEST) != described(path):
         raise RecordError(f"{path}: changed since it was recorded, so it cannot be the basis of a verdict")
     return manifest
 
@@ -344,7 +344,8 @@ def _format_of(manifest: JsonObject) -> int:
     return cast("int", manifest["format_version"])
 
 
-def _json(value: object) -> bytes:
+def json_bytes(value: object) -> bytes:
+    """Return a value as the JSON of a file in a bundle, with every URL in it without user and password."""
     plain = scrubbed(json.loads(to_json(value, inf_nan_mode="strings")))
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
@@ -366,10 +367,11 @@ def _read_plan(path: Path) -> Plan:
     return plan
 
 
-def _description(content: bytes) -> _Description:
-    return _Description(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+def _description(content: bytes) -> FileDescription:
+    return FileDescription(size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-def _described(path: Path) -> _Description:
+def described(path: Path) -> FileDescription:
+    """Return the size and the hash of a file, as the manifest lists them."""
     with path.open("rb") as file:
-        return _Description(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        return FileDescription(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())

@@ -18,7 +18,7 @@ from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
 from harness.replay.packing import SUFFIX, is_packed, unpack
-from harness.replay.staging import Options, Stage, longer, staged
+from harness.replay.staging import Options, Stage, by_what_failed, longer, staged
 from harness.run_folder import find_run
 from harness.scratch import scratch
 
@@ -151,6 +151,9 @@ def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison
     if comparison.undecided and not args.keep:
         print("replay   too little evidence: once more, with phases that may last twice as long", flush=True)
         comparison = replay_once(args, longer(stage))
+    if comparison.elsewhere and not args.keep:
+        print("replay   it failed before what failed then was decided: once more, judged by that alone", flush=True)
+        comparison = replay_once(args, by_what_failed(stage))
     return comparison
 
 

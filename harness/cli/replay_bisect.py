@@ -15,7 +15,7 @@ from harness.model.verdict import Verdict
 from harness.replay.asked import Asked
 from harness.replay.bisecting import Mark, canary_from, first_bad, parse_range
 from harness.replay.comparing import Answer, Comparison, harm_excluded
-from harness.replay.staging import Options, staged
+from harness.replay.staging import Options, by_what_failed, staged
 
 _ATTEMPTS = 2
 
@@ -32,7 +32,7 @@ def bisect(args: argparse.Namespace, asked: Asked, config: Config, options: Opti
     version = asked.canary if asked.canary in config.services[config.service].versions else config.canary
 
     def test(folder: Path, commit: str) -> Mark:
-        stage = staged(asked, canary_from(config, version, folder), options)
+        stage = by_what_failed(staged(asked, canary_from(config, version, folder), options))
         for _ in range(_ATTEMPTS):
             print(f"testing  {commit[:12]}", flush=True)
             mark = mark_of(replay_once(args, stage))

@@ -20,7 +20,7 @@ from harness.load.parent.proofs import ON_TIME, load_proofs
 from harness.model.breaking_point import TIME, BreakingPoint
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind
-from harness.model.record import Event, Plan, Record
+from harness.model.record import Event, Record
 from harness.model.samples import ARMS
 from harness.model.verdict import Proof
 from harness.runner.engine import Engine
@@ -94,9 +94,7 @@ class Times:
 class _Search:
     """What a search has so far. steady: the phase that probes are compared with; None before it was sent."""
 
-    engine: Engine
     sender: Sender
-    plan: Plan
     scenario: Scenario
     searched: Searched
     elapsed: Callable[[], float]
@@ -133,14 +131,9 @@ def explore(
         engine.check([[searched.of(searched.range.low)]])
         engine.split()
         search = _Search(
-            engine=engine,
-            sender=Sender(engine, plan, settings, parts.mesh, folder),
-            plan=plan,
-            scenario=scenario,
-            searched=searched,
-            elapsed=lambda: parts.now() - started,
-            notify=notify,
-        )
+            sender=Sender(engine, plan, settings, parts.mesh, folder), scenario=scenario, searched=searched,
+            elapsed=lambda: parts.now() - started, notify=notify,
+        )  # fmt: skip
         search.steady = _steady(search)
         ended = _probes(search, times)
         record = engine.finish(plan)
@@ -200,7 +193,7 @@ def _try(search: _Search, steady: Sent, amount: float, seconds: float) -> bool:
     """Try one amount for some seconds. Return False if the run ended."""
     fault = search.searched.of(amount)
     text = fault.words().text
-    with search.engine.inject(fault, phase=text):
+    with search.sender.engine.inject(fault, phase=text):
         seen = search.sender.send(text, PhaseKind.FAULT, seconds, faults=(text,))
     if seen is None:
         return False
@@ -217,7 +210,7 @@ def _outcome(search: _Search, steady: Sent, seen: Sent, arm: str, amount: float)
         ARMS.index(arm),
         search.scenario.objectives,
         seconds=seen.seconds,
-        settings=search.plan.judge,
+        settings=search.sender.plan.judge,
     )
     time_s = amount if search.searched.what == TIME else steady.usual_s(arm)
     return seen.compared(steady, told, arm, search.searched.range.precision * time_s)

@@ -63,24 +63,24 @@ class Sent:
 
 
 class Sender:
-    """Sends one load after the other through an engine."""
+    """Sends one load after the other through an engine, as planned but for the phases."""
 
     def __init__(self, engine: Engine, plan: Plan, settings: Settings, mesh: Mesh, folder: Path) -> None:
         """folder: where each load gets a folder."""
-        self._engine, self._plan, self._mesh, self._folder = engine, plan, mesh, folder
+        self.engine, self.plan, self._mesh, self._folder = engine, plan, mesh, folder
         self._own = _own_processes(mesh, settings)
 
     def send(self, name: str, kind: PhaseKind, seconds: float, faults: tuple[str, ...] = ()) -> Sent | None:
         """Send one load, and return what its phase showed; None if the run ended."""
         warm_up = PhasePlan(name="warm-up", kind=PhaseKind.WARM_UP, duration_s=WARM_UP_S)
         phase = PhasePlan(name=name, kind=kind, duration_s=seconds, faults=faults)
-        folder = self._folder / f"load-{len(self._engine.loads)}"
+        folder = self._folder / f"load-{len(self.engine.loads)}"
         before = self._waited_s()
-        self._engine.send(replace(self._plan, phases=(warm_up, phase)), folder=folder)
+        self.engine.send(replace(self.plan, phases=(warm_up, phase)), folder=folder)
         after = self._waited_s()
-        if self._engine.ended():
+        if self.engine.ended():
             return None
-        sent = self._engine.loads[-1]
+        sent = self.engine.loads[-1]
         requests = {arm: int((sent.samples.arm == number).sum()) for number, arm in enumerate(ARMS)}
         return Sent(
             samples=phase_samples(sent.samples, sent.windows[-1]),

@@ -6,9 +6,11 @@ comes after both, as trouble of the service would.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from harness.errors import CannotReplay, UsageError
+from harness.errors import CannotReplay, ServiceError, UsageError
 from harness.faults import Abort, Delay, Fault
 from harness.faults.counting import grown
 from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
@@ -16,12 +18,17 @@ from harness.model.declared import Declared, Scope
 from harness.model.hit import Hit, HitState
 from harness.model.json import JsonObject
 from harness.model.step import Step
+from harness.model.units import format_percent
+from harness.replay.playing import ASKED_HERE, DELAYED_HERE, FAILED_HERE
 from harness.replay.script import Trouble
 from harness.routing.port import Aim, PolicyChange
 from harness.runner.counts import service_name
 
 _NEUTRAL: JsonObject = {"connectionPool": {"tcp": {"connectTimeout": "10s"}}}
 """The step of this fault, which changes nothing: 10 s is Istio's default. The stand-in does the rest."""
+_ARRIVED = 0.9
+"""The share of the calls that the proxies counted under the fault that the stand-in must have seen under it."""
+_SIGMAS = 4.0
 
 
 class AtService:
@@ -77,3 +84,29 @@ def moved_to_service(fault: Fault) -> tuple[str, Trouble]:
             "a route can be tried against another fault"
         )
     return service_name(fault.declared("").host), trouble
+
+
+def require_dose(service: str, troubles: Sequence[Trouble], counted: Mapping[str, int], *, calls: int) -> None:
+    """Raise ServiceError unless the faults at a service hit their shares of its requests.
+
+    counted: requests, by the names of ``harness.replay.playing``. calls: that the service answered in the fault phase,
+    by the proxies' count; with retries, more requests than calls arrive.
+    """
+    asked = counted.get(ASKED_HERE, 0)
+    if not asked or asked < _ARRIVED * calls:
+        raise ServiceError(
+            f"{service}: expected its stand-in to make trouble for {calls or 'all'} calls of the fault phase, found "
+            f"{asked} requests that came meanwhile: the fault was not in force, so the replay proves nothing"
+        )
+    shares = {
+        DELAYED_HERE: [one.share for one in troubles if one.delay_s > 0],
+        FAILED_HERE: [one.share for one in troubles if one.status],
+    }
+    for name, doses in shares.items():
+        dose, hit = 1 - math.prod(1 - share for share in doses), counted.get(name, 0)
+        chance = _SIGMAS * math.sqrt(dose * (1 - dose) * asked) + 1
+        if abs(hit - dose * asked) > chance:
+            raise ServiceError(
+                f"{service}: expected {format_percent(dose)} of {asked} requests {name}, found {hit}: the fault had "
+                "another dose, so the replay proves nothing"
+            )

@@ -54,6 +54,17 @@ class Comparison:
         return self._open and {proof.name for proof in self._now.proofs if not proof.held} == {ON_TIME}
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether the replay ended with a failure before what failed in the record was decided."""
+        then = self.difference.sides[0].analysis
+        return (
+            self.answer is Answer.CANNOT
+            and then.verdict is self._now.verdict is Verdict.FAIL
+            and all(proof.held for proof in self._now.proofs)
+            and bool(_undecided(then, self._now))
+        )
+
+    @property
     def _now(self) -> Analysis:
         return self.difference.sides[1].analysis
 
@@ -109,34 +120,37 @@ def _answered_other(recorded: Analysis, replay: Analysis, cannot: Sequence[str])
 
 
 def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) -> tuple[Answer, str]:
-    then, now = _failed(recorded), _failed(replay)
+    then, now = failed(recorded), failed(replay)
     if replay.verdict is Verdict.FAIL and (then & now or not (then or now)):
         return Answer.REPRODUCED, f"it fails here too: {replay.reason}"
     lost = [text for text in cannot if any(text.startswith(f"{name}: ") for name in then)]
     if lost:
         return Answer.CANNOT, f"what failed cannot be judged here: {'; '.join(lost)}"
     if replay.verdict is Verdict.FAIL:
-        return _answered_other_reason(replay, then)
+        undecided = _undecided(recorded, replay)
+        if undecided:
+            left = ", ".join(undecided)
+            return Answer.CANNOT, f"it fails here for another reason, before {left} was decided: {replay.reason}"
+        return Answer.NOT_REPRODUCED, f"it fails here for another reason: {replay.reason}"
     return Answer.NOT_REPRODUCED, f"fail then, {replay.verdict} here: {replay.reason}"
 
 
-def _answered_other_reason(replay: Analysis, then: set[str]) -> tuple[Answer, str]:
-    """Return the answer for a fail by other objectives: a run that ends at the first proof leaves others undecided."""
-    undecided = {one.objective.text for one in replay.findings if one.verdict is Verdict.INCONCLUSIVE} & then
-    if undecided:
-        left = ", ".join(sorted(undecided))
-        return Answer.CANNOT, f"it fails here by another objective, and {left} was not decided: {replay.reason}"
-    return Answer.NOT_REPRODUCED, f"it fails here for another reason: {replay.reason}"
+def _undecided(recorded: Analysis, replay: Analysis) -> list[str]:
+    """Return the objectives that failed then and did not pass here in the same phase.
+
+    A run ends at the first proof of harm, which leaves others open, and phases that were not reached have no findings.
+    """
+    passed = {(one.objective.text, one.phase) for one in replay.findings if one.verdict is Verdict.PASS}
+    then = [(one.objective.text, one.phase) for one in recorded.findings if _decided_fail(one)]
+    return sorted({text for text, phase in then if (text, phase) not in passed})
 
 
 def harm_excluded(recorded: Analysis, replay: Analysis) -> bool:
     """Return whether each failure of the record is larger than all that its interval in the replay allows."""
-    failed = [one for one in recorded.findings if one.verdict is Verdict.FAIL and not one.objective.muted]
+    then = [one for one in recorded.findings if _decided_fail(one)]
     now = {(one.objective.text, one.phase): one for one in replay.findings}
     proofs_held = all(proof.held for proof in replay.proofs)
-    return (
-        bool(failed) and proofs_held and all(_excluded(one, now.get((one.objective.text, one.phase))) for one in failed)
-    )
+    return bool(then) and proofs_held and all(_excluded(one, now.get((one.objective.text, one.phase))) for one in then)
 
 
 def _excluded(then: Finding, now: Finding | None) -> bool:
@@ -147,9 +161,13 @@ def _excluded(then: Finding, now: Finding | None) -> bool:
     return now.high < then.low
 
 
-def _failed(analysis: Analysis) -> set[str]:
+def failed(analysis: Analysis) -> set[str]:
     """Return the objectives that failed, in whatever phase."""
-    return {one.objective.text for one in analysis.findings if one.verdict is Verdict.FAIL and not one.objective.muted}
+    return {one.objective.text for one in analysis.findings if _decided_fail(one)}
+
+
+def _decided_fail(finding: Finding) -> bool:
+    return finding.verdict is Verdict.FAIL and not finding.objective.muted
 
 
 def _differs(then: Record, now: Record) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from harness import bundle
 from harness.errors import RecordError
-from harness.model.json import JsonObject, JsonValue, object_at, parse_json
+from harness.model.json import JsonObject, JsonValue, object_at
+from harness.recorded_json import adapter, load, valid
 
 
 def listed_files(folder: Path) -> set[str]:
@@ -43,19 +44,13 @@ def list_again(folder: Path, name: str) -> None:
 
 
 def _entry(path: Path) -> JsonValue:
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return asdict(bundle.described(path))
 
 
 def _document(path: Path) -> JsonObject:
-    try:
-        value = parse_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path.name}: expected JSON, found something else: {error}") from error
-    if not isinstance(value, dict):
-        raise RecordError(f"{path.name}: expected a JSON object, found {type(value).__name__}")
-    return value
+    document: JsonObject = valid(adapter(dict[str, Any]), load(path), path)
+    return document
 
 
 def _write(path: Path, document: JsonObject) -> None:
-    bundle.write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
+    bundle.write_atomically(path, bundle.json_bytes(document))

@@ -12,18 +12,19 @@ when every hash is right.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import bundle
 from harness.clients.parquet import write_samples
 from harness.clients.zstd import Sink, Source, compressed, decompressed
 from harness.errors import RecordError, UsageError
-from harness.model.json import JsonObject, parse_json
+from harness.model.json import JsonObject
+from harness.recorded_json import adapter, load, valid
 from harness.replay.listing import list_again, listed_files, require_as_listed
 from harness.replay.sample_columns import BYTES_EACH, latency_units_per_s, pack_columns, unpack_columns
 from harness.scratch import scratch
@@ -71,7 +72,7 @@ def pack(folder: Path, file: Path) -> int:
         _require_clean(folder / name)
     units = latency_units_per_s(record.samples)
     columns = pack_columns(record.samples, latency_units=units)
-    index = _json(
+    index = bundle.json_bytes(
         {
             "pack_version": _FORMAT,
             "latency_units_per_s": units,
@@ -204,12 +205,7 @@ def _restore_samples(file: Path, folder: Path) -> None:
 
 
 def _index(path: Path, file: Path) -> JsonObject:
-    try:
-        known = parse_json(path.read_bytes())
-    except ValueError as error:
-        raise RecordError(f"{file}: {_INDEX}: expected JSON, found something else: {error}") from error
-    if not isinstance(known, dict):
-        raise RecordError(f"{file}: {_INDEX}: expected an object, found {type(known).__name__}")
+    known: JsonObject = valid(adapter(dict[str, Any]), load(path), path)
     if known.get("pack_version") != _FORMAT:
         version = f"{known.get('pack_version')!r:.40}"
         raise RecordError(
@@ -232,7 +228,3 @@ def _texts(value: object, file: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise RecordError(f"{file}: {_INDEX}: expected a list of names, found {value!r:.40}")
     return tuple(value)
-
-
-def _json(value: JsonObject) -> bytes:
-    return json.dumps(value, indent=1).encode() + b"\n"

@@ -16,8 +16,8 @@ from harness.model.stand_in import Body
 from harness.replay.sampling import BinSampler, StatusSampler, uniforms
 from harness.replay.script import Answers, Correction, Script, StandIn
 
-HIT_HERE = ("delayed here", "answered with an error here")
-"""The names under which requests are counted that a fault at the service hit."""
+ASKED_HERE, DELAYED_HERE, FAILED_HERE = "while a fault was here", "delayed here", "answered with an error here"
+"""The names under which requests are counted that came while a fault at the service lasted, and that it hit."""
 _NO_BODY = frozenset({204, 304})
 
 
@@ -77,8 +77,9 @@ class Player:
             count["requests"] += 1
             count[f"arm {arm or 'unknown'}"] += 1
             late_s, error = voices.trouble(self._phase)
-            for name, hit in zip(HIT_HERE, (late_s, error), strict=True):
-                count[name] += hit > 0
+            seen = (voices.troubled(self._phase), late_s > 0, error > 0)
+            for name, is_so in zip((ASKED_HERE, DELAYED_HERE, FAILED_HERE), seen, strict=True):
+                count[name] += is_so
             if error:
                 return reply(error, b"{}", wait_s=late_s)
             if one.forward:
@@ -136,6 +137,10 @@ class _Voices:
             (trouble, uniforms(_random(seed, one.name, "trouble", str(number))))
             for number, trouble in enumerate(one.troubles)
         ]
+
+    def troubled(self, phase: str) -> bool:
+        """Return whether a fault here lasts."""
+        return any(trouble.phase == phase for trouble, _ in self._troubles)
 
     def trouble(self, phase: str) -> tuple[float, int]:
         """Return for how long the next request waits because of a fault here, and with which error it is answered."""

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import gate
 from harness.config import Config
-from harness.errors import CannotReplay, HarnessError, ServiceError, WorkloadDeath
+from harness.errors import CannotReplay, HarnessError, WorkloadDeath
 from harness.mesh.local import LocalMesh, start_local_mesh
 from harness.mesh.services import ServiceSet
+from harness.model.hops import Hop
 from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Analysis
-from harness.replay.playing import HIT_HERE
+from harness.replay.at_service import require_dose
 from harness.replay.staging import OVERHEAD_MS, Stage
 from harness.replay.troupe import Troupe, playing
 from harness.replay.tuning import Tuning
+from harness.runner.counts import service_name
 from harness.runner.progress import Progress
 from harness.runner.settings import Notify
 
@@ -115,7 +118,7 @@ def perform(stage: Stage, world: Standing, folder: Path, *, again: str, notify: 
     )
     _, counts = world.troupe.counts()
     if any(phase.kind is PhaseKind.FAULT for phase in outcome.record.phases):
-        require_troubles(stage, counts)
+        require_troubles(stage, counts, outcome.record.hops)
     unknown = sum(count.get("arm unknown", 0) for count in counts.values())
     asked = sum(count.get("requests", 0) for count in counts.values())
     notes = []
@@ -127,20 +130,18 @@ def perform(stage: Stage, world: Standing, folder: Path, *, again: str, notify: 
     return Played(outcome=outcome, notes=tuple(notes))
 
 
-def require_troubles(stage: Stage, counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Raise ServiceError if a fault at a service hit none of its requests: the proxies cannot count what it hit.
+def require_troubles(stage: Stage, counts: Mapping[str, Mapping[str, int]], hops: Sequence[Hop]) -> None:
+    """Raise ServiceError unless each fault at a service hit its share of the requests: the proxies cannot count that.
 
-    counts: what each workload was asked, by the stand-ins.
+    counts: what each workload was asked, by the stand-ins. hops: of the replay, as the proxies counted them.
     """
-    for service in stage.troubles:
-        asked = [counts.get(one.name, {}) for one in stage.config.services[service].versions.values()]
-        hit = sum(one.get(name, 0) for one in asked for name in HIT_HERE)
-        if not hit:
-            requests = sum(one.get("requests", 0) for one in asked)
-            raise ServiceError(
-                f"{service}: expected requests that the stand-in delayed or answered with an error, found none of "
-                f"{requests:,}: the fault was not in force, so the replay proves nothing"
-            )
+    for service, troubles in stage.troubles.items():
+        own = [counts.get(one.name, {}) for one in stage.config.services[service].versions.values()]
+        counted = sum((Counter(one) for one in own), Counter[str]())
+        answered = [hop for hop in hops if service_name(hop.destination) == service and hop.version]
+        require_dose(
+            service, troubles, counted, calls=sum(hop.calls for hop in answered if hop.phase == PhaseKind.FAULT)
+        )
 
 
 def _about(stage: Stage) -> str:

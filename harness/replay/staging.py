@@ -20,6 +20,7 @@ from harness.model.phase import PhaseKind, PhaseLength, least_of
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked
 from harness.replay.casting import Cast, cast_of, judgeable
+from harness.replay.comparing import failed
 from harness.replay.routes import for_local_mesh
 from harness.replay.script import Script, StandIn, Trouble
 from harness.runner.scenario import Scenario
@@ -235,6 +236,13 @@ def _scenario(asked: Asked, objectives: tuple[Objective, ...], options: Options)
 def shortened(stage: Stage) -> Stage:
     """Return the replay without steady phase and recovery."""
     return replace(stage, scenario=_only_fault(stage.scenario))
+
+
+def by_what_failed(stage: Stage) -> Stage:
+    """Return the replay judged by what failed in the record alone: another failure could end it before that."""
+    names = failed(stage.asked.analysis)
+    kept = tuple(one for one in stage.scenario.objectives if one.text in names)
+    return replace(stage, scenario=replace(stage.scenario, objectives=kept)) if kept else stage
 
 
 def longer(stage: Stage) -> Stage:

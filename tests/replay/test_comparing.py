@@ -6,16 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recorded import record, samples
+from replay_records import demo_config, write_demo
 
 from harness.cli.replay import _counted
 from harness.cli.replay_bisect import mark_of
 from harness.gate import Outcome
+from harness.judge.objectives import parse_objective
 from harness.model.load import Arrivals
 from harness.model.samples import no_samples
 from harness.model.verdict import Verdict
-from harness.replay.asked import Asked
+from harness.replay.asked import Asked, read_asked
 from harness.replay.bisecting import Mark
 from harness.replay.comparing import Answer, Comparison, answered, compared, same_arrivals
+from harness.replay.staging import Options, by_what_failed, staged
 from harness.report.diff import difference, side
 from harness.runner.deciding import decide
 from harness.wiring import judge
@@ -37,7 +40,7 @@ def analysis(verdict, *failed):
     ("then", "now", "cannot", "answer"),
     [
         (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.FAIL, "a < 1", "b < 1"), (), Answer.REPRODUCED),
-        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.FAIL, "b < 1"), (), Answer.NOT_REPRODUCED),
+        (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.FAIL, "b < 1"), (), Answer.CANNOT),  # a was not reached
         (analysis(Verdict.FAIL), analysis(Verdict.FAIL), (), Answer.REPRODUCED),
         (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.PASS), (), Answer.NOT_REPRODUCED),
         (analysis(Verdict.FAIL, "a < 1"), analysis(Verdict.PASS), ("a < 1: no real builds",), Answer.CANNOT),
@@ -94,13 +97,41 @@ def test_only_too_little_evidence_and_a_busy_machine_are_worth_another_replay(th
     assert (undecided, late) == (found.undecided, found.late)
 
 
-def test_a_fail_by_another_objective_does_not_exclude_one_that_was_not_decided():
-    """A run ends at the first proof of harm, and leaves the other objectives open."""
+@pytest.mark.parametrize(
+    ("verdict", "phase", "answer"),
+    [
+        (Verdict.INCONCLUSIVE, "fault", Answer.CANNOT),
+        (Verdict.MARGINAL, "fault", Answer.CANNOT),  # worse, but not shown to exceed the tolerance
+        (Verdict.PASS, "steady", Answer.CANNOT),  # it failed in the fault phase, which was not reached
+        (Verdict.PASS, "fault", Answer.NOT_REPRODUCED),
+    ],
+)
+def test_a_fail_for_another_reason_excludes_only_what_passed(verdict, phase, answer):
+    """A run ends at the first proof of harm, and leaves the other objectives and the later phases open."""
     now = analysis(Verdict.FAIL, "b < 1")
-    opened = replace(analysis(Verdict.FAIL, "a < 1").findings[0], verdict=Verdict.INCONCLUSIVE)
-    now = replace(now, findings=(*now.findings, opened))
-    answer, why = answered(analysis(Verdict.FAIL, "a < 1"), now, cannot=())
-    assert (Answer.CANNOT, True) == (answer, "a < 1 was not decided" in why)
+    other = replace(analysis(Verdict.FAIL, "a < 1").findings[0], verdict=verdict, phase=phase)
+    now = replace(now, findings=(*now.findings, other))
+    found, why = answered(analysis(Verdict.FAIL, "a < 1"), now, cannot=())
+    assert (answer, answer is Answer.CANNOT) == (found, "before a < 1 was decided" in why)
+
+
+def test_what_failed_then_is_worth_another_replay_judged_by_it_alone(tmp_path):
+    """A replay that failed elsewhere first is repeated; a run in which the canary died has nothing to be judged by."""
+    sides = [
+        side(label, "", record(), analysis(Verdict.FAIL, name)) for label, name in (("A", "a < 1"), ("B", "b < 1"))
+    ]
+    answer, why = answered(sides[0].analysis, sides[1].analysis, cannot=())
+    found = Comparison(answer=answer, why=why, difference=difference(*sides), differs=())
+    assert (True, False, False) == (found.elsewhere, found.undecided, found.late)
+    asked = read_asked(write_demo(tmp_path / "run")[0])
+    stage = staged(asked, demo_config(), Options())
+    other = parse_objective("latency_p50 < +20%")
+    two = replace(stage, scenario=replace(stage.scenario, objectives=(*stage.scenario.objectives, other)))
+    failed = replace(asked.analysis.findings[0], objective=other, verdict=Verdict.FAIL)
+    of_it = replace(two, asked=replace(asked, analysis=replace(asked.analysis, findings=(failed,))))
+    died = replace(two, asked=replace(asked, analysis=replace(asked.analysis, findings=())))
+    assert (other,) == by_what_failed(of_it).scenario.objectives
+    assert two.scenario.objectives == by_what_failed(died).scenario.objectives
 
 
 def asked_of(verdict):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from replay_records import demo_config, demo_record, write_demo
+from replay_records import demo_config, demo_record, hop, write_demo
 
 from harness.errors import CannotReplay, ServiceError, UsageError
 from harness.faults import abort, delay, timeout
@@ -128,22 +128,49 @@ def test_a_moved_fault_is_played_in_front_of_the_service(stage_of):
         at_the_service(replace(stage, scenario=replace(stage.scenario, faults=())))
 
 
+def counts_of_phases(front, *phases):
+    """What the stand-in counts of a hundred requests in each of these phases."""
+    player = Player(Script(seed=1, stand_ins=(front,)))
+    answer = player.answering(front)
+    for phase in phases:
+        player.controlled("POST", f"/phase/{phase}", {})
+        for _ in range(100):
+            answer("GET", "/ratings/0", {})
+    return json.loads(player.controlled("GET", "/counts", {}).body)["counts"]
+
+
 def test_a_moved_fault_must_have_hit_requests(stage_of):
     """The proxies do not see what it hits, so the stand-in says it; a change does not pass because nothing was wrong."""
     stage = at_the_service(stage_of(SLOW))
     (front,) = stage.script_with({"ratings-v1": "127.0.0.1:7"}).stand_ins
-    player = Player(Script(seed=1, stand_ins=(front,)))
+    calls = (hop("ratings", "v1", arm="canary", phase="fault"),)
+    with pytest.raises(ServiceError, match=r"ratings: expected its stand-in to make trouble for 100 calls .* found 0"):
+        require_troubles(stage, counts_of_phases(front, "steady"), calls)
+    require_troubles(stage, counts_of_phases(front, "steady", "fault"), calls)
 
-    def counts_of_a_phase(phase):
-        answer = player.answering(front)
-        player.controlled("POST", f"/phase/{phase}", {})
-        for _ in range(100):
-            answer("GET", "/ratings/0", {})
-        return json.loads(player.controlled("GET", "/counts", {}).body)["counts"]
 
-    with pytest.raises(ServiceError, match=r"ratings: expected requests that the stand-in delayed .* none of 100"):
-        require_troubles(stage, counts_of_a_phase("steady"))
-    require_troubles(stage, counts_of_a_phase("fault"))
+def test_a_moved_fault_must_have_its_dose(stage_of):
+    """A fault that hit fewer requests than recorded, or began late, would let a change pass that fixes nothing."""
+    stage = at_the_service(stage_of(SLOW))
+    (front,) = stage.script_with({"ratings-v1": "127.0.0.1:7"}).stand_ins
+    calls = tuple(hop("ratings", "v1", arm=arm, phase="fault") for arm in ("baseline", "canary"))
+    late = counts_of_phases(front, "steady", "fault")
+    with pytest.raises(ServiceError, match=r"trouble for 200 calls .* found 100"):
+        require_troubles(stage, late, calls)
+    mild = replace(front, troubles=(replace(front.troubles[0], share=0.05),))
+    with pytest.raises(ServiceError, match=r"expected 30 % of 200 requests delayed here, found 10: .* another dose"):
+        require_troubles(stage, counts_of_phases(mild, "fault", "fault"), calls)
+    require_troubles(stage, counts_of_phases(front, "fault", "fault"), calls)
+
+
+def test_faults_of_one_service_have_their_doses_together(stage_of):
+    """Two delays hit what either of them hits; an error is counted for itself."""
+    stage = at_the_service(stage_of(SLOW, delay("ratings", "1s", percent=50), abort("ratings", 503, percent=10)))
+    (front,) = stage.script_with({"ratings-v1": "127.0.0.1:7"}).stand_ins
+    require_troubles(stage, counts_of_phases(front, *["fault"] * 10), ())
+    without_one = replace(front, troubles=front.troubles[1:])
+    with pytest.raises(ServiceError, match="expected 65 % of 1000"):
+        require_troubles(stage, counts_of_phases(without_one, *["fault"] * 10), ())
 
 
 def test_the_usual_p99_is_the_recorded_one(stage_of):
