@@ -16,6 +16,8 @@ from harness.plugin.account import INCONCLUSIVE, MARGINAL, TROUBLE, USAGE
 
 _WORDS = {INCONCLUSIVE: "Inconclusive", MARGINAL: "Marginal", TROUBLE: "Error", USAGE: "Error"}
 """What the result column says of these kinds of failure: only a fail is Failed."""
+_CATEGORIES = {INCONCLUSIVE: "Skipped", MARGINAL: "Skipped", TROUBLE: "Error", USAGE: "Error"}
+"""As what pytest-html counts and filters them. It hides rows of categories that it does not know."""
 _NO_CELLS = '<td class="col-verdict"></td>\n<td class="col-deviation"></td>'
 
 
@@ -64,10 +66,11 @@ class HtmlReport:
     def _correct_counts(self, summary: list[str]) -> None:
         """Count undecided verdicts and trouble as what they are; pytest-html has counted each of them as failed."""
         outcomes = self._page.outcomes
-        for word, number in self._moved.items():
+        outcomes["skipped"]["label"] = "Skipped or undecided"
+        for category, number in self._moved.items():
             outcomes["failed"]["value"] -= number
-            outcomes.setdefault(word.lower(), {"label": word, "value": 0})["value"] += number
-        left_out = sum(number for word, number in self._moved.items())
+            outcomes[category.lower()]["value"] += number
+        left_out = self._moved.total()
         if left_out:
             summary.append(f"<p>{left_out} more of the tests ended with an error or without a decision.</p>")
 
@@ -79,9 +82,10 @@ class HtmlReport:
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Fill those columns from the test's last outcome."""
-        word = _WORDS.get(getattr(report, "harness_kind", ""), "")
-        if word and report.when == "call" and report.failed:
-            cells[0] = f'<td class="col-result">{word}</td>'
-            self._moved[word] += 1
+        kind = getattr(report, "harness_kind", "")
+        if kind in _WORDS and report.when == "call" and report.failed:
+            category = _CATEGORIES[kind]  # its script reads the first cell and shows the second one
+            cells[0] = f'<td hidden>{category}</td><td class="col-result">{_WORDS[kind]}</td>'
+            self._moved[category] += 1
         told = getattr(report, "harness_told", [])  # with fragments, because rows are made only for --html
         cells[1:1] = (told[-1]["cells"] if told else _NO_CELLS).split("\n")

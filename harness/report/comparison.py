@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +24,30 @@ _TAIL = 5
 class Comparison:
     """Canary minus baseline in stretches of time: shape (stretches,), in percent or percentage points; NaN is a gap.
 
-    title: with the objective and the unit. phase: that of the finding it follows; empty for the whole run. tolerance:
-    the limit in the same unit, signed into the bad direction; None without one. higher_is_worse: which side is bad.
+    name: the indicator. how: in which way the arms are compared. phase: that of the finding it follows; empty for the
+    whole run. tolerance: the limit in the same unit, signed into the bad direction; None without one. higher_is_worse:
+    which side is bad.
     """
 
-    title: str
+    name: str
+    how: str
+    unit: str
     at_s: Column
     values: Column
     width_s: float
     phase: str = ""
     tolerance: float | None = None
     higher_is_worse: bool = True
+
+    @property
+    def title(self) -> str:
+        """What is compared, in which way and in which unit."""
+        return f"{self.name}, {self.how}, {self.unit}"
+
+    @property
+    def short_title(self) -> str:
+        """The title where there is little room."""
+        return f"{self.name} against baseline, {self.unit}"
 
 
 def deciding(analysis: Analysis) -> Finding | None:
@@ -74,10 +87,7 @@ def _with_limit(found: Comparison, finding: Finding, factor: float | None) -> Co
     margin = finding.margin
     upwards = finding.objective.direction is not Direction.DECREASE
     limit = None if margin is None or factor is None else abs(margin) * factor * (1 if upwards else -1)
-    return Comparison(
-        title=found.title, at_s=found.at_s, values=found.values, width_s=found.width_s, phase=finding.phase,
-        tolerance=limit, higher_is_worse=upwards,
-    )  # fmt: skip
+    return replace(found, phase=finding.phase, tolerance=limit, higher_is_worse=upwards)
 
 
 def _quantile(samples: Samples, share: float, name: str, seen: Buckets) -> Comparison:
@@ -86,7 +96,7 @@ def _quantile(samples: Samples, share: float, name: str, seen: Buckets) -> Compa
     arms = [_quantiles_in(own.where(own.arm == arm), edges, share) for arm in (BASELINE, CANARY)]
     with np.errstate(divide="ignore", invalid="ignore"):
         values = (arms[1] / np.where(arms[0] > 0, arms[0], np.nan) - 1) * 100
-    return _made(f"{name}, canary compared with baseline, %", edges, values)
+    return _made(name, "canary compared with baseline", "%", edges, values)
 
 
 def _share(samples: Samples, having: NDArray[np.bool_], name: str, seen: Buckets) -> Comparison:
@@ -98,11 +108,12 @@ def _share(samples: Samples, having: NDArray[np.bool_], name: str, seen: Buckets
         due_s, own_having = own.due_s[own.arm == arm], having[own.arm == arm]
         with np.errstate(invalid="ignore"):
             rates.append(np.histogram(due_s[own_having], edges)[0] / np.histogram(due_s, edges)[0])
-    return _made(f"{name}, canary minus baseline, pp", edges, (rates[1] - rates[0]) * 100)
+    return _made(name, "canary minus baseline", "pp", edges, (rates[1] - rates[0]) * 100)
 
 
-def _made(title: str, edges: Column, values: Column) -> Comparison:
-    return Comparison(title=title, at_s=(edges[:-1] + edges[1:]) / 2, values=values, width_s=float(edges[1] - edges[0]))
+def _made(name: str, how: str, unit: str, edges: Column, values: Column) -> Comparison:
+    middles, width_s = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
+    return Comparison(name=name, how=how, unit=unit, at_s=middles, values=values, width_s=width_s)
 
 
 def _quantiles_in(samples: Samples, edges: Column, share: float) -> Column:

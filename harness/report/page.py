@@ -16,7 +16,7 @@ from markupsafe import Markup
 from harness.model import formatting
 from harness.model.record import Record
 from harness.model.seed_scope import seed_scope
-from harness.model.verdict import Analysis, Verdict
+from harness.model.verdict import Analysis, Proof, Verdict
 from harness.report.buckets import buckets
 from harness.report.charts.score import meter
 from harness.report.facts import facts
@@ -101,11 +101,19 @@ def _banner(scene: Scene) -> Markup:
         **_context(scene),
         score=formatting.points(analysis.score),
         meter=meter(analysis.score, marginal_score=judge.marginal_score, pass_score=judge.pass_score),
-        proofs=[proof for proof in analysis.proofs if not proof.held],
+        proofs=_to_quote(analysis),
         canary_n=scene.record.requests_of("canary"),
         steps=next_steps(scene),
         probable_cause=probable_cause(scene.analysis),
     )
+
+
+def _to_quote(analysis: Analysis) -> list[Proof]:
+    """Return the failed proofs, without the first one if the reason quotes it: the next step then says what to do."""
+    failed = [proof for proof in analysis.proofs if not proof.held]
+    undecided = analysis.verdict is Verdict.INCONCLUSIVE
+    quoted = undecided and failed and failed[0].name in analysis.reason and failed[0].expected in analysis.reason
+    return failed[1:] if quoted else failed
 
 
 def probable_cause(analysis: Analysis) -> str:

@@ -140,9 +140,10 @@ def slowest(record: Record) -> tuple[Request, ...]:
 
 
 def failures(record: Record) -> tuple[Request, ...]:
-    """Return the canary's first failed requests, starting with the phase with the highest error rate.
+    """Return the canary's first failed requests, starting with the judged phase with the highest error rate.
 
-    Failed requests of no known arm come last, because they may have been the canary's.
+    Phases that are not judged come after those, and failed requests of no known arm last, because they may have been
+    the canary's.
     """
     samples = record.samples
     failed = np.flatnonzero(samples.failed & (samples.arm != BASELINE))
@@ -150,7 +151,8 @@ def failures(record: Record) -> tuple[Request, ...]:
     share = np.zeros(failed.size)
     for phase in record.phases:
         canary = inside(samples, phase).failed[inside(samples, phase).arm == CANARY]
-        share[(due_s >= phase.start_s) & (due_s < phase.end_s)] = canary.mean() if canary.size else 0.0
+        here = (due_s >= phase.start_s) & (due_s < phase.end_s)
+        share[here] = float(phase.kind.judged) + (canary.mean() if canary.size else 0.0)
     order = failed[np.lexsort((due_s, -share, samples.arm[failed] != CANARY))]
     return tuple(_request(record, int(i)) for i in order[:_WORST])
 

@@ -15,6 +15,13 @@ from harness.model.units import format_duration
 _WORST = 3
 _MOST_ROWS = 40
 _DEEPEST = 8
+_FLAGS = {
+    "DI": "delayed by a fault", "FI": "aborted by a fault", "DC": "its caller gave up", "UT": "timed out",
+    "UF": "could not connect", "UC": "the connection ended", "UR": "the service reset it", "LR": "the proxy reset it",
+    "UH": "no healthy instance", "UO": "a circuit breaker refused it", "URX": "all retries failed", "NR": "no route",
+    "RL": "a rate limit refused it", "SI": "the stream was idle",
+}  # fmt: skip
+"""What Envoy's response flags say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +148,7 @@ def _in_order(spans: Sequence[Span]) -> Iterator[tuple[Span, int]]:
 
 
 def _row(span: Span, depth: int, start_ns: int, length_ns: int) -> SpanRow:
-    words = [str(span.status) if span.status else "", span.flags]
+    words = [str(span.status) if span.status else "", *map(_explained, filter(None, span.flags.split(",")))]
     return SpanRow(
         depth=min(depth, _DEEPEST),
         service=formatting.printable(span.service),
@@ -149,11 +156,15 @@ def _row(span: Span, depth: int, start_ns: int, length_ns: int) -> SpanRow:
         name=formatting.printable(span.name),
         at=format_duration((span.start_ns - start_ns) / 1e9),
         duration=format_duration(span.duration_ns / 1e9),
-        outcome=formatting.printable(" ".join(filter(None, words))),
+        outcome=formatting.printable(", ".join(filter(None, words))),
         failed=span.failed,
         start=(span.start_ns - start_ns) / length_ns if length_ns else 0.0,
         share=span.duration_ns / length_ns if length_ns else 0.0,
     )
+
+
+def _explained(flag: str) -> str:
+    return f"{flag}: {_FLAGS[flag]}" if flag in _FLAGS else flag
 
 
 def _when(record: Record, start_ns: int) -> str:

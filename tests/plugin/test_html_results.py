@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
 
 import pytest
+from browsing import complaints, show
+from playwright.sync_api import Page
 from stub_canary import PLUGIN
 
 SCENARIOS = """
@@ -24,25 +24,40 @@ def made(pytester: pytest.Pytester) -> str:
     return (pytester.path / "page.html").read_text(encoding="utf-8")
 
 
-def results(text: str) -> dict[str, str]:
-    """The result column by test, as the page's script reads it."""
-    (blob,) = re.findall(r'data-jsonblob="([^"]*)"', text)
-    tests = json.loads(html.unescape(blob))["tests"]
-    return {name.partition("::")[2]: rows[0]["result"] for name, rows in tests.items()}
+def shown(page: Page) -> dict[str, str]:
+    """The result column by test, of the rows that a reader sees."""
+    rows = page.locator(".results-table-row .collapsible:visible")
+    return {
+        row.locator(".col-testId").inner_text().partition("::")[2]: row.locator(".col-result").inner_text()
+        for row in rows.all()
+    }
 
 
-def test_failed_is_never_next_to_inconclusive(pytester: pytest.Pytester) -> None:
-    """Each row says what the verdict says, and the counts agree with the rows."""
+def test_failed_is_never_next_to_inconclusive(page: Page, pytester: pytest.Pytester) -> None:
+    """Each row is shown, and says what the verdict says; the counts agree with the rows, and filter them."""
     pytester.makepyfile(SCENARIOS)
     text = made(pytester)
-    assert results(text) == {
-        "test_open": "Inconclusive", "test_worse": "Marginal", "test_trouble": "Error", "test_broken": "Failed",
-        "test_good": "Passed",
-    }  # fmt: skip
+    show(page, pytester.path / "page.html")
+    undecided = {"test_open": "Inconclusive", "test_worse": "Marginal"}
+    decided = {"test_trouble": "Error", "test_broken": "Failed", "test_good": "Passed"}
+    assert undecided | decided == shown(page)
     counts = {label: int(number) for number, label in re.findall(r">(\d+) ([A-Z][a-z ]+),?</span>", text)}
-    assert {"Failed": 1, "Passed": 1, "Inconclusive": 1, "Marginal": 1} == {
-        name: counts[name] for name in ("Failed", "Passed", "Inconclusive", "Marginal")
+    assert {"Failed": 1, "Passed": 1, "Skipped or undecided": 2, "Errors": 1} == {
+        name: number for name, number in counts.items() if number
     }
+    page.uncheck("input[data-test-result=skipped]")
+    assert decided == shown(page)
+    page.check("input[data-test-result=skipped]")
+    assert undecided | decided == shown(page)
+    assert complaints(page) == []
+
+
+def test_the_page_fits_a_phone(page: Page, pytester: pytest.Pytester) -> None:
+    """Also while every row is closed."""
+    pytester.makepyfile(SCENARIOS)
+    made(pytester)
+    show(page, pytester.path / "page.html", width=380)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
 def test_title_is_that_of_the_run(pytester: pytest.Pytester) -> None:

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+if __name__ == "__main__":  # pytest adds these folders itself
+    sys.path[:0] = map(str, Path(__file__).parents[1].iterdir())
 
 import standing_pages as pages
 

@@ -102,6 +102,15 @@ def test_worst_requests_are_the_worst() -> None:
     ]
 
 
+def test_failures_of_judged_phases_come_first() -> None:
+    """A reader looks for what decided, and the warm-up decides nothing."""
+    record = records.record(Verdict.FAIL)
+    samples = record.samples
+    status = np.where((samples.arm == CANARY) & (samples.due_s < 10), np.int16(503), samples.status)
+    found = tables.failures(replace(record, samples=replace(samples, status=status)))
+    assert {"fault"} == {row.phase for row in found}
+
+
 def test_changes_show_what_was_inserted_and_that_nothing_remains() -> None:
     """The first diff shows the split's lines, the second shows none, and fields that the server sets are ignored."""
     record = records.record()

@@ -16,7 +16,7 @@ from run_pages import HOSTILE
 from harness.model.phase import Phase, PhaseKind
 from harness.model.record import Record
 from harness.model.samples import CANARY, Samples
-from harness.model.verdict import Analysis, Verdict
+from harness.model.verdict import Analysis, Proof, Verdict
 from harness.report import page as report
 from harness.report.comparison import comparison, deciding
 from harness.report.logs import excerpts, worst_moment
@@ -121,6 +121,19 @@ def test_comparison_follows_the_objective_that_decided(page, tmp_path, verdict, 
     titles = page.evaluate("[...document.querySelectorAll('svg.timeline.wide .panel-title')].map(t => t.textContent)")
     assert title in titles
     assert page.evaluate("document.querySelectorAll('svg.timeline.wide .plot line.limit').length") == 1
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.MARGINAL])
+def test_titles_of_charts_do_not_cross_their_legends(page: Page, tmp_path: Path, verdict: Verdict) -> None:
+    """A phone has room for a short title only."""
+    opened(page, tmp_path, *told(verdict), width=380)
+    crossed = page.evaluate("""() => {
+      const texts = [...document.querySelectorAll("svg.timeline.narrow :is(.panel-title, .legend)")];
+      const boxes = texts.map(one => [one.textContent, one.getBoundingClientRect()]);
+      return boxes.flatMap(([one, a], i) => boxes.slice(i + 1).filter(([, b]) =>
+        a.top < b.bottom && b.top < a.bottom && a.left < b.right && b.left < a.right).map(([other]) => [one, other]));
+    }""")
+    assert [] == crossed
 
 
 def test_comparison_shows_the_records_numbers() -> None:
@@ -278,6 +291,31 @@ def test_log_without_times_shows_its_end(tmp_path: Path) -> None:
     assert "\x1b" not in found.lines[-1]
     assert "its last lines" in found.about
     assert excerpts(record, tmp_path / "elsewhere", None) == ()
+
+
+def test_lines_of_a_log_have_no_gaps(page: Page, tmp_path: Path) -> None:
+    """Each line begins right below the one before."""
+    record, analysis = records.run(Verdict.FAIL)
+    record = logged(record, tmp_path, ["one", "two", "three"])
+    opened(page, tmp_path, record, analysis)
+    boxes = "[...document.querySelectorAll('pre.log span')].slice(0, 3).map(s => s.getBoundingClientRect())"
+    gaps = page.evaluate(f"(b => [b[1].top - b[0].bottom, b[2].top - b[1].bottom])({boxes})")
+    assert [0, 0] == [round(gap) for gap in gaps]
+
+
+def test_a_proof_that_the_reason_quotes_is_not_quoted_again(tmp_path: Path) -> None:
+    """The next step says what to do about it; further proofs that failed are quoted."""
+    record, analysis = told(Verdict.INCONCLUSIVE)
+    proofs = (
+        Proof(name="load on time", held=False, expected="within 10 ms", observed="21 ms", remedy="lower the rate"),
+        Proof(name="split", held=False, expected="half", observed="a third", remedy="look"),
+    )
+    quoting = replace(analysis, proofs=proofs, reason="proof failed: load on time: expected within 10 ms, found 21 ms")
+    text = report.render(record, quoting)
+    assert "Proof failed, load on time" not in text
+    assert "First make this proof hold, load on time: lower the rate" in text
+    assert "<strong>Proof failed, split:</strong> expected half, observed a third; look</p>" in text
+    assert "Proof failed, load on time" in report.render(record, replace(quoting, reason="another"))
 
 
 def test_an_empty_log_is_said_to_be_empty(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_children_follow_their_parents() -> None:
     rows = worst_traces(traced()).traces[1].rows
     assert [("gateway", 0), ("reviews", 1), ("ratings", 2)] == [(row.service, row.depth) for row in rows]
     assert [(0.0, 1.0), (0.0025, 0.995), (0.005, 0.99)] == [(row.start, row.share) for row in rows]
-    assert ("200 DI", "396 ms", "2 ms") == (rows[2].outcome, rows[2].duration, rows[2].at)
+    assert ("200, DI: delayed by a fault", "396 ms", "2 ms") == (rows[2].outcome, rows[2].duration, rows[2].at)
 
 
 def test_circles_and_unknown_parents_are_shown_too() -> None:

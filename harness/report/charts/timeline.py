@@ -162,9 +162,11 @@ def _strip(frame: _Frame, compared: Comparison, top: float, height: float) -> _D
         limit, 1e-3 if finite.size and limit else 1.0, float(np.quantile(finite, 0.98)) * 1.2 if finite.size else 0
     )
     values = linear(-most, most, top + height, top, ticks=4)
-    title = f"{compared.title} (decided{' in ' + compared.phase if compared.phase else ''})"
+    title = compared.short_title if frame.narrow else compared.title
+    if compared.tolerance is not None and not frame.narrow:
+        title += f" (decided{' in ' + compared.phase if compared.phase else ''})"
     panel = _Panel(
-        title=_fitting(title if compared.tolerance is not None else compared.title, 56 if frame.narrow else 140),
+        title=_fitting(title, 40 if frame.narrow else 140),
         top=top, values=values, legend=() if compared.tolerance is None else (("tolerance", "limit"),),
         labels=tuple(f"{t:+.3g}" if t else "0" for t in values.ticks),
     )  # fmt: skip
