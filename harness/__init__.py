@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.faults import (
         Abort,
+        BandwidthLimit,
         BlackHole,
         ConnectionLimit,
         CpuLimit,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Scale,
         Timeout,
         abort,
+        bandwidth_limit,
         black_hole,
         connection_limit,
         cpu_limit,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Abort",
     "Analysis",
+    "BandwidthLimit",
     "BlackHole",
     "ConnectionLimit",
     "CpuLimit",
@@ -89,6 +92,7 @@ __all__ = [
     "Timeout",
     "Verdict",
     "abort",
+    "bandwidth_limit",
     "black_hole",
     "connection_limit",
     "cpu_limit",

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 from harness.errors import UsageError
 from harness.faults.abort import Abort, abort
+from harness.faults.bandwidth_limit import BandwidthLimit, bandwidth_limit
 from harness.faults.black_hole import BlackHole, black_hole
 from harness.faults.combinations import latency_ladder, ramp, sequence
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
@@ -39,6 +40,7 @@ __all__ = [
     "ENTRY_POINTS",
     "Abort",
     "Arguments",
+    "BandwidthLimit",
     "BlackHole",
     "ConnectionLimit",
     "CpuLimit",
@@ -63,6 +65,7 @@ __all__ = [
     "Scale",
     "Timeout",
     "abort",
+    "bandwidth_limit",
     "black_hole",
     "connection_limit",
     "cpu_limit",
@@ -102,6 +105,7 @@ BUILT_IN: tuple[type[Fault], ...] = (
     RetryStorm,
     BlackHole,
     HeaderLoss,
+    BandwidthLimit,
     ConnectionLimit,
     RequestLimit,
     OutlierEjection,

@@ -149,7 +149,15 @@ class RateLimit:
     per_second: int
 
 
-Change: TypeAlias = RouteChange | PolicyChange | SubsetChange | Refusal | RateLimit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bandwidth:
+    """Each caller's proxy passes ``kib_per_s`` KiB a second on to the host and back. ports: of the host."""
+
+    kib_per_s: int
+    ports: tuple[int, ...]
+
+
+Change: TypeAlias = RouteChange | PolicyChange | SubsetChange | Refusal | RateLimit | Bandwidth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

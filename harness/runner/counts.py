@@ -141,14 +141,13 @@ def _callers(before_removal: Counts, end: Counts, fault: Declared) -> list[tuple
 
 
 def _signals(caller: tuple[str, str], rows: Counts, settled: Counts, fault: Declared) -> Signals:
-    waiting = _waiting(caller, rows, fault)
-    return Signals(rows=_of(caller, rows, fault), settled=_of(caller, settled, fault), waiting=waiting)
-
-
-def _waiting(caller: tuple[str, str], rows: Counts, fault: Declared) -> int:
-    """Return how many calls to the fault's host have no answer yet."""
-    found = _rows(rows, fault, reporter="waiting")
-    return sum(row.total for row in found if (row.source_workload, row.source_version) == caller)
+    waiting, limited = (_of(caller, rows, fault, reporter=reporter) for reporter in ("waiting", "limited"))
+    return Signals(
+        rows=_of(caller, rows, fault),
+        settled=_of(caller, settled, fault),
+        waiting=sum(row.total for row in waiting),
+        limited=sum(row.total for row in limited) if limited else None,
+    )
 
 
 def _rows(rows: Iterable[RequestCount], fault: Declared, *, reporter: str = "") -> list[RequestCount]:
@@ -161,8 +160,9 @@ def _rows(rows: Iterable[RequestCount], fault: Declared, *, reporter: str = "") 
     ]
 
 
-def _of(caller: tuple[str, str], rows: Counts, fault: Declared) -> Counts:
-    return tuple(row for row in _rows(rows, fault) if (row.source_workload, row.source_version) == caller)
+def _of(caller: tuple[str, str], rows: Counts, fault: Declared, *, reporter: str = "") -> Counts:
+    found = _rows(rows, fault, reporter=reporter)
+    return tuple(row for row in found if (row.source_workload, row.source_version) == caller)
 
 
 def attributed(samples: Samples, proxy_requests: Mapping[str, int]) -> Samples:

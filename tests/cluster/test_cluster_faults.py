@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import fake_kubernetes
@@ -15,13 +16,15 @@ from recorded import record
 from shop import Open, pod
 from test_cluster_steps import ANYBODY, deployment, obey
 
-from harness import delete_pods, deny, evict, partition, rate_limit, scale
+from harness import bandwidth_limit, delete_pods, deny, evict, partition, rate_limit, scale
 from harness.errors import MeshDrift, NotInForce, UsageError
 from harness.faults.port import Fault
 from harness.mesh.cluster.mesh import ClusterMesh
+from harness.model.hit import HitState
 from harness.model.record import Event
 from harness.model.verdict import Verdict
 from harness.routing.port import Aim
+from harness.runner.counts import fault_counts
 from harness.runner.deciding import decide
 
 OWNED = {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ratings", "uid": "1"}]}
@@ -62,6 +65,7 @@ def shop(fake: FakeKubernetes) -> FakeKubernetes:
     [
         (deny("ratings"), "AuthorizationPolicy"),
         (rate_limit("ratings", 5), "EnvoyFilter"),
+        (bandwidth_limit("ratings", 64), "EnvoyFilter"),
         (partition("ratings"), "NetworkPolicy"),
     ],
     ids=str,
@@ -79,7 +83,7 @@ def test_an_object_of_its_own_is_made_proven_and_deleted(
     assert [] == shop.objects(kind)
 
 
-@pytest.mark.parametrize("fault", [deny("ratings"), rate_limit("ratings", 5)], ids=str)
+@pytest.mark.parametrize("fault", [deny("ratings"), rate_limit("ratings", 5), bandwidth_limit("ratings", 64)], ids=str)
 def test_an_object_that_the_proxies_do_not_get_is_not_in_force(
     shop: FakeKubernetes, open_mesh: Open, fault: Fault
 ) -> None:
@@ -93,6 +97,58 @@ def test_an_object_that_the_proxies_do_not_get_is_not_in_force(
         pytest.fail("must not be entered")
     check_inconclusive(fault, raised.value)
     assert [] == shop.objects("AuthorizationPolicy") + shop.objects("EnvoyFilter")
+
+
+def test_a_bandwidth_limit_is_for_calls_to_each_port_of_the_service(shop: FakeKubernetes, open_mesh: Open) -> None:
+    """The filter is off for all other calls of these callers; its counters are among those that sidecars keep."""
+    labels = {"app": "reviews"}
+    said = bandwidth_limit("ratings", 64).declared("x-0")
+    aim = Aim(declared=replace(said, scope=replace(said.scope, labels=labels)), namespace="shop", owner="x", index=0)
+    with open_mesh() as mesh:
+        (edit,) = bandwidth_limit("ratings", 64).steps(mesh, aim)
+        with mesh.changed([edit], name="narrow"):
+            (made,) = shop.objects("EnvoyFilter")
+            assert labels == made["spec"]["workloadSelector"]["labels"]
+            off, on = made["spec"]["configPatches"]
+            assert "enable_mode" not in off["patch"]["value"]["typed_config"]
+            assert {"vhost": {"name": "ratings.shop.svc.cluster.local:9080"}} == on["match"]["routeConfiguration"]
+            ((name, settings),) = on["patch"]["value"]["typed_per_filter_config"].items()
+            assert off["patch"]["value"]["name"] == name
+            assert (64, "REQUEST_AND_RESPONSE") == (settings["limit_kbps"], settings["enable_mode"])
+            assert "server.limited.ratings.shop.svc.cluster.local" == settings["stat_prefix"]
+
+
+@pytest.mark.parametrize(
+    ("counters", "state", "hit"),
+    [
+        ((), HitState.UNMEASURED, 0),
+        ((7, 7), HitState.NO_OCCASION, 0),
+        ((7, 16), HitState.COUNTED, 9),
+        ((7, 900), HitState.COUNTED, 60),
+    ],
+    ids=["no counter", "nothing waited", "data waited", "data of each call waited often"],
+)
+def test_sidecars_tell_how_often_data_waited(
+    shop: FakeKubernetes, open_mesh: Open, counters: tuple[int, ...], state: HitState, hit: int
+) -> None:
+    """Of each caller, from Envoy's own counters; without them nobody knows whether the fault hit."""
+    fault, counts, name = bandwidth_limit("ratings", 64), [], "server.limited.ratings.shop.svc.cluster.local"
+    labels = (
+        'reporter="source",source_workload="reviews-v1",source_version="v1",'
+        'destination_service="ratings.shop.svc.cluster.local",response_flags="-"'
+    )
+    with open_mesh(limits=ANYBODY) as mesh, injected(mesh, fault):
+        for total, limited in zip((40, 100), counters or (None, None), strict=True):
+            shop.request_totals["reviews-1"] = f"istio_requests_total{{{labels}}} {total}\n"
+            if limited is not None:
+                both = {"request": 1, "response": limited}
+                lines = [f"{name}.http_bandwidth_limit.{side}_enforced: {count}" for side, count in both.items()]
+                shop.limited_totals["reviews-1"] = "\n".join(lines)
+            counts.append(mesh.request_counts())
+    live, end = counts
+    said = fault.declared("x-0")
+    (row,) = fault_counts(fault, said, phase="fault", live=live, before_removal=end, end=end, arms={"v1": "baseline"})
+    assert (state, hit, 60, "baseline") == (row.state, row.hit, row.requests, row.arm)
 
 
 def test_a_partition_beside_another_policy_is_refused(shop: FakeKubernetes, open_mesh: Open) -> None:

@@ -18,7 +18,18 @@ from test_pod_limits import sized
 
 from harness.clients.kubernetes.api import connect, ignore
 from harness.errors import ClusterForbidden, WorkloadDeath
-from harness.faults import Fault, abort, cpu_limit, delete_pods, deny, evict, partition, rate_limit, scale
+from harness.faults import (
+    Fault,
+    abort,
+    bandwidth_limit,
+    cpu_limit,
+    delete_pods,
+    deny,
+    evict,
+    partition,
+    rate_limit,
+    scale,
+)
 from harness.mesh.cluster.arms import fresh_arm_edits
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.mesh.cluster.recovery.reaping import reap
@@ -35,6 +46,7 @@ DISRUPTIONS: tuple[Fault, ...] = (
     partition("ratings"),
     scale("ratings", 1),
     evict("ratings"),
+    bandwidth_limit("ratings", 64),
     cpu_limit("ratings", "50m"),
     delete_pods("ratings"),
 )
@@ -185,7 +197,9 @@ def test_without_the_role_for_disruptions_they_are_refused(
 ) -> None:
     """Before anything is changed, with what is missing."""
     ratings.grant("runner", "runner-token", role("runner"))
-    refused = pytest.raises(ClusterForbidden, match=r'deploy/disruptions|cannot list resource "networkpolicies"')
+    refused = pytest.raises(
+        ClusterForbidden, match=r'deploy/disruptions|cannot list resource "(networkpolicies|services)"'
+    )
     with open_mesh(user={"token": "runner-token"}, limits=ANYBODY) as mesh, refused, injected(mesh, fault):
         pytest.fail("must not be entered")
     assert [] == ratings.objects("ConfigMap")

@@ -39,6 +39,7 @@ ARGUMENTS = {
     "retry_storm": Arguments(host="ratings", value="10x50ms"),
     "black_hole": Arguments(host="ratings", value=""),
     "header_loss": Arguments(host="ratings", value="authorization"),
+    "bandwidth_limit": Arguments(host="ratings", value="64"),
     "connection_limit": Arguments(host="ratings", value="1"),
     "request_limit": Arguments(host="ratings", value="1"),
     "outlier_ejection": Arguments(host="ratings", value="1"),

@@ -62,6 +62,7 @@ class FakeKubernetes:
     stuck_resize: dict[str, str] | None = None
     stopped_pods: dict[str, str] = field(default_factory=dict)
     request_totals: dict[str, str] = field(default_factory=dict)
+    limited_totals: dict[str, str] = field(default_factory=dict)
     before: Callable[[Call], str | None] = lambda call: None
     after: Callable[[Call], str | None] = lambda call: None
     url: str = ""
@@ -185,8 +186,9 @@ class FakeKubernetes:
         filters = [
             {"name": item["patch"]["value"]["name"]}
             for made in self.objects("EnvoyFilter")
-            if made["spec"]["workloadSelector"]["labels"].items() <= labels.items()
+            if made["spec"].get("workloadSelector", {}).get("labels", {}).items() <= labels.items()
             for item in made["spec"]["configPatches"]
+            if item["applyTo"] == "HTTP_FILTER"
         ]
         for made in self.objects("AuthorizationPolicy"):
             if made["spec"]["selector"]["matchLabels"].items() <= labels.items():
@@ -532,6 +534,8 @@ def _admin(fake: FakeKubernetes, namespace: str, pod: str, path: str) -> bytes:
         return real
     if path.startswith("/clusters"):
         return json.dumps(fake.upstreams.get(pod, {})).encode()
+    if path.startswith("/stats") and "server" in path:
+        return fake.limited_totals.get(pod, "").encode()
     if path.startswith("/stats"):
         return fake.request_totals.get(pod, "").encode()
     if "dynamic_listeners" in path:

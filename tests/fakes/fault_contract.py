@@ -36,6 +36,7 @@ RATINGS: dict[str, Any] = {
     "labels": {"app": "ratings", "version": "v1"},
 }
 OTHERS: tuple[Any, ...] = (
+    {"kind": "Service", "metadata": {"name": "ratings", "namespace": "shop"}, "spec": {"ports": [{"port": 9080}]}},
     {"kind": "Process", "metadata": RATINGS},
     {
         "kind": "Pod",

@@ -29,7 +29,7 @@ Traffic = Callable[[], object]
 def injected(world: World, fault: Fault) -> Iterator[Any]:
     """Keep the fault in force for every caller inside the block."""
     aim = Aim(declared=fault.declared("x-0"), namespace="default", owner="x", index=0)
-    steps = fault.steps(SeenWorld(world.mesh.resources()), aim)
+    steps = fault.steps(SeenWorld(world.mesh.resources(), others=world.mesh.resources("Service")), aim)
     with world.mesh.changed(steps, name=str(fault)) as change:
         yield change
 

@@ -14,6 +14,7 @@ from proving import check_hits, check_without_effect, injected
 
 from harness import (
     abort,
+    bandwidth_limit,
     black_hole,
     connection_limit,
     delay,
@@ -66,6 +67,7 @@ FAULTS: dict[str, tuple[Fault, Traffic]] = {
     "timeout": (timeout("reviews", "20ms"), lambda world: requests(world, 3, x_want_delay="0.2")),
     "retry_storm": (retry_storm("reviews", 5), lambda world: requests(world, 3, x_want_status="500")),
     "black_hole": (black_hole("reviews"), requests),
+    "bandwidth_limit": (bandwidth_limit("reviews", 16), lambda world: requests(world, 6, x_pad="y" * 4000)),
     "header_loss": (header_loss("reviews", "x-user"), lambda world: requests(world, x_user="jason")),
     "connection_limit": (connection_limit("reviews", 1), crowd),
     "request_limit": (request_limit("reviews", 1), crowd),

@@ -39,8 +39,11 @@ def with_services(resources: Sequence[JsonObject], topology: Topology) -> Sequen
 
     An HTTPRoute leads to Services, which are there on a cluster; on this machine harness.yaml stands for them.
     """
-    if not any(one["kind"] == HTTP_ROUTE for one in resources):
-        return resources
+    return all_services(resources, topology) if any(one["kind"] == HTTP_ROUTE for one in resources) else resources
+
+
+def all_services(resources: Sequence[JsonObject], topology: Topology) -> Sequence[JsonObject]:
+    """Return the resources with a Service for each service of harness.yaml that has none among them."""
     there = {_host(one, topology) for one in kube_services(resources)}
     made = [_resource(service) for service in topology.services if service.host not in there]
     return Resources.of((*resources, *made), sources_of(resources))

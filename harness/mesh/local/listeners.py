@@ -9,11 +9,13 @@ from pathlib import Path
 
 from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
+from harness.mesh.local.bandwidth import BANDWIDTH_FILTER
 from harness.mesh.local.clusters import DNS_CACHE
 from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, listener_name, table_of
 from harness.mesh.local.tracing import tracing
 from harness.model.json import JsonObject, list_at
+from harness.routing.istio.outbound import LIMITED
 
 CALLS = "outbound_"
 """What the names of Envoy's statistics of a listener start with; the listener's name follows."""
@@ -52,6 +54,7 @@ def _listener(caller: Caller, service: str, folder: Path, authority: str, *, all
 def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject, caller: Caller) -> JsonObject:
     """Return the settings that istiod gives a sidecar: filters for faults, CORS and routing; no idle timeout.
 
+    The filter for bandwidth does nothing until a virtual host has settings for it.
     prefix: of the statistics. rds: where the routes come from. logger: counts the requests.
     caller: whose calls are traced.
     """
@@ -62,6 +65,7 @@ def connection_manager(prefix: str, rds: JsonObject, logger: JsonObject, caller:
         "http_filters": [
             _filter(FAULT_FILTER, "fault.v3.HTTPFault"),
             _filter(CORS_FILTER, "cors.v3.Cors"),
+            _filter(BANDWIDTH_FILTER, "bandwidth_limit.v3.BandwidthLimit", stat_prefix=f"{LIMITED}off"),
             _filter("envoy.filters.http.router", "router.v3.Router"),
         ],
         "access_log": [logger],
@@ -93,5 +97,5 @@ def _header(name: str, value: str) -> JsonObject:
     }
 
 
-def _filter(name: str, kind: str) -> JsonObject:
-    return {"name": name, "typed_config": {"@type": f"{_FILTERS}http.{kind}"}}
+def _filter(name: str, kind: str, **settings: str) -> JsonObject:
+    return {"name": name, "typed_config": {"@type": f"{_FILTERS}http.{kind}", **settings}}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from harness.clients.envoy.dumps import contains
 from harness.clients.envoy.process import Served, Snapshot
 from harness.errors import MeshError
 from harness.mesh.local.actions import FAULT_FILTER
+from harness.mesh.local.bandwidth import BANDWIDTH_FILTER
 from harness.model.json import JsonObject
 from harness.model.units import parse_duration
 
@@ -35,6 +36,7 @@ _POLICY = (
 class _VirtualHost(TypedDict):
     name: str
     routes: list[_Route]
+    typed_per_filter_config: NotRequired[dict[str, JsonObject]]
 
 
 class _RouteTable(TypedDict):
@@ -60,12 +62,13 @@ def require_live(served: Served, snapshot: Snapshot) -> None:
             raise MeshError(f"expected Envoy to serve the policy {policy} for {name}, found {shown}")
 
 
-def _outline(table: JsonObject) -> list[tuple[str, str, bool, float]]:
-    """Return host name, route name, whether the route has a fault, and its timeout in seconds, for every route."""
+def _outline(table: JsonObject) -> list[tuple[str, bool, str, bool, float]]:
+    """Return for every route: host name, whether that has a bandwidth limit, route name, fault or not, timeout in s."""
     known = cast("_RouteTable", table)
     return [
         (
             host["name"],
+            BANDWIDTH_FILTER in host.get("typed_per_filter_config", {}),
             route.get("name", ""),
             FAULT_FILTER in route.get("typed_per_filter_config", {}),
             _timeout_s(route),

@@ -16,12 +16,14 @@ from harness.clients.processes.signals import deferred_interrupts
 from harness.clients.processes.waits import waited_s
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.attribution import attributed
+from harness.mesh.local.bandwidth import COUNTERS as LIMITED
+from harness.mesh.local.bandwidth import limited_counts
 from harness.mesh.local.checks import check_for_local_mesh, require_served
 from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
 from harness.mesh.local.gateways import Door, LocalEntry, certificate_of, doors, way_in
 from harness.mesh.local.hop_counting import PATTERN, hop_totals, merged
 from harness.mesh.local.journal import Journal
-from harness.mesh.local.kube_services import with_services
+from harness.mesh.local.kube_services import all_services, with_services
 from harness.mesh.local.liveness import require_live
 from harness.mesh.local.local_metrics import LocalMetrics
 from harness.mesh.local.process_actions import ProcessActions, Services
@@ -40,6 +42,7 @@ from harness.model.spans import Span
 from harness.model.step import PROCESS, Action, Edit, Step, require_declared
 from harness.routing import APIS
 from harness.routing.edits import applied_all, key, traces, undone_all
+from harness.routing.gateway_api.kinds import SERVICE
 from harness.routing.governed import GovernedRouting
 from harness.routing.istio.warnings import warnings
 from harness.routing.port import MESH, Destination, RoutingApi
@@ -129,7 +132,8 @@ class LocalMesh:
             return _kept(with_services(self._resources, self._topology))
         if kind == PROCESS:
             return self._acting.resources()
-        return tuple(item for item in self._resources if item["kind"] == kind)
+        known = all_services(self._resources, self._topology) if kind == SERVICE else self._resources
+        return tuple(item for item in known if item["kind"] == kind)
 
     @contextmanager
     def changed(self, steps: Sequence[Step], *, name: str) -> Iterator[LocalChange]:
@@ -197,7 +201,8 @@ class LocalMesh:
         """Return the requests that the proxies have counted since they started."""
         admin = self._envoy.admin
         sent = endpoint_counts(admin.endpoint_requests(), self._topology.services)
-        waiting = waiting_counts(admin.stats(WAITING), self._topology)
+        stats = admin.stats(f"{WAITING}|{LIMITED}")
+        waiting = (*waiting_counts(stats, self._topology), *limited_counts(stats, self._topology))
         counted = request_counts(admin.prometheus(r"istio.*(requests|attempts)_total"))
         return (*attributed(counted, self._destinations()), *sent, *waiting)
 

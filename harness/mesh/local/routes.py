@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.mesh.local import actions, matches
+from harness.mesh.local.bandwidth import BANDWIDTH_FILTER, limit_for
 from harness.mesh.local.clusters import PASSTHROUGH, cluster_name
 from harness.mesh.local.http_routes import mesh_routes
 from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, listener_name, table_of
@@ -16,6 +17,7 @@ from harness.model.json import JsonObject, JsonValue, object_at
 from harness.routing.gateway_api.as_istio import SEMANTICS
 from harness.routing.istio.governing import destination_name, routes_by_host
 from harness.routing.istio.names import namespace_of
+from harness.routing.istio.outbound import is_bandwidth_limit
 from harness.routing.istio.types import (
     Destination,
     HTTPMatchRequest,
@@ -68,6 +70,7 @@ class RouteTables:
         topology = self._topology
         routes = routes_by_host(resources, self._by_host, namespace=topology.namespace)
         routes |= mesh_routes(resources, topology.namespace)
+        routing = replace(routing, limits=tuple(filter(is_bandwidth_limit, resources)))
         tables: dict[str, JsonObject] = {}
         shared: dict[str, list[JsonObject]] = defaultdict(list)
         for caller in topology.callers:
@@ -94,11 +97,13 @@ class RouteTables:
         routes: Mapping[str, VirtualService],
         way: Way,
     ) -> JsonObject:
-        route = routes.get(service.host)
-        made_from, key = (route, routing.hashes), (caller.workload, service.name, way)
+        route, limit = routes.get(service.host), limit_for(routing.limits, caller, service)
+        made_from, key = (route, routing.hashes, limit), (caller.workload, service.name, way)
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
-            kept = made_from, Calls(routing, caller, service, route, way).virtual_host()
+            host = Calls(routing, caller, service, route, way).virtual_host()
+            limited: JsonObject = {"typed_per_filter_config": {BANDWIDTH_FILTER: limit}} if limit else {}
+            kept = made_from, {**host, **limited}
             self._kept[key] = kept
         return kept[1]
 
@@ -140,12 +145,14 @@ class Routing:
     """What all calls share.
 
     namespace: of resources that name none. services: by host. hashes: what of a request is hashed, by cluster.
+    limits: EnvoyFilters that limit the bandwidth of calls.
     """
 
     namespace: str
     services: Mapping[str, Service]
     hashes: Mapping[str, JsonObject]
     istio: FollowedIstio
+    limits: tuple[JsonObject, ...] = ()
 
     def forwarding(self, http: HTTPRoute, chosen: Sequence[str]) -> JsonObject:
         """Return the fields of Envoy's route action that hold for all its clusters."""

@@ -26,6 +26,7 @@ from harness.routing.istio.gateway_types import Gateway
 from harness.routing.istio.governing import binds, destination_name, full_name_in, gateways_in, hosts_in
 from harness.routing.istio.kinds import DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, VIRTUAL_SERVICE
 from harness.routing.istio.names import MESH, ROOT_NAMESPACE, covers, fqdn, gateway_name, namespace_of
+from harness.routing.istio.outbound import is_bandwidth_limit
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import DestinationRule, HTTPRoute, Resource, VirtualService
 from harness.routing.istio.views import (
@@ -80,6 +81,8 @@ class _Taking:
                 yield resource
             elif resource["kind"] in _SERVED and is_istios(resource):
                 yield from self._rewritten(resource)
+            elif is_bandwidth_limit(resource):
+                yield resource
             elif not is_kube_service(resource) and not (resource["kind"] in _MEMBERS and is_istios(resource)):
                 others[str(resource["kind"])].append(resource)
         yield from (*self._entries, *self._services)

@@ -10,6 +10,7 @@ from harness.routing.istio import governing
 from harness.routing.istio.footprint import footprint
 from harness.routing.istio.inbound import inbound_edit, rate_limit_edit, refusal_edit
 from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVICE
+from harness.routing.istio.outbound import bandwidth_edit
 from harness.routing.istio.policy_changes import policy_edit, subset_change
 from harness.routing.istio.route_changes import route_edit
 from harness.routing.istio.routing import split_edits
@@ -18,6 +19,7 @@ from harness.routing.istio.views import as_json, destination_rules
 from harness.routing.port import (
     MESH,
     Aim,
+    Bandwidth,
     Change,
     Destination,
     Footprint,
@@ -59,10 +61,8 @@ class IstioRouting:
             return policy_edit(resources, change, aim)
         if isinstance(change, SubsetChange):
             return subset_change(resources, change, aim)
-        if isinstance(change, Refusal):
-            return refusal_edit(aim)
-        if isinstance(change, RateLimit):
-            return rate_limit_edit(change, aim)
+        if isinstance(change, (Refusal, RateLimit, Bandwidth)):
+            return _own_object(change, aim)
         if aim.declared.scope.side == "host":
             return inbound_edit(change, aim)
         return route_edit(resources, change, aim)
@@ -91,3 +91,10 @@ class IstioRouting:
     def without(self, resource: JsonObject, owner: str) -> JsonObject | None:
         """Return the resource without what a release inserted."""
         return without(resource, owner)
+
+
+def _own_object(change: Refusal | RateLimit | Bandwidth, aim: Aim) -> Edit | NotExpressible:
+    """Return the edit that creates an object, which nobody else writes, for the proxies of one side."""
+    if isinstance(change, Refusal):
+        return refusal_edit(aim)
+    return rate_limit_edit(change, aim) if isinstance(change, RateLimit) else bandwidth_edit(change, aim)

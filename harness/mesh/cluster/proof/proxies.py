@@ -27,6 +27,8 @@ from harness.mesh.cluster.proof.arm_endpoints import Arrived, address_rows, pod_
 from harness.mesh.cluster.proof.envoy_counters import PATH as OWN_COUNTS
 from harness.mesh.cluster.proof.envoy_counters import Caller, EnvoyCounters, versions_of
 from harness.mesh.cluster.proof.envoy_dump import PATHS, Part, cluster_hosts, is_shown
+from harness.mesh.cluster.proof.limited import PATH as LIMITED
+from harness.mesh.cluster.proof.limited import counts_limits, limited_rows
 from harness.model.cluster import ClusterSettings
 from harness.model.counts import RequestCount
 from harness.model.json import parse_json
@@ -123,10 +125,16 @@ class Proxies:
         totals: Counter[tuple[str, ...]] = Counter()
         arrived: Arrived = Counter()
         arriving = ("destination", self._load_workload)
+        limited: list[RequestCount] = []
+        limits = counts_limits(live)
         for pod in asked.values():
             said = parse_samples(self._ask(pod, _COUNTS).decode("utf-8", "replace"))
             counted = [sample for sample in said if sample.name.endswith("istio_requests_total")]
             rows += counted
+            if limits:
+                limited += limited_rows(
+                    self._ask(pod, LIMITED).decode("utf-8", "replace"), [row.labels for row in counted]
+                )
             for row in counted:
                 if (row.labels.get("reporter"), row.labels.get("source_workload")) == arriving:
                     arrived[pod["metadata"]["name"], row.labels.get("destination_service", "")] += _count(row)
@@ -135,7 +143,7 @@ class Proxies:
         self._add(rows, totals)
         known = (dict(zip(_LABELS, key, strict=True)) for key in sorted(totals))
         found = (RequestCount(**labels, total=totals[tuple(labels.values())], attempts=0) for labels in known)
-        return attributed((*found, *self._endpoint_rows(asked.values(), arrived, versions)), destinations)
+        return attributed((*found, *limited, *self._endpoint_rows(asked.values(), arrived, versions)), destinations)
 
     def _destinations(self) -> tuple[Destination, ...]:
         resources = [item for kind in self._routing.kinds for item in self._kube.list(kind, self._namespace)]
@@ -254,7 +262,7 @@ class Proxies:
         name = pod["metadata"]["name"]
         if name in self._listed:
             return http_get(f"{self._listed[name].url}{path}", timeout_s=_ASK_WITHIN_S)
-        if self._istiod is not None and path not in (OWN_COUNTS, CLUSTERS) and not path.startswith(_METRICS):
+        if self._istiod is not None and path not in (OWN_COUNTS, CLUSTERS, LIMITED) and not path.startswith(_METRICS):
             return http_get(
                 f"{self._istiod}/debug/config_dump?proxyID={name}.{self._namespace}", timeout_s=_ASK_WITHIN_S
             )
