@@ -12,8 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent.ssl
-from geventhttpclient import HTTPClient
-from geventhttpclient.url import URL
 from locust import User
 from locust.clients import HttpSession, LocustHttpAdapter
 from locust.contrib.fasthttp import FastHttpSession
@@ -57,7 +55,7 @@ def _wrap(kind: type[User], url: str, ca_file: Path, context: Any, note: Callabl
             client.mount(f"{parts.scheme}://{parts.netloc}/", _Adapter(ca_file))
         elif isinstance(client, FastHttpSession):
             if user.ssl_context_factory is None:
-                _trust_in_pool(client.client.clientpool, URL(url), context)
+                _trust_in_pool(client.client.clientpool, url, context)
         else:
             note(
                 f"{kind.__name__} has no HTTP client that the harness knows: it cannot verify the gateway's certificate"
@@ -66,7 +64,9 @@ def _wrap(kind: type[User], url: str, ca_file: Path, context: Any, note: Callabl
     kind.__init__ = init  # type: ignore[assignment]  # Locust creates the users, so their class is changed
 
 
-def _trust_in_pool(pool: Any, url: URL, context: Any) -> None:
+def _trust_in_pool(pool: Any, url: str, context: Any) -> None:
     """Put a client for the host of a URL into a pool, which would otherwise make one that verifies nothing."""
-    secure = {**pool.client_args, "insecure": False, "ssl_context_factory": lambda **_: context}
-    pool.clients.setdefault((url.host, url.port), HTTPClient.from_url(url, **secure))
+    secured = type(pool)(**{**pool.client_args, "insecure": False, "ssl_context_factory": lambda **_: context})
+    secured.get_client(url)
+    for address, client in secured.clients.items():
+        pool.clients.setdefault(address, client)
