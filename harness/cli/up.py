@@ -105,9 +105,9 @@ def _left_out(config: Config) -> list[Workload]:
 
 
 def _say(mesh: LocalMesh, config: Config, files: Sequence[Path]) -> None:
-    width = max(map(len, config.services))
+    width = max(map(len, config.call_names))
     print("URLs of the services, through the load generator's proxy:")
-    for name in config.services:
+    for name in config.call_names:
         print(f"  {name:<{width}}  {mesh.url('loadgenerator', name)}")
     print(f"all services, by Host header:      {mesh.outbound('loadgenerator')}")
     for name, url in mesh.gateways().items():

@@ -53,7 +53,8 @@ def _arms(config: Config) -> tuple[Workload, Workload]:
 class ServiceSet:
     """Workloads that run together. Use it as a context manager: it stops the processes on exit.
 
-    endpoints: the IPv4 address and port of each workload, by its name.
+    endpoints: the IPv4 address and port of each workload, by its name. further: the same for each further port of its
+    service, by the workload's name and the port's.
     """
 
     def __init__(self, config: Config, workloads: Iterable[Workload], folder: Path) -> None:
@@ -76,6 +77,7 @@ class ServiceSet:
             workload.name: _resolved(workload, workload.address) if workload.address else ("127.0.0.1", next(chosen))
             for workload in self.workloads
         }
+        self.further = {workload.name: self._further(workload) for workload in self.workloads}
 
     def start(self, outbound: Callable[[Workload, str], str]) -> None:
         """Start every process and wait until all are healthy, callees before callers.
@@ -141,6 +143,7 @@ class ServiceSet:
         _require_runnable(self._config, workload)
         require_commands(self._config, [workload])
         self.endpoints[workload.name] = ("127.0.0.1", free_ports(1)[0])
+        self.further[workload.name] = self._further(workload)
         try:
             self._start(workload, self._outbound)
             self._await_health(workload)
@@ -156,6 +159,7 @@ class ServiceSet:
         if process is not None:
             process.stop()
         self.endpoints.pop(name, None)
+        self.further.pop(name, None)
         self.silenced.discard(name)
 
     def runs(self, name: str) -> bool:
@@ -178,16 +182,24 @@ class ServiceSet:
     ) -> None:
         self.stop()
 
+    def _further(self, workload: Workload) -> dict[str, tuple[str, int]]:
+        """Return an address for each further port of a workload; without a command it answers for all at its own."""
+        names = self._config.services[workload.service].ports
+        if workload.command is None:
+            return dict.fromkeys(names, self.endpoints[workload.name])
+        return {name: ("127.0.0.1", port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+
     def _start(self, workload: Workload, outbound: Callable[[Workload, str], str]) -> None:
-        port = self.endpoints[workload.name][1]
-        if not is_free(port):
-            raise PortError(_taken(workload, port))
-        service = self._config.services[workload.service]
-        calls = {**service.calls, **service.external}
-        urls = {variable: outbound(workload, callee) for variable, callee in calls.items()}
-        own = {variable: value.replace("{port}", str(port)) for variable, value in workload.env.items()}
+        more = {f"{{port.{name}}}": port for name, (_, port) in self.further[workload.name].items()}
+        ports = {"{port}": self.endpoints[workload.name][1], **more}
+        for port in ports.values():
+            if not is_free(port):
+                raise PortError(_taken(workload, port))
+        called = self._config.services[workload.service].called
+        urls = {variable: outbound(workload, callee) for variable, callee in called.items()}
+        own = {variable: _with_ports(value, ports) for variable, value in workload.env.items()}
         self.processes[workload.name] = start(
-            [word.replace("{port}", str(port)) for word in workload.command or ()],
+            [_with_ports(word, ports) for word in workload.command or ()],
             name=workload.name,
             log=self._folder / f"{workload.name}.log",
             env={**os.environ, **own, **urls},
@@ -242,6 +254,16 @@ def _require_runnable(config: Config, workload: Workload) -> None:
     if workload.address is None and not any("{port}" in word for word in words):
         expected = "expected {port} in the command or in env, as the port to listen on, found none"
         raise config.error(f"{key}.command", f"{expected}; put a fixed port into address")
+    for name in config.services[workload.service].ports if workload.command else ():
+        if not any(f"{{port.{name}}}" in word for word in words):
+            expected = f"expected {{port.{name}}} in the command or in env, as the port to listen on for {name}"
+            raise config.error(f"{key}.command", f"{expected}, found none")
+
+
+def _with_ports(text: str, ports: Mapping[str, int]) -> str:
+    for placeholder, port in ports.items():
+        text = text.replace(placeholder, str(port))
+    return text
 
 
 def _resolved(workload: Workload, address: str) -> tuple[str, int]:

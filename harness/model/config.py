@@ -27,7 +27,8 @@ class Workload:
     """One version of a service, and how to run it on this machine: by a command, or at an address that answers already.
 
     labels: the labels of its pods, which subsets and ``sourceLabels`` match.
-    command, env: may contain ``{port}``, the port to listen on. All other placeholders are filled in already.
+    command, env: may contain ``{port}``, the port to listen on, and ``{port.NAME}`` for further ports of the service.
+    All other placeholders are filled in already.
     address: ``host:port``; with a command, the address that the command listens on. A version without command and
     address can only be used on a cluster. folder: that the command runs in; None is the folder of harness.yaml.
     """
@@ -47,13 +48,22 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """A further port of a service in the mesh. number: not that of a process."""
+
+    number: int
+    protocol: Protocol = Protocol.HTTP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A service of the mesh.
 
     port: the port of the service in the mesh, not of a process. health: a path that answers 2xx or 3xx when the
     service is ready. ready_within_s: how long it may take to become ready, in seconds.
-    calls: for each environment variable that gets a URL, the service that the URL leads to. protocol: of its port, one
-    of ``harness.model.protocol.Protocol``.
+    calls: for each environment variable that gets a URL, the service that the URL leads to. call_ports: for those of
+    these variables whose URL leads to a further port, its number. external: for each variable, a host elsewhere.
+    protocol: of its port, one of ``harness.model.protocol.Protocol``. ports: further ones, by name.
     """
 
     name: str
@@ -64,6 +74,17 @@ class Service:
     ready_within_s: float = 30.0
     external: Mapping[str, str] = field(default_factory=dict)
     protocol: Protocol = Protocol.HTTP
+    ports: Mapping[str, ServicePort] = field(default_factory=dict)
+    call_ports: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def called(self) -> dict[str, str]:
+        """What the URL in each variable leads to: a service, one of its further ports (``name:port``), or a host."""
+        inside = {
+            variable: f"{name}:{self.call_ports[variable]}" if variable in self.call_ports else name
+            for variable, name in self.calls.items()
+        }
+        return {**inside, **self.external}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +198,12 @@ class Config:
         one, other = versions[self.baseline], versions[self.canary]
         alike = (one.command, one.env, one.folder) == (other.command, other.env, other.folder)
         return one.command is not None and alike
+
+    @property
+    def call_names(self) -> tuple[str, ...]:
+        """What can be called: each service by its name, and each of its further ports (``name:port``)."""
+        further = (f"{one.name}:{port.number}" for one in self.services.values() for port in one.ports.values())
+        return (*self.services, *further)
 
     def workload(self, service: str, version: str) -> Workload:
         """Return a version of a service. Raises ConfigError that lists the known ones."""

@@ -91,7 +91,7 @@ def test_no_istio_files_may_be_said_in_words(tmp_path: Path) -> None:
         ("calls: {RATINGS_URL: ratings}", "calls: {RATINGS_URL: rating}", "harness.yaml:8: services.reviews.calls.RATINGS_URL: expected one of ratings, reviews, found 'rating', did you mean 'ratings'?"),
         ("calls: {RATINGS_URL: ratings}", "calls: {RATINGS_URL: reviews}", "harness.yaml:8: services.reviews.calls: services call each other in a circle: reviews -> reviews"),
         ("calls: {RATINGS_URL: ratings}", "calls: {RATINGS-URL: ratings}", "harness.yaml:8: services.reviews.calls.RATINGS-URL: expected the name of an environment variable"),
-        ("    env:", "    helth: /x\n    env:", "harness.yaml:10: services.reviews.helth: unknown key, did you mean 'health'?; known: calls, command, env, health, port, protocol, ready-within, versions"),
+        ("    env:", "    helth: /x\n    env:", "harness.yaml:10: services.reviews.helth: unknown key, did you mean 'health'?; known: calls, command, env, health, port, ports, protocol, ready-within, versions"),
         ("    env:", "    port: 0\n    env:", "harness.yaml:10: services.reviews.port: expected a port from 1 to 65535, found 0"),
         ("    env:", "    health: ready\n    env:", "harness.yaml:10: services.reviews.health: expected a path that starts with /"),
         ("v2: {}", "v2: {comand: [x]}", "harness.yaml:12: services.reviews.versions.v2.comand: unknown key, did you mean 'command'?"),

@@ -71,6 +71,7 @@ def keys_in(value: Any, path: str = "") -> set[str]:
         found.add(place)
         named = place in {
             "services",
+            "services.ports",
             "services.versions",
             "gauges",
             "indicators",

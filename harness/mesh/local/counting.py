@@ -11,7 +11,7 @@ from harness.clients.prometheus_text import parse_samples
 from harness.errors import EnvoyError
 from harness.mesh.local.listeners import CALLS
 from harness.mesh.local.telemetry import ATTEMPTS_MADE, REQUESTS
-from harness.mesh.local.topology import Service, Topology, listener_name
+from harness.mesh.local.topology import Service, Topology, by_call, listener_name
 from harness.model.counts import RequestCount
 
 WAITING = rf"^http\.{CALLS}.*\.downstream_rq_active$"
@@ -64,7 +64,7 @@ def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple
 
     gauges: by name (``WAITING``).
     """
-    hosts = {service.name: service.host for service in topology.services}
+    hosts = {called: service.host for called, service in by_call(topology.services).items()}
     return tuple(
         RequestCount(
             source_workload=caller.workload,
@@ -73,10 +73,15 @@ def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple
             destination_version="",
             response_code="",
             response_flags="",
-            total=int(gauges.get(f"http.{CALLS}{listener_name(caller.workload, name)}.downstream_rq_active", 0)),
+            total=int(gauges.get(_waiting_at(listener_name(caller.workload, name)), 0)),
             reporter="waiting",
         )
         for caller in topology.callers
         for name in caller.calls
         if name in hosts
     )
+
+
+def _waiting_at(listener: str) -> str:
+    """Return the name of the gauge of a listener; Envoy writes no colons into names of statistics."""
+    return f"http.{CALLS}{listener.replace(':', '_')}.downstream_rq_active"

@@ -45,7 +45,8 @@ def with_services(resources: Sequence[JsonObject], topology: Topology) -> Sequen
 def all_services(resources: Sequence[JsonObject], topology: Topology) -> Sequence[JsonObject]:
     """Return the resources with a Service for each service of harness.yaml that has none among them."""
     there = {_host(one, topology) for one in kube_services(resources)}
-    made = [_resource(service) for service in topology.services if service.host not in there]
+    absent = dict.fromkeys(one.host for one in topology.services if one.host not in there)
+    made = [_resource([one for one in topology.services if one.host == host]) for host in absent]
     return Resources.of((*resources, *made), sources_of(resources))
 
 
@@ -65,7 +66,7 @@ def _host(service: JsonObject, topology: Topology) -> str:
 
 def _selected(service: JsonObject, topology: Topology) -> list[Endpoint]:
     wanted, found = texts_at(service, "spec", "selector").items(), list[Endpoint]()
-    for known in topology.services:
+    for known in {one.host: one for one in topology.services[::-1]}.values():  # a workload's first port stands for it
         found += [one for one in known.endpoints if wanted and wanted <= dict(one.labels).items() and one not in found]
     return found
 
@@ -89,14 +90,15 @@ def _added(service: JsonObject, topology: Topology) -> Iterator[Service]:
             )
 
 
-def _resource(service: Service) -> JsonObject:
-    """Return the Service of a service of harness.yaml: it selects what is common to the workloads."""
+def _resource(ports: Sequence[Service]) -> JsonObject:
+    """Return the Service of a service of harness.yaml with these ports: it selects what is common to the workloads."""
+    service = ports[0]
     labels = [dict(one.labels).items() for one in service.endpoints]
     common: JsonObject = dict(sorted(set(labels[0]).intersection(*labels))) if labels else {}
-    ports: list[JsonValue] = [{"name": str(service.protocol), "port": service.port}]
+    named: list[JsonValue] = [{"name": f"{one.protocol}-{one.port}", "port": one.port} for one in ports]
     return {
         "apiVersion": "v1",
         "kind": SERVICE,
         "metadata": {"name": service.name, "namespace": service.namespace},
-        "spec": {"selector": common, "ports": ports},
+        "spec": {"selector": common, "ports": named},
     }

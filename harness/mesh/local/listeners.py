@@ -12,7 +12,7 @@ from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
 from harness.mesh.local.bandwidth import BANDWIDTH_FILTER
 from harness.mesh.local.clusters import DNS_CACHE
 from harness.mesh.local.telemetry import stats_logger
-from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, listener_name, table_of
+from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, by_call, listener_name, table_of
 from harness.mesh.local.tracing import tracing
 from harness.model.json import JsonObject, list_at
 from harness.routing.istio.outbound import LIMITED
@@ -24,9 +24,15 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 def listeners(topology: Topology, folder: Path) -> list[JsonObject]:
     """Return listeners on loopback at ports that Envoy chooses; Envoy reads their route tables from ``folder``."""
-    known = {service.name: service.authority for service in topology.services}
+    known = by_call(topology.services)
     return [
-        _listener(caller, name, folder, known.get(name, name), allow_any=topology.istio.allow_any)
+        _listener(
+            caller,
+            name,
+            folder,
+            known[name].authority if name in known else name,
+            allow_any=topology.istio.allow_any,
+        )
         for caller in topology.callers
         for name in (*([""] if caller.any_service else []), *caller.calls)
     ]

@@ -11,7 +11,7 @@ from harness.mesh.local import actions, matches
 from harness.mesh.local.bandwidth import BANDWIDTH_FILTER, limit_for
 from harness.mesh.local.clusters import PASSTHROUGH, cluster_name
 from harness.mesh.local.http_routes import mesh_routes
-from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, listener_name, table_of
+from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, by_call, listener_name, table_of
 from harness.model.followed_istio import FollowedIstio
 from harness.model.json import JsonObject, JsonValue, object_at
 from harness.routing.gateway_api.as_istio import SEMANTICS
@@ -26,7 +26,6 @@ from harness.routing.istio.types import (
     VirtualService,
 )
 
-_HTTP_PORT = 80
 _OWN_ADDRESSES = ("127.0.0.1", "localhost")
 """Hosts by which a service's URL is called when nobody chooses one."""
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -54,16 +53,16 @@ class RouteTables:
     def __init__(self, topology: Topology) -> None:
         """topology: who calls whom."""
         self._topology, self.services = topology, topology.services
-        first_port_last = topology.services[::-1]
-        self._services = {service.name: service for service in first_port_last}
-        self._by_host = {service.host: service for service in first_port_last}
+        self._called = by_call(topology.services)
+        self._by_host = {service.host: service for service in topology.services[::-1]}
+        self._ports: dict[str, list[int]] = defaultdict(list)
+        for service in topology.services:
+            self._ports[service.host].append(service.port)
         self._kept: dict[tuple[str, str, Way], tuple[object, JsonObject]] = {}
 
     def routing(self, hashes: Mapping[str, JsonObject]) -> Routing:
         """Return what all calls share. hashes: what of a request is hashed, by cluster."""
-        return Routing(
-            namespace=self._topology.namespace, services=self._by_host, hashes=hashes, istio=self._topology.istio
-        )
+        return Routing(namespace=self._topology.namespace, ports=self._ports, hashes=hashes, istio=self._topology.istio)
 
     def of(self, resources: Sequence[JsonObject], routing: Routing) -> dict[str, JsonObject]:
         """Return the tables by name."""
@@ -75,14 +74,14 @@ class RouteTables:
         shared: dict[str, list[JsonObject]] = defaultdict(list)
         for caller in topology.callers:
             for name in caller.calls:
-                if name not in self._services:
+                if name not in self._called:
                     shared[table_of(caller.workload, name)].append(_unknown_call(caller, name, topology.istio))
                     continue
                 for way in (Way.URL, Way.OWN_HOST):
-                    host = self._host(routing, caller, self._services[name], routes, way)
+                    host = self._host(routing, caller, name, routes, way)
                     shared[table_of(caller.workload, name)].append(host)
             if caller.any_service:
-                every = [self._host(routing, caller, one, routes, Way.HOST) for one in self._by_host.values()]
+                every = [self._host(routing, caller, one.name, routes, Way.HOST) for one in self._by_host.values()]
                 tables[table_of(caller.workload)] = table(
                     table_of(caller.workload), [*every, _unknown_host(topology.istio)]
                 )
@@ -93,15 +92,16 @@ class RouteTables:
         self,
         routing: Routing,
         caller: Caller,
-        service: Service,
+        called: str,
         routes: Mapping[str, VirtualService],
         way: Way,
     ) -> JsonObject:
+        service = self._called[called]
         route, limit = routes.get(service.host), limit_for(routing.limits, caller, service)
-        made_from, key = (route, routing.hashes, limit), (caller.workload, service.name, way)
+        made_from, key = (route, routing.hashes, limit), (caller.workload, called, way)
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
-            host = Calls(routing, caller, service, route, way).virtual_host()
+            host = Calls(routing, caller, service, route, way, called).virtual_host()
             limited: JsonObject = {"typed_per_filter_config": {BANDWIDTH_FILTER: limit}} if limit else {}
             kept = made_from, {**host, **limited}
             self._kept[key] = kept
@@ -144,12 +144,12 @@ def _unknown_route(istio: FollowedIstio, rewrite: JsonObject) -> JsonObject:
 class Routing:
     """What all calls share.
 
-    namespace: of resources that name none. services: by host. hashes: what of a request is hashed, by cluster.
-    limits: EnvoyFilters that limit the bandwidth of calls.
+    namespace: of resources that name none. ports: of each service, by host. hashes: what of a request is hashed, by
+    cluster. limits: EnvoyFilters that limit the bandwidth of calls.
     """
 
     namespace: str
-    services: Mapping[str, Service]
+    ports: Mapping[str, Sequence[int]]
     hashes: Mapping[str, JsonObject]
     istio: FollowedIstio
     limits: tuple[JsonObject, ...] = ()
@@ -165,7 +165,7 @@ class Routing:
 class Calls:
     """The calls of one workload to one service.
 
-    way: how the calls come.
+    way: how the calls come. called: how the listener of these calls names the service.
     """
 
     routing: Routing
@@ -173,13 +173,14 @@ class Calls:
     service: Service
     governing: VirtualService | None
     way: Way = Way.HOST
+    called: str = ""
 
     def virtual_host(self) -> JsonObject:
         """Return the virtual host with the routes that apply to these calls."""
         service, caller = self.service, self.caller
         # Istio falls back to the default route when no route of the VirtualService applies to this caller.
         routes = list(self.routes(self.governing)) if self.governing else []
-        called = listener_name(caller.workload, service.name).lower()
+        called = listener_name(caller.workload, self.called).lower()
         name, domains = {
             Way.HOST: (f"{service.host}:{service.port}", _domains(service, caller)),
             Way.URL: (called, [f"{called}.{address}" for address in _OWN_ADDRESSES]),
@@ -284,14 +285,14 @@ class Calls:
         return {**headers, "route": action}
 
     def _cluster(self, destination: Destination, resource: VirtualService) -> str:
-        """Return the cluster of a destination; a destination without a port means the service's only port.
+        """Return the cluster of a destination; without a port it means the service's only one, or the one called.
 
-        A service that does not run here has no cluster, so Envoy answers 503.
+        As in istiod (``GetDestinationCluster``). Envoy answers 503 for a service that does not run here, and for a
+        port that it does not have, because there is no such cluster.
         """
         host = destination_name(destination, resource, self.routing.namespace)
-        selector = destination.get("port")
-        known = self.routing.services.get(host)
-        port = (selector.get("number") if selector else None) or (known.port if known else _HTTP_PORT)
+        selector, ports = destination.get("port"), self.routing.ports.get(host, ())
+        port = (selector.get("number") if selector else None) or (ports[0] if len(ports) == 1 else self.service.port)
         return cluster_name(host, port, destination.get("subset") or "")
 
 

@@ -18,15 +18,15 @@ from harness.mesh.local.gateways import LocalEntry
 from harness.mesh.local.journal import Journal
 from harness.mesh.local.listeners import listeners
 from harness.mesh.local.local_metrics import LocalMetrics
+from harness.mesh.local.members import mesh_services
 from harness.mesh.local.mesh import LocalMesh
 from harness.mesh.local.process_actions import Services
 from harness.mesh.local.rejections import rejections_located
-from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Endpoint, Service, Topology
+from harness.mesh.local.topology import LOAD_GENERATOR, Caller, Topology
 from harness.mesh.local.tracing import RUNTIME, receiver_cluster
 from harness.mesh.local.translation import translated
 from harness.mesh.services import ServiceSet, all_workloads, needed_workloads
 from harness.model.config import Config, Workload
-from harness.model.config import Service as ConfiguredService
 from harness.model.json import JsonObject
 from harness.model.release import ARM_VERSIONS
 from harness.routing.istio.names import MESH
@@ -164,31 +164,18 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
                 version="unknown",
                 namespace=config.namespace,
                 labels={"app": LOAD_GENERATOR},
-                calls=tuple(config.services),
+                calls=config.call_names,
                 any_service=True,
             ),
             *(_caller(config, workload) for workload in running),
         ),
-        services=tuple(
-            Service(
-                name=service.name,
-                namespace=config.namespace,
-                port=service.port,
-                protocol=service.protocol,
-                endpoints=tuple(_endpoint(one, services) for one in running if one.service == service.name),
-            )
-            for service in config.services.values()
-        ),
+        services=mesh_services(config, services, running),
     )
 
 
 def _entry(config: Config) -> LocalEntry:
     gateway = config.gateway or MESH
     return LocalEntry(service=config.entry, gateway=gateway, is_under_test=config.entry == config.service)
-
-
-def _called(service: ConfiguredService) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*service.calls.values(), *service.external.values())))
 
 
 def _caller(config: Config, workload: Workload) -> Caller:
@@ -198,14 +185,8 @@ def _caller(config: Config, workload: Workload) -> Caller:
         version=workload.labels.get("version", workload.version),
         namespace=config.namespace,
         labels=workload.labels,
-        calls=_called(config.services[workload.service]),
+        calls=tuple(dict.fromkeys(config.services[workload.service].called.values())),
     )
-
-
-def _endpoint(workload: Workload, services: ServiceSet) -> Endpoint:
-    host, port = services.endpoints[workload.name]
-    version = workload.labels.get("version", workload.version)
-    return Endpoint(workload=workload.name, version=version, labels=workload.labels, host=host, port=port)
 
 
 def _with_canary_env(config: Config, env: Mapping[str, str]) -> Config:

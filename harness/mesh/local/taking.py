@@ -215,9 +215,15 @@ class _Taking:
     def _note_absent(self, owner: VirtualService, made: VirtualService) -> None:
         """Note destinations that do not run here: Envoy answers 503 where requests would go to them."""
         absent = dict[str, At]()
+        own = namespace_of(made, self._topology.namespace)
+        called = {fqdn(host, own) for host in hosts_in(made)}
         for at, destination in destinations(made):
             name = destination_name(destination, made, self._topology.namespace)
-            selector = destination.get("port")
+            selector, ports = destination.get("port"), sorted(port for host, port in self._ports if host == name)
+            if not selector and len(ports) > 1 and name not in called:
+                known = ", ".join(map(str, ports))
+                message = f"names no port of {destination['host']}, which has {known}: calls to other ports get 503"
+                self._note(owner, at, message)
             if name not in self._hosts:
                 absent.setdefault(destination["host"], at)
             elif selector and (name, selector["number"]) not in self._ports:

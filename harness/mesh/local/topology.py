@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.model.followed_istio import FollowedIstio
@@ -29,7 +29,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service that workloads can call.
+    """A service that workloads can call, at one of its ports; each further port is one more value with the same name.
 
     port: its port in the mesh, which speaks ``protocol``. endpoints: when there are none, calls get a 503.
     """
@@ -48,14 +48,20 @@ class Service:
     @property
     def authority(self) -> str:
         """The Host header that callers send when they call the service by its name."""
-        return self.name if self.port == _HTTP_PORT and "." in self.name else f"{self.name}:{self.port}"
+        return self.name if self.port == _HTTP_PORT and "." in self.name else self.at_port
+
+    @property
+    def at_port(self) -> str:
+        """Its name with its port, by which callers call a further port at a URL of its own."""
+        return f"{self.name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """A workload with a sidecar.
 
-    calls: the services that it reaches at a separate URL each, whatever Host header it sends. any_service: whether it
+    calls: the services, or further ports of services (``name:port``), that it reaches at a separate URL each, whatever
+    Host header it sends. any_service: whether it
     also has a URL for all services, where the Host header chooses. gateway: ``mesh``, or the ``namespace/name`` of the
     gateway that it is.
     """
@@ -81,6 +87,11 @@ class Topology:
     callers: tuple[Caller, ...]
     services: tuple[Service, ...]
     istio: FollowedIstio = field(default_factory=FollowedIstio)
+
+
+def by_call(services: Sequence[Service]) -> dict[str, Service]:
+    """Return the services by what callers call: the name for the first port, and the name with its port for each."""
+    return {**{one.at_port: one for one in services}, **{one.name: one for one in services[::-1]}}
 
 
 def listener_name(workload: str, service: str = "") -> str:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MeshError, UsageError
-from harness.mesh.local.topology import Endpoint, Service
+from harness.mesh.local.members import mesh_services
+from harness.mesh.local.topology import Service
 from harness.mesh.services import ServiceSet
 from harness.model.config import Config, Workload
 from harness.model.json import JsonObject, JsonValue, list_at, object_at, parse_json, text_at, texts_at
@@ -173,22 +174,7 @@ class Fleet:
 
     def topology(self) -> tuple[Service, ...]:
         """Return all services with the endpoints that are there."""
-        return tuple(
-            Service(
-                name=service.name,
-                namespace=self._config.namespace,
-                port=service.port,
-                protocol=service.protocol,
-                endpoints=tuple(self._endpoint(one) for one in self._members.values() if one.workload.service == name),
-            )
-            for name, service in self._config.services.items()
-        )
-
-    def _endpoint(self, member: Member) -> Endpoint:
-        workload = member.workload
-        host, port = self._services.endpoints[workload.name]
-        version = workload.labels.get("version", workload.version)
-        return Endpoint(workload=workload.name, version=version, labels=workload.labels, host=host, port=port)
+        return mesh_services(self._config, self._services, [one.workload for one in self._members.values()])
 
 
 def _program(config: Config, workload: Workload) -> Program:
