@@ -150,18 +150,19 @@ class WorkloadDeath(ServiceError):
     """A workload died, was killed or stopped answering.
 
     name: of the workload. labels: of its pods. how: what ended it, such as ``exit code 3``. log: its last lines.
+    silent_s: for how many seconds it had not answered when that was noticed; 0 if it was noticed at once.
     """
 
-    def __init__(self, *, name: str, labels: Mapping[str, str], how: str, log: str) -> None:
+    def __init__(self, *, name: str, labels: Mapping[str, str], how: str, log: str, silent_s: float = 0.0) -> None:
         super().__init__(f"{name}: expected a workload that keeps running; {how}" + (f"\n{log}" if log else ""))
-        self.name, self.labels, self.how, self.log = name, dict(labels), how, log
+        self.name, self.labels, self.how, self.log, self.silent_s = name, dict(labels), how, log, silent_s
 
 
 class ArmDeath(WorkloadDeath):
     """One of the two arms of a run died. arm: ``baseline`` or ``canary``."""
 
     def __init__(self, arm: str, death: WorkloadDeath) -> None:
-        super().__init__(name=death.name, labels=death.labels, how=death.how, log=death.log)
+        super().__init__(name=death.name, labels=death.labels, how=death.how, log=death.log, silent_s=death.silent_s)
         self.arm = arm
 
 

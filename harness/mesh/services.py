@@ -109,7 +109,8 @@ class ServiceSet:
         for workload in arms:
             if workload.name == silent:
                 how = f"it missed {MISSES} health checks in a row while the other arm answered"
-                raise _death(workload, how, self.processes.get(workload.name))
+                silent_s = self._heartbeats.silent_s(silent)
+                raise _death(workload, how, self.processes.get(workload.name), silent_s=silent_s)
 
     def _answers(self, workload: Workload) -> bool:
         host, port = self.endpoints[workload.name]
@@ -226,9 +227,9 @@ class ServiceSet:
             raise ServiceError(f"{workload.name}: {expected}, found: {answers[0]}{log}")
 
 
-def _death(workload: Workload, how: str, process: Process | None) -> WorkloadDeath:
+def _death(workload: Workload, how: str, process: Process | None, *, silent_s: float = 0.0) -> WorkloadDeath:
     log = process.last_lines() if process is not None else ""
-    return WorkloadDeath(name=workload.name, labels=workload.labels, how=how, log=log)
+    return WorkloadDeath(name=workload.name, labels=workload.labels, how=how, log=log, silent_s=silent_s)
 
 
 def _callees_first(config: Config, wanted: Iterable[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from harness.model.samples import ARMS, UNKNOWN_ARM, Samples
 
 Counts = tuple[RequestCount, ...]
 OTHER = "other"
+_WAITING = "waiting"
 _NO_VERSION = frozenset({"", "unknown", "latest"})
 
 
@@ -94,6 +95,23 @@ def _part(own: int, arrived: int) -> float:
     return 1.0 if own + max(2.0, 0.01 * arrived) >= arrived else own / arrived
 
 
+def not_lost(earlier: Counts, later: Counts) -> Counts:
+    """Return the later counts, with those of the earlier ones that a proxy has forgotten since.
+
+    A proxy counts from nothing when it gets a cluster again, for example because the split was reverted meanwhile.
+    """
+    found = {_identity(row): row for row in later}
+    for row in earlier:
+        known = found.get(_identity(row))
+        if row.reporter != _WAITING and (known is None or known.total < row.total):
+            found[_identity(row)] = row
+    return tuple(found.values())
+
+
+def _identity(row: RequestCount) -> RequestCount:
+    return replace(row, total=0, attempts=0)
+
+
 def arm_requests(start: Counts, end: Counts, *, service: str, caller: str, arms: Mapping[str, str]) -> dict[str, int]:
     """Return the requests from the load generator to each arm of the service, by arm.
 
@@ -136,12 +154,12 @@ def _arm(version: str, arms: Mapping[str, str]) -> str:
 
 def _callers(before_removal: Counts, end: Counts, fault: Declared) -> list[tuple[str, str]]:
     """Return the workload and the version of each caller of the fault's host, also if all its calls still wait."""
-    waiting = (row for row in _rows(before_removal, fault, reporter="waiting") if row.total)
+    waiting = (row for row in _rows(before_removal, fault, reporter=_WAITING) if row.total)
     return sorted({(row.source_workload, row.source_version) for row in (*_rows(end, fault), *waiting)})
 
 
 def _signals(caller: tuple[str, str], rows: Counts, settled: Counts, fault: Declared) -> Signals:
-    waiting, limited = (_of(caller, rows, fault, reporter=reporter) for reporter in ("waiting", "limited"))
+    waiting, limited = (_of(caller, rows, fault, reporter=reporter) for reporter in (_WAITING, "limited"))
     return Signals(
         rows=_of(caller, rows, fault),
         settled=_of(caller, settled, fault),

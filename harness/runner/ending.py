@@ -9,7 +9,9 @@ from harness.errors import ArmDeath, HarnessError, LoadError, MeshDrift, MeshGua
 from harness.model.json import JsonScalar
 
 DEATH = "death"
-"""The kind of event that says that an arm died; its field ``arm`` names the arm."""
+"""The kind of event that says that an arm died.
+
+Its field ``arm`` names the arm, ``silent_s`` says for how long it had not answered when that was noticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ def ending_for(error: HarnessError) -> Ending:
             return Ending(kind="guard", text=str(error))
         case ArmDeath():  # a finding about the canary, or a run without its reference
             fields: dict[str, JsonScalar] = {"arm": error.arm, "how": error.how, "log": error.log}
+            if error.silent_s:
+                fields["silent_s"] = round(error.silent_s, 3)
             return Ending(kind=DEATH, text=f"the {error.arm} ({error.name}) died: {error.how}", fields=fields)
         case LoadError():  # the samples recorded so far are the evidence, and the proofs about the load will fail
             return Ending(kind="load", text=error.summary)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.errors import MeshGuard, NotInForce
+from harness.errors import HarnessError, MeshGuard, NotInForce
 from harness.faults import Fault
 from harness.load.port import RunningLoad
 from harness.model.counts import RequestCount
@@ -26,7 +26,7 @@ from harness.model.step import PROCESS
 from harness.runner.arm_builds import arm_builds
 from harness.runner.arm_pods import ArmPods, all_seen, arm_pods
 from harness.runner.changes import Changes
-from harness.runner.counts import arm_requests, attributed, endpoint_requests, service_name
+from harness.runner.counts import arm_requests, attributed, endpoint_requests, not_lost, service_name
 from harness.runner.ending import Ending
 from harness.runner.hop_log import HopLog
 from harness.runner.judge_looks import JudgeLooks
@@ -76,6 +76,7 @@ class Engine:
         self._world = ExitStack()
         self._resources: dict[str, tuple[JsonObject, ...]] = {}
         self._start: tuple[RequestCount, ...] = ()
+        self._cut: tuple[RequestCount, ...] = ()
         self._arm_pods: ArmPods = {}
         self._processes: tuple[JsonObject, ...] = ()
         self._is_split = False
@@ -166,6 +167,8 @@ class Engine:
             self._timeline.note("phase", "load started", rate_rps=plan.rate_rps)
             with self._supervision.sending(running):
                 windows = self._carry_out(plan, stages, running)
+            if self.reason:
+                self._count_now()
             report, samples = running.finish(), running.samples()
         carried_out = cut_short(plan, windows) if self.reason else plan
         self._loads.append(
@@ -206,13 +209,20 @@ class Engine:
                 break
         return tuple(windows)
 
+    def _count_now(self) -> None:
+        """Count before the guard thread can revert the split, which it may do while the last answers are awaited."""
+        try:
+            self._cut = self._parts.mesh.request_counts()
+        except HarnessError as error:
+            self._timeline.note("note", f"requests were not counted when the run ended: {error}")
+
     def _elapsed(self, running: RunningLoad) -> float:
         return self._parts.now() - running.started_at
 
     def finish(self, plan: Plan) -> Record:
         """Revert every change and return the record of the whole run, with the phases that were carried out."""
         mesh, changes = self._parts.mesh, self._changes
-        end, samples = mesh.request_counts(), all_samples(self._loads)
+        end, samples = not_lost(self._cut, mesh.request_counts()), all_samples(self._loads)
         pods = all_seen(self._arm_pods, self._pods())
         proxy_requests = arm_requests(
             self._start, end, service=self._settings.service, caller=LOAD_CALLER, arms=changes.arms_by_version()

@@ -7,17 +7,19 @@ the shared run as a whole becomes an event of each record, and so does a recover
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.model.load import LoadReport
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Event, Record, Series
 from harness.model.samples import Samples
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.runner.ending import DEATH
-from harness.runner.proofs import SHARED, proofs
+from harness.runner.proofs import SHARED, seconds_of, shared_proofs
 
 
 def taken_apart(record: Record, count: int) -> tuple[Record, ...]:
@@ -25,9 +27,17 @@ def taken_apart(record: Record, count: int) -> tuple[Record, ...]:
 
     A fault that the run did not get to has no fault phase, and says why the run ended.
     """
-    unproven = [proof for proof in proofs(_without_faults(record)) if not proof.held]
+    died_s = _died_s(record)
+    unproven = [proof for proof in shared_proofs(record, until_s=died_s) if not proof.held]
     wrong = [f"the shared run: {proof.name}: expected {proof.expected}, found {proof.observed}" for proof in unproven]
-    return tuple(_part(record, number, wrong) for number in range(1, count + 1))
+    return tuple(_part(record, number, wrong, died_s) for number in range(1, count + 1))
+
+
+def _died_s(record: Record) -> float:
+    """Return when an arm died, or infinity: it may have been silent for a while before anybody could be sure."""
+    died = (event for event in record.events if event.kind == DEATH)
+    over_s = max((phase.end_s for phase in record.phases), default=0.0)
+    return min((max(min(each.at_s, over_s) - seconds_of(each, "silent_s"), 0.0) for each in died), default=math.inf)
 
 
 def carrying_over(records: Sequence[Record], decide: Callable[[Record], Analysis]) -> Iterator[Record]:
@@ -48,11 +58,6 @@ def carrying_over(records: Sequence[Record], decide: Callable[[Record], Analysis
 
 def _is_failed_recovery(finding: Finding) -> bool:
     return finding.phase == PhaseKind.RECOVERY.value and finding.verdict is Verdict.FAIL
-
-
-def _without_faults(record: Record) -> Record:
-    phases = tuple(replace(phase, faults=()) for phase in record.plan.phases)
-    return replace(record, plan=replace(record.plan, phases=phases), fault_counts=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +85,26 @@ class _Piece:
         return at_s - self.over_s + self.end_s - self.shift_s if at_s >= self.over_s else None
 
 
-def _part(record: Record, number: int, wrong: Sequence[str]) -> Record:
+def _part(record: Record, number: int, wrong: Sequence[str], died_s: float) -> Record:
     own = {f"{kind.value} {number}": kind.value for kind in (PhaseKind.FAULT, PhaseKind.RECOVERY)}
     shared = [phase for phase in record.phases if phase.kind in {PhaseKind.WARM_UP, PhaseKind.STEADY}]
     mine = [phase for phase in record.phases if phase.name in own]
     piece = _piece(record.phases, shared, mine)
     plan = tuple(_named(phase, own) for phase in record.plan.phases if phase.name in own or phase in _shared(record))
-    done = len(mine) == len(own) and (mine[-1] != record.phases[-1] or not record.aborted)
+    done = len(mine) == len(own) and (mine[-1] != record.phases[-1] or not record.aborted) and died_s > piece.end_s
     ended_here = not done and (bool(mine) or len(record.phases) == len(shared))
     undone = () if ended_here else tuple(f"{fault}: " for phase in record.phases[-1:] for fault in phase.faults)
+    samples = _samples(record.samples, piece)
     events = (
-        *_events(record.events, piece, ended_here=ended_here, others=undone),
+        *_events(record.events, piece, died_s=died_s, others=undone),
         *(Event(at_s=0.0, kind=SHARED, text=text) for text in wrong),
     )
     return replace(
         record,
         plan=replace(record.plan, phases=plan),
         phases=(*shared, *(_moved(phase, piece, own) for phase in mine)),
-        samples=_samples(record.samples, piece),
+        samples=samples,
+        load=_load(record.load, samples),
         events=events,
         fault_counts=tuple(replace(each, phase=own[each.phase]) for each in record.fault_counts if each.phase in own),
         series=tuple(_series(each, piece) for each in record.series),
@@ -145,16 +152,24 @@ def _series(series: Series, piece: _Piece) -> Series:
     return replace(series, at_s=tuple(at_s for at_s, _ in kept), values=tuple(value for _, value in kept))
 
 
-def _events(events: Sequence[Event], piece: _Piece, *, ended_here: bool, others: tuple[str, ...]) -> Iterator[Event]:
+def _load(report: LoadReport | None, samples: Samples) -> LoadReport | None:
+    """Return the report of the load with the lateness of these requests."""
+    if report is None or not len(samples):
+        return report
+    p50_s, p99_s = np.quantile(samples.late_s, [0.5, 0.99]).tolist()
+    return replace(report, late_p50_s=p50_s, late_p99_s=p99_s)
+
+
+def _events(events: Sequence[Event], piece: _Piece, *, died_s: float, others: tuple[str, ...]) -> Iterator[Event]:
     """Yield the events of the piece. Drift concerns every fault; a death the one under which the arm died.
 
-    ended_here: whether the run ended under this fault, or before any was injected. others: how the texts about faults
-    begin that were still to be reverted then, under another fault.
+    died_s: when; a death before any fault concerns each of them. others: how the texts about faults begin that were
+    still to be reverted at the end, under another fault.
     """
     for event in events:
         at_s = piece.moved(event.at_s)
         if event.kind == DEATH:
-            if ended_here:
+            if died_s <= piece.steady_s or piece.start_s < died_s <= piece.end_s:
                 yield replace(event, at_s=piece.end_s - piece.shift_s)
         elif event.at_s >= piece.over_s and event.text.startswith(others):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,23 @@ def proofs(record: Record) -> tuple[Proof, ...]:
         *_nothing_carried_over(record),
         *_counted_alike(record),
         *timed_alike(record),
+        *_server_side(record),
+        *complete_answers(record),
+        *_rollback(record),
+    )
+
+
+def shared_proofs(record: Record, *, until_s: float) -> tuple[Proof, ...]:
+    """Return the proofs that concern all faults of a run that several shared; each fault has the others of its own.
+
+    until_s: when an arm died, or infinity. Its endpoints got no requests afterwards.
+    """
+    alive = replace(record, samples=record.samples.where(record.samples.due_s < until_s))
+    return (
+        *arms_differ(alive),
+        *_undisturbed(record),
+        *_watched(record),
+        *_counted_alike(record),
         *_server_side(record),
         *complete_answers(record),
         *_rollback(record),
@@ -239,9 +257,14 @@ def _nothing_carried_over(record: Record) -> Iterator[Proof]:
         )
 
 
-def _stall_s(event: Event) -> float:
-    seconds = event.fields.get("seconds")
+def seconds_of(event: Event, field: str) -> float:
+    """Return a field of an event that has seconds; 0 if it has none."""
+    seconds = event.fields.get(field)
     return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+
+
+def _stall_s(event: Event) -> float:
+    return seconds_of(event, "seconds")
 
 
 def _counted_alike(record: Record) -> Iterator[Proof]:
@@ -251,17 +274,20 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
     proxies, total = record.proxy_requests, sum(record.proxy_requests.values())
     samples = {name: int((record.samples.arm == arm).sum()) for arm, name in enumerate(ARMS)}
     slack = max(2.0, 0.001 * total)
-    aborted = proxies.get("", 0)
-    alike = all(-slack <= count - proxies.get(name, 0) <= aborted + slack for name, count in samples.items())
-    alike = alike and abs(len(record.samples) - total) <= slack and proxies.get(OTHER, 0) <= slack
+    aborted, unmarked = proxies.get("", 0), len(record.samples) - sum(samples.values())
+    # A request that is never answered has no mark, and the proxies may not have counted it yet.
+    waiting = int(((record.samples.arm == UNKNOWN_ARM) & (record.samples.status == 0)).sum())
+    alike = all(-waiting - slack <= count - proxies.get(name, 0) <= aborted + slack for name, count in samples.items())
+    uncounted = len(record.samples) - total
+    alike = alike and -slack <= uncounted <= waiting + slack and proxies.get(OTHER, 0) <= slack
     beside_users = _touches_tests_only(record)
     if beside_users:  # whose requests the proxies count as well
         alike = all(count - proxies.get(name, 0) <= aborted + slack for name, count in samples.items())
     yield Proof(
         name="counted alike",
-        held=alike and (not beside_users or len(record.samples) - total <= slack),
+        held=alike and (not beside_users or uncounted <= slack),
         expected=f"{'no more than' if beside_users else 'as'} the proxies counted: {_by_arm(proxies)}",
-        observed=f"samples: {_by_arm({**samples, '': len(record.samples) - sum(samples.values())})}",
+        observed=f"samples: {_by_arm({**samples, '': unmarked})}",
         remedy="the route was changed meanwhile, requests were lost between the load generator and the proxies, "
         "or others sent load to the same entry",
     )

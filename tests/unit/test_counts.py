@@ -7,7 +7,7 @@ from recorded import samples
 from harness.faults import abort, delay
 from harness.model.counts import RequestCount
 from harness.model.samples import CANARY
-from harness.runner.counts import arm_requests, attributed, fault_counts, service_name
+from harness.runner.counts import arm_requests, attributed, fault_counts, not_lost, service_name
 from harness.runner.counts import own_shares as shares_of
 
 ARMS = {"v2": "baseline", "v3": "canary"}
@@ -24,6 +24,17 @@ def row(total, *, version="v2", to="ratings.default.svc.cluster.local", flags="-
 def counted(fault, **given):
     """What a fault says that it hit."""
     return fault_counts(fault, fault.declared(f"{fault.kind}-0"), **given)
+
+
+def test_what_a_proxy_has_forgotten_is_kept():
+    """It counts from nothing again, or has lost a row; calls that wait are counted as they are now."""
+    waiting = replace(row(9), reporter="waiting")
+    earlier = (row(100), row(50, at="v9"), waiting)
+    later = (row(3), row(7, version="v3"), replace(waiting, total=1))
+    assert {row(100), row(50, at="v9"), row(7, version="v3"), replace(waiting, total=1)} == set(
+        not_lost(earlier, later)
+    )
+    assert not_lost(earlier, (row(101),))[0] == row(101)
 
 
 def test_hits_are_counted_whenever_they_end_and_misses_within_the_window():

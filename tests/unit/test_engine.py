@@ -1,10 +1,20 @@
 """The engine: what ends a run, what it reverts and what it records, for declared and interactive runs."""
 
 import pytest
-from fake_run import ZERO, FakeJudge, World, report, scenario
+from fake_run import ZERO, FakeJudge, FakeRunning, World, report, scenario
 
 from harness import delay
-from harness.errors import LoadError, MeshDrift, MeshGuard, NotInForce, ServiceError, UsageError, WorkloadDeath
+from harness.errors import (
+    HarnessError,
+    LoadError,
+    MeshDrift,
+    MeshGuard,
+    NotInForce,
+    ServiceError,
+    UsageError,
+    WorkloadDeath,
+)
+from harness.model.counts import RequestCount
 from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Verdict
@@ -122,6 +132,46 @@ def test_a_canary_over_the_error_ceiling_ends_the_run(world, carry_out):
     """The reason contains the numbers."""
     world.clock.at.append((5.0, lambda: setattr(world.load, "status", (200, 503))))
     assert "the error ceiling is 50 %" in carry_out(world).aborted
+
+
+@both
+def test_counts_that_a_revert_loses_are_kept(world, carry_out, monkeypatch):
+    """The guard thread reverts the split while the last answers are awaited, and the proxy counts from nothing then."""
+    counted = {"now": 40}
+    world.mesh.request_counts = lambda: tuple(endpoint(version, counted["now"]) for version in ("v1", "v3"))
+    world.clock.at.append((1.0, lambda: counted.update(now=900)))
+    world.clock.at.append((5.0, lambda: setattr(world.mesh, "trouble", MeshGuard("kill switch"))))
+    finish = FakeRunning.finish
+    monkeypatch.setattr(FakeRunning, "finish", lambda running: (counted.update(now=2), finish(running))[1])
+    record = carry_out(world)
+    assert {"baseline": {"10.0.0.1:9080": 860}, "canary": {"10.0.0.3:9080": 860}} == record.endpoint_requests
+
+
+@both
+def test_a_run_that_ends_early_survives_a_count_that_fails(world, carry_out):
+    """The count after the last answer is still made."""
+    error, now = MeshGuard("no answer"), iter([(), HarnessError("the proxy did not answer"), (endpoint("v3", 7),)])
+
+    def counts():
+        found = next(now)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    world.mesh.request_counts = counts
+    world.clock.at.append((5.0, lambda: setattr(world.mesh, "trouble", error)))
+    record = carry_out(world)
+    assert {"canary": {"10.0.0.3:9080": 7}} == record.endpoint_requests
+    assert [event for event in record.events if "the proxy did not answer" in event.text]
+
+
+def endpoint(version, total):
+    """The requests that a proxy has sent to the address of a version."""
+    return RequestCount(
+        source_workload="", source_version="", destination_service="reviews.default.svc.cluster.local",
+        destination_version=version, response_code="", response_flags="", total=total, reporter="endpoint",
+        address=f"10.0.0.{version[1:]}:9080",
+    )  # fmt: skip
 
 
 @both

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from harness import errors
 from harness.errors import HarnessError, MeshError, WorkloadDeath
-from harness.model.json import JsonObject, object_at, parse_json, text_at, texts_at
+from harness.model.json import JsonObject, object_at, parse_json, text_at, texts_at, value_at
 
 _KNOWN = ("UsageError", "ResourceError", "EnvoyError", "PortError", "ServiceError", "MeshError", "RollbackError")
 
@@ -52,7 +52,13 @@ def line_of(peer: socket.socket) -> Line:
 def error_message(error: HarnessError) -> JsonObject:
     """Return an error as a message."""
     if isinstance(error, WorkloadDeath):
-        death: JsonObject = {"name": error.name, "labels": dict(error.labels), "how": error.how, "log": error.log}
+        death: JsonObject = {
+            "name": error.name,
+            "labels": dict(error.labels),
+            "how": error.how,
+            "log": error.log,
+            "silent_s": error.silent_s,
+        }
         return {"error": "WorkloadDeath", "death": death}
     name = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _KNOWN), "MeshError")
     return {"error": name, "text": str(error)}
@@ -62,11 +68,13 @@ def error_of(message: JsonObject) -> HarnessError:
     """Return the error that a message has."""
     if message["error"] == "WorkloadDeath":
         death = object_at(message, "death")
+        silent_s = value_at(death, "silent_s")
         return WorkloadDeath(
             name=text_at(death, "name"),
             labels=texts_at(death, "labels"),
             how=text_at(death, "how"),
             log=text_at(death, "log", default=""),
+            silent_s=silent_s if isinstance(silent_s, float) else 0.0,
         )
     kind: type[HarnessError] = getattr(errors, str(message["error"]), MeshError)
     return kind(text_at(message, "text"))

@@ -17,11 +17,16 @@ from harness.model.step import Action, Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Death:
-    """How a pod died. container: whose log explains it. previous: whether that container has been replaced."""
+    """How a pod died.
+
+    container: whose log explains it. previous: whether that container has been replaced. silent_s: for how long no pod
+    of the arm had been ready.
+    """
 
     how: str
     container: str
     previous: bool = False
+    silent_s: float = 0.0
 
 
 class ArmHealth:
@@ -61,7 +66,11 @@ class ArmHealth:
         if silent:
             found = own[int(silent)]
             how = f"no pod was ready in {MISSES} checks while the other arm's were{_why_not_ready(found)}"
-            raise self._death(int(silent), found[0] if found else None, _Death(how=how, container=_unready(found)))
+            raise self._death(
+                int(silent),
+                found[0] if found else None,
+                _Death(how=how, container=_unready(found), silent_s=self._heartbeats.silent_s(silent)),
+            )
 
     def _spare(self, targets: Sequence[tuple[str, str]]) -> None:
         """Leave the arms alone that actions act on. targets: kind and name of what they act on."""
@@ -96,7 +105,7 @@ class ArmHealth:
     def _death(self, number: int, pod: JsonObject | None, death: _Death) -> WorkloadDeath:
         name = "no pod" if pod is None else text_at(pod, "metadata", "name")
         log = "" if pod is None else self._log(name, death)
-        return WorkloadDeath(name=name, labels=self._arms[number], how=death.how, log=log)
+        return WorkloadDeath(name=name, labels=self._arms[number], how=death.how, log=log, silent_s=death.silent_s)
 
     def _log(self, pod: str, death: _Death) -> str:
         """Return the last log lines of the dead container, or why there are none and the command that shows them."""
