@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from harness.clients.processes.priority import raise_priority
 from harness.replay.http_requests import Request, first_request
 from harness.replay.playing import Player, Reply
 from harness.replay.script import Script, read_script
@@ -151,6 +152,7 @@ async def _listen(loop: asyncio.AbstractEventLoop, answer: Answering, forward: t
 
 def main() -> None:
     """Play the script that the command line names."""
+    raise_priority(own_session=True)  # a stand-in that waits for a CPU answers later than what it plays
     script, ports = map(Path, sys.argv[1:])
     loop = asyncio.SelectorEventLoop(PreciseSelector())
     try:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from pathlib import Path
-from harness.load.child.priority import raise_priority
+from harness.clients.processes.priority import raise_priority
 raise_priority(own_session=sys.argv[2] == "True", autogroup=Path(sys.argv[1]))
 """
 

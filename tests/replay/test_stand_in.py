@@ -3,12 +3,15 @@
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
@@ -173,6 +176,13 @@ class Real(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
+def may_raise_priorities():
+    """Return whether this user may raise priorities and the kernel has autogroups."""
+    words = [sys.executable, "-c", "import os; os.setpriority(os.PRIO_PROCESS, 0, -15)"]
+    may = subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return may and Path("/proc/self/autogroup").exists()
+
+
 def test_one_process_plays_all_of_them(tmp_path):
     """It answers on a port each, waits as long as recorded, and passes requests on to a real workload."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Real) as server:
@@ -193,6 +203,8 @@ def test_one_process_plays_all_of_them(tmp_path):
                     answer = connection.getresponse()
                     assert (201, body) == (answer.status, answer.read())
             assert 3 == troupe.counts()[1]["ratings-v1"]["arm canary"]
+            if may_raise_priorities():
+                assert "-15" == Path(f"/proc/{troupe.pid}/autogroup").read_text().split()[-1]
         server.shutdown()
     host, _, port = troupe.addresses["real"].partition(":")
     with socket.socket() as left:

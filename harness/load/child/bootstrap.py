@@ -18,8 +18,8 @@ from gevent import getcurrent
 from locust import LoadTestShape, User, events
 from locust.runners import MasterRunner, WorkerRunner
 
+from harness.clients.processes.priority import raise_priority
 from harness.load.child.coordinator import Coordinator
-from harness.load.child.priority import raise_priority
 from harness.load.child.standalone import write_standalone_spec
 from harness.load.child.worker import LoadWorker
 from harness.load.protocol.child_spec import SPEC_VARIABLE, UPLOAD_VARIABLE, decode_spec

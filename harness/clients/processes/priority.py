@@ -1,4 +1,4 @@
-"""Give the load generator a high CPU priority where the system allows it (as root), because it measures time."""
+"""Give a process that measures or keeps time a high CPU priority, where the system allows it (as root)."""
 
 from __future__ import annotations
 
