@@ -8,6 +8,7 @@
     hops.ndjson        what each arm called in each phase (harness/model/hops.py), one a line; not in old bundles
     spans.ndjson       spans of traced requests (harness/model/spans.py), one a line; only if the mesh exports them
     bodies.ndjson      bodies of failed answers (harness/model/bodies.py), one a line; only if the profile asks for them
+    dependency-bodies.ndjson   bodies of services for which harness.yaml sets record-bytes, one a line
     resources/*.yaml   Istio resources before, during and after
     analysis.json, report.html   derived from the files above; can be regenerated at any time
     hashes.json        size and SHA-256 of manifest.json, analysis.json and report.html
@@ -37,7 +38,7 @@ from pydantic_core import to_json
 from harness.clients.parquet import read_samples, write_samples
 from harness.errors import RecordError, UsageError, located
 from harness.model.arm_pod import ArmPod
-from harness.model.bodies import Body
+from harness.model.bodies import Body, DependencyBody
 from harness.model.hops import Hop
 from harness.model.json import JsonObject, JsonValue
 from harness.model.judge import JudgeSettings
@@ -59,6 +60,7 @@ READ_VERSIONS = (1, 2, FORMAT_VERSION)
 _HASHED_SINCE = 3
 MANIFEST, ANALYSIS, REPORT, HASHES = "manifest.json", "analysis.json", "report.html", "hashes.json"
 SPANS, BODIES, THINNED = "spans.ndjson", "bodies.ndjson", "thinned.json"
+DEPENDENCY_BODIES = "dependency-bodies.ndjson"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
 _FACTS: Mapping[str, Any] = {
@@ -74,7 +76,7 @@ _FACTS: Mapping[str, Any] = {
 }
 _LINES: Mapping[str, tuple[str, Any]] = {
     "timeline.ndjson": ("events", Event), "hops.ndjson": ("hops", Hop), SPANS: ("spans", Span),
-    BODIES: ("bodies", Body),
+    BODIES: ("bodies", Body), DEPENDENCY_BODIES: ("dependency_bodies", DependencyBody),
 }  # fmt: skip
 """The files with one value on each line: the field of the record and the kind of its values."""
 _ADDED_FACTS = frozenset({"endpoint_requests", "arm_pods"})

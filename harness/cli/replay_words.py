@@ -25,7 +25,9 @@ def planned_lines(stage: Stage) -> Iterator[str]:
     yield f"real     {', '.join(workload.name for workload in stage.cast.real)}"
     for name, recorded in stage.cast.played.items():
         known = "" if recorded.fine else ", exact to the bucket"
-        yield f"stand-in {name}: {recorded.calls:,} recorded calls{known}"
+        bodies = len(stage.recorded_bodies(name))
+        kept = f", bodies: {bodies}" if bodies else ""
+        yield f"stand-in {name}: {recorded.calls:,} recorded calls{known}{kept}"
     for note in stage.notes:
         yield f"note     {note}"
     for text in stage.cannot:

@@ -71,6 +71,7 @@ def _config(keys: Keys, document: Document) -> Config:
         release=release_settings(keys.release, document),
         serve=serve_settings(keys.serve),
         stand_ins=stand_ins_of(keys.stand_ins, keys.services, document),
+        recorded_bytes={name: one.record_bytes for name, one in keys.stand_ins.items() if one.record_bytes},
         lines={dotted(place): line for place, line in document.lines.items()},
     )
 

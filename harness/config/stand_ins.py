@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.config.mistakes import require_known
 from harness.config.section import Section
-from harness.config.values import Count, Shaped, Text
+from harness.config.values import Count, Shaped, Text, expected
 from harness.model.stand_in import Body
 from harness.yaml_files import Document
 
@@ -38,8 +38,20 @@ class BodyKeys(Section):
 class StandInKeys(Section):
     """What one service answers while it is played."""
 
-    answers: Annotated[list[BodyKeys], Field(min_length=1)]
-    """The bodies of its answers; the first one that fits is sent."""
+    answers: list[BodyKeys] = Field(default_factory=list)
+    """The bodies of its answers; the first one that fits is sent. Without one that fits, a recorded body is."""
+
+    record_bytes: Annotated[int, Count(0, 65536)] = 0
+    """Up to how many bytes bodies of its answers are recorded by runs on the local mesh, without secrets; 0: none.
+
+    Recorded are answers to traced requests (trace_share of the load profile), if they are not longer.
+    """
+
+    @model_validator(mode="after")
+    def _says_something(self) -> StandInKeys:
+        if not self.answers and not self.record_bytes:
+            raise expected("answers, record-bytes or both")
+        return self
 
 
 def stand_ins_of(

@@ -16,7 +16,7 @@ from harness import bundle
 from harness.errors import RecordError
 from harness.history.index import RunEntry
 
-_REMOVED = ("samples.parquet", bundle.SPANS, bundle.BODIES, "load", "logs")
+_REMOVED = ("samples.parquet", bundle.SPANS, bundle.BODIES, bundle.DEPENDENCY_BODIES, "load", "logs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

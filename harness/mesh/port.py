@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from harness.model.bodies import DependencyBody
 from harness.model.counts import RequestCount
 from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
@@ -59,6 +60,15 @@ class TracesRequests(Protocol):
 
     def spans(self) -> tuple[Span, ...]:
         """Return the spans so far. The version of the workload that did the work is the attribute ``version``."""
+        ...
+
+
+@runtime_checkable
+class RecordsBodies(Protocol):
+    """A mesh whose proxies record what services answer, as far as the configuration asks for it."""
+
+    def dependency_bodies(self) -> tuple[DependencyBody, ...]:
+        """Return the bodies of answers to traced requests since the proxies started, without secrets."""
         ...
 
 

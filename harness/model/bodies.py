@@ -1,7 +1,8 @@
-"""Bodies of answers that failed, as far as a load profile asks for them.
+"""Bodies of answers: of those that failed, as far as a load profile asks for them, and of dependencies, for replays.
 
 In a bundle, ``bodies.ndjson`` has one body on each line, with the fields of ``Body`` by name; it exists only if the
-profile sets ``body_bytes`` and an answer failed.
+profile sets ``body_bytes`` and an answer failed. ``dependency-bodies.ndjson`` exists if ``harness.yaml`` says
+``record-bytes`` for a service that answered traced requests.
 """
 
 from __future__ import annotations
@@ -25,3 +26,18 @@ class Body:
     error: str
     text: str
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependencyBody:
+    """The body of an answer of a service behind the one under test, without what looks like a secret.
+
+    path: of the request, without its query. status: of HTTP.
+    """
+
+    service: str
+    method: str
+    path: str
+    status: int
+    content_type: str
+    text: str

@@ -142,7 +142,7 @@ class Config:
     the noise of equal builds, from ``harness calibrate``.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
     path, for errors that are found later. release: how harness release works. serve: what harness serve may start.
-    stand_ins: bodies of what a replay plays.
+    stand_ins: bodies of what a replay plays. recorded_bytes: as in ``Topology``, by service.
     stage: the socket of the stage that the target stage uses. approve: the command that approves the build of the
     release whose gate this is; empty outside one. followed: which Istio the local mesh behaves like.
     gateway: that load comes through on this machine; None if it starts in the mesh.
@@ -183,6 +183,7 @@ class Config:
     gateway: str | None = None
     followed: FollowedIstio = field(default_factory=FollowedIstio)
     stand_ins: Mapping[str, tuple[Body, ...]] = field(default_factory=dict)
+    recorded_bytes: Mapping[str, int] = field(default_factory=dict)
     prometheus_access: PrometheusAccess = field(default_factory=PrometheusAccess)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

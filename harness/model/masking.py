@@ -89,6 +89,17 @@ def scrubbed(value: JsonValue) -> JsonValue:
     return without_userinfo(value) if isinstance(value, str) else value
 
 
+def redacted_json(value: JsonValue, *, secret: bool = False) -> JsonValue:
+    """Return a JSON value of a service with ``HIDDEN`` in place of strings and numbers that look like a secret."""
+    if isinstance(value, Mapping):
+        return {name: redacted_json(item, secret=bool(_SECRET_NAME.search(name))) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted_json(item, secret=secret) for item in value]
+    if secret and value is not None and not isinstance(value, bool):
+        return HIDDEN
+    return redacted(value) if isinstance(value, str) else value
+
+
 def redacted(text: str) -> str:
     """Return a text of a service with ``HIDDEN`` in place of what looks like a secret by its name or its form."""
     named = _SECRET_IN_TEXT.sub(lambda found: f"{found[1]}{HIDDEN}", without_userinfo(text))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.arm_pod import ArmPod
-from harness.model.bodies import Body
+from harness.model.bodies import Body, DependencyBody
 from harness.model.declared import Declared
 from harness.model.hit import HitState
 from harness.model.hops import Hop
@@ -139,7 +139,7 @@ class Record:
     manifest: versions, commit, argv, platform, start time and the command that runs it again.
     aborted: why the run ended early, or empty. hops: what each arm answered and called, by phase. spans: of the traced
     requests, in no particular order; empty where the mesh exports none. bodies: of failed answers, if the load profile
-    asks for them.
+    asks for them. dependency_bodies: of services of which the configuration asks for them.
     """
 
     plan: Plan
@@ -160,6 +160,7 @@ class Record:
     hops: tuple[Hop, ...] = ()
     spans: tuple[Span, ...] = ()
     bodies: tuple[Body, ...] = ()
+    dependency_bodies: tuple[DependencyBody, ...] = ()
 
     @property
     def ended(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -133,6 +133,10 @@ class _Voices:
             )
             for answers in one.answers
         }
+        self._recorded: dict[tuple[str | int, ...], list[Body]] = defaultdict(list)
+        for body in one.recorded:
+            self._recorded[body.method, body.path, body.status].append(body)
+            self._recorded[operation_of(body.method, body.path), body.status].append(body)
         self._troubles = [
             (trouble, uniforms(_random(seed, one.name, "trouble", str(number))))
             for number, trouble in enumerate(one.troubles)
@@ -150,10 +154,22 @@ class _Voices:
     def answer(self, phase: str, arm: str, method: str, path: str) -> tuple[int, bytes, str, float]:
         """Return the status, body, content type and milliseconds of the next answer."""
         status, latency_ms, size = self._voice(phase, arm, operation_of(method, path)).draw()
-        body = next((one for one in self._one.bodies if _fits(one, method, path, status)), None)
+        body = self._body(method, path, status)
         if body is not None:
             return status, body.text.encode(), body.content_type, latency_ms
         return status, b"{}".ljust(size), "application/json", latency_ms
+
+    def _body(self, method: str, path: str, status: int) -> Body | None:
+        """Return the first body that fits, else a recorded one for the path, else one for its operation, in turn."""
+        body = next((one for one in self._one.bodies if _fits(one, method, path, status)), None)
+        if body is not None:
+            return body
+        bodies = self._recorded.get((method, path, status)) or self._recorded.get(
+            (operation_of(method, path), status), []
+        )
+        if bodies:
+            bodies.append(bodies.pop(0))
+        return bodies[-1] if bodies else None
 
     def _voice(self, phase: str, arm: str, operation: str) -> _Voice:
         """Return what comes closest: the operation matters more than the phase, and the phase more than the arm."""

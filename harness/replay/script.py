@@ -48,13 +48,15 @@ class StandIn:
     """One workload that the process stands in for.
 
     health: the path that is answered at once. forward: ``host:port`` of the real workload, which then answers instead;
-    empty for recorded answers. bodies: what answers contain; the others are JSON of the recorded size.
+    empty for recorded answers. bodies: what answers contain. recorded: what they contain where no body fits, first for
+    the same path, then for the same operation; the others are JSON of the recorded size.
     """
 
     name: str
     health: str
     answers: tuple[Answers, ...] = ()
     bodies: tuple[Body, ...] = ()
+    recorded: tuple[Body, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     forward: str = ""
 
@@ -86,6 +88,7 @@ def _stand_in(document: Mapping[str, Any]) -> StandIn:
             Answers(**{name: _tuples(value) for name, value in one.items()}) for one in document["answers"]
         ),
         "bodies": tuple(Body(**one) for one in document["bodies"]),
+        "recorded": tuple(Body(**one) for one in document["recorded"]),
         "troubles": tuple(Trouble(**one) for one in document["troubles"]),
     }
     return StandIn(**{**document, **parts})

@@ -17,6 +17,7 @@ from harness.model.config import Service, Workload
 from harness.model.json import JsonObject, texts_at
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhaseLength, least_of
+from harness.model.stand_in import Body
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked
 from harness.replay.casting import Cast, cast_of, judgeable
@@ -90,12 +91,21 @@ class Stage:
                 health=self.config.services[name].health,
                 answers=recorded.answers,
                 bodies=tuple(self.config.stand_ins.get(name, ())),
+                recorded=self.recorded_bodies(name),
                 troubles=self.troubles.get(name, ()),
             )
             for name, recorded in self.cast.played.items()
             for workload in self.played_workloads(name)
         )
         return Script(seed=self.scenario.seed, stand_ins=stand_ins, overhead_ms=OVERHEAD_MS)
+
+    def recorded_bodies(self, service: str) -> tuple[Body, ...]:
+        """Return the bodies of a service's answers in the record."""
+        return tuple(
+            Body(path=one.path, text=one.text, content_type=one.content_type, method=one.method, status=one.status)
+            for one in self.asked.record.dependency_bodies
+            if one.service == service
+        )
 
     def played_workloads(self, service: str) -> Sequence[Workload]:
         """Return what stand-ins play of a service."""

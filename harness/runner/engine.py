@@ -17,6 +17,7 @@ from typing import Self
 from harness.errors import HarnessError, MeshGuard, NotInForce
 from harness.faults import Fault
 from harness.load.port import RunningLoad
+from harness.mesh.port import RecordsBodies
 from harness.model.counts import RequestCount
 from harness.model.json import JsonObject
 from harness.model.phase import Phase, PhaseKind
@@ -246,5 +247,6 @@ class Engine:
             config=self._settings.config,
             aborted=self.reason,
             hops=self._hops.hops(),
+            dependency_bodies=mesh.dependency_bodies() if isinstance(mesh, RecordsBodies) else (),
             spans=spans_of_run(mesh, self._loads, app=self._app, arms=changes.arms_by_version()),
         )

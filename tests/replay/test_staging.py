@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 from replay_records import HOPS, demo_config, demo_record, hop, write_demo
 
+from harness.cli.replay_words import planned_lines
 from harness.errors import CannotReplay, RecordError
 from harness.faults import abort, delay
 from harness.faults.recorded import fault_document
 from harness.judge.objectives import parse_objective
+from harness.model.bodies import DependencyBody
 from harness.model.phase import PhaseKind, PhaseLength, PhasePlan
+from harness.model.stand_in import Body as StandInBody
 from harness.model.verdict import Verdict
 from harness.replay.asked import read_asked
 from harness.replay.casting import judgeable
@@ -48,6 +51,18 @@ def test_the_scenario_is_the_recorded_one(asked_of):
     assert (1.0, 3.0, 3.0) == (scenario.warm_up_s, scenario.steady_s, scenario.fault_s)
     assert (0.5, 0.01, "local") == (stage.config.canary_share, stage.config.alpha, stage.config.target)
     assert {"reviews-v2", "reviews-v3", "ratings-v1"} == {one.name for one in stage.cast.real}
+
+
+def test_recorded_bodies_are_played(asked_of):
+    """They are read from the bundle as they were written, and go to the stand-in of their service only."""
+    bodies = tuple(
+        DependencyBody(service=service, method="GET", path="/a/1", status=200, content_type="text/plain", text="é")
+        for service in ("ratings", "details")
+    )
+    stage = staged(asked_of(demo_record(dependency_bodies=bodies)), demo_config(), Options(stand_ins=("ratings",)))
+    (one,) = stage.script.stand_ins
+    assert (StandInBody(path="/a/1", text="é", content_type="text/plain"),) == one.recorded
+    assert any("stand-in ratings: 200 recorded calls, bodies: 1" in line for line in planned_lines(stage))
 
 
 def test_stages_are_repeated_one_after_the_other(asked_of):

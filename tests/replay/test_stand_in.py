@@ -132,6 +132,26 @@ def test_bodies_are_chosen_by_path_method_and_status():
     assert pytest.approx(0.0085) == answer("GET", "/ratings/7", {}).wait_s
 
 
+def test_recorded_bodies_are_answered_where_none_is_written_down():
+    """Those of the same path and status, in turn, else those of the same operation."""
+    recorded = (
+        Body(path="/ratings/1", text="one"), Body(path="/ratings/2", text="two", content_type="text/plain"),
+        Body(path="/ratings/2", text="more"), Body(path="/ratings/1", text="failed", status=503),
+        Body(path="/own/1", text="recorded"),
+    )  # fmt: skip
+    own = (Body(path="/own/*", text="written"),)
+    one = StandIn(name="r", health="/health", answers=(ANY,), bodies=own, recorded=recorded)
+    assert one == read_script(script_text(Script(seed=1, stand_ins=(one,)))).stand_ins[0]
+    answer = Player(Script(seed=1, stand_ins=(one,))).answering(one)
+
+    def bodies(path, count):
+        return [answer("GET", path, {}).body.decode() for _ in range(count)]
+
+    assert ["two", "more", "two"] == bodies("/ratings/2?x=1", 3)
+    assert {"one", "two", "more"} == set(bodies("/ratings/7", 3))
+    assert ["written", "{}"] == [*bodies("/own/1", 1), *bodies("/other", 1)]
+
+
 def test_a_fault_at_the_service_hits_its_share_of_the_requests():
     """In its phase only: exactly 30 of 100 requests wait, and 10 of 100 get an error."""
     troubles = (Trouble(phase="fault", share=0.3, delay_s=2.0), Trouble(phase="fault", share=0.1, status=503))

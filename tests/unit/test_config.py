@@ -262,6 +262,14 @@ def test_secrets_are_hidden_wherever_they_stand(tmp_path: Path) -> None:
     assert found["services"]["tokens"]["port"] == 80
 
 
+def test_bodies_are_recorded_of_services_that_ask_for_it(tmp_path: Path) -> None:
+    """A stand-in without anything to answer or to record is a mistake."""
+    found = read_config(written(tmp_path, MINIMAL + "stand-ins: {ratings: {record-bytes: 4096}}\n"))
+    assert ({"ratings": 4096}, {"ratings": ()}) == (found.recorded_bytes, found.stand_ins)
+    assert "expected answers, record-bytes or both" in refusal(tmp_path, MINIMAL + "stand-ins: {ratings: {}}\n")
+    assert "record-bytes" in refusal(tmp_path, MINIMAL + "stand-ins: {ratings: {record-bytes: 4MB}}\n")
+
+
 GAUGED = (
     MINIMAL
     + """\

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from harness.clients.envoy.process import routes_from
 from harness.mesh.local.actions import CORS_FILTER, FAULT_FILTER
+from harness.mesh.local.answer_taps import tap_filter
 from harness.mesh.local.bandwidth import BANDWIDTH_FILTER
 from harness.mesh.local.clusters import DNS_CACHE
 from harness.mesh.local.telemetry import stats_logger
 from harness.mesh.local.topology import CALL_HEADER, Caller, Topology, by_call, listener_name, table_of
 from harness.mesh.local.tracing import tracing
-from harness.model.json import JsonObject, list_at
+from harness.model.json import JsonObject, list_at, object_at, objects_at
 from harness.routing.istio.outbound import LIMITED
 
 CALLS = "outbound_"
@@ -22,20 +23,30 @@ CALLS = "outbound_"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters."
 
 
-def listeners(topology: Topology, folder: Path) -> list[JsonObject]:
-    """Return listeners on loopback at ports that Envoy chooses; Envoy reads their route tables from ``folder``."""
+def listeners(topology: Topology, folder: Path, bodies: Path | None = None) -> list[JsonObject]:
+    """Return listeners on loopback at ports that Envoy chooses; Envoy reads their route tables from ``folder``.
+
+    bodies: where Envoy writes the bodies of answers, if the topology has services of which they are recorded.
+    """
     known = by_call(topology.services)
-    return [
-        _listener(
-            caller,
-            name,
-            folder,
-            known[name].authority if name in known else name,
-            allow_any=topology.istio.allow_any,
-        )
-        for caller in topology.callers
-        for name in (*([""] if caller.any_service else []), *caller.calls)
-    ]
+    made = []
+    for caller in topology.callers:
+        for name in (*([""] if caller.any_service else []), *caller.calls):
+            authority = known[name].authority if name in known else name
+            one = _listener(caller, name, folder, authority, allow_any=topology.istio.allow_any)
+            most_bytes = topology.recorded_bytes.get(known[name].name, 0) if name in known else 0
+            if bodies is not None and most_bytes:
+                _insert_before_router(one, tap_filter(bodies, known[name].name, most_bytes))
+            made.append(one)
+    return made
+
+
+def _insert_before_router(listener: JsonObject, added: JsonObject) -> None:
+    for chain in objects_at(listener, "filter_chains"):
+        for one in objects_at(chain, "filters"):
+            typed = object_at(one, "typed_config")
+            *others, router = list_at(typed, "http_filters")
+            typed["http_filters"] = [*others, added, router]
 
 
 def _listener(caller: Caller, service: str, folder: Path, authority: str, *, allow_any: bool) -> JsonObject:

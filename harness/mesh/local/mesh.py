@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 from harness.clients.envoy.process import Envoy
@@ -16,6 +17,7 @@ from harness.clients.processes.signals import deferred_interrupts
 from harness.clients.processes.waits import waited_s
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.attribution import attributed
+from harness.mesh.local.answer_taps import tapped_bodies
 from harness.mesh.local.bandwidth import COUNTERS as LIMITED
 from harness.mesh.local.bandwidth import limited_counts
 from harness.mesh.local.checks import check_for_local_mesh, require_served
@@ -33,6 +35,7 @@ from harness.mesh.local.topology import LOAD_GENERATOR, Service, Topology, liste
 from harness.mesh.local.tracing import FLUSH_S, spans_of
 from harness.mesh.local.translation import Translation
 from harness.mesh.port import Entry
+from harness.model.bodies import DependencyBody
 from harness.model.counts import RequestCount
 from harness.model.hops import HopTotal
 from harness.model.json import JsonObject
@@ -99,13 +102,14 @@ class LocalMesh:
         metrics: LocalMetrics,
         services: Services | None = None,
         receiver: SpanReceiver | None = None,
+        bodies: Path | None = None,
     ) -> None:
         """Call ``start_local_mesh`` instead.
 
         entry: where load is sent. metrics: of the server side. services: whose processes actions can
-        act on. receiver: gets the spans of Envoy.
+        act on. receiver: gets the spans of Envoy. bodies: where Envoy writes bodies of answers.
         """
-        self._metrics, self._receiver = metrics, receiver
+        self._metrics, self._receiver, self._bodies = metrics, receiver, bodies
         self._envoy, self._topology, self._journal = envoy, topology, journal
         self._resources, self._entry, self._check_services = _kept(resources), entry, check_services
         self._taken, self._translation = taken(resources, topology), Translation(topology, envoy.folder)
@@ -226,6 +230,10 @@ class LocalMesh:
             return ()
         time.sleep(2 * FLUSH_S)
         return tuple(spans_of(self._receiver.spans()))
+
+    def dependency_bodies(self) -> tuple[DependencyBody, ...]:
+        """Return the bodies of answers that were recorded since the proxies started."""
+        return () if self._bodies is None else tuple(tapped_bodies(self._bodies))
 
     def watch_metrics(self) -> None:
         """Start to measure the server side, unless that has been done."""

@@ -31,6 +31,7 @@ from harness.model.json import JsonObject
 from harness.model.release import ARM_VERSIONS
 from harness.routing.istio.names import MESH
 from harness.routing.istio.reading import read_resources
+from harness.scratch import scratch
 
 
 @contextmanager
@@ -112,7 +113,11 @@ def open_local_mesh(
     load enters. check: called to raise an error when a service has died. services: whose processes actions may act on.
     Raises ResourceError, EnvoyError or PortError.
     """
-    with SpanReceiver() as receiver, _proxies(topology, resources, folder, receiver) as envoy:
+    with (
+        SpanReceiver() as receiver,
+        scratch("harness-bodies-") as bodies,
+        _proxies(topology, resources, folder, receiver, bodies) as envoy,
+    ):
         journal = Journal(file=folder / "changes.jsonl")
         metrics = _metrics(envoy, services, folder, topology)
         with closing(metrics):
@@ -126,17 +131,20 @@ def open_local_mesh(
                 metrics=metrics,
                 services=services,
                 receiver=receiver,
+                bodies=bodies,
             )
 
 
-def _proxies(topology: Topology, resources: Sequence[JsonObject], folder: Path, receiver: SpanReceiver) -> Envoy:
+def _proxies(
+    topology: Topology, resources: Sequence[JsonObject], folder: Path, receiver: SpanReceiver, bodies: Path
+) -> Envoy:
     """Return a running Envoy that serves the resources."""
     found, proxy = check_for_local_mesh(resources, topology), folder / "envoy"
     with rejections_located(resources, topology.namespace):
         return start_envoy(
             find_envoy(os.environ),
             proxy,
-            listeners=listeners(topology, proxy),
+            listeners=listeners(topology, proxy, bodies),
             snapshot=translated(found.resources, topology, proxy.resolve()),
             clusters=[receiver_cluster(receiver.port)],
             runtime=RUNTIME,
@@ -157,6 +165,7 @@ def topology_of(config: Config, services: ServiceSet) -> Topology:
     return Topology(
         namespace=config.namespace,
         istio=config.followed,
+        recorded_bytes=config.recorded_bytes,
         callers=(
             Caller(
                 workload=LOAD_GENERATOR,

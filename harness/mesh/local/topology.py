@@ -81,12 +81,14 @@ class Topology:
     """All members of the mesh.
 
     namespace: the namespace of the callers, and of resources that do not name one. istio: which one it behaves like.
+    recorded_bytes: up to how many bytes bodies of a service's answers are recorded, for those where they are.
     """
 
     namespace: str
     callers: tuple[Caller, ...]
     services: tuple[Service, ...]
     istio: FollowedIstio = field(default_factory=FollowedIstio)
+    recorded_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 def by_call(services: Sequence[Service]) -> dict[str, Service]:
