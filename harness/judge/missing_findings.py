@@ -43,6 +43,10 @@ def nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...
         return seen, f"requests named {endpoint!r} in both arms"
     if scene.steady is None and needs.steady:
         return "it is compared with a steady phase, and there was none", "a steady phase"
+    if needs.hits and not min(scene.hits or (0, 0)):
+        baseline, canary = scene.hits or (0, 0)
+        hit = f"{baseline} calls of the baseline and {canary} of the canary were hit by a fault"
+        return f"no fallback was needed: {hit}", "calls of both arms that a fault hits"
     requests = scene.window.counts
     whose = f"{requests[BASELINE]} requests of the baseline and {requests[CANARY]} of the canary"
     answered = " that are answered without an error" if indicator.spec.answered_only else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.model.phase import Phase
-from harness.model.record import Plan, Series
+from harness.model.record import FaultCount, Plan, Series
 from harness.model.samples import Samples
 from harness.model.verdict import Analysis
 from harness.stats.table import Table
@@ -17,13 +17,15 @@ class Evidence:
     """Everything that has been observed so far. ``phases`` are those that have begun; the last one ends now.
 
     table: the same samples, already reduced (``harness.stats.table``), for callers that look often or have more samples
-    than memory. A judge that can use the table then ignores ``samples``.
+    than memory. A judge that can use the table then ignores ``samples``. fault_counts: what the faults hit, which is
+    known at the end of a run only.
     """
 
     samples: Samples
     phases: tuple[Phase, ...]
     series: tuple[Series, ...] = ()
     table: Table | None = None
+    fault_counts: tuple[FaultCount, ...] = ()
 
 
 class Judge(Protocol):

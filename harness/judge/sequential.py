@@ -28,7 +28,7 @@ from harness.judge.validity_checks import doubts
 from harness.judge.view import PhaseView
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
-from harness.model.record import Plan
+from harness.model.record import Plan, hits_of
 from harness.model.samples import BASELINE, CANARY
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Analysis, Finding, Verdict
@@ -183,6 +183,7 @@ class _Views:
             end_s=look.phase.end_s,
             excess=excess_of(self.plan, objective),
             samples=self.evidence.samples if len(self.evidence.samples) else None,
+            hits=hits_of(self.evidence.fault_counts, look.phase.name),
         )
         return PhaseView(
             look=look,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.model.arm_pod import ArmPod
@@ -97,6 +97,15 @@ class FaultCount:
     def fault_id(self) -> str:
         """What identifies this fault: its id, or its text in records of the first format."""
         return self.fault if self.declared is None else self.declared.id
+
+
+def hits_of(counts: Iterable[FaultCount], phase: str) -> tuple[int, int] | None:
+    """Return how many calls of the baseline and of the canary faults hit in a phase; None if nothing was counted."""
+    own = [count for count in counts if count.phase == phase]
+    if not own:
+        return None
+    baseline, canary = (sum(count.hit for count in own if count.arm == arm) for arm in ARMS)
+    return baseline, canary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from harness.model.indicator import Direction
 from harness.model.objective import Objective
+from harness.model.phase import PhaseKind
 
 
 class Kind(StrEnum):
@@ -54,7 +55,8 @@ class ServerIndicator:
     name: as objectives write it; a quantile's name ends with ``_pNN``. events: what is counted or read; of: the counter
     that it is divided by. query, of_query: PromQL templates instead of them, for indicators of harness.yaml.
     scale: from the server's unit to ``unit``. labels: the labels that objectives may give, with the metric's label and
-    its default (empty: every value). mean: whether the instances are averaged instead of added.
+    its default (empty: every value). mean: whether the instances are averaged instead of added. phase: the only kind of
+    phase that it is judged in, if there is one. at_end: whether only the end of a phase counts.
     """
 
     name: str
@@ -69,6 +71,8 @@ class ServerIndicator:
     scale: float = 1.0
     labels: Mapping[str, str] = field(default_factory=dict)
     mean: bool = False
+    phase: PhaseKind | None = None
+    at_end: bool = False
 
 
 def series_key(objective: Objective) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.model.indicator import Direction
+from harness.model.phase import PhaseKind
 from harness.model.server_indicator import Kind, Matcher, Selector, ServerIndicator
 
 _INCREASE, _DECREASE, _EITHER = Direction.INCREASE, Direction.DECREASE, Direction.EITHER
@@ -219,6 +220,16 @@ SERVER_INDICATORS: tuple[ServerIndicator, ...] = (
         "",
         _INCREASE,
         events=_pod("envoy_cluster_outlier_detection_ejections_active", container=False),
+    ),
+    _one(
+        "calls:ejections_left",
+        Kind.GAUGE,
+        "endpoints that the arm's proxy still ejects in the last third of a recovery phase: they did not come back",
+        "",
+        _INCREASE,
+        events=_pod("envoy_cluster_outlier_detection_ejections_active", container=False),
+        phase=PhaseKind.RECOVERY,
+        at_end=True,
     ),
     _one(
         "cpu",

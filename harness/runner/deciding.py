@@ -28,7 +28,9 @@ def decide(record: Record, judge: Judge) -> Analysis:
     fail, its verdict is inconclusive.
     """
     end_s = record.phases[-1].end_s if record.phases else 0.0
-    evidence = Evidence(samples=record.samples, phases=record.phases, series=record.series)
+    evidence = Evidence(
+        samples=record.samples, phases=record.phases, series=record.series, fault_counts=record.fault_counts
+    )
     judged = judge.judge(evidence, record.plan, now_s=end_s, final=True)
     analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = tuple(live_proofs(record)) if record.plan.live_traffic else (*load_proofs(record.load), *proofs(record))

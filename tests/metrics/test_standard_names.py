@@ -46,6 +46,7 @@ EXPECTED = {
     "calls:retries < +9%": (8, 6),
     "calls:overflows < +9%": (4, 4),
     "calls:ejections < 1": (0, 2),
+    "calls:ejections_left < 1": (0, 2),
     "cpu < +9%": (0.3, 0.5),
     "cpu_per_request < +9%": (0.006, 0.005),
     "cpu_throttled < +9pp": (0.05, 0.1),

@@ -9,6 +9,7 @@ from harness.errors import ObjectiveError
 from harness.judge.indicators.bucket_quantile import BUCKET_QUANTILE
 from harness.judge.indicators.counter_ratio import COUNTER_RATIO
 from harness.judge.indicators.error_rate import ERROR_RATE
+from harness.judge.indicators.fallback_misses import FALLBACK_MISSES
 from harness.judge.indicators.gauge import GAUGE
 from harness.judge.indicators.interaction import Interaction
 from harness.judge.indicators.latency import LATENCY
@@ -29,6 +30,7 @@ BUILT_IN: tuple[Indicator, ...] = (
     THROUGHPUT,
     SPLIT,
     RECOVERY_TIME,
+    FALLBACK_MISSES,
     GAUGE,
     STATUS,
     COUNTER_RATIO,

@@ -32,7 +32,8 @@ class Scene:
     window: the requests of a phase. share: the planned share of requests to the canary. steady: the requests of the
     steady phase, if there was one. series: readings of both arms. start_s, end_s: the phase's time. excess: noise
     learned from equal builds (``harness.judge.calibration``). samples: single requests, for indicators that need more
-    than the window counts; only those in the window's blocks are over. None if only counts are known.
+    than the window counts; only those in the window's blocks are over. None if only counts are known. hits: the calls
+    of the baseline and of the canary that faults hit in the phase; None while that is not known.
     """
 
     window: Window
@@ -43,6 +44,7 @@ class Scene:
     end_s: float = math.inf
     excess: float = 0.0
     samples: Samples | None = None
+    hits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,13 @@ class Interval:
 class Needs:
     """What has to be known or recorded before an objective can be judged.
 
-    canary_share: the planned share of requests. steady: a steady phase to compare with. series: names of the series
-    that both arms must have.
+    canary_share: the planned share of requests. steady: a steady phase to compare with. hits: calls of both arms that
+    faults hit. series: names of the series that both arms must have.
     """
 
     canary_share: bool = False
     steady: bool = False
+    hits: bool = False
     series: tuple[str, ...] = ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.judge.indicators.at_end import AtEnd
 from harness.judge.indicators.bucket_quantile import QUANTILES, BucketQuantile
 from harness.judge.indicators.counter_ratio import CounterRatio
 from harness.judge.indicators.gauge import Gauge
@@ -27,11 +28,14 @@ def judged(one: ServerIndicator) -> Indicator:
         example="+0.5pp" if one.kind is Kind.RATIO else "-10%" if one.worse[0] is Direction.DECREASE else "+10%",
         relative=one.kind is Kind.QUANTILE,
         labels=tuple(one.labels),
+        phase=one.phase,
     )
     if one.kind is Kind.RATIO:
         return CounterRatio(spec=spec)
     if one.kind is Kind.QUANTILE:
         return BucketQuantile(spec=spec)
+    if one.at_end:
+        return AtEnd(spec=spec, unit=one.unit)
     return Gauge(spec=spec, by_share=one.name == "server:request_rate", unit=one.unit)
 
 
