@@ -91,10 +91,10 @@ def naive(family: Family, harm: Harm, seed: int) -> Watched:
 
 def _plain_roots(table: object, phase: str, now_s: float) -> Iterator[float]:
     window = window_of(table, phase, before_s=now_s)  # type: ignore[arg-type]
-    trials = window.above[:, :, 0].sum(axis=1)
+    trials = window.latencies.answered.sum(axis=1)
     if not (trials > 0).all():
         return
-    above = window.above.sum(axis=1)
+    above = window.latencies.counts.sum(axis=1)[:, ::-1].cumsum(axis=1)[:, ::-1]
     for share in (0.5, 0.1, 0.01):
         place = int((above.sum(axis=0) <= share * trials.sum()).argmax())
         yield _plain_root(above[:, place], trials)

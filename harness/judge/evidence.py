@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from harness.model.indicator import Direction
 from harness.model.verdict import Estimate
-from harness.stats.contrast import Contrast, estimate, interval
+from harness.stats.contrast import Contrast
+from harness.stats.intervals import estimate, interval
 from harness.stats.limit import Root
 from harness.stats.tails import normal_tail, t_tail
 
 RESOLUTION = 0.01
 """Latencies that differ by less than the width of a histogram's bin, as a share, are never called harm."""
+
+_EVEN = 0.5
 
 
 class TailEvidence(Protocol):
@@ -90,7 +93,8 @@ class RootEvidence:
     """Tails of a signed root: divided by the noise it follows Student's t (``harness.stats.contrast.Contrast``).
 
     counts: requests or readings of baseline and canary. limit_root: the root of the canary's value against a limit.
-    resolution: the largest difference, as a share, that is never called harm. blur: the rounding of the values.
+    resolution: the largest difference, as a share, that is never called harm. blur_of: returns how the
+    values are rounded.
     difference: replaces canary minus baseline where the difference is something else.
     weight_rate: weight of the blocks per second, where noise between runs can be learned (``judge.calibration``).
     blurred_by: what the values are rounded by, if more requests do not make it smaller.
@@ -101,7 +105,7 @@ class RootEvidence:
     counts: tuple[int, int]
     limit_root: Callable[[float], Root]
     resolution: float = 0.0
-    blur: Blur = field(default_factory=Blur)
+    blur_of: Callable[[], Blur] = Blur
     difference: Callable[[], float | None] | None = None
     weight_rate: float | None = None
     blurred_by: str = ""
@@ -115,6 +119,11 @@ class RootEvidence:
     def canary(self) -> Estimate:
         """See ``TailEvidence``."""
         return Estimate(value=self.contrast.canary, n=self.counts[1])
+
+    @property
+    def blur(self) -> Blur:
+        """How the values are rounded."""
+        return self.blur_of()
 
     @property
     def degrees(self) -> float:
@@ -170,6 +179,9 @@ class RootEvidence:
     def least_harm(self, *, relative: bool) -> float:
         """Return a lower bound of ``harm_tail(None)`` that needs no estimate of the noise, which takes most time."""
         relative = relative or self.resolution > 0
+        least = self.contrast.baseline * (1 + self.resolution)
+        if self.direction is Direction.INCREASE and self.contrast.canary <= least:
+            return _EVEN  # the root is at most zero
         up = down = 1.0
         if self.direction is not Direction.DECREASE:
             up = normal_tail(self.contrast.root(self.resolution, relative=relative))

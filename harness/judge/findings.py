@@ -11,7 +11,7 @@ from harness.judge.alpha_spending import INTERVAL_TAIL, SHOWN, SHOWN_IN_SHORT_PH
 from harness.judge.blame import endpoint_of
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
-from harness.judge.measure import Measurement, harmless, measure, smallest_visible
+from harness.judge.measure import Measurement, harmless, measure, measured_by, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
 from harness.judge.scoring import failed_score
 from harness.judge.sudden_harm import sudden_harm, with_history
@@ -45,7 +45,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
         return _without_evidence(objective, view, known)
     harm, beyond = _proofs(objective, view, measured)
     chance = _shown_chance(objective, view, measured)
-    verdict = _verdict(objective, view, chance, harm=harm, beyond=beyond)
+    verdict = _verdict(objective, view, measured, chance, harm=harm, beyond=beyond)
     hidden, ranked_chance = _hidden_failures(objective, view) if verdict is Verdict.PASS else (None, 0.0)
     if hidden is not None:
         verdict = Verdict.MARGINAL if harm is not None else Verdict.INCONCLUSIVE
@@ -134,11 +134,17 @@ def _whole(objective: Objective, view: PhaseView, measured: Measurement) -> _Pro
 
 
 def _verdict(
-    objective: Objective, view: PhaseView, chance: float, *, harm: _Proof | None, beyond: _Proof | None
+    objective: Objective,
+    view: PhaseView,
+    measured: Measurement,
+    chance: float,
+    *,
+    harm: _Proof | None,
+    beyond: _Proof | None,
 ) -> Verdict:
     if beyond is not None or (harm is not None and view.any_harm):
         return Verdict.FAIL
-    if chance <= SHOWN and _settled(objective, view):
+    if chance <= SHOWN and _settled(objective, view, measured):
         return Verdict.PASS
     return Verdict.INCONCLUSIVE if harm is None else Verdict.MARGINAL
 
@@ -151,8 +157,10 @@ def _hidden_failures(objective: Objective, view: PhaseView) -> tuple[FailureRate
     pooled = None if view.pooled is None else view.pooled.ranked()
     other = replace(view, scene=ranked(view.scene), pooled=pooled)
     measured = measure(objective, other.scene)
-    chance = 1.0 if measured is None else _shown_chance(objective, other, measured)
-    return (None, chance) if chance <= SHOWN and _settled(objective, other) else (failures, chance)
+    if measured is None:
+        return failures, 1.0
+    chance = _shown_chance(objective, other, measured)
+    return (None, chance) if chance <= SHOWN and _settled(objective, other, measured) else (failures, chance)
 
 
 def _shown(objective: Objective, view: PhaseView, verdict: Verdict, proof: _Proof) -> Shown:
@@ -224,7 +232,7 @@ def _reaches_beyond(objective: Objective, measured: Measurement, limits: tuple[f
     return high > measured.margin or (objective.direction is Direction.EITHER and low < -measured.margin)
 
 
-def _settled(objective: Objective, view: PhaseView) -> bool:
+def _settled(objective: Objective, view: PhaseView, measured: Measurement) -> bool:
     """Return whether the phase would end within tolerance even if the rest of it went badly.
 
     Harm may begin late. Therefore, a phase passes before its end only if it would stay within tolerance even if the
@@ -242,8 +250,7 @@ def _settled(objective: Objective, view: PhaseView) -> bool:
         relative=None if objective.relative is None else objective.relative * part,
         absolute=None if objective.absolute is None else objective.absolute * part,
     )
-    measured = measure(smaller, view.scene)
-    return measured is not None and _shown_chance(smaller, view, measured) <= SHOWN
+    return _shown_chance(smaller, view, measured_by(smaller, measured.evidence)) <= SHOWN
 
 
 def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) -> float:

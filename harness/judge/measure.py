@@ -65,11 +65,13 @@ class Measurement:
 
 def measure(objective: Objective, scene: Scene) -> Measurement | None:
     """Measure the objective in one scene; return None if an arm has nothing that counts."""
-    indicator = indicator_of(objective)
-    evidence = indicator.contrast(objective, scene)
-    if evidence is None:
-        return None
-    parts, relative = [], indicator.spec.relative
+    evidence = indicator_of(objective).contrast(objective, scene)
+    return None if evidence is None else measured_by(objective, evidence)
+
+
+def measured_by(objective: Objective, evidence: TailEvidence) -> Measurement:
+    """Measure the objective by evidence that its indicator returned for it, or for other sizes of its tolerance."""
+    parts, relative = [], indicator_of(objective).spec.relative
     if objective.tolerates:
         chances, relative = _against_baseline(objective, evidence)
         parts.append(chances)

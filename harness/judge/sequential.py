@@ -132,7 +132,8 @@ class _Windows:
         if key not in self._parts:
             whole = self.of(look, objective)
             starts = stretches(whole.blocks.tolist(), whole.block_s, look.planned_s)
-            self._parts[key] = tuple((whole.since(index) if index else whole, part) for index, part in starts)
+            later = whole.since_each([index for index, _ in starts[1:]])
+            self._parts[key] = tuple(zip((whole, *later), (part for _, part in starts), strict=True))
         return self._parts[key]
 
     @property

@@ -24,10 +24,10 @@ from harness.judge.measure import Measurement, measure
 from harness.judge.view import PhaseView
 from harness.model.objective import Objective
 from harness.model.samples import BASELINE, CANARY
-from harness.stats.contrast import column_at, crossing
+from harness.stats.contrast import crossing
 from harness.stats.histogram import latency_at, shift
 from harness.stats.scan import noise_before, suspect
-from harness.stats.tails import t_tail
+from harness.stats.tails import normal_quantile, t_tail
 from harness.stats.weights import weights_of
 from harness.stats.window import Window
 
@@ -76,17 +76,17 @@ def _in_windows(
 
     least: the least tolerance. parts: each block's contribution, with its variance. part: of the objective's alpha.
     """
-    window, asked = view.scene.window, _at_least(objective, least)
+    window = view.scene.window
     length = round(length_s / window.block_s)
     if length < LEAST_BLOCKS:
         return None
     step = length // LEAST_BLOCKS
     tail = view.alpha * part / max(view.look.planned_s / window.block_s / step, 1.0)
-    found = suspect(*parts, length, step=step)
+    found = suspect(*parts, length, step=step, least=normal_quantile(tail))
     if found is None or t_tail(found.z / found.factor**0.5, found.degrees) > tail:
         return None
     stretch = window.between(found.first, found.last)
-    measured = _measured(asked, view, stretch, factor=found.factor)
+    measured = _measured(_at_least(objective, least), view, stretch, factor=found.factor)
     if measured is None or max(measured.chances.harm, measured.chances.beyond) > tail:
         return None
     shown = _measured(objective, view, stretch, factor=found.factor)  # against the tolerance that people know
@@ -165,9 +165,9 @@ def _errors(objective: Objective, window: Window) -> _Events:
 
 def _slow(objective: Objective, window: Window) -> _Events:
     """Return the requests above the baseline's quantile, which is moved by the tolerance for the canary."""
-    share = 1 - (objective.quantile or _MEDIAN)
+    share, latencies = 1 - (objective.quantile or _MEDIAN), window.latencies
     place = crossing(window.survival[BASELINE], share)
-    absolute = (objective.absolute or 0.0) / latency_at(window.first_bin + place)
+    absolute = (objective.absolute or 0.0) / latency_at(latencies.first_bin + place)
     moved = place + shift(1 + max(objective.relative or 0.0, absolute))
-    events = np.stack([column_at(window.above[BASELINE], place), column_at(window.above[CANARY], moved)])
-    return _Events(events=events, trials=window.above[:, :, 0], margin=0.0, rates=(share, share))
+    events = np.stack([latencies.above(BASELINE, place), latencies.above(CANARY, moved)])
+    return _Events(events=events, trials=latencies.answered, margin=0.0, rates=(share, share))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Protocol
 
@@ -19,19 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
-from harness.stats.histogram import latency_at, shift
+from harness.stats.histogram import latency_at, position_of, shift
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
-from harness.stats.split import SplitContrast
-from harness.stats.tails import t_quantile
+from harness.stats.once import Once
 from harness.stats.variance import CALM, WARY, Caution, Overdispersion, overdispersion
 from harness.stats.weights import Weights, weights_of
 from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
-_WIDEST = 25.0  # logarithm of the largest ratio that is distinguished from infinity
-_FARTHEST = 1e15
+Curve = Callable[[int], float]
 _TIED = 3.0  # a bin that exceeds its neighbours by more standard errors may hold ties
-_RELATIVE_STEP, _SHARE_STEP = 0.02, 1e-3
 
 
 class Contrast(Protocol):
@@ -115,7 +111,7 @@ def rate_contrast(
     )
     least = weights.least_factor(excess, seconds)
 
-    @cache
+    @Once
     def noise() -> Overdispersion:
         return _noise(shares, rates, trials, weights, floor=least, caution=CALM, calm=calm)
 
@@ -154,7 +150,6 @@ class QuantileContrast:
     first_bin: the number of the first of these bins. positions: the quantile of baseline and canary, counted from
     ``first_bin``. trials: the equivalent number of requests of baseline and canary.
     weight_rate: the total weight of the blocks per second. noise_of: as in ``RateContrast``.
-    blur: how far ties may move the difference, as a share of a latency; at most the width of a bin.
     """
 
     quantile: float
@@ -164,12 +159,16 @@ class QuantileContrast:
     trials: tuple[float, float]
     weight_rate: float
     noise_of: Callable[[], Overdispersion]
-    blur: float
 
     @property
     def noise(self) -> Overdispersion:
         """See ``Contrast``."""
         return self.noise_of()
+
+    @property
+    def blur(self) -> float:
+        """How far ties may move the difference, as a share of a latency; at most the width of a bin."""
+        return math.expm1(max(map(_ties, self.survival, self.positions, self.trials)) * shift_width())
 
     @property
     def baseline(self) -> float:
@@ -183,31 +182,55 @@ class QuantileContrast:
 
     def root(self, amount: float, *, relative: bool) -> float:
         """See ``Contrast``."""
-        edges = np.arange(self.survival.shape[1], dtype=np.float64)
-        moved = self._moved(edges, amount, relative=relative)
-        baseline = np.interp(moved, edges, self.survival[BASELINE])
+        level, last = 1 - self.quantile, self.survival.shape[1] - 1
         baseline_trials, canary_trials = self.trials
         share = canary_trials / (canary_trials + baseline_trials)
-        place = crossing(share * self.survival[CANARY] + (1 - share) * baseline, 1 - self.quantile)
+        canary: Curve = self.survival[CANARY].item
+        baseline = self._slower(amount, relative=relative)
+
+        def pooled(edge: int) -> float:
+            return share * canary(edge) + (1 - share) * baseline(edge)
+
+        after = min(max(math.ceil(self._near(amount, share, relative=relative)), 1), last)
+        while after < last and pooled(after) > level:
+            after += 1
+        while after > 1 and pooled(after - 1) <= level:
+            after -= 1
+        part = _part(pooled(after - 1), pooled(after), level)
         counts = Counts(
-            canary=_at(self.survival[CANARY], place) * canary_trials,
+            canary=(canary(after - 1) * (1 - part) + canary(after) * part) * canary_trials,
             canary_trials=canary_trials,
-            baseline=_at(baseline, place) * baseline_trials,
+            baseline=(baseline(after - 1) * (1 - part) + baseline(after) * part) * baseline_trials,
             baseline_trials=baseline_trials,
         )
         return root_of_difference(counts, 0.0)
 
-    def _moved(self, edges: Floats, amount: float, *, relative: bool) -> Floats:
-        """Return the positions at which to read the baseline to make it appear ``amount`` slower."""
+    def _near(self, amount: float, share: float, *, relative: bool) -> float:
+        """Return about where the pooled quantile is if the baseline is made to appear ``amount`` slower."""
+        place = self.positions[BASELINE]
         if relative:
-            return edges - shift(1 + amount)
-        lowest = latency_at(0)
-        seconds = np.maximum(lowest * np.exp((edges + self.first_bin) * shift_width()) - amount, lowest)
-        return np.log(seconds / lowest) / shift_width() - self.first_bin
+            slower = place + shift(1 + amount)
+        else:
+            slower = position_of(latency_at(self.first_bin + place) + amount) - self.first_bin
+        return share * self.positions[CANARY] + (1 - share) * slower
 
+    def _slower(self, amount: float, *, relative: bool) -> Curve:
+        """Return the baseline's curve, at each edge, as if its latencies were ``amount`` slower."""
+        curve: Curve = self.survival[BASELINE].item
+        last, first = self.survival.shape[1] - 1, self.first_bin
+        distance = shift(1 + amount) if relative else 0.0
 
-_CLOSE_ENOUGH = 5e-3  # of a standard error; the limits of intervals are not printed more finely
-_STEPS, _NARROW = 60, 1e-4
+        def at(edge: int) -> float:
+            place = edge - distance if relative else position_of(latency_at(edge + first) - amount) - first
+            if place <= 0:
+                return curve(0)
+            below = int(place)
+            if below >= last:
+                return curve(last)
+            start = curve(below)
+            return start + (curve(below + 1) - start) * (place - below)
+
+        return at
 
 
 def shift_width() -> float:
@@ -221,36 +244,36 @@ def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -
     excess: noise known beforehand, which gives the least overdispersion: see ``Weights.least_factor``.
     """
     window = window.standard
-    answered = window.above[:, :, 0]
-    weights, survival = window.weights, window.survival
+    latencies, weights = window.latencies, window.weights
     if weights is None:
         return None
+    survival = window.survival
     places = tuple(crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
     trials = weights.baseline_trials, weights.canary_trials
 
-    @cache
+    @Once
     def noise() -> Overdispersion:
-        columns = np.stack([column_at(window.above[arm], places[arm]) for arm in (BASELINE, CANARY)])
+        answered = latencies.answered
+        columns = np.stack([latencies.above(arm, places[arm]) for arm in (BASELINE, CANARY)])
         shares = columns / np.where(answered > 0, answered, 1)
         rates = shares @ weights.by_block / weights.total
         floor = weights.least_factor(excess, window.seconds)
-        calm = 1.0 if window.calm_above is None else float(window.calm_above[_at_edge(places, window)])
+        calm = 1.0 if window.calm_of is None else float(window.calm_of()[_at_edge(places, latencies.width)])
         return _noise(shares, rates, answered, weights, floor=floor, caution=WARY, calm=calm)
 
     return QuantileContrast(
         quantile=quantile,
         survival=survival,
-        first_bin=window.first_bin,
+        first_bin=latencies.first_bin,
         positions=(places[0], places[1]),
         trials=trials,
         weight_rate=weights.total / window.seconds,
-        blur=math.expm1(max(map(_ties, survival, places, trials)) * shift_width()),
         noise_of=noise,
     )
 
 
-def _at_edge(places: tuple[float, ...], window: Window) -> int:
-    return min(max(round(sum(places) / len(places)), 0), int(window.above.shape[2]) - 1)
+def _at_edge(places: tuple[float, ...], width: int) -> int:
+    return min(max(round(sum(places) / len(places)), 0), width - 1)
 
 
 def _ties(survival: Floats, place: float, trials: float) -> float:
@@ -272,116 +295,16 @@ def _ties(survival: Floats, place: float, trials: float) -> float:
 
 def crossing(survival: Floats, level: float) -> float:
     """Return the position at which a falling curve crosses ``level``, or one of its ends if it never does."""
-    after = int(np.searchsorted(-survival, -level))
+    after = len(survival) - int(np.searchsorted(survival[::-1], level, side="right"))
     if after == 0:
         return 0.0
     if after == len(survival):
         return float(after - 1)
-    high, low = survival[after - 1], survival[after]
-    return after - 1 + float((high - level) / (high - low)) if high > low else float(after)
+    return after - 1 + _part(survival.item(after - 1), survival.item(after), level)
 
 
-def _at(curve: Floats, place: float) -> float:
-    below = min(int(place), len(curve) - 2) if len(curve) > 1 else 0
-    if len(curve) == 1:
-        return float(curve[0])
-    part = place - below
-    return float(curve[below] * (1 - part) + curve[below + 1] * part)
-
-
-def column_at(curves: Floats, place: float) -> Floats:
-    """Return each row of falling ``curves`` (shape (b, k)) at a position, shape (b,); clamp positions to the ends."""
-    last = curves.shape[1] - 1
-    place = min(max(place, 0.0), float(last))
-    below = min(int(place), max(last - 1, 0))
-    part = place - below
-    column: Floats = curves[:, below] * (1 - part) + curves[:, min(below + 1, last)] * part
-    return column
-
-
-def estimate(contrast: Contrast, *, relative: bool) -> float | None:
-    """Return canary minus baseline.
-
-    When ``relative``, return it as a share of the baseline's absolute value, or None when the baseline is zero.
-    """
-    difference = contrast.canary - contrast.baseline
-    if not relative:
-        return difference
-    return difference / abs(contrast.baseline) if contrast.baseline != 0 else None
-
-
-def interval(contrast: Contrast, tail: float, *, relative: bool, estimated: float | None = None) -> tuple[float, float]:
-    """Return the interval of differences that a test with probability ``tail`` on either side does not reject.
-
-    tail: in [0, 0.5); 0 gives the unbounded interval. estimated: the estimated difference, where it is not the plain
-    difference of the two values. The limits have the indicator's unit, or are shares when ``relative``.
-    """
-    if tail <= 0:
-        return (-1.0 if relative else -math.inf), math.inf
-    target = t_quantile(tail, contrast.noise.degrees) * math.sqrt(contrast.noise.factor)
-    middle = estimate(contrast, relative=relative) if estimated is None else estimated
-    middle = 0.0 if middle is None else middle
-    logarithmic = relative and middle >= -1  # only a value that can be negative can fall by more than 100 %
-    least, most = (-_WIDEST, _WIDEST) if logarithmic else _range(contrast)
-    if relative:
-        step = _RELATIVE_STEP
-    else:
-        step = _SHARE_STEP if most <= 1 else max(abs(contrast.baseline) * _RELATIVE_STEP, 1e-6)
-
-    def root(amount: float) -> float:
-        return contrast.root(math.expm1(amount) if logarithmic else amount, relative=relative)
-
-    start = math.log1p(max(middle, -1 + 1e-9)) if logarithmic else middle
-    low, high = (_solve(root, start, step, wanted, (least, most)) for wanted in (target, -target))
-    if logarithmic:
-        return (math.expm1(low) if low > least else -1.0), (math.expm1(high) if high < most else math.inf)
-    return (low if low > -_FARTHEST else -math.inf), (high if high < _FARTHEST else math.inf)
-
-
-def _range(contrast: Contrast) -> tuple[float, float]:
-    """Return the least and the largest possible difference."""
-    if isinstance(contrast, RateContrast):
-        return -1.0, 1.0
-    if isinstance(contrast, SplitContrast):
-        return -contrast.share, 1 - contrast.share
-    return -_FARTHEST, _FARTHEST
-
-
-def _solve(
-    root: Callable[[float], float], start: float, step: float, target: float, ends: tuple[float, float]
-) -> float:
-    """Return the amount at which a falling ``root`` reaches ``target``, or one of ``ends`` if it never does.
-
-    Searches outwards from ``start`` in steps that double, then applies regula falsi with the Illinois rule.
-    Source: Dowell & Jarratt (1971).
-    """
-    far, far_gap = start, root(start) - target
-    side = math.copysign(1.0, far_gap)
-    end = ends[side > 0]
-    near, near_gap = far, far_gap
-    while far_gap * side > 0:
-        near, near_gap = far, far_gap
-        if far == end:
-            return end
-        far = min(far + step, end) if side > 0 else max(far - step, end)
-        step *= 2
-        far_gap = root(far) - target
-    if abs(far_gap) < _CLOSE_ENOUGH:
-        return far
-    kept = 0.0
-    for _ in range(_STEPS):
-        if abs(far - near) <= _NARROW * max(abs(far), abs(near), _SHARE_STEP):
-            break
-        bounded = math.isfinite(far_gap) and math.isfinite(near_gap)
-        middle = far - far_gap * (far - near) / (far_gap - near_gap) if bounded else (far + near) / 2
-        gap = root(middle) - target
-        if abs(gap) < _CLOSE_ENOUGH:
-            return middle
-        if gap * side > 0:
-            near, near_gap = middle, gap
-            far_gap = far_gap / 2 if kept > 0 else far_gap
-        else:
-            far, far_gap = middle, gap
-            near_gap = near_gap / 2 if kept < 0 else near_gap
-        kept = gap * side
-    return far
+def _part(high: float, low: float, level: float) -> float:
+    """Return where between two edges a curve that falls from ``high`` to ``low`` crosses ``level``, in [0, 1]."""
+    if high <= level:
+        return 0.0
+    return (high - level) / (high - low) if low <= level else 1.0

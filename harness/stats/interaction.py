@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.stats.contrast import Contrast, estimate, interval
+from harness.stats.contrast import Contrast
+from harness.stats.intervals import estimate, interval
 from harness.stats.tails import t_tail
 from harness.stats.variance import Overdispersion
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.samples import CANARY
-from harness.stats.contrast import column_at
 from harness.stats.histogram import position_of
 from harness.stats.likelihood import root_of_share
 from harness.stats.variance import overdispersion
@@ -35,8 +34,9 @@ def latency_limit_root(window: Window, quantile: float, limit_s: float) -> Root:
     quantile: in (0, 1). The quantile is above the limit if and only if more than a share of 1 - quantile of the
     requests is above it, so this tests that share.
     """
-    slower = column_at(window.above[CANARY], position_of(limit_s) - window.first_bin)
-    return share_limit_root(slower, window.above[CANARY, :, 0], 1 - quantile)
+    latencies = window.latencies
+    slower = latencies.above(CANARY, position_of(limit_s) - latencies.first_bin)
+    return share_limit_root(slower, latencies.answered[CANARY], 1 - quantile)
 
 
 def rate_limit_root(window: Window, limit: float, *, errors: bool) -> Root:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
-from harness.stats.contrast import column_at
 from harness.stats.variance import Overdispersion
 from harness.stats.window import Window
 
@@ -40,17 +39,19 @@ def recovery_time(recovery: Window, steady: Window, arm: int) -> RecoveryTime | 
     steady phase, is not significantly lower. Returns None when a phase has no requests of the arm.
     Source: Hinkley & Hinkley (1970).
     """
-    answered = steady.above[arm, :, 0]
+    answered = steady.latencies.answered[arm]
     total = float(steady.requests[arm].sum())
     trials = recovery.requests[arm]
     if total <= 0 or trials.sum() <= 0 or answered.sum() <= 0:
         return None
-    place = _quantile_place(steady.above[arm].sum(axis=0))
-    before = steady.failed[arm] + column_at(steady.above[arm], place)
+    place = _quantile_place(steady.latencies.counts[arm].sum(axis=0)[::-1].cumsum()[::-1])
+    before = steady.failed[arm] + steady.latencies.above(arm, place)
     usual = min((float(before.sum()) + 1) / total, 0.5)
     expected = steady.requests[arm] * usual * (1 - usual)
     factor = max(1.0, float(((before - steady.requests[arm] * usual) ** 2).sum() / expected.sum()))
-    bad = recovery.failed[arm] + column_at(recovery.above[arm], place + steady.first_bin - recovery.first_bin)
+    bad = recovery.failed[arm] + recovery.latencies.above(
+        arm, place + steady.latencies.first_bin - recovery.latencies.first_bin
+    )
     gains = _profile(bad, trials, usual) / factor
     best = int(np.argmax(gains)) if gains.max() > _DROP else 0
     likely = np.flatnonzero(gains >= gains.max() - _DROP)

@@ -29,7 +29,7 @@ class Suspect:
     degrees: float
 
 
-def suspect(excess: Floats, variance: Floats, length: int, *, step: int = 1) -> Suspect | None:
+def suspect(excess: Floats, variance: Floats, length: int, *, step: int = 1, least: float = 0.0) -> Suspect | None:
     """Return the window with the largest sum for its noise, or None if no window has a history.
 
     Args:
@@ -37,6 +37,7 @@ def suspect(excess: Floats, variance: Floats, length: int, *, step: int = 1) -> 
         variance: the variance of each contribution if requests were independent, shape (b,).
         length: the number of blocks in a window.
         step: windows begin at multiples of this number of blocks.
+        least: None is returned if no standardised sum is as large as this.
 
     The noise at the scale of a window is the variance of the sums of the earlier windows, side by side, around their
     mean (batch means: Alexopoulos & Seila 1996), shrunk towards the prior of ``variance`` but never below what was
@@ -48,11 +49,13 @@ def suspect(excess: Floats, variance: Floats, length: int, *, step: int = 1) -> 
     if len(excess) < first_allowed + length:
         return None
     sums, spreads = _window_sums(excess, length), _window_sums(variance, length)
-    factors, degrees = _noise(sums, spreads, length)
     z = np.where(spreads > 0, sums / np.sqrt(np.where(spreads > 0, spreads, 1.0)), 0.0)
+    z[:first_allowed] = -np.inf
+    z[np.arange(len(z)) % step != 0] = -np.inf
+    if z.max() < least:
+        return None  # the noise, which takes most time, only makes it smaller
+    factors, degrees = _noise(sums, spreads, length)
     scaled = z / np.sqrt(factors)
-    scaled[:first_allowed] = -np.inf
-    scaled[np.arange(len(scaled)) % step != 0] = -np.inf
     first = int(np.argmax(scaled))
     if not scaled[first] > 0:
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.likelihood import root_of_share
+from harness.stats.once import Once
 from harness.stats.variance import Overdispersion, overdispersion
 from harness.stats.window import Window
 
@@ -16,12 +18,17 @@ _INSTANT = 1e-3
 class SplitContrast:
     """The canary's share of the requests compared with its planned share.
 
-    share: the planned share, in (0, 1). counts: the requests of baseline and canary.
+    share: the planned share, in (0, 1). counts: the requests of baseline and canary. noise_of: as in ``RateContrast``.
     """
 
     share: float
     counts: tuple[float, float]
-    noise: Overdispersion
+    noise_of: Callable[[], Overdispersion]
+
+    @property
+    def noise(self) -> Overdispersion:
+        """See ``Contrast``."""
+        return self.noise_of()
 
     @property
     def baseline(self) -> float:
@@ -44,12 +51,18 @@ class ThroughputContrast:
     """The canary's requests per second compared with those that the baseline's requests and the split predict.
 
     share: the canary's planned share, in (0, 1). counts: the requests of baseline and canary. seconds: how long.
+    noise_of: as in ``RateContrast``.
     """
 
     share: float
     counts: tuple[float, float]
     seconds: float
-    noise: Overdispersion
+    noise_of: Callable[[], Overdispersion]
+
+    @property
+    def noise(self) -> Overdispersion:
+        """See ``Contrast``."""
+        return self.noise_of()
 
     @property
     def baseline(self) -> float:
@@ -75,8 +88,10 @@ def split_contrast(window: Window, share: float, *, excess: float = 0.0) -> Spli
 
     ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
     """
-    noise = _split_noise(window, share, excess)
-    return None if noise is None else SplitContrast(share=share, counts=_totals(window), noise=noise)
+    counts = _totals(window)
+    if sum(counts) <= 0 or not 0 < share < 1:
+        return None
+    return SplitContrast(share=share, counts=counts, noise_of=_noise_of(window, share, excess))
 
 
 def throughput_contrast(window: Window, share: float, *, excess: float = 0.0) -> ThroughputContrast | None:
@@ -84,24 +99,26 @@ def throughput_contrast(window: Window, share: float, *, excess: float = 0.0) ->
 
     ``excess`` gives the least overdispersion: see ``Weights.least_factor``.
     """
-    noise = _split_noise(window, share, excess)
-    if noise is None:
+    counts = _totals(window)
+    if sum(counts) <= 0 or not 0 < share < 1:
         return None
     seconds = float(window.exposure.sum())
     if seconds < _INSTANT * window.block_s:
         seconds = window.seconds  # requests at a single instant have no rate
-    return ThroughputContrast(share=share, counts=_totals(window), seconds=seconds, noise=noise)
+    return ThroughputContrast(share=share, counts=counts, seconds=seconds, noise_of=_noise_of(window, share, excess))
 
 
 def _totals(window: Window) -> tuple[float, float]:
     return float(window.requests[BASELINE].sum()), float(window.requests[CANARY].sum())
 
 
-def _split_noise(window: Window, share: float, excess: float) -> Overdispersion | None:
-    requests, total = window.requests.sum(axis=0), float(window.requests.sum())
-    if total <= 0 or not 0 < share < 1:
-        return None
-    observed = float(window.requests[CANARY].sum()) / total
-    variance = requests * share * (1 - share)
-    least = 1 + excess * float(variance.sum()) / window.seconds
-    return overdispersion(window.requests[CANARY] - observed * requests, variance, floor=least)
+def _noise_of(window: Window, share: float, excess: float) -> Callable[[], Overdispersion]:
+    @Once
+    def noise() -> Overdispersion:
+        requests = window.requests.sum(axis=0)
+        observed = float(window.requests[CANARY].sum() / requests.sum())
+        variance = requests * share * (1 - share)
+        least = 1 + excess * float(variance.sum()) / window.seconds
+        return overdispersion(window.requests[CANARY] - observed * requests, variance, floor=least)
+
+    return noise

@@ -41,9 +41,8 @@ class Strata:
     calm_failed: float
     table: Table
 
-    def calm_above(self, above: Floats, first_bin: int) -> Floats:
-        """Return the share of the variance of latencies above each bin that is inside endpoints, shape (k + 1,)."""
-        width = above.shape[2]
+    def calm_above(self, width: int, first_bin: int) -> Floats:
+        """Return the share of the variance of latencies above each bin that is inside endpoints, shape (width,)."""
         rows = self.stratum[self.table.bin_cells]
         used = rows >= 0
         places = rows[used] * width + np.clip(self.table.bin_numbers[used] - first_bin, 0, width - 1)

@@ -36,7 +36,7 @@ class Table:
     phases, operations: the names that the columns of ``cells`` index.
     cells: shape (c, 4), sorted and unique: phase, block, operation, arm (2 is an unknown arm).
     counts: shape (c, 4), with the columns ``COUNTS``; the classes of errors are disjoint.
-    bin_cells, bin_numbers, bin_counts: shape (e,), how many latencies fell into a bin of a cell.
+    bin_cells, bin_numbers, bin_counts: shape (e,), how many latencies fell into a bin of a cell, in the order of both.
     """
 
     block_s: float

@@ -48,7 +48,7 @@ class Overdispersion:
     """How much noisier blocks are than independent requests.
 
     factor: the ratio of the variances. degrees: degrees of freedom for t quantiles. calm: the factor of independent
-    requests: 1, or less if the arms are compared inside endpoints (``Window.calm_above``).
+    requests: 1, or less if the arms are compared inside endpoints (``Window.calm_of``).
     """
 
     factor: float

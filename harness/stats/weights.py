@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,25 @@ class Weights:
     """Mantel-Haenszel weights of blocks, and the number of trials that they are equivalent to.
 
     by_block: shape (b,). total: the sum of the weights. share: the canary's share of the requests, in (0, 1).
+    trials: of both arms, shape (2, b).
     """
 
     by_block: Floats
     total: float
     share: float
+    trials: Floats
+
+    def since_each(self, starts: Sequence[int]) -> list[Weights | None]:
+        """Return the weights of the blocks from each of the indices on; None where no block has both arms."""
+        canary, both = self.trials[CANARY], self.trials[BASELINE] + self.trials[CANARY]
+        rows = np.stack([self.by_block, canary, both]) * (self.by_block > 0)
+        sums = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1][:, list(starts)].T.tolist()
+        return [
+            Weights(by_block=self.by_block[start:], total=total, share=canary / both, trials=self.trials[:, start:])
+            if total > 0
+            else None
+            for start, (total, canary, both) in zip(starts, sums, strict=True)
+        ]
 
     @property
     def canary_trials(self) -> float:
@@ -48,11 +63,11 @@ def weights_of(trials: Floats) -> Weights | None:
 
     Source: Mantel & Haenszel (1959).
     """
-    both = (trials > 0).all(axis=0)
-    sums = trials.sum(axis=0)
-    by_block = np.where(both, trials[CANARY] * trials[BASELINE] / np.where(sums > 0, sums, 1), 0.0)
+    canary, sums = trials[CANARY], trials[BASELINE] + trials[CANARY]
+    by_block = canary * trials[BASELINE] / np.where(sums > 0, sums, 1.0)  # 0 without requests of both arms
     total = float(by_block.sum())
     if total <= 0:
         return None
-    canary = float(trials[CANARY, both].sum())
-    return Weights(by_block=by_block, total=total, share=canary / float(trials[:, both].sum()))
+    both = by_block > 0
+    share = float(canary[both].sum()) / float(sums[both].sum())
+    return Weights(by_block=by_block, total=total, share=share, trials=trials)

@@ -1,19 +1,28 @@
-"""A stretch of blocks of one phase as dense arrays, from which the contrasts between the arms are computed."""
+"""A stretch of blocks of one phase as dense arrays, from which the contrasts between the arms are computed.
+
+What takes long is computed when it is first asked for: a look asks for a small part of it.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
+from harness.stats.latencies import Latencies
+from harness.stats.once import Once
 from harness.stats.strata import strata_of
 from harness.stats.table import NO_ANSWER, TOTAL, Table
 from harness.stats.weights import Weights, weights_of
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,28 +31,31 @@ class Window:
 
     blocks: block numbers in order, shape (b,). block_s: the width of a block in seconds. exposure: how many seconds
     of each block belong to the stretch, shape (b,).
-    requests, failed: shape (2, b). above: shape (2, b, k + 1), the number of latencies in or above bin
-    ``first_bin`` + k, of requests without an error. unknown: the requests that no known arm answered.
-    weights: the weights of the blocks by the requests without an error; None when no block has both arms.
-    survival: shape (2, k + 1), the weighted share of latencies in or above a bin.
+    requests, failed: shape (2, b). latencies: of the requests without an error. unknown: the requests that no known
+    arm answered. weights: the weights of the blocks by the requests without an error; None when no block has both arms.
+    survival_of: returns the weighted share of latencies in or above each bin, shape (2, width).
     standardised: the same blocks with both arms weighted to the same mix of endpoints (``stats.strata``), if there are
-    several with enough requests. calm: the variance inside the endpoints as a share of all variance; for failures and,
-    shape (k + 1,), for latencies; None stands for 1.
+    several with enough requests. calm_failed, calm_of: the variance inside the endpoints as a share of all variance;
+    for failures and, from each bin on (shape (width,)), for latencies; None stands for 1.
     """
 
-    blocks: NDArray[np.int64]
+    blocks: Ints
     block_s: float
     exposure: Floats
     requests: Floats
     failed: Floats
-    above: Floats
-    first_bin: int
+    latencies: Latencies
     unknown: int
     weights: Weights | None
-    survival: Floats
+    survival_of: Callable[[], Floats]
     standardised: Window | None = None
     calm_failed: float = 1.0
-    calm_above: Floats | None = None
+    calm_of: Callable[[], Floats] | None = None
+
+    @property
+    def survival(self) -> Floats:
+        """The weighted share of latencies in or above each bin, shape (2, width)."""
+        return self.survival_of()
 
     @property
     def standard(self) -> Window:
@@ -63,11 +75,7 @@ class Window:
     @property
     def answered(self) -> tuple[int, int]:
         """Requests without an error of the baseline and of the canary."""
-        return int(self.above[BASELINE, :, 0].sum()), int(self.above[CANARY, :, 0].sum())
-
-    def since(self, index: int) -> Window:
-        """Return only the blocks from ``index`` on."""
-        return self.between(index, len(self.blocks))
+        return int(self.latencies.answered[BASELINE].sum()), int(self.latencies.answered[CANARY].sum())
 
     def between(self, first: int, last: int) -> Window:
         """Return only the blocks from index ``first`` to ``last`` (exclusive)."""
@@ -76,12 +84,50 @@ class Window:
             self.block_s,
             self.requests[:, first:last],
             self.failed[:, first:last],
-            (self.above[:, first:last], self.first_bin),
+            self.latencies.between(first, last),
             exposure=self.exposure[first:last],
             unknown=self.unknown,
             standardised=None if self.standardised is None else self.standardised.between(first, last),
-            calm=(self.calm_failed, self.calm_above),
+            calm=(self.calm_failed, self.calm_of),
         )
+
+    def since(self, index: int) -> Window:
+        """Return only the blocks from ``index`` on."""
+        return self.between(index, len(self.blocks))
+
+    def since_each(self, starts: Sequence[int]) -> tuple[Window, ...]:
+        """Return the blocks from each of the indices on, which must rise: their curves are added up together."""
+        inside = () if self.standardised is None else self.standardised.since_each(starts)
+        masses = Once(partial(self._masses, tuple(starts)))
+        weights = [None] * len(starts) if self.weights is None else self.weights.since_each(starts)
+        return tuple(
+            Window(
+                blocks=self.blocks[start:],
+                block_s=self.block_s,
+                exposure=self.exposure[start:],
+                requests=self.requests[:, start:],
+                failed=self.failed[:, start:],
+                latencies=self.latencies.between(start, len(self.blocks)),
+                unknown=self.unknown,
+                weights=weights[number],
+                survival_of=Once(partial(_survival, masses, number, weights[number])),
+                standardised=inside[number] if inside else None,
+                calm_failed=self.calm_failed,
+                calm_of=self.calm_of,
+            )
+            for number, start in enumerate(starts)
+        )
+
+    def _masses(self, starts: tuple[int, ...]) -> Floats:
+        """Return the weighted latencies in or above each bin from each index on, shape (s, 2, width)."""
+        scale = _scale(self.latencies, self.weights)
+        parts = [
+            np.matmul(scale[:, None, first:last], self.latencies.counts[:, first:last])[:, 0]
+            for first, last in pairwise((*starts, len(self.blocks)))
+        ]
+        later = np.cumsum(np.stack(parts)[::-1], axis=0)[::-1]
+        above: Floats = np.cumsum(later[:, :, ::-1], axis=2)[:, :, ::-1]
+        return above
 
     def ranked(self) -> Window:
         """Return the window with every failed request counted as slower than any success.
@@ -93,46 +139,62 @@ class Window:
             self.block_s,
             self.requests,
             self.failed,
-            (self.above + self.failed[:, :, None], self.first_bin),
+            self.latencies.ranked(self.failed),
             exposure=self.exposure,
             unknown=self.unknown,
             standardised=None if self.standardised is None else self.standardised.ranked(),
         )
 
 
+def _scale(latencies: Latencies, weights: Weights | None) -> Floats:
+    """Return the weight of a latency of each arm and block, shape (2, b)."""
+    answered = latencies.answered
+    if weights is None:
+        return np.zeros_like(answered)
+    scale: Floats = weights.by_block / np.where(answered > 0, answered, 1)
+    return scale
+
+
+def _survival(masses: Callable[[], Floats], number: int, weights: Weights | None) -> Floats:
+    found = masses()[number]
+    return np.zeros_like(found) if weights is None else found / weights.total
+
+
 def _window(
-    blocks: NDArray[np.int64],
+    blocks: Ints,
     block_s: float,
     requests: Floats,
     failed: Floats,
-    above: tuple[Floats, int],
+    latencies: Latencies,
     *,
     exposure: Floats,
     unknown: int,
     standardised: Window | None = None,
-    calm: tuple[float, Floats | None] = (1.0, None),
+    calm: tuple[float, Callable[[], Floats] | None] = (1.0, None),
 ) -> Window:
-    counts, first_bin = above
-    answered = counts[:, :, 0]
-    weights = weights_of(answered)
-    survival = np.zeros((2, counts.shape[2]))
-    if weights is not None:
-        scale = weights.by_block / weights.total / np.where(answered > 0, answered, 1)
-        survival = np.matmul(scale[:, None, :], counts)[:, 0, :]
+    weights = weights_of(latencies.answered)
+
+    @Once
+    def survival() -> Floats:
+        if weights is None:
+            return np.zeros((2, latencies.width))
+        masses = np.matmul(_scale(latencies, weights)[:, None, :], latencies.counts)[:, 0]
+        above: Floats = np.cumsum(masses[:, ::-1], axis=1)[:, ::-1] / weights.total
+        return above
+
     return Window(
         blocks=blocks,
         block_s=block_s,
         exposure=exposure,
         requests=requests,
         failed=failed,
-        above=counts,
-        first_bin=first_bin,
+        latencies=latencies,
         unknown=unknown,
         weights=weights,
-        survival=survival,
+        survival_of=survival,
         standardised=standardised,
         calm_failed=calm[0],
-        calm_above=calm[1],
+        calm_of=calm[1],
     )
 
 
@@ -141,15 +203,14 @@ def window_of_histograms(counts: Floats, *, first_bin: int, block_s: float) -> W
 
     counts: latencies by arm, block and bin, shape (2, b, k), beginning with bin ``first_bin``.
     """
-    above = np.zeros((*counts.shape[:2], counts.shape[2] + 1))
-    above[:, :, :-1] = np.cumsum(counts[:, :, ::-1], axis=2)[:, :, ::-1]
     requests = counts.sum(axis=2)
+    padded = np.concatenate([counts, np.zeros((*counts.shape[:2], 1))], axis=2)
     return _window(
         np.arange(counts.shape[1]),
         block_s,
         requests,
         np.zeros_like(requests),
-        (above, first_bin),
+        Latencies(first_bin=first_bin, width=padded.shape[2], answered=requests, counts_of=lambda: padded),
         exposure=np.full(counts.shape[1], block_s),
         unknown=0,
     )
@@ -179,38 +240,47 @@ def window_of(
     strata = strata_of(table, known, slots, len(blocks))
     standardised = None
     if strata is not None:
-        arrays = _arrays(table, slots, len(blocks), strata.coefficients)
-        calm = strata.calm_failed, strata.calm_above(*arrays[2:])
+        requests, failed, latencies = _arrays(table, slots, len(blocks), strata.coefficients)
+        calm_of = Once(partial(strata.calm_above, latencies.width, latencies.first_bin))
         standardised = _window(
-            blocks, table.block_s, *arrays[:2], arrays[2:], exposure=exposure, unknown=unknown, calm=calm
-        )
-    requests, failed, above, first_bin = _arrays(table, slots, len(blocks), None)
+            blocks, table.block_s, requests, failed, latencies, exposure=exposure, unknown=unknown,
+            calm=(strata.calm_failed, calm_of),
+        )  # fmt: skip
+    requests, failed, latencies = _arrays(table, slots, len(blocks), None)
     return _window(
         blocks,
         table.block_s,
         requests,
         failed,
-        (above, first_bin),
+        latencies,
         exposure=exposure,
         unknown=unknown,
         standardised=standardised,
     )
 
 
-def _arrays(
-    table: Table, slots: NDArray[np.int64], blocks: int, coefficients: Floats | None
-) -> tuple[Floats, Floats, Floats, int]:
-    """Return requests and failed (shape (2, b)), above (shape (2, b, k + 1)) and the first bin.
+def _arrays(table: Table, slots: Ints, blocks: int, coefficients: Floats | None) -> tuple[Floats, Floats, Latencies]:
+    """Return requests and failed, both of shape (2, b), and the latencies.
 
     slots: the arm and block of each cell, -1 for none. coefficients: what each request of a cell counts, or None for 1.
     """
     known = slots >= 0
-    weight = np.ones(int(known.sum())) if coefficients is None else coefficients[known]
     size = 2 * blocks
-    counts = table.counts[known]
-    requests = np.bincount(slots[known], counts[:, TOTAL] * weight, size).astype(np.float64).reshape(2, -1)
-    failed = np.bincount(slots[known], counts[:, NO_ANSWER:].sum(axis=1) * weight, size).astype(np.float64)
-    return requests, failed.reshape(2, -1), *_above(table, slots, size, coefficients)
+    counts, own = table.counts[known], slots[known]
+    weight = np.ones(len(own)) if coefficients is None else coefficients[known]
+    errors = counts[:, NO_ANSWER:].sum(axis=1)
+    requests, failed, answered = (
+        np.bincount(own, each * weight, size).astype(np.float64, copy=False).reshape(2, -1)
+        for each in (counts[:, TOTAL], errors, counts[:, TOTAL] - errors)
+    )
+    first, last = _bins_of(table, known)
+    width = last - first + 2
+
+    @Once
+    def binned() -> Floats:
+        return _binned(table, slots, (2, blocks, width), first, coefficients)
+
+    return requests, failed, Latencies(first_bin=first, width=width, answered=answered, counts_of=binned)
 
 
 def _chosen(table: Table, phase: str, operation: str | None, before_s: float, *, others: bool) -> NDArray[np.bool_]:
@@ -224,7 +294,7 @@ def _chosen(table: Table, phase: str, operation: str | None, before_s: float, *,
     return chosen
 
 
-def _blocks_of(span_s: tuple[float, float] | None, block_s: float, before_s: float) -> NDArray[np.int64]:
+def _blocks_of(span_s: tuple[float, float] | None, block_s: float, before_s: float) -> Ints:
     """Return the numbers of the blocks that overlap a span and end no later than ``before_s`` seconds."""
     if span_s is None:
         return np.empty(0, np.int64)
@@ -239,43 +309,51 @@ def _exposure(blocks: NDArray[np.int64], block_s: float, span_s: tuple[float, fl
     return inside.clip(0.0, block_s)
 
 
-def _above(table: Table, slots: NDArray[np.int64], size: int, coefficients: Floats | None) -> tuple[Floats, int]:
-    rows = slots[table.bin_cells]
-    used = rows >= 0
-    if not used.any():
-        return np.zeros((2, size // 2, 1)), 0
-    bins = table.bin_numbers[used]
-    first, width = int(bins.min()), int(bins.max() - bins.min()) + 2
-    counts = table.bin_counts[used].astype(np.float64)
-    if coefficients is not None:
-        counts *= coefficients[table.bin_cells[used]]
-    dense = np.bincount(rows[used] * width + (bins - first), counts, size * width)
-    above = dense.astype(np.float64, copy=False).reshape(size, width)
-    np.cumsum(above[:, ::-1], axis=1, out=above[:, ::-1])
-    return above.reshape(2, -1, width), first
+def _range_of(table: Table, known: NDArray[np.bool_]) -> slice:
+    """Return the rows of bins that belong to the cells from the first to the last known one."""
+    cells = np.flatnonzero(known)
+    if not len(cells):
+        return slice(0, 0)
+    first, last = np.searchsorted(table.bin_cells, (cells[0], cells[-1] + 1))
+    return slice(int(first), int(last))
+
+
+def _bins_of(table: Table, known: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the first and the last bin with latencies of these cells; an empty range without any."""
+    rows = _range_of(table, known)
+    bins = table.bin_numbers[rows]
+    if not known.all():
+        bins = bins[known[table.bin_cells[rows]]]
+    return (int(bins.min()), int(bins.max())) if len(bins) else (0, -1)
+
+
+def _binned(
+    table: Table, slots: Ints, shape: tuple[int, int, int], first_bin: int, coefficients: Floats | None
+) -> Floats:
+    """Return the latencies in each bin, of this shape."""
+    rows = _range_of(table, slots >= 0)
+    cells, bins, counts = table.bin_cells[rows], table.bin_numbers[rows], table.bin_counts[rows]
+    starts = np.where(slots >= 0, slots * shape[2] - first_bin, 0)
+    places = starts[cells] + bins
+    weights = counts.astype(np.float64) if coefficients is None else counts * coefficients[cells]
+    used = slots[cells] >= 0
+    if not used.all():
+        places, weights = places[used], weights[used]
+    found: Floats = np.bincount(places, weights, math.prod(shape)).astype(np.float64, copy=False).reshape(shape)
+    return found
 
 
 def joined(first: Window, second: Window) -> Window:
     """Return two stretches joined, the second after the first; both must have the same block width."""
-    low = min(first.first_bin, second.first_bin)
-    high = max(window.first_bin + window.above.shape[2] for window in (first, second))
     return _window(
         np.concatenate([first.blocks, second.blocks]),
         first.block_s,
         np.concatenate([first.requests, second.requests], axis=1),
         np.concatenate([first.failed, second.failed], axis=1),
-        (np.concatenate([_spread(first, low, high), _spread(second, low, high)], axis=1), low),
+        first.latencies.joined(second.latencies),
         exposure=np.concatenate([first.exposure, second.exposure]),
         unknown=first.unknown + second.unknown,
         standardised=None
         if first.standardised is None and second.standardised is None
         else joined(first.standard, second.standard),
-    )
-
-
-def _spread(window: Window, low: int, high: int) -> Floats:
-    """Return ``above`` on a wider axis: every latency is above the new lower bins, none above the new upper ones."""
-    return np.pad(
-        np.pad(window.above, ((0, 0), (0, 0), (window.first_bin - low, 0)), mode="edge"),
-        ((0, 0), (0, 0), (0, high - window.first_bin - window.above.shape[2])),
     )

@@ -159,7 +159,7 @@ def test_failed_requests_rank_as_slower_than_every_success() -> None:
     window = window_of_samples(samples_of(4, count=4000, errors=(0.0, 0.3)))
     ranked = window.ranked()
     assert window.counts == ranked.answered
-    assert window.failed.tolist() == ranked.above[:, :, -1].tolist()
+    assert window.failed.tolist() == ranked.latencies.counts[:, :, -1].tolist()
     assert ranked.survival[CANARY, -1] == pytest.approx(0.3, abs=0.03)
 
 

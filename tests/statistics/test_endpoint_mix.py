@@ -77,8 +77,8 @@ def test_standardised_arms_have_one_mix_and_the_weight_of_their_strata():
     assert same.weights is not None
     assert window.weights is not None
     assert 0.8 * window.weights.total < same.weights.total < window.weights.total
-    assert 0.25 <= float(same.calm_above.min()) < 0.6
-    assert float(same.calm_above[0]) == 1.0
+    assert 0.25 <= float(same.calm_of().min()) < 0.6
+    assert float(same.calm_of()[0]) == 1.0
 
 
 def test_parts_of_a_window_stay_standardised():

@@ -51,7 +51,7 @@ def test_counts_equal_those_of_the_samples():
                 mine = (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s) & (samples.arm == arm)
                 mine &= samples.operation == operation
                 expected = [mine.sum(), (mine & samples.failed).sum(), (mine & ~samples.failed).sum()]
-                found = [window.requests[arm].sum(), window.failed[arm].sum(), window.above[arm, :, 0].sum()]
+                found = [window.requests[arm].sum(), window.failed[arm].sum(), window.latencies.counts[arm].sum()]
                 assert found == expected
 
 

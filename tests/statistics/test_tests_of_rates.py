@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from simulated import samples_of, window_of_samples
 
-from harness.stats.contrast import interval, quantile_contrast, rate_contrast
+from harness.stats.contrast import quantile_contrast, rate_contrast
+from harness.stats.intervals import interval
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio, root_of_share
 from harness.stats.tails import anytime_tail, normal_quantile, normal_tail, t_quantile, t_tail
 from harness.stats.variance import overdispersion

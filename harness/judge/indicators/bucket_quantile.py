@@ -69,13 +69,14 @@ class BucketQuantile:
         blur, between = _blur(edges, (contrast.baseline, contrast.canary))
         if native:
             blur = max(contrast.blur, RESOLUTION)
+        rounding = Blur(share=blur, size=blur * max(contrast.baseline, contrast.canary))
         return RootEvidence(
             contrast=contrast,
             direction=objective.direction,
             counts=window.answered,
             limit_root=lambda limit: latency_limit_root(window, quantile, limit),
             resolution=RESOLUTION,
-            blur=Blur(share=blur, size=blur * max(contrast.baseline, contrast.canary)),
+            blur_of=lambda: rounding,
             weight_rate=contrast.weight_rate,
             blurred_by="" if native else between,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from harness.judge.evidence import Blur, RootEvidence, TailEvidence
 from harness.judge.indicators.port import Indicator, Needs, Scene
@@ -57,9 +58,7 @@ class Interaction:
             fault,
             contrast=contrast,
             difference=contrast.difference,
-            blur=Blur(
-                share=(1 + fault.blur.share) * (1 + steady.blur.share) - 1, size=fault.blur.size + steady.blur.size
-            ),
+            blur_of=partial(_blur, fault, steady),
             weight_rate=None,
         )
 
@@ -71,3 +70,8 @@ class Interaction:
     def show(self, value: float, *, short: bool = False) -> str:
         """As the inner indicator does."""
         return self.inner.show(value, short=short)
+
+
+def _blur(fault: RootEvidence, steady: RootEvidence) -> Blur:
+    share = (1 + fault.blur.share) * (1 + steady.blur.share) - 1
+    return Blur(share=share, size=fault.blur.size + steady.blur.size)

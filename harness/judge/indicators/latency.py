@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from harness.judge.prediction import Expected, Prediction, quantile_prediction
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_duration
-from harness.stats.contrast import quantile_contrast
+from harness.stats.contrast import QuantileContrast, quantile_contrast
 from harness.stats.limit import latency_limit_root
+from harness.stats.once import Once
 from harness.stats.variance import WARY
 
 _MEDIAN = 0.5
@@ -54,7 +56,7 @@ class Latency:
             counts=window.answered,
             limit_root=lambda limit: latency_limit_root(window, quantile, limit),
             resolution=RESOLUTION,
-            blur=Blur(share=contrast.blur, size=contrast.blur * max(contrast.baseline, contrast.canary)),
+            blur_of=Once(partial(_blur, contrast)),
             weight_rate=contrast.weight_rate,
         )
 
@@ -72,6 +74,11 @@ class Latency:
     def show(self, value: float, *, short: bool = False) -> str:
         """As a duration."""
         return format_duration(value)
+
+
+def _blur(contrast: QuantileContrast) -> Blur:
+    share = contrast.blur
+    return Blur(share=share, size=share * max(contrast.baseline, contrast.canary))
 
 
 LATENCY: Indicator = Latency()
