@@ -6,14 +6,15 @@ routes, and a waypoint, if there is one, serves all callers and drops routes tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import Pod, as_pod, labels_of, metadata_of
 from harness.errors import MeshError
+from harness.mesh.cluster.safety.waypoints import waypoints_in_words
 from harness.model.cluster import ClusterSettings
 
-MODE, WAYPOINT = "istio.io/dataplane-mode", "istio.io/use-waypoint"
+MODE = "istio.io/dataplane-mode"
 _GATEWAY = "gateway.networking.k8s.io/gateway-name"
 _SIDECAR, _OURS, _AMBIENT = "istio-proxy", "harness-", "ambient"
 
@@ -39,29 +40,23 @@ def data_plane(kube: Kubernetes, namespace: str, settings: ClusterSettings) -> s
         sidecars = [pod for pod in running if _has_sidecar(pod)]
         command = kube.commands.kubectl(f"label namespace {namespace} {MODE}- istio-injection=enabled --overwrite")
         raise MeshError(
-            f"namespace {namespace}: {_why(ambient, sidecars, labels.get(WAYPOINT, ''))}; run where every pod has a "
-            f"sidecar: {command}, then restart the pods"
+            f"namespace {namespace}: {_why(kube, labels, ambient, sidecars)}; run where every pod has a sidecar: "
+            f"{command}, then restart the pods"
         )
     injection = labels.get("istio-injection") or labels.get("istio.io/rev")
     return f"sidecars, injection {injection}" if injection else "sidecars, injected by labels of pods"
 
 
-def _why(ambient: Sequence[Pod], sidecars: Sequence[Pod], waypoint: str) -> str:
+def _why(kube: Kubernetes, labels: Mapping[str, str], ambient: Sequence[Pod], sidecars: Sequence[Pod]) -> str:
     names = ", ".join(sorted(pod["metadata"]["name"] for pod in ambient)[:5])
     if sidecars:
         return (
             f"has mixed data planes: {len(sidecars)} pods with sidecars, which bypass waypoints, and pods in ambient "
             f"mode ({names}), whose calls a fault or a split would not touch"
         )
-    if waypoint and waypoint != "none":
-        return (
-            f"is in ambient mode ({names}) with the waypoint {waypoint}: it serves all callers and drops routes that "
-            "are narrowed by labels of a caller, so a fault could do nothing, and waypoints are not supported yet"
-        )
-    return (
-        f"is in ambient mode ({names}) without a waypoint: no proxy reads routes there, so a split or a fault would do "
-        "nothing"
-    )
+    labelled = [labels, *(labels_of(pod["metadata"]) for pod in ambient)]
+    namespace = ambient[0]["metadata"]["namespace"]
+    return f"is in ambient mode ({names}) {waypoints_in_words(kube, namespace, labelled)}"
 
 
 def _mode(pod: Pod, of_namespace: str) -> str:
