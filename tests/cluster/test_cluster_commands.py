@@ -21,7 +21,7 @@ from test_rights import role
 
 from harness import gate
 from harness.cli import main
-from harness.clients.kubernetes.times import epoch
+from harness.clients.kubernetes.times import epoch, stamp
 from harness.clients.processes.child import wait_until
 from harness.config import read_config
 from harness.errors import MeshError
@@ -120,9 +120,11 @@ def test_plan_makes_the_checks_that_make_a_run_refuse(
 ) -> None:
     """Changes of a dead run, a host that a living run holds and a rollout under way are each in the way."""
     with left_behind(fake, open_mesh):
+        lease = fake.object("Lease", "harness-dead-alive")
+        fake.put({**lease, "spec": {**lease["spec"], "renewTime": stamp(time.time() + 300)}})
         assert main(["plan"]) == 12
         assert "reviews: expected no other run on it, found run dead" in capsys.readouterr().err
-        fake.let_pass(5)
+        fake.let_pass(310)
         assert main(["plan"]) == 12
         said = capsys.readouterr()
         assert "namespace shop: expected no change of a dead run, found split of run dead" in said.err
