@@ -11,7 +11,7 @@ import numpy as np
 from harness.explore.doubts import LEAST_S, Waits, believed, waits_per_request
 from harness.explore.measuring import Outcome, phase_samples
 from harness.load.parent.proofs import ON_TIME, load_proofs
-from harness.mesh.port import CountsWaits, Mesh
+from harness.mesh.port import Mesh, SharesCpu
 from harness.model.json import text_at, texts_at
 from harness.model.phase import PhaseKind, PhasePlan
 from harness.model.record import Plan
@@ -69,6 +69,8 @@ class Sender:
         """folder: where each load gets a folder."""
         self.engine, self.plan, self._mesh, self._folder = engine, plan, mesh, folder
         self._own = _own_processes(mesh, settings)
+        if isinstance(mesh, SharesCpu):
+            mesh.raise_priorities()
 
     def send(self, name: str, kind: PhaseKind, seconds: float, faults: tuple[str, ...] = ()) -> Sent | None:
         """Send one load, and return what its phase showed; None if the run ended."""
@@ -90,7 +92,7 @@ class Sender:
         )
 
     def _waited_s(self) -> Mapping[str, float]:
-        return self._mesh.cpu_waits_s() if isinstance(self._mesh, CountsWaits) else {}
+        return self._mesh.cpu_waits_s() if isinstance(self._mesh, SharesCpu) else {}
 
 
 def _own_processes(mesh: Mesh, settings: Settings) -> dict[str, frozenset[str]]:

@@ -73,8 +73,12 @@ class RecordsBodies(Protocol):
 
 
 @runtime_checkable
-class CountsWaits(Protocol):
+class SharesCpu(Protocol):
     """A mesh on this machine, whose processes may have to wait for a CPU."""
+
+    def raise_priorities(self) -> None:
+        """Let the processes of the mesh go before others, where the system allows it."""
+        ...
 
     def cpu_waits_s(self) -> Mapping[str, float]:
         """Return for how many seconds each workload's process, and the proxies, have waited for a CPU so far.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from load_runs import READ, plan
 
+from harness.clients.processes.priority import raise_priorities
 from harness.load.parent.locust import LocustLoad
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,14 @@ def may_raise_priorities() -> bool:
 def test_a_refused_priority_does_not_stop_the_load(tmp_path):
     """The kernel may refuse the write with any error, as it does when another process has just written."""
     raise_in_child(tmp_path, own_session=True)
+
+
+def test_priorities_of_other_processes_are_raised(tmp_path):
+    """Of those that are there; nothing stops at one that has ended or that may not be changed."""
+    for pid in (1, 3):
+        (tmp_path / str(pid)).mkdir()
+    raise_priorities((1, 2, 3), tmp_path)
+    assert ["-15", "-15"] == [(tmp_path / str(pid) / "autogroup").read_text() for pid in (1, 3)]
 
 
 def test_a_terminals_session_keeps_its_priority(tmp_path):

@@ -109,6 +109,9 @@ class BusyMesh(FakeMesh):
         super().__init__(world.clock)
         self._world, self._waits_s, self._asked, self._waited_s = world, waits_s, 0, 0.0
 
+    def raise_priorities(self) -> None:
+        """It has no processes."""
+
     def cpu_waits_s(self) -> dict[str, float]:
         """Asked before and after each load."""
         if self._asked % 2:

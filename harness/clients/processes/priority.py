@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def raise_priority(*, own_session: bool, autogroup: Path = AUTOGROUP) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
         if own_session:
             _raise_session_priority(autogroup)
+
+
+def raise_priorities(pids: Iterable[int], proc: Path = Path("/proc")) -> None:
+    """Raise the priority of the sessions of processes, which the harness created, where the system permits it."""
+    for pid in pids:
+        with suppress(OSError):
+            _raise_session_priority(proc / str(pid) / "autogroup")
 
 
 def _raise_session_priority(autogroup: Path) -> None:

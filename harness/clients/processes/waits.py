@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -21,6 +21,11 @@ def waited_s(pid: int, proc: Path = PROC) -> float | None:
         return None
     threads = [times for one in tree for times in _threads(proc / str(one) / "task")]
     return sum(waited for _, waited in threads) if any(ran for ran, _ in threads) else None
+
+
+def waits_s(pids: Mapping[str, int]) -> dict[str, float]:
+    """Return the waits of processes by name, without those of which nothing is known."""
+    return {name: seconds for name, pid in pids.items() if (seconds := waited_s(pid)) is not None}
 
 
 def _threads(tasks: Path) -> Iterator[tuple[float, float]]:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from harness.clients.envoy.process import Envoy
 from harness.clients.otlp import SpanReceiver
+from harness.clients.processes.priority import raise_priorities
 from harness.clients.processes.signals import deferred_interrupts
-from harness.clients.processes.waits import waited_s
+from harness.clients.processes.waits import waits_s
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.attribution import attributed
 from harness.mesh.local.answer_taps import tapped_bodies
@@ -245,8 +246,11 @@ class LocalMesh:
 
     def cpu_waits_s(self) -> dict[str, float]:
         """Return for how many seconds Envoy (``proxy``) and each workload's process have waited for a CPU."""
-        pids = {"proxy": self._envoy.pid, **self._acting.pids()}
-        return {name: seconds for name, pid in pids.items() if (seconds := waited_s(pid)) is not None}
+        return waits_s({"proxy": self._envoy.pid, **self._acting.pids()})
+
+    def raise_priorities(self) -> None:
+        """Let Envoy and the workloads' processes go before others, where the system allows it."""
+        raise_priorities((self._envoy.pid, *self._acting.pids().values()))
 
     def check(self) -> None:
         """Raise an error that explains it if Envoy or a service has died."""
