@@ -10,14 +10,14 @@ from harness.cli.options import add_config, add_target
 from harness.cli.output import clean_print as print
 from harness.errors import UsageError
 from harness.model.config import Config
-from harness.model.units import format_duration
+from harness.model.units import format_duration, parse_duration
 from harness.runner.suite import Trial, dependencies, trials
 
 HELP = (
     "List the faults that are worth trying for each service that the service under test calls, the riskiest first, "
-    "with what they cost. The services come from harness.yaml and from what the proxies counted in recorded runs, "
-    "the order from Istio resources and those runs too. With --write: a "
-    "scenario with all of them, which harness run can run every night."
+    "with what they cost. The services come from harness.yaml, from what the proxies counted in recorded runs, and, if "
+    "harness.yaml names a Prometheus, from the mesh's own metrics; the order from these and from Istio resources. With "
+    "--write: a scenario with all of them, which harness run can run every night."
 )
 EXAMPLES = """\
   harness suite
@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learn", nargs="+", type=Path, default=[], metavar="BUNDLE",
         help="recorded runs that tell how often each service is called, and whether requests fail with it",
     )  # fmt: skip
+    parser.add_argument(
+        "--since",
+        default="1h",
+        metavar="TIME",
+        help="how far back the Prometheus of harness.yaml is asked (default: 1h)",
+    )
     parser.add_argument("--most", type=int, metavar="N", help="only the N riskiest faults")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write a scenario instead; the file must be new")
     add_target(parser)
@@ -58,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the list or write the scenario. Raises UsageError for a service that calls nothing."""
     from harness import bundle, wiring
     from harness.config import read_config
+    from harness.metrics.topology import recent_hops
     from harness.routing.istio.reading import read_resources
 
     config = read_config(args.config)
@@ -65,11 +72,13 @@ def run(args: argparse.Namespace) -> int:
     for folder, record in zip(args.learn, records, strict=True):
         if record.plan.service != config.service:
             raise UsageError(f"{folder}: expected a run of {config.service}, found one of {record.plan.service}")
-    found = dependencies(config, read_resources(config.istio, namespace=config.namespace), records)
+    since_s = parse_duration(args.since, "--since")
+    lately = recent_hops(config, since_s=since_s) if config.prometheus is not None else ()
+    found = dependencies(config, read_resources(config.istio, namespace=config.namespace), records, lately)
     if not found:
         raise UsageError(
-            f"{config.service}: expected services that it calls (services.{config.service}.calls, or calls in a "
-            "recorded run: --learn BUNDLE), found none"
+            f"{config.service}: expected services that it calls (services.{config.service}.calls, calls in a recorded "
+            f"run: --learn BUNDLE, or calls in a Prometheus in the last {format_duration(since_s)}), found none"
         )
     chosen = trials(found, target=wiring.target(config, args.target))[: args.most]
     if args.write is None:

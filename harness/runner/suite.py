@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from harness.faults import abort, black_hole, connection_limit, delay, evict, kill, latency, pause, scale
 from harness.faults.port import Fault
 from harness.model.config import Config
+from harness.model.hops import Hop
 from harness.model.json import JsonObject
 from harness.model.phase import PhaseKind
 from harness.model.record import Record
@@ -35,7 +36,7 @@ _FAILS = 0.5
 class Dependency:
     """A service that the service under test calls.
 
-    calls: per request, as a recorded run counted them; None if there is none. wait_s: how long routes let a call wait;
+    calls: per request, as they were counted last; None if they were not. wait_s: how long routes let a call wait;
     None without a limit. fails_without: the scenario of a run in which requests failed with it; empty if none did.
     """
 
@@ -68,17 +69,21 @@ class Trial:
     risk: float
 
 
-def dependencies(config: Config, resources: Sequence[JsonObject], records: Sequence[Record]) -> tuple[Dependency, ...]:
+def dependencies(
+    config: Config, resources: Sequence[JsonObject], records: Sequence[Record], lately: Sequence[Hop] = ()
+) -> tuple[Dependency, ...]:
     """Return what the service under test calls, the riskiest first.
 
-    That is what harness.yaml says, and what the proxies saw in recorded runs. records: of runs of the service, the
-    latest last.
+    That is what harness.yaml says, and what the proxies saw in recorded runs or lately. records: of runs of the
+    service, the latest last. lately: what the mesh's own metrics tell of the service's calls.
     """
-    names = dict.fromkeys([*config.services[config.service].calls.values(), *_called(records)])
+    hops = [*(hop for record in records for hop in record.hops), *lately]
+    names = dict.fromkeys([*config.services[config.service].calls.values(), *_called(hops, config.service)])
+    counted = [*map(_steady_hops, records), tuple(lately)]
     found = [
         Dependency(
             name=name,
-            calls=_calls_per_request(name, records),
+            calls=_calls_per_request(name, counted, config.service),
             wait_s=longest_wait_s(resources, host=name, namespace=config.namespace),
             fails_without=_without_fallback(name, records),
         )
@@ -112,21 +117,24 @@ def _of(dependency: Dependency, target: str) -> Iterator[Trial]:
         yield Trial(dependency=dependency, fault=fault, source=source, risk=dependency.risk * weight)
 
 
-def _called(records: Sequence[Record]) -> Iterator[str]:
-    """Yield the services that the proxies of an arm called in the recorded runs."""
-    for record in records:
-        for hop in record.hops:
-            name = service_name(hop.destination)
-            if hop.arm and hop.calls and name not in {record.plan.service, *_NO_SERVICES}:
-                yield name
+def _called(hops: Sequence[Hop], service: str) -> Iterator[str]:
+    """Yield the services that the proxies of an arm called."""
+    for hop in hops:
+        name = service_name(hop.destination)
+        if hop.arm and hop.calls and name not in {service, *_NO_SERVICES}:
+            yield name
 
 
-def _calls_per_request(name: str, records: Sequence[Record]) -> float | None:
-    """Return how often a request of the baseline called the service in the latest run that counted it."""
-    for record in reversed(records):
-        steady = {phase.name for phase in record.phases if phase.kind is PhaseKind.STEADY}
-        own = [hop for hop in record.hops if hop.phase in steady and hop.arm == ARMS[BASELINE]]
-        answered = sum(hop.calls for hop in own if service_name(hop.destination) == record.plan.service)
+def _steady_hops(record: Record) -> tuple[Hop, ...]:
+    steady = {phase.name for phase in record.phases if phase.kind is PhaseKind.STEADY}
+    return tuple(hop for hop in record.hops if hop.phase in steady)
+
+
+def _calls_per_request(name: str, counted: Sequence[Sequence[Hop]], service: str) -> float | None:
+    """Return how often a request of the baseline called a service, as it was counted last. counted: the latest last."""
+    for hops in reversed(counted):
+        own = [hop for hop in hops if hop.arm == ARMS[BASELINE]]
+        answered = sum(hop.calls for hop in own if service_name(hop.destination) == service)
         called = sum(hop.calls for hop in own if service_name(hop.destination) == name)
         if answered:
             return called / answered

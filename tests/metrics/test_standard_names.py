@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from recorded_metrics import LENGTH_S, recorded_prometheus
 
+from harness.cli import main
 from harness.clients.prometheus import Prometheus
+from harness.config import read_config
 from harness.judge.objectives import parse_objective
 from harness.metrics.hops import cause_of
 from harness.metrics.live_traffic import live_series, matchers_of
 from harness.metrics.server_side import Measured, from_prometheus, scrape_interval, wanted_of
+from harness.metrics.topology import recent_hops
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.server_table import SERVER_INDICATORS
+from harness.runner.suite import dependencies, trials
+
+ROOT = Path(__file__).parents[2]
 
 ARMS = {
     arm: {
@@ -150,6 +158,33 @@ def test_labels_alone_find_the_same(server: tuple[Prometheus, int]) -> None:
         "answers{response_code=200}#events": 98 / 99, "answers{response_code=503}#events": 2.0,
         "answers{grpc_response_status=0}#events": 1.0, "answers{grpc_response_status=14}#events": 2.0,
     } == pytest.approx(shares, rel=0.01)  # fmt: skip
+
+
+def test_what_a_service_calls_is_known_without_a_run(server: tuple[Prometheus, int]) -> None:
+    """From the calls that the mesh itself counted, with how many there are for each request; requests need no arm's mark."""
+    _, zero_s = server
+    config = replace(read_config(ROOT / "harness.yaml"), prometheus=server[0]._url)
+    bare = replace(config, services={**config.services, "reviews": replace(config.services["reviews"], calls={})})
+    lately = recent_hops(bare, since_s=600, until_s=zero_s + LENGTH_S)
+    assert [] == [*dependencies(bare, (), ())]
+    (found,) = dependencies(bare, (), (), lately)
+    assert ("ratings", 1.0, "no timeout") == (
+        found.name,
+        pytest.approx(found.calls, abs=0.02),
+        found.why.split(", ")[1],
+    )
+    assert "ratings" in {one.dependency.name for one in trials([found], target="cluster")}
+
+
+def test_the_command_asks_the_prometheus_of_the_configuration(
+    server: tuple[Prometheus, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As far back as it is told to."""
+    versions = "{versions: {v1: {}, v2: {}, v3: {}}}"
+    text = f"service: reviews\narms: {{baseline: v2, canary: v3}}\nservices: {{reviews: {versions}}}\n"
+    (tmp_path / "harness.yaml").write_text(f"{text}load: {{profile: browse}}\nprometheus: {server[0]._url}\n")
+    assert 0 == main(["suite", "--config", str(tmp_path / "harness.yaml"), "--since", "6h"])
+    assert "1 calls per request, no timeout" in capsys.readouterr().out
 
 
 def test_hops_are_read_where_the_proxies_were_not_asked(server: tuple[Prometheus, int]) -> None:
