@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     """Search, print a table, write pages. Return 0, 1 below ``--at-least``, 11 if something is not known."""
     from harness import gate, wiring
     from harness.explore.faults import searched
-    from harness.explore.words import summary
+    from harness.explore.words import summary, table
     from harness.history.searches import FOLDER
     from harness.judge.objectives import parse_objective
     from harness.model.names import new_run_id
@@ -98,12 +98,14 @@ def run(args: argparse.Namespace) -> int:
         gate.check_scenario(trial, config, target=target)
     print(wiring.described(config, target), file=sys.stderr, flush=True)
     out = runs_folder(args).absolute() / FOLDER / new_run_id()
-    codes = []
+    searches = []
     for number, one in enumerate(wanted, start=1):
         found, page = _searched(args, one, scenario, config, target=target, folder=out / f"{number}-{one.host}")
         print(f"{one.text}: {summary(found)}\n  page: {Path(os.path.relpath(page))}")
-        codes.append(_code(found))
-    return worst_code(codes)
+        searches.append(found)
+    for line in table(searches) if len(searches) > 1 else ():
+        print(line)
+    return worst_code([_code(found) for found in searches])
 
 
 def _config(args: argparse.Namespace) -> Config:

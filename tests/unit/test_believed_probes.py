@@ -183,6 +183,21 @@ def test_a_steady_phase_that_waited_is_sent_again_where_latency_is_judged(
     assert sent == len(world.load.plans) - len(search.tried)
 
 
+def test_a_search_ends_at_the_error_ceiling(tmp_path: Path) -> None:
+    """Where others use the mesh, a canary may not fail as much as it likes; the fault is reverted."""
+    world = World(tmp_path)
+    world.mesh = BusyMesh(world, 0.0)
+    search = explore(
+        searched("delay(ratings)", low="100ms", high="200ms"), scenario(),
+        replace(world.settings, real_users=True, error_ceiling=0.2), world.parts, times=Times(), owner="x",
+        folder=tmp_path, notify=lambda _: None,
+    )  # fmt: skip
+    assert ("error" in search.ended, ()) == (True, search.tried)
+    assert 11 == command._code(replace(search, proofs=()))
+    diary = [line for line in world.mesh.diary if "delay" in line]
+    assert ["+", "-"] == [line[0] for line in diary]
+
+
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not count waits")
 def test_waits_of_a_process_are_read() -> None:
     """Those of all its threads; of a process that has ended nothing is known."""

@@ -20,7 +20,7 @@ from harness.explore.faults import searched
 from harness.explore.measuring import Outcome, outcome, phase_samples
 from harness.explore.page import render
 from harness.explore.record import as_json, earlier, written
-from harness.explore.words import summary
+from harness.explore.words import summary, table
 from harness.judge.objectives import parse_objective
 from harness.model.judge import JudgeSettings
 from harness.model.phase import Phase, PhaseKind
@@ -113,6 +113,16 @@ def test_the_sentence_says_what_is_known_and_what_is_not() -> None:
     )
     assert summary(found(held=False)) == "nothing is proven: dose: expected 30 %, found 2 %"
     assert summary(found(ended="the time is over")).endswith("(the search ended early: the time is over)")
+
+
+def test_several_searches_are_a_table() -> None:
+    """A row for each fault, and a column for each arm."""
+    other = replace(found(held=False), searched=searched("abort(details, 503)", low=None, high=None))
+    assert [
+        "fault                canary                                                  baseline",
+        "delay(ratings)       breaks at 305 ms (withstands 300 ms, breaks at 310 ms)  withstands 310 ms",
+        "abort(details, 503)  nothing is proven                                       nothing is proven",
+    ] == list(table([found(), other]))
 
 
 @pytest.mark.parametrize(
