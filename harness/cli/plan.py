@@ -34,6 +34,7 @@ from harness.model.units import format_duration, format_percent
 from harness.routing import routing_where
 from harness.routing.edits import key
 from harness.routing.port import RoutingApi
+from harness.runner.doubts import doubts
 from harness.runner.steps import StepMaker
 
 HELP = (
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     print(wiring.described(config, target))
     if not mesh_kind(target).dry_runs:
         _print_rows(_rows(config, faults, target=target))
-        print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
+        _print_power(config, faults, args.effect, target=target)
         return 0
     with closing(connected(config.cluster, None)) as kube:
         limits.require_meant(kube.context, config.namespace, config.cluster)
@@ -97,10 +98,18 @@ def run(args: argparse.Namespace) -> int:
         for line in _found(config, kube, world):
             print(line)
     _print(plan, _rows(config, faults, target=target))
-    print("\n".join(power_lines(planned(config, faults, target=target), args.effect)))
+    _print_power(config, faults, args.effect, target=target)
     if plan.trouble:
         raise MeshError(f"{len(plan.trouble)} problems prevent a run; they are listed above")
     return 0
+
+
+def _print_power(config: Config, faults: Sequence[Fault], effects: Sequence[str], *, target: str) -> None:
+    """Print what the run can see, and what it asks for although it shows little."""
+    plan = planned(config, faults, target=target)
+    print("\n".join(power_lines(plan, effects)))
+    for text in doubts(plan, [fault.declared("") for fault in faults]):
+        print(f"{'warning'.ljust(22)}{text}")
 
 
 def _require_untouched(kube: Kubernetes, config: Config, faults: Sequence[Fault]) -> None:

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.faults.dosed import DosedFault
 from harness.faults.port import Arguments, Usage, Words
 from harness.faults.values import host_name, share
-from harness.model.declared import Scalar
+from harness.model.declared import Declared, Scalar
 from harness.routing.port import RouteChange
 
 
@@ -53,6 +53,12 @@ class Abort(DosedFault):
     def words(self) -> Words:
         """``abort(ratings, 503, 30 %)``."""
         return self._words(str(self.status), f"are answered with {self.status}")
+
+
+def answers_as_success(fault: Declared) -> bool:
+    """Return whether a fault answers calls with a status that callers do not take for an error."""
+    status = fault.params.get("status")
+    return fault.kind == Abort.kind and isinstance(status, int) and status < 400
 
 
 def abort(

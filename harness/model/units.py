@@ -85,5 +85,6 @@ def parse_percent(value: str | float, what: str = "percent") -> float:
 
 
 def format_percent(ratio: float) -> str:
-    """Return a ratio as a percentage of up to three significant digits: ``0.5 %``, ``16.7 %``."""
-    return "no value" if math.isnan(ratio) else f"{ratio * 100:.3g} %"
+    """Return a ratio as a percentage of three significant digits at most, or whole: ``0.5 %``, ``2,300 %``."""
+    percent = ratio * 100
+    return "no value" if math.isnan(percent) else f"{percent:{',.0f' if abs(percent) >= 999.5 else '.3g'}} %"

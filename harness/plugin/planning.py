@@ -18,6 +18,7 @@ from harness.mesh.targets import mesh_kind
 from harness.model.objective import Objective
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
+from harness.runner.doubts import doubts
 from harness.runner.live_run import LiveTraffic
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
@@ -132,7 +133,7 @@ def _scenario_rows(scenario: Scenario, config: Config, *, target: str) -> list[t
     plan = plan_run(scenario, wiring.settings(config, scenario, target=target, manifest={}), target=target)
     requests = plan.rate_rps * plan.duration_s
     effects = visible_effects(plan, lengths=False) if plan.judge.name == "sequential" else ()
-    warning = undecidable(effects) if effects else ""
+    warnings = [undecidable(effects) if effects else "", *doubts(plan, [one.declared("") for one in scenario.faults])]
     return [
         ("target", target),
         ("phases", ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in plan.phases)),
@@ -140,7 +141,7 @@ def _scenario_rows(scenario: Scenario, config: Config, *, target: str) -> list[t
         ("load", f"{scenario.load}, {plan.rate_rps:g} requests per second for {format_duration(plan.duration_s)}"),
         ("requests", f"{requests:.0f}, {requests * plan.canary_share:.0f} of them to the canary"),
         *(("can see", str(effect)) for effect in effects),
-        *([("warning", warning)] if warning else []),
+        *(("warning", text) for text in warnings if text),
     ]
 
 

@@ -13,9 +13,10 @@ from harness.metrics.hops import probable_cause
 from harness.model.record import Event, Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.arm_identity import identity_warnings
+from harness.runner.doubts import fault_warnings
 from harness.runner.ending import DEATH
 from harness.runner.live_proofs import live_proofs
-from harness.runner.proofs import control_warnings, proofs
+from harness.runner.proofs import proofs
 
 JUDGED_BY = f"canary-harness {__version__}, judge revision {REVISION}"
 """The version that an analysis records."""
@@ -34,7 +35,7 @@ def decide(record: Record, judge: Judge) -> Analysis:
     judged = judge.judge(evidence, record.plan, now_s=end_s, final=True)
     analysis = guarded(judged, objections(evidence, record.plan), record.plan)
     proven = tuple(live_proofs(record)) if record.plan.live_traffic else (*load_proofs(record.load), *proofs(record))
-    said = (*load_warnings(record.load), *identity_warnings(record), *control_warnings(record))
+    said = (*load_warnings(record.load), *identity_warnings(record), *fault_warnings(record))
     warned = replace(analysis, warnings=(*analysis.warnings, *said), judged_by=JUDGED_BY)
     proved = _with_proofs(warned, proven, record.ended, cap=record.plan.judge.undecided_cap)
     return replace(_with_death(proved, record), probable_cause=probable_cause(record))

@@ -293,16 +293,6 @@ def _counted_alike(record: Record) -> Iterator[Proof]:
     )
 
 
-def control_warnings(record: Record) -> tuple[str, ...]:
-    """Return a warning for each positive control."""
-    texts = sorted({count.fault for count in record.fault_counts if is_control(count)})
-    return tuple(
-        f"positive control: {text}: only the canary was hit, so a fail shows that a worse canary is noticed, and no "
-        "verdict of this run says anything about the build"
-        for text in texts
-    )
-
-
 def _touches_tests_only(record: Record) -> bool:
     """Return whether the run left the requests of real users alone, which the proxies count as well."""
     cluster = record.config.get("cluster")
