@@ -73,11 +73,17 @@ def test_a_service_entry_adds_a_host_with_its_ports(world: World, address: str) 
 
 
 @contextmanager
-def _https(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Yield the port of a server with TLS on loopback, and its self-made certificate."""
+def _https(folder: Path, *, client: Path | None = None) -> Iterator[tuple[int, Path]]:
+    """Yield the port of a server with TLS on loopback, and its self-made certificate.
+
+    client: the certificate that clients must show; None if they need none.
+    """
     certificate, key = self_made_certificate(folder, "payments", ["payments.example.com"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    if client is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client)
 
     class Paid(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -131,6 +137,36 @@ def test_proxies_start_tls_to_a_host_outside_and_check_its_certificate(world: Wo
         assert _outside(world) == 200
         with pytest.raises(MeshError, match=r"expected the file /nowhere\.pem of tls\.caCertificates"):
             world.serve(entry, rule.format(more="caCertificates: /nowhere.pem"))
+
+
+def test_proxies_show_a_certificate_of_the_client_where_a_rule_says_so(world: World, tmp_path: Path) -> None:
+    """MUTUAL names files of this machine; without Secrets the server gets no certificate, which is a warning."""
+    rule = """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {{name: payments}}
+        spec:
+          host: payments.example.com
+          trafficPolicy:
+            portLevelSettings:
+            - {{port: {{number: 80}}, tls: {{{tls}}}}}
+        """
+    client, key = self_made_certificate(tmp_path, "client", ["client.example.com"])
+    with _https(tmp_path, client=client) as (port, certificate):
+        entry = ENTRY.format(resolution="STATIC", address="127.0.0.1", port=port)
+        files = f"caCertificates: {certificate}, clientCertificate: {client}, privateKey: {key}"
+        world.serve(entry, rule.format(tls=f"mode: MUTUAL, {files}"))
+        assert not any("MUTUAL" in line or "credentialName" in line for line in world.mesh.warnings())
+        assert _outside(world) == 200
+        world.serve(entry, rule.format(tls=f"mode: SIMPLE, caCertificates: {certificate}"))
+        assert _outside(world) == 503
+        with pytest.raises(MeshError, match=r"expected the file /nowhere\.key of tls\.privateKey"):
+            world.serve(entry, rule.format(tls=f"mode: MUTUAL, {files.replace(str(key), '/nowhere.key')}"))
+        with pytest.raises(ResourceError, match="MUTUAL needs privateKey, or credentialName; found neither"):
+            world.serve(entry, rule.format(tls=f"mode: MUTUAL, clientCertificate: {client}"))
+        world.serve(entry, rule.format(tls="mode: MUTUAL, credentialName: bank"))
+        assert any("the server gets no certificate of the client" in line for line in world.mesh.warnings())
+        assert _outside(world) == 503
 
 
 def test_a_name_that_leads_nowhere_is_told(world: World) -> None:

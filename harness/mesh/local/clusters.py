@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from harness.mesh.local.outbound_tls import tls_socket
+from harness.mesh.local.outbound_tls import STARTED, tls_socket
 from harness.mesh.local.topology import Endpoint, Service
 from harness.model.json import JsonObject
 from harness.routing.istio import policies
@@ -110,7 +110,7 @@ def _cluster(member: Member, endpoints: Sequence[Endpoint]) -> JsonObject:
             subset=member.subset,
         ),
         **policies.cluster_fields(member.policy, http2=service.protocol.is_http2),
-        **({"transport_socket": tls_socket(tls, service.host)} if tls.get("mode") == "SIMPLE" else {}),
+        **({"transport_socket": tls_socket(tls, service.host)} if tls.get("mode") in STARTED else {}),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TypeAlias
 
+from harness.mesh.local.outbound_tls import STARTED
 from harness.routing.istio.policy_types import LoadBalancer, PolicyParts, TrafficPolicy
 from harness.routing.istio.shapes import At, Problem
 from harness.routing.istio.types import DestinationRuleSpec, HTTPMatchRequest, HTTPRoute
@@ -79,11 +80,13 @@ def _local_policy(policy: TrafficPolicy, at: At, notes: Notes, *, outside: bool)
 def _local_parts(policy: PolicyParts, at: At, notes: Notes, *, outside: bool) -> None:
     tls = policy.pop("tls", None) or {}
     mode = tls.get("mode", "DISABLE")
-    if mode == "SIMPLE" and outside:
+    if mode in STARTED and outside:
         policy["tls"] = tls
         if tls.get("credentialName"):
+            files = "caCertificates" if mode == "SIMPLE" else "clientCertificate, privateKey and caCertificates"
+            shown = "" if mode == "SIMPLE" else ", and the server gets no certificate of the client"
             message = (
-                "is left out: there are no Secrets here; name a file in caCertificates, or the system's are trusted"
+                f"is left out: there are no Secrets here; name files in {files}, else the system's are trusted{shown}"
             )
             notes.append(Problem(at=(*at, "tls", "credentialName"), message=message))
     elif mode != "DISABLE":

@@ -1,10 +1,11 @@
-"""TLS that callers' proxies start to a host outside the mesh (DestinationRule ``tls: {mode: SIMPLE}``)."""
+"""TLS that callers' proxies start to a host outside the mesh (DestinationRule ``tls``: ``SIMPLE`` or ``MUTUAL``)."""
 
 from __future__ import annotations
 
 import ssl
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from harness.errors import MeshError
 from harness.model.json import JsonObject, JsonValue
@@ -12,13 +13,16 @@ from harness.routing.istio.policy_types import ClientTLS
 
 _CONTEXT = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 _SYSTEM = "system"
+STARTED = ("SIMPLE", "MUTUAL")
+"""The modes in which a proxy speaks TLS to a host outside the mesh."""
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 def tls_socket(tls: ClientTLS, host: str) -> JsonObject:
     """Return Envoy's transport socket for connections to a host, whose certificate must be of its name.
 
-    As in Istio, the system's certificates are trusted if the rule names none. Raises MeshError without any.
+    As in Istio, the system's certificates are trusted if the rule names none. With MUTUAL the server also gets the
+    client's certificate. Raises MeshError for a file that is not there.
     """
     sni = tls.get("sni") or host
     common: JsonObject = {}
@@ -30,18 +34,28 @@ def tls_socket(tls: ClientTLS, host: str) -> JsonObject:
             for kind in ("DNS", "URI")
         ]
         common["validation_context"] = {
-            "trusted_ca": {"filename": _system_bundle() if trusted == _SYSTEM else _existing(trusted, host)},
+            "trusted_ca": {
+                "filename": _system_bundle() if trusted == _SYSTEM else _existing(tls, "caCertificates", host)
+            },
             "match_typed_subject_alt_names": names,
         }
+    if tls["mode"] == "MUTUAL" and tls.get("clientCertificate"):
+        certificate: JsonObject = {
+            "certificate_chain": {"filename": _existing(tls, "clientCertificate", host)},
+            "private_key": {"filename": _existing(tls, "privateKey", host)},
+        }
+        common["tls_certificates"] = [certificate]
     context: JsonObject = {"@type": _CONTEXT, "sni": sni, "common_tls_context": common}
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
-def _existing(file: str, host: str) -> str:
+def _existing(tls: ClientTLS, field: Literal["caCertificates", "clientCertificate", "privateKey"], host: str) -> str:
+    file = tls.get(field, "")
     if not Path(file).is_file():
+        otherwise = ", or leave it out to trust the system's certificates" if field == "caCertificates" else ""
         raise MeshError(
-            f"DestinationRule for {host}: expected the file {file} of tls.caCertificates on this machine, found none: "
-            "put it there, or leave it out to trust the system's certificates"
+            f"DestinationRule for {host}: expected the file {file} of tls.{field} on this machine, found none: put it "
+            f"there{otherwise}"
         )
     return file
 

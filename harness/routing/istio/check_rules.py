@@ -65,6 +65,11 @@ def _part_problems(policy: PolicyParts, at: At) -> Iterator[Problem]:
     if outlier.get("consecutiveLocalOriginFailures") and not outlier.get("splitExternalLocalOriginErrors"):
         where = (*at, "outlierDetection", "consecutiveLocalOriginFailures")
         yield Problem(at=where, message="expected splitExternalLocalOriginErrors to be true as well")
+    tls = policy.get("tls") or {}
+    if tls.get("mode") == "MUTUAL" and not tls.get("credentialName"):
+        for field in ("clientCertificate", "privateKey"):
+            if not tls.get(field):
+                yield Problem(at=(*at, "tls"), message=f"MUTUAL needs {field}, or credentialName; found neither")
     balancer = policy.get("loadBalancer")
     if balancer is not None and "simple" in balancer and "consistentHash" in balancer:
         where = (*at, "loadBalancer", "consistentHash")

@@ -133,9 +133,11 @@ class LoadBalancer(TypedDict, total=False):
 
 
 class ClientTLS(TypedDict, total=False):
-    """TLS settings of connections to a destination. Those of client certificates are not read."""
+    """TLS settings of connections to a destination."""
 
     mode: Literal["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]
+    clientCertificate: str
+    privateKey: str
     caCertificates: str
     subjectAltNames: list[str]
     sni: str
