@@ -134,14 +134,15 @@ def explore(
             sender=Sender(engine, plan, settings, parts.mesh, folder), scenario=scenario, searched=searched,
             elapsed=lambda: parts.now() - started, notify=notify,
         )  # fmt: skip
-        search.steady = _steady(search)
+        steady = _steady(search)
+        search.steady = None if steady is None or steady.late else steady  # nothing would be proven
         ended = _probes(search, times)
         record = engine.finish(plan)
     return Exploration(
         searched=searched,
         objectives=scenario.objectives,
         tried=tuple(search.tried),
-        proofs=(*_load_proofs(record, search.steady), *proofs(record)),
+        proofs=(*_load_proofs(record, steady), *proofs(record)),
         ended=record.aborted or ended,
         seconds=parts.now() - started,
     )

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import fake_run
 import pytest
-from fake_run import FakeMesh, World, scenario
+from fake_run import FakeMesh, World, report, scenario
 from recorded import record
 
 from harness.cli import explore as command
@@ -23,6 +24,8 @@ from harness.explore.record import as_json
 from harness.explore.search import Probe, Range, is_open
 from harness.explore.words import of_arm
 from harness.judge.objectives import parse_objective
+from harness.load.parent.proofs import ON_TIME
+from harness.model.load import LoadReport
 from harness.model.verdict import Verdict
 from harness.runner.deciding import decide
 from harness.wiring import judge
@@ -181,6 +184,34 @@ def test_a_steady_phase_that_waited_is_sent_again_where_latency_is_judged(
     world = World(tmp_path)
     search = searched_in(world, *waits_s, objective=objective)
     assert sent == len(world.load.plans) - len(search.tried)
+
+
+def late_loads(monkeypatch: pytest.MonkeyPatch, *late: bool) -> None:
+    """Of the loads of a search, these are sent late; the last one goes on."""
+    told = iter(late)
+
+    def reported(**changed: object) -> LoadReport:
+        return report(late_p99_s=0.03 if next(told, late[-1]) else 0.0, **changed)
+
+    monkeypatch.setattr(fake_run, "report", reported)
+
+
+def test_a_late_probe_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it showed; the search is proven all the same, because the others were on time."""
+    late_loads(monkeypatch, False, True, False)
+    search = found(tmp_path, 0.0)
+    outcomes = [one.outcomes for one in search.tried if one.amount == 0.1]
+    assert [None, True, True] == [one["canary"].broke for one in outcomes]
+    assert "the load was late: within 30 ms (half within 0 s)" == outcomes[0]["baseline"].doubt
+    assert ON_TIME in {proof.name for proof in search.proofs if proof.held}
+
+
+def test_a_search_whose_steady_phase_stays_late_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would prove nothing, so nothing is tried after three of them."""
+    late_loads(monkeypatch, True)
+    world = World(tmp_path)
+    search = searched_in(world, 0.0)
+    assert (3, (), True) == (len(world.load.plans), search.tried, search.unproven.startswith(ON_TIME))
 
 
 def test_a_search_ends_at_the_error_ceiling(tmp_path: Path) -> None:
