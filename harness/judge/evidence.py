@@ -15,7 +15,7 @@ from harness.stats.limit import Root
 from harness.stats.tails import normal_tail, t_tail
 
 RESOLUTION = 0.01
-"""Latencies that differ by less than the width of a histogram's bin, as a share, are never called harm."""
+"""The width of a histogram's bin, as a share: where a histogram is interpolated, less is never called harm."""
 
 _EVEN = 0.5
 
@@ -146,7 +146,7 @@ class RootEvidence:
     def harm_tail(self, margin: float | None, *, relative: bool) -> float:
         """See ``TailEvidence``."""
         blur, least = self.blur, max(self.resolution, self.blur.share)
-        relative = relative or (margin is None and self.resolution > 0)
+        relative = relative or (margin is None and least > 0)
         high = least if margin is None else blur.above(margin, relative=relative)
         low = -least if margin is None else blur.below(-margin, relative=relative)
         if self.direction is Direction.INCREASE:

@@ -55,7 +55,7 @@ class Latency:
             direction=objective.direction,
             counts=window.answered,
             limit_root=lambda limit: latency_limit_root(window, quantile, limit),
-            resolution=RESOLUTION,
+            resolution=_resolution(objective),
             blur_of=Once(partial(_blur, contrast)),
             weight_rate=contrast.weight_rate,
         )
@@ -63,7 +63,7 @@ class Latency:
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
         """Predict the test of the share above the quantile, on the expected counts of lognormal latencies."""
         quantile = objective.quantile or _MEDIAN
-        return quantile_prediction(expected, quantile=quantile, resolution=RESOLUTION, caution=WARY)
+        return quantile_prediction(expected, quantile=quantile, resolution=_resolution(objective), caution=WARY)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
         """Return the quantile of the interval's latencies."""
@@ -74,6 +74,15 @@ class Latency:
     def show(self, value: float, *, short: bool = False) -> str:
         """As a duration."""
         return format_duration(value)
+
+
+def _resolution(objective: Objective) -> float:
+    """Return the smallest share that can be harm.
+
+    Counts above a place of the histogram are exact, so harm needs no margin unless latencies are tied (``Blur``). A
+    difference of differences keeps one: its tails are approximations.
+    """
+    return RESOLUTION if objective.interaction else 0.0
 
 
 def _blur(contrast: QuantileContrast) -> Blur:
