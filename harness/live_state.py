@@ -18,7 +18,7 @@ from typing import Self
 
 from harness.model import formatting
 from harness.model.json import JsonObject, JsonValue
-from harness.model.record import Event
+from harness.model.record import FAULTS_LIVE, Event
 from harness.model.verdict import Analysis
 from harness.runner.progress import Progress
 from harness.runner.settings import Notify
@@ -30,6 +30,7 @@ STALE_AFTER_S = 15.0
 _EVERY_S = 1.0
 _KEPT_EVENTS = 60
 _KEPT_PROGRESS = 180
+_RATE_OVER_S = 5.0
 _MOST_BYTES = 1_000_000
 
 
@@ -47,6 +48,8 @@ class LiveFile:
         self._facts: JsonObject = {"scenario": scenario, "target": target, "pid": os.getpid(), "started": wall()}
         self._events: deque[JsonValue] = deque(maxlen=_KEPT_EVENTS)
         self._progress: deque[JsonValue] = deque(maxlen=_KEPT_PROGRESS)
+        self._recent: list[Progress] = []
+        self._faults: list[JsonValue] = []
         self._findings: list[JsonValue] = []
         self._written_s = float("-inf")
         self._trouble = ""
@@ -71,8 +74,10 @@ class LiveFile:
         match what:
             case Event():
                 self._events.append({"at_s": round(what.at_s, 3), "kind": what.kind, "text": what.text})
+                self._faults = _in_force(self._faults, what)
             case Progress():
                 self._progress.append(_plain(asdict(what)))
+                self._recent = [*(one for one in self._recent if _is_recent(one, what)), what]
             case Analysis():
                 self._findings = _findings(what)
         urgent = isinstance(what, Event)
@@ -89,6 +94,8 @@ class LiveFile:
             "updated": self._written_s,
             "events": [*self._events],
             "progress": [*self._progress],
+            "rates_rps": _rates_rps(self._recent),
+            "faults": self._faults,
             "findings": self._findings,
         }
         fresh = self._file.with_suffix(".new")
@@ -117,6 +124,29 @@ def read_live(folder: Path) -> JsonObject | None:
         return None
     known = isinstance(state, dict) and state.get("format_version") == FORMAT_VERSION
     return state if known else None
+
+
+def _is_recent(one: Progress, last: Progress) -> bool:
+    return one.phase == last.phase and 0 <= last.elapsed_s - one.elapsed_s <= _RATE_OVER_S
+
+
+def _rates_rps(recent: Sequence[Progress]) -> list[JsonValue] | None:
+    """Return the answers per second of baseline and canary in the last seconds of the phase; None at its start."""
+    seconds = recent[-1].elapsed_s - recent[0].elapsed_s if recent else 0.0
+    if seconds <= 0:
+        return None
+    counts = zip(recent[0].requests, recent[-1].requests, strict=True)
+    return [round(max(now - before, 0) / seconds, 1) for before, now in counts]
+
+
+def _in_force(faults: list[JsonValue], event: Event) -> list[JsonValue]:
+    """Return the faults that are in force after an event, each with the moment from which on it is."""
+    number = event.fields.get(FAULTS_LIVE)
+    if not isinstance(number, int) or number == len(faults):
+        return faults
+    if number > len(faults):
+        return [*faults, {"fault": event.text.removesuffix(": live"), "at_s": round(event.at_s, 3)}]
+    return [one for one in faults if not (isinstance(one, dict) and event.text.startswith(f"{one['fault']}: "))]
 
 
 def _findings(analysis: Analysis) -> list[JsonValue]:

@@ -86,7 +86,7 @@ def _paired(left: Mapping[str, Side], right: Mapping[str, Side]) -> tuple[list[D
 
 def _print(found: Sequence[Difference], alone: Sequence[tuple[str, str]]) -> None:
     for one in found:
-        print(one.sides[0].summary.test)
+        print(one.title)
         for single in one.sides:
             verdict = f"{single.analysis.verdict.upper()}  score {formatting.points(single.analysis.score)}"
             print(f"  {single.label}  {verdict}  {single.name}\n     {single.analysis.reason}")

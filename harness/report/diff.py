@@ -83,6 +83,11 @@ class Difference:
     distributions: tuple[Quantiles, ...]
     left_out: int = 0
 
+    @property
+    def title(self) -> str:
+        """The name of the scenario, or both names where they differ."""
+        return " and ".join(dict.fromkeys(side.summary.test for side in self.sides))
+
 
 def side(label: str, name: str, record: Record, analysis: Analysis) -> Side:
     """Return one side of a comparison."""

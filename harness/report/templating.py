@@ -58,6 +58,7 @@ def environment() -> Environment:
     made.filters["minus"] = minus
     made.globals["duration"] = format_duration
     made.globals["counted"] = formatting.counted
+    made.globals["score_text"] = formatting.points
     made.globals["marks"] = {str(verdict): mark for verdict, mark in formatting.MARKS.items()}
     return made
 

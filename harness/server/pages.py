@@ -30,7 +30,7 @@ from harness.run_folder import RUN
 from harness.server.catalog import Catalog, Run
 from harness.server.jobs import Approval, Jobs
 from harness.server.limited_body import limited_body
-from harness.server.places import Places, logs, tail
+from harness.server.places import Places, logs, service_log_ends, tail
 from harness.server.releases import decide
 from harness.server.rendering import render, script, style
 from harness.server.security import bearer, token_matches
@@ -130,6 +130,7 @@ class Pages:
                     one.name: [path.relative_to(one.folder).as_posix() for path in logs(one.folder)]
                     for one in run.scenarios
                 },
+                tails={one.name: service_log_ends(one.folder) for one in run.scenarios if one.live},
             )  # fmt: skip
 
         return await self._answer(request, rendered)
@@ -324,7 +325,7 @@ def _state_of(runs: Sequence[Run]) -> str:
 
 def _release_state(state: ReleaseState) -> str:
     if not state.over:
-        return "running"
+        return "marginal" if state.phase is Phase.HELD else "running"
     return "pass" if state.outcome is Outcome.PROMOTED else "fail"
 
 

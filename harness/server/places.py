@@ -70,6 +70,12 @@ def logs(folder: Path) -> list[Path]:
     return sorted(path for path in found if not any(parent.is_symlink() for parent in path.parents))
 
 
+def service_log_ends(folder: Path, *, lines: int = 6) -> list[tuple[str, str]]:
+    """Return the name and the last lines of each service's log that is not empty."""
+    ends = [(path.name, tail(path)) for path in logs(folder) if path.parent.name == "services"]
+    return [(name, "\n".join(text.splitlines()[-lines:])) for name, text in ends if text.strip()]
+
+
 def tail(file: Path) -> str:
     """Return the end of a log."""
     with file.open("rb") as stream:

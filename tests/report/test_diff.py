@@ -113,6 +113,8 @@ def test_one_bundle_is_compared_with_another(runs: list[str], capsys) -> None:
     (Path(bundles[0]) / "samples.parquet").unlink()
     (Path(bundles[0]) / "thinned.json").write_text("{}")
     assert main(["diff", *bundles]) == 0
-    assert "latency: no samples in common" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "latency: no samples in common" in printed
+    assert printed.startswith("scenarios/test_a.py::test_0 and scenarios/test_a.py::test_9\n")
     assert main(["diff", bundles[0], "/nothing"]) == 2
     assert main(["diff", *bundles, "--open"]) == 2

@@ -291,6 +291,23 @@ def test_three_thousand_runs_open_in_a_second(page: Page, site: Path, width: int
     assert opens_within(page, 1000)
 
 
+@pytest.mark.parametrize("width", [380, 1600])
+def test_the_first_nights_are_seen_at_once(page: Page, tmp_path: Path, width: int) -> None:
+    """The heatmap is as wide as its runs: no cell and no beginning of a name is scrolled away."""
+    entries = [histories.entry(n, histories.summary(n, "test_a_rather_long_name_of_a_scenario", ())) for n in range(5)]
+    histories.written(tmp_path, entries)
+    assert main(["history", str(tmp_path)]) == 0
+    show(page, tmp_path / "history" / "index.html", width=width)
+    box = page.evaluate(
+        "(b => [b.left, b.right])(document.querySelector('table.heat path.cell.pass').getBoundingClientRect())"
+    )
+    name = page.evaluate("document.querySelector('table.heat th a').getBoundingClientRect().left")
+    scroll = page.evaluate(
+        "(b => [b.left, b.right])(document.querySelector('table.heat').parentElement.getBoundingClientRect())"
+    )
+    assert scroll[0] <= name < box[0] < box[1] <= scroll[1]
+
+
 def test_heatmap_moves_reads_and_searches(page: Page, site: Path) -> None:
     """Older runs come into view, pointing reads a cell, the search keeps a scenario, and objectives fold."""
     show(page, site, width=1280)

@@ -33,6 +33,7 @@ def folder(tmp_path_factory):
     served.project(folder)
     run_pages.run_of(folder / "reports/20261128-090000-aaaa", Verdict.FAIL, Verdict.PASS, code=1)
     run_pages.write(folder / "reports/20261128-080000-cccc/hostile", Verdict.FAIL, test=run_pages.HOSTILE)
+    run_pages.write(folder / "reports/20261128-080000-cccc/long", Verdict.FAIL, test=f"test_a.py::test_{'long_' * 30}")
     held_release(folder, reason=run_pages.HOSTILE)
     return folder
 
@@ -58,6 +59,16 @@ def test_a_run_that_goes_on_is_seen_without_a_reload(page, running, folder):
         live(Event(at_s=20.0, kind="fault", text="delay is live"))
         expect(page.locator("body")).to_contain_text("delay is live")
         expect(page.locator("body")).to_contain_text("20 of 40 s")
+        expect(page.locator("body")).to_contain_text("No fault is in force.")
+        log = scenario / "logs" / "services" / "reviews-v3.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("\n".join(f"line {number}" for number in range(20)))
+        live(Event(at_s=21.0, kind="fault", text="delay(ratings): live", fields={"faults_live": 1}))
+        live(replace(PROGRESS, phase="fault", elapsed_s=24.0, requests=(90, 70)))
+        live(Event(at_s=24.0, kind="note", text="now"))
+        expect(page.locator("body")).to_contain_text("Fault in force: delay(ratings), for 3 s")
+        expect(page.locator("pre.log")).to_have_text("\n".join(f"line {number}" for number in range(14, 20)))
+        expect(page.locator("section.card table").first).to_contain_text("10 /s")
         assert page.evaluate("document.querySelector('link[rel=icon]').href.includes('2a6fb8')")
     assert [] == complaints(page)
     assert all(url.startswith((running.pages, "data:")) for url in fetched(page))
@@ -77,6 +88,27 @@ def test_a_person_approves_a_hold_in_the_browser(page, running, folder):
     expect(page.locator("#answer")).to_have_text("done")
     found = Store(release).decision(1)
     assert ("approve", "Ada", "a cold cache") == (found.kind.value, found.by, found.reason)
+
+
+def test_what_a_person_typed_stays_when_the_page_changes(page, running, folder):
+    """Also when the fields have lost the focus; a wrong token changes nothing and takes nothing away."""
+    release = folder / "reports/releases/20261128-090000-abcd"
+    show(page, f"{running.pages}/releases/{release.name}")
+    expect(page.locator("#connection")).to_have_text("live")
+    before = Store(release).decision(1)
+    page.fill("form.decide [name=by]", "Ada")
+    page.evaluate("document.activeElement.blur(); document.querySelector('#content h1').remove()")
+    begin_run(folder / "reports/20261128-110000-dddd")
+    expect(page.locator("#content h1")).to_be_visible()
+    assert "Ada" == page.input_value("form.decide [name=by]")
+    page.fill("form.decide [name=reason]", "a cold cache")
+    page.click("form.decide button[value=false]")
+    page.fill("#token-input", "wrong")
+    page.click("#token-dialog button[value=use]")
+    expect(page.locator("#answer")).to_have_text("This is not the token of these pages. Nothing was changed.")
+    assert page.evaluate("(b => b.bottom <= innerHeight)(document.getElementById('answer').getBoundingClientRect())")
+    assert ("Ada", "a cold cache") == tuple(page.input_value(f"form.decide [name={name}]") for name in ("by", "reason"))
+    assert before == Store(release).decision(1)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import recorded
@@ -69,6 +70,34 @@ def test_events_progress_and_findings_are_shown_and_passed_on(live, tmp_path, to
     assert (2.0, [0.01, None]) == (state["progress"][0]["elapsed_s"], state["progress"][0]["p50_s"])
     assert {str(one.objective) for one in analysis.findings} == {one["objective"] for one in state["findings"]}
     assert [event, analysis] == [told[0], told[2]]
+
+
+def test_faults_in_force_are_shown(live, tmp_path):
+    """From the moment in which a fault is live until it is removed; the split is no fault."""
+
+    def told(text, faults_live, at_s):
+        live(Event(at_s=at_s, kind="fault", text=text, fields={"faults_live": faults_live}))
+        return [(one["fault"], one["at_s"]) for one in read_live(tmp_path)["faults"]]
+
+    assert [] == told("split by weight: 50% to the canary: live", 0, 0.0)
+    assert [("delay(ratings, 2 s, 30 %)", 3.0)] == told("delay(ratings, 2 s, 30 %): live", 1, 3.0)
+    assert ["delay(ratings, 2 s, 30 %)", "abort(details)"] == [one for one, _ in told("abort(details): live", 2, 4.0)]
+    live(Event(at_s=5.0, kind="rollback", text="delay(ratings, 2 s, 30 %): removing"))
+    assert [("abort(details)", 4.0)] == told("delay(ratings, 2 s, 30 %): removed and verified", 1, 6.0)
+
+
+def test_rates_of_both_arms_are_those_of_the_last_seconds(live, tmp_path, clock):
+    """Counted from answers of this phase; at its start no rate is known."""
+
+    def told(elapsed_s, requests, phase="steady"):
+        clock.now += 1
+        live(replace(progress(elapsed_s), requests=requests, phase=phase))
+        return read_live(tmp_path)["rates_rps"]
+
+    assert told(1.0, (0, 0)) is None
+    assert [50.0, 40.0] == told(2.0, (50, 40))
+    assert [20.0, 18.0] == told(7.0, (150, 130))
+    assert told(8.0, (3, 4), phase="fault") is None
 
 
 def test_progress_is_written_once_a_second(live, tmp_path, clock):

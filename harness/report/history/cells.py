@@ -36,12 +36,12 @@ def encoded(letters: Iterable[str]) -> str:
 def row(letters: str, label: str) -> Markup:
     """Draw the newest cells of one row: one path for each verdict."""
     newest = letters[-SHOWN:]
-    parts = []
+    width, parts = WIDTH * len(newest), []
     for letter, shape in SHAPES.items():
         places = [place for place, one in enumerate(newest) if one == letter]
         path = "".join(f"M{svg.coordinate(place * WIDTH)} 0{shape}" for place in places)
         parts.append(svg.element("path", d=path or None, class_=f"cell {CLASSES[letter]}", data_letter=letter))
     return svg.element(
-        "svg", *parts, class_="cells", width=WIDTH * SHOWN, height=HEIGHT,
-        viewBox=f"0 0 {svg.coordinate(WIDTH * SHOWN)} {svg.coordinate(HEIGHT)}", role="img", aria_label=label,
+        "svg", *parts, class_="cells", width=width, height=HEIGHT,
+        viewBox=f"0 0 {svg.coordinate(width)} {svg.coordinate(HEIGHT)}", role="img", aria_label=label,
     )  # fmt: skip

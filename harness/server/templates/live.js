@@ -7,7 +7,7 @@
   let busy = false, again = false;
 
   function say(text) {
-    answer.hidden = !text;
+    answer.hidden = text === "";
     answer.textContent = text;
   }
 
@@ -30,10 +30,16 @@
     return active !== null && content.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
   }
 
+  // What a person typed, by form and field: new content must not take it away.
+  const fields = () => [...content.querySelectorAll("form input[name], form select[name]")].map(
+    (one) => [`${one.form.dataset.post || one.form.action} ${one.name}`, one]);
+
   function replace(html) {
+    const typed = new Map(fields().map(([key, one]) => [key, one.value]));
     const open = new Set([...content.querySelectorAll("details[open]")].map((one) => one.id));
     const focused = content.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     content.innerHTML = html;
+    for (const [key, one] of fields()) if (typed.has(key)) one.value = typed.get(key);
     for (const one of content.querySelectorAll("details")) if (open.has(one.id)) one.open = true;
     if (focused) content.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
     const mark = content.querySelector("[data-icon]");
@@ -67,7 +73,10 @@
     });
     const text = await response.text();
     if (response.status === 401) sessionStorage.removeItem("harness-token");
-    say(response.ok ? outcome(text) : `${response.status}: ${text}`);
+    if (response.ok) for (const form of content.querySelectorAll("form[data-post]")) form.reset();
+    if (response.ok) say(outcome(text));
+    else if (response.status === 401) say("This is not the token of these pages. Nothing was changed.");
+    else say(`${text} Nothing was changed.`);
     refresh();
   }
 
