@@ -20,6 +20,8 @@ from harness.release.machine import TROUBLE
 from harness.release.ports import Pair
 from harness.run_folder import all_runs
 
+GATE_LOG = "gate.log"
+"""What the session of a gate wrote, in the folder of the gate."""
 _WORDS = {0: "pass", 1: "fail", 10: "marginal", 11: "inconclusive"}
 _POLL_S, _GRACE_S = 0.2, 30.0
 
@@ -89,7 +91,7 @@ class ScenarioGate:
         return start(
             [*words, *options],
             name="gate",
-            log=folder / "gate.log",
+            log=folder / GATE_LOG,
             env={**os.environ, VARIABLE: str(folder / "gate.json")},
             cwd=self._config.root,
         )

@@ -24,6 +24,7 @@ from harness import bundle
 from harness.errors import UsageError
 from harness.live_state import LIVE, STALE_AFTER_S
 from harness.model.release import ALIVE_WITHIN_S, Outcome, Phase, ReleaseState
+from harness.release.gates import GATE_LOG
 from harness.release.store import PAGE
 from harness.report.release_page import users_of
 from harness.run_folder import RUN
@@ -89,6 +90,7 @@ class Pages:
             Route("/jobs/{job}/decision", self.decide_job, methods=["POST"]),
             Route("/releases/{release}", self.release),
             Route("/releases/{release}/page", self.release_page),
+            Route("/releases/{release}/gates/{gate}/log", self.gate_log),
             Route("/releases/{release}/decision", self.decide_release, methods=["POST"]),
         ]
         for place in runs:
@@ -229,6 +231,14 @@ class Pages:
             raise HTTPException(404, "this release has no page")
         content = await run_in_threadpool(file.read_bytes)
         return HTMLResponse(content, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+    async def gate_log(self, request: Request) -> Response:
+        """Show the end of what the gate of a step printed."""
+        _, folder = await run_in_threadpool(self.places.runs_folder, request)
+        log = folder / GATE_LOG
+        if not log.is_file() or log.is_symlink():
+            raise HTTPException(404, "this gate has no log")
+        return PlainTextResponse(await run_in_threadpool(tail, log))
 
     async def decide_release(self, request: Request) -> Response:
         """Approve or reject the hold of a release. The worker resumes it, unless a process waits for the decision."""

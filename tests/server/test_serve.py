@@ -323,6 +323,24 @@ def test_pages_show_runs_and_keep_to_their_folder(shared, shared_folder):
         assert 421 == client.get("/", headers={"Host": "rebound.evil.test"}).status_code
 
 
+def test_each_step_of_a_release_has_its_log(shared, shared_folder):
+    """Also a step that left no run, whose log says why."""
+    release = held_release(shared_folder, hold=1)
+    gate = release / "gates" / "0-1-reviews"
+    gate.mkdir(parents=True)
+    (gate / "gate.log").write_text("no scenario <b>\n")
+    page = HTTP.get(f"{shared.pages}/releases/{release.name}").text
+    assert "Runs of step 1, reviews" in page
+    assert "No run yet." in page
+    log = f"/releases/{release.name}/gates/{gate.name}/log"
+    assert f'href="{log}"' in page
+    answer = HTTP.get(f"{shared.pages}{log}")
+    assert (200, "no scenario <b>\n", True) == (
+        answer.status_code, answer.text, answer.headers["content-type"].startswith("text/plain"),
+    )  # fmt: skip
+    assert 404 == HTTP.get(f"{shared.pages}/releases/{release.name}/gates/9-1-reviews/log").status_code
+
+
 def test_a_bundle_is_judged_again_on_request(folder):
     """With the token, a finished scenario is judged again and the answer has its verdict."""
     run = run_pages.run_of(folder / "reports/20261128-090000-aaaa", Verdict.PASS, code=0)

@@ -4,11 +4,13 @@
   const content = document.getElementById("content");
   const connection = document.getElementById("connection");
   const answer = document.getElementById("answer");
-  let busy = false, again = false;
+  let busy = false, again = false, hiding = 0;
 
   function say(text) {
     answer.hidden = text === "";
     answer.textContent = text;
+    clearTimeout(hiding);
+    if (text === "done") hiding = setTimeout(() => say(""), 8000);
   }
 
   async function refresh() {
