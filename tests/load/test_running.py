@@ -22,6 +22,12 @@ from harness.model.load import Arrivals
 from harness.model.samples import BASELINE, CANARY
 
 ROOT = Path(__file__).parents[2]
+RANDOM = """
+@task
+def read(self):
+    import random
+    self.client.get("/reviews/1", name=f"/reviews/{random.randrange(5)}")
+"""
 
 
 def test_every_arrival_becomes_a_sample_with_arm_status_and_size(tmp_path, target):
@@ -61,6 +67,23 @@ def test_the_load_chooses_the_arm_when_the_split_is_by_header(tmp_path, target, 
     assert {"baseline", "canary"} == set(choices)
     assert choices.count("canary") / len(choices) == pytest.approx(0.25, abs=0.2)
     assert {"harness.run=r1"} == {each["baggage"] for each in headers}
+
+
+def test_a_seed_fixes_when_requests_are_due_and_what_the_profile_and_the_load_choose(tmp_path, target, profile):
+    """As reports say: the same seed sends the same requests at the same times to the same arms, another one does not."""
+    sent = []
+    for number, seed in enumerate((7, 7, 8)):
+        target.forget()
+        load = plan(profile(RANDOM), target.url, arrivals=Arrivals.POISSON, canary_choice=0.5, seed=seed)
+        samples = execute(load, tmp_path / str(number)).samples
+        order = np.argsort(samples.due_s)
+        names = [samples.operations[each] for each in samples.operation[order]]
+        arms = Counter(each["x-harness-choose"] for each in target.seen()["headers"])
+        sent.append((samples.due_s[order].tolist(), names, arms))
+    first, second, other = sent
+    assert first == second
+    assert 1 < len(set(first[1]))
+    assert [False, False] == [one == another for one, another in zip(first[:2], other[:2], strict=True)]
 
 
 def test_the_pytest_process_stays_free_of_locust_and_gevent(tmp_path, target, profile, monkeypatch):
