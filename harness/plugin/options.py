@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.gate import Outcome
 
 CONFIG_NAME = "harness.yaml"
+_COLLECTING = ("collectonly", "showfixtures", "show_fixtures_per_test", "--harness-plan")
+"""The options of pytest with which no test is to run."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -120,7 +122,7 @@ class Session:
         rules = Rules(
             unasked_fails=option("--harness-unasked") == "fail",
             required=option("--harness-require-verdicts"),
-            only_collected=bool(option("collectonly") or option("--harness-plan")),
+            only_collected=any(option(name, default=False) for name in _COLLECTING),
         )
         return Account(rules)
 

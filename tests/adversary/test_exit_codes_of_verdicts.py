@@ -137,9 +137,12 @@ def test_harness_run_refuses_a_session_that_judged_nothing(pytester, monkeypatch
     assert words in said.out + said.err
 
 
-def test_only_collecting_scenarios_is_fine_for_pytest_itself(pytester):
+@pytest.mark.parametrize("option", ["--collect-only", "--fixtures", "--fixtures-per-test"])
+def test_only_collecting_scenarios_is_fine_for_pytest_itself(pytester, option):
     """Editors collect all the time; nobody takes that for a verdict."""
-    assert 0 == scenarios(pytester, "pass").runpytest_inprocess(*PLUGIN, "--collect-only").ret
+    result = scenarios(pytester, "pass").runpytest_inprocess(*PLUGIN, option)
+    assert 0 == result.ret
+    result.stdout.no_fnmatch_line("*no verdict*")
 
 
 def test_a_suite_without_scenarios_keeps_the_codes_of_pytest(pytester):
