@@ -47,12 +47,12 @@ def _members(resources: list[JsonObject]) -> tuple[Topology, list[JsonObject]]:
     """A topology with the services of the main namespace, and rules for subsets that other files define."""
     namespace = Counter(map(_namespace, resources)).most_common(1)[0][0]
     subsets: dict[str, set[str]] = defaultdict(set)
-    ports: dict[str, int] = {}
+    ports: dict[str, set[int]] = defaultdict(set)
     for host, subset, port in (found for one in resources for found in _destinations(one)):
         name, _, rest = host.partition(".")
         if rest == f"{namespace}.svc.cluster.local":
             subsets[name].add(subset)
-            ports.setdefault(name, port or 80)
+            ports[name] |= {port} if port else set()
     ruled = {text_at(one, "spec", "host").split(".")[0] for one in resources if one["kind"] == "DestinationRule"}
     rules: list[JsonObject] = [
         {
@@ -65,7 +65,9 @@ def _members(resources: list[JsonObject]) -> tuple[Topology, list[JsonObject]]:
         if name not in ruled and any(names)
     ]
     loadgenerator = Caller(workload="l", app="l", version="v", namespace=namespace, calls=tuple(subsets))
-    services = tuple(Service(name=name, namespace=namespace, port=ports[name]) for name in subsets)
+    services = tuple(
+        Service(name=name, namespace=namespace, port=port) for name in subsets for port in sorted(ports[name]) or [80]
+    )
     return Topology(namespace=namespace, callers=(loadgenerator,), services=services), rules
 
 
