@@ -16,11 +16,12 @@ _SURELY_LOCKED_S = 60.0
 
 
 @contextmanager
-def scratch(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+def scratch(prefix: str, parent: Path | None = None, *, keep_after_error: bool = False) -> Iterator[Path]:
     """Yield a new folder that is locked inside the block and removed after it, unless it was renamed.
 
     Unlocked folders of this user with the same beginning of their name are removed first: their processes were killed.
-    parent: where it is; the folder for temporary files if None.
+    parent: where it is; the folder for temporary files if None. keep_after_error: leave it to a later start to remove
+    the folder if the block raises an error, so that the logs in it can be read.
     """
     place = Path(tempfile.gettempdir()) if parent is None else parent
     for old in place.iterdir() if place.is_dir() else ():
@@ -28,11 +29,16 @@ def scratch(prefix: str, parent: Path | None = None) -> Iterator[Path]:
             _remove_left(old)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
     handle = os.open(folder, os.O_RDONLY)
+    kept = False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder
+    except Exception:
+        kept = keep_after_error
+        raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
 
 

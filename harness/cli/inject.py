@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.options import add_target
@@ -21,6 +19,7 @@ from harness.model.names import new_run_id
 from harness.model.record import Rollback
 from harness.model.units import format_duration, parse_duration
 from harness.runner.steps import Arrangement, StepMaker
+from harness.scratch import scratch
 from harness.userinfo import without_userinfo
 
 HELP = (
@@ -72,8 +71,8 @@ def run(args: argparse.Namespace) -> int:
     config = _with_time_to_live(config, time_s)
     print(wiring.described(config, target), file=sys.stderr)
     owner = f"hand-{new_run_id()}"
-    with tempfile.TemporaryDirectory(prefix="harness-inject-") as scratch:
-        folder = config.out / owner if kind.real_users else Path(scratch)
+    with scratch("harness-inject-") as temporary:
+        folder = config.out / owner if kind.real_users else temporary
         with wiring.mesh(config, target=target, folder=folder) as mesh:
             by_hand = wiring.arrangement(config, target=target, owner=owner, gateway=mesh.gateway, by_hand=True)
             rollback = _inject(fault, mesh, by_hand, config, time_s)

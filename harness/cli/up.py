@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from harness.mesh.local import AppliedFiles, LocalMesh, start_local_mesh
 from harness.mesh.services import all_workloads
 from harness.model.config import Config, Workload
 from harness.routing.istio.reading import read_resources
+from harness.scratch import scratch
 
 HELP = (
     "Start every service of harness.yaml behind a real Envoy on this machine, print the URLs, and run until Ctrl-C. "
@@ -52,7 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="serve what Istio serves badly, such as a route to an unknown subset (503), instead of refusing it",
     )
     parser.add_argument(
-        "--logs", type=Path, metavar="FOLDER", help="folder for logs (default: a temporary one, kept after an error)"
+        "--logs",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for logs (default: a temporary one, kept after an error until the next start)",
     )
 
 
@@ -67,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     read_resources([*config.istio, *args.apply], namespace=config.namespace)
     print(wiring.described(config, "local"), file=sys.stderr)
     print("starting every service and Envoy, and waiting until they are ready", file=sys.stderr, flush=True)
-    folder = args.logs or Path(tempfile.mkdtemp(prefix="harness-up-"))
-    with start_local_mesh(config, folder, workloads="all") as mesh:
+    logs = scratch("harness-up-", keep_after_error=True) if args.logs is None else nullcontext(args.logs)
+    with logs as folder, start_local_mesh(config, folder, workloads="all") as mesh:
         applied = AppliedFiles(mesh, args.apply)
         applied.apply_if_changed()
         _say(mesh, config, args.apply)
@@ -77,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
             _follow(mesh, applied)
         except KeyboardInterrupt:
             print("stopping services and proxies", file=sys.stderr)
-    if args.logs is None:
-        shutil.rmtree(folder)
     return 0
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from harness.scratch import scratch
@@ -23,6 +24,16 @@ def test_a_folder_is_removed_after_use(tmp_path: Path) -> None:
     with scratch("part-", tmp_path) as folder:
         folder.rename(tmp_path / "whole")
     assert [tmp_path / "whole"] == list(tmp_path.iterdir())
+
+
+def test_a_folder_is_kept_after_an_error_until_a_later_start(tmp_path: Path) -> None:
+    """Where that is asked for, so that the logs in it can be read."""
+    with suppress(ValueError), scratch("part-", tmp_path, keep_after_error=True) as folder:
+        raise ValueError
+    assert aged(folder).is_dir()
+    with suppress(ValueError), scratch("part-", tmp_path) as other:
+        raise ValueError
+    assert [] == [one for one in (folder, other) if one.exists()]
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +29,7 @@ from harness.mesh.stage.messages import Line, error_message, line_of
 from harness.model.config import Config
 from harness.model.json import JsonObject, list_at, objects_at, text_at, texts_at
 from harness.model.step_json import step_from_json
+from harness.scratch import scratch
 
 ADDRESS = "stage.json"
 """The file in the stage's folder that says where it can be reached."""
@@ -201,9 +201,9 @@ def _accept(listener: socket.socket, server: StageServer) -> None:
 def _listening() -> Iterator[socket.socket]:
     """Listen on a socket in a private folder; its path is short, because socket paths have a limit of 107 bytes."""
     with ExitStack() as held:
-        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="harness-stage-"))
+        folder = held.enter_context(scratch("harness-stage-"))
         listener = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        listener.bind(str(Path(folder) / "s"))
+        listener.bind(str(folder / "s"))
         listener.listen(64)
         yield listener
 
