@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.model.verdict import Analysis, Verdict
 from harness.replay.asked import Asked
 from harness.replay.changes_to_try import Try, in_order, parse_try, short_list, snippet
+from harness.replay.comparing import Answer
 from harness.replay.counterfactuals import Tried, at_the_service, hosts_of, smallest_that_passes, usual_p99_ms
 from harness.replay.staging import Options, Stage, shortened, staged
 
@@ -31,16 +32,15 @@ def try_changes(args: argparse.Namespace, asked: Asked, config: Config, options:
     def replayed(one: Stage) -> Analysis:
         return replay_once(args, one, quiet=True).difference.sides[1].analysis
 
-    found = smallest_that_passes(
-        tries,
-        stage,
-        short=lambda one: replayed(shortened(one)),
-        full=replayed,
-        tell=_tell,
-    )
+    last: dict[Try | None, Verdict] = {}
+
+    def tell(tried: Tried) -> None:
+        last[tried.change] = tried.verdict
+        print(f"tried    {tried.change or 'no change'}: {tried.verdict}, {tried.reason}", flush=True)
+
+    found = smallest_that_passes(tries, stage, short=lambda one: replayed(shortened(one)), full=replayed, tell=tell)
     if found is None:
-        print("answer   no tested change passes")
-        return _NOTHING_PASSES
+        return _none_found([change for change, verdict in last.items() if verdict is Verdict.INCONCLUSIVE])
     print(f"answer   {found.change} is the smallest tested change that passes: {found.verified.reason}")
     print(snippet(found.resource), end="")
     return 0
@@ -57,5 +57,10 @@ def _tries(texts: list[str], stage: Stage) -> tuple[Try, ...]:
     return in_order(list(dict.fromkeys(found)))
 
 
-def _tell(tried: Tried) -> None:
-    print(f"tried    {tried.change or 'no change'}: {tried.verdict}, {tried.reason}", flush=True)
+def _none_found(undecided: list[Try | None]) -> int:
+    """Print that no change passed, and return the exit code. undecided: changes about which nothing could be told."""
+    if undecided:
+        print(f"answer   cannot: no tested change passes, and {', '.join(map(str, undecided))} was not decided")
+        return Answer.CANNOT.exit_code
+    print("answer   no tested change passes")
+    return _NOTHING_PASSES

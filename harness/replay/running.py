@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import gate
+from harness.clients.processes.priority import raise_priorities
 from harness.config import Config
 from harness.errors import CannotReplay, HarnessError, WorkloadDeath
 from harness.mesh.local import LocalMesh, start_local_mesh
@@ -59,6 +60,7 @@ def standing(stage: Stage, folder: Path) -> Iterator[Standing]:
     ):
         config = stage.placed(troupe.addresses, logs)
         with start_local_mesh(config, logs) as mesh:
+            mesh.raise_priorities()  # a wait for a CPU is none of the recorded run
             yield Standing(mesh=mesh, troupe=troupe, config=config)
 
 
@@ -73,6 +75,7 @@ def _running(stage: Stage, logs: Path) -> Iterator[dict[str, str]]:
             )
     with ServiceSet(stage.config, stage.fronted, logs / "services") as services:
         services.start(lambda *_: "")
+        raise_priorities(process.pid for process in services.processes.values())
         yield {name: f"{host}:{port}" for name, (host, port) in services.endpoints.items()}
 
 

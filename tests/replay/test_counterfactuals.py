@@ -1,12 +1,15 @@
 """Changes of routes and destinations are tried from small to large until one passes a full run."""
 
+import argparse
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from replay_records import demo_config, demo_record, hop, write_demo
 
+from harness.cli import replay_try
 from harness.errors import CannotReplay, ServiceError, UsageError
 from harness.faults import abort, delay, timeout
 from harness.faults.port import Signals
@@ -210,6 +213,22 @@ def test_the_smallest_change_that_passes_a_full_run_is_found(stage_of):
     first = ["", "ratings.timeout=100ms", *["ratings.retries=1"] * 3]
     assert [*first, "ratings.retries=2", "ratings.retries=2"] == told
     assert None is verdicts(stage, {})[0]
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.PASS, 0), (Verdict.FAIL, 1), (Verdict.INCONCLUSIVE, 11)])
+def test_a_change_that_was_not_decided_is_no_change_that_fails(stage_of, monkeypatch, capsys, verdict, code):
+    """The command says which one, because a quieter machine may tell more."""
+    asked = stage_of(SLOW).asked
+
+    def replayed(_, stage, *, quiet):
+        told = verdict if " with " in stage.scenario.name else Verdict.FAIL
+        found = replace(asked.analysis, verdict=told)
+        return SimpleNamespace(difference=SimpleNamespace(sides=(None, SimpleNamespace(analysis=found))))
+
+    monkeypatch.setattr(replay_try, "replay_once", replayed)
+    args = argparse.Namespace(try_=["timeout=100ms"])
+    assert code == replay_try.try_changes(args, asked, demo_config(), Options())
+    assert (code == 11) is ("ratings.timeout=100ms was not decided" in capsys.readouterr().out)
 
 
 def test_without_the_failure_nothing_is_tried(stage_of):
