@@ -32,6 +32,7 @@ from harness.runner.deciding import decide
 from harness.runner.declared_run import run_scenario
 from harness.runner.early_death import record_of_death
 from harness.runner.kept_bodies import with_bodies
+from harness.runner.learning import learn_from
 from harness.runner.live_run import LiveTraffic, measuring, plan_of
 from harness.runner.manifest import manifest, started_by
 from harness.runner.matrix import carrying_over, taken_apart
@@ -77,6 +78,7 @@ def judge_scenario(
     facts = _facts(scenario, config, owner=new_run_id(), again=again, about=about)
     record = _recorded(scenario, config, mesh, folder=folder, facts=facts, notify=notify)
     outcome = judge_record(record, folder, record.plan.judge.name)
+    _learn(outcome, config, notify)
     tell_others(outcome, config, notify)
     return outcome
 
@@ -103,6 +105,7 @@ def judge_shared(
     facts = {**_facts(scenario, config, owner=owner, again=again, about=about), "shared": record.plan.scenario}
     own = replace(record, plan=replace(record.plan, scenario=scenario.name), manifest=facts)
     outcome = judge_record(own, folder, record.plan.judge.name)
+    _learn(outcome, config, notify)
     tell_others(outcome, config, notify)
     return outcome
 
@@ -206,6 +209,15 @@ def plan_of_users(users: LiveTraffic, config: Config, *, target: str) -> Plan:
 
 def _killed(file: Path) -> str:
     return f"the kill file {file} is there" if file.exists() else ""
+
+
+def _learn(outcome: Outcome, config: Config, notify: Notify) -> None:
+    """Add the noise of a run to the calibration, if the configuration says so."""
+    if config.calibration is None or not config.update_calibration:
+        return
+    trouble = learn_from(outcome.record, config.calibration)
+    if trouble:
+        notify(Event(at_s=0.0, kind="note", text=trouble))
 
 
 def tell_others(outcome: Outcome, config: Config, notify: Notify) -> None:

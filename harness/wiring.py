@@ -120,9 +120,17 @@ def calibration(file: Path) -> Calibration:
         raise JudgeInputError(f"{file}: expected a calibration, found a file that cannot be read: {error}") from error
 
 
+def _noise(config: Config) -> Calibration | None:
+    from harness.runner.learning import known_noise
+
+    if config.calibration is None:
+        return None
+    return known_noise(config.calibration) if config.update_calibration else calibration(config.calibration)
+
+
 def judge_settings(config: Config) -> JudgeSettings:
     """Return how the configuration says that runs are judged. Raises JudgeInputError for a bad calibration file."""
-    learned = None if config.calibration is None else calibration(config.calibration)
+    learned = _noise(config)
     return JudgeSettings(
         name=config.judge,
         alpha=config.alpha,

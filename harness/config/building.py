@@ -65,6 +65,7 @@ def _config(keys: Keys, document: Document) -> Config:
         publish=publish_settings(keys.publish, root),
         guards=GuardSettings(**dict(keys.guards)),
         calibration=_calibration(keys, document),
+        update_calibration=judge.update_calibration,
         out=root / keys.out,
         cluster=cluster_settings(keys.cluster, root),
         recorded_env=tuple(keys.recorded_env),
@@ -140,6 +141,8 @@ def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
 
 def _calibration(keys: Keys, document: Document) -> Path | None:
     name, root = keys.judge.calibration, document.file.parent
-    if name is not None and not (root / name).is_file():
+    if name is None and keys.judge.update_calibration:
+        raise mistake(document, ("judge", "update-calibration"), "expected a file to update, as judge.calibration")
+    if name is not None and not (root / name).is_file() and not keys.judge.update_calibration:
         raise mistake(document, ("judge", "calibration"), f"expected an existing file, found {name!r}")
     return None if name is None else root / name

@@ -183,6 +183,9 @@ class JudgeKeys(Section):
     calibration: Text | None = None
     """A file that harness calibrate wrote: the noise of this environment. Default: none."""
 
+    update_calibration: bool = False
+    """Whether each run adds the noise of its steady phase to that file, which the first run makes if it is missing."""
+
 
 class GuardKeys(Section):
     """What ends a run at once."""

@@ -46,10 +46,10 @@ class EqualRun:
 class Calibration:
     """Noise of one environment.
 
-    environment: free text, such as the host and target. runs: the number of A/A runs; the judge failed ``failed`` of
-    them. excess: for each indicator, the variance beyond that of independent requests, per unit of weight and second
-    (``Weights.least_factor``). control: whether the judge failed a run with a known delay in the canary; None if there
-    was no such run.
+    environment: free text, such as the host and target. runs: the number of A/A runs, 0 if only the noise within other
+    runs was learned (``learned_noise``); the judge failed ``failed`` of them. excess: for each indicator, the variance
+    beyond that of independent requests, per unit of weight and second (``Weights.least_factor``). control: whether the
+    judge failed a run with a known delay in the canary; None if there was no such run.
     """
 
     environment: str
@@ -63,6 +63,8 @@ class Calibration:
         return replace(plan, judge=replace(plan.judge, noise=dict(self.excess), noise_from=str(self)))
 
     def __str__(self) -> str:
+        if not self.runs:
+            return self.environment
         low, high = share_interval(self.failed, self.runs, confidence=0.95)
         return (
             f"{self.environment}, {self.runs} runs, {self.failed} of them failed ({low:.1%} to {high:.1%})"
@@ -94,7 +96,7 @@ def learn(
                 continue
             window = window_of(table, phase.name)
             for name, objective in wanted.items():
-                found = _noise(objective, Scene(window=window, share=0.5))
+                found = noise_of(objective, Scene(window=window, share=0.5))
                 if found is not None:
                     seen[name].append(found)
     return Calibration(
@@ -106,7 +108,7 @@ def learn(
     )
 
 
-def _noise(objective: Objective, scene: Scene) -> tuple[float, float, float] | None:
+def noise_of(objective: Objective, scene: Scene) -> tuple[float, float, float] | None:
     """Return the squared difference in units of independent requests, the overdispersion, and the weight per second."""
     evidence = indicator_of(objective).contrast(objective, scene)
     if not isinstance(evidence, RootEvidence) or evidence.weight_rate is None:
@@ -143,13 +145,15 @@ def read_calibration(text: str, file: Path | str) -> Calibration:
         raise JudgeInputError(f"{file}: expected a calibration as JSON, found something else: {error}") from error
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise JudgeInputError(f"{file}: expected a calibration of format version {FORMAT_VERSION}, found another file")
-    excess = _sizes(content.get("excess"))
+    excess = sizes_of(content.get("excess"))
     if excess is None:
         found = shown(content.get("excess"))
         raise JudgeInputError(f"{file}: excess: expected numbers of at least 0 by indicator, found {found}")
     runs, failed = content.get("runs"), content.get("failed")
-    if type(runs) is not int or type(failed) is not int or not 0 <= failed <= runs <= _MOST_RUNS or not runs:
+    if type(runs) is not int or type(failed) is not int or not 0 <= failed <= runs <= _MOST_RUNS:
         raise JudgeInputError(f"{file}: runs, failed: expected counts, found {shown(runs)} and {shown(failed)}")
+    if not runs and not content.get("learned"):
+        raise JudgeInputError(f"{file}: runs: expected at least 1, or noise learned from other runs, found 0")
     control = content.get("control")
     if control is not None and not isinstance(control, bool):
         raise JudgeInputError(f"{file}: control: expected true, false or null, found {shown(control)}")
@@ -162,13 +166,14 @@ def read_calibration(text: str, file: Path | str) -> Calibration:
     )
 
 
-def _sizes(found: JsonValue) -> Mapping[str, float] | None:
+def sizes_of(found: JsonValue) -> Mapping[str, float] | None:
     """Return numbers of at least 0 by name; None for anything else."""
     if not isinstance(found, dict):
         return None
-    sizes = {name: float(value) for name, value in found.items() if _is_size(value)}
+    sizes = {name: float(value) for name, value in found.items() if is_size(value)}
     return sizes if len(sizes) == len(found) else None
 
 
-def _is_size(value: object) -> TypeGuard[float]:
+def is_size(value: object) -> TypeGuard[float]:
+    """Return whether a value is a number of at least 0, and not so large that it must be a mistake."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LARGEST

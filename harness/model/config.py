@@ -139,7 +139,7 @@ class Config:
     service: the service under test. baseline, canary: versions of it. canary_share: the share of requests for the
     canary, in (0, 1); of copies, in (0, 1]. split_by: how requests are divided. entry: the service that load is sent
     to. target: where scenarios run unless an option says otherwise. services: in the order of the file. calibration:
-    the noise of equal builds, from ``harness calibrate``.
+    the noise of equal builds, from ``harness calibrate``. update_calibration: whether runs add theirs to that file.
     baseline_error_ceiling: as in ``JudgeSettings``. cluster: used on a cluster only. lines: the line of each key by its
     path, for errors that are found later. release: how harness release works. serve: what harness serve may start.
     stand_ins: bodies of what a replay plays. recorded_bytes: as in ``Topology``, by service.
@@ -174,6 +174,7 @@ class Config:
     guards: GuardSettings = field(default_factory=GuardSettings)
     baseline_error_ceiling: float = JudgeSettings().baseline_error_ceiling
     calibration: Path | None = None
+    update_calibration: bool = False
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     recorded_env: tuple[str, ...] = ()
     release: ReleaseSettings | None = None
