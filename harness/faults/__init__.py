@@ -9,6 +9,7 @@ from harness.errors import UsageError
 from harness.faults.abort import Abort, abort
 from harness.faults.bandwidth_limit import BandwidthLimit, bandwidth_limit
 from harness.faults.black_hole import BlackHole, black_hole
+from harness.faults.body_reset import BodyReset, body_reset
 from harness.faults.combinations import latency_ladder, ramp, sequence
 from harness.faults.connection_limit import ConnectionLimit, connection_limit
 from harness.faults.control import on_canary
@@ -42,6 +43,7 @@ __all__ = [
     "Arguments",
     "BandwidthLimit",
     "BlackHole",
+    "BodyReset",
     "ConnectionLimit",
     "CpuLimit",
     "Delay",
@@ -67,6 +69,7 @@ __all__ = [
     "abort",
     "bandwidth_limit",
     "black_hole",
+    "body_reset",
     "connection_limit",
     "cpu_limit",
     "delay",
@@ -106,6 +109,7 @@ BUILT_IN: tuple[type[Fault], ...] = (
     BlackHole,
     HeaderLoss,
     BandwidthLimit,
+    BodyReset,
     ConnectionLimit,
     RequestLimit,
     OutlierEjection,

@@ -54,11 +54,8 @@ class BandwidthLimit(Condition):
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an object of its own, which nobody else writes."""
-        short = self.host.partition(".")[0]
-        services = [one for one in world.resources(_SERVICE) if text_at(one, "metadata", "name") == short]
-        numbers = [port.get("port") for one in services for port in objects_at(one, "spec", "ports")]
-        ports = tuple(number for number in numbers if isinstance(number, int))
-        return expressed(world.routing.change(world.resources(), Bandwidth(kib_per_s=self.kib_per_s, ports=ports), aim))
+        change = Bandwidth(kib_per_s=self.kib_per_s, ports=ports_of(self.host, world))
+        return expressed(world.routing.change(world.resources(), change, aim))
 
     def hit(self, before: Signals, after: Signals) -> Hit:
         """Count how often data had to wait; a call with much data waits several times, but counts once at most."""
@@ -74,6 +71,14 @@ class BandwidthLimit(Condition):
             text=f"{self.kind}({self.host}, {self.kib_per_s}{only(self.arms)})",
             effect=f"each caller's proxy passes {self.kib_per_s} KiB a second on to {self.host} and back",
         )
+
+
+def ports_of(host: str, world: World) -> tuple[int, ...]:
+    """Return the ports of a service; none if there is no Service of that name."""
+    short = host.partition(".")[0]
+    services = [one for one in world.resources(_SERVICE) if text_at(one, "metadata", "name") == short]
+    numbers = (port.get("port") for one in services for port in objects_at(one, "spec", "ports"))
+    return tuple(number for number in numbers if isinstance(number, int))
 
 
 def bandwidth_limit(host: str, kib_per_s: int, *, caller: str | None = None) -> BandwidthLimit:

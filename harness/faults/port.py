@@ -67,13 +67,15 @@ class Signals:
     The proxies are those that carry the fault out. rows: counted by that moment. settled: counted when the last answer
     of the run had arrived. A request is counted when it ends, so a request that was hit may be counted long after it
     was sent. waiting: how many calls had been sent and had no answer at that moment. limited: how often data of calls
-    had to wait because of a bandwidth limit; None if nothing counts that.
+    had to wait because of a bandwidth limit; cut_off: how many calls a proxy ended because they lasted too long. None
+    if nothing counts that.
     """
 
     rows: tuple[RequestCount, ...] = ()
     settled: tuple[RequestCount, ...] = ()
     waiting: int = 0
     limited: int | None = None
+    cut_off: int | None = None
 
 
 class World(Protocol):

@@ -12,7 +12,8 @@ class RequestCount:
     reporter: ``source`` for what callers' proxies counted, ``destination`` for the called side's, where it has any, and
     ``endpoint`` for the requests that callers' proxies sent to one address of the called workload. ``waiting`` is for
     the requests that callers' proxies have not answered yet, where that is counted; it is no running total. ``limited``
-    is for how often data of requests had to wait for a bandwidth limit, where there is one. address: of the called
+    is for how often data of requests had to wait for a bandwidth limit, where there is one, and ``cut off`` for the
+    requests that callers' proxies ended because they lasted too long, where that is counted. address: of the called
     workload, such as ``127.0.0.1:9080``; only for the reporter ``endpoint``. attempts: how often the proxies sent these
     requests, with their own retries; 0 where that is not counted.
     """

@@ -151,10 +151,15 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bandwidth:
-    """Each caller's proxy passes ``kib_per_s`` KiB a second on to the host and back. ports: of the host."""
+    """Each caller's proxy passes ``kib_per_s`` KiB a second on to the host and back.
+
+    ports: of the host. reset_after_s: calls that have lasted so long are cut off, whether their answer has begun or
+    not; None lets them last.
+    """
 
     kib_per_s: int
     ports: tuple[int, ...]
+    reset_after_s: float | None = None
 
 
 Change: TypeAlias = RouteChange | PolicyChange | SubsetChange | Refusal | RateLimit | Bandwidth

@@ -159,12 +159,14 @@ def _callers(before_removal: Counts, end: Counts, fault: Declared) -> list[tuple
 
 
 def _signals(caller: tuple[str, str], rows: Counts, settled: Counts, fault: Declared) -> Signals:
-    waiting, limited = (_of(caller, rows, fault, reporter=reporter) for reporter in (_WAITING, "limited"))
+    named = (_WAITING, "limited", "cut off")
+    waiting, limited, cut_off = (_of(caller, rows, fault, reporter=reporter) for reporter in named)
     return Signals(
         rows=_of(caller, rows, fault),
         settled=_of(caller, settled, fault),
         waiting=sum(row.total for row in waiting),
         limited=sum(row.total for row in limited) if limited else None,
+        cut_off=sum(row.total for row in cut_off) if cut_off else None,
     )
 
 

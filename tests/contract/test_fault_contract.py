@@ -39,6 +39,7 @@ ARGUMENTS = {
     "retry_storm": Arguments(host="ratings", value="10x50ms"),
     "black_hole": Arguments(host="ratings", value=""),
     "header_loss": Arguments(host="ratings", value="authorization"),
+    "body_reset": Arguments(host="ratings", value="300ms"),
     "bandwidth_limit": Arguments(host="ratings", value="64"),
     "connection_limit": Arguments(host="ratings", value="1"),
     "request_limit": Arguments(host="ratings", value="1"),

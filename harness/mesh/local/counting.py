@@ -9,12 +9,16 @@ from dataclasses import fields
 
 from harness.clients.prometheus_text import parse_samples
 from harness.errors import EnvoyError
+from harness.mesh.local.bandwidth import COUNTERS as LIMITED
+from harness.mesh.local.bandwidth import limited_counts
 from harness.mesh.local.listeners import CALLS
 from harness.mesh.local.telemetry import ATTEMPTS_MADE, REQUESTS
 from harness.mesh.local.topology import Service, Topology, by_call, listener_name
 from harness.model.counts import RequestCount
 
 WAITING = rf"^http\.{CALLS}.*\.downstream_rq_active$"
+CUT_OFF = rf"^http\.{CALLS}.*\.downstream_rq_max_duration_reached$"
+STATS = f"{WAITING}|{CUT_OFF}|{LIMITED}"
 _LABELS = tuple(field.name for field in fields(RequestCount) if field.name not in {"total", "address", "attempts"})
 
 
@@ -59,11 +63,31 @@ def endpoint_counts(addresses: Counter[str], services: Iterable[Service]) -> tup
     )
 
 
-def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple[RequestCount, ...]:
+def waiting_counts(stats: Mapping[str, int | str], topology: Topology) -> tuple[RequestCount, ...]:
     """Return a row for each caller and service that it calls by URL, with the requests that wait for an answer.
 
-    gauges: by name (``WAITING``).
+    stats: by name (``WAITING``).
     """
+    return _by_listener(stats, topology, "downstream_rq_active", reporter="waiting")
+
+
+def cut_off_counts(stats: Mapping[str, int | str], topology: Topology) -> tuple[RequestCount, ...]:
+    """Return a row for each caller and service that it calls by URL, with the requests that lasted too long.
+
+    stats: by name (``CUT_OFF``).
+    """
+    return _by_listener(stats, topology, "downstream_rq_max_duration_reached", reporter="cut off")
+
+
+def stat_counts(stats: Mapping[str, int | str], topology: Topology) -> tuple[RequestCount, ...]:
+    """Return the rows of everything that Envoy's own statistics count. stats: by name (``STATS``)."""
+    counted = (count(stats, topology) for count in (waiting_counts, limited_counts, cut_off_counts))
+    return tuple(row for rows in counted for row in rows)
+
+
+def _by_listener(
+    stats: Mapping[str, int | str], topology: Topology, name_of_stat: str, *, reporter: str
+) -> tuple[RequestCount, ...]:
     hosts = {called: service.host for called, service in by_call(topology.services).items()}
     return tuple(
         RequestCount(
@@ -73,8 +97,8 @@ def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple
             destination_version="",
             response_code="",
             response_flags="",
-            total=int(gauges.get(_waiting_at(listener_name(caller.workload, name)), 0)),
-            reporter="waiting",
+            total=int(stats.get(_stat_of(listener_name(caller.workload, name), name_of_stat), 0)),
+            reporter=reporter,
         )
         for caller in topology.callers
         for name in caller.calls
@@ -82,6 +106,6 @@ def waiting_counts(gauges: Mapping[str, int | str], topology: Topology) -> tuple
     )
 
 
-def _waiting_at(listener: str) -> str:
-    """Return the name of the gauge of a listener; Envoy writes no colons into names of statistics."""
-    return f"http.{CALLS}{listener.replace(':', '_')}.downstream_rq_active"
+def _stat_of(listener: str, name: str) -> str:
+    """Return the whole name of a statistic of a listener; Envoy writes no colons into such names."""
+    return f"http.{CALLS}{listener.replace(':', '_')}.{name}"

@@ -19,10 +19,8 @@ from harness.clients.processes.waits import waits_s
 from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
 from harness.mesh.attribution import attributed
 from harness.mesh.local.answer_taps import tapped_bodies
-from harness.mesh.local.bandwidth import COUNTERS as LIMITED
-from harness.mesh.local.bandwidth import limited_counts
 from harness.mesh.local.checks import check_for_local_mesh, require_served
-from harness.mesh.local.counting import WAITING, endpoint_counts, request_counts, waiting_counts
+from harness.mesh.local.counting import STATS, endpoint_counts, request_counts, stat_counts
 from harness.mesh.local.gateways import Door, LocalEntry, certificate_of, doors, way_in
 from harness.mesh.local.hop_counting import PATTERN, hop_totals, merged
 from harness.mesh.local.journal import Journal
@@ -206,10 +204,9 @@ class LocalMesh:
         """Return the requests that the proxies have counted since they started."""
         admin = self._envoy.admin
         sent = endpoint_counts(admin.endpoint_requests(), self._topology.services)
-        stats = admin.stats(f"{WAITING}|{LIMITED}")
-        waiting = (*waiting_counts(stats, self._topology), *limited_counts(stats, self._topology))
+        others = stat_counts(admin.stats(STATS), self._topology)
         counted = request_counts(admin.prometheus(r"istio.*(requests|attempts)_total"))
-        return (*attributed(counted, self._destinations()), *sent, *waiting)
+        return (*attributed(counted, self._destinations()), *sent, *others)
 
     def _destinations(self) -> tuple[Destination, ...]:
         return self.routing.destinations(self.resources(), namespace=self.namespace)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.mesh.local import actions, matches
-from harness.mesh.local.bandwidth import BANDWIDTH_FILTER, limit_for
+from harness.mesh.local.bandwidth import limit_for
 from harness.mesh.local.clusters import PASSTHROUGH, cluster_name
 from harness.mesh.local.http_routes import mesh_routes
 from harness.mesh.local.topology import CALL_HEADER, Caller, Service, Topology, by_call, listener_name, table_of
@@ -102,8 +102,7 @@ class RouteTables:
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
             host = Calls(routing, caller, service, route, way, called).virtual_host()
-            limited: JsonObject = {"typed_per_filter_config": {BANDWIDTH_FILTER: limit}} if limit else {}
-            kept = made_from, {**host, **limited}
+            kept = made_from, host if limit is None else limit.on(host)
             self._kept[key] = kept
         return kept[1]
 

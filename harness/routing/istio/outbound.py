@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import ResourceError
-from harness.model.json import JsonObject, list_at, object_at, objects_at, text_at, texts_at
+from harness.model.json import JsonObject, JsonValue, list_at, object_at, objects_at, text_at, texts_at
 from harness.model.step import Edit
 from harness.routing.edits import HOST_LABEL, MANAGED_BY, OWNER_LABEL, prefix
 from harness.routing.istio.kinds import ENVOY_FILTER
@@ -50,6 +50,7 @@ def bandwidth_edit(change: Bandwidth, aim: Aim) -> Edit | NotExpressible:
             _patch("VIRTUAL_HOST", _vhost(f"{host}:{port}"), "MERGE", {"typed_per_filter_config": {name: settings}})
             for port in change.ports
         ),
+        *(_reset(f"{host}:{port}", change.reset_after_s) for port in change.ports if change.reset_after_s is not None),
     ]
     callers: JsonObject = {**(said.scope.labels or {})}
     selector: JsonObject = {"workloadSelector": {"labels": callers}} if callers else {}
@@ -79,6 +80,14 @@ def limits_in(resource: JsonObject) -> Iterator[tuple[str, JsonObject]]:
                 yield host, object_at(settings)
 
 
+def resets_in(resource: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    """Yield the host with its port, and the fields of Envoy's route action, of each limit of a call's duration."""
+    for patch in objects_at(resource, "spec", "configPatches"):
+        if patch.get("applyTo") == "HTTP_ROUTE":
+            host = text_at(patch, "match", "routeConfiguration", "vhost", "name")
+            yield host, object_at(patch, "patch", "value", "route")
+
+
 def callers_of(resource: JsonObject) -> dict[str, str]:
     """Return the labels of the callers whose proxies an EnvoyFilter changes; none means every caller."""
     return texts_at(resource, "spec", "workloadSelector", "labels")
@@ -100,8 +109,14 @@ def _named(name: str, config: JsonObject) -> JsonObject:
     return {"name": name, "typed_config": config}
 
 
-def _vhost(name: str) -> JsonObject:
-    return {"routeConfiguration": {"vhost": {"name": name}}}
+def _vhost(name: str, **more: JsonValue) -> JsonObject:
+    return {"routeConfiguration": {"vhost": {"name": name, **more}}}
+
+
+def _reset(host: str, after_s: float) -> JsonObject:
+    """Return the patch that cuts off calls which have lasted too long, also in the body of an answer."""
+    longest: JsonObject = {"max_stream_duration": {"max_stream_duration": f"{after_s:g}s"}}
+    return _patch("HTTP_ROUTE", _vhost(host, route={"action": "ROUTE"}), "MERGE", {"route": longest})
 
 
 def _patch(kind: str, match: JsonObject, operation: str, value: JsonObject) -> JsonObject:
