@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.model import formatting
 from harness.model.verdict import Analysis, Verdict
+from harness.report.advice import without_timeout
 from harness.report.comparison import deciding
 from harness.report.scene import Scene
 
@@ -43,6 +44,9 @@ def _after_fail(scene: Scene) -> tuple[Step, ...]:
         steps.append(Step(text="Read what the canary wrote at the worst moment", link="logs", link_text="logs"))
     if scene.record.resources:
         steps.append(Step(text="Compare the routes before and during the run", link="mesh", link_text="routes"))
+    for host in without_timeout(scene.record, scene.analysis):
+        text = f"{host} has no timeout, so its calls wait as long as the fault makes them: "
+        steps.append(Step(text=text + "harness replay with --try all tests whether a timeout would have passed"))
     if scene.run.bundle and not scene.plan.live_traffic:
         text = "Replay the run on your machine, with your own build as the canary"
         steps.append(Step(text=text, command=f"harness replay {shlex.quote(scene.run.bundle)}", label="replay"))

@@ -219,9 +219,8 @@ def test_nobody_is_left_when_the_black_hole_is_gone(shop: World) -> None:
 
 
 def test_a_reset_comes_in_the_body(shop: World) -> None:
-    """The caller has the status and a part of the body; what comes after the fault is whole again."""
-    with injected(shop, body_reset("reviews", "100ms")), pytest.raises(http.client.IncompleteRead) as raised:
-        requests(shop, 1, x_pad="y" * 4000)
-    assert raised.value.partial
+    """The caller has the headers and lacks some of the body; what comes after the fault is whole again."""
+    with injected(shop, body_reset("reviews", "300ms")), pytest.raises(http.client.IncompleteRead) as raised:
+        requests(shop, 20, x_pad="y" * 4000)  # on a busy machine the headers of some may be too late, which is a 504
     assert raised.value.expected
     assert [200] == [answer.status for answer in requests(shop, 1, x_pad="y" * 4000)]
