@@ -137,10 +137,10 @@ def _times(seconds: float, times: float) -> float:
 
 
 def described(config: Config) -> str:
-    """Return the rate and the duration of a run with all phases."""
+    """Return the rate and the duration of a run with all phases, which may be decided before."""
     phases = config.phases
     total_s = phases.warm_up_s + phases.steady_s + phases.fault_s + phases.recovery_s
-    return f"{config.load.rate_rps:g} requests per second for {format_duration(total_s)}"
+    return f"{config.load.rate_rps:g} requests per second for at most {format_duration(total_s)}"
 
 
 def _is_shown(config: Config, faults: Sequence[Fault], machine: Machine) -> bool:
