@@ -53,10 +53,7 @@ def _config(keys: Keys, document: Document) -> Config:
         load=_load(keys, document),
         phases=PhaseSettings(**dict(keys.phases)),
         objectives=tuple(one.parsed() for one in keys.objectives) if keys.objectives else default_objectives(),
-        judge=judge.name,
-        alpha=judge.alpha,
-        pass_score=judge.pass_score,
-        marginal_score=judge.marginal_score,
+        judge=judge.name, alpha=judge.alpha, pass_score=judge.pass_score, marginal_score=judge.marginal_score,
         baseline_error_ceiling=judge.baseline_error_ceiling,
         prometheus=None if keys.prometheus is None else keys.prometheus.address,
         prometheus_access=prometheus_access(keys.prometheus, root),
@@ -74,7 +71,7 @@ def _config(keys: Keys, document: Document) -> Config:
         stand_ins=stand_ins_of(keys.stand_ins, keys.services, document),
         recorded_bytes={name: one.record_bytes for name, one in keys.stand_ins.items() if one.record_bytes},
         lines={dotted(place): line for place, line in document.lines.items()},
-    )
+    )  # fmt: skip
 
 
 def _check_names(keys: Keys, document: Document) -> None:

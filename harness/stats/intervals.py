@@ -66,11 +66,7 @@ def _range(contrast: Contrast) -> tuple[float, float]:
 
 
 def _solve(
-    root: Callable[[float], float],
-    start: tuple[float, float],
-    step: float,
-    target: float,
-    ends: tuple[float, float],
+    root: Callable[[float], float], start: tuple[float, float], step: float, target: float, ends: tuple[float, float]
 ) -> float:
     """Return the amount at which a falling ``root`` reaches ``target``, or one of ``ends`` if it never does.
 

@@ -248,15 +248,9 @@ def window_of(
         )  # fmt: skip
     requests, failed, latencies = _arrays(table, slots, len(blocks), None)
     return _window(
-        blocks,
-        table.block_s,
-        requests,
-        failed,
-        latencies,
-        exposure=exposure,
-        unknown=unknown,
+        blocks, table.block_s, requests, failed, latencies, exposure=exposure, unknown=unknown,
         standardised=standardised,
-    )
+    )  # fmt: skip
 
 
 def _arrays(table: Table, slots: Ints, blocks: int, coefficients: Floats | None) -> tuple[Floats, Floats, Latencies]:
