@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -182,6 +183,7 @@ def test_a_name_that_leads_nowhere_is_told(world: World) -> None:
         ("endpoints:", "subjectAltNames: []\n      endpoints: []\n      x-rest:", "unknown field 'x-rest'"),
         ("      endpoints:\n      - {{address: {address}, ports: {{http: {port}, other: 1}}}}\n", "", "resolves to nothing: STATIC"),
         ("hosts: [payments.example.com]", "hosts: []", "expected at least one host"),
+        ("number: 8080", "number: 80", "expected each number once, found 80 for http and other"),
     ],
 )  # fmt: skip
 def test_a_wrong_entry_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -205,6 +207,32 @@ def test_unknown_hosts_are_passed_on_where_that_is_allowed(world: World, tmp_pat
         answer = request(mesh.outbound("loadgenerator"), headers={"host": f"127.0.0.1:{port}"})
         assert answer.workload == "details-v1"
         assert request(mesh.url("loadgenerator", external)).status == 503
+
+
+def test_a_connection_can_become_a_websocket(world: World) -> None:
+    """The proxy hands the upgrade on, and then bytes in both directions."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer, peer.makefile("rb") as stream:
+                asked = list(iter(stream.readline, b"\r\n"))
+                upgrade = b"upgrade: websocket" if b"upgrade: websocket\r\n" in map(bytes.lower, asked) else b"x: y"
+                peer.sendall(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n" + upgrade + b"\r\n\r\n")
+                peer.sendall(stream.read(4)[::-1])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        world.serve(ENTRY.format(resolution="STATIC", address="127.0.0.1", port=server.getsockname()[1]))
+        port = int(world.mesh.outbound("loadgenerator").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as caller, caller.makefile("rb") as stream:
+            upgrade = b"connection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+            caller.sendall(b"GET /chat HTTP/1.1\r\nhost: payments.example.com\r\n" + upgrade)
+            answered = list(iter(stream.readline, b"\r\n"))
+            caller.sendall(b"ping")
+            assert (answered[0][:12], stream.read(4)) == (b"HTTP/1.1 101", b"gnip")
+        thread.join()
 
 
 def test_a_service_may_call_hosts_elsewhere(tmp_path: Path) -> None:

@@ -168,6 +168,11 @@ def test_load_enters_by_http_where_a_gateway_takes_both(world: World, monkeypatc
         ),
         ("protocol: HTTP}", "protocol: HTPP}", "expected one of HTTP, HTTP2"),
         ("servers:", "sevrers:", "unknown field 'sevrers'"),
+        (
+            "servers:",
+            "servers:\n      - {port: {number: 80, name: other, protocol: TCP}, hosts: ['*']}",
+            "expected one protocol at port 80, found TCP and HTTP: use another port for one",
+        ),
     ],
 )
 def test_a_wrong_gateway_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

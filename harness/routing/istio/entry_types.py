@@ -53,6 +53,12 @@ def service_entry_problems(spec: ServiceEntrySpec) -> Iterator[Problem]:
         yield Problem(at=("spec", "hosts"), message="expected at least one host, found none")
     if not spec.get("ports"):
         yield Problem(at=("spec",), message="expected at least one port, found none")
+    first: dict[int, str] = {}
+    for index, port in enumerate(spec.get("ports") or ()):
+        other = first.setdefault(port["number"], port["name"])
+        if other != port["name"]:
+            message = f"expected each number once, found {port['number']} for {other} and {port['name']}"
+            yield Problem(at=("spec", "ports", index, "number"), message=message)
     if spec.get("endpoints") or spec.get("workloadSelector"):
         return
     resolution, wildcards = spec.get("resolution", "NONE"), [host for host in spec["hosts"] if "*" in host]
