@@ -110,6 +110,9 @@ def test_the_page_shows_every_night(page: Page, tmp_path: Path) -> None:
         assert complaints(page) == []
         assert page.evaluate(WIDE) == 0
         assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
+        newest = page.locator("svg.breaking .dot.canary").last.bounding_box()
+        assert newest is not None
+        assert newest["x"] < width, "the newest night is not in view"
     assert page.locator("svg.breaking").count() == 1
     assert page.locator("svg.breaking line.interval.canary").count() == 60
     assert page.locator("tr.item").count() == 62

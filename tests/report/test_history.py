@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -265,6 +266,41 @@ def test_mail_needs_all_its_options_and_a_server(tmp_path: Path, capsys) -> None
     assert "the mail server 127.0.0.1:1" in capsys.readouterr().err
     assert main([*command, "--mail-from", "it@example.com\nBcc: all@example.com", "--smtp", "127.0.0.1:1"]) == 2
     assert (tmp_path / "history" / "index.html").is_file()
+
+
+class MailServer(socketserver.StreamRequestHandler):
+    """Enough of SMTP to take a message."""
+
+    received: ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        """Answer each command, and keep what follows DATA."""
+        self.wfile.write(b"220 ready\r\n")
+        for line in self.rfile:
+            word = line.split()[0].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = iter(self.rfile.readline, b".\r\n")
+                type(self).received.append(b"".join(lines).decode())
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+            if word == b"QUIT":
+                return
+
+
+def test_a_change_is_mailed_once(tmp_path: Path) -> None:
+    """The message names the run and the scenario; a second build of the same history sends none."""
+    histories.written(tmp_path, [histories.entry(0, histories.summary(0, "test_a", (), verdict="fail"))])
+    MailServer.received = []
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = ["history", str(tmp_path), "--mail-to", "owner@example.com", "--mail-from", "it@example.com"]
+        command += ["--smtp", f"127.0.0.1:{server.server_address[1]}"]
+        assert main(command) == main(command) == 0
+        server.shutdown()
+    (message,) = MailServer.received
+    assert f"Subject: harness: 1 change in {histories.run_name(0)}" in message
+    assert "To: owner@example.com" in message
+    assert "test_a: new failure" in message
 
 
 @pytest.fixture(scope="module")

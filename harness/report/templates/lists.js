@@ -72,4 +72,5 @@
   });
   addEventListener("hashchange", restore);
   restore();
+  for (const box of document.querySelectorAll(".trend-scroll")) box.scrollLeft = box.scrollWidth; // the newest nights
 })();
