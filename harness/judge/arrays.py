@@ -309,10 +309,10 @@ def _check_overlap(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
 
 
 def _check_span(arms: Sequence[Mapping[str, NDArray[Any]]]) -> None:
-    times = np.concatenate([arm["time_s"] for arm in arms])
-    if not len(times) or times.max() - times.min() <= _LONGEST_S:
+    ends = [(float(arm["time_s"].min()), float(arm["time_s"].max())) for arm in arms if len(arm["time_s"])]
+    if not ends or max(last for _, last in ends) - min(first for first, _ in ends) <= _LONGEST_S:
         return
-    middle = float(np.median(times))
+    middle = float(np.median(np.concatenate([arm["time_s"] for arm in arms])))
     arm, farthest = max(
         ((name, one["time_s"]) for name, one in zip(ARMS, arms, strict=True) if len(one["time_s"])),
         key=lambda item: float(np.abs(item[1] - middle).max()),

@@ -64,9 +64,11 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
     Requests of no known arm are left out. Kinds beyond the ``MOST_KINDS`` most frequent are counted by class.
     """
     inside = (samples.due_s >= start_s) & (samples.due_s < end_s) & (samples.arm >= 0) & (samples.arm < len(ARMS))
-    status = samples.status[inside].astype(np.int64)
-    error = np.where(status == 0, samples.error[inside].astype(np.int64), 0)
-    code = error * 1000 + np.clip(status, 0, 999)
+    rows = slice(None) if inside.all() else inside
+    due_s, status, error, arm = (each[rows] for each in (samples.due_s, samples.status, samples.error, samples.arm))
+    code = np.clip(status, 0, 999).astype(np.int64)
+    unanswered = np.flatnonzero(status == 0)
+    code[unanswered] += error[unanswered].astype(np.int64) * 1000
     totals = np.bincount(code, minlength=1)
     ordered = np.argsort(-totals, kind="stable")
     found = ordered[: int((totals > 0).sum())]
@@ -80,8 +82,9 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
         *(f"other {each}xx" if each else "no answer: other errors" for each in classes.tolist()),
     )
     blocks = max(1, int(np.ceil((end_s - start_s) / block_s)))
-    block = np.minimum(((samples.due_s[inside] - start_s) / block_s).astype(np.int64), blocks - 1)
-    slot = (place[code] * len(ARMS) + samples.arm[inside]) * blocks + block
+    slot = np.minimum(((due_s - start_s) / block_s).astype(np.int64), blocks - 1)
+    slot += arm.astype(np.int64) * blocks
+    slot += (place * len(ARMS) * blocks)[code]
     counts = np.bincount(slot, minlength=len(kinds) * len(ARMS) * blocks).astype(np.float64)
     statuses = np.concatenate([named % 1000, classes * 100]).astype(np.int64)
     return ResponseMix(kinds=kinds, status=statuses, counts=counts.reshape(len(kinds), len(ARMS), blocks))

@@ -21,10 +21,8 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
     judged = [phase for phase in evidence.phases if phase.kind.judged]
     steady = [phase for phase in judged if phase.kind is PhaseKind.STEADY]
     for phase in steady or judged:
-        own = samples.where(
-            (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s) & (samples.arm == BASELINE)
-        )
-        share = float(own.failed.mean()) if len(own) else 0.0
+        own = (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s) & (samples.arm == BASELINE)
+        share = float(samples.failed[own].mean()) if own.any() else 0.0
         ceiling = plan.judge.baseline_error_ceiling
         if share > ceiling:
             yield Objection(
