@@ -56,11 +56,11 @@ quick-tests: $(STAMP)
 
 # Most tests wait more than they compute, so four at a time suit two cores, next to the checks. tests/conftest.py orders
 # the files, and xdist must not order them by the number of their tests. Tests that judge latencies of whole runs come
-# last, and nothing else runs at the same time.
+# last, and nothing else runs at the same time; they are all in tests/runs, so nothing else is collected for them.
 PYTEST_OPTIONS ?=
 test: $(STAMP)
 	$(MAKE) --no-print-directory --jobs 2 check most-tests
-	$(BIN)/pytest -q -m "alone and not slow" $(PYTEST_OPTIONS)
+	$(BIN)/pytest -q -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
 
 .PHONY: most-tests
 most-tests: $(STAMP)

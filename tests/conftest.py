@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # A shell that runs us in the background has SIGINT ignored, and children would inherit that: Ctrl-C is under test here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_INNER = "-p no:hypothesispytest"
-"""For sessions of pytest that tests start: that plugin loads all of Hypothesis, half of the time of a short session."""
+_INNER = "-p no:hypothesispytest -p no:anyio -p no:platformdirs"
+"""For sessions of pytest that tests start: plugins that no scenario uses. Hypothesis alone is half of a short session."""
 
 _WAITING = ("runs", "cluster", "adversary", "plugin", "load", "server", "replay", "services")
 """The folders whose tests mostly wait for the processes that they start; those that take longest come first."""
@@ -29,6 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The files that wait, which take longest, are done early: a long file that begins last would keep one worker busy
     alone.
     """
+    elsewhere = [item.nodeid for item in items if item.get_closest_marker("alone") and item.path.parent.name != "runs"]
+    if elsewhere:
+        raise pytest.UsageError(f"make test looks for tests that run alone in tests/runs only, found {elsewhere}")
     paths = dict.fromkeys(item.path for item in items)
     waiting = sorted(
         (path for path in paths if path.parent.name in _WAITING), key=lambda path: _WAITING.index(path.parent.name)

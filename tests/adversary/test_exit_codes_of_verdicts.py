@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 import stub_canary
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 from harness.cli import main
 from harness.clients.processes.child import wait_until

@@ -1,22 +1,26 @@
-"""A canary whose verdicts a test chooses, for sessions of pytest that send no load. Used as ``-p stub_canary``."""
+"""A canary whose verdicts a test chooses, for sessions of pytest that send no load. Used as ``-p stub_canary``.
+
+Loads the harness when the first test runs, so that a session without one, such as the controller of xdist, is cheap.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.gate import Outcome
-from harness.model.verdict import Analysis, Verdict
-from harness.plugin import options, reporting, subjects
-from harness.report import page  # noqa: F401 - sessions inside this process find it loaded; numpy can be loaded only once
-
-PLUGIN = ("-p", "no:locust", "-p", "no:cacheprovider", "-p", "stub_canary")
+if TYPE_CHECKING:
+    from harness.gate import Outcome
+    from harness.model.verdict import Analysis
+    from harness.plugin.subjects import Canary
 
 
 def analysis(verdict: str) -> Analysis:
     """Return an analysis with this verdict and nothing else."""
+    from harness.model.verdict import Analysis, Verdict  # noqa: PLC0415
+
     return Analysis(
         verdict=Verdict(verdict), reason=f"stubbed {verdict}", score=50.0, findings=(), judge="limits",
         alpha=0.05, decided_at_s=1.0, final=True,
@@ -26,8 +30,10 @@ def analysis(verdict: str) -> Analysis:
 @pytest.fixture(scope="session", autouse=True)
 def _stubbed() -> Iterator[None]:
     """Let ``canary.run(load=VERDICT)`` give that verdict at once, without a record."""
+    from harness.gate import Outcome  # noqa: PLC0415
+    from harness.plugin import options, reporting, subjects  # noqa: PLC0415
 
-    def run(canary: subjects.Canary, verdict: str) -> Analysis:
+    def run(canary: Canary, verdict: str) -> Analysis:
         outcome = Outcome(record=None, analysis=analysis(verdict), folder=Path("nowhere"))
         return canary._told(outcome)
 

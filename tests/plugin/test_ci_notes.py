@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import stub_canary
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 import harness
 from harness.report import ci_notes

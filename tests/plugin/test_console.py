@@ -10,7 +10,7 @@ import termios
 from pathlib import Path
 
 import stub_canary
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 from harness.console import watcher
 from harness.model.record import Event

@@ -1,7 +1,7 @@
 """A pytest run is the gate: its exit code says what the verdicts were."""
 
 import pytest
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 TESTS = {
     "passes": "def test_passes(): pass",

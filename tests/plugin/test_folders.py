@@ -1,7 +1,7 @@
 """Every test has a bundle folder of its own."""
 
 import pytest
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 from harness.plugin.folders import bundle_name, claimed, without_group
 from harness.plugin.options import Session

@@ -6,8 +6,8 @@ import re
 
 import pytest
 from browsing import complaints, show
+from inner_sessions import PLUGIN
 from playwright.sync_api import Page
-from stub_canary import PLUGIN
 
 SCENARIOS = """
     def test_open(canary): canary.run("inconclusive").require_pass()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import stub_canary
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 from harness.cli import main
 from harness.report import job_summary

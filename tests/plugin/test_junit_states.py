@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as ET
 
 import pytest
-from stub_canary import PLUGIN
+from inner_sessions import PLUGIN
 
 
 @pytest.mark.parametrize(

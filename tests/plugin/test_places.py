@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from inner_sessions import QUIET
 
 CONFIG = """
 service: reviews
@@ -36,16 +37,16 @@ def project(pytester):
 def test_the_configuration_is_found_and_the_command_to_run_again_fits(project, monkeypatch, start, tests):
     """harness.yaml is looked for above the folder pytest was started in, then above the tests."""
     monkeypatch.chdir(project.path / start)
-    result = project.runpytest_subprocess("-p", "no:locust", "-s", tests)
+    result = project.runpytest_inprocess(*QUIET, "-s", tests)
     result.assert_outcomes(passed=1)
     (node,) = re.findall(r'again: .*?"(.*?)"', result.stdout.str())
-    project.runpytest_subprocess("-p", "no:locust", node).assert_outcomes(passed=1)
+    project.runpytest_inprocess(*QUIET, node).assert_outcomes(passed=1)
 
 
 def test_a_missing_configuration_is_told(pytester):
     """Where it was looked for, and how to name it."""
     pytester.makepyfile(TEST)
-    result = pytester.runpytest_subprocess("-p", "no:locust")
+    result = pytester.runpytest_inprocess(*QUIET)
     result.stdout.fnmatch_lines(["*expected harness.yaml in * or a folder above it*--harness-config*"])
     assert 2 == result.ret
 
@@ -63,7 +64,7 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(pytester, given, message):
     (pytester.path / "harness.yaml").write_text(CONFIG)
     (pytester.path / "browse.py").write_text("from locust import HttpUser")
     pytester.makepyfile(f"from harness import abort\ndef test_it(canary): canary.run({given})")
-    result = pytester.runpytest_subprocess("-p", "no:locust")
+    result = pytester.runpytest_inprocess(*QUIET)
     result.stdout.fnmatch_lines([f"UsageError: {message}" if "load" not in given else f"LoadProfileError: {message}"])
     left = [path.name for path in pytester.path.glob("reports/*/*")]
     assert (2, ["index.html", "run.json"]) == (result.ret, sorted(left))
@@ -105,6 +106,6 @@ def test_what_a_test_compares_later_is_checked_before_its_first_load(pytester, m
             monkeypatch.setattr(subjects.ScenarioContext, "mesh", property(mesh))
     """)
     pytester.makepyfile(f"def test_it(canary, load):\n    {body}")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(*QUIET)
     assert code == result.ret
     result.stdout.fnmatch_lines([f"*{message}*"])

@@ -1,8 +1,24 @@
 """Wrong input ends before any traffic with a clear error, and nothing stays."""
 
+import pytest
 import yaml
+from inner_sessions import QUIET
 
 STEADY = "def test_steady(canary):\n    canary.run().require_pass()\n"
+
+
+@pytest.fixture
+def here(gate, pytester, monkeypatch):
+    """The folder of ``gate``, where pytest runs inside this process: these runs end before they start anything."""
+
+    def run():
+        result = pytester.runpytest_inprocess(*QUIET)
+        return f"{result.stdout}{result.stderr}", result.ret
+
+    monkeypatch.chdir(gate.folder)
+    monkeypatch.setenv("HARNESS_TEST_MARK", gate.mark)
+    monkeypatch.setattr(gate, "run", run)
+    return gate
 
 
 def refused(gate, *expected, scenario=STEADY, code=2):
@@ -24,21 +40,21 @@ def changed(gate, change):
     path.write_text(yaml.safe_dump(settings))
 
 
-def test_an_unknown_key_is_named_with_file_and_line(gate):
+def test_an_unknown_key_is_named_with_file_and_line(here):
     """The known keys are listed."""
-    changed(gate, lambda settings: settings.update(sevice="reviews"))
-    refused(gate, "harness.yaml:", "sevice", "service")
+    changed(here, lambda settings: settings.update(sevice="reviews"))
+    refused(here, "harness.yaml:", "sevice", "service")
 
 
-def test_an_unknown_load_profile_is_answered_with_the_known_ones(gate):
+def test_an_unknown_load_profile_is_answered_with_the_known_ones(here):
     """The name and the folder's profiles."""
-    refused(gate, "brwose", "browse", scenario="def test_it(canary):\n    canary.run(load='brwose')\n")
+    refused(here, "brwose", "browse", scenario="def test_it(canary):\n    canary.run(load='brwose')\n")
 
 
-def test_an_objective_with_a_typo_fails_before_any_traffic(gate):
+def test_an_objective_with_a_typo_fails_before_any_traffic(here):
     """A caret stands under the wrong character."""
     refused(
-        gate, "latncy_p99", "^", scenario="def test_it(canary):\n    canary.run(objectives=['latncy_p99 < +10%'])\n"
+        here, "latncy_p99", "^", scenario="def test_it(canary):\n    canary.run(objectives=['latncy_p99 < +10%'])\n"
     )
 
 
@@ -49,16 +65,16 @@ def test_a_profile_that_does_not_import_shows_its_own_error(gate):
     refused(gate, "broken.py", "no such thing")
 
 
-def test_istio_resources_that_would_not_work_are_refused_with_file_and_line(gate):
+def test_istio_resources_that_would_not_work_are_refused_with_file_and_line(here):
     """A percentage of 150; the other mistakes have their tests at the mesh."""
-    file = gate.folder / "istio.yaml"
+    file = here.folder / "istio.yaml"
     file.write_text(
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ratings}\nspec:\n"
         "  hosts: [ratings]\n  http:\n  - fault: {abort: {httpStatus: 503, percentage: {value: 150}}}\n"
         "    route: [{destination: {host: ratings}}]\n"
     )
-    changed(gate, lambda settings: settings["istio"].append(str(file)))
-    refused(gate, "istio.yaml:7", "150")
+    changed(here, lambda settings: settings["istio"].append(str(file)))
+    refused(here, "istio.yaml:7", "150")
 
 
 def test_a_service_that_never_becomes_healthy_is_named_with_its_log(gate):
@@ -90,30 +106,30 @@ def test_a_missing_envoy_says_how_to_get_one(gate, monkeypatch):
     refused(gate, "/nowhere/envoy", "HARNESS_ENVOY", code=12)
 
 
-def test_a_fault_on_an_unknown_host_is_refused_before_any_traffic(gate):
+def test_a_fault_on_an_unknown_host_is_refused_before_any_traffic(here):
     """The message names the fault and the known services."""
     refused(
-        gate,
+        here,
         "delay(ratngs",
         "known: details",
         scenario="def test_it(canary):\n    canary.run(faults=[delay('ratngs', '1s')])\n",
     )
 
 
-def test_two_faults_that_exclude_each_other_are_refused_before_any_traffic(gate):
+def test_two_faults_that_exclude_each_other_are_refused_before_any_traffic(here):
     """A route has room for one delay."""
     scenario = "def test_it(canary):\n    canary.run(faults=[delay('ratings', '1s'), delay('ratings', '2s')])\n"
-    refused(gate, "already injects delay", scenario=scenario)
+    refused(here, "already injects delay", scenario=scenario)
 
 
-def test_arms_at_one_address_are_refused(gate):
+def test_arms_at_one_address_are_refused(here):
     """A canary compared with itself passes always."""
 
     def same(settings):
         settings["services"]["reviews"] = {"versions": {v: {"address": "127.0.0.1:9"} for v in ("v2", "v3")}}
 
-    changed(gate, same)
-    refused(gate, "services.reviews.versions.v3.address", "127.0.0.1:9 for both")
+    changed(here, same)
+    refused(here, "services.reviews.versions.v3.address", "127.0.0.1:9 for both")
 
 
 def test_the_kill_switch_ends_free_hand_loads_too(gate):
@@ -148,7 +164,7 @@ def test_live(canary, chaos, load):
     assert 0 == code, said
 
 
-def test_answers_to_copies_cannot_be_judged(gate):
+def test_answers_to_copies_cannot_be_judged(here):
     """With a split by mirror, objectives about answers are refused, with the way to those that can be kept."""
-    changed(gate, lambda settings: settings.update(split={"by": "mirror"}))
-    refused(gate, "split by mirror", "error_rate", "gauges")
+    changed(here, lambda settings: settings.update(split={"by": "mirror"}))
+    refused(here, "split by mirror", "error_rate", "gauges")
