@@ -26,7 +26,7 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -63,7 +63,7 @@ SPANS, BODIES, THINNED = "spans.ndjson", "bodies.ndjson", "thinned.json"
 DEPENDENCY_BODIES = "dependency-bodies.ndjson"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
-_FACTS: Mapping[str, Any] = {
+_FACTS: Mapping[str, Hashable] = {
     "phases": tuple[Phase, ...],
     "load": LoadReport | None,
     "fault_counts": tuple[FaultCount, ...],
@@ -74,7 +74,7 @@ _FACTS: Mapping[str, Any] = {
     "arm_pods": dict[str, tuple[ArmPod, ...]],
     "aborted": str,
 }
-_LINES: Mapping[str, tuple[str, Any]] = {
+_LINES: Mapping[str, tuple[str, type[object]]] = {
     "timeline.ndjson": ("events", Event), "hops.ndjson": ("hops", Hop), SPANS: ("spans", Span),
     BODIES: ("bodies", Body), DEPENDENCY_BODIES: ("dependency_bodies", DependencyBody),
 }  # fmt: skip
@@ -250,7 +250,7 @@ def read_outline(folder: Path) -> Record:
 
 
 def _outline(folder: Path, manifest: JsonObject) -> Record:
-    facts = valid(adapter(dict[str, Any]), load(folder / "facts.json"), folder / "facts.json")
+    facts = valid(adapter(dict[str, object]), load(folder / "facts.json"), folder / "facts.json")
     known = {
         name: valid(adapter(kind), facts.get(name), folder / "facts.json")
         for name, kind in _FACTS.items()
@@ -258,7 +258,7 @@ def _outline(folder: Path, manifest: JsonObject) -> Record:
     }
     return Record(
         plan=_read_plan(folder / "plan.json"),
-        config=valid(adapter(dict[str, Any]), load(folder / "config.json"), folder / "config.json"),
+        config=valid(adapter(dict[str, object]), load(folder / "config.json"), folder / "config.json"),
         samples=no_samples(),
         manifest={name: value for name, value in manifest.items() if name not in {"format_version", "files"}},
         **known,
@@ -278,7 +278,7 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
         return RecordError(located(message, file=file, line=line, path=None))
 
     documents: list[JsonValue] = [document.value for document in read_documents(path, error, recorded=True)]
-    resources: tuple[JsonObject, ...] = valid(adapter(tuple[dict[str, Any], ...]), documents, path)
+    resources: tuple[JsonObject, ...] = valid(adapter(tuple[dict[str, object], ...]), documents, path)
     return resources
 
 
@@ -330,7 +330,7 @@ def _manifest(folder: Path) -> JsonObject:
             raise UsageError(f"{folder}: expected the folder of a recorded run, or latest, found no such folder")
         found = "an unfinished run, which has no manifest.json"
         raise RecordError(f"{folder}: expected the folder of a recorded run, or latest, found {found}")
-    manifest: JsonObject = valid(adapter(dict[str, Any]), load(path), path)
+    manifest: JsonObject = valid(adapter(dict[str, object]), load(path), path)
     if manifest.get("format_version") not in READ_VERSIONS:
         version = manifest.get("format_version")
         raise RecordError(

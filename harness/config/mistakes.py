@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -61,7 +61,7 @@ def dotted(place: Place) -> str:
 
 def model_at(model: type[Section], place: Place) -> type[Section] | None:
     """Return the model of the mapping at ``place`` below ``model``, or None if there are no fixed keys."""
-    kind: Any = model
+    kind: object = model
     for part in place:
         if isinstance(kind, type) and issubclass(kind, Section):
             fields = kind.fields_by_key()
@@ -126,7 +126,7 @@ def _existing(value: JsonValue, place: Place) -> Place:
     return place
 
 
-def _bare(kind: Any) -> Any:
+def _bare(kind: object) -> object:
     """Return a type without ``Annotated`` and without a union with None."""
     if get_origin(kind) in (Union, UnionType):
         return _bare(next(one for one in get_args(kind) if one is not type(None)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias, cast
 
 from annotated_types import Ge, GroupedMetadata, Le
 from pydantic import (
@@ -67,10 +67,10 @@ def one_of(*names: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-def _translated(parse: Callable[[Any], float]) -> BeforeValidator:
+def _translated(parse: Callable[[str | float], float]) -> BeforeValidator:
     def check(value: object) -> float:
         try:
-            return parse(value)
+            return parse(cast("str | float", value))  # it refuses everything else
         except UsageError as error:
             raise refused(str(error)) from error
 

@@ -7,7 +7,7 @@ is first used, because statistics take a while to load.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.judge.arrays import compare
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("compare",)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in __all__:
         return getattr(import_module("harness.judge.arrays"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from harness.errors import UsageError
 from harness.judge.calibration import Calibration
@@ -15,7 +14,7 @@ from harness.model.objective import Objective
 from harness.model.record import Series
 
 
-def checked_objectives(objectives: Any, canary_share: float | None) -> tuple[Objective, ...]:
+def checked_objectives(objectives: object, canary_share: float | None) -> tuple[Objective, ...]:
     """Return the objectives, or the default ones if there are none. Raises UsageError or ObjectiveError."""
     if isinstance(objectives, (str, Objective)):
         objectives = (objectives,)
@@ -61,7 +60,7 @@ def _within(name: str, value: float | None, expected: str, above: float, below: 
         raise UsageError(f"{name}: expected {expected}, found {value!r}")
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Whether this is a real number of Python or NumPy. A truth value is no number."""
     if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_", "str_", "bytes_"}:
         return False

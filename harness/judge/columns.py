@@ -114,7 +114,7 @@ def _wrong(numbers: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
     return wrong
 
 
-def _no_number(arm: str, name: str, row: int, value: Any) -> JudgeInputError:
+def _no_number(arm: str, name: str, row: int, value: object) -> JudgeInputError:
     plain = value.item() if isinstance(value, np.generic) else value
     shown = repr(plain) if isinstance(plain, (str, bytes, bool, complex, type(None))) else str(value)
     return JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected a number, found {shown}")

@@ -7,7 +7,8 @@ ones about the requests that it sends to others, as its own proxy counts them.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict, Unpack
 
 from harness.model.indicator import Direction
 from harness.model.phase import PhaseKind
@@ -49,9 +50,18 @@ def _is(label: str, value: str, operator: str = "=~") -> Matcher:
     return Matcher(label=label, operator=operator, value=value)
 
 
-def _one(name: str, kind: Kind, meaning: str, unit: str, *worse: Direction, **more: object) -> ServerIndicator:
-    given: dict[str, Any] = {"unit": unit, "worse": worse, **more}
-    return ServerIndicator(name=name, kind=kind, meaning=meaning, **given)
+class _More(TypedDict, total=False):
+    events: Selector
+    of: Selector
+    scale: float
+    labels: Mapping[str, str]
+    mean: bool
+    phase: PhaseKind
+    at_end: bool
+
+
+def _one(name: str, kind: Kind, meaning: str, unit: str, *worse: Direction, **more: Unpack[_More]) -> ServerIndicator:
+    return ServerIndicator(name=name, kind=kind, meaning=meaning, unit=unit, worse=worse, **more)
 
 
 _REQUESTS, _CALLS = _istio("requests_total"), _istio("requests_total", calls=True)

@@ -68,7 +68,7 @@ class StageWorld:
 
     def _start(self, pair: Pair, arm: str, program: Program, labels: dict[str, str]) -> None:
         self._stage.ask(
-            "deploy", service=pair.service, arm=arm, program=program.to_json(), labels=arm_labels(labels, arm)
+            "deploy", service=pair.service, arm=arm, program=program.to_json(), labels={**arm_labels(labels, arm)}
         )
 
     def route(self, pair: Pair, share: float | None, header: Mapping[str, str] | None = None) -> None:
@@ -79,7 +79,7 @@ class StageWorld:
             edits = () if share is None else self._routing.share(clean, self._share(pair, share, header))
             after = applied_all(edits, clean, namespace=self._config.namespace)
             try:
-                self._stage.ask("replace", before=before, after=[*after])
+                self._stage.ask("replace", before=[*before], after=[*after])
             except MeshError as error:
                 if "read again" not in str(error) or not left:
                     raise

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -24,10 +24,13 @@ from harness.model.release import FORMAT_VERSION, Decision, ReleasePlan, Release
 
 RELEASES, RECORD, JOURNAL, PAGE, END = "releases", "release.json", "journal.jsonl", "page.html", "end.json"
 
+_Value = TypeVar("_Value")
+
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapters() -> tuple[TypeAdapter[Decision], TypeAdapter[ReleaseRecord]]:
+    """Return what checks the two kinds of files; made when the first one is read."""
+    return TypeAdapter(Decision), TypeAdapter(ReleaseRecord)
 
 
 def new_release_id() -> str:
@@ -87,8 +90,7 @@ class Store:
         file = self.folder / name
         if not file.is_file():
             return None
-        found: Decision = _valid(Decision, _read(file), file)
-        return found
+        return _valid(_adapters()[0], _read(file), file)
 
     def _decide(self, name: str, decision: Decision) -> None:
         """Create the file; of two processes that do so at once, one finds that it is there."""
@@ -112,8 +114,7 @@ def read_release(folder: Path) -> ReleaseRecord:
     version = document.get("format_version") if isinstance(document, dict) else None
     if version != FORMAT_VERSION:
         raise RecordError(f"{file}: expected a release of format {FORMAT_VERSION}, found {version!r:.40}")
-    record: ReleaseRecord = _valid(ReleaseRecord, document, file)
-    return record
+    return _valid(_adapters()[1], document, file)
 
 
 def all_releases(out: Path) -> tuple[tuple[Path, ReleaseRecord], ...]:
@@ -209,8 +210,8 @@ def _read(file: Path) -> JsonValue:
         raise RecordError(f"{file}: expected the record of a release, found something else: {error}") from error
 
 
-def _valid(kind: Any, value: JsonValue, file: Path) -> Any:
+def _valid(adapter: TypeAdapter[_Value], value: JsonValue, file: Path) -> _Value:
     try:
-        return _adapter(kind).validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
         raise RecordError(f"{file}: expected the record of a release, found something else: {error}") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -82,7 +81,7 @@ def _scene(record: Record, analysis: Analysis, folder: Path | str, *, whole: boo
     )  # fmt: skip
 
 
-def _context(scene: Scene) -> dict[str, Any]:
+def _context(scene: Scene) -> dict[str, object]:
     """Return the values that every template can use."""
     return {
         "scene": scene,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from harness.model.formatting import counted, points
-from harness.model.release import FIRST, DecisionKind, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
+from harness.model.release import FIRST, DecisionKind, Hold, Outcome, Phase, ReleaseRecord, ReleaseState, StepResult
 from harness.model.units import format_duration, format_percent
 from harness.report.templating import document
 
@@ -130,7 +129,7 @@ def _tone(state: ReleaseState) -> str:
     return "marginal" if state.phase in (Phase.HOLD, Phase.HELD) else "inconclusive"
 
 
-def _decided(hold: Any) -> str:
+def _decided(hold: Hold) -> str:
     if hold.expired:
         return "nobody decided in time: rejected"
     if hold.decision is None:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -206,7 +205,7 @@ def _metrics(scene: Scene) -> Shown | None:
     record = scene.record
     shown = [one for one in record.series if "#" not in one.name]  # the others are counters behind these
     groups = [list(group) for _, group in groupby(sorted(shown, key=key), key)]
-    drawn: list[dict[str, Any]] = [
+    drawn: list[dict[str, object]] = [
         {
             "chart": metric(group, record.phases, end_s=scene.seen.end_s),
             "sources": list(dict.fromkeys(one.source for one in group)),

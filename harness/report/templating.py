@@ -10,7 +10,6 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -63,6 +62,6 @@ def environment() -> Environment:
     return made
 
 
-def _printable(value: Any) -> Any:
+def _printable(value: object) -> object:
     """Return a value of a template as it is shown; our own markup stays as it is."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -10,9 +10,9 @@ import ast
 import difflib
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, cast
 
 from harness.errors import HarnessError, LoadProfileError, UsageError
 from harness.load.planning.schedule import check_stages
@@ -76,7 +76,7 @@ def read_settings(profile: Path) -> ProfileSettings:
     value = literals[-1]
     if not isinstance(value, ast.Dict):
         raise _error(profile, value, f"{NAME}: expected a dictionary written out in the file")
-    settings: dict[str, Any] = {}
+    settings = ProfileSettings()
     seen: set[str] = set()
     for key, entry in zip(value.keys, value.values, strict=True):
         if key is None or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
@@ -84,8 +84,8 @@ def read_settings(profile: Path) -> ProfileSettings:
         if key.value in seen:
             raise _error(profile, key, f"{NAME}: expected each key once, found {key.value!r} again")
         seen.add(key.value)
-        settings.update(_setting(profile, key, entry))
-    return ProfileSettings(**settings)
+        settings = _with_setting(settings, profile, key, entry)
+    return settings
 
 
 def _parsed(profile: Path) -> ast.Module:
@@ -118,7 +118,7 @@ def _assigned(node: ast.stmt) -> ast.expr | None:
     return None
 
 
-def _setting(profile: Path, key: ast.Constant, entry: ast.expr) -> dict[str, Any]:
+def _with_setting(settings: ProfileSettings, profile: Path, key: ast.Constant, entry: ast.expr) -> ProfileSettings:
     name = str(key.value)
     if name not in _PARSERS:
         near = difflib.get_close_matches(name, _PARSERS, n=1)
@@ -130,7 +130,7 @@ def _setting(profile: Path, key: ast.Constant, entry: ast.expr) -> dict[str, Any
         # An unhashable key is a TypeError; a long chain of signs or sums exceeds the depth of recursion.
         raise _error(profile, entry, f"{NAME}: {name}: expected a literal, found an expression") from error
     try:
-        return dict(_PARSERS[name](value))
+        return _PARSERS[name](settings, value)
     except (HarnessError, TypeError, ValueError, OverflowError) as error:
         raise _error(profile, entry, f"{NAME}: {name}: {error}") from error
 
@@ -139,16 +139,16 @@ def _error(profile: Path, node: ast.expr, message: str) -> LoadProfileError:
     return LoadProfileError(f"{profile}:{node.lineno}: {message}")
 
 
-def _rate(value: object) -> Mapping[str, Any]:
+def _with_rate(settings: ProfileSettings, value: object) -> ProfileSettings:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         rate = _number(value)
         check_stages((Stage(duration_s=1, start_rps=rate, end_rps=rate),))
-        return {"rate_rps": rate}
+        return replace(settings, rate_rps=rate)
     if not isinstance(value, (list, tuple)) or not value:
         raise UsageError(f"expected requests per second or a list of stages such as [30, 50], found {shown(value)}")
     stages = tuple(_stage(entry) for entry in value)
     check_stages(stages)
-    return {"stages": stages}
+    return replace(settings, stages=stages)
 
 
 def _stage(entry: object) -> Stage:
@@ -218,22 +218,24 @@ def _may_be_expected(status: object) -> bool:
     return known and status in {*range(100, 200), *range(300, 500)}
 
 
-def _field(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], Mapping[str, Any]]:
-    return lambda value: {name: parse(value)}
+def _duration(value: object) -> float:
+    return parse_duration(cast("str | float", value))  # it refuses everything else
 
 
-_PARSERS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
-    "rate": _rate,
-    "duration": _field("duration_s", parse_duration),
-    "arrivals": _field("arrivals", _arrivals),
-    "seed": _field("seed", _integer(0)),
-    "users": _field("users", _integer(1)),
-    "processes": _field("processes", _integer(1)),
-    "warm_up": _field("warm_up_s", parse_duration),
-    "drain": _field("drain_s", parse_duration),
-    "trace_share": _field("trace_share", _share),
-    "body_bytes": _field("body_bytes", _body_bytes),
-    "arm_header": _field("arm_header", _header),
-    "expected_statuses": _field("expected_statuses", _statuses),
-    "sizes_may_differ": _field("sizes_may_differ", _flag),
+_Parser: TypeAlias = Callable[[ProfileSettings, object], ProfileSettings]
+_PARSERS: Mapping[str, _Parser] = {
+    "rate": _with_rate,
+    "duration": lambda settings, value: replace(settings, duration_s=_duration(value)),
+    "arrivals": lambda settings, value: replace(settings, arrivals=_arrivals(value)),
+    "seed": lambda settings, value: replace(settings, seed=_integer(0)(value)),
+    "users": lambda settings, value: replace(settings, users=_integer(1)(value)),
+    "processes": lambda settings, value: replace(settings, processes=_integer(1)(value)),
+    "warm_up": lambda settings, value: replace(settings, warm_up_s=_duration(value)),
+    "drain": lambda settings, value: replace(settings, drain_s=_duration(value)),
+    "trace_share": lambda settings, value: replace(settings, trace_share=_share(value)),
+    "body_bytes": lambda settings, value: replace(settings, body_bytes=_body_bytes(value)),
+    "arm_header": lambda settings, value: replace(settings, arm_header=_header(value)),
+    "expected_statuses": lambda settings, value: replace(settings, expected_statuses=_statuses(value)),
+    "sizes_may_differ": lambda settings, value: replace(settings, sizes_may_differ=_flag(value)),
 }
+"""Each key with the function that adds its value to the settings."""

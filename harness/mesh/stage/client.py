@@ -7,14 +7,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from harness.errors import MeshError, RollbackError, UsageError
 from harness.mesh.port import Entry
 from harness.mesh.stage.messages import Line, error_of, line_of
 from harness.model.config import Config
 from harness.model.counts import RequestCount
-from harness.model.json import JsonObject, objects_at, text_at
+from harness.model.json import JsonObject, JsonValue, objects_at, text_at
 from harness.model.record import Rollback
 from harness.model.step import Step, require_declared
 from harness.model.step_json import step_to_json
@@ -29,7 +30,7 @@ class Stage:
         """address: the path of the stage's socket."""
         self._address = address
 
-    def ask(self, do: str, **arguments: Any) -> JsonObject:
+    def ask(self, do: str, **arguments: JsonValue) -> JsonObject:
         """Send one request and return the answer. Raises the stage's error, or MeshError if it is gone."""
         line = self.connected()
         try:
@@ -86,8 +87,7 @@ class StageChange:
             elif "error" in answer:
                 self.trouble = error_of(answer)
             else:
-                found: Any = answer["rollback"]
-                self.rollback = Rollback(**found)
+                self.rollback = TypeAdapter(Rollback).validate_python(answer["rollback"])
 
 
 class StageMesh:
@@ -135,8 +135,7 @@ class StageMesh:
 
     def request_counts(self) -> tuple[RequestCount, ...]:
         """Return the requests that the proxies have counted since they started."""
-        found: Any = self._stage.ask("counts")["counts"]
-        return tuple(RequestCount(**count) for count in found)
+        return TypeAdapter(tuple[RequestCount, ...]).validate_python(self._stage.ask("counts")["counts"])
 
     def check(self) -> None:
         """Raise an error that explains it if the stage, Envoy or a service has died."""
