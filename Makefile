@@ -60,7 +60,7 @@ quick-tests: $(STAMP)
 PYTEST_OPTIONS ?=
 test: $(STAMP)
 	$(MAKE) --no-print-directory --jobs 2 check most-tests
-	$(BIN)/pytest -q -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
+	$(BIN)/pytest -q -p no:hypothesispytest -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
 
 .PHONY: most-tests
 most-tests: $(STAMP)

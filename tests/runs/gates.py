@@ -32,11 +32,11 @@ class Gate:
     folder: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def configure(self, **changed):
-        """Write harness.yaml: the demo's, with short phases and wide tolerances, and ``changed`` on top."""
+    def configure(self, *, rate=100, **changed):
+        """Write harness.yaml: the demo's, with short phases, wide tolerances and ``rate``, and ``changed`` on top."""
         settings = yaml.safe_load((ROOT / "harness.yaml").read_text())
         settings |= {"istio": [str(ROOT / "harness/demo/project/istio/*.yaml")], "phases": PHASES, "objectives": WIDE}
-        settings["load"] |= {"folders": [str(ROOT / "loadprofiles")], "rate": 100}
+        settings["load"] |= {"folders": [str(ROOT / "loadprofiles")], "rate": rate}
         (self.folder / "harness.yaml").write_text(yaml.safe_dump(settings | changed))
 
     def canary(self, kind):

@@ -14,6 +14,8 @@ SCENARIO = """
 def test_slow_ratings(canary):
     canary.run(faults=[delay("ratings", "1s", percent=30)]).require_pass()
 """
+RATE = 20
+"""Requests per second: when these runs end is decided by what they write, and nothing is judged."""
 MOMENTS = {
     "starting": "collected 1 item",
     "warm-up": "warm-up ",
@@ -21,6 +23,13 @@ MOMENTS = {
     "fault": ": live",
     "recovery": "recovery ",
 }
+
+
+@pytest.fixture
+def gate(gate):
+    """With so few requests that the runs cost little."""
+    gate.configure(rate=RATE)
+    return gate
 
 
 def until(process, text, *, times=1):
