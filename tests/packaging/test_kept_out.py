@@ -1,0 +1,74 @@
+"""What was deleted, renamed or merged does not come back."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import harness
+
+HOUSE = Path(harness.__file__).parent
+MODULES = {path: ast.parse(path.read_text()) for path in HOUSE.rglob("*.py") if "demo/project" not in path.as_posix()}
+DELETED = {"HttpFault", "files_in", "both_arms", "stop_early", "reduce_scrapes", "SliKind", "FreeHand", "_Run"}
+OLD_NAMES = """
+    watching freehand pulse guard guards asking literal hanging order child part conductor by_hand shipping looks doubts
+    points unjudged words reach settling undoing own_counts opening warden patiently test_traffic test_shares
+"""
+OTHER = {
+    ("child", "processes"), ("doubts", "explore"), ("doubts", "runner"), ("guards", "server"), ("opening", "release"),
+    ("words", "explore"),
+}  # fmt: skip
+"""Modules, with their packages, whose names say what they are and were not meant."""
+
+
+def names(tree: ast.Module) -> set[str]:
+    """The names that a module defines or uses."""
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return found | {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
+def calls(name: str) -> set[str]:
+    """The modules that call a function or a class of this name."""
+    return {
+        path.relative_to(HOUSE).as_posix()
+        for path, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    }
+
+
+def test_deleted_things_stay_deleted() -> None:
+    """No module defines or uses them, and the two modules of Kayenta that nothing used are gone."""
+    found = {path.name: names(tree) & DELETED for path, tree in MODULES.items()}
+    assert {} == {name: deleted for name, deleted in found.items() if deleted}
+    assert [] == [path for path in MODULES if path.parent.name == "kayenta" and path.stem in {"queries", "mixer"}]
+
+
+def test_modules_have_names_of_the_field() -> None:
+    """The private names of modules are gone."""
+    found = {(path.stem, path.parent.name) for path in MODULES if path.stem in OLD_NAMES.split()}
+    assert set() == found - OTHER
+
+
+def test_one_engine_carries_out_every_run() -> None:
+    """Declared and interactive runs and the search for breaking points make it, and nobody else."""
+    assert {"runner/declared_run.py", "runner/interactive_run.py", "explore/exploration.py"} == calls("Engine")
+
+
+@pytest.mark.parametrize(
+    ("library", "user"),
+    [("tenacity", "clients/kubernetes/retry.py"), ("pydantic", "config/section.py"), ("pydantic", "recorded_json.py")],
+)
+def test_kept_libraries_do_what_they_can(library: str, user: str) -> None:
+    """Retries, settings, and values that are read from files have no code of their own."""
+    imported = {node.module for node in ast.walk(MODULES[HOUSE / user]) if isinstance(node, ast.ImportFrom)}
+    assert library in imported
+
+
+def test_the_extra_client_is_outside_the_default_import() -> None:
+    """Only its own module names LeanUser in code."""
+    assert {"load/users/lean.py"} == {
+        path.relative_to(HOUSE).as_posix() for path, tree in MODULES.items() if "LeanUser" in names(tree)
+    }
