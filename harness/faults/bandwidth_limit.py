@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.faults.condition import Condition, refuse_others, whole_number
-from harness.faults.counting import flagged
+from harness.faults.counting import flagged, growth
 from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
 from harness.faults.values import host_name, only
 from harness.model.declared import Scalar
@@ -63,7 +63,7 @@ class BandwidthLimit(Condition):
         if after.limited is None:
             why = "the callers' proxies show no counter of the bandwidth limit"
             return Hit(state=HitState.UNMEASURED, requests=requests, why=why)
-        return self.met(Hit(hit=min(after.limited - (before.limited or 0), requests), requests=requests))
+        return self.met(Hit(hit=growth(before.limited, after.limited, most=requests), requests=requests))
 
     def words(self) -> Words:
         """``bandwidth_limit(ratings, 64)``."""

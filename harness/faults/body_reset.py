@@ -9,7 +9,7 @@ from typing import ClassVar
 from harness.errors import UsageError
 from harness.faults.bandwidth_limit import ports_of
 from harness.faults.condition import Condition, refuse_others
-from harness.faults.counting import flagged
+from harness.faults.counting import flagged, growth
 from harness.faults.port import Arguments, Signals, Usage, Words, World, expressed
 from harness.faults.values import host_name, only
 from harness.model.declared import Scalar
@@ -66,7 +66,7 @@ class BodyReset(Condition):
         if after.cut_off is None:
             why = "the callers' proxies show no counter of calls that were cut off"
             return Hit(state=HitState.UNMEASURED, requests=requests, why=why)
-        return self.met(Hit(hit=min(after.cut_off - (before.cut_off or 0), requests), requests=requests))
+        return self.met(Hit(hit=growth(before.cut_off, after.cut_off, most=requests), requests=requests))
 
     def words(self) -> Words:
         """``body_reset(ratings, 300 ms)``."""

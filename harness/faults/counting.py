@@ -20,6 +20,11 @@ def flagged(before: Signals, after: Signals, *flags: str) -> Hit:
     return Hit(hit=hit, requests=hit + passed)
 
 
+def growth(before: int | None, after: int, *, most: int) -> int:
+    """Return by how much a counter has grown, from 0 to ``most``; a proxy that was restarted begins at zero."""
+    return min(max(after - (before or 0), 0), most)
+
+
 def has_flag(row: RequestCount, *flags: str) -> bool:
     """Return whether the requests of the row have one of the flags."""
     return not set(flags).isdisjoint(row.response_flags.split(","))

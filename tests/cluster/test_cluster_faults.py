@@ -129,8 +129,9 @@ def test_a_bandwidth_limit_is_for_calls_to_each_port_of_the_service(shop: FakeKu
         ((7, 7), HitState.NO_OCCASION, 0),
         ((7, 16), HitState.COUNTED, 9),
         ((7, 900), HitState.COUNTED, 60),
+        ((7, 2), HitState.NO_OCCASION, 0),
     ],
-    ids=["no counter", "nothing waited", "data waited", "data of each call waited often"],
+    ids=["no counter", "nothing waited", "data waited", "data of each call waited often", "the sidecar was restarted"],
 )
 def test_sidecars_tell_how_often_data_waited(
     shop: FakeKubernetes, open_mesh: Open, counters: tuple[int, ...], state: HitState, hit: int
