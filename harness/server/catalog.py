@@ -23,11 +23,12 @@ _WORDS = {verdict.exit_code: verdict.value for verdict in Verdict}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scenario of a run. live: what it shows while it runs."""
+    """One scenario of a run. live: what it shows while it runs. under_way: whether its run goes on."""
 
     folder: Path
     summary: Summary
     live: JsonObject | None
+    under_way: bool = False
 
     @property
     def name(self) -> str:
@@ -50,7 +51,7 @@ class Scenario:
         """Its verdict, ``running``, or ``trouble``."""
         if self.judged:
             return self.summary.verdict
-        return "trouble" if self.live is None else "running"
+        return "running" if self.live is not None or self.under_way else "trouble"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +115,4 @@ def _with_scenarios(recorded: RecordedRun) -> Run:
 def _scenario(recorded: RecordedRun, summary: Summary) -> Scenario:
     folder = recorded.folder / summary.folder
     live = read_live(folder) if not recorded.finished and summary.verdict == NO_VERDICT else None
-    return Scenario(folder=folder, summary=summary, live=live)
+    return Scenario(folder=folder, summary=summary, live=live, under_way=recorded.under_way)

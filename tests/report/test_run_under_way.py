@@ -54,6 +54,8 @@ def test_it_is_running_until_it_ends(run: Path, capsys: pytest.CaptureFixture[st
         with working_on(run):  # another process of the same session
             pass
         assert read_run(run).under_way
+        (shown,) = Catalog(out).runs()
+        assert {"pass", "running"} == {one.state for one in shown.scenarios}
     assert states(out, capsys) == ("trouble", "trouble")
     assert "an unfinished run" in read_run(run).trouble
     (run / "test_more").rmdir()
