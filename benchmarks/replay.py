@@ -124,14 +124,15 @@ def pair(number: int, scratch: Path, *, fine: bool) -> Pair:
     )
 
 
-def furthest(then: Record, now: Record) -> float:
+def furthest(recorded: Record, replay: Record) -> float:
     """By how much a quantile of ratings in the steady phase differs, as a share, in the worst of three."""
     bins = [
         next(one.latency_ms for one in found.answers if (one.phase, one.arm, one.operation) == ("steady", "", ""))
-        for found in (recorded_answers(record, "ratings") for record in (then, now))
+        for found in (recorded_answers(record, "ratings") for record in (recorded, replay))
         if found is not None
     ]
-    return max((abs(quantile(bins[1], q) / quantile(bins[0], q) - 1) for q in (0.1, 0.5, 0.9)), default=0.0)
+    pairs = [tuple(quantile(one, q) for one in bins) for q in (0.1, 0.5, 0.9)] if len(bins) == 2 else []
+    return max((abs(now / then - 1) for then, now in pairs if then), default=0.0)
 
 
 def main() -> int:
