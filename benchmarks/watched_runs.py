@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from streams import Family, Harm, Stream, stream
@@ -41,10 +41,11 @@ class Watched:
     horizon_s: float
 
 
-def watch(family: Family, harm: Harm, seed: int) -> Watched:
-    """Run the default judge every 10 s, with both of its rules for failing."""
+def watch(family: Family, harm: Harm, seed: int, *, noise: Mapping[str, float] | None = None) -> Watched:
+    """Run the default judge every 10 s, with both of its rules for failing. noise: learned from equal runs."""
     run = stream(family, harm, seed)
     plan = plan_of(family, run, TOLERATED, seed)
+    plan = replace(plan, judge=replace(plan.judge, noise=noise or {}))
     table = reduce_samples(run.samples, run.phases, block_s=block_seconds(plan))
     strict, tolerant = SequentialJudge(fail_on=FailOn.ANY_HARM), SequentialJudge()
     failed_s = beyond_s = None

@@ -183,6 +183,7 @@ class _Views:
             start_s=look.phase.start_s,
             end_s=look.phase.end_s,
             excess=excess_of(self.plan, objective),
+            is_calibrated=objective.plain_name in self.plan.judge.noise,
             samples=self.evidence.samples if len(self.evidence.samples) else None,
             hits=hits_of(self.evidence.fault_counts, look.phase.name),
         )

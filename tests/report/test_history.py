@@ -185,7 +185,7 @@ def test_retention_removes_samples_first(tmp_path: Path, capsys) -> None:
     (secret / "samples.parquet").write_text("not ours")
     (old / "load").symlink_to(secret)
     assert main(["history", str(tmp_path), "--keep-samples", "30"]) == 0
-    assert "removed samples of 1 bundles" in capsys.readouterr().out
+    assert "removed samples of 1 bundle," in capsys.readouterr().out
     assert not (old / "samples.parquet").exists()
     assert not (old / "logs").exists()
     assert (secret / "samples.parquet").exists()

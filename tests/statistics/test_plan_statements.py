@@ -107,10 +107,9 @@ def test_a_run_that_can_decide_nothing_warns_before_it_starts() -> None:
 
 
 def test_an_effect_that_no_length_shows_has_no_need() -> None:
-    """A week cannot show a difference of a ten-thousandth; one of 0.5 %, half a bin of a histogram, takes a while."""
+    """A difference below the resolution of latencies cannot be told."""
     plan = plan_of("latency_p50 < +10%")
-    assert needed(plan, plan.objectives[0], 0.0001) is None
-    small, large = (needed(plan, plan.objectives[0], effect) for effect in (0.005, 0.1))
-    assert small is not None
-    assert large is not None
-    assert large.seconds * 100 < small.seconds < math.inf
+    assert needed(plan, plan.objectives[0], 0.005) is None
+    found = needed(plan, plan.objectives[0], 0.1)
+    assert found is not None
+    assert math.isfinite(found.seconds)

@@ -1,4 +1,4 @@
-"""Harm of latencies needs no margin where a histogram counts exactly, and keeps one where latencies are tied."""
+"""Harm of latencies needs no margin where the noise was learned, and keeps one where latencies are tied."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ PLAN = Plan(
     phases=(PhasePlan(name="steady", kind=PhaseKind.STEADY, duration_s=SECONDS),),
     objectives=tuple(map(parse_objective, ("latency_p50 < +10%", "latency_p90 < +10%"))),
 )  # fmt: skip
+CALIBRATED = replace(PLAN, judge=replace(PLAN.judge, noise={"latency_p50": 0.0, "latency_p90": 0.0}))
 
 
-def fails(samples: Samples) -> bool:
+def fails(samples: Samples, plan: Plan = CALIBRATED) -> bool:
     """Whether any harm is proven at the end of the run."""
     phase = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=SECONDS)
     evidence = Evidence(samples=samples, phases=(phase,))
     judge = SequentialJudge(fail_on=FailOn.ANY_HARM)
-    return judge.judge(evidence, PLAN, now_s=SECONDS, final=True).verdict is Verdict.FAIL
+    return judge.judge(evidence, plan, now_s=SECONDS, final=True).verdict is Verdict.FAIL
 
 
 def test_two_percent_are_proven_and_equal_arms_are_not():
@@ -37,6 +38,13 @@ def test_two_percent_are_proven_and_equal_arms_are_not():
     equal = sum(fails(samples_of(seed, count=100_000)) for seed in range(10))
     assert slower >= 9
     assert equal == 0
+
+
+def test_one_run_cannot_tell_one_percent_from_noise():
+    """Without a calibration, a canary that is 1 % slower does not fail, however many requests show it."""
+    slower = samples_of(1, count=500_000, canary_factor=1.01)
+    assert fails(slower)
+    assert not fails(slower, PLAN)
 
 
 @pytest.mark.parametrize("position", [0.0, 0.999])

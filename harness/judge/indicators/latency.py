@@ -55,15 +55,18 @@ class Latency:
             direction=objective.direction,
             counts=window.answered,
             limit_root=lambda limit: latency_limit_root(window, quantile, limit),
-            resolution=_resolution(objective),
+            resolution=_resolution(objective, is_calibrated=scene.is_calibrated),
             blur_of=Once(partial(_blur, contrast)),
             weight_rate=contrast.weight_rate,
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """Predict the test of the share above the quantile, on the expected counts of lognormal latencies."""
+        """Predict the test of the share above the quantile, on the expected counts of lognormal latencies.
+
+        It keeps the margin, which only makes the promise smaller for a run that is calibrated.
+        """
         quantile = objective.quantile or _MEDIAN
-        return quantile_prediction(expected, quantile=quantile, resolution=_resolution(objective), caution=WARY)
+        return quantile_prediction(expected, quantile=quantile, resolution=RESOLUTION, caution=WARY)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
         """Return the quantile of the interval's latencies."""
@@ -76,13 +79,15 @@ class Latency:
         return format_duration(value)
 
 
-def _resolution(objective: Objective) -> float:
+def _resolution(objective: Objective, *, is_calibrated: bool) -> float:
     """Return the smallest share that can be harm.
 
-    Counts above a place of the histogram are exact, so harm needs no margin unless latencies are tied (``Blur``). A
-    difference of differences keeps one: its tails are approximations.
+    Counts above a place of the histogram are exact, so harm needs no margin for the histogram unless latencies are tied
+    (``Blur``). But one run cannot tell slow noise of an arm from a small difference of the builds. The margin covers
+    that until the noise was learned from equal builds. A difference of differences keeps it: its tails are
+    approximations.
     """
-    return RESOLUTION if objective.interaction else 0.0
+    return 0.0 if is_calibrated and not objective.interaction else RESOLUTION
 
 
 def _blur(contrast: QuantileContrast) -> Blur:

@@ -194,7 +194,7 @@ def _drawn(name: str, letters: Mapping[int, str], size: int) -> _Cells:
     words = [
         f"{counts[word]} {'without a verdict' if word == 'none' else word}" for word in cells.LETTERS if counts[word]
     ]
-    label = f"{name}: {', '.join(words) or 'no run'} in the newest {min(size, cells.SHOWN)} runs"
+    label = f"{name}: {', '.join(words) or 'no run'} in the newest {formatting.counted(min(size, cells.SHOWN), 'run')}"
     return {"letters": cells.encoded(line), "drawn": cells.row(line, label)}
 
 
