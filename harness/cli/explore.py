@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     """Search, print a table, write pages. Return 0, 1 below ``--at-least``, 11 if something is not known."""
     from harness import gate, wiring
     from harness.explore.faults import searched
-    from harness.explore.words import summary, table
+    from harness.explore.wording import summary, table
     from harness.history.searches import FOLDER
     from harness.judge.objectives import parse_objective
     from harness.model.names import new_run_id

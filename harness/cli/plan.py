@@ -34,7 +34,7 @@ from harness.model.units import format_duration, format_percent
 from harness.routing import routing_where
 from harness.routing.edits import key
 from harness.routing.port import RoutingApi
-from harness.runner.doubts import doubts
+from harness.runner.plan_warnings import plan_warnings
 from harness.runner.steps import StepMaker
 
 HELP = (
@@ -108,7 +108,7 @@ def _print_power(config: Config, faults: Sequence[Fault], effects: Sequence[str]
     """Print what the run can see, and what it asks for although it shows little."""
     plan = planned(config, faults, target=target)
     print("\n".join(power_lines(plan, effects)))
-    for text in doubts(plan, [fault.declared("") for fault in faults]):
+    for text in plan_warnings(plan, [fault.declared("") for fault in faults]):
         print(f"{'warning'.ljust(22)}{text}")
 
 

@@ -20,7 +20,7 @@ from harness.config import Config
 from harness.errors import UsageError
 from harness.mesh.cluster.connection import made_by
 from harness.model.release import Build, BuildKind, Outcome, Phase, ReleaseRecord, ReleaseState
-from harness.release.opening import planned
+from harness.release.assembly import planned
 from harness.release.stage_host import end_stage, stage_folder, started_stage
 from harness.release.store import PAGE, Store, create, locked
 

@@ -13,9 +13,9 @@ from harness.clients.processes.signals import deferred_interrupts
 from harness.config import Config, read_config
 from harness.errors import HarnessError, UsageError
 from harness.model.release import Outcome, Phase, ReleaseRecord, ReleaseState
+from harness.release.assembly import opened
 from harness.release.driver import Driver
 from harness.release.machine import Ended, Event
-from harness.release.opening import opened
 from harness.release.store import Store, find, locked
 
 INTERRUPTED = 130

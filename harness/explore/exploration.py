@@ -2,7 +2,7 @@
 
 Each probe is a load of its own under the fault, so no request of another amount counts. Whatever ends the search, the
 engine reverts every change. A probe whose fault did not hit is no probe: the whole search then proves nothing. A probe
-whose requests waited for a CPU is not believed (``doubts.py``), and is repeated like one that decided nothing.
+whose requests waited for a CPU is not believed (``credibility.py``), and is repeated like one that decided nothing.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.explore.exploration import Exploration, Tried
-from harness.explore.words import of_arm, summary
+from harness.explore.wording import of_arm, summary
 from harness.history.searches import Search
 from harness.model.samples import ARMS
 from harness.report.charts import svg

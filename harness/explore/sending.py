@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.explore.doubts import LEAST_S, Waits, believed, waits_per_request
+from harness.explore.credibility import LEAST_S, Waits, believed, waits_per_request
 from harness.explore.measuring import Outcome, phase_samples
 from harness.load.parent.proofs import ON_TIME, load_proofs
 from harness.mesh.port import Mesh, SharesCpu

@@ -18,8 +18,8 @@ from harness.mesh.targets import mesh_kind
 from harness.model.objective import Objective
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
-from harness.runner.doubts import doubts
 from harness.runner.live_run import LiveTraffic
+from harness.runner.plan_warnings import plan_warnings
 from harness.runner.planning import plan_run
 from harness.runner.scenario import Scenario
 
@@ -133,7 +133,10 @@ def _scenario_rows(scenario: Scenario, config: Config, *, target: str) -> list[t
     plan = plan_run(scenario, wiring.settings(config, scenario, target=target, manifest={}), target=target)
     requests = plan.rate_rps * plan.duration_s
     effects = visible_effects(plan, lengths=False) if plan.judge.name == "sequential" else ()
-    warnings = [undecidable(effects) if effects else "", *doubts(plan, [one.declared("") for one in scenario.faults])]
+    warnings = [
+        undecidable(effects) if effects else "",
+        *plan_warnings(plan, [one.declared("") for one in scenario.faults]),
+    ]
     return [
         ("target", target),
         ("phases", ", ".join(f"{phase.name} {format_duration(phase.duration_s)}" for phase in plan.phases)),

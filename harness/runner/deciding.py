@@ -13,9 +13,9 @@ from harness.metrics.hops import probable_cause
 from harness.model.record import Event, Record
 from harness.model.verdict import Analysis, Proof, Verdict
 from harness.runner.arm_identity import identity_warnings
-from harness.runner.doubts import fault_warnings
 from harness.runner.ending import DEATH
 from harness.runner.live_proofs import live_proofs
+from harness.runner.plan_warnings import fault_warnings
 from harness.runner.proofs import proofs
 
 JUDGED_BY = f"canary-harness {__version__}, judge revision {REVISION}"

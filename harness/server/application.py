@@ -22,11 +22,11 @@ from harness.clients.http import http_send
 from harness.config import Config
 from harness.errors import PortError
 from harness.server.adapters import Adapters
-from harness.server.guards import PageGuard
 from harness.server.hooks import Hooks
 from harness.server.jobs import Jobs, locked
 from harness.server.notices import Notices
 from harness.server.pages import Pages
+from harness.server.request_checks import PageGuard
 from harness.server.worker import Worker
 
 _HEAD_WITHIN_S = 10.0

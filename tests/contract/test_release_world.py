@@ -18,9 +18,9 @@ from harness.config import read_config
 from harness.errors import BuildError, UsageError
 from harness.mesh.stage.client import Stage
 from harness.model.release import Build, BuildKind
+from harness.release.assembly import connected
 from harness.release.cluster import ClusterWorld
 from harness.release.local import StageWorld
-from harness.release.opening import connected
 from harness.release.ports import Pair, World
 from harness.release.stage_host import end_stage, stage_folder, started_stage
 

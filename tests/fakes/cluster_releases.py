@@ -13,8 +13,8 @@ from fake_world import CODES, STEPS, Clock
 
 from harness.config import Config
 from harness.model.release import Build, BuildKind, ReleasePlan, ReleaseSettings, ReleaseStep, StepResult
+from harness.release.assembly import opened
 from harness.release.driver import Driver, Parts
-from harness.release.opening import opened
 from harness.release.ports import Pair
 from harness.release.store import Store, create
 

@@ -15,14 +15,14 @@ from recorded import record
 
 from harness.cli import explore as command
 from harness.clients.processes.waits import waited_s
-from harness.explore.doubts import Waits, believed, waits_per_request
+from harness.explore.credibility import Waits, believed, waits_per_request
 from harness.explore.exploration import Exploration, Times, explore
 from harness.explore.faults import searched
 from harness.explore.measuring import Outcome
 from harness.explore.page import render
 from harness.explore.record import as_json
 from harness.explore.search import Probe, Range, is_open
-from harness.explore.words import of_arm
+from harness.explore.wording import of_arm
 from harness.judge.objectives import parse_objective
 from harness.load.parent.proofs import ON_TIME
 from harness.model.load import LoadReport

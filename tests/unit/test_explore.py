@@ -20,7 +20,7 @@ from harness.explore.faults import searched
 from harness.explore.measuring import Outcome, outcome, phase_samples
 from harness.explore.page import render
 from harness.explore.record import as_json, earlier, written
-from harness.explore.words import summary, table
+from harness.explore.wording import summary, table
 from harness.judge.objectives import parse_objective
 from harness.model.judge import JudgeSettings
 from harness.model.phase import Phase, PhaseKind

@@ -14,8 +14,8 @@ from harness.config import read_config
 from harness.config.release_gate import VARIABLE, gate_document
 from harness.errors import BuildError, UsageError
 from harness.model.release import OnDoubt, ReleaseSettings, ReleaseStep
+from harness.release.assembly import approve_command
 from harness.release.cluster.images import container_for, pinned, pullable, repository, running_identity
-from harness.release.opening import approve_command
 from harness.release.revisions import checked_out, commit_of
 
 DIGEST = "sha256:" + "a" * 64

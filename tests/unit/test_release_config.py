@@ -9,7 +9,7 @@ import pytest
 from harness.config import read_config, resolved
 from harness.errors import ConfigError
 from harness.model.release import Build, BuildKind, OnDoubt, ReleaseSettings, Strategy
-from harness.release.opening import planned
+from harness.release.assembly import planned
 
 MINIMAL = """\
 service: reviews

@@ -11,7 +11,7 @@ from harness.model.record import Plan, Record
 from harness.model.run_kind import is_control
 
 
-def doubts(plan: Plan, faults: Iterable[Declared]) -> tuple[str, ...]:
+def plan_warnings(plan: Plan, faults: Iterable[Declared]) -> tuple[str, ...]:
     """Return what a person should know about a plan before it is carried out."""
     return (*wide_tolerances(plan), *_mild(faults))
 
