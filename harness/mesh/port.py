@@ -73,6 +73,18 @@ class RecordsBodies(Protocol):
 
 
 @runtime_checkable
+class CopiesLogs(Protocol):
+    """A mesh whose services do not write their logs into the folder of the run themselves."""
+
+    def copy_logs(self) -> None:
+        """Write what the canary has logged since the mesh was opened to that folder.
+
+        Raises MeshError, with what is missing, if it cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
 class SharesCpu(Protocol):
     """A mesh on this machine, whose processes may have to wait for a CPU."""
 

@@ -17,7 +17,7 @@ from typing import Self
 from harness.errors import HarnessError, MeshGuard, NotInForce
 from harness.faults import Fault
 from harness.load.port import RunningLoad
-from harness.mesh.port import RecordsBodies
+from harness.mesh.port import CopiesLogs, RecordsBodies
 from harness.model.counts import RequestCount
 from harness.model.json import JsonObject
 from harness.model.phase import Phase, PhaseKind
@@ -217,6 +217,15 @@ class Engine:
         except HarnessError as error:
             self._timeline.note("note", f"requests were not counted when the run ended: {error}")
 
+    def _copy_logs(self) -> None:
+        """Copy the canary's log where it lies elsewhere. A run without one is judged all the same."""
+        if not isinstance(self._parts.mesh, CopiesLogs):
+            return
+        try:
+            self._parts.mesh.copy_logs()
+        except HarnessError as error:
+            self._timeline.note("note", f"the log of the canary was not copied: {error}")
+
     def _elapsed(self, running: RunningLoad) -> float:
         return self._parts.now() - running.started_at
 
@@ -229,6 +238,7 @@ class Engine:
             self._start, end, service=self._settings.service, caller=LOAD_CALLER, arms=changes.arms_by_version()
         )
         self._world.close()
+        self._copy_logs()
         return Record(
             plan=replace(plan, phases=tuple(phase for load in self._loads for phase in load.planned)),
             phases=before_faults(all_windows(self._loads), samples),

@@ -126,7 +126,7 @@ def judged(config: Config, folder: Path) -> Outcome:
         fault_s=2,
         recovery_s=1,
     )
-    with open_mesh(config, target="cluster", folder=folder / "logs") as mesh:
+    with open_mesh(config, target="cluster", folder=folder / "run" / "logs") as mesh:
         return judge_scenario(scenario, config, mesh, folder=folder / "run", again="", notify=silent)
 
 

@@ -245,6 +245,7 @@ def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config
     """Verdict fail, the pod's last words in the reason, a whole report, and the proofs about the arms by their pods."""
     with bridged(shop_config, tmp_path) as (fake, config, mesh):
         fake.logs["reviews-v3", "app", True] = "loading reviews\nout of cheese"
+        fake.logs["reviews-v3", "app", False] = "started again with password=hunter2\n"
         timer = once_both_answer(mesh, lambda: killed(fake, "reviews-v3"))
         outcome = judged(config, tmp_path)
         timer.join()
@@ -253,7 +254,11 @@ def test_a_canary_that_dies_during_a_run_fails_with_a_report(shop_config: Config
         outcome.analysis.reason
     )
     assert "out of cheese" in outcome.analysis.reason
-    assert "out of cheese" in (tmp_path / "run" / "report.html").read_text()
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "out of cheese" in report
+    assert "logs/services/reviews-v3.log" in report
+    assert "started again with password=" in report
+    assert "hunter2" not in report
     assert len(outcome.record.samples) > 0
     held = {one.name: one.held for one in outcome.analysis.proofs if one.name.startswith("arms differ")}
     assert held == {"arms differ, pods": True, "arms differ, baseline": True, "arms differ, canary": True}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ class FakeKubernetes:
     admin: Callable[[str, str], bytes | None] = lambda pod, path: None
     upstreams: dict[str, Any] = field(default_factory=dict)
     logs: dict[tuple[str, str, bool], str] = field(default_factory=dict)
+    logged_at_s: float | None = None
     _seen: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
 
     def kubeconfig(self, path: Path, *, token: str = ADMIN_TOKEN, context: str = "test") -> Path:
@@ -398,7 +400,10 @@ def _log(fake: FakeKubernetes, request: web.Request, pod: str) -> web.Response:
     if log is None:
         which = "previous terminated container" if previous else "container"
         raise Refused(400, "BadRequest", f'{which} "{container}" in pod "{pod}" not found')
-    lines = log.splitlines(keepends=True)[-int(request.query["tailLines"]) :]
+    lines = log.splitlines(keepends=True)[-int(request.query.get("tailLines", "1000000")) :]
+    if request.query.get("timestamps") == "true":
+        stamp = datetime.fromtimestamp(fake.logged_at_s or time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        lines = [f"{stamp} {line}" for line in lines]
     return web.Response(body="".join(lines).encode()[: int(request.query["limitBytes"])])
 
 

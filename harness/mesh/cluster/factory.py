@@ -24,6 +24,7 @@ from harness.mesh.cluster.safety.rights import require_basics
 from harness.mesh.cluster.safety.rollouts import REAPER
 from harness.model.cluster import ClusterSettings
 from harness.model.config import Config
+from harness.model.samples import CANARY
 from harness.printable import printable
 from harness.routing import routing_where
 from harness.routing.port import RoutingApi
@@ -38,6 +39,7 @@ def open_cluster_mesh(config: Config, folder: Path) -> Iterator[ClusterMesh]:
     arms = [config.workload(config.service, version).labels for version in (config.baseline, config.canary)]
     with opened(config.cluster, config.namespace, folder=folder, tell=_tell) as mesh:
         mesh.watch_arms(arms)
+        mesh.log_canary(arms[CANARY], folder / "services" / f"{config.service}-{config.canary}.log")
         if not config.cluster.copied:
             yield mesh
             return

@@ -21,6 +21,7 @@ from harness.clients.kubernetes.types import as_pod
 from harness.clients.processes.signals import deferred_interrupts
 from harness.errors import ClusterError, HarnessError, MeshError, MeshGuard, RollbackError, UsageError
 from harness.mesh.cluster.acting import carry_out, require_done, require_kept, rights_for_action
+from harness.mesh.cluster.arm_logs import copy_arm_log
 from harness.mesh.cluster.events import note_on, note_restored
 from harness.mesh.cluster.hop_counting import PATH as HOPS
 from harness.mesh.cluster.hop_counting import HopCounter
@@ -109,6 +110,7 @@ class ClusterMesh:
         self._granted: set[Right] = set()
         self._over: set[str] = set()
         self._number = 0
+        self._log: Callable[[], None] | None = None
 
     def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
         """Return the objects of a kind in the namespace; by default those that route requests, without bookkeeping."""
@@ -183,6 +185,15 @@ class ClusterMesh:
         """
         self._proxies.watch_arms(arms)
         self._arm_health = ArmHealth(self._kube, self._namespace, arms)
+
+    def copy_logs(self) -> None:
+        """Write the log of the canary to the folder of the run, if ``log_canary`` has said where."""
+        if self._log is not None:
+            self._log()
+
+    def log_canary(self, labels: Mapping[str, str], file: Path) -> None:
+        """Make ``copy_logs`` write what pods with these labels log from now on to a file."""
+        self._log = partial(copy_arm_log, self._kube, self._namespace, labels, since_s=self._kube.now(), file=file)
 
     def close(self) -> None:
         """Stop the heartbeats. Every change has been reverted by then."""
