@@ -162,7 +162,7 @@ def test_a_fault_that_sidecars_do_not_count_is_refused() -> None:
         mesh_kind("cluster").check([body_reset("ratings", "1s").declared("")], CONFIG)
 
 
-def test_a_partition_beside_another_policy_is_refused(shop: FakeKubernetes, open_mesh: Open) -> None:
+def test_a_partition_next_to_another_policy_is_refused(shop: FakeKubernetes, open_mesh: Open) -> None:
     """What one policy allows, another one cannot forbid."""
     spec = {"podSelector": {"matchLabels": {"app": "ratings"}}, "policyTypes": ["Ingress"]}
     metadata = {"name": "theirs", "namespace": "shop"}

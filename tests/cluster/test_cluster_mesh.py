@@ -121,7 +121,7 @@ def test_every_change_is_audited_and_noted_on_the_object(fake: FakeKubernetes, o
     assert "admin-token" not in "".join(file.read_text() for file in (tmp_path / "run").iterdir())
 
 
-def test_the_journal_is_written_before_the_deed(fake: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
+def test_the_journal_is_written_before_the_change(fake: FakeKubernetes, open_mesh: Open, tmp_path: Path) -> None:
     """When the first edit arrives, the undo is on disk and in the cluster, and the run shows signs of life."""
     seen: list[tuple[bool, int, int]] = []
 
@@ -286,7 +286,7 @@ def test_what_somebody_did_to_our_route_is_named(fake: FakeKubernetes, open_mesh
         fake.put(ours)
 
 
-def test_an_undo_that_is_refused_says_how_to_mend_it(fake: FakeKubernetes, open_mesh: Open) -> None:
+def test_an_undo_that_is_refused_says_how_to_fix_it(fake: FakeKubernetes, open_mesh: Open) -> None:
     """With istiod's webhook down an update is refused: the error has the commands, and the journal stays."""
     with (
         open_mesh(patience_s=0.3) as mesh,
@@ -340,7 +340,7 @@ def test_resources_of_controllers_are_refused(fake: FakeKubernetes, open_mesh: O
         pass
 
 
-def test_beside_a_controller_a_fault_goes_into_the_called_sides_proxies(fake: FakeKubernetes, open_mesh: Open) -> None:
+def test_next_to_a_controller_a_fault_goes_into_the_called_sides_proxies(fake: FakeKubernetes, open_mesh: Open) -> None:
     """An EnvoyFilter of our own leaves Flagger's VirtualService alone; it is proven in the pods that it selects, and deleted."""
     owned = _owned(**OWNED["flagger"])
     fake.put(owned)
@@ -599,7 +599,7 @@ READS = {
 }
 
 
-def test_missing_rights_are_found_before_the_deed(fake: FakeKubernetes, open_mesh: Open) -> None:
+def test_missing_rights_are_found_before_the_change(fake: FakeKubernetes, open_mesh: Open) -> None:
     """A user who could do but not undo does nothing, and is told the rules to add."""
     fake.grant("eve", "eve-token", READS | {("create", "", "configmaps", "shop")})
     with pytest.raises(ClusterForbidden) as caught, open_mesh(user={"token": "eve-token"}):

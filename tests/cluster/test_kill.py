@@ -153,7 +153,7 @@ def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
     assert moments + restorers >= MOMENTS_WANTED
 
 
-def test_kill_between_then_reaper_beside_foreign_edits(
+def test_kill_between_then_reaper_next_to_foreign_edits(
     fake: FakeKubernetes, kube: Kubernetes, victims: Victims, tmp_path: Path
 ) -> None:
     """After a kill in the middle, and a foreign edit, the reaper waits for the silence and keeps the foreign edit."""

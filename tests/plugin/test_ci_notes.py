@@ -86,7 +86,7 @@ def test_metrics_escape_labels() -> None:
     ]
 
 
-def test_comment_is_written_anew(pytester) -> None:
+def test_comment_is_replaced(pytester) -> None:
     """The file begins with the mark by which an action finds its comment, fits GitHub's limit, and is replaced."""
     pytester.makepyfile(SCENARIOS)
     for _ in range(2):
