@@ -223,7 +223,7 @@ class Engine:
             return
         try:
             self._parts.mesh.copy_logs()
-        except HarnessError as error:
+        except (HarnessError, OSError) as error:  # also when the disk is full
             self._timeline.note("note", f"the log of the canary was not copied: {error}")
 
     def _elapsed(self, running: RunningLoad) -> float:
