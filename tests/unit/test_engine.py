@@ -165,6 +165,26 @@ def test_a_run_that_ends_early_survives_a_count_that_fails(world, carry_out):
     assert [event for event in record.events if "the proxy did not answer" in event.text]
 
 
+@both
+@pytest.mark.parametrize(
+    "error", [HarnessError("pods/log is missing"), OSError("no space left")], ids=["right", "disk"]
+)
+def test_a_log_that_cannot_be_copied_costs_no_record(world, carry_out, error):
+    """The changes have been reverted when it is tried, and the record says why there is no log."""
+    before = world.mesh.resources()
+
+    def copy_logs():
+        assert world.mesh.resources() == before
+        raise error
+
+    world.mesh.copy_logs = copy_logs
+    record = carry_out(world)
+    assert record.phases
+    assert [event.text for event in record.events if str(error) in event.text] == [
+        f"the log of the canary was not copied: {error}"
+    ]
+
+
 def endpoint(version, total):
     """The requests that a proxy has sent to the address of a version."""
     return RequestCount(
