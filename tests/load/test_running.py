@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from load_runs import READ, execute, plan
+from process_words import words_of
 
 from harness.clients.processes.child import wait_until
 from harness.errors import LoadError, LoadProfileError
@@ -343,7 +344,7 @@ def test_a_full_disk_for_names_damages_no_sample(tmp_path, target, profile):
 
 
 def _children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "locust" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children() if "locust" in " ".join(words_of(child))]
 
 
 def test_no_command_line_shows_the_password_of_the_url(tmp_path, target, profile):
