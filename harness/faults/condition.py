@@ -81,6 +81,21 @@ class Condition(ABC):
         return Hit(state=HitState.NO_OCCASION, requests=found.requests, why=f"in force, but {self.unmet}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedCondition(Condition):
+    """A condition of what all callers share: the pods or the processes of ``host``."""
+
+    @property
+    def scope(self) -> Scope:
+        """Every caller."""
+        return Scope(every_caller=True)
+
+    @property
+    def unmet(self) -> str:
+        """Why no call met the condition; not used where ``met`` gives another answer."""
+        return "no call failed"
+
+
 def refuse_others(arguments: Arguments, kind: str, *allowed: str) -> None:
     """Raise UsageError for words of the command line that a fault does not use.
 

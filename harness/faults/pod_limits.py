@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness.errors import UsageError
-from harness.faults.condition import Condition
+from harness.faults.condition import SharedCondition
 from harness.faults.pods import runs
 from harness.faults.port import Words, World
 from harness.faults.targets import ref, targets
 from harness.faults.values import only
-from harness.model.declared import Scalar, Scope
+from harness.model.declared import Scalar
 from harness.model.hit import Hit, HitState
 from harness.model.json import JsonObject, objects_at, text_at
 from harness.model.quantities import parse_quantity
@@ -24,7 +24,7 @@ _SIDECAR = "istio-proxy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodLimit(Condition):
+class PodLimit(SharedCondition):
     """Each container in the pods of ``host``, apart from the sidecar, has at most ``limit`` of a resource.
 
     resource: as pods name it. instead: what comes closest on the local mesh. arms: ``canary`` for the pods of the
@@ -40,16 +40,6 @@ class PodLimit(Condition):
     def params(self) -> Mapping[str, Scalar]:
         """The limit."""
         return {"limit": self.limit}
-
-    @property
-    def scope(self) -> Scope:
-        """Every caller: they share the pods."""
-        return Scope(every_caller=True)
-
-    @property
-    def unmet(self) -> str:
-        """Not needed: see ``met``."""
-        return "no call failed"
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an action for each container, whose undo restores the limit of exactly this pod."""

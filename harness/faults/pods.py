@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.errors import UsageError
-from harness.faults.condition import Condition
+from harness.faults.condition import SharedCondition
 from harness.faults.port import World
 from harness.faults.processes import FAILED
 from harness.faults.targets import ref, targets
-from harness.model.declared import Scalar, Scope
+from harness.model.declared import Scalar
 from harness.model.hit import Hit, HitState
 from harness.model.json import JsonObject, objects_at, text_at, value_at
 from harness.model.step import Act, Action, Step, Verb
@@ -22,7 +22,7 @@ _HEALS_WITHIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodFault(Condition):
+class PodFault(SharedCondition):
     """A fault that takes ``pods`` pods of each version of ``host``. verb: how they go."""
 
     flags: ClassVar[tuple[str, ...]] = FAILED
@@ -34,16 +34,6 @@ class PodFault(Condition):
     def params(self) -> Mapping[str, Scalar]:
         """How many pods."""
         return {"pods": self.pods}
-
-    @property
-    def scope(self) -> Scope:
-        """Every caller: they share the pods."""
-        return Scope(every_caller=True)
-
-    @property
-    def unmet(self) -> str:
-        """Not needed: see ``met``."""
-        return "no call failed"
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an action for each pod, which heals by its controller."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from harness.faults.condition import Condition
+from harness.faults.condition import SharedCondition
 from harness.faults.port import World
 from harness.faults.targets import ref, targets
-from harness.model.declared import Scope
 from harness.model.step import PROCESS, Act, Action, Step, Verb
 from harness.routing.port import Aim
 
@@ -17,7 +16,7 @@ FAILED = ("UF", "UC", "UR", "UH", "LR", "URX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessFault(Condition):
+class ProcessFault(SharedCondition):
     """A fault that acts on every process of ``host``.
 
     verb, undo: what is done to each process, and what reverts it. instead: what comes closest on a cluster.
@@ -27,11 +26,6 @@ class ProcessFault(Condition):
     verb: ClassVar[Verb]
     undo: ClassVar[Verb]
     instead: ClassVar[str]
-
-    @property
-    def scope(self) -> Scope:
-        """Every caller: they share the processes."""
-        return Scope(every_caller=True)
 
     @property
     def unmet(self) -> str:

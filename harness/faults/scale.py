@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness.errors import UsageError
-from harness.faults.condition import Condition, refuse_others, whole_number
+from harness.faults.condition import SharedCondition, refuse_others, whole_number
 from harness.faults.port import Arguments, Usage, Words, World
 from harness.faults.processes import FAILED
 from harness.faults.targets import ref, targets
 from harness.faults.values import host_name
-from harness.model.declared import Scalar, Scope
+from harness.model.declared import Scalar
 from harness.model.hit import Hit, HitState
 from harness.model.json import JsonObject, value_at
 from harness.model.step import Act, Action, Step, Verb
@@ -20,7 +20,7 @@ from harness.routing.port import Aim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale(Condition):
+class Scale(SharedCondition):
     """Every Deployment of ``host`` has ``replicas`` pods, and as many as before when the fault ends."""
 
     kind: ClassVar[str] = "scale"
@@ -49,11 +49,6 @@ class Scale(Condition):
         return {"replicas": self.replicas}
 
     @property
-    def scope(self) -> Scope:
-        """Every caller: they share the pods."""
-        return Scope(every_caller=True)
-
-    @property
     def unmet(self) -> str:
         """Why no call met the condition."""
         return "no call failed, although no pod was left"
@@ -77,7 +72,7 @@ class Scale(Condition):
     def met(self, found: Hit) -> Hit:
         """Return the calls that failed. With pods left there need not be any: the mesh saw how many there are."""
         if found.hit or not found.requests or not self.replicas:
-            return Condition.met(self, found)
+            return SharedCondition.met(self, found)
         why = f"{self.host} had {self.replicas} pods in each Deployment"
         return Hit(state=HitState.SEEN, requests=found.requests, why=why)
 
