@@ -41,8 +41,10 @@ class Watched:
     horizon_s: float
 
 
-def watch(family: Family, harm: Harm, seed: int, *, noise: Mapping[str, float] | None = None) -> Watched:
-    """Run the default judge every 10 s, with both of its rules for failing. noise: learned from equal runs."""
+def watch(
+    family: Family, harm: Harm, seed: int, *, noise: Mapping[str, float] | None = None, look_s: float = LOOK_S
+) -> Watched:
+    """Run the default judge, with both of its rules for failing. noise: learned from equal runs. look_s: between looks."""
     run = stream(family, harm, seed)
     plan = plan_of(family, run, TOLERATED, seed)
     plan = replace(plan, judge=replace(plan.judge, noise=noise or {}))
@@ -50,7 +52,7 @@ def watch(family: Family, harm: Harm, seed: int, *, noise: Mapping[str, float] |
     strict, tolerant = SequentialJudge(fail_on=FailOn.ANY_HARM), SequentialJudge()
     failed_s = beyond_s = None
     verdict = Verdict.INCONCLUSIVE
-    for now_s, final, evidence in _looks(run, family):
+    for now_s, final, evidence in _looks(run, family, look_s):
         seen = replace(evidence, table=table)
         analysis = strict.judge(seen, plan, now_s=now_s, final=final)
         verdict = analysis.verdict
@@ -61,6 +63,32 @@ def watch(family: Family, harm: Harm, seed: int, *, noise: Mapping[str, float] |
                 beyond_s = now_s
                 break
     return Watched(verdict=verdict, failed_s=failed_s, beyond_s=beyond_s, horizon_s=family.duration_s)
+
+
+def first_fail(family: Family, harm: Harm, seed: int, *, look_s: float) -> Watched:
+    """Run the default judge until any harm fails the run."""
+    run = stream(family, harm, seed)
+    plan = plan_of(family, run, TOLERATED, seed)
+    table = reduce_samples(run.samples, run.phases, block_s=block_seconds(plan))
+    judge, verdict = SequentialJudge(fail_on=FailOn.ANY_HARM), Verdict.INCONCLUSIVE
+    for now_s, final, evidence in _looks(run, family, look_s):
+        if now_s <= harm.onset * family.duration_s:
+            continue  # equal arms so far: their false fails are counted elsewhere
+        verdict = judge.judge(replace(evidence, table=table), plan, now_s=now_s, final=final).verdict
+        if verdict is Verdict.FAIL:
+            return Watched(verdict=verdict, failed_s=now_s, beyond_s=None, horizon_s=family.duration_s)
+    return Watched(verdict=verdict, failed_s=None, beyond_s=None, horizon_s=family.duration_s)
+
+
+def objective_at_end(text: str, family: Family, harm: Harm, seed: int) -> Watched:
+    """Run the default judge once at the end, and take the verdict on one of its objectives."""
+    run = stream(family, harm, seed)
+    plan = plan_of(family, run, TOLERATED, seed)
+    evidence = Evidence(samples=run.samples, phases=run.phases)
+    findings = SequentialJudge().judge(evidence, plan, now_s=family.duration_s, final=True).findings
+    verdict = next(finding.verdict for finding in findings if finding.objective.text == text)
+    failed_s = family.duration_s if verdict is Verdict.FAIL else None
+    return Watched(verdict=verdict, failed_s=failed_s, beyond_s=failed_s, horizon_s=family.duration_s)
 
 
 def at_end(name: str, family: Family, harm: Harm, seed: int) -> Watched:
@@ -80,7 +108,7 @@ def naive(family: Family, harm: Harm, seed: int) -> Watched:
     """Run tests that treat requests as independent at every look, each at alpha divided by the number of objectives."""
     run = stream(family, harm, seed)
     table = reduce_samples(run.samples, run.phases, block_s=1.0)
-    for now_s, _, evidence in _looks(run, family):
+    for now_s, _, evidence in _looks(run, family, LOOK_S):
         smallest = min(
             (normal_tail(root) for phase in evidence.phases for root in _plain_roots(table, phase.name, now_s)),
             default=1.0,
@@ -112,10 +140,10 @@ def _plain_root(events: object, trials: object) -> float:
     return root_of_difference(counts, 0.0)
 
 
-def _looks(run: Stream, family: Family) -> Iterator[tuple[float, bool, Evidence]]:
+def _looks(run: Stream, family: Family, look_s: float) -> Iterator[tuple[float, bool, Evidence]]:
     now_s = 0.0
     while now_s < family.duration_s:
-        now_s = min(now_s + LOOK_S, family.duration_s)
+        now_s = min(now_s + look_s, family.duration_s)
         phases = tuple(replace(phase, end_s=min(phase.end_s, now_s)) for phase in run.phases if phase.start_s < now_s)
         yield now_s, now_s >= family.duration_s, Evidence(samples=run.samples, phases=phases)
 
