@@ -38,6 +38,7 @@ _LONGEST_S = 7 * 86_400.0
 _ENOUGH_TO_OVERLAP = 20  # with so many requests in each arm, no overlap in time is no chance
 _FEW_NAMES = 20
 _GAPS, _MOST_LEFT = 7.0, 0.05
+_SOME_TIMES, _ROUNDED = 100, 1e-4  # few times tell most fine clocks; float64 holds today's seconds to 1e-6
 _UNLIKE = 1.2  # a larger ratio between the medians of instances of one build is reported
 
 
@@ -178,7 +179,7 @@ def prepared(
     start_s = min((float(arm["time_s"].min()) for arm in arms if len(arm["time_s"])), default=0.0)
     samples = _samples(arms, start_s)
     last_s = float(samples.due_s.max()) if len(samples) else 0.0
-    now = _now(now_s, horizon_s, last_s, len(samples))
+    now = _now(now_s, horizon_s, samples.due_s, last_s)
     windows = _seen_phases(arms, samples.due_s, end_s=min(now, horizon_s or now))
     settings = JudgeSettings(alpha=alpha, pass_score=pass_score, marginal_score=marginal_score)
     planned = _planned(windows, phases, horizon_s)
@@ -188,11 +189,22 @@ def prepared(
     return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
 
 
-def _now(now_s: float | None, horizon_s: float | None, last_s: float, requests: int) -> float:
+def _now(now_s: float | None, horizon_s: float | None, due_s: NDArray[np.float64], last_s: float) -> float:
     if now_s is not None:
         return now_s
-    is_full = horizon_s is not None and reaches(last_s, requests, horizon_s)
+    is_full = horizon_s is not None and reaches(last_s + clock_step(due_s), len(due_s), horizon_s)
     return max(horizon_s or 0.0, last_s) if is_full else last_s
+
+
+def clock_step(due_s: NDArray[np.float64]) -> float:
+    """Return the seconds between ticks of a clock that times were rounded to: 1, 0.1 or 0.01 s; 0 for a finer clock."""
+    if len(due_s) < _ENOUGH_TO_OVERLAP:
+        return 0.0
+    few = due_s[:: max(len(due_s) // _SOME_TIMES, 1)]
+    for step_s, ticks in ((1.0, 1), (0.1, 10), (0.01, 100)):
+        if all(np.abs(times * ticks - np.rint(times * ticks)).max() < _ROUNDED for times in (few, due_s)):
+            return step_s
+    return 0.0
 
 
 def reaches(last_s: float, requests: int, horizon_s: float) -> bool:

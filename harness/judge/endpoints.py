@@ -89,8 +89,9 @@ def broken(counts: EndpointCounts) -> list[str]:
     """Name each endpoint of which the canary fails most requests that the baseline answers, with both shares."""
     shares = counts.failed / np.maximum(counts.requests, 1)
     found = (counts.requests.min(axis=0) >= ENOUGH) & (shares[CANARY] - shares[BASELINE] > MOST)
+    names = [name or "all of them" for name in counts.names]
     return [
-        f"{counts.names[each]}: {_percent(shares[CANARY, each])} against {_percent(shares[BASELINE, each])}"
+        f"{names[each]}: {_percent(shares[CANARY, each])} against {_percent(shares[BASELINE, each])}"
         for each in np.flatnonzero(found)
     ]
 

@@ -10,7 +10,7 @@ from harness.judge.indicators.port import Scene
 from harness.model.indicator import Source
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhasePlan
-from harness.model.samples import BASELINE, CANARY
+from harness.model.samples import ARMS, BASELINE, CANARY
 from harness.model.verdict import Finding, Verdict
 
 
@@ -53,6 +53,9 @@ def nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...
     reason = f"nothing to compare: {whose}"
     if min(requests):
         reason = f"of {whose} no two{answered} were due at the same time"
+        if answered and not all(scene.window.answered):
+            without = " and ".join(f"the {ARMS[arm]}" for arm in (BASELINE, CANARY) if not scene.window.answered[arm])
+            reason = f"nothing to compare: every request of {without} failed ({whose})"
     return reason, f"requests of both arms{answered}"
 
 

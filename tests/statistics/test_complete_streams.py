@@ -38,3 +38,23 @@ def test_a_stream_that_ends_early_is_not_final(until, rate):
 def test_a_clock_is_believed():
     """A caller who gives the time gets an interim answer until that time reaches the horizon."""
     assert compare(arm(1), arm(2), WIDE, horizon_s=SECONDS, now_s=59.9).final is False
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2])
+def test_a_complete_stream_of_a_coarse_clock_is_final(decimals):
+    """Times that were cut to seconds or to a part of them end up to one tick before the horizon."""
+    arms = [arm(seed, rate=500.0) for seed in (1, 2)]
+    cut = [{**each, "time_s": np.floor(each["time_s"] * 10**decimals) / 10**decimals} for each in arms]
+    assert compare(*cut, WIDE, horizon_s=SECONDS).final is True
+    assert compare(*cut, WIDE, horizon_s=SECONDS + 2.5).final is False
+
+
+def test_arms_that_answer_nothing_are_told_so():
+    """The finding about latencies says that every request failed; without names of endpoints, none is named."""
+    good, bad = arm(1), arm(2)
+    bad["status"] = np.full(len(bad["time_s"]), 503)
+    both = compare({**good, "status": np.full(len(good["time_s"]), 503)}, bad, WIDE, horizon_s=SECONDS)
+    assert "every request of the baseline and the canary failed" in both.findings[0].reason
+    one = compare(good, bad, WIDE, horizon_s=SECONDS)
+    assert "every request of the canary failed" in one.findings[0].reason
+    assert "the canary fails requests that the baseline answers: all of them: 100 % against 0 %" in one.warnings
