@@ -6,97 +6,35 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from harness.errors import UsageError
-from harness.faults.abort import Abort, abort
-from harness.faults.bandwidth_limit import BandwidthLimit, bandwidth_limit
-from harness.faults.black_hole import BlackHole, black_hole
-from harness.faults.body_reset import BodyReset, body_reset
-from harness.faults.combinations import latency_ladder, ramp, sequence
-from harness.faults.connection_limit import ConnectionLimit, connection_limit
-from harness.faults.control import on_canary
-from harness.faults.cpu_limit import CpuLimit, cpu_limit
-from harness.faults.delay import Delay, delay
-from harness.faults.delete_pods import DeletePods, delete_pods
-from harness.faults.deny import Deny, deny
-from harness.faults.evict import Evict, evict
-from harness.faults.grpc_abort import GrpcAbort, grpc_abort
-from harness.faults.header_loss import HeaderLoss, header_loss
-from harness.faults.kill import Kill, kill
-from harness.faults.latency import Latency, latency
-from harness.faults.memory_limit import MemoryLimit, memory_limit
-from harness.faults.outlier_ejection import OutlierEjection, outlier_ejection
-from harness.faults.partition import Partition, partition
-from harness.faults.pause import Pause, pause
-from harness.faults.port import Arguments, Fault
-from harness.faults.rate_limit import RateLimited, rate_limit
-from harness.faults.request_limit import RequestLimit, request_limit
-from harness.faults.restart import Restart, restart
-from harness.faults.retries_off import RetriesOff, retries_off
-from harness.faults.retry_storm import RetryStorm, retry_storm
-from harness.faults.scale import Scale, scale
-from harness.faults.timeout import Timeout, timeout
+from harness.faults.abort import Abort as Abort, abort as abort
+from harness.faults.bandwidth_limit import BandwidthLimit as BandwidthLimit, bandwidth_limit as bandwidth_limit
+from harness.faults.black_hole import BlackHole as BlackHole, black_hole as black_hole
+from harness.faults.body_reset import BodyReset as BodyReset, body_reset as body_reset
+from harness.faults.combinations import latency_ladder as latency_ladder, ramp as ramp, sequence as sequence
+from harness.faults.connection_limit import ConnectionLimit as ConnectionLimit, connection_limit as connection_limit
+from harness.faults.control import on_canary as on_canary
+from harness.faults.cpu_limit import CpuLimit as CpuLimit, cpu_limit as cpu_limit
+from harness.faults.delay import Delay as Delay, delay as delay
+from harness.faults.delete_pods import DeletePods as DeletePods, delete_pods as delete_pods
+from harness.faults.deny import Deny as Deny, deny as deny
+from harness.faults.evict import Evict as Evict, evict as evict
+from harness.faults.grpc_abort import GrpcAbort as GrpcAbort, grpc_abort as grpc_abort
+from harness.faults.header_loss import HeaderLoss as HeaderLoss, header_loss as header_loss
+from harness.faults.kill import Kill as Kill, kill as kill
+from harness.faults.latency import Latency as Latency, latency as latency
+from harness.faults.memory_limit import MemoryLimit as MemoryLimit, memory_limit as memory_limit
+from harness.faults.outlier_ejection import OutlierEjection as OutlierEjection, outlier_ejection as outlier_ejection
+from harness.faults.partition import Partition as Partition, partition as partition
+from harness.faults.pause import Pause as Pause, pause as pause
+from harness.faults.port import Arguments as Arguments, Fault as Fault
+from harness.faults.rate_limit import RateLimited as RateLimited, rate_limit as rate_limit
+from harness.faults.request_limit import RequestLimit as RequestLimit, request_limit as request_limit
+from harness.faults.restart import Restart as Restart, restart as restart
+from harness.faults.retries_off import RetriesOff as RetriesOff, retries_off as retries_off
+from harness.faults.retry_storm import RetryStorm as RetryStorm, retry_storm as retry_storm
+from harness.faults.scale import Scale as Scale, scale as scale
+from harness.faults.timeout import Timeout as Timeout, timeout as timeout
 from harness.model.declared import ARRANGEMENTS
-
-__all__ = [
-    "BUILT_IN",
-    "ENTRY_POINTS",
-    "Abort",
-    "Arguments",
-    "BandwidthLimit",
-    "BlackHole",
-    "BodyReset",
-    "ConnectionLimit",
-    "CpuLimit",
-    "Delay",
-    "DeletePods",
-    "Deny",
-    "Evict",
-    "Fault",
-    "GrpcAbort",
-    "HeaderLoss",
-    "Kill",
-    "Latency",
-    "MemoryLimit",
-    "OutlierEjection",
-    "Partition",
-    "Pause",
-    "RateLimited",
-    "RequestLimit",
-    "Restart",
-    "RetriesOff",
-    "RetryStorm",
-    "Scale",
-    "Timeout",
-    "abort",
-    "bandwidth_limit",
-    "black_hole",
-    "body_reset",
-    "connection_limit",
-    "cpu_limit",
-    "delay",
-    "delete_pods",
-    "deny",
-    "evict",
-    "grpc_abort",
-    "header_loss",
-    "kill",
-    "known_faults",
-    "latency",
-    "latency_ladder",
-    "memory_limit",
-    "on_canary",
-    "outlier_ejection",
-    "partition",
-    "pause",
-    "ramp",
-    "rate_limit",
-    "request_limit",
-    "restart",
-    "retries_off",
-    "retry_storm",
-    "scale",
-    "sequence",
-    "timeout",
-]
 
 BUILT_IN: tuple[type[Fault], ...] = (
     Delay,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
-from harness.errors import UsageError
+from harness.errors import ResourceError, UsageError
 from harness.faults.condition import Condition, refuse_others
 from harness.faults.port import Arguments, Usage, Words, World, expressed
 from harness.faults.values import host_name, only
 from harness.model.declared import Scalar
+from harness.model.json import JsonObject, list_at, object_at, objects_at
 from harness.model.step import Step
 from harness.routing.port import Aim, RouteChange
 
@@ -63,7 +65,7 @@ class HeaderLoss(Condition):
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return one change of the routes to the host, for the requests that carry the header."""
-        change = RouteChange(delay_s=_MARK_S, without_header=self.header)
+        change = RouteChange(delay_s=_MARK_S, rewrites={"istio": partial(_without, header=self.header)})
         return expressed(world.routing.change(world.resources(), change, aim))
 
     def words(self) -> Words:
@@ -87,3 +89,22 @@ def header_loss(host: str, header: str, *, caller: str | None = None) -> HeaderL
     if why:
         raise UsageError(f"{what}: expected a header that requests can lose, found {name}: {why}")
     return HeaderLoss(host=host_name(host), header=name, caller=caller)
+
+
+def _without(route: JsonObject, *, header: str) -> JsonObject:
+    """Return a route of a VirtualService that takes the requests with the header, whatever its value, and removes it.
+
+    Raises ResourceError if the route, or a destination of it, sets the header, which would then arrive.
+    """
+    for part in (route, *objects_at(route, "route")):
+        request = object_at(part, "headers", "request")
+        for known in (*object_at(request, "set"), *object_at(request, "add")):
+            if known.lower() == header:
+                raise ResourceError(f"sets the request header {known}, so no request can lose it: expected another one")
+    present: JsonObject = {header: {"regex": ".*"}}
+    headers, request = object_at(route, "headers"), object_at(route, "headers", "request")
+    return {
+        **route,
+        "match": [{**block, "headers": present | object_at(block, "headers")} for block in objects_at(route, "match")],
+        "headers": {**headers, "request": {**request, "remove": [*list_at(request, "remove"), header]}},
+    }

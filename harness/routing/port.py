@@ -7,10 +7,11 @@ knows its kinds and fields. An undo needs no API, because an edit contains all t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from harness.errors import ResourceError
 from harness.model.declared import Declared, StringMatch
 from harness.model.json import JsonObject
 from harness.model.object_kind import ObjectKind
@@ -95,6 +96,14 @@ class DelayShare:
     share: float
 
 
+RouteRewrite: TypeAlias = Callable[[JsonObject], JsonObject]
+"""Returns a route with a change in the fields of one routing API.
+
+It gets a copy of a route, for the requests that the fault may hit, and may let the copy match fewer of them. Raises
+ResourceError with the reason if this route cannot have the change.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteChange:
     """What happens to requests on their way to a host. None leaves that part as it is.
@@ -102,8 +111,8 @@ class RouteChange:
     delay_s: they wait for this time. delays: different requests wait for different times. abort_status: they are
     answered with this status and not forwarded. abort_grpc: the same with the name of a gRPC status. share: of the
     requests that wait or are answered, in (0, 1]. timeout_s: an answer that takes longer is cut off. retries: replace
-    those of the route. subset: they go to this subset of the host. without_header: requests that carry this header
-    arrive without it, and all of this holds for them only.
+    those of the route. subset: they go to this subset of the host. rewrites: by the name of a routing API, a change
+    that only one fault makes, so it has no field here; other routing APIs cannot express it.
     """
 
     delay_s: float | None = None
@@ -114,7 +123,23 @@ class RouteChange:
     timeout_s: float | None = None
     retries: Retries | None = None
     subset: str | None = None
-    without_header: str | None = None
+    rewrites: Mapping[str, RouteRewrite] = field(default_factory=dict)
+
+    def lacks(self, api: str) -> bool:
+        """Return whether the fault brings a change of its own, but none for this API."""
+        return bool(self.rewrites) and api not in self.rewrites
+
+    def rewritten(self, api: str, route: JsonObject, *, where: str, path: str) -> JsonObject:
+        """Return a route with the change that the fault brings for an API; the route itself if it brings none.
+
+        where, path: of the route, for errors. Raises ResourceError if the fault refuses the route.
+        """
+        if api not in self.rewrites:
+            return route
+        try:
+            return self.rewrites[api](route)
+        except ResourceError as error:
+            raise ResourceError(f"{where}: {error}", path=path) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

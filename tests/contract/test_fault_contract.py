@@ -19,6 +19,7 @@ import pytest
 from fault_contract import check_fault, rows
 from proving import decided
 
+import harness
 from harness.cli import inject, plan
 from harness.cli.faults import kinds
 from harness.errors import UsageError
@@ -63,6 +64,17 @@ SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 def test_every_built_in_fault_keeps_the_contract(kind: type[Fault]) -> None:
     """The suite checks its parser, declaration, steps, hits and texts."""
     check_fault(kind, ARGUMENTS[kind.kind])
+
+
+def test_scenarios_import_every_built_in_fault_from_the_package() -> None:
+    """Its function has the name of its kind; what the package merely uses cannot be imported."""
+    for kind in BUILT_IN:
+        assert kind is getattr(harness, kind.__name__)
+        assert kind is type(kind.parse(ARGUMENTS[kind.kind]))
+        assert kind.__module__ == getattr(harness, kind.kind).__module__
+    for name in ("Mapping", "UsageError", "no_such_fault"):
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+            getattr(harness, name)
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))

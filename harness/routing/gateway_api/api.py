@@ -9,7 +9,7 @@ from harness.model.step import Edit
 from harness.routing.gateway_api.changes import rule_edit
 from harness.routing.gateway_api.footprint import footprint
 from harness.routing.gateway_api.governing import destinations, http_route
-from harness.routing.gateway_api.kinds import HTTP_ROUTE, OBJECTS, SERVICE
+from harness.routing.gateway_api.kinds import HTTP_ROUTE, NAME, OBJECTS, SERVICE
 from harness.routing.gateway_api.split import split_edits
 from harness.routing.port import (
     MESH,
@@ -27,7 +27,7 @@ from harness.routing.port import (
 class GatewayApiRouting:
     """Implements ``harness.routing.port.RoutingApi``."""
 
-    name = "gateway api"
+    name = NAME
     kinds = (HTTP_ROUTE, SERVICE)
     objects = OBJECTS
 
@@ -42,7 +42,7 @@ class GatewayApiRouting:
         return split_edits(resources, split)
 
     def change(self, resources: Sequence[JsonObject], change: Change, aim: Aim) -> Edit | NotExpressible:
-        """Return the edit of an HTTPRoute that sets a time-out; there is no field for anything else."""
+        """Return the edit of an HTTPRoute: a time-out, or a change that a fault brings for this API."""
         if not isinstance(change, RouteChange) or aim.declared.scope.side == "host":
             return NotExpressible(why=f"{aim.declared.text}: the Gateway API has no field for it")
         return rule_edit(resources, change, aim)

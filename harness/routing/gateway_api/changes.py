@@ -15,6 +15,7 @@ from harness.model.step import Edit
 from harness.model.units import format_duration, parse_duration
 from harness.routing.edits import prefix
 from harness.routing.gateway_api.governing import http_route, label
+from harness.routing.gateway_api.kinds import NAME
 from harness.routing.gateway_api.rules import RESPONSE, Place, answered_here, clone, insertion, places, with_header
 from harness.routing.port import Aim, NotExpressible, RouteChange
 
@@ -31,7 +32,9 @@ def rule_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) ->
     if found is None:
         return NotExpressible(why=f"{said.text}: no HTTPRoute routes {said.host}")
     where = label(found, aim.namespace)
-    if change.timeout_s is None or change != RouteChange(timeout_s=change.timeout_s, share=change.share):
+    empty = change.timeout_s is None and not change.rewrites
+    known = RouteChange(timeout_s=change.timeout_s, share=change.share, rewrites=change.rewrites)
+    if empty or change != known or change.lacks(NAME):
         return NotExpressible(
             why=f"{said.text}: {where} routes {said.host}, and HTTPRoutes have time-outs only: a delay or an abort can "
             "be injected in the called side's proxies (inbound)"
@@ -44,17 +47,19 @@ def rule_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) ->
     inserted: list[tuple[JsonObject, Place]] = []
     for place in places(found, aim.namespace):
         if not answered_here(place.rule):
-            inserted.append((_changed(place, change.timeout_s, aim, number=len(inserted)), place))
+            inserted.append((_changed(place, change, aim, number=len(inserted)), place))
     if not inserted:
         raise ResourceError(f"{where}: {said.text} would hit nothing: every rule answers with a redirect")
     return replace(insertion(found, aim.namespace, aim.owner, inserted), declared=said)
 
 
-def _changed(place: Place, seconds: float, aim: Aim, *, number: int) -> JsonObject:
+def _changed(place: Place, change: RouteChange, aim: Aim, *, number: int) -> JsonObject:
     name = f"{prefix(aim.owner)}fault-{aim.index}-{number}"
     entry = clone(place, name=name, headers=dict(aim.declared.scope.headers or {}))
-    entry["timeouts"] = _timeouts(place, seconds, aim.declared.text)
-    filters = objects_at(place.rule, "filters")
+    if change.timeout_s is not None:
+        entry["timeouts"] = _timeouts(place, change.timeout_s, aim.declared.text)
+    entry = change.rewritten(NAME, entry, where=place.where, path=place.path)
+    filters = objects_at(entry, "filters")
     entry["filters"] = with_header(filters, RESPONSE, FAULT_HEADER, f"{aim.owner}/{aim.index}")
     return entry
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from harness.model.object_kind import ObjectKind
 
+NAME = "gateway api"
+"""What the API is called in settings."""
+
 HTTP_ROUTE = "HTTPRoute"
 SERVICE = "Service"
 GATEWAY = "Gateway"

@@ -9,7 +9,7 @@ from harness.model.step import Edit
 from harness.routing.istio import governing
 from harness.routing.istio.footprint import footprint
 from harness.routing.istio.inbound import inbound_edit, rate_limit_edit, refusal_edit
-from harness.routing.istio.kinds import DESTINATION_RULE, OBJECTS, VIRTUAL_SERVICE
+from harness.routing.istio.kinds import DESTINATION_RULE, NAME, OBJECTS, VIRTUAL_SERVICE
 from harness.routing.istio.outbound import bandwidth_edit
 from harness.routing.istio.policy_changes import policy_edit, subset_change
 from harness.routing.istio.route_changes import route_edit
@@ -37,7 +37,7 @@ from harness.routing.port import (
 class IstioRouting:
     """Implements ``harness.routing.port.RoutingApi`` and ``Sharing``."""
 
-    name = "istio"
+    name = NAME
     kinds = (VIRTUAL_SERVICE, DESTINATION_RULE)
     objects = OBJECTS
 

@@ -35,8 +35,8 @@ def inbound_edit(change: RouteChange, aim: Aim) -> Edit | NotExpressible:
             f"leave the "
             "caller out, narrow it to test traffic (cluster.only-test-traffic), or inject it in the callers' proxies"
         )
-    route_only = (change.timeout_s, change.retries, change.subset, change.without_header)
-    if change.delays or any(value is not None for value in route_only):
+    route_only = (change.timeout_s, change.retries, change.subset)
+    if change.delays or change.rewrites or any(value is not None for value in route_only):
         return NotExpressible(
             why=f"{said.text}: only the callers' proxies can do this, not those of the called side: leave inbound out"
         )

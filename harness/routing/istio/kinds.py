@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from harness.model.object_kind import ObjectKind
 
+NAME = "istio"
+"""What the API is called in settings."""
+
 VIRTUAL_SERVICE = "VirtualService"
 DESTINATION_RULE = "DestinationRule"
 GATEWAY = "Gateway"

@@ -19,19 +19,16 @@ from harness.routing.edits import prefix
 from harness.routing.hosts import full_name
 from harness.routing.istio import governing, names
 from harness.routing.istio.delay_buckets import REQUEST_ID, buckets
-from harness.routing.istio.kinds import ROUTES, VIRTUAL_SERVICE
+from harness.routing.istio.kinds import NAME, ROUTES, VIRTUAL_SERVICE
 from harness.routing.istio.routes import (
     Place,
     answered_here,
-    carrying,
     clone,
     hosts_of,
     marked,
     narrowed_to_callers,
     narrowed_to_headers,
     places,
-    removed,
-    require_not_set,
     unnarrowed,
 )
 from harness.routing.istio.routing import new_virtual_service
@@ -43,7 +40,7 @@ from harness.routing.istio.types import (
     Percent,
     VirtualService,
 )
-from harness.routing.istio.views import as_json, string_match
+from harness.routing.istio.views import as_json, as_route, string_match
 from harness.routing.port import Aim, NotExpressible, Retries, RouteChange
 
 FAULT_HEADER = "x-harness-fault"
@@ -60,6 +57,8 @@ def route_edit(resources: Sequence[JsonObject], change: RouteChange, aim: Aim) -
         raise ResourceError(
             f"{aim.declared.text}: expected labels of the caller, found none: every caller would be hit"
         )
+    if change.lacks(NAME):
+        return NotExpressible(why=f"{aim.declared.text}: Istio has no field for it")
     injection = _Injection(change=change, aim=aim, fault=fault_of(change, aim.declared.text))
     found = governing.virtual_service(resources, host=host, namespace=aim.namespace)
     if found is not None:
@@ -152,8 +151,6 @@ class _Injection:
     ) -> list[HTTPRoute]:
         """Return the clone for requests with ``headers``, or nothing if none of the callers can take the route."""
         name = f"{prefix(self.aim.owner)}fault-{self.aim.index}-{number}"
-        if self.change.without_header is not None:
-            place = replace(place, route={**place.route, "match": carrying(place.route, self.change.without_header)})
         match = self._match(place, name, headers)
         if not match:
             return []
@@ -175,10 +172,8 @@ class _Injection:
         if self.change.subset is not None:
             for target in entry["route"]:
                 target["destination"]["subset"] = self.change.subset
-        entry["headers"] = marked(place.route.get("headers"), FAULT_HEADER, f"{self.aim.owner}/{self.aim.index}")
-        if self.change.without_header is not None:
-            require_not_set(place, self.change.without_header)
-            entry["headers"] = removed(entry["headers"], self.change.without_header)
+        entry = as_route(self.change.rewritten(NAME, as_json(entry), where=place.where, path=place.path))
+        entry["headers"] = marked(entry.get("headers"), FAULT_HEADER, f"{self.aim.owner}/{self.aim.index}")
         return [entry]
 
     def _timeout(self, place: Place, seconds: float) -> str:

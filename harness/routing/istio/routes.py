@@ -120,32 +120,6 @@ def marked(headers: Headers | None, name: str, value: str) -> Headers:
     return changed
 
 
-def removed(headers: Headers, name: str) -> Headers:
-    """Return ``headers`` (of a route) that also remove ``name`` from every request."""
-    changed = deepcopy(headers)
-    request = changed.setdefault("request", {})
-    request["remove"] = [*(request.get("remove") or ()), name]
-    return changed
-
-
-def require_not_set(place: Place, name: str) -> None:
-    """Raise ResourceError if the route, or a destination of it, sets the header, which would then arrive."""
-    for part in (place.route, *(place.route.get("route") or ())):
-        request = (part.get("headers") or {}).get("request") or {}
-        for known in (*(request.get("set") or ()), *(request.get("add") or ())):
-            if known.lower() == name:
-                raise ResourceError(
-                    f"{place.where}: sets the request header {known}, so no request can lose it: expected another one",
-                    path=f"{place.path}.headers.request",
-                )
-
-
-def carrying(route: HTTPRoute, header: str) -> list[HTTPMatchRequest]:
-    """Return the route's match blocks for its requests that carry the header, whatever its value."""
-    present: StringMatch = {"regex": ".*"}
-    return [{**block, "headers": {header: present, **(block.get("headers") or {})}} for block in _blocks(route)]
-
-
 def with_baggage(headers: Headers, member: str) -> Headers:
     """Return ``headers`` that also add a member to the existing W3C baggage header of requests.
 
