@@ -2,9 +2,10 @@
 
 In a bundle, ``hops.ndjson`` has one hop on each line, with the fields of ``Hop`` by name. ``latency_ms`` is a list of
 ``[low, width, count]``: that many calls took at least ``low`` and less than ``low + width`` milliseconds.
-``size_bytes`` is the same of the bodies of the answers, and ``statuses`` a list of ``[status, count]``. ``instances``
-has the latencies of the same calls by the instance that answered, as it timed them. A hop of the service under test
-itself (``destination`` is that service) is what the arm answered; the other ones are what it called.
+``given_up_ms`` is the part of ``latency_ms`` that got no answer: so long the callers waited, and the answer would have
+come later. ``size_bytes`` is the same of the bodies of the answers, and ``statuses`` a list of ``[status, count]``.
+``instances`` has the latencies of the same calls by the instance that answered, as it timed them. A hop of the service
+under test itself (``destination`` is that service) is what the arm answered; the other ones are what it called.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ Bin = tuple[float, float]
 
 _GRPC_ERRORS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
 _SERVER_ERROR = 500
+GIVEN_UP = "0"
+"""The status by which proxies count a call whose caller did not wait for an answer."""
 
 
 def call_failed(status: str, grpc_status: str) -> bool:
@@ -46,6 +49,7 @@ class HopTotal:
     injected: int = 0
     attempts: int | None = None
     latency_ms: Mapping[Bin, int] = field(default_factory=dict)
+    given_up_ms: Mapping[Bin, int] = field(default_factory=dict)
     size_bytes: Mapping[Bin, int] = field(default_factory=dict)
     statuses: Mapping[int, int] = field(default_factory=dict)
     instances: Mapping[str, Mapping[Bin, int]] = field(default_factory=dict)
@@ -69,6 +73,7 @@ class Hop:
     injected: int = 0
     attempts: int | None = None
     latency_ms: tuple[tuple[float, float, int], ...] = ()
+    given_up_ms: tuple[tuple[float, float, int], ...] = ()
     size_bytes: tuple[tuple[float, float, int], ...] = ()
     statuses: tuple[tuple[int, int], ...] = ()
     instances: tuple[tuple[str, tuple[tuple[float, float, int], ...]], ...] = ()

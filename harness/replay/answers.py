@@ -7,11 +7,12 @@ spans where nearly every call has one, and from the histograms of the hops elsew
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.model.hops import Bin, Hop
 from harness.model.record import Record
+from harness.replay.patience import if_all_had_waited
 from harness.replay.sampling import is_fine
 from harness.replay.script import Answers
 from harness.replay.span_answers import span_answers
@@ -21,6 +22,10 @@ _COVERED = 0.9
 """The share of the calls that must have spans to stand for all of them."""
 _LOWEST_STATUS = 100
 _UNKNOWN_ERROR = 503
+_NEVER = ((200, 1),)
+"""The status of answers for which nobody waited."""
+_INJECTED = frozenset({"DI", "FI"})
+"""The flags of faults in the caller's proxy, which tell the calls that they hit from the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,40 +57,69 @@ def recorded_answers(record: Record, service: str) -> Recorded | None:
 
     Calls that a fault hit in the caller's proxy say nothing about the service, so a phase in which a delay was injected
     into calls that the service answered counts as one without a record, unless nearly all of its calls have a span:
-    the steady phase stands for it.
+    the steady phase stands for it. The same goes for a phase with a fault that no flag tells from the service itself.
+    A call that its caller gave up would have taken longer than the caller waited.
     """
-    spans = span_answers(record, service)
+    unmarked = _unmarked(record, service)
+    spans = {key: one for key, one in span_answers(record, service).items() if key[0] not in unmarked}
     hops = [hop for hop in record.hops if service_name(hop.destination) == service and _answered(hop)]
     clean = [hop for hop in hops if not hop.injected]
     if not clean:
         return None
     notes = []
     told = {key: one for key, one in spans.items() if key[2] or _covered(key[0], key[1], one, hops)}
-    mixed = sorted(
-        {hop.phase for hop in hops if hop.injected} - {phase for phase, arm, name in told if not (arm or name)}
-    )
-    if mixed:
+    hit = {hop.phase for hop in hops if hop.injected} - {phase for phase, arm, name in told if not (arm or name)}
+    mixed = sorted(hit | ({hop.phase for hop in hops} & unmarked))
+    others = [hop for hop in clean if hop.phase not in mixed]
+    if mixed and others:
         where = ", ".join(mixed)
         notes.append(f"{service}: a fault hit calls that it answered in {where}: answers of other phases stand there")
-        clean = [hop for hop in clean if hop.phase not in mixed] or clean
-    steady = [hop for hop in clean if hop.phase == "steady"] or clean
-    found: dict[tuple[str, str, str], Answers] = {}
-    for phase in (*_distinct(hop.phase for hop in clean), ""):
-        for arm in (*_distinct(hop.arm for hop in clean), ""):
-            of_phase = [hop for hop in clean if hop.phase == phase] if phase else steady
-            chosen = [hop for hop in of_phase if not arm or hop.arm == arm]
-            if chosen:
-                found[phase, arm, ""] = _together(chosen, phase=phase, arm=arm)
+        clean = others
+    found = _counted(clean)
     found |= {key: _with_sizes(one, found.get(key)) for key, one in told.items()}
     fine = all(is_fine(one.latency_ms) for one in found.values())
     if not fine:
         notes.append(f"{service}: its latencies are known to the bucket only, so the stand-in is exact to the bucket")
-    if any(not hop.statuses for hop in clean):
-        notes.append(f"{service}: the record has no statuses: 200 stands for success and {_UNKNOWN_ERROR} for failure")
+    notes += _notes_on_calls(service, clean)
     operations = sorted({one.operation for one in found.values()} - {""})
     if operations:
         notes.append(f"{service}: answers by operation: {', '.join(operations)}")
     return Recorded(service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes))
+
+
+def _unmarked(record: Record, service: str) -> set[str]:
+    """Return the phases with a fault at the service that changes its answers without a response flag of its own."""
+    return {
+        one.phase
+        for one in record.fault_counts
+        if one.declared is not None
+        and service_name(one.host) == service
+        and (one.declared.flag not in _INJECTED or one.declared.scope.side != "caller")
+    }
+
+
+def _counted(hops: Sequence[Hop]) -> dict[tuple[str, str, str], Answers]:
+    """Return what the proxies counted, by phase and arm; the steady phase stands for every phase."""
+    steady = [hop for hop in hops if hop.phase == "steady"] or hops
+    found: dict[tuple[str, str, str], Answers] = {}
+    for phase in (*_distinct(hop.phase for hop in hops), ""):
+        for arm in (*_distinct(hop.arm for hop in hops), ""):
+            of_phase = [hop for hop in hops if hop.phase == phase] if phase else steady
+            chosen = [hop for hop in of_phase if not arm or hop.arm == arm]
+            if chosen:
+                found[phase, arm, ""] = _together(chosen, phase=phase, arm=arm)
+    return found
+
+
+def _notes_on_calls(service: str, hops: Sequence[Hop]) -> Iterator[str]:
+    if any(not hop.statuses for hop in hops):
+        yield f"{service}: the record has no statuses: 200 stands for success and {_UNKNOWN_ERROR} for failure"
+    given_up = sum(count for hop in hops for _, _, count in hop.given_up_ms)
+    if given_up:
+        yield (
+            f"{service}: callers gave up {given_up:,} of {sum(hop.calls for hop in hops):,} calls, so nobody knows how "
+            "long these take: the stand-in takes longer than the callers waited"
+        )
 
 
 def _answered(hop: Hop) -> bool:
@@ -112,17 +146,19 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 def _together(hops: Sequence[Hop], *, phase: str, arm: str) -> Answers:
     statuses: Counter[int] = Counter()
     latency: Counter[Bin] = Counter()
+    given_up: Counter[Bin] = Counter()
     size: Counter[Bin] = Counter()
     for hop in hops:
         known = {status: count for status, count in hop.statuses if status >= _LOWEST_STATUS}
-        statuses.update(known or {200: hop.calls - hop.errors, _UNKNOWN_ERROR: hop.errors})
+        statuses.update(known if hop.statuses else {200: hop.calls - hop.errors, _UNKNOWN_ERROR: hop.errors})
+        given_up.update({(low, width): count for low, width, count in hop.given_up_ms})
         latency.update({(low, width): count for low, width, count in hop.latency_ms})
         size.update({(low, width): count for low, width, count in hop.size_bytes})
     return Answers(
         phase=phase,
         arm=arm,
-        statuses=tuple(sorted((status, count) for status, count in statuses.items() if count)),
-        latency_ms=_bins(latency),
+        statuses=tuple(sorted((status, count) for status, count in statuses.items() if count)) or _NEVER,
+        latency_ms=if_all_had_waited(latency, given_up),
         size_bytes=_bins(size),
     )
 

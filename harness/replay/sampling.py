@@ -15,8 +15,8 @@ from random import Random
 BLOCK = 100
 _GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, modulo 1, are as evenly spread as possible for every number of them."""
-Bins = Sequence[tuple[float, float, int]]
-"""The lower bound, the width and the number of values of each bin."""
+Bins = Sequence[tuple[float, float, float]]
+"""The lower bound, the width and the number of values of each bin, which need not be whole."""
 _FINE = 0.15
 """The largest share of its lower bound by which a bin may be wide and still count as fine."""
 
@@ -56,7 +56,7 @@ def quantile(bins: Bins, share: float) -> float:
     return _at(kept, list(accumulate(count for _, _, count in kept)), share)
 
 
-def _at(bins: Bins, ends: Sequence[int], share: float) -> float:
+def _at(bins: Bins, ends: Sequence[float], share: float) -> float:
     place = share * ends[-1]
     index = min(bisect_right(ends, place), len(bins) - 1)
     low, width, count = bins[index]

@@ -18,14 +18,14 @@ class Answers:
     """How one service answered one arm in one phase; an empty name means every arm, phase or operation.
 
     operation: as in ``harness.model.operations``. statuses: each with its count. latency_ms, size_bytes: bins as in
-    ``harness.model.hops``.
+    ``harness.model.hops``; the counts of latencies need not be whole.
     """
 
     phase: str = ""
     arm: str = ""
     operation: str = ""
     statuses: tuple[tuple[int, int], ...]
-    latency_ms: tuple[tuple[float, float, int], ...]
+    latency_ms: tuple[tuple[float, float, float], ...]
     size_bytes: tuple[tuple[float, float, int], ...] = ()
 
 

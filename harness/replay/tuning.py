@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from harness.model.hops import Bin, HopTotal
 from harness.replay.answers import Recorded
+from harness.replay.patience import if_all_had_waited
 from harness.replay.sampling import Bins, quantile
 from harness.replay.script import Correction
 from harness.runner.counts import service_name
@@ -57,17 +58,19 @@ class Tuning:
     def _measured(self, totals: Sequence[HopTotal]) -> dict[str, Bins]:
         """Return the latencies of each service since the last answer about it, without those that a fault hit."""
         counts: dict[str, Counter[Bin]] = {name: Counter() for name in self._played}
+        given_up: dict[str, Counter[Bin]] = {name: Counter() for name in self._played}
         for hop in grown(self._before, totals):
             name = service_name(hop.destination)
             if name in counts and hop.version and not hop.injected:
                 counts[name].update(hop.latency_ms)
+                given_up[name].update(hop.given_up_ms)
         enough = {name for name, latency in counts.items() if sum(latency.values()) >= FEWEST}
         waiting = {name for name, latency in counts.items() if latency} - enough
         self._before = (
             *(one for one in totals if service_name(one.destination) not in waiting),
             *(one for one in self._before if service_name(one.destination) in waiting),
         )
-        return {name: [(low, width, count) for (low, width), count in counts[name].items()] for name in enough}
+        return {name: if_all_had_waited(counts[name], given_up[name]) for name in enough}
 
 
 def _wanted(recorded: Recorded, phase: str) -> Bins:

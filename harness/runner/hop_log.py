@@ -66,6 +66,7 @@ class HopLog:
             injected=total.injected,
             attempts=total.attempts,
             latency_ms=_bins(total.latency_ms),
+            given_up_ms=_bins(total.given_up_ms),
             size_bytes=_bins(total.size_bytes),
             statuses=tuple(sorted(total.statuses.items())),
             instances=tuple((name, _bins(counts)) for name, counts in sorted(total.instances.items())),
@@ -100,6 +101,7 @@ def grown(before: Sequence[HopTotal], after: Sequence[HopTotal]) -> Iterator[Hop
                 injected=last.injected - start.injected,
                 attempts=attempts,
                 latency_ms=_more(start.latency_ms, last.latency_ms),
+                given_up_ms=_more(start.given_up_ms, last.given_up_ms),
                 size_bytes=_more(start.size_bytes, last.size_bytes),
                 statuses=_more(start.statuses, last.statuses),
                 instances={

@@ -70,6 +70,18 @@ def test_calls_are_counted_by_caller_destination_and_status(fake: FakeKubernetes
     assert 2 == len(found)
 
 
+def test_calls_that_were_given_up_are_told_from_answers(fake: FakeKubernetes, open_mesh: Open) -> None:
+    """Istio counts them with the status 0, and their time is how long the caller waited."""
+    with open_mesh() as mesh:
+        assert isinstance(mesh, CountsHops)
+        fake.request_totals = {"reviews-3": counted(10)}
+        before = mesh.hop_totals()
+        fake.request_totals = {"reviews-3": counted(30) + counted(7, code="0", flags="DC")}
+        found = hops(before, mesh.hop_totals())["reviews-v3", "ratings", "v1", ""]
+    assert {(5.0, 5.0): 27} == found.latency_ms
+    assert {(5.0, 5.0): 7} == found.given_up_ms
+
+
 def test_load_from_a_gateway_is_counted_by_the_instances(fake: FakeKubernetes, open_mesh: Open) -> None:
     """Its proxy is in another namespace, so each pod tells what it answered."""
     fake.put(pod("reviews-4", app="reviews", version="v3"))

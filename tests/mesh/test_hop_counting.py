@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
 from mesh_world import World, routes
 
 from harness.clients.http import http_get
+from harness.clients.processes.child import wait_until
 from harness.clients.prometheus_text import parse_samples
 from harness.mesh.cluster.hop_counting import PATH, HopCounter
 from harness.model.hops import HopTotal
@@ -48,6 +52,22 @@ def test_calls_errors_and_latencies_are_counted_by_hop(world: World) -> None:
     aborted = found["reviews-v3", "ratings", ""]
     assert (4, 0, 4) == (aborted.calls, aborted.errors, aborted.injected)
     assert ("reviews", "v3") == (aborted.app, aborted.caller_version)
+
+
+def test_a_call_that_its_caller_gives_up_is_no_fast_answer(world: World) -> None:
+    """Envoy gives it the status 0 and the time until then, which can be 0 ms."""
+    world.serve("")
+    before, parts = world.mesh.hop_totals(), urlsplit(world.mesh.url("reviews-v2", "ratings"))
+
+    def given_up() -> int:
+        with socket.create_connection((parts.hostname, parts.port)) as call:
+            call.sendall(b"GET / HTTP/1.1\r\nHost: ratings\r\nx-want-delay: 1\r\n\r\n")
+        hops = [one for one in grown(before, world.mesh.hop_totals()) if one.caller == "reviews-v2"]
+        assert all(sum(one.given_up_ms.values()) == one.statuses.get(0, 0) for one in hops)
+        assert all(sum(one.latency_ms.values()) == one.calls for one in hops)
+        return sum(one.statuses.get(0, 0) for one in hops)
+
+    assert wait_until(lambda: given_up() > 0, timeout_s=60)
 
 
 def test_the_proxys_own_retries_are_counted_as_attempts(world: World) -> None:

@@ -1,11 +1,16 @@
 """What a dependency answered is read from the hops of a record, without the calls that a fault hit."""
 
 from dataclasses import replace
+from random import Random
 
+import pytest
 from recorded import record
 
+from harness.faults import abort, delay, retry_storm, timeout
 from harness.model.hops import Hop
+from harness.model.record import FaultCount
 from harness.replay.answers import recorded_answers
+from harness.replay.sampling import BinSampler, StatusSampler
 
 STEADY = Hop(
     phase="steady", arm="canary", caller="reviews-v3", destination="ratings.shop.svc.cluster.local", version="v1",
@@ -55,3 +60,56 @@ def test_a_service_that_nobody_called_has_no_answers():
     """It cannot be played."""
     assert recorded_answers(record(hops=(STEADY,)), "details") is None
     assert recorded_answers(record(hops=(replace(STEADY, version="", injected=10),)), "ratings") is None
+
+
+def test_a_call_that_its_caller_gave_up_takes_longer_here_too():
+    """Half of the calls ended after 400 ms without an answer, and some at once: no stand-in answers those so early."""
+    waited = ((0.0, 1.0, 2), (400.0, 10.0, 5))
+    hop = replace(
+        STEADY,
+        calls=14,
+        errors=7,
+        latency_ms=(*waited, (15.0, 1.0, 7)),
+        given_up_ms=waited,
+        statuses=((0, 7), (200, 7)),
+    )
+    found, answers = answers_of(hop)
+    played = answers["steady", "canary"]
+    assert ((200, 7),) == played.statuses
+    (low, _, quick), (late_ms, _, late) = played.latency_ms
+    assert (15.0, 820.0) == (low, late_ms)
+    assert 14 * 7 / 12 == pytest.approx(quick)
+    assert 14 * 5 / 12 == pytest.approx(late)
+    assert "callers gave up 7 of 14 calls" in found.notes[-1]
+
+
+def test_a_service_for_which_nobody_waited_answers_too_late():
+    """The stand-in of a service that hung does not fail for want of an answer, and is no faster than it was."""
+    hung = ((250.0, 250.0, 10),)
+    found, answers = answers_of(replace(STEADY, errors=10, latency_ms=hung, given_up_ms=hung, statuses=((0, 10),)))
+    assert ((1000.0, 0.0, 10),) == answers["steady", "canary"].latency_ms
+    assert 1000.0 == BinSampler(found.answers[0].latency_ms, Random(1)).draw()
+    assert 200 == StatusSampler(found.answers[0].statuses, Random(1)).draw()
+
+
+@pytest.mark.parametrize(
+    ("fault", "own"),
+    [
+        (retry_storm("ratings", 3, per_try="14ms"), False),
+        (timeout("ratings", "500ms"), False),
+        (delay("ratings", "2s", percent=30, inbound=True), False),
+        (abort("ratings", 503, percent=30), True),
+    ],
+    ids=str,
+)
+def test_a_fault_that_leaves_no_flag_on_calls_spoils_its_phase(fault, own):
+    """The time of a call includes that of its retries, and nobody can tell the answers of the proxy from others."""
+    declared = fault.declared("1")
+    count = FaultCount(
+        phase="fault", fault=declared.text, host=declared.host, caller="reviews-v3", arm="canary", requests=10, hit=4,
+        dose=declared.dose, declared=declared,
+    )  # fmt: skip
+    during = replace(STEADY, phase="fault", latency_ms=((140.0, 10.0, 10),), statuses=((200, 6), (504, 4)))
+    found = recorded_answers(record(hops=(STEADY, during), fault_counts=(count,)), "ratings")
+    assert own == any(one.phase == "fault" for one in found.answers)
+    assert own == (not found.notes)

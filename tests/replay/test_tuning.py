@@ -84,3 +84,10 @@ def test_a_correction_is_interpolated(latency_ms, expected):
 def test_equal_latencies_have_one_correction():
     """A record in which all calls took the same time has equal quantiles."""
     assert taken_off(((20.0, 1.0), (20.0, 2.0)), 20.0) in (1.0, 2.0)
+
+
+def test_calls_that_were_given_up_do_not_look_fast():
+    """A machine that made callers give up at once has not made the stand-in faster."""
+    tuned, given_up = tuning(), {(0.0, 1.0): FEWEST}
+    found = tuned.tuned([total({(23.0, 0.0): FEWEST, **given_up}, given_up_ms=given_up)], "steady")
+    assert off_ms(found) == 0.5 + 0.6 * 3.0

@@ -11,7 +11,7 @@ import recorded
 from harness.bundle import read_bundle, write_bundle
 from harness.errors import RecordError
 from harness.mesh.local.hop_counting import hop_totals, merged
-from harness.mesh.local.telemetry import TAGS
+from harness.mesh.local.telemetry import DURATION, SIZE, TAGS
 from harness.model.hops import Hop, HopTotal
 from harness.runner.hop_log import grown
 
@@ -74,13 +74,16 @@ def test_what_nobody_called_meanwhile_is_left_out() -> None:
     assert [] == list(grown([total(5, ms5=5)], [total(5, ms5=5)]))
 
 
-def statistic(workload: str, latency_ms: int, count: int) -> dict[str, object]:
+def statistic(
+    workload: str, low: float, count: int, *, width: float = 1, metric: str = DURATION, status: str = "200"
+) -> dict[str, object]:
     """What Envoy shows of the latencies of calls to a workload of reviews v3."""
     tags = dict.fromkeys(TAGS, "unknown") | {
         "destination_service": "reviews", "destination_version": "v3", "destination_workload": workload,
+        "response_code": status,
     }  # fmt: skip
-    name = "istio.request_duration_milliseconds." + ".".join(f"{tag}.{value}" for tag, value in tags.items())
-    return {"name": name, "totals": [{"lower_bound": latency_ms, "width": 1, "count": count}]}
+    name = f"istio.{metric}." + ".".join(f"{tag}.{value}" for tag, value in tags.items())
+    return {"name": name, "totals": [{"lower_bound": low, "width": width, "count": count}]}
 
 
 def test_processes_of_the_same_version_are_its_instances() -> None:
@@ -91,3 +94,22 @@ def test_processes_of_the_same_version_are_its_instances() -> None:
     assert 9 == sum(found.latency_ms.values())
     (found,) = hop_totals(json.dumps({"stats": [{"histograms": {"details": several[:1]}}]}))
     assert {} == found.instances
+
+
+def test_a_call_that_its_caller_gave_up_is_told_from_answers() -> None:
+    """It lasted as long as the caller waited; what did not come has no size."""
+    shown = [
+        statistic("reviews-v3", 15, 3), statistic("reviews-v3", 400, 2, width=10, status="0"),
+        statistic("reviews-v3", 380, 3, width=10, metric=SIZE), statistic("reviews-v3", 0, 2, metric=SIZE, status="0"),
+    ]  # fmt: skip
+    (found,) = hop_totals(json.dumps({"stats": [{"histograms": {"details": shown}}]}))
+    assert {(15.0, 1.0): 3, (400.0, 10.0): 2} == found.latency_ms
+    assert {(400.0, 10.0): 2} == found.given_up_ms
+    assert {(380.0, 10.0): 3} == found.size_bytes
+
+
+def test_durations_are_known_to_the_millisecond() -> None:
+    """Envoy counts whole milliseconds: what took less than one took some time too."""
+    shown = [statistic("reviews-v3", 0, 3, width=0), statistic("reviews-v3", 2, 4, width=0.1)]
+    (found,) = hop_totals(json.dumps({"stats": [{"histograms": {"details": shown}}]}))
+    assert {(0.0, 1.0): 3, (2.0, 1.0): 4} == found.latency_ms

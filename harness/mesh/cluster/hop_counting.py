@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from harness.clients.prometheus_text import Sample
 from harness.errors import MeshError
-from harness.model.hops import Bin, HopTotal, call_failed
+from harness.model.hops import GIVEN_UP, Bin, HopTotal, call_failed
 
 PATH = "/stats/prometheus?filter=" + quote("istio.*(requests_total|request_duration|response_bytes|attempts_total)")
 _NAME = re.compile(
@@ -65,6 +65,7 @@ class _Sums:
     attempts: int | None = None
     statuses: Counter[int] = field(default_factory=Counter)
     edges: dict[str, Counter[float]] = field(default_factory=lambda: {_LATENCY: Counter(), _SIZE: Counter()})
+    given_up: Counter[float] = field(default_factory=Counter)
     instances: dict[str, Counter[float]] = field(default_factory=dict)
 
 
@@ -149,8 +150,10 @@ def _add(own: _Sums, row: _Row, count: int) -> None:
             own.statuses[int(row.status)] += count
     elif row.what == _ATTEMPTS:
         own.attempts = (own.attempts or 0) + count
-    elif row.edge is not None:
+    elif row.edge is not None and (row.what == _LATENCY or row.status != GIVEN_UP):
         own.edges[row.what][row.edge] += count
+        if row.status == GIVEN_UP:
+            own.given_up[row.edge] += count
 
 
 def _total(hop: tuple[str, ...], own: _Sums) -> HopTotal:
@@ -167,6 +170,7 @@ def _total(hop: tuple[str, ...], own: _Sums) -> HopTotal:
         injected=own.injected,
         attempts=own.attempts,
         latency_ms=_bins(own.edges[_LATENCY]),
+        given_up_ms=_bins(own.given_up),
         size_bytes=_bins(own.edges[_SIZE]),
         statuses=dict(own.statuses),
         instances={name: _bins(edges) for name, edges in own.instances.items()},

@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from harness.mesh.local.telemetry import ATTEMPTS, DURATION, REQUESTS_TOTAL, SCOPE, SIZE, TAGS, UNKNOWN
-from harness.model.hops import Bin, HopTotal, call_failed
+from harness.model.hops import GIVEN_UP, Bin, HopTotal, call_failed
 from harness.routing.port import Destination
 
 PATTERN = f"^{SCOPE}\\."
 _NAME = re.compile(rf"{SCOPE}\.(?P<metric>\w+)" + "".join(rf"\.{tag}\.(?P<{tag}>.*?)" for tag in TAGS) + "$", re.DOTALL)
 _MERGED, _FEW = 0.5, 5
 """The least share of the calls that merged histograms have, and how many calls may be missing anyway."""
+
+_LEAST_MS = 1.0
+"""The least width of a bin of durations: Envoy counts whole milliseconds, without what is left over."""
 
 
 class _Bucket(TypedDict):
@@ -37,6 +40,7 @@ class _Sums:
     injected: int = 0
     attempts: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
+    given_up: Counter[Bin] = field(default_factory=Counter)
     bins: dict[str, Counter[Bin]] = field(default_factory=lambda: {DURATION: Counter(), SIZE: Counter()})
     instances: dict[str, Counter[Bin]] = field(default_factory=dict)
 
@@ -68,14 +72,24 @@ def hop_totals(text: str, destinations: Sequence[Destination] = ()) -> tuple[Hop
         elif found["metric"] == ATTEMPTS:
             own.attempts += value
         elif found["metric"] in own.bins:
-            workload = found["destination_workload"]
-            instance = own.instances.setdefault(workload, Counter()) if workload != UNKNOWN else Counter[Bin]()
-            for bucket in buckets:
-                place = float(bucket["lower_bound"]), float(bucket["width"])
-                own.bins[found["metric"]][place] += int(bucket["count"])
-                if found["metric"] == DURATION:
-                    instance[place] += int(bucket["count"])
+            _add_bins(own, found, buckets)
     return tuple(_total(key, own) for key, own in sorted(sums.items()))
+
+
+def _add_bins(own: _Sums, found: re.Match[str], buckets: Iterable[_Bucket]) -> None:
+    timed, given_up = found["metric"] == DURATION, found["response_code"] == GIVEN_UP
+    if given_up and not timed:
+        return  # what did not come has no size
+    workload = found["destination_workload"]
+    instance = own.instances.setdefault(workload, Counter()) if workload != UNKNOWN else Counter[Bin]()
+    for bucket in buckets:
+        low, width, count = float(bucket["lower_bound"]), float(bucket["width"]), int(bucket["count"])
+        place = low, max(width, _LEAST_MS) if timed else width
+        own.bins[found["metric"]][place] += count
+        if timed:
+            instance[place] += count
+        if given_up:
+            own.given_up[place] += count
 
 
 def merged(totals: Iterable[HopTotal]) -> bool:
@@ -99,6 +113,7 @@ def _total(key: tuple[str, ...], own: _Sums) -> HopTotal:
         injected=own.injected,
         attempts=own.attempts,
         latency_ms=dict(own.bins[DURATION]),
+        given_up_ms=dict(own.given_up),
         size_bytes=dict(own.bins[SIZE]),
         statuses=dict(own.statuses),
         instances={name: dict(bins) for name, bins in own.instances.items()} if len(own.instances) > 1 else {},
