@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.cli.options import add_config, add_target
@@ -11,20 +11,24 @@ from harness.cli.output import clean_print as print
 from harness.errors import UsageError
 from harness.model.config import Config
 from harness.model.units import format_duration, parse_duration
-from harness.runner.suite import Trial, dependencies, trials
+from harness.runner.dependencies import dependencies
+from harness.runner.suite import Circumstances, LeftOut, Trial, trials
 
 HELP = (
     "List the faults that are worth trying for each service that the service under test calls, the riskiest first, "
     "with what they cost. The services come from harness.yaml, from what the proxies counted in recorded runs, and, if "
-    "harness.yaml names a Prometheus, from the mesh's own metrics; the order from these and from Istio resources. With "
-    "--write: a scenario with all of them, which harness run can run every night."
+    "harness.yaml names a Prometheus, from the mesh's own metrics; the order from these and from Istio resources. "
+    "Kinds that are not tried are named with what they need. With --write: a scenario with all of the faults, which "
+    "harness run can run every night."
 )
 EXAMPLES = """\
   harness suite
   harness suite --learn reports/20261129-021339-e502358a/* --most 5
-  harness suite --write scenarios/test_suite.py
+  harness suite --header authorization --write scenarios/test_suite.py
+  harness suite --learn reports/20261129-021339-e502358a/* --write scenarios/test_suite.py --replace
 """
-_SCENARIO = '''"""Faults of what {service} calls, the riskiest first. Written by: {command}"""
+_WRITTEN_BY = "Written by: harness suite"
+_SCENARIO = '''"""Faults of what {service} calls, the riskiest first. {command}"""
 
 import pytest
 from harness import {names}
@@ -55,7 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far back the Prometheus of harness.yaml is asked (default: 1h)",
     )
     parser.add_argument("--most", type=int, metavar="N", help="only the N riskiest faults")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="NAME",
+        help="a header that the calls carry, such as authorization: its loss is tried too",
+    )  # fmt: skip
     parser.add_argument("--write", type=Path, metavar="FILE", help="write a scenario instead; the file must be new")
+    parser.add_argument(
+        "--replace", action="store_true", help="let --write replace a file that an earlier harness suite wrote"
+    )
     add_target(parser)
     add_config(parser)
 
@@ -74,17 +85,22 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{folder}: expected a run of {config.service}, found one of {record.plan.service}")
     since_s = parse_duration(args.since, "--since")
     lately = recent_hops(config, since_s=since_s) if config.prometheus is not None else ()
-    found = dependencies(config, read_resources(config.istio, namespace=config.namespace), records, lately)
+    resources = read_resources(config.istio, namespace=config.namespace)
+    found = dependencies(config, resources, records, lately)
     if not found:
         raise UsageError(
             f"{config.service}: expected services that it calls (services.{config.service}.calls, calls in a recorded "
             f"run: --learn BUNDLE, or calls in a Prometheus in the last {format_duration(since_s)}), found none"
         )
-    chosen = trials(found, target=wiring.target(config, args.target))[: args.most]
+    given = Circumstances(
+        config=config, target=wiring.target(config, args.target), headers=args.header, resources=resources
+    )
+    tried, left_out = trials(found, given)
+    chosen = tried[: args.most]
     if args.write is None:
-        print("\n".join(_lines(chosen, config)))
+        print("\n".join([*_lines(chosen, config), "", *_not_tried(left_out)]))
     else:
-        _write(args.write, chosen, config)
+        _write(args.write, chosen, config, replace=args.replace)
         print(f"{args.write}: {len(chosen)} faults, {_cost(chosen, config)}; run it with: harness run {args.write}")
     return 0
 
@@ -104,23 +120,47 @@ def _lines(chosen: Sequence[Trial], config: Config) -> list[str]:
     return [*lines, "", f"together, with one steady phase: {_cost(chosen, config)}"]
 
 
+def _not_tried(left_out: Sequence[LeftOut]) -> Iterator[str]:
+    """Yield the kinds that are not tried, with what they need: a line for each reason, in the order of the kinds."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for one in left_out:
+        hosts.setdefault((one.kind, one.why), []).append(one.dependency.name)
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for (kind, why), services in hosts.items():
+        kinds.setdefault((why, ", ".join(services)), []).append(kind)
+    if kinds:
+        yield "not tried:"
+    for (why, on), names in kinds.items():
+        yield f"  {', '.join(names)} on {on}: {why}"
+
+
 def _cost(chosen: Sequence[Trial], config: Config) -> str:
     phases = config.phases
     seconds = phases.warm_up_s + phases.steady_s + len(chosen) * (phases.fault_s + phases.recovery_s)
     return f"at most {format_duration(seconds)} and {seconds * config.load.rate_rps:.0f} requests"
 
 
-def _write(file: Path, chosen: Sequence[Trial], config: Config) -> None:
+def _write(file: Path, chosen: Sequence[Trial], config: Config, *, replace: bool) -> None:
     names = sorted({trial.fault.kind for trial in chosen})
     text = _SCENARIO.format(
         service=config.service,
-        command=f"harness suite --write {file}",
+        command=f"{_WRITTEN_BY} --write {file}",
         names=", ".join(names),
         faults="\n".join(f"    {trial.source},  # {trial.dependency.why}" for trial in chosen),
         function=config.service.replace("-", "_").replace(".", "_"),
     )
+    if replace and file.exists():
+        from harness import bundle
+
+        first = file.read_text(encoding="utf-8").partition("\n")[0]
+        if _WRITTEN_BY not in first:
+            raise UsageError(f"{file}: expected a scenario that harness suite wrote, found another file; it stays")
+        bundle.write_atomically(file, text.encode())
+        return
     try:
         with file.open("x", encoding="utf-8") as new:
             new.write(text)
     except FileExistsError as error:
-        raise UsageError(f"{file}: expected a new file, found one: delete it, or choose another name") from error
+        raise UsageError(
+            f"{file}: expected a new file, found one: choose another name, or --replace it if harness suite wrote it"
+        ) from error

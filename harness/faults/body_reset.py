@@ -53,7 +53,8 @@ class BodyReset(Condition):
     @property
     def unmet(self) -> str:
         """Why no call met the condition."""
-        return f"no call lasted {format_duration(self.after_s)}: answers have hardly any body, or calls are rare"
+        after = format_duration(self.after_s)
+        return f"no call lasted {after}: bodies are small, calls are rare, or callers give up sooner"
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an object of its own, which nobody else writes."""

@@ -1,62 +1,34 @@
-"""Derive the faults that are worth trying from what a service calls, ordered by risk.
+"""Choose the faults that are worth trying on what a service calls, ordered by risk.
 
-The risk of a dependency is how often a request calls it, doubled if nothing limits how long a call may wait, and
-doubled again if a recorded run showed that requests fail while it fails. Each kind of fault has a weight of its own:
-how often such trouble happens, and how much it costs a caller that is not prepared.
+Each kind has a weight: how often such trouble happens, and how much it costs a caller that is not prepared. A kind that
+would be refused, or would hit no call, is left out, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from harness.faults import abort, black_hole, connection_limit, delay, evict, kill, latency, pause, scale
+import harness.faults as kinds
 from harness.faults.port import Fault
 from harness.model.config import Config
-from harness.model.hops import Hop
-from harness.model.json import JsonObject
-from harness.model.phase import PhaseKind
-from harness.model.record import Record
-from harness.model.samples import ARMS, BASELINE
-from harness.model.units import format_duration
-from harness.routing.istio.timeouts import longest_wait_s
-from harness.runner.counts import service_name
+from harness.model.json import JsonObject, objects_at, text_at
+from harness.model.quantities import parse_quantity
+from harness.runner.dependencies import Dependency
 
 _LONGER = 1.1
 """A delay that a timeout cuts off is so much longer than it."""
 _SLOW_S = 2.0
 """The delay where no timeout is known."""
-_NO_SERVICES = ("", "unknown", "PassthroughCluster", "BlackHoleCluster", "InboundPassthroughCluster")
-"""What Istio's metrics call destinations that are no service of the mesh."""
-_FAILS = 0.5
-"""Requests are not saved by a fallback if more than this share of the failed calls fails a request."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
-    """A service that the service under test calls.
-
-    calls: per request, as they were counted last; None if they were not. wait_s: how long routes let a call wait;
-    None without a limit. fails_without: the scenario of a run in which requests failed with it; empty if none did.
-    """
-
-    name: str
-    calls: float | None = None
-    wait_s: float | None = None
-    fails_without: str = ""
-
-    @property
-    def risk(self) -> float:
-        """How much is at stake, from 0 up."""
-        calls = 1.0 if self.calls is None else self.calls
-        return calls * (2 if self.wait_s is None else 1) * (2 if self.fails_without else 1)
-
-    @property
-    def why(self) -> str:
-        """What the risk comes from, for people."""
-        calls = "calls per request not known" if self.calls is None else f"{self.calls:.2g} calls per request"
-        wait = "no timeout" if self.wait_s is None else f"timeout {format_duration(self.wait_s)}"
-        return ", ".join([calls, wait, *([f"no fallback seen in {self.fails_without}"] if self.fails_without else [])])
+_PERCENT = 50.0
+_SHORTEST_S = 2e-3
+"""Istio cuts calls off to the millisecond, so a shorter median is no timeout."""
+_AT_ONCE = 0.3
+"""With fewer calls at once, three of them, which a limit of one rejects, hardly ever meet."""
+_FEWEST_KIB_PER_S = 2.0
+_INTO = 10
+"""A rate limit passes one of so many requests, and a CPU limit leaves one of so many parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,101 +41,187 @@ class Trial:
     risk: float
 
 
-def dependencies(
-    config: Config, resources: Sequence[JsonObject], records: Sequence[Record], lately: Sequence[Hop] = ()
-) -> tuple[Dependency, ...]:
-    """Return what the service under test calls, the riskiest first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A kind that is not tried on a dependency. why: what it needs."""
 
-    That is what harness.yaml says, and what the proxies saw in recorded runs or lately. records: of runs of the
-    service, the latest last. lately: what the mesh's own metrics tell of the service's calls.
+    dependency: Dependency
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What decides which faults can hit the calls of a service.
+
+    target: the mesh, ``local`` or ``cluster``. headers: that calls carry and may lose. resources: the manifests, of
+    which those of Deployments tell the limits of containers.
     """
-    hops = [*(hop for record in records for hop in record.hops), *lately]
-    names = dict.fromkeys([*config.services[config.service].calls.values(), *_called(hops, config.service)])
-    counted = [*map(_steady_hops, records), tuple(lately)]
-    found = [
-        Dependency(
-            name=name,
-            calls=_calls_per_request(name, counted, config.service),
-            wait_s=longest_wait_s(resources, host=name, namespace=config.namespace),
-            fails_without=_without_fallback(name, records),
-        )
-        for name in names
-    ]
-    return tuple(sorted(found, key=lambda one: -one.risk))
+
+    config: Config
+    target: str
+    headers: Sequence[str] = ()
+    resources: Sequence[JsonObject] = ()
+
+    def calls_per_s(self, dependency: Dependency) -> float:
+        """How often all callers together call it; one call per request where that is not known."""
+        return self.config.load.rate_rps * (1.0 if dependency.calls is None else dependency.calls)
+
+    def calls_per_s_of_an_arm(self, dependency: Dependency) -> float:
+        """How often the arm with fewer requests calls it."""
+        return self.calls_per_s(dependency) * min(self.config.canary_share, 1 - self.config.canary_share)
 
 
-def trials(found: Sequence[Dependency], *, target: str) -> tuple[Trial, ...]:
-    """Return the faults for each dependency that the target can inject, the riskiest first."""
-    made = [trial for dependency in found for trial in _of(dependency, target)]
-    return tuple(sorted(made, key=lambda one: -one.risk))
+_Choice = tuple[float, Fault, str]
+"""The weight, the fault and its source."""
 
 
-def _of(dependency: Dependency, target: str) -> Iterator[Trial]:
-    host = dependency.name
+def trials(found: Sequence[Dependency], given: Circumstances) -> tuple[tuple[Trial, ...], tuple[LeftOut, ...]]:
+    """Return the faults for each dependency, the riskiest first, and each kind of the target that is left out."""
+    tried: list[Trial] = []
+    left_out: list[LeftOut] = []
+    for dependency in found:
+        choices = {**_of_routes(dependency, given), **_of_pods(dependency, given), **_measured(dependency, given)}
+        for kind, fault in kinds.known_faults().items():
+            if given.target not in fault.usage.meshes:
+                continue
+            chosen = choices.get(kind, "a fault of another package, of which nothing more is known")
+            why = chosen if isinstance(chosen, str) else _refusal(chosen[1], given)
+            if isinstance(chosen, str) or why:
+                left_out.append(LeftOut(dependency=dependency, kind=kind, why=why))
+            else:
+                weight, made, source = chosen
+                risk = dependency.risk * weight
+                tried.append(Trial(dependency=dependency, fault=made, source=source, risk=risk))
+    return tuple(sorted(tried, key=lambda one: -one.risk)), tuple(left_out)
+
+
+def _choice(weight: float, make: Callable[..., Fault], *values: object, **options: object) -> _Choice:
+    """Return a fault with its weight and its source."""
+    words = [_literal(value) for value in values] + [f"{name}={_literal(value)}" for name, value in options.items()]
+    return weight, make(*values, **options), f"{make.__name__}({', '.join(words)})"
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _of_routes(dependency: Dependency, given: Circumstances) -> dict[str, _Choice | str]:
+    """Return a choice, or why there is none, for the kinds that need to know nothing of the calls' numbers."""
+    host, limits = dependency.name, given.config.cluster.limits
+    most = 1.0 if given.target == "local" else limits.dose
+    percent = min(_PERCENT, most * 100)
     slow_s = _SLOW_S if dependency.wait_s is None else dependency.wait_s * _LONGER
-    slow = f"{round(slow_s * 1e3)}ms"
-    weighted: list[tuple[float, Fault, str]] = [
-        (1.0, abort(host, 503, percent=50), f'abort("{host}", 503, percent=50)'),
-        (0.9, delay(host, slow, percent=50), f'delay("{host}", "{slow}", percent=50)'),
-        (0.6, black_hole(host), f'black_hole("{host}")'),
-        (0.5, latency(host, "50ms:20%, 1s:2%"), f'latency("{host}", "50ms:20%, 1s:2%")'),
-        (0.3, connection_limit(host, 1), f'connection_limit("{host}", 1)'),
-    ]
-    if target == "local":
-        weighted += [(0.7, pause(host), f'pause("{host}")'), (0.4, kill(host), f'kill("{host}")')]
-    else:
-        weighted += [(0.7, scale(host, 0), f'scale("{host}", 0)'), (0.4, evict(host, 1), f'evict("{host}", 1)')]
-    for weight, fault, source in weighted:
-        yield Trial(dependency=dependency, fault=fault, source=source, risk=dependency.risk * weight)
-
-
-def _called(hops: Sequence[Hop], service: str) -> Iterator[str]:
-    """Yield the services that the proxies of an arm called."""
-    for hop in hops:
-        name = service_name(hop.destination)
-        if hop.arm and hop.calls and name not in {service, *_NO_SERVICES}:
-            yield name
-
-
-def _steady_hops(record: Record) -> tuple[Hop, ...]:
-    steady = {phase.name for phase in record.phases if phase.kind is PhaseKind.STEADY}
-    return tuple(hop for hop in record.hops if hop.phase in steady)
-
-
-def _calls_per_request(name: str, counted: Sequence[Sequence[Hop]], service: str) -> float | None:
-    """Return how often a request of the baseline called a service, as it was counted last. counted: the latest last."""
-    for hops in reversed(counted):
-        own = [hop for hop in hops if hop.arm == ARMS[BASELINE]]
-        answered = sum(hop.calls for hop in own if service_name(hop.destination) == service)
-        called = sum(hop.calls for hop in own if service_name(hop.destination) == name)
-        if answered:
-            return called / answered
-    return None
-
-
-def _without_fallback(name: str, records: Sequence[Record]) -> str:
-    """Return the scenario of the latest run in which most failed calls to the service failed a request too."""
-    for record in reversed(records):
-        hits = _failed_calls(record, name)
-        failed = _failed_requests(record)
-        if any(hit and failed.get(phase, 0) > _FAILS * hit for phase, hit in hits.items()):
-            return record.plan.scenario
-    return ""
-
-
-def _failed_calls(record: Record, name: str) -> Mapping[str, int]:
-    hits: dict[str, int] = {}
-    for count in record.fault_counts:
-        if service_name(count.host) == name and count.arm == ARMS[BASELINE]:
-            hits[count.phase] = hits.get(count.phase, 0) + count.hit
-    return hits
-
-
-def _failed_requests(record: Record) -> Mapping[str, int]:
-    samples = record.samples
-    bad = samples.failed & (samples.arm == BASELINE)
-    return {
-        phase.name: int((bad & (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s)).sum())
-        for phase in record.phases
-        if phase.faults
+    header = given.headers[0] if given.headers else ""
+    fails: dict[str, _Choice | str] = (
+        {
+            "abort": "it is called by gRPC: see grpc_abort",
+            "grpc_abort": _choice(1.0, kinds.grpc_abort, host, "UNAVAILABLE", percent=percent),
+        }
+        if dependency.grpc
+        else {
+            "abort": _choice(1.0, kinds.abort, host, 503, percent=percent),
+            "grpc_abort": "it is not called by gRPC (services.NAME.protocol: grpc)",
+        }
+    )
+    alone = "without effect while no call fails: try it together with another fault"
+    return fails | {
+        "delay": _choice(0.9, kinds.delay, host, f"{round(slow_s * 1e3)}ms", percent=percent),
+        "latency": _choice(0.5, kinds.latency, host, "50ms:20%, 1s:2%"),
+        "black_hole": _choice(0.6, kinds.black_hole, host),
+        "body_reset": _choice(0.35, kinds.body_reset, host, "200ms"),
+        "header_loss": _choice(0.2, kinds.header_loss, host, header)
+        if header
+        else "no header is known that its calls carry: name one with --header",
+        "retries_off": alone,
+        "outlier_ejection": alone,
     }
+
+
+def _of_pods(dependency: Dependency, given: Circumstances) -> dict[str, _Choice | str]:
+    """Return a choice for the kinds that change processes, pods, or what their own proxies let in."""
+    host = dependency.name
+    rate = max(1, round(given.calls_per_s(dependency) / _INTO))
+    cpu, memory = _least_limit(given.resources, host, "cpu"), _least_limit(given.resources, host, "memory")
+    limitless = "no manifest in istio: of harness.yaml has a Deployment of it whose containers all have such a limit"
+    return {
+        "pause": _choice(0.7, kinds.pause, host),
+        "kill": _choice(0.4, kinds.kill, host),
+        "restart": _choice(0.35, kinds.restart, host),
+        "scale": _choice(0.7, kinds.scale, host, 0),
+        "partition": _choice(0.65, kinds.partition, host),
+        "deny": _choice(0.45, kinds.deny, host),
+        "delete_pods": _choice(0.45, kinds.delete_pods, host, 1),
+        "evict": _choice(0.4, kinds.evict, host, 1),
+        "rate_limit": _choice(0.35, kinds.rate_limit, host, rate),
+        "cpu_limit": _choice(0.5, kinds.cpu_limit, host, f"{max(10, int(cpu * 1000 / _INTO))}m") if cpu else limitless,
+        "memory_limit": _choice(0.3, kinds.memory_limit, host, f"{max(1, int(memory / 2 / 2**20))}Mi")
+        if memory
+        else limitless,
+    }
+
+
+def _measured(dependency: Dependency, given: Circumstances) -> dict[str, _Choice | str]:
+    """Return a choice for the kinds whose value, or whether they hit anything, depends on what was counted."""
+    host, median_s, unknown = dependency.name, dependency.median_s, "{} not known: name a run with --learn"
+    cut: dict[str, _Choice | str] = dict.fromkeys(
+        ("timeout", "retry_storm"), unknown.format("how long its calls take is")
+    )
+    if median_s is not None:
+        half = f"{round(median_s * 1e3)}ms"
+        cut = dict.fromkeys(cut, "half of its calls take less than 2 ms, and Istio cuts off to the millisecond")
+        if median_s >= _SHORTEST_S:
+            cut = {
+                "timeout": _choice(0.35, kinds.timeout, host, half),
+                "retry_storm": _choice(0.45, kinds.retry_storm, host, 3, per_try=half),
+            }
+    return cut | _crowded(dependency, given) | {"bandwidth_limit": _bandwidth(dependency, given, unknown)}
+
+
+def _crowded(dependency: Dependency, given: Circumstances) -> dict[str, _Choice | str]:
+    """Return a choice for limits of calls at once, unless hardly any two are known to be."""
+    if dependency.median_s is not None:
+        at_once = dependency.median_s * given.calls_per_s_of_an_arm(dependency)
+        if at_once < _AT_ONCE:
+            why = f"an arm has {at_once:.2g} calls at once on average, so a limit of one would reject hardly any"
+            return {"connection_limit": why, "request_limit": why}
+    return {
+        "connection_limit": _choice(0.3, kinds.connection_limit, dependency.name, 1),
+        "request_limit": _choice(0.25, kinds.request_limit, dependency.name, 1),
+    }
+
+
+def _bandwidth(dependency: Dependency, given: Circumstances, unknown: str) -> _Choice | str:
+    if dependency.answer_bytes is None:
+        return unknown.format("the size of its answers is")
+    kib_per_s = dependency.answer_bytes * given.calls_per_s_of_an_arm(dependency) / 1024
+    if kib_per_s < _FEWEST_KIB_PER_S:
+        return f"its answers to an arm are {kib_per_s:.2g} KiB a second, and 1 KiB is the smallest limit"
+    return _choice(0.25, kinds.bandwidth_limit, dependency.name, int(kib_per_s / 2))
+
+
+def _least_limit(resources: Sequence[JsonObject], host: str, resource: str) -> Fraction | None:
+    """Return the smallest limit of a service's containers; None if a container, or every Deployment, lacks one."""
+    containers = [
+        container
+        for one in resources
+        if one.get("kind") == "Deployment"
+        and text_at(one, "spec", "template", "metadata", "labels", "app", default="") == host
+        for container in objects_at(one, "spec", "template", "spec", "containers")
+    ]
+    texts = [text_at(one, "resources", "limits", resource, default="") for one in containers]
+    return min(parse_quantity(text, host) for text in texts) if texts and all(texts) else None
+
+
+def _refusal(fault: Fault, given: Circumstances) -> str:
+    """Return why the limits of a cluster do not allow a fault; empty if they do."""
+    if given.target == "local":
+        return ""
+    said, cluster = fault.declared("suite"), given.config.cluster
+    if said.scope.every_caller and not cluster.limits.every_caller:
+        return "it hits every caller, which cluster.limits.every-caller does not allow"
+    if said.worst_dose > min(cluster.limits.dose, cluster.limits.total_dose) + 1e-9:
+        return "it may hit more requests than cluster.limits.dose and total-dose allow"
+    if fault.kind == kinds.BandwidthLimit.kind and cluster.only_test_traffic:
+        return "it counts every call, and cluster.only-test-traffic is set"
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,40 @@ from recorded import FAULT, fault_count, record, samples
 from harness import bundle
 from harness.cli import main
 from harness.config import read_config
-from harness.faults import known_faults
+from harness.faults import BUILT_IN, known_faults
+from harness.model.cluster import Limits
 from harness.model.hops import Hop
+from harness.model.protocol import Protocol
 from harness.model.record import Record
-from harness.runner.suite import Dependency, dependencies, trials
+from harness.runner.dependencies import Dependency, dependencies
+from harness.runner.suite import Circumstances, LeftOut, Trial, trials
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_config(ROOT / "harness.yaml")
+EVERYBODY = replace(CONFIG, cluster=replace(CONFIG.cluster, limits=Limits(every_caller=True)))
+MEASURED = Dependency(name="ratings", calls=2.0, median_s=0.02, answer_bytes=800.0)
+SQUEEZABLE: Any = {
+    "kind": "Deployment",
+    "metadata": {"name": "ratings-v1"},
+    "spec": {
+        "template": {
+            "metadata": {"labels": {"app": "ratings"}},
+            "spec": {"containers": [{"name": "app", "resources": {"limits": {"cpu": "500m", "memory": "128Mi"}}}]},
+        }
+    },
+}
+
+
+def chosen(
+    *found: Dependency, target: str, resources: Sequence[Any] = (), headers: Sequence[str] = (), config: Any = EVERYBODY
+) -> tuple[tuple[Trial, ...], tuple[LeftOut, ...]]:
+    """The faults that are tried on these, and what is left out."""
+    return trials(found, Circumstances(config=config, target=target, resources=resources, headers=headers))
+
+
+def texts(*found: Dependency, **given: Any) -> list[str]:
+    """The faults that are tried on these."""
+    return [str(one.fault) for one in chosen(*found, **given)[0]]
 
 
 def route(**fields: Any) -> Any:
@@ -70,14 +98,19 @@ def test_the_risk_grows_with_calls_without_timeouts_and_without_fallbacks() -> N
 
 def test_a_delay_goes_just_beyond_a_known_timeout() -> None:
     """A shorter one would show nothing about it."""
-    found = [str(one.fault) for one in trials([Dependency(name="ratings", wait_s=0.4)], target="local")]
-    assert "delay(ratings, 440 ms, 50 %)" in found
+    assert "delay(ratings, 440 ms, 50 %)" in texts(Dependency(name="ratings", wait_s=0.4), target="local")
 
 
 @pytest.mark.parametrize("target", ["local", "cluster"])
 def test_every_trial_is_a_fault_that_the_target_knows_and_its_source_makes(target: str) -> None:
     """The riskiest dependency comes first, and each kind only where it can be injected."""
-    made = trials([Dependency(name="details"), Dependency(name="ratings", calls=5.0)], target=target)
+    made, _ = chosen(
+        Dependency(name="details", grpc=True),
+        MEASURED,
+        target=target,
+        resources=[SQUEEZABLE],
+        headers=["authorization"],
+    )
     assert sorted((one.risk for one in made), reverse=True) == [one.risk for one in made]
     assert "ratings" == made[0].dependency.name
     for one in made:
@@ -91,6 +124,78 @@ def test_every_trial_is_a_fault_that_the_target_knows_and_its_source_makes(targe
         assert one.fault == function(*values, **options)
 
 
+@pytest.mark.parametrize("target", ["local", "cluster"])
+@pytest.mark.parametrize("config", [CONFIG, EVERYBODY], ids=["as delivered", "every caller"])
+def test_every_kind_of_the_target_is_tried_or_left_out_for_a_reason(target: str, config: Any) -> None:
+    """A new kind is not forgotten, and none occurs twice."""
+    tried, left_out = chosen(Dependency(name="ratings"), target=target, config=config)
+    kinds = [*(one.fault.kind for one in tried), *(one.kind for one in left_out)]
+    assert sorted(kind.kind for kind in BUILT_IN if target in kind.usage.meshes) == sorted(kinds)
+    assert not [one for one in left_out if "another package" in one.why]
+
+
+@pytest.mark.parametrize("target", ["local", "cluster"])
+def test_all_but_two_kinds_are_tried_where_everything_is_known(target: str) -> None:
+    """These two change nothing while no call fails; gRPC has an abort of its own."""
+    left = set()
+    for grpc in (False, True):
+        one = replace(MEASURED, grpc=grpc)
+        _, left_out = chosen(one, target=target, resources=[SQUEEZABLE], headers=["authorization"])
+        left.add(frozenset(each.kind for each in left_out))
+    assert {frozenset({"retries_off", "outlier_ejection", other}) for other in ("abort", "grpc_abort")} == left
+
+
+def test_what_was_counted_decides_about_the_values_of_faults() -> None:
+    """Half of the calls are cut off, and half of the bytes have to wait."""
+    found = texts(MEASURED, target="local")
+    assert "timeout(ratings, 20 ms)" in found
+    assert "retry_storm(ratings, 3 x 20 ms)" in found
+    assert "bandwidth_limit(ratings, 78)" in found
+    assert {"connection_limit(ratings, 1)", "request_limit(ratings, 1)"} < set(found)
+
+
+def test_faults_that_would_hit_hardly_any_call_are_left_out() -> None:
+    """Quick calls hardly ever meet each other, small answers need no bandwidth."""
+    few = replace(MEASURED, median_s=0.001, answer_bytes=4.0)
+    why = {one.kind: one.why for one in chosen(few, target="local")[1]}
+    assert "an arm has 0.2 calls at once on average" in why["connection_limit"]
+    assert "less than 2 ms" in why["timeout"]
+    assert "0.78 KiB a second" in why["bandwidth_limit"]
+
+
+def test_limits_of_the_cluster_leave_faults_out_and_make_doses_smaller() -> None:
+    """A run would refuse the others."""
+    strict = replace(CONFIG, cluster=replace(CONFIG.cluster, limits=Limits(dose=0.3)))
+    tried, left_out = chosen(MEASURED, target="cluster", config=strict)
+    assert ["abort(ratings, 503, 30 %)", "delay(ratings, 2 s, 30 %)"] == [str(one.fault) for one in tried][:2]
+    assert "latency" in {one.fault.kind for one in tried}
+    why = {one.kind: one.why for one in left_out}
+    assert "cluster.limits.dose" in why["black_hole"]
+    assert "cluster.limits.every-caller" in why["delete_pods"]
+
+
+def test_squeezes_take_a_part_of_what_the_manifest_grants() -> None:
+    """A container without a limit could not be squeezed."""
+    found = texts(MEASURED, target="cluster", resources=[SQUEEZABLE])
+    assert {"cpu_limit(ratings, 50m)", "memory_limit(ratings, 64Mi)"} < set(found)
+    why = {one.kind: one.why for one in chosen(MEASURED, target="cluster")[1]}
+    assert "no manifest" in why["cpu_limit"]
+
+
+def test_a_service_that_speaks_grpc_fails_by_grpc() -> None:
+    """As harness.yaml says."""
+    services = {**CONFIG.services, "ratings": replace(CONFIG.services["ratings"], protocol=Protocol.GRPC)}
+    (found,) = dependencies(replace(CONFIG, services=services), (), ())
+    assert "grpc_abort(ratings, UNAVAILABLE, 50 %)" in texts(found, target="local")
+
+
+def test_a_recorded_run_tells_how_long_calls_take_and_how_large_answers_are() -> None:
+    """From the histograms of the proxies, those of the baseline in the steady phase."""
+    counted = replace(hop("ratings", 100), latency_ms=((10, 10, 60), (40, 10, 40)), size_bytes=((90, 20, 100),))
+    (found,) = dependencies(CONFIG, (), [record(hops=(hop("reviews", 100), counted))])
+    assert (0.015, 100.0) == (found.median_s, found.answer_bytes)
+
+
 def test_the_command_writes_a_scenario_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the mark that lets all of them share a steady phase; a file that is there stays."""
     file, config = tmp_path / "test_suite.py", ["--config", str(ROOT / "harness.yaml")]
@@ -101,8 +206,24 @@ def test_the_command_writes_a_scenario_once(tmp_path: Path, capsys: pytest.Captu
     compile(text, str(file), "exec")
     assert 2 == main(["suite", "--write", str(file), *config])
     assert text == file.read_text()
+    capsys.readouterr()
     assert 0 == main(["suite", *config])
-    assert "abort(ratings, 503, 50 %)" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "abort(ratings, 503, 50 %)" in listed
+    assert "  retries_off, outlier_ejection on ratings: without effect while no call fails" in listed
+
+
+def test_only_what_the_command_wrote_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that a nightly run can derive its faults again; a scenario that somebody wrote stays."""
+    file, config = tmp_path / "test_suite.py", ["--config", str(ROOT / "harness.yaml")]
+    words = ["suite", "--write", str(file), "--replace", *config]
+    assert 0 == main([*words, "--most", "1"])
+    assert 0 == main(words)
+    assert "kill(" in file.read_text()
+    file.write_text("# mine\n")
+    assert 2 == main(words)
+    assert "another file; it stays" in capsys.readouterr().err
+    assert "# mine\n" == file.read_text()
 
 
 def test_a_run_without_the_fault_says_nothing_about_a_fallback() -> None:
@@ -120,7 +241,7 @@ def test_services_that_only_a_recorded_run_knows_are_tried_too() -> None:
     found = dependencies(CONFIG, (), [made])
     assert {"ratings", "details"} == {one.name for one in found}
     assert 0.5 == next(one.calls for one in found if one.name == "details")
-    assert "details" in {one.dependency.name for one in trials(found, target="local")}
+    assert any("details" in text for text in texts(*found, target="local"))
 
 
 def test_a_run_of_another_service_teaches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
