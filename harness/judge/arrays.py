@@ -22,6 +22,7 @@ from harness.judge.arguments import (
 )
 from harness.judge.calibration import Calibration
 from harness.judge.columns import Columns, checked_columns
+from harness.judge.instances import Instances, instance_warnings
 from harness.judge.port import Evidence
 from harness.judge.safeguards import guarded, objections
 from harness.judge.sequential import FailOn, SequentialJudge
@@ -29,8 +30,7 @@ from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, Series
-from harness.model.samples import ARMS, Samples
-from harness.model.units import format_duration
+from harness.model.samples import ARMS, BASELINE, CANARY, Samples
 from harness.model.verdict import Analysis
 
 _STEADY = "steady"
@@ -39,7 +39,6 @@ _ENOUGH_TO_OVERLAP = 20  # with so many requests in each arm, no overlap in time
 _FEW_NAMES = 20
 _GAPS, _MOST_LEFT = 7.0, 0.05
 _SOME_TIMES, _ROUNDED = 100, 1e-4  # few times tell most fine clocks; float64 holds today's seconds to 1e-6
-_UNLIKE = 1.2  # a larger ratio between the medians of instances of one build is reported
 
 
 def compare(  # longer than 40 lines because its docstring is the reference for users
@@ -73,7 +72,7 @@ def compare(  # longer than 40 lines because its docstring is the reference for 
                 endpoint   str    optional; what ``{endpoint=...}`` of an objective selects
                 phase      str    optional; every phase but warm-up is judged on its own; names that
                                   begin with fault or recovery mark phases of that kind
-                instance   str    optional; named in warnings only
+                instance   str    optional; the canary's are searched for the one that harm sits in
 
         canary: the same of the canary.
         objectives: texts such as ``latency_p99 < +10%`` or ``error_rate < +0.5pp`` (the grammar is in
@@ -185,8 +184,8 @@ def prepared(
     planned = _planned(windows, phases, horizon_s)
     plan = _plan(planned, judged, settings, share=canary_share, rate_rps=len(samples) / now if now > 0 else 0.0)
     over = final if final is not None else horizon_s is None or now >= horizon_s - 1e-9
-    evidence = Evidence(samples=samples, phases=windows)
-    return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=_instance_warnings(arms))
+    evidence = Evidence(samples=samples, phases=windows, instances=_instances(arms))
+    return Case(evidence=evidence, plan=plan, now_s=now, final=over, warnings=instance_warnings(arms))
 
 
 def _now(now_s: float | None, horizon_s: float | None, due_s: NDArray[np.float64], last_s: float) -> float:
@@ -353,26 +352,14 @@ def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[n
     return tuple(windows)
 
 
-def _instance_warnings(arms: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[str, ...]:
-    """Return warnings about instances: one alone is confounded with its node, and different ones hide the build."""
-    warnings = []
-    for name, arm in zip(ARMS, arms, strict=True):
-        if "instance" not in arm or not len(arm["time_s"]):
-            continue
-        instances = np.unique(arm["instance"])
-        if len(instances) == 1:
-            warnings.append(
-                f"the {name} has one instance ({instances[0]}): a slow node cannot be told from a slow build; use two"
-            )
-            continue
-        medians = {str(one): float(np.median(arm["latency_s"][arm["instance"] == one])) for one in instances}
-        fast, slow = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
-        if medians[slow] > _UNLIKE * medians[fast]:
-            warnings.append(
-                f"the {name}'s instances differ: median {format_duration(medians[fast])} on {fast}, "
-                f"{format_duration(medians[slow])} on {slow}; what differs between nodes is not the build"
-            )
-    return tuple(warnings)
+def _instances(arms: Sequence[Mapping[str, NDArray[Any]]]) -> Instances | None:
+    """Return which instance of the canary answered each sample, or None if no column says it."""
+    if "instance" not in arms[CANARY]:
+        return None
+    texts = arms[CANARY]["instance"]
+    names, number = numbered(texts)
+    other = np.full(len(arms[BASELINE]["time_s"]), -1, np.int16)
+    return Instances(names=names, number=np.concatenate([other, number]))
 
 
 def kind_of(name: str) -> PhaseKind:

@@ -1,7 +1,8 @@
-"""Name the endpoint that proven harm sits in, and the finding that a run's reason names.
+"""Name the endpoint and the instance that proven harm sits in, and the finding that a run's reason names.
 
 The search over endpoints pays for its multiplicity (Bonferroni): an endpoint is named only if harm beyond the tolerance
-is proven in it alone with ``ALPHA`` divided by the number of endpoints, and all others together show no harm.
+is proven in it alone with ``ALPHA`` divided by the number of tests, and all others together show no harm. The canary's
+instances are searched in the same way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from harness.judge.indicators import style_of
 from harness.judge.measure import Measurement, measure
-from harness.judge.view import PhaseView
+from harness.judge.view import PhaseView, Places
 from harness.model import formatting
 from harness.model.indicator import Direction
 from harness.model.objective import Objective
@@ -21,31 +22,51 @@ from harness.model.verdict import Finding
 from harness.stats.window import Window
 
 ALPHA = 0.01
-"""The chance of naming an endpoint whose canary is within its tolerance."""
+"""The chance of naming an endpoint, or an instance, whose canary is within its tolerance."""
 HARMLESS = 0.05
 """Above this chance of so much harm in equal arms, the other endpoints are said to show none."""
 _KINDS = frozenset({"error_rate", "latency"})
+_TELLING = (0.9, 0.5)
 
 
-def endpoint_of(objective: Objective, view: PhaseView, stretch: Window, known: tuple[str, ...]) -> str:
-    """Return a sentence that names the endpoint which the harm sits in, or an empty string.
+def places_of(objective: Objective, view: PhaseView, stretch: Window) -> str:
+    """Return a text that names the endpoint and the instance which the harm sits in, or an empty string.
 
-    stretch: the part of the phase that proved the harm. known: the endpoints of all requests.
+    stretch: the part of the phase that proved the harm.
     """
-    apart = objective.kind in _KINDS and not objective.interaction and "endpoint" not in objective.labels
-    if view.endpoint is None or view.others is None or not apart or len(known) < 2 or not len(stretch.blocks):
+    if objective.kind not in _KINDS or objective.interaction or not len(stretch.blocks):
         return ""
-    found = [(name, _measured(objective, view, view.endpoint(name), stretch)) for name in known]
-    searched = [(name, own) for name, own in found if own is not None]
-    if len(searched) < 2:
-        return ""
-    name, worst = min(searched, key=lambda each: each[1].chances.beyond)
-    others = _measured(objective, view, view.others(name), stretch)
-    if max(worst.chances.harm, worst.chances.beyond) > ALPHA / len(searched):
-        return ""
-    if others is None or others.chances.harm <= HARMLESS:
-        return ""
-    return f"the harm sits in {name} ({_numbers(objective, worst)}), not in the other endpoints"
+    found = (_place_of(objective, view, stretch, places) for places in view.places)
+    return "; ".join(text for text in found if text)
+
+
+def _place_of(objective: Objective, view: PhaseView, stretch: Window, places: Places) -> str:
+    """Return a text about the place with all harm, by the objective's quantile or the most telling lower one."""
+    searched = (objective, *_lower_quantiles(objective))
+    for each in searched:
+        found = [(name, _measured(each, view, places.own(name), stretch)) for name in places.names]
+        measured = [(name, own) for name, own in found if own is not None]
+        if len(measured) < 2:
+            continue
+        name, worst = min(measured, key=lambda one: one[1].chances.beyond)
+        if max(worst.chances.harm, worst.chances.beyond) > ALPHA / len(measured) / len(searched):
+            continue
+        others = _measured(objective, view, places.others(name), stretch)
+        if others is not None and others.chances.harm > HARMLESS:
+            prefix = "" if each is objective else f"{each.name} "
+            return f"the harm sits in {places.where}{name} ({prefix}{_numbers(each, worst)}), not in {places.elsewhere}"
+    return ""
+
+
+def _lower_quantiles(objective: Objective) -> tuple[Objective, ...]:
+    """Return the objective for quantiles that need fewer requests: a slow endpoint is often slow in all of them."""
+    if objective.quantile is None or objective.relative is None:
+        return ()
+    return tuple(
+        replace(objective, name=f"latency_p{quantile * 100:g}", quantile=quantile)
+        for quantile in _TELLING
+        if quantile < objective.quantile
+    )
 
 
 def _measured(objective: Objective, view: PhaseView, window: Window, stretch: Window) -> Measurement | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.judge.alpha_spending import INTERVAL_TAIL, SHOWN, SHOWN_IN_SHORT_PHASE
-from harness.judge.blame import endpoint_of
+from harness.judge.blame import places_of
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement, harmless, measure, measured_by, smallest_visible
@@ -55,7 +55,7 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
     rounded = blurred_by(measured) if verdict is Verdict.INCONCLUSIVE else ""
     note = rounded if hidden is None else str(hidden)
     shown = replace(shown, note=note) if note else shown
-    where = endpoint_of(objective, view, proof.window, known) if proof and verdict is Verdict.FAIL else ""
+    where = places_of(objective, view, proof.window) if proof and verdict is Verdict.FAIL else ""
     tail = view.look.interval_tail
     plain = shown.measured is measured and shown.confidence == 1 - 2 * INTERVAL_TAIL
     error = measured.error(shown.limits if plain else measured.interval(tail), tail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.judge.instances import Instances
 from harness.model.phase import Phase
 from harness.model.record import FaultCount, Plan, Series
 from harness.model.samples import Samples
@@ -18,7 +19,7 @@ class Evidence:
 
     table: the same samples, already reduced (``harness.stats.table``), for callers that look often or have more samples
     than memory. A judge that can use the table then ignores ``samples``. fault_counts: what the faults hit, which is
-    known at the end of a run only.
+    known at the end of a run only. instances: which instance answered each sample, if that is known.
     """
 
     samples: Samples
@@ -26,6 +27,7 @@ class Evidence:
     series: tuple[Series, ...] = ()
     table: Table | None = None
     fault_counts: tuple[FaultCount, ...] = ()
+    instances: Instances | None = None
 
 
 class Judge(Protocol):

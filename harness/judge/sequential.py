@@ -20,12 +20,14 @@ from harness.judge.endpoints import counts_of_table, mix_warnings
 from harness.judge.findings import finding_of
 from harness.judge.implied import implied_objective, is_implied, shares_of_alpha
 from harness.judge.indicators.port import Scene
+from harness.judge.instances import MOST as MOST_INSTANCES
+from harness.judge.instances import InstanceWindows
 from harness.judge.missing_findings import in_no_phase, not_begun
 from harness.judge.objectives import default_objectives
 from harness.judge.port import Evidence
 from harness.judge.scoring import scored, weighted
 from harness.judge.validity_checks import doubts
-from harness.judge.view import PhaseView
+from harness.judge.view import PhaseView, Places
 from harness.model.objective import Objective
 from harness.model.phase import Phase, PhaseKind, PhasePlan
 from harness.model.record import Plan, hits_of
@@ -65,7 +67,7 @@ class SequentialJudge:
             evidence.samples, evidence.phases, block_s=block_seconds(plan, evidence.phases)
         )
         begun = looks(plan, evidence.phases, now_s=now_s, final=final)
-        windows = _Windows(table, until_s=math.inf if final else now_s)
+        windows = _Windows(table, evidence, until_s=math.inf if final else now_s)
         views = _Views(evidence=evidence, plan=plan, begun=begun, windows=windows, fail_on=self.fail_on)
         findings, seconds = _findings(objectives, views, known=table.operations)
         verdict = self._verdict(findings, begun, plan, now_s=now_s, final=final)
@@ -112,8 +114,14 @@ class SequentialJudge:
 class _Windows:
     """Builds the windows of one look, each of them once."""
 
-    def __init__(self, table: Table, *, until_s: float) -> None:
+    def __init__(self, table: Table, evidence: Evidence, *, until_s: float) -> None:
         self._table, self._until_s = table, until_s
+        self._instances: InstanceWindows | None = None
+        found = evidence.instances
+        if found is not None and 2 <= len(found.names) <= MOST_INSTANCES:
+            self._instances = InstanceWindows(
+                evidence.samples, evidence.phases, found, block_s=table.block_s, until_s=until_s
+            )
         self._made: dict[tuple[str, str | None], Window] = {}
         self._endpoints: dict[tuple[str, str, bool], Window] = {}
         self._parts: dict[tuple[str, str | None], tuple[tuple[Window, float], ...]] = {}
@@ -151,6 +159,21 @@ class _Windows:
                 self._table, key[0], operation=endpoint, others=others, before_s=self._until_s, span_s=span_s
             )
         return self._endpoints[key]
+
+    def places(self, look: Look, objective: Objective) -> tuple[Places, ...]:
+        """Return the endpoints, if there are several that the objective covers, and the canary's instances."""
+        endpoint, found = objective.labels.get("endpoint"), []
+        if endpoint is None and len(self._table.operations) > 1:
+            own, others = partial(self.part, look, others=False), partial(self.part, look, others=True)
+            names = self._table.operations
+            found.append(Places(names=names, own=own, others=others, where="", elsewhere="the other endpoints"))
+        if self._instances is not None:
+            part = partial(self._instances.part, look.phase, endpoint)
+            own, others = partial(part, others=False), partial(part, others=True)
+            where, elsewhere = "the canary's instance ", "its other instances"
+            names = self._instances.names
+            found.append(Places(names=names, own=own, others=others, where=where, elsewhere=elsewhere))
+        return tuple(found)
 
     def steady(self, objective: Objective, begun: tuple[Look, ...]) -> Window | None:
         """Return the steady phase, or None if there is none."""
@@ -192,8 +215,7 @@ class _Views:
             scene=scene,
             stretches=self.windows.stretches(look, objective),
             pooled=self.windows.with_steady(look, objective, self.begun),
-            endpoint=partial(self.windows.part, look, others=False),
-            others=partial(self.windows.part, look, others=True),
+            places=self.windows.places(look, objective),
             plan=self.plan,
             alpha=alpha,
             any_harm=self.fail_on is FailOn.ANY_HARM and not is_implied(objective),

@@ -14,13 +14,27 @@ from harness.stats.window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Endpoints or instances, of which one may hold all harm.
+
+    own, others: return the phase's requests of one of the ``names``, and those of all others. where, elsewhere: how to
+    say that harm sits in one of them, and that it does not sit in the others.
+    """
+
+    names: tuple[str, ...]
+    own: Callable[[str], Window]
+    others: Callable[[str], Window]
+    where: str
+    elsewhere: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseView:
     """One phase as one objective sees it.
 
     alpha: the part of the run's alpha for this objective and phase. stretches: the parts of the phase in which harm is
     looked for, the whole phase first, with their parts of alpha. pooled: a short phase's requests together with those
-    of the steady phase. endpoint, others: return the phase's requests to an endpoint, and
-    those to all others.
+    of the steady phase. places: what the phase's requests can be divided by, to find out where harm sits.
     """
 
     look: Look
@@ -30,8 +44,7 @@ class PhaseView:
     any_harm: bool
     stretches: tuple[tuple[Window, float], ...]
     pooled: Window | None = None
-    endpoint: Callable[[str], Window] | None = None
-    others: Callable[[str], Window] | None = None
+    places: tuple[Places, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
