@@ -16,6 +16,7 @@ from harness.model.record import Record
 from harness.model.verdict import Analysis, Finding, Verdict
 from harness.replay.asked import Asked
 from harness.report.diff import Difference, difference, side
+from harness.runner.ending import DEATH
 
 _SAME_TIME_S = 2e-4
 """By how much due times may differ: those of a packed bundle are rounded to 0.1 ms."""
@@ -81,7 +82,8 @@ class Comparison:
 def compared(asked: Asked, outcome: Outcome, *, cannot: Sequence[str]) -> Comparison:
     """Compare a replay with what was recorded. cannot: the objectives that could not be judged here, with reasons."""
     if len(outcome.record.samples):
-        answer, why = answered(asked.analysis, outcome.analysis, cannot=cannot)
+        died = (_canary_died(asked.record), _canary_died(outcome.record))
+        answer, why = answered(asked.analysis, outcome.analysis, cannot=cannot, died=died)
     else:
         answer, why = Answer.CANNOT, f"nothing was repeated, because no load was sent: {outcome.analysis.reason}"
     left = side("A", str(asked.folder), asked.record, asked.analysis)
@@ -94,11 +96,20 @@ def compared(asked: Asked, outcome: Outcome, *, cannot: Sequence[str]) -> Compar
     )
 
 
-def answered(recorded: Analysis, replay: Analysis, *, cannot: Sequence[str]) -> tuple[Answer, str]:
+def _canary_died(record: Record) -> bool:
+    return any(event.kind == DEATH and event.fields.get("arm") == "canary" for event in record.events)
+
+
+def answered(
+    recorded: Analysis, replay: Analysis, *, cannot: Sequence[str], died: tuple[bool, bool] = (False, False)
+) -> tuple[Answer, str]:
     """Return the answer and its reason.
 
-    A fail is reproduced if an objective that failed then fails now; without one, as when the canary died, if the replay
-    fails without one too. Another verdict rests on every objective, so all of them must be judged here too.
+    A fail is reproduced if an objective that failed then fails now, in a phase in which it did not pass then; without
+    one, if the replay fails without one too. The death of a canary is reproduced by a death alone. Another verdict
+    rests on every objective, so all of them must be judged here too.
+
+    died: whether the canary died, in the recorded run and in the replay.
     """
     if recorded.verdict is Verdict.INCONCLUSIVE:
         return Answer.CANNOT, f"the recorded run decided nothing that could be reproduced; now: {replay.verdict}"
@@ -107,7 +118,7 @@ def answered(recorded: Analysis, replay: Analysis, *, cannot: Sequence[str]) -> 
             return Answer.NOT_REPRODUCED, f"harm of the recorded size is excluded here: {replay.reason}"
         return Answer.CANNOT, f"the replay decided nothing: {replay.reason}"
     if recorded.verdict is Verdict.FAIL:
-        return _answered_fail(recorded, replay, cannot)
+        return _answered_fail(recorded, replay, cannot, died)
     return _answered_other(recorded, replay, cannot)
 
 
@@ -119,10 +130,15 @@ def _answered_other(recorded: Analysis, replay: Analysis, cannot: Sequence[str])
     return Answer.REPRODUCED, f"{replay.verdict} here too: {replay.reason}"
 
 
-def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) -> tuple[Answer, str]:
-    then, now = failed(recorded), failed(replay)
-    if replay.verdict is Verdict.FAIL and (then & now or not (then or now)):
-        return Answer.REPRODUCED, f"it fails here too: {replay.reason}"
+def _answered_fail(
+    recorded: Analysis, replay: Analysis, cannot: Sequence[str], died: tuple[bool, bool]
+) -> tuple[Answer, str]:
+    then = failed(recorded)
+    if replay.verdict is Verdict.FAIL:
+        if died[0] == died[1] and (died[0] or _fails_alike(recorded, replay)):
+            return Answer.REPRODUCED, f"it fails here too: {replay.reason}"
+        if died[0] and not died[1]:
+            return Answer.CANNOT, f"it fails here before its canary dies, as it did then: {replay.reason}"
     lost = [text for text in cannot if any(text.startswith(f"{name}: ") for name in then)]
     if lost:
         return Answer.CANNOT, f"what failed cannot be judged here: {'; '.join(lost)}"
@@ -135,14 +151,29 @@ def _answered_fail(recorded: Analysis, replay: Analysis, cannot: Sequence[str]) 
     return Answer.NOT_REPRODUCED, f"fail then, {replay.verdict} here: {replay.reason}"
 
 
+def _fails_alike(recorded: Analysis, replay: Analysis) -> bool:
+    """Return whether an objective that failed then fails now too; one that passed then in that phase does not count.
+
+    If no objective failed then or now, both failed without one.
+    """
+    then, now = failed(recorded), failed(replay)
+    if not (then or now):
+        return True
+    passed = {(one.objective.text, one.phase) for one in recorded.findings if one.verdict is Verdict.PASS}
+    return any(
+        _decided_fail(one) and one.objective.text in then and (one.objective.text, one.phase) not in passed
+        for one in replay.findings
+    )
+
+
 def _undecided(recorded: Analysis, replay: Analysis) -> list[str]:
-    """Return the objectives that failed then and did not pass here in the same phase.
+    """Return the objectives that failed then and did not pass here in the same phase, with that phase.
 
     A run ends at the first proof of harm, which leaves others open, and phases that were not reached have no findings.
     """
     passed = {(one.objective.text, one.phase) for one in replay.findings if one.verdict is Verdict.PASS}
     then = [(one.objective.text, one.phase) for one in recorded.findings if _decided_fail(one)]
-    return sorted({text for text, phase in then if (text, phase) not in passed})
+    return sorted({f"{text} in the {phase} phase" for text, phase in then if (text, phase) not in passed})
 
 
 def harm_excluded(recorded: Analysis, replay: Analysis) -> bool:

@@ -13,6 +13,7 @@ from harness.cli.replay_bisect import mark_of
 from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
 from harness.model.load import Arrivals
+from harness.model.record import Event
 from harness.model.samples import no_samples
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
@@ -21,6 +22,7 @@ from harness.replay.comparing import Answer, Comparison, answered, compared, sam
 from harness.replay.staging import Options, by_what_failed, staged
 from harness.report.diff import difference, side
 from harness.runner.deciding import decide
+from harness.runner.ending import DEATH
 from harness.wiring import judge
 
 FOUND = decide(record(), judge("sequential"))
@@ -112,7 +114,45 @@ def test_a_fail_for_another_reason_excludes_only_what_passed(verdict, phase, ans
     other = replace(analysis(Verdict.FAIL, "a < 1").findings[0], verdict=verdict, phase=phase)
     now = replace(now, findings=(*now.findings, other))
     found, why = answered(analysis(Verdict.FAIL, "a < 1"), now, cannot=())
-    assert (answer, answer is Answer.CANNOT) == (found, "before a < 1 was decided" in why)
+    assert (answer, answer is Answer.CANNOT) == (found, "before a < 1 in the fault phase was decided" in why)
+
+
+def test_the_same_objective_in_a_phase_that_passed_then_is_another_failure():
+    """A build that fails without any fault does not reproduce a failure that only the fault showed."""
+    then = analysis(Verdict.FAIL, "a < 1")
+    passed = replace(then.findings[0], verdict=Verdict.PASS, phase="steady")
+    now = replace(then, findings=(replace(then.findings[0], phase="steady"),))
+    assert Answer.CANNOT is answered(replace(then, findings=(passed, *then.findings)), now, cannot=())[0]
+    open_then = replace(passed, verdict=Verdict.INCONCLUSIVE)
+    assert Answer.REPRODUCED is answered(replace(then, findings=(open_then, *then.findings)), now, cannot=())[0]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "died", "answer"),
+    [
+        ((), (), (True, True), Answer.REPRODUCED),
+        (("a < 1",), (), (True, True), Answer.REPRODUCED),  # how far an objective came is chance
+        ((), ("a < 1",), (True, False), Answer.CANNOT),  # the replay ended before
+        (("a < 1",), ("a < 1",), (True, False), Answer.CANNOT),
+        (("a < 1",), ("a < 1",), (False, True), Answer.CANNOT),
+        (("a < 1",), (), (False, True), Answer.CANNOT),
+    ],
+)
+def test_a_death_is_reproduced_by_a_death_alone(then, now, died, answer):
+    """A run ends at the first proof of harm, so a replay that fails otherwise says nothing about the death."""
+    found = answered(analysis(Verdict.FAIL, *then), analysis(Verdict.FAIL, *now), cannot=(), died=died)
+    assert answer is found[0]
+
+
+def test_a_death_is_read_from_the_record():
+    """The analysis does not tell one."""
+    death = Event(at_s=4.0, kind=DEATH, text="the canary (reviews-v3) died", fields={"arm": "canary"})
+    died = asked_of(Verdict.FAIL)
+    died = replace(died, record=replace(died.record, events=(death,)))
+    here = Outcome(record=record(), analysis=analysis(Verdict.FAIL), folder=Path("replay"))
+    assert Answer.CANNOT is compared(died, here, cannot=()).answer
+    again = replace(here, record=replace(here.record, events=(death,)))
+    assert Answer.REPRODUCED is compared(died, again, cannot=()).answer
 
 
 def test_what_failed_then_is_worth_another_replay_judged_by_it_alone(tmp_path):
