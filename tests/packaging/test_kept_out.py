@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 import harness
 
 HOUSE = Path(harness.__file__).parent
-MODULES = {path: ast.parse(path.read_text()) for path in HOUSE.rglob("*.py") if "demo/project" not in path.as_posix()}
 DELETED = {"HttpFault", "files_in", "both_arms", "stop_early", "reduce_scrapes", "SliKind", "FreeHand", "_Run"}
 OLD_NAMES = """
     watching freehand pulse guard guards asking literal hanging order child part conductor by_hand shipping looks doubts
@@ -18,6 +18,13 @@ OLD_NAMES = """
 """
 PROCESSES = ("child", "processes")
 """A child process is what the field calls it."""
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """The syntax trees of all modules."""
+    paths = [path for path in HOUSE.rglob("*.py") if "demo/project" not in path.as_posix()]
+    return {path: ast.parse(path.read_text()) for path in paths}
 
 
 def names(tree: ast.Module) -> set[str]:
@@ -30,7 +37,7 @@ def calls(name: str) -> set[str]:
     """The modules that call a function or a class of this name."""
     return {
         path.relative_to(HOUSE).as_posix()
-        for path, tree in MODULES.items()
+        for path, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
     }
@@ -38,14 +45,14 @@ def calls(name: str) -> set[str]:
 
 def test_deleted_things_stay_deleted() -> None:
     """No module defines or uses them, and the two modules of Kayenta that nothing used are gone."""
-    found = {path.name: names(tree) & DELETED for path, tree in MODULES.items()}
+    found = {path.name: names(tree) & DELETED for path, tree in modules().items()}
     assert {} == {name: deleted for name, deleted in found.items() if deleted}
-    assert [] == [path for path in MODULES if path.parent.name == "kayenta" and path.stem in {"queries", "mixer"}]
+    assert [] == [path for path in modules() if path.parent.name == "kayenta" and path.stem in {"queries", "mixer"}]
 
 
 def test_modules_have_names_of_the_field() -> None:
     """The private names of modules are gone."""
-    found = {(path.stem, path.parent.name) for path in MODULES if path.stem in OLD_NAMES.split()}
+    found = {(path.stem, path.parent.name) for path in modules() if path.stem in OLD_NAMES.split()}
     assert set() == found - {PROCESSES}
 
 
@@ -60,12 +67,12 @@ def test_one_engine_carries_out_every_run() -> None:
 )
 def test_kept_libraries_do_what_they_can(library: str, user: str) -> None:
     """Retries, settings, and values that are read from files have no code of their own."""
-    imported = {node.module for node in ast.walk(MODULES[HOUSE / user]) if isinstance(node, ast.ImportFrom)}
+    imported = {node.module for node in ast.walk(modules()[HOUSE / user]) if isinstance(node, ast.ImportFrom)}
     assert library in imported
 
 
 def test_the_extra_client_is_outside_the_default_import() -> None:
     """Only its own module names LeanUser in code."""
     assert {"load/users/lean.py"} == {
-        path.relative_to(HOUSE).as_posix() for path, tree in MODULES.items() if "LeanUser" in names(tree)
+        path.relative_to(HOUSE).as_posix() for path, tree in modules().items() if "LeanUser" in names(tree)
     }
