@@ -257,8 +257,10 @@ def _samples(arms: Sequence[Mapping[str, NDArray[Any]]], start_s: float) -> Samp
     operations, operation = _numbered(arms, "endpoint", "", lengths)
     if len(operations) > np.iinfo(np.int16).max:
         raise JudgeInputError(f"column endpoint: expected at most 32,767 different names, found {len(operations):,}")
+    due_s = np.concatenate([arm["time_s"] for arm in arms])
+    due_s -= start_s
     return Samples(
-        due_s=np.concatenate([arm["time_s"] - start_s for arm in arms]),
+        due_s=due_s,
         latency_s=np.concatenate([arm["latency_s"] for arm in arms]),
         late_s=np.zeros(total),
         status=np.concatenate([arm["status"] for arm in arms]).astype(np.int16, copy=False),

@@ -16,6 +16,7 @@ from harness.model.phase import Phase
 from harness.model.samples import ARMS, BASELINE, CANARY, Samples
 from harness.model.units import format_percent
 from harness.stats.table import NO_ANSWER, TOTAL, Table
+from harness.stats.tally import tally
 
 LEAST_SHIFT = 0.02
 """A smaller difference between an endpoint's shares of the arms' requests changes little."""
@@ -58,17 +59,18 @@ class EndpointCounts:
 
 def counts_of_samples(samples: Samples, phases: Sequence[Phase]) -> EndpointCounts:
     """Count single requests."""
-    judged = np.zeros(len(samples), bool)
-    for phase in phases:
-        if phase.kind.judged:
-            judged |= (samples.due_s >= phase.start_s) & (samples.due_s < phase.end_s)
-    size = len(samples.operations)
-    own = [judged & (samples.arm == arm) for arm in (BASELINE, CANARY)]
-    return EndpointCounts(
-        names=samples.operations,
-        requests=np.array([np.bincount(samples.operation[rows], minlength=size) for rows in own], np.float64),
-        failed=np.array([np.bincount(samples.operation[rows], samples.failed[rows], size) for rows in own], np.float64),
-    )
+    size = max(len(samples.operations), 1)
+    requests, failed = np.zeros((len(ARMS), size)), np.zeros((len(ARMS), size))
+    for part in samples.parts():
+        judged = np.zeros(len(part), bool)
+        for phase in phases:
+            if phase.kind.judged:
+                judged |= (part.due_s >= phase.start_s) & (part.due_s < phase.end_s)
+        for arm in (BASELINE, CANARY):
+            own = judged & (part.arm == arm)
+            requests[arm] += tally(part.operation, own, size)
+            failed[arm] += tally(part.operation, own & part.failed, size)
+    return EndpointCounts(names=samples.operations, requests=requests, failed=failed)
 
 
 def counts_of_table(table: Table, phases: Sequence[Phase]) -> EndpointCounts:

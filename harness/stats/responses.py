@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from harness.model.samples import ARMS, Samples
 from harness.stats.contrast import rate_contrast
 from harness.stats.tails import t_tail
+from harness.stats.tally import tally
 
 Floats = NDArray[np.float64]
 MOST_KINDS = 24
@@ -63,18 +64,15 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
 
     Requests of no known arm are left out. Kinds beyond the ``MOST_KINDS`` most frequent are counted by class.
     """
-    inside = (samples.due_s >= start_s) & (samples.due_s < end_s) & (samples.arm >= 0) & (samples.arm < len(ARMS))
-    rows = slice(None) if inside.all() else inside
-    due_s, status, error, arm = (each[rows] for each in (samples.due_s, samples.status, samples.error, samples.arm))
-    code = np.clip(status, 0, 999).astype(np.int64)
-    unanswered = np.flatnonzero(status == 0)
-    code[unanswered] += error[unanswered].astype(np.int64) * 1000
-    totals = np.bincount(code, minlength=1)
+    size = 1000 * (1 + int(samples.error.max(initial=0)))
+    totals = np.zeros(size, np.int64)
+    for requests in _parts(samples, start_s, end_s):
+        totals += tally(requests.code, np.ones(len(requests.code), np.bool_), size)
     ordered = np.argsort(-totals, kind="stable")
     found = ordered[: int((totals > 0).sum())]
     named, rest = found[:MOST_KINDS], found[MOST_KINDS:]
     classes = np.unique(rest % 1000 // 100)
-    place = np.zeros(len(totals), np.int64)
+    place = np.zeros(size, np.int64)
     place[named] = np.arange(len(named))
     place[rest] = len(named) + np.searchsorted(classes, rest % 1000 // 100)
     kinds = (
@@ -82,12 +80,50 @@ def response_mix(samples: Samples, *, start_s: float, end_s: float, block_s: flo
         *(f"other {each}xx" if each else "no answer: other errors" for each in classes.tolist()),
     )
     blocks = max(1, int(np.ceil((end_s - start_s) / block_s)))
-    slot = np.minimum(((due_s - start_s) / block_s).astype(np.int64), blocks - 1)
-    slot += arm.astype(np.int64) * blocks
-    slot += (place * len(ARMS) * blocks)[code]
-    counts = np.bincount(slot, minlength=len(kinds) * len(ARMS) * blocks).astype(np.float64)
+    first_slot, counts = place * len(ARMS) * blocks, np.zeros(len(kinds) * len(ARMS) * blocks)
+    for requests in _parts(samples, start_s, end_s):
+        slot = np.minimum(((requests.due_s - start_s) / block_s).astype(np.int64), blocks - 1)
+        slot += requests.arm.astype(np.int64) * blocks
+        slot += first_slot[requests.code]
+        counts += np.bincount(slot, minlength=len(counts))
     statuses = np.concatenate([named % 1000, classes * 100]).astype(np.int64)
     return ResponseMix(kinds=kinds, status=statuses, counts=counts.reshape(len(kinds), len(ARMS), blocks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Requests:
+    """Requests of known arms. code: the status, or 1000 times the number of the error if there was no answer."""
+
+    due_s: Floats
+    arm: NDArray[np.int8]
+    code: NDArray[np.int64]
+
+
+def _parts(samples: Samples, start_s: float, end_s: float) -> Iterator[_Requests]:
+    """Yield the requests of known arms that were due in [start_s, end_s), part by part."""
+    for part in samples.parts():
+        inside = (part.due_s >= start_s) & (part.due_s < end_s) & (part.arm >= 0) & (part.arm < len(ARMS))
+        rows = slice(None) if inside.all() else inside
+        code = np.clip(part.status[rows], 0, 999).astype(np.int64)
+        unanswered = np.flatnonzero(part.status[rows] == 0)
+        code[unanswered] += part.error[rows][unanswered].astype(np.int64) * 1000
+        yield _Requests(due_s=part.due_s[rows], arm=part.arm[rows], code=code)
+
+
+def status_counts(samples: Samples, spans_s: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
+    """Count the requests that were due in any of ``spans_s``, by arm and status: shape (2, 1000).
+
+    spans_s: start (included) and end (excluded) in seconds, not overlapping. Requests of no known arm are left out.
+    """
+    counts = np.zeros((len(ARMS), 1000), np.int64)
+    for part in samples.parts():
+        inside = np.zeros(len(part), bool)
+        for start_s, end_s in spans_s:
+            inside |= (part.due_s >= start_s) & (part.due_s < end_s)
+        status = np.clip(part.status, 0, 999)
+        for arm in range(len(ARMS)):
+            counts[arm] += tally(status, inside & (part.arm == arm), 1000)
+    return counts
 
 
 def status_events(

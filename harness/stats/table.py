@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from harness.errors import JudgeInputError
 from harness.model.phase import Phase
-from harness.model.samples import ARMS, BASELINE, CANARY, COLUMNS, Samples
+from harness.model.samples import ARMS, BASELINE, CANARY, Samples
 from harness.stats.histogram import BINS, bins_of
 
 TOTAL, NO_ANSWER, SERVER_ERROR, CLIENT_CHECK = range(4)
 COUNTS = ("total", "no answer", "status 5xx", "refused by the load profile")
 _ARMS = 3  # baseline, canary, unknown
 _DENSE_LIMIT = 1 << 22
-_PIECE = 1 << 18
 
 Ints = NDArray[np.int64]
 
@@ -78,8 +77,7 @@ def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float)
     )
     if grid.cells * grid.bins <= _DENSE_LIMIT:
         return _dense(samples, grid, operations)
-    pieces = [_sparse(_part(samples, piece), grid, operations) for piece in _pieces(len(samples))]
-    return merged(pieces)
+    return merged([_sparse(part, grid, operations) for part in samples.parts()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,18 +155,12 @@ class _Grid:
         )
 
 
-def _pieces(count: int) -> list[slice]:
-    """Return slices that fit into a processor's cache: ten million requests need no more memory than one slice."""
-    return [slice(start, min(start + _PIECE, count)) for start in range(0, count, _PIECE)]
-
-
 def _dense(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table:
     """Count in one array of all cells and bins."""
     counts = np.zeros((len(COUNTS), grid.cells), np.int64)
     size = grid.cells * grid.bins
     dense: Ints | None = None
-    for piece in _pieces(len(samples)):
-        part = _part(samples, piece)
+    for part in samples.parts():
         cell = grid.cell_of(part)
         for column, mask in enumerate(_classes(part)):
             counts[column] += np.bincount(cell if mask is None else cell[mask], minlength=grid.cells + 1)[:-1]
@@ -188,11 +180,6 @@ def _sparse(samples: Samples, grid: _Grid, operations: tuple[str, ...]) -> Table
     fine, fine_counts = np.unique(_fine(samples, cell, grid), return_counts=True)
     counts = np.stack(columns, axis=1)[inside].astype(np.int64)
     return grid.table(operations, (keys[inside], counts), (fine, fine_counts.astype(np.int64)))
-
-
-def _part(samples: Samples, piece: slice) -> Samples:
-    columns = {name: getattr(samples, name)[piece] for name in COLUMNS}
-    return Samples(**columns, operations=samples.operations, errors=samples.errors)
 
 
 def _classes(samples: Samples) -> tuple[NDArray[np.bool_] | None, ...]:

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from harness.errors import JudgeInputError
+from harness.model import samples as samples_module
 from harness.model.phase import Phase, PhaseKind
 from harness.model.samples import DTYPES, Samples
 from harness.stats import table as tables
 from harness.stats.histogram import bins_of, latency_at, position_of
+from harness.stats.responses import status_counts
 from harness.stats.table import merged, reduce_samples
+from harness.stats.tally import tally
 from harness.stats.window import window_of
 
 PHASES = (
@@ -70,7 +73,7 @@ def test_many_cells_give_the_same_table_as_few(monkeypatch):
     samples = some_samples()
     dense = reduce_samples(samples, PHASES, block_s=0.5)
     monkeypatch.setattr(tables, "_DENSE_LIMIT", 0)
-    monkeypatch.setattr(tables, "_PIECE", 1000)
+    monkeypatch.setattr(samples_module, "_PART", 1000)
     assert as_rows(reduce_samples(samples, PHASES, block_s=0.5)) == as_rows(dense)
 
 
@@ -96,3 +99,33 @@ def test_no_samples_make_an_empty_table():
     """Without requests inside a phase the table has no cells."""
     samples = some_samples()
     assert as_rows(reduce_samples(samples.where(samples.due_s < 0), PHASES, block_s=1.0)) == ([], [], [])
+
+
+@pytest.mark.parametrize("usual", [0, 3])
+def test_numbers_are_counted_in_the_chosen_rows_only(usual):
+    """A tally is that of the chosen rows, whether or not the first number is chosen, or frequent."""
+    values = np.array([usual, 3, 0, 0, 1, 3, 3], np.int16)
+    rows = np.array([False, True, True, False, True, True, False])
+    assert tally(values, rows, 5).tolist() == [1, 1, 0, 2, 0]
+    assert tally(values[:0], rows[:0], 2).tolist() == [0, 0]
+
+
+def test_parts_of_samples_are_all_samples_in_order():
+    """The parts that long runs are worked on in hold every request once, in order and without a copy."""
+    samples = some_samples(count=600_000)
+    parts = list(samples.parts())
+    assert [len(part) > 0 for part in parts] == [True] * 3
+    assert np.concatenate([part.due_s for part in parts]).tolist() == samples.due_s.tolist()
+    assert all(np.shares_memory(part.latency_s, samples.latency_s) for part in parts)
+
+
+def test_statuses_are_counted_by_arm_in_several_spans():
+    """Statuses are counted for requests of known arms in any of the spans; unusual ones count as the nearest."""
+    samples = some_samples(count=300_000)
+    samples.status[:3] = (-1, 1200, 302)
+    spans_s = ((1.0, 4.25), (4.5, 8.0))
+    inside = (samples.due_s >= 1.0) & (samples.due_s < 8.0) & ~((samples.due_s >= 4.25) & (samples.due_s < 4.5))
+    expected = [
+        np.bincount(samples.status.clip(0, 999)[inside & (samples.arm == arm)], minlength=1000) for arm in (0, 1)
+    ]
+    assert status_counts(samples, spans_s).tolist() == np.array(expected).tolist()

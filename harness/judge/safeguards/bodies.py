@@ -28,9 +28,9 @@ _NAMED = 3
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
     """At most one objection, which names the endpoints. Bodies that were not recorded count as empty in both arms."""
-    if plan.sizes_may_differ:
-        return
     samples = evidence.samples
+    if plan.sizes_may_differ or not samples.size.any():
+        return
     judged = np.zeros(len(samples), bool)
     for phase in evidence.phases:
         if phase.kind.judged:

@@ -30,7 +30,7 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: 
 
 
 def _part(samples: Samples) -> Iterator[Objection]:
-    smaller = min(int((samples.arm == arm).sum()) for arm in (BASELINE, CANARY))
+    smaller = min(int(np.count_nonzero(samples.arm == arm)) for arm in (BASELINE, CANARY))
     if smaller < ENOUGH or surely_few(samples, smaller):
         return
     moments = _moments(samples.due_s, samples.latency_s, samples.arm)
@@ -60,16 +60,20 @@ def surely_few(samples: Samples, smaller: int) -> bool:
     if smaller < MANY:
         return False
     least = np.uint64(2**64 - 2**64 // (smaller // SAMPLED))
-    chosen = np.ascontiguousarray(samples.due_s).view(np.uint64) * _MIX >= least
-    moments = _moments(samples.due_s[chosen], samples.latency_s[chosen], samples.arm[chosen])
+    parts = [
+        _moments(part.due_s[chosen], part.latency_s[chosen], part.arm[chosen])
+        for part in samples.parts()
+        for chosen in [np.ascontiguousarray(part.due_s).view(np.uint64) * _MIX >= least]
+    ]
+    moments = [np.concatenate(each) for each in zip(*parts, strict=True)]
     fewest = min(map(len, moments))
     return fewest >= SAMPLED / 2 and len(np.intersect1d(moments[0], moments[1])) < SURELY_FEW * fewest
 
 
 def _equal(samples: Samples) -> Iterator[Objection]:
     arms = [samples.arm == arm for arm in (BASELINE, CANARY)]
-    count = int(arms[0].sum())
-    if count < ENOUGH or count != int(arms[1].sum()):
+    count = int(np.count_nonzero(arms[0]))
+    if count < ENOUGH or count != np.count_nonzero(arms[1]):
         return
     rows = [np.lexsort((samples.latency_s[arm], samples.due_s[arm])) for arm in arms]
     for column in (samples.latency_s, samples.status):
