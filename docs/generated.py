@@ -97,11 +97,13 @@ def faults() -> str:
         "# Faults\n\nA fault is one file; [writing a fault](../writing-a-fault.md) adds another. `harness faults "
         "--list` prints the kinds that are installed. A run notices a fault that has no effect: it is then "
         "inconclusive (code 11), and the reason names the fault.\n",
-        "| kind | what it does | meshes | what proves that it hit | what it needs | undo |\n|---|---|---|---|---|---|",
+        "| kind | what it does | meshes | what comes closest elsewhere | what proves that it hit | "
+        "what it needs | undo |\n|---|---|---|---|---|---|---|",
     ]
     for kind, fault in known_faults().items():
         usage = fault.usage
-        cells = (f"`{kind}`", usage.help, ", ".join(usage.meshes), usage.signal, usage.needs, usage.undo)
+        closest = f"`{usage.closest.replace('HOST', 'ratings')}`" if usage.closest else ""
+        cells = (f"`{kind}`", usage.help, ", ".join(usage.meshes), closest, usage.signal, usage.needs, usage.undo)
         parts[-1] += f"\n| {' | '.join(cells)} |"
     parts[-1] += "\n"
     for kind, fault in known_faults().items():

@@ -271,7 +271,7 @@ def cannot_decide(plan: Plan) -> str:
 
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
     """Raise UsageError for a scenario that cannot be run, before anything is started."""
-    mesh_kind(target).check([fault.declared("") for fault in scenario.faults], config)
+    wiring.check_faults(scenario.faults, config, target=target)
     settings = wiring.settings(config, scenario, target=target, manifest={})
     plan_run(scenario, settings, target=target)
     require_sent(scenario.objectives, settings.profile)

@@ -17,6 +17,7 @@ from harness.config import Config, resolved
 from harness.config.release_gate import VARIABLE, target_of, with_release_arms
 from harness.errors import JudgeInputError, UsageError
 from harness.faults import Fault
+from harness.faults.elsewhere import require_made_by
 from harness.judge.port import Judge
 from harness.load.parent.locust import LocustLoad
 from harness.load.planning.profile_settings import read_settings
@@ -90,6 +91,12 @@ def for_target(config: Config, target: str) -> Config:
     if file:
         return with_release_arms(config, Path(file))
     return mesh_kind(target).adapt(config)
+
+
+def check_faults(faults: Sequence[Fault], config: Config, *, target: str) -> None:
+    """Raise UsageError, before anything is started, for a fault that cannot be injected on the mesh of a target."""
+    require_made_by(target, faults)
+    mesh_kind(target).check([fault.declared("") for fault in faults], config)
 
 
 def mesh(config: Config, *, target: str, folder: Path) -> AbstractContextManager[Mesh]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from harness.cli.cluster import add_cluster_arguments, settings_of
 from harness.cli.output import clean_print as print
 from harness.clients.kubernetes.times import stamp
+from harness.errors import UsageError
 from harness.faults import known_faults
 from harness.faults.port import Usage
 from harness.mesh.cluster.connection import connected
 from harness.mesh.cluster.recovery.journal import JournalEntry, journalled
 from harness.mesh.cluster.recovery.reaping import reason_to_undo
 from harness.mesh.cluster.safety.limits import require_namespace
+from harness.model.names import did_you_mean
 
 HELP = (
     "List the faults that are injected in a cluster now, with the run and the resource of each, when it ends, and "
@@ -22,6 +24,7 @@ HELP = (
 )
 EXAMPLES = """\
   harness faults --list
+  harness faults --list delay evict
   harness faults
   harness faults --namespace shop --context kind-dev
 """
@@ -29,13 +32,20 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--list", action="store_true", help="list every kind of fault, what it does and what it needs")
+    parser.add_argument(
+        "--list", nargs="*", metavar="KIND", help="tell what every kind of fault does and needs, or only these kinds"
+    )
     add_cluster_arguments(parser)
 
 
-def kinds() -> str:
-    """Return every kind of fault with all that is known of it."""
-    return "\n".join(line for kind, fault in known_faults().items() for line in _about(kind, fault.usage))
+def kinds(asked: Sequence[str] = ()) -> str:
+    """Return all that is known of some kinds of faults; of every kind without any. Raises UsageError for others."""
+    known = known_faults()
+    for kind in asked:
+        if kind not in known:
+            near = did_you_mean(kind, known)
+            raise UsageError(f"--list: expected a kind of fault, found {kind!r}{near}; known: {', '.join(known)}")
+    return "\n".join(line for kind in asked or known for line in _about(kind, known[kind].usage))
 
 
 def _about(kind: str, usage: Usage) -> Iterator[str]:
@@ -47,6 +57,7 @@ def _about(kind: str, usage: Usage) -> Iterator[str]:
         "needs": usage.needs,
         "proof": usage.signal,
         "undo": usage.undo,
+        "closest": f"{usage.closest.replace('HOST', 'ratings')} on the other mesh" if usage.closest else "",
         "example": " ".join(filter(None, ("harness inject", kind, "ratings", usage.example or usage.value, target))),
     }
     for name, text in rows.items():
@@ -56,8 +67,8 @@ def _about(kind: str, usage: Usage) -> Iterator[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the changes in the journal, or the kinds of faults. Return 0, even if there are changes."""
-    if args.list:
-        print(kinds())
+    if args.list is not None:
+        print(kinds(args.list))
         return 0
     settings, namespace = settings_of(args)
     with closing(connected(settings, None)) as kube:

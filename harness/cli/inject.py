@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     config = config_of(args)
     target = wiring.target(config, args.target)
     kind = mesh_kind(target)
-    kind.check([fault.declared("")], config)
+    wiring.check_faults([fault], config, target=target)
     if kind.real_users and time_s > config.cluster.limits.duration_s:
         ceiling = format_duration(config.cluster.limits.duration_s)
         raise UsageError(f"--for: expected at most {ceiling} (cluster.limits.duration), found {args.time}")

@@ -35,6 +35,7 @@ class BodyReset(Condition):
         needs="HTTP calls to its own URL, and answers with bodies",
         undo="the EnvoyFilter is deleted",
         meshes=("local",),
+        closest='timeout("HOST", "500ms")',
     )
 
     after_s: float

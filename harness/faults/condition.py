@@ -91,9 +91,20 @@ class SharedCondition(Condition):
         return Scope(every_caller=True)
 
     @property
+    def seen(self) -> str:
+        """What the mesh itself saw, so that no call has to fail; empty where only calls can tell."""
+        return ""
+
+    @property
     def unmet(self) -> str:
-        """Why no call met the condition; not used where ``met`` gives another answer."""
+        """Why no call met the condition; not used where the mesh saw something."""
         return "no call failed"
+
+    def met(self, found: Hit) -> Hit:
+        """Return the calls that failed, or else what the mesh saw."""
+        if found.hit or not found.requests or not self.seen:
+            return Condition.met(self, found)
+        return Hit(state=HitState.SEEN, requests=found.requests, why=self.seen)
 
 
 def refuse_others(arguments: Arguments, kind: str, *allowed: str) -> None:

@@ -27,9 +27,9 @@ class CpuLimit(PodLimit):
         needs="Kubernetes 1.33 or later; a larger CPU limit of each container; cluster.limits.every-caller",
         undo="each pod gets the limit of before",
         meshes=("cluster",),
+        closest='delay("HOST", "100ms")',
     )
     resource: ClassVar[str] = "cpu"
-    instead: ClassVar[str] = "on the local mesh, delay(host) comes closest"
 
     @classmethod
     def parse(cls, arguments: Arguments) -> CpuLimit:

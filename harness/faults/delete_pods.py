@@ -25,6 +25,7 @@ class DeletePods(PodFault):
         needs="pods with a controller; a PodDisruptionBudget that allows it; cluster.limits.every-caller",
         undo="the controller replaces the pods; the run waits for that",
         meshes=("cluster",),
+        closest='restart("HOST")',
     )
     verb: ClassVar[Verb] = Verb.DELETE
 

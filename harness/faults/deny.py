@@ -30,6 +30,7 @@ class Deny:
         needs="sidecars of the host; cluster.limits.every-caller",
         undo="the AuthorizationPolicy is deleted",
         meshes=("cluster",),
+        closest='abort("HOST", 403)',
     )
 
     host: str

@@ -24,10 +24,10 @@ class Kill(ProcessFault):
         needs="processes that the harness started",
         undo="the processes are started again",
         meshes=("local",),
+        closest='scale("HOST", 0)',
     )
     verb: ClassVar[Verb] = Verb.STOP
     undo: ClassVar[Verb] = Verb.START
-    instead: ClassVar[str] = "on a cluster, scale(host, 0) comes closest"
 
     @classmethod
     def parse(cls, arguments: Arguments) -> Kill:

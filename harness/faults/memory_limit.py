@@ -30,9 +30,9 @@ class MemoryLimit(PodLimit):
         "of each container; cluster.limits.every-caller",
         undo="each pod gets the limit of before",
         meshes=("cluster",),
+        closest='restart("HOST")',
     )
     resource: ClassVar[str] = "memory"
-    instead: ClassVar[str] = "on the local mesh, restart(host) comes closest to a container that runs out of memory"
 
     @classmethod
     def parse(cls, arguments: Arguments) -> MemoryLimit:

@@ -35,6 +35,7 @@ class Partition(Condition):
         needs="a network that enforces NetworkPolicies, and no other one for these pods; cluster.limits.every-caller",
         undo="the NetworkPolicy is deleted",
         meshes=("cluster",),
+        closest='kill("HOST")',
     )
 
     @classmethod
@@ -55,7 +56,7 @@ class Partition(Condition):
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an object of its own. Policies only add permissions, so there must be no other one for these pods."""
-        pods = targets(world, aim, "Pod", instead="on the local mesh, kill(host) comes closest")
+        pods = targets(world, aim, "Pod")
         labels = [object_at(pod, "metadata", "labels") for pod in pods]
         for policy in world.resources(_POLICY):
             selected = texts_at(policy, "spec", "podSelector", "matchLabels")

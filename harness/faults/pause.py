@@ -30,10 +30,10 @@ class Pause(ProcessFault):
         needs="processes that the harness started",
         undo="the processes are continued",
         meshes=("local",),
+        closest='delay("HOST", "10s")',
     )
     verb: ClassVar[Verb] = Verb.PAUSE
     undo: ClassVar[Verb] = Verb.RESUME
-    instead: ClassVar[str] = "on a cluster, a delay comes closest"
 
     @classmethod
     def parse(cls, arguments: Arguments) -> Pause:

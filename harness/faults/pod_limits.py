@@ -13,7 +13,6 @@ from harness.faults.port import Words, World
 from harness.faults.targets import ref, targets
 from harness.faults.values import only
 from harness.model.declared import Scalar
-from harness.model.hit import Hit, HitState
 from harness.model.json import JsonObject, objects_at, text_at
 from harness.model.quantities import parse_quantity
 from harness.model.step import Act, Action, Step, Verb
@@ -27,12 +26,11 @@ _SIDECAR = "istio-proxy"
 class PodLimit(SharedCondition):
     """Each container in the pods of ``host``, apart from the sidecar, has at most ``limit`` of a resource.
 
-    resource: as pods name it. instead: what comes closest on the local mesh. arms: ``canary`` for the pods of the
+    resource: as pods name it. arms: ``canary`` for the pods of the
     canary only, where ``host`` is the service under test.
     """
 
     resource: ClassVar[str]
-    instead: ClassVar[str]
 
     limit: str
 
@@ -43,7 +41,7 @@ class PodLimit(SharedCondition):
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an action for each container, whose undo restores the limit of exactly this pod."""
-        pods = [pod for pod in targets(world, aim, "Pod", instead=self.instead) if runs(pod)]
+        pods = [pod for pod in targets(world, aim, "Pod") if runs(pod)]
         if not pods:
             raise UsageError(f"{aim.declared.text}: expected pods of {self.host} that run, found none")
         return tuple(action for pod in pods for action in self._of_pod(pod, aim))
@@ -89,12 +87,10 @@ class PodLimit(SharedCondition):
         undo = replace(act, args={**both, "from": self.limit, "limit": now, "request": requested})
         return Action(owner=aim.owner, declared=aim.declared, act=act, undo=undo)
 
-    def met(self, found: Hit) -> Hit:
-        """Return the calls that failed; the mesh saw the limit in every container, so there need not be any."""
-        if found.hit or not found.requests:
-            return found
-        why = f"the containers of {self.host} had {self.limit} of {self.resource}"
-        return Hit(state=HitState.SEEN, requests=found.requests, why=why)
+    @property
+    def seen(self) -> str:
+        """The mesh saw the limit in every container."""
+        return f"the containers of {self.host} had {self.limit} of {self.resource}"
 
     def words(self) -> Words:
         """``cpu_limit(ratings, 50m)``."""

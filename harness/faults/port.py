@@ -37,7 +37,8 @@ class Usage:
 
     value: the name of its value, such as TIME; empty if it takes none. example: a value with options, as they follow
     the host. help: what the fault does. signal: what proves that it hit. needs: without which it hits nothing. undo:
-    how it is reverted. meshes: the targets that can inject it.
+    how it is reverted. meshes: the targets that can inject it. closest: the fault that comes closest on the other ones,
+    as it is written in scenarios, with HOST for the host.
     """
 
     value: str
@@ -47,6 +48,7 @@ class Usage:
     needs: str = ""
     undo: str = "the edit is reverted"
     meshes: tuple[str, ...] = ("local", "cluster")
+    closest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

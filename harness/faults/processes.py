@@ -19,13 +19,12 @@ FAILED = ("UF", "UC", "UR", "UH", "LR", "URX")
 class ProcessFault(SharedCondition):
     """A fault that acts on every process of ``host``.
 
-    verb, undo: what is done to each process, and what reverts it. instead: what comes closest on a cluster.
+    verb, undo: what is done to each process, and what reverts it.
     """
 
     flags: ClassVar[tuple[str, ...]] = FAILED
     verb: ClassVar[Verb]
     undo: ClassVar[Verb]
-    instead: ClassVar[str]
 
     @property
     def unmet(self) -> str:
@@ -34,7 +33,7 @@ class ProcessFault(SharedCondition):
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an action for each process; its undo may act on another process of the same workload."""
-        found = [ref(item, PROCESS, aim) for item in targets(world, aim, PROCESS, instead=self.instead)]
+        found = [ref(item, PROCESS, aim) for item in targets(world, aim, PROCESS)]
         return tuple(
             Action(
                 owner=aim.owner,

@@ -28,6 +28,7 @@ class RateLimited(Condition):
         needs="sidecars of the host; cluster.limits.every-caller",
         undo="the EnvoyFilter is deleted",
         meshes=("cluster",),
+        closest='abort("HOST", 429, percent=90)',
     )
 
     per_second: int

@@ -9,7 +9,6 @@ from harness.faults.condition import refuse_others
 from harness.faults.port import Arguments, Usage, Words
 from harness.faults.processes import ProcessFault
 from harness.faults.values import host_name
-from harness.model.hit import Hit, HitState
 from harness.model.step import Verb
 
 
@@ -25,10 +24,10 @@ class Restart(ProcessFault):
         needs="processes that the harness started",
         undo="nothing is left to revert",
         meshes=("local",),
+        closest='delete_pods("HOST", 1)',
     )
     verb: ClassVar[Verb] = Verb.RESTART
     undo: ClassVar[Verb] = Verb.START
-    instead: ClassVar[str] = "on a cluster, evict(host) comes closest"
 
     @classmethod
     def parse(cls, arguments: Arguments) -> Restart:
@@ -36,11 +35,10 @@ class Restart(ProcessFault):
         refuse_others(arguments, cls.kind)
         return restart(arguments.host)
 
-    def met(self, found: Hit) -> Hit:
-        """Return the calls that failed; the mesh saw the new processes, so there need not be any."""
-        if found.hit or not found.requests:
-            return found
-        return Hit(state=HitState.SEEN, requests=found.requests, why=f"new processes of {self.host} are healthy")
+    @property
+    def seen(self) -> str:
+        """The mesh saw the new processes."""
+        return f"new processes of {self.host} are healthy"
 
     def words(self) -> Words:
         """``restart(ratings)``."""

@@ -13,7 +13,6 @@ from harness.faults.processes import FAILED
 from harness.faults.targets import ref, targets
 from harness.faults.values import host_name
 from harness.model.declared import Scalar
-from harness.model.hit import Hit, HitState
 from harness.model.json import JsonObject, value_at
 from harness.model.step import Act, Action, Step, Verb
 from harness.routing.port import Aim
@@ -33,6 +32,7 @@ class Scale(SharedCondition):
         needs="a PodDisruptionBudget that allows it, and no autoscaler; cluster.limits.every-caller",
         undo="the Deployments are scaled back",
         meshes=("cluster",),
+        closest='kill("HOST")',
     )
 
     replicas: int
@@ -55,7 +55,7 @@ class Scale(SharedCondition):
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
         """Return an action for each Deployment. Its undo leaves a number alone that somebody else has set."""
-        found = targets(world, aim, "Deployment", instead="on the local mesh, kill(host) comes closest to 0")
+        found = targets(world, aim, "Deployment")
         return tuple(self._action(item, aim) for item in found)
 
     def _action(self, deployment: JsonObject, aim: Aim) -> Action:
@@ -69,12 +69,10 @@ class Scale(SharedCondition):
         back = replace(act, args={"from": self.replicas, "replicas": before})
         return Action(owner=aim.owner, declared=aim.declared, act=act, undo=back)
 
-    def met(self, found: Hit) -> Hit:
-        """Return the calls that failed. With pods left there need not be any: the mesh saw how many there are."""
-        if found.hit or not found.requests or not self.replicas:
-            return SharedCondition.met(self, found)
-        why = f"{self.host} had {self.replicas} pods in each Deployment"
-        return Hit(state=HitState.SEEN, requests=found.requests, why=why)
+    @property
+    def seen(self) -> str:
+        """With pods left, the mesh saw how many there are; without any, calls have to fail."""
+        return f"{self.host} had {self.replicas} pods in each Deployment" if self.replicas else ""
 
     def words(self) -> Words:
         """``scale(ratings, 0)``."""

@@ -14,11 +14,8 @@ _LABELS: Mapping[str, tuple[str, ...]] = {"Deployment": ("spec", "template", "me
 """Where the labels of an object's pods are, by its kind, if they are not its own."""
 
 
-def targets(world: World, aim: Aim, kind: str, *, instead: str) -> tuple[JsonObject, ...]:
-    """Return the objects of a kind with the pod labels of the fault's host, by name.
-
-    instead: what comes closest where there are none. Raises UsageError then.
-    """
+def targets(world: World, aim: Aim, kind: str) -> tuple[JsonObject, ...]:
+    """Return the objects of a kind with the pod labels of the fault's host, by name. Raises UsageError without any."""
     wanted = aim.workload_labels or {"app": aim.declared.host.split(".", maxsplit=1)[0]}
     found = [
         item
@@ -27,9 +24,7 @@ def targets(world: World, aim: Aim, kind: str, *, instead: str) -> tuple[JsonObj
     ]
     if not found:
         labels = ", ".join(f"{name}={value}" for name, value in wanted.items())
-        raise UsageError(
-            f"{aim.declared.text}: expected a {kind} with the labels {labels}, found none in this mesh; {instead}"
-        )
+        raise UsageError(f"{aim.declared.text}: expected a {kind} with the labels {labels}, found none in this mesh")
     return tuple(sorted(found, key=lambda item: text_at(item, "metadata", "name")))
 
 

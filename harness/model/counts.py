@@ -28,3 +28,17 @@ class RequestCount:
     reporter: str = "source"
     address: str = ""
     attempts: int = 0
+
+
+def count_of_caller(reporter: str, workload: str, version: str, *, host: str, total: int) -> RequestCount:
+    """Return a row for what a caller's proxy counted of all its calls to a host, whatever the answer was."""
+    return RequestCount(
+        source_workload=workload,
+        source_version=version,
+        destination_service=host,
+        destination_version="",
+        response_code="",
+        response_flags="",
+        total=total,
+        reporter=reporter,
+    )

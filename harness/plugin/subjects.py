@@ -181,8 +181,10 @@ class Chaos:
 
     def inject(self, fault: Fault) -> AbstractContextManager[None]:
         """Keep ``fault`` injected inside the ``with`` block. Verify that it is live, and later that it is gone."""
+        session = self._test.session
+        wiring.check_faults([fault], session.config, target=session.target)
         if self._test.plan is not None:
-            self._test.plan.inject(fault, self._test.session.config)
+            self._test.plan.inject(fault)
             return nullcontext()
         return self._test.interactive_run.inject(fault)
 

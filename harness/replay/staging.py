@@ -12,6 +12,7 @@ import yaml
 
 from harness.config import Config
 from harness.errors import CannotReplay, HarnessError
+from harness.faults.elsewhere import LOCAL, why_not_on
 from harness.mesh.targets import mesh_kind
 from harness.model.config import Service, Workload
 from harness.model.json import JsonObject, texts_at
@@ -289,9 +290,11 @@ def _require_possible(stage: Stage) -> None:
     """Raise CannotReplay for a fault that the local mesh cannot make, with what comes closest."""
     anywhere = {one.name: "127.0.0.1:9" for one in stage.script.stand_ins}
     for fault in stage.scenario.faults:
+        if why := why_not_on(LOCAL, fault):
+            raise CannotReplay(f"{fault.words().text}: {why}")
         declared = fault.declared("")
         try:
-            mesh_kind("local").check([declared], replace(stage.config, services=_placed_services(stage, anywhere)))
+            mesh_kind(LOCAL).check([declared], replace(stage.config, services=_placed_services(stage, anywhere)))
         except HarnessError as error:
             closest = _closest(declared.scope.side)
             raise CannotReplay(f"{fault.words().text}: the local mesh cannot make it: {error}{closest}") from error

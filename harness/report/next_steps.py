@@ -6,8 +6,9 @@ import shlex
 from dataclasses import dataclass
 
 from harness.model import formatting
+from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
-from harness.report.advice import without_timeout
+from harness.report.advice import not_on_a_laptop, waits
 from harness.report.comparison import deciding
 from harness.report.scene import Scene
 
@@ -44,16 +45,26 @@ def _after_fail(scene: Scene) -> tuple[Step, ...]:
         steps.append(Step(text="Read what the canary wrote at the worst moment", link="logs", link_text="logs"))
     if scene.record.resources:
         steps.append(Step(text="Compare the routes before and during the run", link="mesh", link_text="routes"))
-    for host in without_timeout(scene.record, scene.analysis):
-        text = f"{host} has no timeout, so its calls wait as long as the fault makes them: "
-        steps.append(Step(text=text + "harness replay with --try all tests whether a timeout would have passed"))
-    if scene.run.bundle and not scene.plan.live_traffic:
+    elsewhere = tuple(not_on_a_laptop(scene.record))
+    if not elsewhere:
+        steps += [_advice(*one) for one in waits(scene.record, scene.analysis).items()]
+    steps += [Step(text=f"harness replay cannot replay this run: {why}") for why in elsewhere]
+    if scene.run.bundle and not scene.plan.live_traffic and not elsewhere:
         text = "Replay the run on your machine, with your own build as the canary"
         steps.append(Step(text=text, command=f"harness replay {shlex.quote(scene.run.bundle)}", label="replay"))
     if scene.run.again:
         text = "Run the scenario again with the same seed, after a fix or to see whether it fails again"
         steps.append(Step(text=text, command=scene.run.again, label="run again"))
     return tuple(steps)
+
+
+def _advice(host: str, wait_s: float | None) -> Step:
+    """Return what was in force when the calls to a host were hit, and how to test another setting."""
+    if wait_s is None:
+        text = f"{host} has no timeout, so its calls wait as long as the fault makes them: "
+        return Step(text=text + "harness replay with --try all tests whether a timeout would have passed")
+    text = f"{host} has a timeout of {format_duration(wait_s)}, which did not suffice: harness replay with --try all "
+    return Step(text=text + "tests whether a shorter one, retries, ejection or connection limits would have passed")
 
 
 def _settles(scene: Scene) -> Step:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import fake_kubernetes
@@ -17,12 +16,10 @@ from recorded import record
 from shop import Open, pod
 from test_cluster_steps import ANYBODY, deployment, obey
 
-from harness import bandwidth_limit, body_reset, delete_pods, deny, evict, partition, rate_limit, scale
-from harness.config import read_config
+from harness import bandwidth_limit, delete_pods, deny, evict, partition, rate_limit, scale
 from harness.errors import MeshDrift, NotInForce, UsageError
 from harness.faults.port import Fault
 from harness.mesh.cluster.mesh import ClusterMesh
-from harness.mesh.targets import mesh_kind
 from harness.model.hit import HitState
 from harness.model.record import Event
 from harness.model.verdict import Verdict
@@ -30,7 +27,6 @@ from harness.routing.port import Aim
 from harness.runner.counts import fault_counts
 from harness.runner.deciding import decide
 
-CONFIG = read_config(Path(__file__).parents[2] / "harness.yaml")
 OWNED = {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ratings", "uid": "1"}]}
 
 
@@ -154,12 +150,6 @@ def test_sidecars_tell_how_often_data_waited(
     said = fault.declared("x-0")
     (row,) = fault_counts(fault, said, phase="fault", live=live, before_removal=end, end=end, arms={"v1": "baseline"})
     assert (state, hit, 60, "baseline") == (row.state, row.hit, row.requests, row.arm)
-
-
-def test_a_fault_that_sidecars_do_not_count_is_refused() -> None:
-    """By name, with what comes closest, before anything is started."""
-    with pytest.raises(UsageError, match=r"body_reset\(ratings, 1 s\): .*on a cluster, timeout\(host\) comes closest"):
-        mesh_kind("cluster").check([body_reset("ratings", "1s").declared("")], CONFIG)
 
 
 def test_a_partition_next_to_another_policy_is_refused(shop: FakeKubernetes, open_mesh: Open) -> None:

@@ -39,11 +39,13 @@ class AtWrites(Executioner):
         return super()._moment(call) if changes(call) else None
 
 
-@pytest.mark.parametrize("disrupts", ["scale 1", "evict 1", "deny", "partition", "cpu_limit 50m", "memory_limit 64Mi"])
+@pytest.mark.parametrize(
+    "disrupts", ["scale 1", "evict 1", "delete_pods 1", "deny", "partition", "cpu_limit 50m", "memory_limit 64Mi"]
+)
 def test_what_a_killed_disruption_left_is_put_back(
     fake: FakeKubernetes, kube: Kubernetes, tmp_path: Path, disrupts: str
 ) -> None:
-    """A controller replaces evicted pods; the others have their limits, and nothing of ours is left."""
+    """A controller replaces evicted and deleted pods; the others have their limits, and nothing of ours is left."""
     executioner = AtWrites(fake, tmp_path / "victim")
     with Victims() as victims:
 

@@ -114,7 +114,7 @@ def test_a_kubelet_that_reports_no_limits_proves_nothing(shop: FakeKubernetes, o
     ("fault", "why"),
     [
         (cpu_limit("ratings", "500m"), "expected a limit below those of pod ratings-1"),
-        (cpu_limit("details", "50m"), "found none in this mesh; on the local mesh, delay"),
+        (cpu_limit("details", "50m"), "labels app=details, found none in this mesh"),
         (
             memory_limit("reviews", "64Mi"),
             "expected a memory limit of each container, found none of app in pod reviews-1",

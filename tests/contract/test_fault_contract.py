@@ -20,8 +20,10 @@ from fault_contract import check_fault, rows
 from proving import decided
 
 import harness
-from harness.cli import inject, plan
+from harness import wiring
+from harness.cli import inject, main, plan
 from harness.cli.faults import kinds
+from harness.config import read_config
 from harness.errors import UsageError
 from harness.faults import BUILT_IN, Arguments, known_faults
 from harness.faults import timeout as timeout_function
@@ -96,6 +98,26 @@ def test_a_run_notices_a_fault_of_any_kind_without_effect(kind: type[Fault]) -> 
     assert fault.kind in analysis.reason
 
 
+@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
+def test_a_mesh_that_cannot_make_a_fault_names_what_comes_closest(kind: type[Fault]) -> None:
+    """Before anything is started, with a fault that this mesh can make."""
+    config = read_config(Path(__file__).parents[2] / "harness.yaml")
+    for target in ("local", "cluster"):
+        if target in kind.usage.meshes:
+            wiring.check_faults([kind.parse(ARGUMENTS[kind.kind])], config, target=target)
+            continue
+        with pytest.raises(UsageError, match=f"the {target} mesh cannot make it") as refused:
+            wiring.check_faults([kind.parse(ARGUMENTS[kind.kind])], config, target=target)
+        (source,) = re.findall(r"; (.*) comes closest there", str(refused.value))
+        call = ast.parse(source, mode="eval").body
+        assert isinstance(call, ast.Call)
+        closest = getattr(harness, ast.unparse(call.func))(
+            *map(ast.literal_eval, call.args), **{one.arg: ast.literal_eval(one.value) for one in call.keywords}
+        )
+        assert "ratings" == closest.host
+        wiring.check_faults([closest], config, target=target)
+
+
 def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
     """With an example that the command line takes."""
     parser = argparse.ArgumentParser()
@@ -103,9 +125,18 @@ def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
     listed = kinds()
     for fault in BUILT_IN:
         (about,) = re.findall(rf"(?:^|\n){fault.kind} HOST.*\n((?:  .*(?:\n|$))+)", listed)
-        assert ["does", "meshes", "needs", "proof", "undo", "example"] == re.findall(r"^  (\w+)", about, re.MULTILINE)
+        rows = ["does", "meshes", "needs", "proof", "undo", *(["closest"] if fault.usage.closest else []), "example"]
+        assert rows == re.findall(r"^  (\w+)", about, re.MULTILINE)
         words = about.rpartition("harness inject ")[2].split()
         assert fault.kind == inject.fault_of(parser.parse_args(words)).kind
+
+
+def test_the_list_can_be_asked_about_some_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    """A kind that does not exist is wrong usage, with the one that was meant."""
+    assert 0 == main(["faults", "--list", "delay", "evict"])
+    assert ["delay HOST TIME", "evict HOST PODS"] == re.findall(r"^\w+ HOST.*", capsys.readouterr().out, re.MULTILINE)
+    assert 2 == main(["faults", "--list", "delay_"])
+    assert "did you mean 'delay'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))

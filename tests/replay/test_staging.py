@@ -7,7 +7,7 @@ from replay_records import HOPS, demo_config, demo_record, hop, write_demo
 
 from harness.cli.replay_words import planned_lines
 from harness.errors import CannotReplay, RecordError
-from harness.faults import abort, delay
+from harness.faults import abort, delay, deny
 from harness.faults.recorded import fault_document
 from harness.judge.objectives import parse_objective
 from harness.model.bodies import DependencyBody
@@ -215,6 +215,10 @@ def test_a_fault_that_the_local_mesh_cannot_make_is_refused(asked_of):
     said = refused(asked_of(demo_record(faults=(abort("ratings", 503, inbound=True),))))
     assert "abort(ratings, 503, 100 %, inbound): the local mesh cannot make it" in said
     assert "without inbound comes closest" in said
+    said = refused(asked_of(demo_record(faults=(deny("ratings"),))))
+    assert (
+        'deny(ratings): the local mesh cannot make it, only cluster; abort("ratings", 403) comes closest there' in said
+    )
 
 
 def test_resources_of_a_cluster_are_fitted():

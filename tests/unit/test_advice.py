@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from recorded import fault_count, record, samples
 
-from harness import wiring
+from harness import delay, scale, wiring
+from harness.faults.recorded import fault_document
 from harness.model.record import Record
-from harness.report.advice import without_timeout
+from harness.report.advice import not_on_a_laptop, waits
 from harness.runner.deciding import decide
 
 
@@ -36,14 +37,22 @@ def failed(*resources: Any, hit: int = 150, share: float = 0.6) -> Record:
 @pytest.mark.parametrize(
     ("made", "hosts"),
     [
-        (failed(routed()), ("ratings",)),
-        (failed(), ("ratings",)),
-        (failed(routed(timeout="400ms")), ()),
-        (failed(routed(), hit=0), ()),
-        (failed(routed(), share=0.0), ()),
+        (failed(routed()), {"ratings": None}),
+        (failed(), {"ratings": None}),
+        (failed(routed(timeout="400ms")), {"ratings": 0.4}),
+        (failed(routed(), hit=0), {}),
+        (failed(routed(), share=0.0), {}),
     ],
     ids=["a route without a timeout", "no route", "a timeout", "no call was hit", "nothing failed"],
 )
-def test_a_dependency_without_a_timeout_is_named_after_a_fail(made: Record, hosts: tuple[str, ...]) -> None:
+def test_a_dependency_is_named_after_a_fail_with_its_timeout(made: Record, hosts: dict[str, float | None]) -> None:
     """Only if its fault hit calls in the phase in which the canary failed."""
-    assert hosts == without_timeout(made, decide(made, wiring.judge("sequential")))
+    assert hosts == waits(made, decide(made, wiring.judge("sequential")))
+
+
+def test_a_fault_that_only_a_cluster_can_make_is_not_to_be_replayed() -> None:
+    """What comes closest on this machine is named; the others can be replayed."""
+    faults = [fault_document(fault) for fault in (delay("ratings", "1s"), scale("ratings", 0))]
+    made = replace(record(), manifest={"faults": [*faults, {"kind": "of another package"}]})
+    expected = 'scale(ratings, 0): the local mesh cannot make it, only cluster; kill("ratings") comes closest there'
+    assert [expected] == list(not_on_a_laptop(made))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.clients.listening import require_listener
-from harness.errors import UsageError
 from harness.mesh.targets import MeshKind
 from harness.model.config import Config
-from harness.model.declared import Declared
 
 if TYPE_CHECKING:
     from harness.mesh.cluster.mesh import ClusterMesh
 
 __all__ = ["KIND"]
-
-_UNCOUNTED = "body_reset"
-"""The kind of fault whose hits only the local mesh counts."""
 
 
 def _open(config: Config, folder: Path) -> AbstractContextManager[ClusterMesh]:
@@ -48,15 +42,4 @@ def _reach(config: Config) -> None:
         require_listener(config.cluster.url, "cluster.url")
 
 
-def _check(faults: Sequence[Declared], config: Config) -> None:
-    """Raise UsageError for a fault that nobody could prove here."""
-    del config
-    for fault in faults:
-        if fault.kind == _UNCOUNTED:
-            raise UsageError(
-                f"{fault.text}: the sidecars of a cluster do not count calls that are cut off in the body, so nobody "
-                "could prove that it hit; on a cluster, timeout(host) comes closest"
-            )
-
-
-KIND = MeshKind(open=_open, adapt=_adapted, check=_check, dry_runs=True, reach=_reach, where=_where)
+KIND = MeshKind(open=_open, adapt=_adapted, dry_runs=True, reach=_reach, where=_where)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.mesh.local.topology import Caller, Service, Topology
-from harness.model.counts import RequestCount
+from harness.model.counts import RequestCount, count_of_caller
 from harness.model.json import JsonObject, object_at, objects_at
 from harness.routing.istio.outbound import ENFORCED, LIMITED, callers_of, limits_in, resets_in
 
@@ -66,15 +66,6 @@ def limited_counts(counters: Mapping[str, int | str], topology: Topology) -> tup
             found[workload, host] = found.get((workload, host), 0) + int(count)
     versions = {caller.workload: caller.version for caller in topology.callers}
     return tuple(
-        RequestCount(
-            source_workload=workload,
-            source_version=versions.get(workload, ""),
-            destination_service=host,
-            destination_version="",
-            response_code="",
-            response_flags="",
-            total=total,
-            reporter="limited",
-        )
+        count_of_caller("limited", workload, versions.get(workload, ""), host=host, total=total)
         for (workload, host), total in found.items()
     )

@@ -14,7 +14,7 @@ from harness.mesh.local.bandwidth import limited_counts
 from harness.mesh.local.listeners import CALLS
 from harness.mesh.local.telemetry import ATTEMPTS_MADE, REQUESTS
 from harness.mesh.local.topology import Service, Topology, by_call, listener_name
-from harness.model.counts import RequestCount
+from harness.model.counts import RequestCount, count_of_caller
 
 WAITING = rf"^http\.{CALLS}.*\.downstream_rq_active$"
 CUT_OFF = rf"^http\.{CALLS}.*\.downstream_rq_max_duration_reached$"
@@ -90,15 +90,12 @@ def _by_listener(
 ) -> tuple[RequestCount, ...]:
     hosts = {called: service.host for called, service in by_call(topology.services).items()}
     return tuple(
-        RequestCount(
-            source_workload=caller.workload,
-            source_version=caller.version,
-            destination_service=hosts[name],
-            destination_version="",
-            response_code="",
-            response_flags="",
+        count_of_caller(
+            reporter,
+            caller.workload,
+            caller.version,
+            host=hosts[name],
             total=int(stats.get(_stat_of(listener_name(caller.workload, name), name_of_stat), 0)),
-            reporter=reporter,
         )
         for caller in topology.callers
         for name in caller.calls

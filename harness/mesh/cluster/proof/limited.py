@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from harness.model.counts import RequestCount
+from harness.model.counts import RequestCount, count_of_caller
 from harness.model.step import Edit, Step
 from harness.routing.istio.outbound import ENFORCED, LIMITED, is_bandwidth_limit
 
@@ -33,14 +33,6 @@ def limited_rows(text: str, counted: Iterable[Mapping[str, str]]) -> Iterator[Re
     totals: Counter[str] = Counter()
     for found in _COUNTER.finditer(text):
         totals[found["host"]] += int(found["total"])
+    workload, version = own.get("source_workload", ""), own.get("source_version", "")
     for host, total in totals.items():
-        yield RequestCount(
-            source_workload=own.get("source_workload", ""),
-            source_version=own.get("source_version", ""),
-            destination_service=host,
-            destination_version="",
-            response_code="",
-            response_flags="",
-            total=total,
-            reporter="limited",
-        )
+        yield count_of_caller("limited", workload, version, host=host, total=total)

@@ -1,0 +1,29 @@
+"""Refuse faults that the mesh in use cannot make, and name the fault that comes closest there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.errors import UsageError
+from harness.faults.port import Fault
+
+LOCAL = "local"
+_ALIKE = {"stage": LOCAL}
+"""Targets that inject what another one injects."""
+
+
+def require_made_by(target: str, faults: Iterable[Fault]) -> None:
+    """Raise UsageError for a fault of a kind that the mesh of ``target`` cannot make."""
+    for fault in faults:
+        if why := why_not_on(target, fault):
+            raise UsageError(f"{fault.words().text}: {why}")
+
+
+def why_not_on(target: str, fault: Fault) -> str:
+    """Return why the mesh of ``target`` cannot make a fault, and what comes closest; empty if it can."""
+    usage, mesh = fault.usage, _ALIKE.get(target, target)
+    if mesh in usage.meshes:
+        return ""
+    host = fault.declared("").host
+    closest = f"; {usage.closest.replace('HOST', host)} comes closest there" if usage.closest else ""
+    return f"the {mesh} mesh cannot make it, only {' and '.join(usage.meshes)}{closest}"
