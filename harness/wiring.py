@@ -167,6 +167,8 @@ def settings(config: Config, scenario: Scenario, *, target: str, manifest: Mappi
         expected_statuses=declared.expected_statuses,
         sizes_may_differ=declared.sizes_may_differ,
         body_bytes=declared.body_bytes or 0,
+        recorded_bytes=config.recorded_bytes,
+        entry=config.entry,
         drain_s=DRAIN_S if declared.drain_s is None else declared.drain_s,
         trace_share=declared.trace_share,
         arrivals=config.load.arrivals,

@@ -30,6 +30,8 @@ def planned_lines(stage: Stage) -> Iterator[str]:
         yield f"stand-in {name}: {recorded.calls:,} recorded calls{known}{kept}"
     for note in stage.notes:
         yield f"note     {note}"
+    for text in stage.differs:
+        yield f"differs  {text}"
     for text in stage.cannot:
         yield f"cannot   {text}"
 
@@ -41,7 +43,7 @@ def told_lines(stage: Stage, played: Played, comparison: Comparison) -> Iterator
     yield f"here     {_verdict(outcome.record, outcome.analysis)}"
     for pair in comparison.difference.objectives:
         yield f"         {pair.key}: {_judged(pair.left)} then, {_judged(pair.right)} here"
-    for text in (*comparison.differs, *played.notes):
+    for text in (*stage.differs, *comparison.differs, *played.notes):
         yield f"differs  {text}"
     yield f"report   {outcome.report}"
     yield f"answer   {comparison.answer}: {comparison.why}"

@@ -42,9 +42,10 @@ class StandInKeys(Section):
     """The bodies of its answers; the first one that fits is sent. Without one that fits, a recorded body is."""
 
     record_bytes: Annotated[int, Count(0, 65536)] = 0
-    """Up to how many bytes bodies of its answers are recorded by runs on the local mesh, without secrets; 0: none.
+    """Up to how many bytes bodies of its answers are recorded, without secrets; 0: none.
 
-    Recorded are answers to traced requests (trace_share of the load profile), if they are not longer.
+    On the local mesh these are answers to traced requests (trace_share of the load profile), if they are not longer. On
+    a cluster only answers that the load itself gets can be recorded: those of the entry.
     """
 
     @model_validator(mode="after")

@@ -2,12 +2,15 @@
 
 In a bundle, ``bodies.ndjson`` has one body on each line, with the fields of ``Body`` by name; it exists only if the
 profile sets ``body_bytes`` and an answer failed. ``dependency-bodies.ndjson`` exists if ``harness.yaml`` says
-``record-bytes`` for a service that answered traced requests.
+``record-bytes`` for a service that answered traced requests on the local mesh, or all requests of the load elsewhere.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+MOST_OF_A_KIND, MOST_RECORDED = 5, 500
+"""How many different bodies are recorded for replays: of each operation and status, and altogether."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyBody:
-    """The body of an answer of a service behind the one under test, without what looks like a secret.
+    """The body of an answer of a service that a stand-in may play, without what looks like a secret.
 
     path: of the request, without its query. status: of HTTP.
     """

@@ -55,6 +55,8 @@ class LoadPlan:
     users: None, or the number of users of a closed model: each sends, waits for the answer and for its
     ``wait_time``, and sends again. The stages then only say how long; a slow service gets less load.
     body_bytes: how many bytes to keep of the bodies of failed answers; 0 keeps none.
+    answers_of, answer_bytes: the service at ``url``, and up to how many bytes whole bodies of its answers are recorded
+    for replays; 0 records none.
     most_in_flight: arrivals that find so many tasks unfinished are dropped, in each process; a proof counts them.
     ca_file: PEM file of the authorities to trust at ``url`` and nowhere else; None for those that the profile trusts.
     """
@@ -71,6 +73,8 @@ class LoadPlan:
     drain_s: float = DRAIN_S
     trace_share: float = TRACE_SHARE
     body_bytes: int = 0
+    answers_of: str = ""
+    answer_bytes: int = 0
     users: int | None = None
     most_in_flight: int = 8000
     ca_file: Path | None = None

@@ -5,11 +5,12 @@ Nothing is recorded of a secret, not even a hash, because a short secret can be 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from harness.model.json import JsonObject, JsonValue
+from harness.model.json import JsonObject, JsonValue, parse_json
 from harness.userinfo import without_userinfo
 
 HIDDEN = "(hidden)"
@@ -98,6 +99,15 @@ def redacted_json(value: JsonValue, *, secret: bool = False) -> JsonValue:
     if secret and value is not None and not isinstance(value, bool):
         return HIDDEN
     return redacted(value) if isinstance(value, str) else value
+
+
+def redacted_body(text: str) -> str:
+    """Return the body of an answer with ``HIDDEN`` in place of what looks like a secret; JSON stays JSON."""
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return redacted(text)
+    return json.dumps(redacted_json(value), ensure_ascii=False)
 
 
 def redacted(text: str) -> str:

@@ -23,6 +23,7 @@ from harness.model.verdict import Verdict
 from harness.replay.asked import Asked
 from harness.replay.casting import Cast, cast_of, judgeable
 from harness.replay.comparing import failed
+from harness.replay.empty_bodies import empty_bodies
 from harness.replay.routes import for_local_mesh
 from harness.replay.script import Script, StandIn, Trouble
 from harness.runner.scenario import Scenario
@@ -52,7 +53,8 @@ class Stage:
     """A replay that can begin.
 
     resources: Istio's, to serve. cannot: objectives that cannot be judged here, each with its reason. notes: what
-    differs from the recorded run, as sentences. troubles: faults that happen at the called service, by its name.
+    the record does not tell or this mesh does not have. differs: what differs from the recorded run, as sentences.
+    troubles: faults that happen at the called service, by its name.
     """
 
     asked: Asked
@@ -62,6 +64,7 @@ class Stage:
     resources: tuple[JsonObject, ...]
     cannot: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
     troubles: Mapping[str, tuple[Trouble, ...]] = field(default_factory=dict)
 
     @property
@@ -156,6 +159,8 @@ def staged(asked: Asked, config: Config, options: Options) -> Stage:
         cannot=(*cannot, *(_failed_elsewhere(asked) if options.only_fault else ())),
         notes=(*asked.notes, *left_out, *(note for one in cast.played.values() for note in one.notes)),
     )
+    known = {name for name in cast.played if config.stand_ins.get(name) or stage.recorded_bodies(name)}
+    stage = replace(stage, differs=tuple(empty_bodies(cast.played.values(), known=known, from_cluster=from_cluster)))
     _require_possible(stage)
     return stage
 

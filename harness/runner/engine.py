@@ -226,6 +226,14 @@ class Engine:
         except (HarnessError, OSError) as error:  # also when the disk is full
             self._timeline.note("note", f"the log of the canary was not copied: {error}")
 
+    def _note_unrecorded_bodies(self) -> None:
+        """Say of which services no bodies are recorded although the configuration asks for them."""
+        settings = self._settings
+        names = [name for name in settings.recorded_bytes if name != settings.entry or not settings.real_users]
+        if names and not isinstance(self._parts.mesh, RecordsBodies):
+            text = f"no bodies of {', '.join(names)} were recorded: the proxies of this mesh keep none"
+            self._timeline.note("note", f"{text}, so a stand-in answers with empty JSON of the recorded size")
+
     def _elapsed(self, running: RunningLoad) -> float:
         return self._parts.now() - running.started_at
 
@@ -239,6 +247,7 @@ class Engine:
         )
         self._world.close()
         self._copy_logs()
+        self._note_unrecorded_bodies()
         return Record(
             plan=replace(plan, phases=tuple(phase for load in self._loads for phase in load.planned)),
             phases=before_faults(all_windows(self._loads), samples),

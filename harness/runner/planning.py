@@ -106,6 +106,8 @@ def plan_load(plan: Plan, settings: Settings, entry: Entry, *, owner: str) -> Lo
         canary_choice=plan.canary_share if plan.split_by is SplitBy.HEADER else None,
         processes=settings.processes,
         body_bytes=settings.body_bytes,
+        answers_of=settings.entry,
+        answer_bytes=settings.recorded_bytes.get(settings.entry, 0) if settings.real_users else 0,
         drain_s=settings.drain_s,
         trace_share=usual_trace_share(plan.rate_rps) if settings.trace_share is None else settings.trace_share,
         ca_file=entry.ca_file,

@@ -37,7 +37,9 @@ class Settings:
     real_users: whether requests of others pass through this mesh too. only_test_traffic: touch only requests that carry
     the W3C baggage of the run, if there are others.
     expected_statuses, sizes_may_differ: as in ``Plan``. body_bytes, drain_s, trace_share: as in
-    ``LoadPlan``; without a share, it is the usual one for the rate.
+    ``LoadPlan``; without a share, it is the usual one for the rate. recorded_bytes: up to how many bytes bodies of
+    answers are recorded, by service, on a mesh that does not record them itself; only those of the entry can be.
+    entry: the service that the load calls.
     """
 
     service: str
@@ -63,6 +65,8 @@ class Settings:
     expected_statuses: tuple[int, ...] = ()
     sizes_may_differ: bool = False
     body_bytes: int = 0
+    recorded_bytes: Mapping[str, int] = field(default_factory=dict)
+    entry: str = ""
     drain_s: float = DRAIN_S
     trace_share: float | None = None
 

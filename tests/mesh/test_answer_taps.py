@@ -43,13 +43,24 @@ def test_envoy_records_the_answers_to_traced_requests(tmp_path: Path) -> None:
 
 
 def tap(
-    folder: Path, number: int, text: object, *, path: str = "/a", status: str = "200", truncated: bool = False
+    folder: Path,
+    number: int,
+    text: object,
+    *,
+    path: str = "/a",
+    status: str = "200",
+    truncated: bool = False,
+    arm: str = "",
 ) -> None:
     """A file as Envoy writes it."""
     trace = {
         "request": {"headers": [{"key": ":path", "value": path}, {"key": ":method", "value": "GET"}]},
         "response": {
-            "headers": [{"key": ":status", "value": status}, {"key": "content-type", "value": "application/json"}],
+            "headers": [
+                {"key": ":status", "value": status},
+                {"key": "content-type", "value": "application/json"},
+                {"key": "x-harness-arm", "value": arm},
+            ],
             "body": {"as_string": text, "truncated": truncated},
         },
     }
@@ -57,9 +68,10 @@ def tap(
 
 
 def test_only_whole_bodies_are_kept_a_few_of_each_kind(tmp_path: Path) -> None:
-    """Not those that are cut off or still being written; equal ones once, and five of each operation and status."""
+    """Not the canary's, cut off or half written ones; equal ones once, and five of each operation and status."""
     tap(tmp_path, 0, '{"stars": 1}', path="/a/1?x=y")
-    tap(tmp_path, 1, '{"stars": 1}', path="/a/1")
+    tap(tmp_path, 1, '{"stars": 1}', path="/a/1", arm="baseline")
+    tap(tmp_path, 14, '{"stars": 99}', path="/a/2", arm="canary")
     tap(tmp_path, 2, "cut off", truncated=True)
     (tmp_path / "ratings_3.json").write_text('{"http_buffered_trace": {"requ')
     for number in range(4, 14):

@@ -1,14 +1,16 @@
 """A recorded run becomes a scenario of this machine, or an error that says what is missing."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from replay_records import HOPS, demo_config, demo_record, hop, write_demo
 
-from harness.cli.replay_words import planned_lines
+from harness.cli.replay_words import planned_lines, told_lines
 from harness.errors import CannotReplay, RecordError
 from harness.faults import abort, delay, deny
 from harness.faults.recorded import fault_document
+from harness.gate import Outcome
 from harness.judge.objectives import parse_objective
 from harness.model.bodies import DependencyBody
 from harness.model.phase import PhaseKind, PhaseLength, PhasePlan
@@ -16,7 +18,9 @@ from harness.model.stand_in import Body as StandInBody
 from harness.model.verdict import Verdict
 from harness.replay.asked import read_asked
 from harness.replay.casting import judgeable
+from harness.replay.comparing import compared
 from harness.replay.routes import for_local_mesh
+from harness.replay.running import Played
 from harness.replay.staging import Options, staged
 
 SLOW = delay("ratings", "2s", percent=30)
@@ -63,6 +67,32 @@ def test_recorded_bodies_are_played(asked_of):
     (one,) = stage.script.stand_ins
     assert (StandInBody(path="/a/1", text="é", content_type="text/plain"),) == one.recorded
     assert any("stand-in ratings: 200 recorded calls, bodies: 1" in line for line in planned_lines(stage))
+
+
+@pytest.mark.parametrize(
+    ("target", "why"), [("cluster", "a cluster record none"), ("local", "record-bytes in harness")]
+)
+def test_stand_ins_without_the_bodies_of_the_record_are_told(asked_of, target, why):
+    """The plan and the list of what differs say what they answer with instead."""
+    made = demo_record()
+    asked = asked_of(replace(made, plan=replace(made.plan, target=target)))
+    stage = staged(asked, demo_config(stand_ins={}), Options(stand_ins=("ratings",)))
+    (line,) = stage.differs
+    assert why in line
+    assert line.endswith("empty JSON (application/json) of the recorded sizes, 70.5 bytes in the median")
+    assert f"differs  {line}" in planned_lines(stage)
+    outcome = Outcome(record=asked.record, analysis=asked.analysis, folder=Path("replay"))
+    played = Played(outcome=outcome)
+    assert f"differs  {line}" in told_lines(stage, played, compared(asked, outcome, cannot=()))
+    written = demo_config(stand_ins={"ratings": (StandInBody(path="/*", text="{}"),)})
+    assert () == staged(asked, written, Options(stand_ins=("ratings",))).differs
+
+
+def test_sizes_that_were_not_recorded_are_told(asked_of):
+    """An older record has none."""
+    hops = tuple(replace(one, size_bytes=()) for one in HOPS)
+    stage = staged(asked_of(demo_record(hops=hops)), demo_config(stand_ins={}), Options(stand_ins=("ratings",)))
+    assert "of 2 bytes, because no sizes were recorded either" in stage.differs[0]
 
 
 def test_stages_are_repeated_one_after_the_other(asked_of):

@@ -1,5 +1,7 @@
 """The engine: what ends a run, what it reverts and what it records, for declared and interactive runs."""
 
+from dataclasses import replace
+
 import pytest
 from fake_run import ZERO, FakeJudge, FakeRunning, World, report, scenario
 
@@ -343,3 +345,14 @@ def test_reverts_are_told_after_an_interrupt_too(world, carry_out):
         carry_out(world, notify=told.append)
     texts = [what.text for what in told if isinstance(what, Event) and "seconds" in what.fields]
     assert [f"{FAULT}: removed and verified", f"{SPLIT}: removed and verified"] == texts
+
+
+@pytest.mark.parametrize(("real_users", "missing"), [(True, "details"), (False, "reviews, details")])
+def test_bodies_that_nobody_records_are_noted(world, real_users, missing):
+    """The load records the answers of the entry, where the proxies belong to other users too; they record none."""
+    asked = {"reviews": 4096, "details": 100}
+    world.settings = replace(world.settings, recorded_bytes=asked, entry="reviews", real_users=real_users)
+    notes = [event.text for event in declared(world).events if event.kind == "note" and "no bodies" in event.text]
+    assert [missing] == [note.split(" were ")[0].removeprefix("no bodies of ") for note in notes]
+    (sent,) = world.load.plans
+    assert ("reviews", 4096 if real_users else 0) == (sent.answers_of, sent.answer_bytes)

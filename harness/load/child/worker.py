@@ -19,6 +19,7 @@ from locust.rpc import Message
 from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_WAITING
 
+from harness.load.child.answers import AnswerKeeper
 from harness.load.child.bodies import BodyKeeper
 from harness.load.child.driver import Driver
 from harness.load.child.headers import add_headers
@@ -77,7 +78,7 @@ class LoadWorker:
             arm_header=plan.arm_header, arms=_ARMS, on_full=self._on_full_disk,
         )  # fmt: skip
         environment.events.request.add_listener(self._recorder.record)
-        if plan.body_bytes:
+        if plan.body_bytes or plan.answer_bytes:
             self._keep_bodies(plan)
         add_headers(
             environment.user_classes, plan.headers, trace_share=plan.trace_share, seed=seed, note=self._note,
@@ -97,12 +98,20 @@ class LoadWorker:
 
     def _keep_bodies(self, plan: LoadPlan) -> None:
         if self._upload:
-            self._note("bodies of failed answers are kept only where the load generator runs on the harness's machine")
+            self._note("bodies of answers are kept only where the load generator runs on the harness's machine")
             return
-        keeper = BodyKeeper(
-            self._folder, worker=self._number, keep_bytes=plan.body_bytes, arm_header=plan.arm_header, arms=_ARMS
-        )
-        self._environment.events.request.add_listener(keeper.keep)
+        listeners, arm_header = self._environment.events.request, plan.arm_header
+        if plan.body_bytes:
+            failed = BodyKeeper(
+                self._folder, worker=self._number, keep_bytes=plan.body_bytes, arm_header=arm_header, arms=_ARMS
+            )
+            listeners.add_listener(failed.keep)
+        if plan.answer_bytes:
+            answers = AnswerKeeper(
+                self._folder, worker=self._number, service=plan.answers_of, most_bytes=plan.answer_bytes,
+                arm_header=arm_header,
+            )  # fmt: skip
+            listeners.add_listener(answers.keep)
 
     def _count_interrupted_users(self) -> None:
         """Count the closed model's users whose task Locust kills after the drain; their last request has no sample."""

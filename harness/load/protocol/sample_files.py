@@ -5,6 +5,7 @@ once the header's ``count`` includes it. A reader may therefore read at any time
 SIGKILL loses only the requests in flight. ``worker-N.names``: one JSON array per line, such as ``["operation", 3,
 "/reviews"]``, written before the first record that refers to it. ``worker-N.json``: the worker's report, written when
 it has reached the end of the run. ``worker-N.bodies``: bodies of failed answers, if the profile asks for them.
+``worker-N.answers``: whole bodies of the entry for replays, if ``harness.yaml`` asks for them.
 ``locust.json``: Locust's own counts, written when the run has ended.
 """
 
@@ -24,7 +25,7 @@ RECORD = Struct("<ddfihhhbx")
 """due (seconds since time zero), latency (seconds), late (seconds), size, status, operation, error, arm."""
 HEADER_SIZE, RECORD_SIZE = HEADER.size, RECORD.size
 OPERATION, ERROR = "operation", "error"
-BODIES = ".bodies"
+BODIES, ANSWERS = ".bodies", ".answers"
 MOST_NAMES = 1000
 """Number of operations, and of errors, that are recorded by name; all others share one name."""
 
@@ -47,6 +48,11 @@ def reserve_file(folder: Path, worker: int) -> Path:
 def bodies_file(folder: Path, worker: int) -> Path:
     """Return the path of the bodies of failed answers that a worker keeps."""
     return folder / f"worker-{worker}{BODIES}"
+
+
+def answers_file(folder: Path, worker: int) -> Path:
+    """Return the path of the answers that a worker keeps for replays."""
+    return folder / f"worker-{worker}{ANSWERS}"
 
 
 def report_file(folder: Path, worker: int) -> Path:

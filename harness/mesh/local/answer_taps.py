@@ -5,18 +5,17 @@ A file has the headers of its request too, so the folder of these files must not
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.model.bodies import DependencyBody
-from harness.model.json import JsonObject, JsonValue, object_at, objects_at, parse_json, text_at
-from harness.model.masking import redacted, redacted_json
+from harness.model.bodies import MOST_OF_A_KIND, MOST_RECORDED, DependencyBody
+from harness.model.json import JsonObject, object_at, objects_at, parse_json, text_at
+from harness.model.masking import redacted_body
 from harness.model.operations import operation_of
 
+_ARM_MARK = "x-harness-arm"
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http.tap.v3.Tap"
-_MOST_OF_A_KIND, _MOST = 5, 500
 
 
 def tap_filter(folder: Path, service: str, most_bytes: int) -> JsonObject:
@@ -42,17 +41,17 @@ def tapped_bodies(folder: Path) -> Iterator[DependencyBody]:
     kinds: Counter[tuple[str, str, int]] = Counter()
     for file in sorted(folder.glob("*.json")):
         body = _body(file)
-        if body is None or body in seen or len(seen) >= _MOST:
+        if body is None or body in seen or len(seen) >= MOST_RECORDED:
             continue
         kind = (body.service, operation_of(body.method, body.path), body.status)
         kinds[kind] += 1
-        if kinds[kind] <= _MOST_OF_A_KIND:
+        if kinds[kind] <= MOST_OF_A_KIND:
             seen.add(body)
             yield body
 
 
 def _body(file: Path) -> DependencyBody | None:
-    """Return the body in a file; None if it is cut off, is no text, or is still being written."""
+    """Return the body in a file; None if it is cut off, no text, the canary's, or still being written."""
     try:
         document = parse_json(file.read_bytes())
     except ValueError:
@@ -63,23 +62,17 @@ def _body(file: Path) -> DependencyBody | None:
     text, status = body.get("as_string"), answered.get(":status", "")
     if not isinstance(text, str) or body.get("truncated") or not status.isdecimal():
         return None
+    if answered.get(_ARM_MARK) == "canary":  # a stand-in plays the baseline, never the canary
+        return None
     return DependencyBody(
         service=file.name.rpartition("_")[0],
         method=asked.get(":method", ""),
         path=asked.get(":path", "").partition("?")[0],
         status=int(status),
         content_type=answered.get("content-type", ""),
-        text=_without_secrets(text),
+        text=redacted_body(text),
     )
 
 
 def _headers(message: JsonObject) -> dict[str, str]:
     return {text_at(one, "key"): text_at(one, "value", default="") for one in objects_at(message, "headers")}
-
-
-def _without_secrets(text: str) -> str:
-    try:
-        value: JsonValue = parse_json(text.encode())
-    except ValueError:
-        return redacted(text)
-    return json.dumps(redacted_json(value), ensure_ascii=False)
