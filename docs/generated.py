@@ -103,7 +103,7 @@ def faults() -> str:
     for kind, fault in known_faults().items():
         usage = fault.usage
         closest = f"`{usage.closest.replace('HOST', 'ratings')}`" if usage.closest else ""
-        cells = (f"`{kind}`", usage.help, ", ".join(usage.meshes), closest, usage.signal, usage.needs, usage.undo)
+        cells = (f"`{kind}`", usage.help, usage.where, closest, usage.signal, usage.needs, usage.undo)
         parts[-1] += f"\n| {' | '.join(cells)} |"
     parts[-1] += "\n"
     for kind, fault in known_faults().items():

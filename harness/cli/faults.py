@@ -50,10 +50,10 @@ def kinds(asked: Sequence[str] = ()) -> str:
 
 def _about(kind: str, usage: Usage) -> Iterator[str]:
     yield f"{kind} HOST {usage.value}".rstrip()
-    target = "" if "local" in usage.meshes else f"--target {usage.meshes[0]}"
+    target = "" if usage.can_use("local") else f"--target {usage.meshes[0]}"
     rows = {
         "does": usage.help,
-        "meshes": ", ".join(usage.meshes),
+        "meshes": usage.where,
         "needs": usage.needs,
         "proof": usage.signal,
         "undo": usage.undo,

@@ -22,7 +22,7 @@ def require_made_by(target: str, faults: Iterable[Fault]) -> None:
 def why_not_on(target: str, fault: Fault) -> str:
     """Return why the mesh of ``target`` cannot make a fault, and what comes closest; empty if it can."""
     usage, mesh = fault.usage, _ALIKE.get(target, target)
-    if mesh in usage.meshes:
+    if usage.can_use(mesh):
         return ""
     host = fault.declared("").host
     closest = f"; {usage.closest.replace('HOST', host)} comes closest there" if usage.closest else ""

@@ -37,8 +37,8 @@ class Usage:
 
     value: the name of its value, such as TIME; empty if it takes none. example: a value with options, as they follow
     the host. help: what the fault does. signal: what proves that it hit. needs: without which it hits nothing. undo:
-    how it is reverted. meshes: the targets that can inject it. closest: the fault that comes closest on the other ones,
-    as it is written in scenarios, with HOST for the host.
+    how it is reverted. meshes: the only targets that can inject it; empty if all can. closest: the fault that comes
+    closest on the other ones, as it is written in scenarios, with HOST for the host.
     """
 
     value: str
@@ -47,8 +47,17 @@ class Usage:
     signal: str = ""
     needs: str = ""
     undo: str = "the edit is reverted"
-    meshes: tuple[str, ...] = ("local", "cluster")
+    meshes: tuple[str, ...] = ()
     closest: str = ""
+
+    @property
+    def where(self) -> str:
+        """The targets that can inject it, for people."""
+        return ", ".join(self.meshes) or "all"
+
+    def can_use(self, target: str) -> bool:
+        """Return whether this kind of fault exists for a target."""
+        return not self.meshes or target in self.meshes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

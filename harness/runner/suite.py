@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import harness.faults as kinds
 from harness.faults.port import Fault
+from harness.mesh.targets import has_real_users
 from harness.model.config import Config
 from harness.model.json import JsonObject, objects_at, text_at
 from harness.model.quantities import parse_quantity
@@ -54,8 +55,8 @@ class LeftOut:
 class Circumstances:
     """What decides which faults can hit the calls of a service.
 
-    target: the mesh, ``local`` or ``cluster``. headers: that calls carry and may lose. resources: the manifests, of
-    which those of Deployments tell the limits of containers.
+    target: the mesh. headers: that calls carry and may lose. resources: the manifests; those of Deployments tell the
+    limits of containers.
     """
 
     config: Config
@@ -83,9 +84,9 @@ def trials(found: Sequence[Dependency], given: Circumstances) -> tuple[tuple[Tri
     for dependency in found:
         choices = {**_of_routes(dependency, given), **_of_pods(dependency, given), **_measured(dependency, given)}
         for kind, fault in kinds.known_faults().items():
-            if given.target not in fault.usage.meshes:
+            if not fault.usage.can_use(given.target):
                 continue
-            chosen = choices.get(kind, "a fault of another package, of which nothing more is known")
+            chosen = choices.get(kind, "not known here which value of it is worth trying: add it to the scenario")
             why = chosen if isinstance(chosen, str) else _refusal(chosen[1], given)
             if isinstance(chosen, str) or why:
                 left_out.append(LeftOut(dependency=dependency, kind=kind, why=why))
@@ -109,7 +110,7 @@ def _literal(value: object) -> str:
 def _of_routes(dependency: Dependency, given: Circumstances) -> dict[str, _Choice | str]:
     """Return a choice, or why there is none, for the kinds that need to know nothing of the calls' numbers."""
     host, limits = dependency.name, given.config.cluster.limits
-    most = 1.0 if given.target == "local" else limits.dose
+    most = limits.dose if has_real_users(given.target) else 1.0
     percent = min(_PERCENT, most * 100)
     slow_s = _SLOW_S if dependency.wait_s is None else dependency.wait_s * _LONGER
     header = given.headers[0] if given.headers else ""
@@ -214,8 +215,8 @@ def _least_limit(resources: Sequence[JsonObject], host: str, resource: str) -> F
 
 
 def _refusal(fault: Fault, given: Circumstances) -> str:
-    """Return why the limits of a cluster do not allow a fault; empty if they do."""
-    if given.target == "local":
+    """Return why the limits of a cluster do not allow a fault; empty if they do, or if there are no real users."""
+    if not has_real_users(given.target):
         return ""
     said, cluster = fault.declared("suite"), given.config.cluster
     if said.scope.every_caller and not cluster.limits.every_caller:

@@ -25,8 +25,9 @@ from harness.cli import inject, main, plan
 from harness.cli.faults import kinds
 from harness.config import read_config
 from harness.errors import UsageError
-from harness.faults import BUILT_IN, Arguments, known_faults
+from harness.faults import BUILT_IN, Arguments, abort, kill, known_faults
 from harness.faults import timeout as timeout_function
+from harness.faults.elsewhere import require_made_by
 from harness.faults.port import Fault
 from harness.faults.recorded import fault_document, fault_of_document
 from harness.model.hit import HitState
@@ -103,7 +104,7 @@ def test_a_mesh_that_cannot_make_a_fault_names_what_comes_closest(kind: type[Fau
     """Before anything is started, with a fault that this mesh can make."""
     config = read_config(Path(__file__).parents[2] / "harness.yaml")
     for target in ("local", "cluster"):
-        if target in kind.usage.meshes:
+        if kind.usage.can_use(target):
             wiring.check_faults([kind.parse(ARGUMENTS[kind.kind])], config, target=target)
             continue
         with pytest.raises(UsageError, match=f"the {target} mesh cannot make it") as refused:
@@ -116,6 +117,13 @@ def test_a_mesh_that_cannot_make_a_fault_names_what_comes_closest(kind: type[Fau
         )
         assert "ratings" == closest.host
         wiring.check_faults([closest], config, target=target)
+
+
+def test_a_mesh_of_another_package_makes_every_fault_that_names_no_mesh() -> None:
+    """Changes of routes are the same on all of them; processes and pods are not."""
+    require_made_by("containers", [abort("ratings", 503)])
+    with pytest.raises(UsageError, match="the containers mesh cannot make it, only local"):
+        require_made_by("containers", [kill("ratings")])
 
 
 def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
