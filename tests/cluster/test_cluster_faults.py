@@ -11,8 +11,7 @@ import fake_kubernetes
 import pytest
 from aiohttp import web
 from fake_kubernetes import FakeKubernetes
-from fake_run import FakeJudge
-from recorded import record
+from proving import ended_by
 from shop import Open, pod
 from test_cluster_steps import ANYBODY, deployment, obey
 
@@ -21,11 +20,8 @@ from harness.errors import MeshDrift, NotInForce, UsageError
 from harness.faults.port import Fault
 from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.hit import HitState
-from harness.model.record import Event
-from harness.model.verdict import Verdict
 from harness.routing.port import Aim
 from harness.runner.counts import fault_counts
-from harness.runner.deciding import decide
 
 OWNED = {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ratings", "uid": "1"}]}
 
@@ -40,9 +36,7 @@ def injected(mesh: ClusterMesh, fault: Fault) -> Iterator[Any]:
 
 def check_inconclusive(fault: Fault, error: NotInForce) -> None:
     """A run that ended with this error is inconclusive: code 11, and the reason names the kind."""
-    text = f"{fault}: {error}"  # as the engine ends it
-    made = record(aborted=text, events=(Event(at_s=12.0, kind="proof", text=text),))
-    analysis = decide(made, FakeJudge(verdict=Verdict.PASS))
+    analysis = ended_by(fault, error)
     assert 11 == analysis.verdict.exit_code
     assert fault.kind in analysis.reason
 

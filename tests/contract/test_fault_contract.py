@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from fault_contract import check_fault, rows
+from fault_contract import ARGUMENTS, check_fault, rows
 from proving import decided
 
 import harness
@@ -25,7 +25,7 @@ from harness.cli import inject, main, plan
 from harness.cli.faults import kinds
 from harness.config import read_config
 from harness.errors import UsageError
-from harness.faults import BUILT_IN, Arguments, abort, kill, known_faults
+from harness.faults import BUILT_IN, abort, kill, known_faults
 from harness.faults import timeout as timeout_function
 from harness.faults.elsewhere import require_made_by
 from harness.faults.port import Fault
@@ -33,33 +33,6 @@ from harness.faults.recorded import fault_document, fault_of_document
 from harness.model.hit import HitState
 from harness.runner.counts import fault_counts
 
-ARGUMENTS = {
-    "delay": Arguments(host="ratings", value="2s", percent="30"),
-    "abort": Arguments(host="ratings", value="503", percent="30"),
-    "timeout": Arguments(host="ratings", value="500ms"),
-    "latency": Arguments(host="ratings", value="50ms:20%, 1s:1.5%"),
-    "grpc_abort": Arguments(host="ratings", value="UNAVAILABLE", percent="30"),
-    "retries_off": Arguments(host="ratings", value=""),
-    "retry_storm": Arguments(host="ratings", value="10x50ms"),
-    "black_hole": Arguments(host="ratings", value=""),
-    "header_loss": Arguments(host="ratings", value="authorization"),
-    "body_reset": Arguments(host="ratings", value="300ms"),
-    "bandwidth_limit": Arguments(host="ratings", value="64"),
-    "connection_limit": Arguments(host="ratings", value="1"),
-    "request_limit": Arguments(host="ratings", value="1"),
-    "outlier_ejection": Arguments(host="ratings", value="1"),
-    "kill": Arguments(host="ratings", value=""),
-    "pause": Arguments(host="ratings", value=""),
-    "restart": Arguments(host="ratings", value=""),
-    "deny": Arguments(host="ratings", value=""),
-    "rate_limit": Arguments(host="ratings", value="10"),
-    "partition": Arguments(host="ratings", value=""),
-    "evict": Arguments(host="ratings", value="1"),
-    "delete_pods": Arguments(host="ratings", value="1"),
-    "scale": Arguments(host="ratings", value="0"),
-    "cpu_limit": Arguments(host="ratings", value="50m"),
-    "memory_limit": Arguments(host="ratings", value="64Mi"),
-}
 SOURCE = Path(sys.modules[timeout_function.__module__].__file__ or "")
 
 

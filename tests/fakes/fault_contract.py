@@ -20,6 +20,34 @@ from harness.routing.edits import applied_all, undone_all
 from harness.routing.port import Aim
 from harness.runner.counts import fault_counts
 
+ARGUMENTS = {
+    "delay": Arguments(host="ratings", value="2s", percent="30"),
+    "abort": Arguments(host="ratings", value="503", percent="30"),
+    "timeout": Arguments(host="ratings", value="500ms"),
+    "latency": Arguments(host="ratings", value="50ms:20%, 1s:1.5%"),
+    "grpc_abort": Arguments(host="ratings", value="UNAVAILABLE", percent="30"),
+    "retries_off": Arguments(host="ratings", value=""),
+    "retry_storm": Arguments(host="ratings", value="10x50ms"),
+    "black_hole": Arguments(host="ratings", value=""),
+    "header_loss": Arguments(host="ratings", value="authorization"),
+    "body_reset": Arguments(host="ratings", value="300ms"),
+    "bandwidth_limit": Arguments(host="ratings", value="64"),
+    "connection_limit": Arguments(host="ratings", value="1"),
+    "request_limit": Arguments(host="ratings", value="1"),
+    "outlier_ejection": Arguments(host="ratings", value="1"),
+    "kill": Arguments(host="ratings", value=""),
+    "pause": Arguments(host="ratings", value=""),
+    "restart": Arguments(host="ratings", value=""),
+    "deny": Arguments(host="ratings", value=""),
+    "rate_limit": Arguments(host="ratings", value="10"),
+    "partition": Arguments(host="ratings", value=""),
+    "evict": Arguments(host="ratings", value="1"),
+    "delete_pods": Arguments(host="ratings", value="1"),
+    "scale": Arguments(host="ratings", value="0"),
+    "cpu_limit": Arguments(host="ratings", value="50m"),
+    "memory_limit": Arguments(host="ratings", value="64Mi"),
+}
+"""What each built-in kind is called with."""
 SHOP: tuple[Any, ...] = (
     {
         "apiVersion": "networking.istio.io/v1",

@@ -13,10 +13,11 @@ from faulting import SeenWorld
 from mesh_world import World
 from recorded import record
 
+from harness.errors import NotInForce
 from harness.faults.port import Fault
 from harness.mesh.local.mesh import LocalMesh
 from harness.model.phase import PhaseKind
-from harness.model.record import FaultCount, Record
+from harness.model.record import Event, FaultCount, Record
 from harness.model.verdict import Analysis, Verdict
 from harness.routing.port import Aim
 from harness.runner.counts import fault_counts
@@ -57,6 +58,13 @@ def decided(fault: Fault, counts: tuple[FaultCount, ...]) -> Analysis:
     return decide(made, FakeJudge(verdict=Verdict.PASS))
 
 
+def ended_by(fault: Fault, error: NotInForce) -> Analysis:
+    """The decision about a run that ended because the fault was not seen to be in force."""
+    text = f"{fault}: {error}"  # as the engine ends it
+    made = record(aborted=text, events=(Event(at_s=12.0, kind="proof", text=text),))
+    return decide(made, FakeJudge(verdict=Verdict.PASS))
+
+
 def check_hits(world: World, fault: Fault, traffic: Traffic) -> FaultCount:
     """The fault hits, so the run may pass. Return what it hit."""
     (found,) = counted(world, fault, traffic)
@@ -65,12 +73,17 @@ def check_hits(world: World, fault: Fault, traffic: Traffic) -> FaultCount:
     return found
 
 
-def check_without_effect(world: World, fault: Fault, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Envoy is said to have taken the change, but serves what it served before: code 11, which names the kind."""
+def without_effect(world: World, fault: Fault, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> Analysis:
+    """The decision about a run in which Envoy is said to have taken the change, but serves what it served before."""
     with monkeypatch.context() as lying:
         lying.setattr(LocalMesh, "_make_live", _only_remembered)
         found = counted(world, fault, traffic)
-    analysis = decided(fault, found)
+    return decided(fault, found)
+
+
+def check_without_effect(world: World, fault: Fault, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a run ends with code 11, and the reason names the kind."""
+    analysis = without_effect(world, fault, traffic, monkeypatch)
     assert Verdict.INCONCLUSIVE is analysis.verdict
     assert 11 == analysis.verdict.exit_code
     assert fault.kind in analysis.reason

@@ -103,13 +103,6 @@ def test_the_fault_hits_and_is_gone_afterwards(shop: World, kind: str) -> None:
     assert {200} == {answer.status for answer in requests(shop, 3)}
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-def test_a_fault_without_effect_is_noticed(shop: World, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Envoy reports success, and the same requests pass as before: no verdict can rely on that."""
-    fault, traffic = FAULTS[kind]
-    check_without_effect(shop, fault, lambda: traffic(shop), monkeypatch)
-
-
 @pytest.fixture
 def unreachable(shop: World) -> Iterator[World]:
     """Nobody listens at the address of reviews-v1."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from mesh_world import request
 from proving import decided
 
 from harness import kill, pause, restart
-from harness.config import read_config
-from harness.errors import NotInForce, UsageError
+from harness.errors import UsageError
 from harness.faults.port import Fault
-from harness.mesh.local import process_actions, start_local_mesh
+from harness.mesh.local import process_actions
 from harness.mesh.local.mesh import LocalMesh
-from harness.mesh.services import ServiceSet
 from harness.model.record import FaultCount
 from harness.model.step import PROCESS
 from harness.model.verdict import Verdict
@@ -29,13 +25,6 @@ from harness.runner.counts import fault_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
-    """The demo application with its processes, for all tests of this module."""
-    with start_local_mesh(read_config(ROOT / "harness.yaml"), tmp_path_factory.mktemp("mesh")) as mesh:
-        yield mesh
 
 
 @contextmanager
@@ -118,31 +107,6 @@ def test_a_restart_is_seen_although_no_call_fails(demo: LocalMesh) -> None:
     assert before != pid_of(demo)
 
 
-def test_a_kill_that_kills_nobody_is_noticed(demo: LocalMesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process is said to be stopped and runs on: the change is not in force."""
-    for fault in (kill("ratings"), restart("ratings")):
-        with monkeypatch.context() as lying:
-            lying.setattr(ServiceSet, "stop_one", lambda *_: None)
-            lying.setattr(process_actions, "_WITHIN_S", 0.1)
-            with pytest.raises(NotInForce, match="it still runs"), injected(demo, fault):
-                pytest.fail("must not be entered")
-    assert 200 == ask(demo)
-
-
-def test_a_pause_that_ends_at_once_is_noticed(demo: LocalMesh) -> None:
-    """Somebody lets the process go on; it answers, so no verdict can rely on the pause. Code 11 names the kind."""
-
-    def go_on(mesh: LocalMesh) -> None:
-        psutil.Process(pid_of(mesh)).send_signal(signal.SIGCONT)
-        ask_often(mesh)
-
-    found = counted(demo, pause("ratings"), go_on)
-    analysis = decided(pause("ratings"), found)
-    assert 11 == analysis.verdict.exit_code
-    assert "hit of pause(ratings)" in analysis.reason
-    assert "5 calls were answered by processes that stand still" in analysis.reason
-
-
 def test_without_calls_nothing_is_proven(demo: LocalMesh) -> None:
     """A restart that nobody called during is no evidence either."""
     for fault in (kill("ratings"), restart("ratings")):
@@ -151,11 +115,9 @@ def test_without_calls_nothing_is_proven(demo: LocalMesh) -> None:
         assert fault.kind in analysis.reason
 
 
-def test_a_service_without_processes_is_refused_with_what_comes_closest(demo: LocalMesh) -> None:
-    """A cluster has none, and a service can run elsewhere."""
+def test_a_service_without_processes_is_refused(demo: LocalMesh) -> None:
+    """It may run elsewhere."""
     fault = replace(kill("ratings"), host="nobody")
     aim = Aim(declared=fault.declared("x-0"), namespace=demo.namespace, owner="x", index=0)
-    with pytest.raises(
-        UsageError, match=r"expected a Process with the labels app=nobody, found none.*scale\(host, 0\)"
-    ):
+    with pytest.raises(UsageError, match="expected a Process with the labels app=nobody, found none"):
         fault.steps(demo, aim)
