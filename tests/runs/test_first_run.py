@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from gates import Gate
 
 SERVICE = """\
 import http.server, sys
@@ -17,20 +18,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *words): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+QUICKER = {"rate: 100,": "rate: 200,", "warm-up: 3s, steady: 10s..1m": "warm-up: 1s, steady: 5s..1m"}
 
 
 @pytest.mark.alone
 def test_the_first_run_passes(tmp_path):
-    """In an empty folder, with a tiny HTTP service and without any change of the files."""
+    """In an empty folder, with a tiny HTTP service and with the files as they are, but twice the load for half the time."""
+    gate = Gate(tmp_path)
     (tmp_path / "service.py").write_text(SERVICE)
-    bin_folder = Path(sys.executable).parent
     start = f"{sys.executable} service.py {{port}}"
-    init = [bin_folder / "harness", "init", "--service", "shop", "--baseline", start]
+    init = [Path(sys.executable).parent / "harness", "init", "--service", "shop", "--baseline", start]
     subprocess.run(init, cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
-    run = subprocess.run(
-        [bin_folder / "pytest", "scenarios/"], cwd=tmp_path, text=True, capture_output=True, check=False
-    )
-    assert 0 == run.returncode, run.stdout + run.stderr
-    assert "PASS" in run.stdout
-    assert "harness: target local" in run.stdout
+    settings = (tmp_path / "harness.yaml").read_text()
+    for written, quicker in QUICKER.items():
+        assert 1 == settings.count(written)
+        settings = settings.replace(written, quicker)
+    (tmp_path / "harness.yaml").write_text(settings)
+    said, code = gate.run_on_time("scenarios/")
+    assert 0 == code, said
+    assert "PASS" in said
+    assert "harness: target local" in said
     assert list(tmp_path.glob("reports/*/*/report.html"))

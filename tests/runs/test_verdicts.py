@@ -8,7 +8,7 @@ from gates import Gate, hops_measured
 from harness import bundle, wiring
 from harness.runner.deciding import decide
 
-pytestmark = pytest.mark.alone
+PHASES = {"warm-up": "1s", "steady": "2s", "fault": "2s", "recovery": "1s"}
 FAULTED = """
 def test_slow_ratings(canary):
     canary.run(faults=[delay("ratings", "1s", percent=30)]).require_pass()
@@ -19,7 +19,7 @@ def test_slow_ratings(canary):
 def good(tmp_path_factory):
     """A run of a good canary, with every report that pytest can write."""
     gate = Gate(tmp_path_factory.mktemp("good"))
-    gate.configure()
+    gate.configure(phases=PHASES, rate=200)
     gate.scenario(FAULTED)
     said, code = gate.run_on_time(
         "--harness-seed=3", "--junit-xml=junit.xml", "--html=all.html", "--self-contained-html"
@@ -28,6 +28,7 @@ def good(tmp_path_factory):
     return gate
 
 
+@pytest.mark.alone
 def test_a_good_canary_passes_and_everything_is_recorded(good):
     """The bundle holds resources, timeline, samples, counts, analysis and report; nothing runs any more."""
     (folder,) = good.bundles()
@@ -36,11 +37,12 @@ def test_a_good_canary_passes_and_everything_is_recorded(good):
     assert record.resources["before"] == record.resources["after"] != record.resources["during"]
     assert [] == [proof.name for proof in analysis.proofs if not proof.held]
     assert {"baseline", "canary"} == {count.arm for count in record.fault_counts}
-    assert 1000 < len(record.samples) < 1200
+    assert 1100 < len(record.samples) < 1300
     assert "<svg" in (folder / "report.html").read_text()
     assert [] == good.left_behind()
 
 
+@pytest.mark.alone
 def test_junit_and_pytest_html_tell_the_verdict(good):
     """As properties of the test, and as fragments in its row."""
     properties = {one.get("name"): one.get("value") for one in ET.parse(good.folder / "junit.xml").iter("property")}
@@ -49,6 +51,7 @@ def test_junit_and_pytest_html_tell_the_verdict(good):
     assert "harness-verdict" in (good.folder / "all.html").read_text()
 
 
+@pytest.mark.alone
 def test_a_recorded_run_is_decided_again_with_the_same_bytes(good):
     """Judging reads only the bundle."""
     (folder,) = good.bundles()
@@ -57,6 +60,7 @@ def test_a_recorded_run_is_decided_again_with_the_same_bytes(good):
     assert (folder / "analysis.json").read_bytes() == bundle.analysis_json(again)
 
 
+@pytest.mark.alone
 def test_equal_builds_are_not_blamed(good):
     """The hops of both arms were measured, and no cause is named."""
     hops_measured(good.bundles()[0])
@@ -64,14 +68,17 @@ def test_equal_builds_are_not_blamed(good):
 
 
 def test_a_fragile_canary_fails_only_under_the_fault(gate):
-    """Exit code 1; the reason names the indicator and the phase, and the bundle has what the failed answers said."""
+    """Exit code 1; the reason names the indicator and the phase, and the bundle has what the failed answers said.
+
+    Other tests may run at the same time. They may make the run inconclusive, but the findings are the same.
+    """
     gate.canary("fragile")
     gate.scenario(FAULTED)
-    said, code = gate.run_on_time()
-    assert 1 == code, said
-    analysis = bundle.read_analysis(gate.bundles()[-1])
-    assert "error_rate in the fault phase" in analysis.reason
+    said, code = gate.run()
+    (folder,) = gate.bundles()
+    analysis, bodies = bundle.read_analysis(folder), bundle.read_bundle(folder).bodies
+    assert 1 == code or gate.was_busy(), said
+    assert 1 != code or "error_rate in the fault phase" in analysis.reason
     assert {"fault"} == {finding.phase for finding in analysis.findings if finding.verdict == "fail"}
-    bodies = bundle.read_bundle(gate.bundles()[-1]).bodies
     assert {("canary", 3)} == {(body.arm, len(bodies)) for body in bodies}
     assert all(body.status >= 500 and body.text and body.at_s > 0 for body in bodies)
