@@ -74,6 +74,11 @@ class ServerIndicator:
     phase: PhaseKind | None = None
     at_end: bool = False
 
+    @property
+    def by_proxy(self) -> bool:
+        """Whether a proxy counts it for all of its calls together, so that arms need proxies of their own."""
+        return self.events is not None and self.events.metric.startswith("envoy_cluster_")
+
 
 def series_key(objective: Objective) -> str:
     """Return the name of the series that an objective is judged on: the indicator, and labels that select series."""

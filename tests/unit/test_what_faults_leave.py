@@ -13,6 +13,7 @@ from harness.judge.objectives import parse_objective
 from harness.model.record import Record, Series
 from harness.model.verdict import Finding, Verdict
 from harness.runner.deciding import decide
+from harness.runner.plan_warnings import plan_warnings
 
 EJECTED = "calls:ejections_left < 0.5"
 
@@ -92,6 +93,17 @@ def test_only_what_is_ejected_at_the_end_did_not_come_back(readings: tuple[float
     """An endpoint that returned before the last third of the recovery is not missed any more."""
     found = finding(ejecting(*readings))
     assert ("recovery", verdict) == (found.phase, found.verdict)
+
+
+@pytest.mark.parametrize(("target", "told"), [("local", True), ("cluster", False)])
+def test_a_plan_and_a_verdict_say_what_a_shared_proxy_cannot_tell(target: str, told: bool) -> None:
+    """On the local mesh both arms share one Envoy; it counts their calls apart, but not their ejections."""
+    made = ejecting(0, 0, 0)
+    made = replace(made, plan=replace(made.plan, target=target))
+    for said in (plan_warnings(made.plan, ()), decide(made, wiring.judge("sequential")).warnings):
+        assert told is any(f"{EJECTED}: it cannot be measured here" in text for text in said)
+    other = replace(made.plan, objectives=(parse_objective("calls:error_rate < +1pp"),))
+    assert not any("cannot be measured" in text for text in plan_warnings(other, ()))
 
 
 def test_without_readings_ejections_cannot_be_judged() -> None:
