@@ -26,11 +26,11 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import yaml
 from pydantic_core import to_json
@@ -50,7 +50,7 @@ from harness.model.samples import Samples, no_samples
 from harness.model.spans import Span
 from harness.model.verdict import Analysis
 from harness.printable import shown
-from harness.recorded_json import adapter, content_of, load, parsed, valid
+from harness.recorded_json import content_of, load, parsed, valid, valid_object
 from harness.userinfo import without_userinfo
 from harness.yaml_files import read_documents
 
@@ -63,25 +63,27 @@ SPANS, BODIES, THINNED = "spans.ndjson", "bodies.ndjson", "thinned.json"
 DEPENDENCY_BODIES = "dependency-bodies.ndjson"
 _REQUIRED = ("plan.json", "config.json", "facts.json", "timeline.ndjson", "samples.parquet")
 """The files that every format records and lists in the manifest."""
-_FACTS: Mapping[str, Hashable] = {
-    "phases": tuple[Phase, ...],
-    "load": LoadReport | None,
-    "fault_counts": tuple[FaultCount, ...],
-    "rollbacks": tuple[Rollback, ...],
-    "series": tuple[Series, ...],
-    "proxy_requests": dict[str, int],
-    "endpoint_requests": dict[str, dict[str, int]],
-    "arm_pods": dict[str, tuple[ArmPod, ...]],
-    "aborted": str,
-}
-_LINES: Mapping[str, tuple[str, type[object]]] = {
-    "timeline.ndjson": ("events", Event), "hops.ndjson": ("hops", Hop), SPANS: ("spans", Span),
-    BODIES: ("bodies", Body), DEPENDENCY_BODIES: ("dependency_bodies", DependencyBody),
+TIMELINE, HOPS = "timeline.ndjson", "hops.ndjson"
+_LINES: Mapping[str, str] = {
+    TIMELINE: "events", HOPS: "hops", SPANS: "spans", BODIES: "bodies", DEPENDENCY_BODIES: "dependency_bodies",
 }  # fmt: skip
-"""The files with one value on each line: the field of the record and the kind of its values."""
-_ADDED_FACTS = frozenset({"endpoint_requests", "arm_pods"})
-"""Facts that older versions did not record; a bundle without them is read with the defaults of the record."""
+"""The files with one value on each line, and their fields of the record."""
 _Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """The fields of the record in facts.json. Older versions did not record those with a default."""
+
+    phases: tuple[Phase, ...]
+    load: LoadReport | None
+    fault_counts: tuple[FaultCount, ...]
+    rollbacks: tuple[Rollback, ...]
+    series: tuple[Series, ...]
+    proxy_requests: dict[str, int]
+    endpoint_requests: dict[str, dict[str, int]] = field(default_factory=dict)
+    arm_pods: dict[str, tuple[ArmPod, ...]] = field(default_factory=dict)
+    aborted: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +108,10 @@ def write_bundle(record: Record, folder: Path) -> None:
         files = {
             "plan.json": json_bytes(_plan_document(record.plan)),
             "config.json": json_bytes(record.config),
-            "facts.json": json_bytes({name: getattr(record, name) for name in _FACTS}),
+            "facts.json": json_bytes({one.name: getattr(record, one.name) for one in fields(_Facts)}),
         }
-        for name, (field, _) in _LINES.items():
-            values = getattr(record, field)
+        for name, of_record in _LINES.items():
+            values = getattr(record, of_record)
             if values or name in _REQUIRED:
                 files[name] = b"".join(map(_line, values))
         for stage, documents in record.resources.items():
@@ -178,8 +180,7 @@ def analysis_json(analysis: Analysis) -> bytes:
 def read_analysis(folder: Path) -> Analysis:
     """Return the analysis that was recorded with the run. Raises RecordError if it was changed since."""
     _check_derived(folder, ANALYSIS)
-    analysis: Analysis = valid(adapter(Analysis), load(folder / ANALYSIS), folder / ANALYSIS)
-    return analysis
+    return valid(Analysis, load(folder / ANALYSIS), folder / ANALYSIS)
 
 
 def check_report(folder: Path) -> None:
@@ -217,8 +218,7 @@ def _hashes(folder: Path) -> dict[str, FileDescription]:
 
 def _listed(document: JsonValue, path: Path) -> dict[str, FileDescription]:
     files = document.get("files") if isinstance(document, dict) else None
-    listed: dict[str, FileDescription] = valid(adapter(dict[str, FileDescription]), files, path)
-    return listed
+    return valid(dict[str, FileDescription], files, path)
 
 
 def read_bundle(folder: Path) -> Record:
@@ -227,14 +227,19 @@ def read_bundle(folder: Path) -> Record:
     files = _required(folder, manifest)
     _check_files(folder, files)
     stages = sorted(name for name in files if name.startswith("resources/"))
-    lines: dict[str, Any] = {
-        field: _read_lines(kind, folder / name) for name, (field, kind) in _LINES.items() if name in files
-    }
+
+    def lines(name: str, kind: type[_Value]) -> tuple[_Value, ...]:
+        return _read_lines(kind, folder / name) if name in files else ()
+
     return replace(
         _outline(folder, manifest),
         samples=read_samples(folder / "samples.parquet"),
         resources={Path(name).stem: _read_resources(folder / name) for name in stages},
-        **lines,
+        events=lines(TIMELINE, Event),
+        hops=lines(HOPS, Hop),
+        spans=lines(SPANS, Span),
+        bodies=lines(BODIES, Body),
+        dependency_bodies=lines(DEPENDENCY_BODIES, DependencyBody),
     )
 
 
@@ -250,18 +255,13 @@ def read_outline(folder: Path) -> Record:
 
 
 def _outline(folder: Path, manifest: JsonObject) -> Record:
-    facts = valid(adapter(dict[str, object]), load(folder / "facts.json"), folder / "facts.json")
-    known = {
-        name: valid(adapter(kind), facts.get(name), folder / "facts.json")
-        for name, kind in _FACTS.items()
-        if name in facts or name not in _ADDED_FACTS
-    }
+    facts = valid(_Facts, load(folder / "facts.json"), folder / "facts.json")
     return Record(
         plan=_read_plan(folder / "plan.json"),
-        config=valid(adapter(dict[str, object]), load(folder / "config.json"), folder / "config.json"),
+        config=valid_object(load(folder / "config.json"), folder / "config.json"),
         samples=no_samples(),
         manifest={name: value for name, value in manifest.items() if name not in {"format_version", "files"}},
-        **known,
+        **{one.name: getattr(facts, one.name) for one in fields(_Facts)},
     )
 
 
@@ -269,8 +269,7 @@ def _read_lines(kind: type[_Value], path: Path) -> tuple[_Value, ...]:
     """Return a file of JSON values, one on each line."""
     lines = [parsed(line, path) for line in content_of(path).splitlines()]
     values = tuple[kind, ...]  # type: ignore[valid-type] # mypy knows no type that only the caller names
-    read: tuple[_Value, ...] = valid(adapter(values), lines, path)
-    return read
+    return valid(values, lines, path)
 
 
 def _read_resources(path: Path) -> tuple[JsonObject, ...]:
@@ -278,8 +277,7 @@ def _read_resources(path: Path) -> tuple[JsonObject, ...]:
         return RecordError(located(message, file=file, line=line, path=None))
 
     documents: list[JsonValue] = [document.value for document in read_documents(path, error, recorded=True)]
-    resources: tuple[JsonObject, ...] = valid(adapter(tuple[dict[str, object], ...]), documents, path)
-    return resources
+    return cast("tuple[JsonObject, ...]", valid(tuple[dict[str, object], ...], documents, path))
 
 
 def _required(folder: Path, manifest: JsonObject) -> dict[str, FileDescription]:
@@ -330,7 +328,7 @@ def _manifest(folder: Path) -> JsonObject:
             raise UsageError(f"{folder}: expected the folder of a recorded run, or latest, found no such folder")
         found = "an unfinished run, which has no manifest.json"
         raise RecordError(f"{folder}: expected the folder of a recorded run, or latest, found {found}")
-    manifest: JsonObject = valid(adapter(dict[str, object]), load(path), path)
+    manifest = valid_object(load(path), path)
     if manifest.get("format_version") not in READ_VERSIONS:
         version = manifest.get("format_version")
         raise RecordError(
@@ -365,8 +363,7 @@ def _read_plan(path: Path) -> Plan:
         stored = {field.name: "judge" if field.name == "name" else field.name for field in fields(JudgeSettings)}
         judge = {name: document.pop(key) for name, key in stored.items() if key in document}
         document = {**document, "judge": judge}
-    plan: Plan = valid(adapter(Plan), document, path)
-    return plan
+    return valid(Plan, document, path)
 
 
 def _description(content: bytes) -> FileDescription:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import RecordError
-from harness.model.json import JsonValue, parse_json
+from harness.model.json import JsonObject, JsonValue, parse_json
 from harness.printable import shown
 
 _Value = TypeVar("_Value")
-
-
-@cache
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return what checks values against a type."""
-    return TypeAdapter(kind)
 
 
 def load(path: Path) -> JsonValue:
@@ -44,13 +39,25 @@ def parsed(text: bytes, path: Path) -> JsonValue:
         raise RecordError(f"{path}: expected JSON, found something else: {error}") from error
 
 
-def valid(adapter: TypeAdapter[_Value], value: JsonValue, path: Path) -> _Value:
-    """Return a value from a file as its type. Raises RecordError if it does not fit."""
+def valid_object(value: JsonValue, path: Path) -> JsonObject:
+    """Return a value from a file that must be a JSON object. Raises RecordError for another one."""
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: expected a JSON object, found {shown(value)}")
+    return value
+
+
+def valid(kind: type[_Value], value: JsonValue, path: Path) -> _Value:
+    """Return a value from a file as a type. Raises RecordError if it does not fit."""
     try:
-        return adapter.validate_python(value)
+        return cast("_Value", _adapter(cast("Hashable", kind)).validate_python(value))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole value"
         raise RecordError(
             f"{path}: {place}: {first['msg']}, found {shown(first['input'])} ({error.error_count()} values do not fit)"
         ) from error
+
+
+@cache
+def _adapter(kind: type[object]) -> TypeAdapter[object]:
+    return TypeAdapter(kind)

@@ -5,12 +5,33 @@ from __future__ import annotations
 import asyncio
 import html
 import os
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from harness.demo.service import SESSION, add_session, command_line, forwarded_headers, serve
 from harness.demo.web import ClientError, web
 
 CALL_TIMEOUT_S = 3.0
+
+
+class _Rating(TypedDict, total=False):
+    """With stars and their color, or with the error of ratings."""
+
+    stars: int
+    color: str
+    error: str
+
+
+class _Review(TypedDict):
+    text: str
+    reviewer: str
+    rating: NotRequired[_Rating]
+
+
+class _Reviews(TypedDict, total=False):
+    reviews: list[_Review]
+
+
+_Details = dict[str, str | int]
 
 
 def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
@@ -20,10 +41,11 @@ def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
     does. ``POST /login`` sets a cookie.
     """
 
-    async def parts(request: web.Request, product: str) -> tuple[Any, Any]:
-        return await asyncio.gather(
+    async def parts(request: web.Request, product: str) -> tuple[_Details | None, _Reviews | None]:
+        details, reviews = await asyncio.gather(
             _fetch(request, f"{details_url}/details/{product}"), _fetch(request, f"{reviews_url}/reviews/{product}")
         )
+        return cast("_Details | None", details), cast("_Reviews | None", reviews)
 
     async def page(request: web.Request) -> web.Response:
         return web.Response(text=_page(*await parts(request, "0")), content_type="text/html")
@@ -45,7 +67,8 @@ def productpage_app(*, details_url: str, reviews_url: str) -> web.Application:
     return app
 
 
-async def _fetch(request: web.Request, url: str) -> Any:
+async def _fetch(request: web.Request, url: str) -> object:
+    """Return what the service answers; None if it does not, or not with 200."""
     try:
         async with request.app[SESSION].get(url, headers=forwarded_headers(request)) as answer:
             return await answer.json() if answer.status == 200 else None
@@ -53,7 +76,7 @@ async def _fetch(request: web.Request, url: str) -> Any:
         return None
 
 
-def _page(details: Any, reviews: Any) -> str:
+def _page(details: _Details | None, reviews: _Reviews | None) -> str:
     facts = "".join(f"<dt>{_text(name)}<dd>{_text(value)}" for name, value in (details or {}).items())
     texts = "".join(_review(review) for review in (reviews or {}).get("reviews", []))
     return (
@@ -64,7 +87,7 @@ def _page(details: Any, reviews: Any) -> str:
     )
 
 
-def _review(review: Any) -> str:
+def _review(review: _Review) -> str:
     rating = review.get("rating", {})
     stars = f'<p style="color: {_text(rating["color"])}">{"★" * rating["stars"]}</p>' if "stars" in rating else ""
     apology = f"<p>{_text(rating['error'])}</p>" if "error" in rating else ""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
+
+import pytest
 
 from harness.model.exit_codes import INTERRUPTED
 
@@ -53,6 +55,15 @@ class Rules:
     unasked_fails: bool = True
     required: int | None = None
     only_collected: bool = False
+
+
+class Exported(TypedDict):
+    """The entries of a worker of xdist. verdicts: by node id."""
+
+    scenarios: list[str]
+    deselected: int
+    verdicts: dict[str, list[str]]
+    put_back: list[str]
 
 
 class Account:
@@ -106,11 +117,11 @@ class Account:
         self._kinds.append(kind)
         self.troubles.append((place, kind, message))
 
-    def report(self, report: Any) -> None:
+    def report(self, report: pytest.TestReport) -> None:
         """Note the report of one part of a test, which may come from a worker."""
         worker = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", "")
         key = worker, report.nodeid
-        if report.outcome == "rerun":  # pytest-rerunfailures: only the last attempt counts
+        if str(report.outcome) == "rerun":  # pytest-rerunfailures: only the last attempt counts
             self._tests[key] = _Test(repeated=True)
             return
         known = self._tests.get(key)
@@ -131,7 +142,7 @@ class Account:
         self._tests[key] = _Test()
         return self._tests[key]
 
-    def _failed(self, test: _Test, report: Any) -> None:
+    def _failed(self, test: _Test, report: pytest.TestReport) -> None:
         kind = getattr(report, "harness_kind", "")
         if not kind and not test.kinds:
             kind = TROUBLE  # the worker crashed, or another plugin failed the test: this says nothing about the canary
@@ -139,7 +150,7 @@ class Account:
         if kind in {TROUBLE, USAGE}:
             self.troubles.append((report.nodeid, kind, _message(report)))
 
-    def exported(self) -> dict[str, Any]:
+    def exported(self) -> Exported:
         """Return the entries as plain values, for the controller of xdist."""
         return {
             "scenarios": sorted(self._scenarios),
@@ -148,7 +159,7 @@ class Account:
             "put_back": self.put_back,
         }
 
-    def merge(self, worker: str, exported: Mapping[str, Any]) -> None:
+    def merge(self, worker: str, exported: Exported) -> None:
         """Add the entries of a worker that has ended; some of its verdicts may not have reached a report."""
         self.expect(exported["scenarios"])
         self.deselected = max(self.deselected, exported["deselected"])
@@ -219,7 +230,7 @@ class Account:
         return lines
 
 
-def _message(report: Any) -> str:
+def _message(report: pytest.TestReport) -> str:
     """Return the exception's own text, or the whole text where it is one of the harness or of a crash."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(crash.message if crash is not None else report.longrepr).strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +22,7 @@ from harness.plugin.kinds import kind_of, raised_by_harness
 from harness.plugin.matrix import ABOUT
 from harness.plugin.options import ATTACHED, OUTCOMES, SESSION, Session, add_options
 from harness.plugin.run_mark import RunMark
+from harness.plugin.workers import Worker
 from harness.session_end import claim
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _fail_unasked(report: pytest.TestReport, item: pytest.Item, outcomes: list[O
     )
 
 
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Show trouble as E, a marginal verdict as M and an inconclusive one as I. None of them is a canary failure."""
     if report.when != "call" or not report.failed:
         return None
@@ -201,13 +202,13 @@ def _account(config: pytest.Config) -> Account:
 class _XdistController:
     """Hooks that only exist where xdist is installed."""
 
-    def pytest_configure_node(self, node: Any) -> None:
+    def pytest_configure_node(self, node: Worker) -> None:
         """Give every worker the same seed and the same run folder."""
         session = node.config.stash[SESSION]
         node.workerinput["harness_seed"] = session.seed
         node.workerinput["harness_run"] = session.run_name
 
-    def pytest_testnodedown(self, node: Any) -> None:
+    def pytest_testnodedown(self, node: Worker) -> None:
         """Take over the account of a worker that has ended; one that crashed has none."""
         exported = getattr(node, "workeroutput", {}).get(WORKER_ACCOUNT)
         if exported is not None:

@@ -28,15 +28,15 @@ class HtmlReport:
         """Begin a session without verdicts. run_name: returns the name of the run, for the title."""
         self._verdicts: list[Verdict] = []
         self._run_name = run_name
-        self._page: Any = None
+        self._page: Any = None  # pytest-html has no types
         self._moved: Counter[str] = Counter()
 
-    def pytest_html_report_title(self, report: Any) -> None:
+    def pytest_html_report_title(self, report: object) -> None:
         """Keep the page's data, whose title is set when the verdicts are known."""
         self._page = report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Show the fragments of a test's outcomes in its row.
 
         Registered after the hooks that attach the outcomes, this is outside of them and sees what they attached.
@@ -45,7 +45,7 @@ class HtmlReport:
         told = [one for one in getattr(report, "harness_told", []) if "fragment" in one]
         shown = [extras.html(one["fragment"]) for one in told]
         links = [extras.url(Path(one["link"]).as_uri(), name="Report") for one in told]
-        report.extras = [*getattr(report, "extras", []), *shown, *links]
+        vars(report)["extras"] = [*getattr(report, "extras", []), *shown, *links]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -80,7 +80,7 @@ class HtmlReport:
 
         cells[1:1] = page.HEADER_CELLS
 
-    def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
+    def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         """Fill those columns from the test's last outcome."""
         kind = getattr(report, "harness_kind", "")
         if kind in _WORDS and report.when == "call" and report.failed:

@@ -29,13 +29,13 @@ STATES: Mapping[str, str] = {
 
 def write_states(config: pytest.Config) -> None:
     """Let the JUnit XML of this session, if there is one, use these states."""
-    xml: Any = config.stash.get(xml_key, None)
+    xml: Any = config.stash.get(xml_key, None)  # as below
     if xml is not None:
         xml.node_reporter = partial(_reporter, xml.node_reporter)
 
 
-def _reporter(original: Callable[[Any], Any], report: Any) -> Any:
-    reporter = original(report)
+def _reporter(original: Callable[[pytest.TestReport], Any], report: pytest.TestReport) -> Any:
+    reporter = original(report)  # Any: mypy lets nobody replace the methods of an object
     kind = getattr(report, "harness_kind", "") if getattr(report, "harness_raised", False) else ""
     if kind and report.failed:
         reporter.append_failure = reporter.append_error = partial(_append, reporter, kind)

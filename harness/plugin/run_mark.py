@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.errors import HarnessError
 from harness.plugin.options import SESSION
+from harness.plugin.workers import Worker
 
 _OUTPUT = "harness_run_folder"
 """Where an xdist worker puts the folder for the controller."""
@@ -25,7 +25,7 @@ class RunMark:
         self._folders: set[Path] = set()
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
+    def pytest_testnodedown(self, node: Worker) -> None:
         """Take the run's folder from an xdist worker in which a scenario began."""
         folder = getattr(node, "workeroutput", {}).get(_OUTPUT)
         if folder:

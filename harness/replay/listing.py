@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from harness import bundle
 from harness.errors import RecordError
 from harness.model.json import JsonObject, JsonValue, object_at
-from harness.recorded_json import adapter, load, valid
+from harness.recorded_json import load, valid_object
 
 
 def listed_files(folder: Path) -> set[str]:
@@ -48,8 +47,7 @@ def _entry(path: Path) -> JsonValue:
 
 
 def _document(path: Path) -> JsonObject:
-    document: JsonObject = valid(adapter(dict[str, Any]), load(path), path)
-    return document
+    return valid_object(load(path), path)
 
 
 def _write(path: Path, document: JsonObject) -> None:

@@ -17,14 +17,13 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness import bundle
 from harness.clients.parquet import write_samples
 from harness.clients.zstd import Sink, Source, compressed, decompressed
 from harness.errors import RecordError, UsageError
 from harness.model.json import JsonObject
-from harness.recorded_json import adapter, load, valid
+from harness.recorded_json import load, valid_object
 from harness.replay.listing import list_again, listed_files, require_as_listed
 from harness.replay.sample_columns import BYTES_EACH, latency_units_per_s, pack_columns, unpack_columns
 from harness.scratch import scratch
@@ -205,7 +204,7 @@ def _restore_samples(file: Path, folder: Path) -> None:
 
 
 def _index(path: Path, file: Path) -> JsonObject:
-    known: JsonObject = valid(adapter(dict[str, Any]), load(path), path)
+    known = valid_object(load(path), path)
     if known.get("pack_version") != _FORMAT:
         version = f"{known.get('pack_version')!r:.40}"
         raise RecordError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from harness.model.stand_in import Body
 
@@ -72,27 +72,9 @@ class Script:
 
 def script_text(script: Script) -> str:
     """Return the script as JSON."""
-    return json.dumps(asdict(script))
+    return to_json(script, inf_nan_mode="constants").decode()
 
 
 def read_script(text: str) -> Script:
     """Return the script that ``script_text`` wrote."""
-    document: dict[str, Any] = json.loads(text)
-    stand_ins = tuple(_stand_in(one) for one in document.pop("stand_ins"))
-    return Script(stand_ins=stand_ins, **document)
-
-
-def _stand_in(document: Mapping[str, Any]) -> StandIn:
-    parts: dict[str, Any] = {
-        "answers": tuple(
-            Answers(**{name: _tuples(value) for name, value in one.items()}) for one in document["answers"]
-        ),
-        "bodies": tuple(Body(**one) for one in document["bodies"]),
-        "recorded": tuple(Body(**one) for one in document["recorded"]),
-        "troubles": tuple(Trouble(**one) for one in document["troubles"]),
-    }
-    return StandIn(**{**document, **parts})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(tuple(item) for item in value) if isinstance(value, list) else value
+    return TypeAdapter(Script).validate_json(text)

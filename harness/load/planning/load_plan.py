@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 from harness.errors import LoadProfileError
 from harness.load.planning.profile_settings import ProfileSettings, read_settings
 from harness.load.planning.schedule import check_stages
-from harness.model.load import LoadPlan, Stage
+from harness.model.load import Arrivals, LoadPlan, Stage
 
 DEFAULT_RATE_RPS, DEFAULT_DURATION_S = 10.0, 30.0
+
+
+class LoadOptions(TypedDict, total=False):
+    """Fields of LoadPlan that a caller may choose, or leave to the profile with None."""
+
+    arrivals: Arrivals | None
+    seed: int | None
+    users: int | None
+    processes: int | None
+    drain_s: float | None
+    trace_share: float | None
+    arm_header: str | None
+    body_bytes: int | None
 
 
 def plan_load(
@@ -21,28 +35,19 @@ def plan_load(
     rate_rps: float | None = None,
     duration_s: float | None = None,
     headers: Mapping[str, str] | None = None,
-    **options: Any,
+    **options: Unpack[LoadOptions],
 ) -> LoadPlan:
     """Return the plan for one profile.
 
-    options: other fields of LoadPlan; None means that the caller did not choose a value. If neither caller nor profile
+    options: what wins over the profile's settings. If neither caller nor profile
     sets a rate or duration, the plan sends 10 requests per second for 30 s. Raises LoadProfileError for invalid values.
     """
     settings = read_settings(profile)
-    fields = {
-        "arrivals": settings.arrivals,
-        "seed": settings.seed,
-        "users": settings.users,
-        "processes": settings.processes,
-        "drain_s": settings.drain_s,
-        "trace_share": settings.trace_share,
-        "arm_header": settings.arm_header,
-        "body_bytes": settings.body_bytes,
-    }
-    fields |= {name: value for name, value in options.items() if value is not None}
     stages = resolve_stages(settings, rate_rps=rate_rps, duration_s=duration_s)
-    chosen: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-    return LoadPlan(profile=profile, url=url, stages=stages, headers=dict(headers or {}), **chosen)
+    plan = LoadPlan(profile=profile, url=url, stages=stages, headers=dict(headers or {}))
+    own = {name: getattr(settings, name) for name in LoadOptions.__annotations__}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return replace(plan, **{name: value for name, value in {**own, **chosen}.items() if value is not None})
 
 
 def resolve_stages(settings: ProfileSettings, *, rate_rps: float | None, duration_s: float | None) -> tuple[Stage, ...]:

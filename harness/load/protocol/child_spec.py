@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from harness.model.load import Arrivals, LoadPlan, Stage
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from harness.model.load import LoadPlan
 
 SPEC_VARIABLE = "HARNESS_LOAD_SPEC"
 """Environment variable that tells the child the path of its specification."""
@@ -19,17 +20,12 @@ SPEC_FILE = "spec.json"
 
 def encode_spec(plan: LoadPlan) -> str:
     """Return the plan as JSON."""
-    return json.dumps(asdict(plan), default=str, indent=1)
+    return to_json(plan, inf_nan_mode="constants", indent=1).decode()
 
 
 def decode_spec(text: str) -> LoadPlan:
     """Return the plan that ``encode_spec`` encoded."""
-    fields: dict[str, Any] = json.loads(text)
-    stages = tuple(Stage(**stage) for stage in fields.pop("stages"))
-    profile, arrivals = Path(fields.pop("profile")), Arrivals(fields.pop("arrivals"))
-    ca_file = fields.pop("ca_file", None)
-    trusted = None if ca_file is None else Path(ca_file)
-    return LoadPlan(profile=profile, stages=stages, arrivals=arrivals, ca_file=trusted, **fields)
+    return TypeAdapter(LoadPlan).validate_json(text)
 
 
 def write_spec(plan: LoadPlan, folder: Path) -> Path:
