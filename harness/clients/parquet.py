@@ -1,4 +1,7 @@
-"""Write samples to Parquet files, which pandas, DuckDB and spreadsheets can read without the harness, and read them."""
+"""Write samples to Parquet files, which pandas, DuckDB and spreadsheets can read without the harness, and read them.
+
+pyarrow has no types, so its columns are Any here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from harness.errors import RecordError
 from harness.model.samples import ARMS, COLUMNS, DTYPES, Samples
@@ -56,7 +60,7 @@ def _read(path: Path) -> Samples:
     missing = [name for name, column in columns.items() if column.null_count]
     if missing:
         raise RecordError(f"{path}: column {missing[0]}: expected a value in every row, found none in some")
-    numeric: dict[str, Any] = {
+    numeric: dict[str, NDArray[Any]] = {
         name: column.cast(pa.from_numpy_dtype(DTYPES[name])).to_numpy()
         for name, column in columns.items()
         if name not in _TEXTS
@@ -80,11 +84,11 @@ def _read(path: Path) -> Samples:
     )
 
 
-def _texts(indices: Any, names: tuple[str, ...]) -> Any:
+def _texts(indices: NDArray[np.integer[Any]], names: tuple[str, ...]) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), pa.array(names, pa.string()))
 
 
-def _indices(column: Any, known: list[str], path: Path) -> tuple[Any, tuple[str, ...]]:
+def _indices(column: Any, known: list[str], path: Path) -> tuple[NDArray[np.int16], tuple[str, ...]]:
     """Return each row's index into the names, and the names: first ``known``, then the others in the file."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()

@@ -1,4 +1,7 @@
-"""Read the requests of one arm from a Parquet or CSV file that any load generator wrote."""
+"""Read the requests of one arm from a Parquet or CSV file that any load generator wrote.
+
+pyarrow has no types, so its tables, columns and values are Any here.
+"""
 
 from __future__ import annotations
 

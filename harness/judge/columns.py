@@ -1,4 +1,7 @@
-"""The columns of one arm: what a table of requests must hold before anything is computed from it."""
+"""The columns of one arm: what a table of requests must hold before anything is computed from it.
+
+Any is the type of a column's values, which may be numbers of every size, or texts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _EXPECTED = {"time_s": "finite seconds", "latency_s": "finite seconds, at least 
 class Columns(Protocol):
     """A mapping of column names to arrays: a dict, a pandas DataFrame, a NumPy structured array."""
 
-    def __getitem__(self, name: str, /) -> Any:
+    def __getitem__(self, name: str, /) -> object:
         """Return the column called ``name``."""
         ...
 
@@ -59,7 +62,7 @@ def _names(columns: Columns) -> Sequence[str]:
     return tuple(str(key) for key in keys())
 
 
-def _array(values: Any, arm: str, name: str) -> NDArray[Any]:
+def _array(values: object, arm: str, name: str) -> NDArray[Any]:
     """Return the values of a column, which has one dimension and no masked rows."""
     hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(0, bool)
     if hidden.any():
@@ -71,7 +74,7 @@ def _array(values: Any, arm: str, name: str) -> NDArray[Any]:
     raise JudgeInputError(f"{arm}: column {name}: expected one value a row, found {found}")
 
 
-def _numbers(values: Any, arm: str, name: str) -> NDArray[Any]:
+def _numbers(values: object, arm: str, name: str) -> NDArray[Any]:
     array = _array(values, arm, name)
     if array.dtype.kind not in "iuf" and len(array):
         if array.dtype.kind != "O":
@@ -120,7 +123,7 @@ def _no_number(arm: str, name: str, row: int, value: object) -> JudgeInputError:
     return JudgeInputError(f"{arm}: column {name}: row {row + 1}: expected a number, found {shown}")
 
 
-def _texts(values: Any, arm: str, name: str) -> NDArray[np.str_]:
+def _texts(values: object, arm: str, name: str) -> NDArray[np.str_]:
     """Names, the empty one where there is none. Every request belongs to a phase."""
     array = _array(values, arm, name)
     texts = array.astype(str, copy=False)

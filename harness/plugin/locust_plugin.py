@@ -8,7 +8,7 @@ and a conftest.py that defines ``--host`` too then fails. A session asks for it 
 Pytest loads installed plugins in the order in which it finds them. If it finds ours first, Locust's is blocked until
 all of them are loaded. Otherwise Locust's is unregistered, and its fixtures and its option are removed. Pytest has no
 public function to remove an option; if a future version keeps its options in another place, the option stays and
-``addopts = -p no:locust`` is needed.
+``addopts = -p no:locust`` is needed. All of this uses private parts of pytest, whose types are Any here.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+from kubernetes.client import ApiClient
 
 from harness.clients.kubernetes.audit import Audit
 from harness.clients.kubernetes.bodies import answer_object, change_request
@@ -79,7 +79,7 @@ class Kubernetes:
     """One API server. Use ``connect``."""
 
     def __init__(
-        self, load: Callable[[], Any], *, context: str, commands: Commands, record: Record, timeout_s: float
+        self, load: Callable[[], ApiClient], *, context: str, commands: Commands, record: Record, timeout_s: float
     ) -> None:
         """load: creates the official client's ApiClient with the current credentials. commands: for messages."""
         self._load, self._record, self._timeout_s = load, record, timeout_s

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any
 
+from kubernetes.client import Configuration
 from kubernetes.stream.ws_client import create_websocket, get_websocket_url
-from websocket import ABNF, WebSocketBadStatusException, WebSocketException
+from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException
 
 from harness.clients.kubernetes.errors import rule
 from harness.clients.kubernetes.kinds import kind_of
@@ -22,7 +22,7 @@ _DATA, _ERROR = 0, 1
 
 
 def pod_get(
-    configuration: Any,
+    configuration: Configuration,
     *,
     namespace: str,
     pod: str,
@@ -54,11 +54,13 @@ def pod_get(
     finally:
         with contextlib.suppress(WebSocketException, OSError):
             socket.close(timeout=0)
-        socket.shutdown()
+        socket.shutdown()  # type: ignore[no-untyped-call]  # no types
     return _body(answer, f"{what}: GET {path}")
 
 
-def _opened(configuration: Any, what: str, *, namespace: str, pod: str, port: int, authorization: str | None) -> Any:
+def _opened(
+    configuration: Configuration, what: str, *, namespace: str, pod: str, port: int, authorization: str | None
+) -> WebSocket:
     """Return the web socket to a port of a pod."""
     url = f"{str(configuration.host).rstrip('/')}{kind_of('Pod').path(namespace, pod)}/portforward"
     opening = {"sec-websocket-protocol": "v4.channel.k8s.io"}
@@ -66,14 +68,15 @@ def _opened(configuration: Any, what: str, *, namespace: str, pod: str, port: in
         opening["authorization"] = authorization
     try:
         target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]  # no types
-        return create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]  # no types
+        opened: WebSocket = create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]  # no types
     except WebSocketBadStatusException as error:
         raise _refusal(error.status_code, what, namespace) from error
     except (WebSocketException, OSError) as error:
         raise ClusterUnreachable(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
+    return opened
 
 
-def _pieces(socket: Any, what: str, give_up: float) -> Iterator[bytes]:
+def _pieces(socket: WebSocket, what: str, give_up: float) -> Iterator[bytes]:
     """Yield data as it arrives. The first frame of each channel only holds the port's number."""
     begun: set[int] = set()
     while True:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from kubernetes import client, config
 from yaml import YAMLError
@@ -52,7 +51,7 @@ def _context_names(file: str | None) -> tuple[str, ...]:
     return tuple(str(item.value["name"]) for item in merged.config.safe_get("contexts") or ())
 
 
-def api_client(kubeconfig: Path | None, context: str | None) -> Any:
+def api_client(kubeconfig: Path | None, context: str | None) -> client.ApiClient:
     """Return the official client for a context; for None, the one for the cluster that this process runs in."""
     settings = client.Configuration()
     with _usable(kubeconfig):
@@ -66,7 +65,7 @@ def api_client(kubeconfig: Path | None, context: str | None) -> Any:
     return client.ApiClient(settings)
 
 
-def token_ends_at(api: Any) -> float | None:
+def token_ends_at(api: client.ApiClient) -> float | None:
     """Return when the bearer token of a client expires, in epoch seconds; None for tokens that do not say it.
 
     Only JSON Web Tokens say it: those of service accounts and of OpenID Connect.

@@ -31,7 +31,7 @@ class AnswerKeeper:
         self._seen: Counter[tuple[str, int]] = Counter()
         self._kept: dict[tuple[str, int], set[DependencyBody]] = {}
 
-    def keep(self, name: str = "", response: Any = None, **_: Any) -> None:
+    def keep(self, name: str = "", response: Any = None, **_: object) -> None:
         """Handle Locust's request event."""
         kind = (name, getattr(response, "status_code", 0) or 0)
         if not kind[1] or self._seen[kind] >= _LOOKED_AT or self._seen.total() >= MOST_RECORDED * _LOOKED_AT:

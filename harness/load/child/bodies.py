@@ -28,7 +28,7 @@ class BodyKeeper:
         self._file, self._keep, self._arm_header, self._arms = bodies_file(folder, worker), keep_bytes, arm_header, arms
         self._kept: Counter[tuple[str, str, int, str]] = Counter()
 
-    def keep(self, name: str = "", response: Any = None, exception: Any = None, **_: Any) -> None:
+    def keep(self, name: str = "", response: Any = None, exception: object = None, **_: object) -> None:
         """Handle Locust's request event."""
         status = getattr(response, "status_code", 0) or 0
         if response is None or (status < 500 and exception is None) or self._kept.total() >= _MOST:

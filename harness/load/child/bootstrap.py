@@ -2,7 +2,7 @@
 
 Locust imports it first, so it can also tell the harness why a profile cannot be imported. When the harness starts it,
 an environment variable names the specification. When a person starts it, as above, it makes a specification from the
-profile's LOADPROFILE literal and prints where the recordings are.
+profile's LOADPROFILE literal and prints where the recordings are. Locust's environment is Any, as in ``worker``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.load.protocol.stack_dump import install_stack_dump
 BY_HARNESS = SPEC_VARIABLE in os.environ
 SPEC = Path(os.environ[SPEC_VARIABLE]) if BY_HARNESS else write_standalone_spec(sys.argv)
 PLAN = decode_spec(SPEC.read_text())
-MAIN: Any = getcurrent()
+MAIN: Any = getcurrent()  # gevent has no types
 
 
 class CoordinatedShape(LoadTestShape):
@@ -37,7 +37,7 @@ class CoordinatedShape(LoadTestShape):
 
     coordinator: Coordinator | None = None
 
-    def tick(self) -> Any:
+    def tick(self) -> tuple[int, float] | None:
         """Delegate to ``Coordinator.tick``."""
         return self.coordinator.tick() if self.coordinator else None
 
@@ -62,7 +62,7 @@ def refuse(reason: str) -> None:
     refusal_file(SPEC.parent).write_text(reason)
 
 
-def _on_init(environment: Any, **_: Any) -> None:
+def _on_init(environment: Any, **_: object) -> None:
     raise_priority(own_session=BY_HARNESS)
     sys.excepthook = sys.__excepthook__
     if BY_HARNESS:  # as the option --host would

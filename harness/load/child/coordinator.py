@@ -3,7 +3,7 @@
 Every worker receives its number in the message ``harness.start`` and answers ``harness.done`` with its report when all
 its requests have been answered. In the open model, Locust itself starts no users: its load shape requests none, and
 ends the test once every worker is done or lost. Locust's own connection carries the messages; in a single process they
-are calls.
+are calls. Its environment is Any, as for the workers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from locust.rpc import Message
 from locust.runners import MasterRunner
 
 from harness.load.child.worker import LoadWorker
@@ -83,7 +84,7 @@ class Coordinator:
         self._runner.send_message(STOP, {})
         self._changed.set()
 
-    def _on_test_start(self, **_: Any) -> None:
+    def _on_test_start(self, **_: object) -> None:
         clients = [_LOCAL] if self._local_worker else [client.id for client in self._runner.clients.ready]
         self._numbers = {client: number for number, client in enumerate(clients)}
         lead_s = _LEAD_SINGLE_S if self._local_worker else _LEAD_WORKERS_S
@@ -109,7 +110,7 @@ class Coordinator:
         self._done.add(client)
         self._changed.set()
 
-    def _on_done(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust passes it by name
+    def _on_done(self, environment: object, msg: Message, **_: object) -> None:  # noqa: ARG002 - Locust passes it by name
         report: WorkerReport = msg.data
         write_json(report_file(self._folder, report["worker"]), report)
         self._mark_done(msg.node_id)
@@ -117,12 +118,12 @@ class Coordinator:
     def _store_batches(self) -> None:
         from harness.load.child.sample_upload import store_batch  # noqa: PLC0415 - load numpy only if it is needed
 
-        def store(environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG001 - Locust passes it by name
+        def store(environment: object, msg: Message, **_: object) -> None:  # noqa: ARG001 - Locust passes it by name
             store_batch(self._folder, msg.data)
 
         self._runner.register_message(SAMPLES, store)
 
-    def _on_worker(self, client_id: str, **_: Any) -> None:
+    def _on_worker(self, client_id: str, **_: object) -> None:
         if self._deadline and client_id not in self._numbers:
             self._late.add(client_id)
 
@@ -137,7 +138,7 @@ class Coordinator:
         lost = {client for client, since in self._missing_since.items() if now - since > _LOST_S}
         return set(self._numbers) <= self._done | lost or now > self._deadline
 
-    def _on_quit(self, exit_code: int, **_: Any) -> None:
+    def _on_quit(self, exit_code: int, **_: object) -> None:
         report: LocustReport = {
             "counted": self._runner.stats.num_requests,
             "workers": len(self._numbers),

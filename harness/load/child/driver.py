@@ -3,7 +3,7 @@
 One greenlet walks through the schedule. It gives each arrival to an idle *slot* (a greenlet with one user of the
 profile, and therefore connections of its own), or to a new slot when none is idle. A slow service therefore causes more
 concurrent requests, but never fewer requests. The slot that became idle last is used first, so that the run needs as
-few users and connections as possible.
+few users and connections as possible. Locust's environment is Any, because its events have no annotations.
 """
 
 from __future__ import annotations

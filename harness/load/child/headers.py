@@ -15,7 +15,8 @@ from locust import User
 
 from harness.model.split import CHOICE_HEADER
 
-HeaderEdit: TypeAlias = Callable[[Any], Any]
+_Headers: TypeAlias = Mapping[str, str] | None
+HeaderEdit: TypeAlias = Callable[[_Headers], _Headers]
 """Takes the headers that a profile passes for one request and returns the headers to send."""
 
 
@@ -50,7 +51,7 @@ def _wrap(
     if hasattr(kind, "authority"):  # GrpcUser names it when it connects
         kind.authority = headers.get("Host") or kind.authority
 
-    def init(user: Any, *args: Any, **kwargs: Any) -> None:
+    def init(user: User, *args: object, **kwargs: object) -> None:
         original(user, *args, **kwargs)
         client: Any = getattr(user, "client", None)
         defaults = default_headers(client)
@@ -64,7 +65,7 @@ def _wrap(
     kind.__init__ = init  # type: ignore[assignment]  # Locust creates the users, so their class is changed
 
 
-def default_headers(client: Any) -> MutableMapping[str, str] | None:
+def default_headers(client: object) -> MutableMapping[str, str] | None:
     """Return the mutable headers that a client sends with every request, or None for an unknown client."""
     inner = getattr(client, "client", None)  # FastHttpSession
     for holder, name in ((inner, "default_headers"), (client, "headers")):
@@ -79,8 +80,8 @@ def traceparent(random: Random) -> str:
     return f"00-{random.getrandbits(128) or 1:032x}-{random.getrandbits(64) or 1:016x}-01"
 
 
-def _edited(request: Callable[..., Any], edits: Sequence[HeaderEdit]) -> Callable[..., Any]:
-    def edited(method: str, url: str, *args: Any, headers: Any = None, **kwargs: Any) -> Any:
+def _edited(request: Callable[..., object], edits: Sequence[HeaderEdit]) -> Callable[..., object]:
+    def edited(method: str, url: str, *args: object, headers: _Headers = None, **kwargs: object) -> object:
         for edit in edits:
             headers = edit(headers)
         return request(method, url, *args, headers=headers, **kwargs)
@@ -89,14 +90,14 @@ def _edited(request: Callable[..., Any], edits: Sequence[HeaderEdit]) -> Callabl
 
 
 def _add_traceparent(share: float, random: Random) -> HeaderEdit:
-    def add(headers: Any) -> Any:
+    def add(headers: _Headers) -> _Headers:
         return {**(headers or {}), "traceparent": traceparent(random)} if random.random() < share else headers
 
     return add
 
 
 def _choose_arm(canary: float, random: Random) -> HeaderEdit:
-    def choose(headers: Any) -> Any:
+    def choose(headers: _Headers) -> _Headers:
         return {**(headers or {}), CHOICE_HEADER: "canary" if random.random() < canary else "baseline"}
 
     return choose

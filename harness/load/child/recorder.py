@@ -51,7 +51,7 @@ class Recorder:
     ) -> None:
         """epoch, zero: time zero in epoch seconds and on the monotonic clock. on_full: called when the disk is full."""
         self.count = 0
-        self.pending: dict[Any, tuple[float, float]] = {}
+        self.pending: dict[object, tuple[float, float]] = {}
         """Greenlets whose arrival has not sent a request yet, with the due time and lateness of that arrival."""
         self._zero, self._arm_header, self._on_full = zero, arm_header, on_full
         self._arms: Mapping[str | None, int] = {arm: number for number, arm in enumerate(arms)}
@@ -78,12 +78,12 @@ class Recorder:
         name: str,
         response_time: float | None,
         response_length: int | None,
-        response: Any = None,
-        context: Any = None,  # noqa: ARG002
-        exception: Any = None,
+        response: Any = None,  # of any client that Locust has
+        context: object = None,  # noqa: ARG002
+        exception: object = None,
         start_time: float | None = None,  # noqa: ARG002
         url: str | None = None,  # noqa: ARG002
-        **more: Any,  # noqa: ARG002
+        **more: object,  # noqa: ARG002
     ) -> None:
         """Handle Locust's request event. response_time: in milliseconds."""
         latency = response_time * 1e-3 if response_time else 0.0
@@ -136,12 +136,12 @@ class Recorder:
         self._reserve.unlink(missing_ok=True)
         self._on_full(error)
 
-    def record_unanswered(self, greenlet: Any, waited_s: float, text: str) -> None:
+    def record_unanswered(self, greenlet: object, waited_s: float, text: str) -> None:
         """Record that this greenlet's arrival got no answer: a sample with status 0 and the error ``text``."""
         self.pending[getcurrent()] = self.pending.pop(greenlet)
         self.record("", "(no answer)", waited_s * 1e3, 0, exception=text)
 
-    def _error(self, exception: Any, status: int) -> int:
+    def _error(self, exception: object, status: int) -> int:
         if status and isinstance(exception, _BAD_STATUS):
             return 0
         kind = "" if isinstance(exception, str) else f"{type(exception).__name__}: "

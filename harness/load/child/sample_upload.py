@@ -13,10 +13,10 @@ import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import gevent
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import RecordError
 from harness.load.protocol import sample_files as files
@@ -32,7 +32,7 @@ _PLANES = (("due_s", "<i8"), ("latency_s", "<i4"), ("late_s", "<i4"))
 _OTHERS = ("size", "status", "operation", "error", "arm")
 
 
-def pack(records: Any) -> bytes:
+def pack(records: NDArray[np.void]) -> bytes:
     """Compress records (of ``RECORD_TYPE``), sorted by due time and rounded to microseconds."""
     records, parts = records[np.argsort(records["due_s"], kind="stable")], []
     for name, kind in _PLANES:
@@ -44,9 +44,9 @@ def pack(records: Any) -> bytes:
     return b"".join(zipped.compress(plane) + zipped.flush(flush) for plane in planes) + zipped.flush()
 
 
-def unpack(batch: bytes, count: int) -> Any:
+def unpack(batch: bytes, count: int) -> NDArray[np.void]:
     """Return the records that ``pack`` compressed. Raises RecordError for a batch that is none."""
-    kinds: list[tuple[str, Any]] = [*_PLANES, *((name, RECORD_TYPE[name]) for name in _OTHERS)]
+    kinds: list[tuple[str, np.dtype[np.generic] | str]] = [*_PLANES, *((name, RECORD_TYPE[name]) for name in _OTHERS)]
     size = sum(np.dtype(kind).itemsize for _, kind in kinds)
     if not 0 <= count <= MOST_RECORDS:
         raise RecordError(f"expected a batch of at most {MOST_RECORDS} samples, found {count}")
@@ -68,7 +68,7 @@ def unpack(batch: bytes, count: int) -> Any:
     return records
 
 
-def _planes(column: Any) -> list[bytes]:
+def _planes(column: NDArray[np.generic]) -> list[bytes]:
     size = column.dtype.itemsize
     return [plane.tobytes() for plane in np.ascontiguousarray(column).view(np.uint8).reshape(-1, size).T]
 

@@ -14,7 +14,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 from locust.user.task import LOCUST_STATE_RUNNING, DefaultTaskSet
 
 TaskSet: Any = UntypedTaskSet
-"""Locust's class; its methods have no annotations."""
+"""Locust's class; its methods have no annotations, so task sets and their user are Any here."""
 _MOST_STEPS = 100
 """How many task sets one arrival may enter or leave. A profile that exceeds this never reaches a task."""
 

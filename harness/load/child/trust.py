@@ -1,7 +1,8 @@
 """Trust the certificate of a local gateway, at the address of the load and nowhere else.
 
 This works for the clients of HttpUser (requests), FastHttpUser (geventhttpclient) and of our own User classes. All of
-them verify the certificate. Authorities that a profile names itself, and verification that it turned off, stay.
+them verify the certificate. Authorities that a profile names itself, and verification that it turned off, stay. Users
+and pools are Any: their attributes depend on the class, and gevent's SSL contexts have no types.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def trust_entry(kinds: Sequence[type[User]], url: str, ca_file: Path, note: Call
 def _wrap(kind: type[User], url: str, ca_file: Path, context: Any, note: Callable[[str], None]) -> None:
     original = kind.__init__
 
-    def init(user: Any, *args: Any, **kwargs: Any) -> None:
+    def init(user: Any, *args: object, **kwargs: object) -> None:
         original(user, *args, **kwargs)
         client = getattr(user, "client", None)
         if isinstance(client, HttpSession):

@@ -1,4 +1,7 @@
-"""One worker's part of a run: it sends its arrivals, records its samples and reports at the end."""
+"""One worker's part of a run: it sends its arrivals, records its samples and reports at the end.
+
+Locust's environment is Any: its events have no annotations, and its runner is one of four classes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any, cast
 
 import gevent
 from gevent import GreenletExit
+from locust import User
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_WAITING
@@ -116,8 +120,8 @@ class LoadWorker:
     def _count_interrupted_users(self) -> None:
         """Count the closed model's users whose task Locust kills after the drain; their last request has no sample."""
 
-        def wrap(on_stop: Callable[[Any], None]) -> Callable[[Any], None]:
-            def stop(user: Any) -> None:
+        def wrap(on_stop: Callable[[User], None]) -> Callable[[User], None]:
+            def stop(user: User) -> None:
                 killed = isinstance(sys.exc_info()[1], GreenletExit)
                 # A user that is waiting for its next task has no request in flight.
                 self._cut_off += killed and user._state != LOCUST_STATE_WAITING  # noqa: SLF001 - Locust has no getter
@@ -140,14 +144,14 @@ class LoadWorker:
         driver.run()
         self._report_end()
 
-    def _on_start(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust passes it by name
+    def _on_start(self, environment: object, msg: Message, **_: object) -> None:  # noqa: ARG002 - Locust passes it by name
         self.begin(msg.data)
 
-    def _on_stop(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust passes it by name
+    def _on_stop(self, environment: object, msg: Message, **_: object) -> None:  # noqa: ARG002 - Locust passes it by name
         if self._driver is not None:
             self._driver.stop()
 
-    def _on_user_error(self, exception: Exception, tb: TracebackType | None, **_: Any) -> None:
+    def _on_user_error(self, exception: Exception, tb: TracebackType | None, **_: object) -> None:
         self._task_errors += 1
         if self._task_errors == 1:
             frames = traceback.extract_tb(tb)
@@ -156,7 +160,7 @@ class LoadWorker:
         if self._task_errors <= _MOST_TRACES:
             traceback.print_exception(type(exception), exception, tb)
 
-    def _on_test_stop(self, **_: Any) -> None:
+    def _on_test_stop(self, **_: object) -> None:
         """Report the end of the closed model, which ends once Locust has stopped its users."""
         if self._plan is not None and self._plan.users is not None:
             self._report_end()
@@ -208,7 +212,7 @@ class LoadWorker:
     def _send_count(self) -> None:
         """Send Locust's own count before ``DONE``: after DONE, the master waits only half a second for it."""
         runner = self._environment.runner
-        data: dict[str, Any] = {}
+        data: dict[str, object] = {}
         self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
         runner.client.send(cast(Any, Message)("stats", data, runner.client_id))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
@@ -33,7 +33,7 @@ class Headers(Mapping[str, str]):
         self._lines = lines
         self._parsed: dict[str, str] | None = None
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: Any = None) -> Any:  # Any: Mapping allows every default
         """Return one value without parsing the others."""
         raw, needle = b"".join(self._lines), _needle(key)
         start = raw.rfind(needle)  # most servers send names in lower case
@@ -83,7 +83,7 @@ class Answer:
         return 0 < self.status_code < 400
 
     def json(self) -> Any:
-        """Return the body as JSON."""
+        """Return the body as JSON; any type, as from requests."""
         return json.loads(self.content)
 
     def raise_for_status(self) -> None:
@@ -97,7 +97,7 @@ class CheckedAnswer(Answer):
 
     __slots__ = ("_decided", "_fire", "_meta")
 
-    def __init__(self, answer: Answer, fire: Any, meta: dict[str, Any]) -> None:
+    def __init__(self, answer: Answer, fire: Callable[..., None], meta: dict[str, object]) -> None:
         super().__init__(answer.url, answer.status_code, answer.headers, answer.content, answer.error)
         self._fire, self._meta, self._decided = fire, meta, False
 
@@ -106,7 +106,7 @@ class CheckedAnswer(Answer):
         self._decided = True
         self._meta["exception"] = None
 
-    def failure(self, reason: Any) -> None:
+    def failure(self, reason: Exception | str) -> None:
         """Count the request as failed, whatever its status."""
         self._decided = True
         self._meta["exception"] = reason if isinstance(reason, Exception) else CatchResponseError(reason)

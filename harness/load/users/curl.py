@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pycurl
 from locust import User
+from locust.env import Environment
 from locust.exception import StopTest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -145,7 +146,7 @@ class CurlUser(User):
 
     _loops: ClassVar[dict[int, CurlLoop]] = {}
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if self.host is None:
             raise StopTest("expected a host on the command line or as an attribute of the User class, found none")
@@ -166,7 +167,7 @@ def trusted_authorities() -> str:
     return next((found for name in _CA_VARIABLES if (found := os.environ.get(name))), DEFAULT_CA_BUNDLE_PATH)
 
 
-def _prepare(handle: Any, method: str, body: bytes | None, *, follow: bool) -> None:
+def _prepare(handle: pycurl.Curl, method: str, body: bytes | None, *, follow: bool) -> None:
     """Set the options of a request that is not a plain GET."""
     if body is not None or method in {"POST", "PUT", "PATCH"}:
         handle.setopt(pycurl.COPYPOSTFIELDS, body or b"")

@@ -2,7 +2,8 @@
 
 Every call fires Locust's request event. A call that the server answered has HTTP status 200, as on the wire, and is an
 error unless its gRPC status is OK; the error names the status, such as ``gRPC UNAVAILABLE: no healthy upstream``. A
-call that got no answer at all has status 0. Needs grpcio: ``pip install 'canary-harness[grpc]'``.
+call that got no answer at all has status 0. Needs grpcio: ``pip install 'canary-harness[grpc]'``. It has no types, so
+its channels, calls and messages are Any here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from locust import User
+from locust.env import Environment
 from locust.exception import ResponseError, StopTest
 
 from harness.load.users.answers import RECORDED
@@ -27,7 +29,7 @@ except ModuleNotFoundError as missing:
 _ANSWERED = 200
 _NO_ANSWER = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
 """Statuses that the client makes itself when nothing was received."""
-Metadata = Sequence[tuple[str, Any]]
+Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class GrpcStatusError(ResponseError):
@@ -43,7 +45,7 @@ class GrpcAnswer:
 
     __slots__ = ("code", "error", "headers", "status_code")
 
-    def __init__(self, code: Any, details: str, received: Mapping[str, Any]) -> None:
+    def __init__(self, code: Any, details: str, received: Mapping[str, str | bytes]) -> None:
         self.code, self.headers = code, received
         answered = bool(received) or code not in _NO_ANSWER
         self.status_code = _ANSWERED if answered else 0
@@ -189,7 +191,7 @@ class GrpcUser(User):
 
     _channels: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if self.host is None:
             raise StopTest("expected a host on the command line or as an attribute of the User class, found none")
@@ -204,7 +206,7 @@ class GrpcUser(User):
             parts = urlsplit(host if "://" in host else f"http://{host}")
             if parts.scheme not in {"http", "https"} or not parts.netloc:
                 raise StopTest(f"expected a host such as http://127.0.0.1:9090, found {host!r}")
-            options: list[tuple[str, Any]] = [("grpc.enable_http_proxy", 0)]
+            options: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0)]
             options += [("grpc.default_authority", self.authority)] if self.authority else []
             if parts.scheme == "http":
                 self._channels[key] = grpc.insecure_channel(parts.netloc, options)
@@ -222,7 +224,7 @@ def _content(path: str) -> bytes:
         raise StopTest(f"expected a certificate file at {path}: {error}") from error
 
 
-def _size(message: Any) -> int:
+def _size(message: object) -> int:
     """Return the length of a message in bytes; 0 if it cannot be known."""
     if isinstance(message, bytes):
         return len(message)

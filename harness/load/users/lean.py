@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -23,13 +23,14 @@ from gevent import getcurrent, monkey
 from gevent.hub import get_hub
 from gevent.socket import create_connection
 from locust import User
+from locust.env import Environment
 from locust.exception import StopTest
 
 from harness.load.users.answers import Answer, BadStatusError, Headers
 from harness.load.users.client import HttpClient
 from harness.load.users.http1 import Http1Error, parse_answer
 
-_PLAIN_SOCKET: Any = monkey.get_original("socket", "socket")
+_PLAIN_SOCKET: type[socket.socket] = monkey.get_original("socket", "socket")
 _READ, _WRITE = 1, 2
 _CHUNK = 65536
 _CHECK_TIMEOUTS_S = 0.05
@@ -181,7 +182,7 @@ class LeanUser(User):
 
     _open: ClassVar[dict[int, WeakSet[Connection]]] = {}
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if self.host is None or not self.host.startswith("http://"):
             raise StopTest(

@@ -1,7 +1,8 @@
 """Run libcurl's multi interface on gevent's event loop: greenlets wait while libcurl works, without threads.
 
 libcurl tells us which sockets it waits for and when to call it again; we turn both into watchers of the event loop. One
-CurlLoop, and therefore one connection pool, serves all users of a process.
+CurlLoop, and therefore one connection pool, serves all users of a process. Neither pycurl nor gevent has types, so
+handles, greenlets and watchers are Any here.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class CurlLoop:
             watcher.close()
         return 0  # SOCKOPT_OK
 
-    def _on_socket(self, what: int, fd: int, *_: Any) -> None:
+    def _on_socket(self, what: int, fd: int, *_: object) -> None:
         watcher = self._watchers.get(fd)
         if what == pycurl.POLL_REMOVE:
             self._idle.add(
