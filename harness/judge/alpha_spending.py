@@ -6,7 +6,8 @@ so they may depend on each other in any way.
 
 Looks on the way have a limit that is the same at each of them (``harness.stats.tails.bounded_tail``), because the
 planned length of the phase is known. A phase that lasts longer is looked at with the limit for its true length. Harm
-that begins late is looked for in later stretches, every half minute, and in short windows (``sudden_harm``).
+that begins late is looked for in later stretches, every ten seconds, and in short windows (``sudden_harm``). Two of
+three stretches look for harm beyond the tolerance only: noise of one arm for seconds looks like small harm.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from harness.stats.tails import anytime_tail, bounded_tail
 FINAL_PART = 0.7
 RESTART_PART = 0.2
 SUDDEN_PART = 0.1
-RESTART_EVERY_S = 30.0
-MOST_RESTARTS = 15
+RESTART_EVERY_S, MOST_RESTARTS = 30.0, 15
+LARGE_EVERY_S, MOST_LARGE = 10.0, 30
+RESTARTS_FROM_S = 37.5
+"""A shorter phase has no later stretches: what is left of it would be as short as a burst."""
 FIRST_LOOK_S, FIRST_LATER_LOOK_S = 3.0, 20.0
 """Looks begin after so many seconds of a phase, or of a stretch that begins later and has no more history."""
 FIRST_LOOK_PART = 1 / 60
@@ -150,21 +153,44 @@ def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, 
     return {key: plan.judge.alpha * weight / total for key, weight in weights.items()}
 
 
-def stretches(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[tuple[int, float], ...]:
-    """Return the stretches in which evidence is accumulated: the index of the first block, and the part of alpha.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a stretch of a phase starts: the index of its ``first`` block, and its ``part`` of alpha.
 
-    The first stretch is the whole phase. In a long phase another one starts every half minute (less often in a phase of
-    more than 8 minutes), because the time before the harm began would dilute it. Short windows have the rest of alpha.
+    large: whether only harm beyond the tolerance is looked for in it.
+    """
+
+    first: int
+    part: float
+    large: bool = False
+
+
+def large_every_s(planned_s: float) -> float:
+    """Return the seconds between the starts of stretches in a phase of a planned length."""
+    return max(LARGE_EVERY_S, planned_s / (MOST_LARGE + 1))
+
+
+def starts(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[Start, ...]:
+    """Return the starts of the stretches in which evidence is accumulated.
+
+    The first stretch is the whole phase. In a long phase another one starts every ten seconds (less often in a phase of
+    more than 5 minutes), because the time before the harm began would dilute it. Every third one also looks for harm
+    within the tolerance; these share one half of the restarts' part of alpha, and the others the other half. Short
+    windows have the rest of alpha.
     """
     left = 1.0 if planned_s < SUDDEN_FROM_S else 1 - SUDDEN_PART
-    every_s = max(RESTART_EVERY_S, planned_s / (MOST_RESTARTS + 1))
-    restarts = max(int(planned_s / every_s - 0.25), 0)
-    if not restarts or not len(blocks):
-        return ((0, left),)
-    starts = [(0, left - RESTART_PART)]
-    for number in range(1, restarts + 1):
+    if planned_s < RESTARTS_FROM_S or not len(blocks):
+        return (Start(first=0, part=left),)
+    every_s = large_every_s(planned_s)
+    each = max(round(max(RESTART_EVERY_S, planned_s / (MOST_RESTARTS + 1)) / every_s), 2)
+    numbers = range(1, round(planned_s / every_s))
+    small = sum(number % each == 0 for number in numbers)
+    found = [Start(first=0, part=left - RESTART_PART)]
+    for number in numbers:
         first = blocks[0] + round(number * every_s / block_s)
         index = next((place for place, block in enumerate(blocks) if block >= first), None)
         if index is not None:
-            starts.append((index, RESTART_PART / restarts))
-    return tuple(starts)
+            large = number % each != 0
+            part = RESTART_PART / 2 / ((len(numbers) - small) if large else small)
+            found.append(Start(first=index, part=part, large=large))
+    return tuple(found)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from harness.judge.alpha_spending import INTERVAL_TAIL, SHOWN, SHOWN_IN_SHORT_PHASE
+from harness.judge.alpha_spending import INTERVAL_TAIL, SHOWN, SHOWN_IN_SHORT_PHASE, Start
 from harness.judge.blame import places_of
 from harness.judge.indicators import indicator_of
-from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement, harmless, measure, measured_by, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
 from harness.judge.scoring import failed_score
@@ -100,36 +97,34 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     """
     harm = beyond = None
     restarts = indicator_of(objective).restarts
-    for stretch, part in view.stretches if restarts else ((view.scene.window, 1.0),):
+    for stretch, start in view.stretches if restarts else ((view.scene.window, Start(first=0, part=1.0)),):
         whole_phase = stretch is view.scene.window
         seen_s = stretch.seconds if restarts else view.look.seen_s
-        tail = view.look.proof_tail(view.alpha * part, seen_s, later=not whole_phase)
-        scene = replace(view.scene, window=stretch)
-        if not whole_phase and harmless(objective, scene, tail):
+        tail = view.look.proof_tail(view.alpha * start.part, seen_s, later=not whole_phase)
+        if not whole_phase and harmless(objective, replace(view.scene, window=stretch), tail):
             continue
-        measured = whole if whole_phase else measure(objective, _with_history(objective, view, stretch))
-        if measured is None:
-            continue
-        found = _Proof(window=stretch, measured=measured, tail=tail)
-        if harm is None and measured.chances.harm <= tail:
-            harm = found
-        if beyond is None and max(measured.chances.harm, measured.chances.beyond) <= tail:
-            beyond = found
+        if harm is None and not start.large:
+            measured = whole if whole_phase else _later(objective, view, start)
+            if measured is not None and measured.chances.harm <= tail:
+                harm = _Proof(window=stretch, measured=measured, tail=tail)
+        if beyond is None:
+            measured = whole if whole_phase else _later(objective, view, start, clear=True)
+            if measured is not None and max(measured.chances.harm, measured.chances.beyond) <= tail:
+                beyond = _Proof(window=stretch, measured=measured, tail=tail)
     sudden = sudden_harm(objective, view) if beyond is None else None
     if sudden is not None:
         beyond = _Proof(window=sudden.window, measured=sudden.measured, tail=sudden.tail)
     return harm or beyond, beyond
 
 
-def _with_history(objective: Objective, view: PhaseView, stretch: Window) -> Scene:
-    first = int(np.searchsorted(view.scene.window.blocks, stretch.blocks[0]))
-    return with_history(objective, view, first)
+def _later(objective: Objective, view: PhaseView, start: Start, *, clear: bool = False) -> Measurement | None:
+    return measure(objective, with_history(objective, view, start.first, clear=clear))
 
 
 def _whole(objective: Objective, view: PhaseView, measured: Measurement) -> _Proof:
     """Return the whole phase with the probability that a proof in it needs."""
     restarts = indicator_of(objective).restarts
-    seen_s, part = (view.scene.window.seconds, view.stretches[0][1]) if restarts else (view.look.seen_s, 1.0)
+    seen_s, part = (view.scene.window.seconds, view.stretches[0][1].part) if restarts else (view.look.seen_s, 1.0)
     return _Proof(window=view.scene.window, measured=measured, tail=view.look.proof_tail(view.alpha * part, seen_s))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies, looks, stretches
+from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies, looks, starts
 from harness.judge.implied import shares_of_alpha
 from harness.judge.indicators import indicator_of, style_of
 from harness.judge.objectives import default_objectives
@@ -293,4 +293,4 @@ class _Question:
             return 1.0
         block_s = block_seconds(self.plan)
         blocks = range(max(math.ceil(self.phase.duration_s / block_s), 1))
-        return stretches(blocks, block_s, self.phase.duration_s)[0][1]
+        return starts(blocks, block_s, self.phase.duration_s)[0].part

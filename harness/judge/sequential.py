@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
-from harness.judge.alpha_spending import Look, applies, looks, stretches
+from harness.judge.alpha_spending import Look, Start, applies, looks, starts
 from harness.judge.blame import harm_of
 from harness.judge.endpoints import counts_of_table, mix_warnings
 from harness.judge.findings import finding_of
@@ -124,7 +124,7 @@ class _Windows:
             )
         self._made: dict[tuple[str, str | None], Window] = {}
         self._endpoints: dict[tuple[str, str, bool], Window] = {}
-        self._parts: dict[tuple[str, str | None], tuple[tuple[Window, float], ...]] = {}
+        self._parts: dict[tuple[str, str | None], tuple[tuple[Window, Start], ...]] = {}
 
     def of(self, look: Look, objective: Objective) -> Window:
         """Return the requests of a phase that an objective covers, without unfinished blocks."""
@@ -134,14 +134,14 @@ class _Windows:
             self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s, span_s=span_s)
         return self._made[key]
 
-    def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, float], ...]:
+    def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, Start], ...]:
         """Return the whole phase and the stretches that start later in it, each with its part of alpha."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._parts:
             whole = self.of(look, objective)
-            starts = stretches(whole.blocks.tolist(), whole.block_s, look.planned_s)
-            later = whole.since_each([index for index, _ in starts[1:]])
-            self._parts[key] = tuple(zip((whole, *later), (part for _, part in starts), strict=True))
+            found = starts(whole.blocks.tolist(), whole.block_s, look.planned_s)
+            later = whole.since_each([start.first for start in found[1:]])
+            self._parts[key] = tuple(zip((whole, *later), found, strict=True))
         return self._parts[key]
 
     @property

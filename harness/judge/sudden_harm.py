@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.alpha_spending import SUDDEN_FROM_S, SUDDEN_PART
+from harness.judge.alpha_spending import SUDDEN_FROM_S, SUDDEN_PART, large_every_s
 from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement, measure
 from harness.judge.view import PhaseView
@@ -93,10 +93,13 @@ def _in_windows(
     return None if shown is None else SuddenHarm(window=stretch, measured=shown, tail=tail)
 
 
-def with_history(objective: Objective, view: PhaseView, first: int) -> Scene:
+def with_history(objective: Objective, view: PhaseView, first: int, *, clear: bool = False) -> Scene:
     """Return the scene of the stretch from block ``first`` on, with at least the noise of the time before it.
 
     The noise of a stretch alone is too small if the blocks before it show what it has not seen yet, such as pauses.
+
+    clear: leave the time from the start of the stretch before this one out of the history. Harm that began in it would
+    be noise: it hides itself if it is large.
     """
     window = view.scene.window
     stretch = window.since(first)
@@ -106,7 +109,8 @@ def with_history(objective: Objective, view: PhaseView, first: int) -> Scene:
     parts, length = _contributions(objective, window), round(HISTORY_S / window.block_s)
     if parts is None:
         return scene
-    return _noisy(objective, scene, factor=noise_before(*parts, length, first))
+    gap = round(large_every_s(view.look.planned_s) / window.block_s) if clear else 0
+    return _noisy(objective, scene, factor=noise_before(*parts, length, max(first - gap, 0)))
 
 
 def _measured(objective: Objective, view: PhaseView, stretch: Window, *, factor: float) -> Measurement | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.judge.alpha_spending import INTERVAL_TAIL, Look
+from harness.judge.alpha_spending import INTERVAL_TAIL, Look, Start
 from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement
 from harness.model.record import Plan
@@ -42,7 +42,7 @@ class PhaseView:
     plan: Plan
     alpha: float
     any_harm: bool
-    stretches: tuple[tuple[Window, float], ...]
+    stretches: tuple[tuple[Window, Start], ...]
     pooled: Window | None = None
     places: tuple[Places, ...] = ()
 

@@ -14,7 +14,7 @@ import pytest
 from harness.cli import main
 from harness.errors import JudgeInputError, ObjectiveError, UsageError
 from harness.judge import compare
-from harness.judge.alpha_spending import stretches
+from harness.judge.alpha_spending import starts
 from harness.judge.arrays import prepared
 from harness.judge.sequential import MOST_BLOCKS, block_seconds
 from harness.model.verdict import Verdict
@@ -176,7 +176,7 @@ def test_a_run_of_days_takes_no_longer_than_one_of_minutes():
         MOST_BLOCKS,
         block_seconds(prepared(*[columns(time_s=np.linspace(0, 590_000, ROWS))] * 2).plan),
     )
-    assert 16 == len(stretches(range(3600), 100.0, 360_000.0))
+    assert 31 == len(starts(range(3600), 100.0, 360_000.0))
 
 
 def test_a_run_of_nothing_but_a_short_phase_is_shown_at_full_confidence():

@@ -13,8 +13,8 @@ SECONDS, RATE = 200.0, (160, 60)
 OBJECTIVES = ("latency_p50 < +10%", "latency_p99 < +50%", "error_rate < +1pp")
 
 
-def arms(seed, *, failing=(), slow=()):
-    """Two arms of equal builds, and stretches (arm, start, end) in which requests fail or take three times as long."""
+def arms(seed, *, failing=(), slow=(), factor=3.0):
+    """Two arms of equal builds, and stretches (arm, start, end) in which requests fail or take ``factor`` as long."""
     rng = np.random.default_rng(seed)
     found = []
     for number, rate in enumerate(RATE):
@@ -24,7 +24,7 @@ def arms(seed, *, failing=(), slow=()):
         for arm, start, end in failing:
             status[(arm == number) & (time_s >= start) & (time_s < end)] = 503
         for arm, start, end in slow:
-            latency_s[(arm == number) & (time_s >= start) & (time_s < end)] *= 3
+            latency_s[(arm == number) & (time_s >= start) & (time_s < end)] *= factor
         found.append({"time_s": time_s, "latency_s": latency_s, "status": status})
     return found
 
@@ -56,6 +56,13 @@ def test_a_crash_of_six_seconds_fails_also_at_the_end_of_the_run():
 def test_sudden_slowness_is_found_within_half_a_minute(onset):
     """Three times the latency from the middle of a phase on."""
     assert Verdict.FAIL is look(arms(int(onset), slow=[(1, onset, SECONDS)]), onset + 28).verdict
+
+
+@pytest.mark.parametrize("onset", [17.0, 44.0, 65.0, 81.0, 101.0, 138.0, 155.0])
+def test_slowness_below_what_short_windows_see_is_found_wherever_it_begins(onset):
+    """A third more latency: what the harm did before a stretch begins is not taken for the noise of equal arms."""
+    columns = arms(int(onset), slow=[(1, onset, SECONDS)], factor=1.35)
+    assert Verdict.FAIL is look(columns, onset + 40).verdict
 
 
 @pytest.mark.parametrize("trouble", [
