@@ -13,9 +13,10 @@ from harness.cli.output import clean_print as print
 from harness.config import Config
 from harness.errors import MeshDrift, MeshGuard, UsageError
 from harness.faults import Arguments, Fault, known_faults
+from harness.faults.port import Usage
 from harness.mesh.port import LiveChange, Mesh
 from harness.mesh.targets import mesh_kind
-from harness.model.names import new_run_id
+from harness.model.names import did_you_mean, new_run_id
 from harness.model.record import Rollback
 from harness.model.units import format_duration, parse_duration
 from harness.runner.steps import Arrangement, StepMaker
@@ -36,12 +37,15 @@ _UNVERIFIED = "undone; the resources are verified, the proxies were not asked (c
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     known = known_faults()
-    values = "; ".join(
-        f"of {kind} {fault.usage.value or '(none)'}: {fault.usage.help}" for kind, fault in known.items()
+    lines = [(f" {kind} {fault.usage.value}".rstrip(), fault.usage) for kind, fault in known.items()]
+    wide = max(len(line) for line, _ in lines)
+    parser.add_argument_group(
+        "kinds, with the value that each takes (harness faults --list KIND tells more)",
+        "\n".join(f"{line.ljust(wide)}  {usage.help}{_only(usage)}" for line, usage in lines),
     )
-    parser.add_argument("kind", choices=tuple(known), help="what happens to requests")
-    parser.add_argument("host", help="the service whose requests are hit")
-    parser.add_argument("value", nargs="?", default="", help=values.replace("%", "%%"))
+    parser.add_argument("kind", metavar="KIND", type=_kind, choices=tuple(known), help="what happens to requests")
+    parser.add_argument("host", metavar="HOST", help="the service whose requests are hit")
+    parser.add_argument("value", metavar="VALUE", nargs="?", default="", help="of the kinds that take one, see below")
     parser.add_argument("--percent", help="share of the requests that is hit (default: 100)")
     parser.add_argument("--from", dest="caller", metavar="SERVICE", help="hit the calls of this service only")
     parser.add_argument(
@@ -52,6 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="time", default="60s", metavar="TIME", help="how long (default: 60s)")
     add_target(parser)
     add_cluster_arguments(parser)
+
+
+def _only(usage: Usage) -> str:
+    return f" ({' and '.join(usage.meshes)} only)" if usage.meshes else ""
+
+
+def _kind(text: str) -> str:
+    known = known_faults()
+    if text not in known:
+        raise argparse.ArgumentTypeError(
+            f"expected one of {', '.join(known)}; found {text!r}{did_you_mean(text, known)}"
+        )
+    return text
 
 
 def run(args: argparse.Namespace) -> int:

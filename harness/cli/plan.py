@@ -219,7 +219,8 @@ def _print_rows(rows: Mapping[str, str]) -> None:
 
 def _form(fault: type[Fault]) -> str:
     """Return how the fault is written behind its option."""
-    return f"HOST={fault.usage.value}[@PERCENT]" if fault.usage.value else "HOST"
+    percent = "[@PERCENT]" if "--percent" in fault.usage.example else ""
+    return f"HOST={fault.usage.value}{percent}" if fault.usage.value else "HOST"
 
 
 def _fault(text: str, kind: str, fault: type[Fault]) -> Fault:

@@ -112,6 +112,18 @@ def test_the_list_of_faults_tells_all_that_is_known_of_each_kind() -> None:
         assert fault.kind == inject.fault_of(parser.parse_args(words)).kind
 
 
+def test_the_help_of_inject_has_a_line_for_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its value; a kind that does not exist is wrong usage, with the one that was meant."""
+    with pytest.raises(SystemExit):
+        main(["inject", "--help"])
+    helped = capsys.readouterr().out
+    assert [] == [kind.kind for kind in BUILT_IN if f"\n   {kind.kind} {kind.usage.value}".rstrip() not in helped]
+    assert "(cluster only)" in helped
+    with pytest.raises(SystemExit):
+        main(["inject", "delya", "ratings", "2s"])
+    assert "did you mean 'delay'?" in capsys.readouterr().err
+
+
 def test_the_list_can_be_asked_about_some_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     """A kind that does not exist is wrong usage, with the one that was meant."""
     assert 0 == main(["faults", "--list", "delay", "evict"])
