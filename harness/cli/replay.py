@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from harness.cli.options import DEFAULT_CONFIG, add_runs_folder, runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.replay_bisect import bisect
-from harness.cli.replay_once import replay_once
+from harness.cli.replay_once import REPLAY, replay_once
 from harness.cli.replay_try import try_changes
 from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
+from harness.replay.environments import with_recorded_env
 from harness.replay.packing import SUFFIX, is_packed, unpack
 from harness.replay.staging import Options, Stage, by_what_failed, longer, staged
-from harness.run_folder import find_run
+from harness.report.facts import from_here
+from harness.run_folder import RecordedRun, all_runs, find_run
 from harness.scratch import scratch
 
 HELP = (
@@ -96,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     asked, options = asked_of(args), options_of(args)
     config = config_of(args, asked)
     stage = staged(asked, config, options)
+    print(f"config   {from_here(config.file)}")
     for line in planned_lines(stage):
         print(line, flush=True)
     if args.plan:
@@ -115,19 +120,39 @@ def asked_of(args: argparse.Namespace) -> Asked:
             folder = unpacked / path.name.removesuffix(SUFFIX)
             unpack(path, folder)
             return read_asked(folder)
-    found = find_run(args.bundle, runs_folder(args) if args.bundle == "latest" else Path())
+    found = _newest(runs_folder(args)) if args.bundle == "latest" else find_run(args.bundle, Path())
     if len(found.bundles) != 1:
-        names = ", ".join(folder.name for folder in found.bundles) or "none"
-        raise UsageError(f"{found.folder}: expected a run with one scenario, or the folder of one, found {names}")
+        choices = "".join(f"\n  harness replay {shlex.quote(from_here(folder))}" for folder in found.bundles)
+        raise UsageError(
+            f"{found.folder}: expected a run with one scenario, or the folder of one, found "
+            f"{len(found.bundles)} scenarios{f'; choose one of them:{choices}' if choices else ''}"
+        )
     return read_asked(found.bundles[0])
 
 
+def _newest(out: Path) -> RecordedRun:
+    """Return the newest run that is no replay itself."""
+    runs = [run for run in all_runs(out) if next(run.folder.glob(f"{REPLAY}*"), None) is None]
+    if not runs:
+        raise RecordError(f"{out}: expected recorded runs, found none but replays; run a scenario first")
+    return runs[-1]
+
+
 def config_of(args: argparse.Namespace, asked: Asked) -> Config:
-    """Return the configuration of ``--config``, else of harness.yaml here, else of the recorded run if it is here."""
+    """Return the configuration of ``--config``, else of harness.yaml here, else of the recorded run if it is here.
+
+    A harness.yaml here that does not know the service of the run belongs to something else. With the configuration of
+    the recorded run, the recorded values of variables count too, and replays are recorded next to that run.
+    """
     recorded = asked.record.config.get("file")
-    if args.config is None and not DEFAULT_CONFIG.exists() and isinstance(recorded, str) and Path(recorded).is_file():
-        return read_config(Path(recorded))
-    return read_config((args.config or DEFAULT_CONFIG).absolute())
+    known = Path(recorded) if isinstance(recorded, str) and Path(recorded).is_file() else None
+    if args.config is not None or known is None:
+        return read_config((args.config or DEFAULT_CONFIG).absolute())
+    here = read_config(DEFAULT_CONFIG.absolute()) if DEFAULT_CONFIG.exists() else None
+    if here is not None and (here.file == known or asked.record.plan.service in here.services):
+        return here
+    out = Path("reports").absolute() if is_packed(Path(args.bundle)) else asked.folder.absolute().parent.parent
+    return replace(with_recorded_env(read_config(known), asked.record), out=out)
 
 
 def options_of(args: argparse.Namespace) -> Options:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
-from pathlib import Path
 
 from harness.cli.output import clean_print as print
 from harness.cli.replay_words import told_lines
@@ -20,11 +18,13 @@ from harness.replay.staging import Stage
 from harness.report.run_index import write_index
 from harness.run_folder import Trouble, finish_run, working_on
 
+REPLAY = "replay-"
+"""How the folders of replays begin."""
+
 
 def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) -> Comparison:
     """Replay once, record it and, unless ``quiet``, print the comparison."""
-    out = args.out or Path(os.path.relpath(stage.config.out))
-    folder = out.absolute() / new_run_id() / f"replay-{stage.asked.folder.name}"
+    folder = (args.out or stage.config.out).absolute() / new_run_id() / f"{REPLAY}{stage.asked.folder.name}"
     put_back: list[str] = []
     tell = noting(put_back, watcher(sys.stderr))
     tell(waiting("local"))

@@ -11,6 +11,7 @@ from harness.replay.comparing import Comparison
 from harness.replay.running import Played
 from harness.replay.staging import Stage
 from harness.report import terminal
+from harness.report.facts import from_here
 from harness.summary import Judged
 
 
@@ -45,7 +46,7 @@ def told_lines(stage: Stage, played: Played, comparison: Comparison) -> Iterator
         yield f"         {pair.key}: {_judged(pair.left)} then, {_judged(pair.right)} here"
     for text in (*stage.differs, *comparison.differs, *played.notes):
         yield f"differs  {text}"
-    yield f"report   {outcome.report}"
+    yield f"report   {from_here(outcome.report)}"
     yield f"answer   {comparison.answer}: {comparison.why}"
 
 

@@ -24,6 +24,7 @@ from harness.replay.asked import Asked
 from harness.replay.casting import Cast, cast_of, judgeable
 from harness.replay.comparing import failed
 from harness.replay.empty_bodies import empty_bodies
+from harness.replay.environments import other_env
 from harness.replay.routes import for_local_mesh
 from harness.replay.script import Script, StandIn, Trouble
 from harness.runner.scenario import Scenario
@@ -160,7 +161,8 @@ def staged(asked: Asked, config: Config, options: Options) -> Stage:
         notes=(*asked.notes, *left_out, *(note for one in cast.played.values() for note in one.notes)),
     )
     known = {name for name in cast.played if config.stand_ins.get(name) or stage.recorded_bodies(name)}
-    stage = replace(stage, differs=tuple(empty_bodies(cast.played.values(), known=known, from_cluster=from_cluster)))
+    bodies = empty_bodies(cast.played.values(), known=known, from_cluster=from_cluster)
+    stage = replace(stage, differs=(*bodies, *other_env(config, asked.record)))
     _require_possible(stage)
     return stage
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from harness.errors import RecordError, ResourceError
 from harness.faults.elsewhere import LOCAL, why_not_on
@@ -30,9 +32,20 @@ def waits(record: Record, analysis: Analysis) -> Mapping[str, float | None]:
 
 def not_on_a_laptop(record: Record) -> Iterator[str]:
     """Yield the faults of a run that the local mesh cannot make, each with what comes closest there."""
-    documents = record.manifest.get("faults")
+    asked = record.manifest.get("scenario")
+    documents = asked.get("faults") if isinstance(asked, dict) else None
     for document in documents if isinstance(documents, list) else ():
         with suppress(RecordError):  # a kind that is not installed here
             fault = fault_of_document(document if isinstance(document, dict) else {})
             if why := why_not_on(LOCAL, fault):
                 yield f"{fault.words().text}: {why}"
+
+
+def replay_command(record: Record, bundle: str) -> str:
+    """Return the command that replays a run, which works in every folder; empty if the run cannot be replayed.
+
+    bundle: the folder of the run; empty if it is not known.
+    """
+    if not bundle or record.plan.live_traffic or next(not_on_a_laptop(record), None):
+        return ""
+    return f"harness replay {shlex.quote(str(Path(bundle).absolute()))}"

@@ -12,6 +12,7 @@ from harness.model.record import Record
 from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
 from harness.model.verdict import WATCHED, Analysis, Finding, Proof, Verdict
+from harness.report.advice import replay_command
 from harness.report.facts import facts
 
 LIMIT_BYTES = 1024 * 1000
@@ -127,6 +128,8 @@ def _tail(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     lines += [f"- {held} of {len(analysis.proofs)} proofs held"] if analysis.proofs else []
     lines += [f"- {escaped(seed_scope(record.plan))}"] if record.load else []
     lines += [f"- run again: {code(run.again)}"] if run.again else []
+    replay = replay_command(record, run.bundle) if analysis.verdict is Verdict.FAIL else ""
+    lines += [f"- replay on your machine: {code(replay)}"] if replay else []
     lines += [f"- judge again: {code(run.judge_again)}"] if run.judge_again else []
     return ["", *lines, ""]
 

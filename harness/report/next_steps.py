@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from harness.model import formatting
 from harness.model.units import format_duration
 from harness.model.verdict import Analysis, Verdict
-from harness.report.advice import not_on_a_laptop, waits
+from harness.report.advice import not_on_a_laptop, replay_command, waits
 from harness.report.comparison import deciding
 from harness.report.scene import Scene
 
@@ -49,9 +48,10 @@ def _after_fail(scene: Scene) -> tuple[Step, ...]:
     if not elsewhere:
         steps += [_advice(*one) for one in waits(scene.record, scene.analysis).items()]
     steps += [Step(text=f"harness replay cannot replay this run: {why}") for why in elsewhere]
-    if scene.run.bundle and not scene.plan.live_traffic and not elsewhere:
+    replay = replay_command(scene.record, scene.run.bundle)
+    if replay:
         text = "Replay the run on your machine, with your own build as the canary"
-        steps.append(Step(text=text, command=f"harness replay {shlex.quote(scene.run.bundle)}", label="replay"))
+        steps.append(Step(text=text, command=replay, label="replay"))
     if scene.run.again:
         text = "Run the scenario again with the same seed, after a fix or to see whether it fails again"
         steps.append(Step(text=text, command=scene.run.again, label="run again"))

@@ -13,6 +13,7 @@ from harness.model.record import Record
 from harness.model.seed_scope import seed_scope
 from harness.model.units import format_duration
 from harness.model.verdict import WATCHED, Analysis, Finding, Proof, Verdict
+from harness.report.advice import replay_command
 from harness.report.facts import facts
 
 _COLOURS = {Verdict.PASS: "32", Verdict.FAIL: "31", Verdict.MARGINAL: "33", Verdict.INCONCLUSIVE: "35"}
@@ -30,7 +31,7 @@ def render(record: Record, analysis: Analysis, *, width: int = 80, color: bool =
     lines = [_title(width), *_banner(record, analysis, width=width, color=color)]
     lines += _table(record, analysis, width=width, color=color)
     lines += ["", *_wrapped("why", analysis.reason, width), *_sentences(record, analysis, width)]
-    return _text([*lines, *_commands(record, folder)])
+    return _text([*lines, *_commands(record, analysis, folder)])
 
 
 def render_details(record: Record, analysis: Analysis, *, width: int = 80, color: bool = False) -> str:
@@ -185,10 +186,13 @@ def _wrapped(label: str, text: str, width: int) -> Sequence[str]:
     return textwrap.wrap(_clean(text), width, initial_indent=first, subsequent_indent=" " * _LABEL)
 
 
-def _commands(record: Record, folder: Path | str) -> list[str]:
+def _commands(record: Record, analysis: Analysis, folder: Path | str) -> list[str]:
     run = facts(record, folder)
     bundle = run.bundle
-    rows = [("rerun", run.again), ("judge", run.judge_again), ("report", f"{bundle}/report.html" if bundle else "")]
+    rows = [
+        ("rerun", run.again), ("replay", replay_command(record, bundle) if analysis.verdict is Verdict.FAIL else ""),
+        ("judge", run.judge_again), ("report", f"{bundle}/report.html" if bundle else ""),
+    ]  # fmt: skip
     return [f"  {label:<{_LABEL - 2}}{formatting.printable(text)}" for label, text in rows if text]
 
 

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,9 +14,11 @@ from replay_records import demo_config, demo_record, write_demo
 from harness.bundle import read_bundle
 from harness.cli import main
 from harness.cli import replay_once as replay_module
-from harness.cli.replay import asked_of
+from harness.cli.replay import asked_of, config_of
+from harness.demo import PROJECT
 from harness.errors import ServiceError
 from harness.faults import delay
+from harness.model.masking import HIDDEN
 from harness.model.record import Event
 from harness.replay.asked import read_asked
 from harness.replay.packing import pack
@@ -64,6 +68,54 @@ def test_bad_requests_are_refused(tmp_path, capsys, words, code, said):
     config = [] if "--config" in words else ["--config", str(demo_config().file)]
     assert code == main(["replay", str(folder), *config, *words])
     assert said in capsys.readouterr().err
+
+
+def test_latest_is_the_newest_run_that_is_no_replay(tmp_path, monkeypatch, capsys):
+    """A replay can be followed by one with another option; of several scenarios, the commands are shown."""
+    monkeypatch.chdir(tmp_path)
+    run, replayed = "20261123-094210-a1f37c02", "20261124-094210-a1f37c02"
+    folder, _ = write_demo(tmp_path / "reports" / run / "slow ratings")
+    write_demo(tmp_path / "reports" / replayed / "replay-slow ratings")
+    (tmp_path / "reports" / "20261125-094210-a1f37c02" / "replay-that-broke").mkdir(parents=True)
+    config = str(demo_config().file)
+    latest = argparse.Namespace(bundle="latest", out=Path("reports"))
+    assert folder == asked_of(latest).folder.absolute()
+    write_demo(tmp_path / "reports" / run / "steady")
+    assert 2 == main(["replay", "latest", "--out", "reports", "--config", config])
+    said = capsys.readouterr().err
+    assert f"\n  harness replay 'reports/{run}/slow ratings'\n" in said
+    assert f"\n  harness replay reports/{run}/steady\n" in said
+
+
+def test_the_configuration_is_the_one_that_knows_the_service(tmp_path, monkeypatch, capsys):
+    """The one here, else that of the recorded run with its recorded variables; the plan says which."""
+    config = demo_config()
+    made = demo_record()
+    services = made.config["services"]
+    own = services["reviews"]["versions"]["v3"]
+    versions = {**services["reviews"]["versions"], "v3": {**own, "env": {"REVIEWS_KIND": "fragile", "KEY": HIDDEN}}}
+    recorded = {**made.config, "services": {**services, "reviews": {**services["reviews"], "versions": versions}}}
+    folder, _ = write_demo(tmp_path / "reports" / "run" / "slow", replace(made, config=recorded))
+    shutil.copytree(PROJECT, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("harness.yaml"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def chosen(**given):
+        asked = read_asked(folder)
+        return config_of(argparse.Namespace(bundle=str(folder), config=None, **given), asked)
+
+    def kind(found):
+        return found.services["reviews"].versions["v3"].env["REVIEWS_KIND"]
+
+    assert (config.file, "fragile", tmp_path / "reports") == (chosen().file, kind(chosen()), chosen().out)
+    Path("harness.yaml").write_text(config.file.read_text().replace("reviews", "shelves"))
+    assert config.file == chosen().file
+    Path("harness.yaml").write_text(config.file.read_text())
+    assert (Path("harness.yaml").absolute(), "good") == (chosen().file, kind(chosen()))
+    assert 0 == main(["replay", str(folder), "--plan"])
+    told = capsys.readouterr().out
+    assert told.startswith("config   harness.yaml\n")
+    assert "differs  reviews-v3: REVIEWS_KIND was fragile, here it is good" in told
+    assert "KEY" not in told
 
 
 def test_stand_ins_are_told_when_a_phase_begins(tmp_path):

@@ -94,7 +94,7 @@ def test_page_names_the_run(page: Page, tmp_path: Path) -> None:
         "document.querySelector('svg.score').getAttribute('aria-label')"
     )
     assert page.evaluate("[...document.querySelectorAll('[data-copy]')].map(b => b.dataset.copy)") == [
-        f"harness replay {record.manifest['bundle']}",
+        f"harness replay {Path(record.manifest['bundle']).absolute()}",
         record.manifest["again"],
         f"harness judge {record.manifest['bundle']}",
     ]

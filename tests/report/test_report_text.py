@@ -14,7 +14,7 @@ from harness.model.verdict import Verdict
 from harness.report import junit, markdown, terminal
 from harness.report.facts import facts
 
-COMMANDS = ("  rerun", "  judge", "  report")
+COMMANDS = ("  rerun", "  replay", "  judge", "  report")
 
 
 @pytest.mark.parametrize("verdict", list(Verdict), ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from recorded import fault_count, record, samples
 from harness import delay, scale, wiring
 from harness.faults.recorded import fault_document
 from harness.model.record import Record
-from harness.report.advice import not_on_a_laptop, waits
+from harness.model.verdict import Verdict
+from harness.report import markdown, terminal
+from harness.report.advice import not_on_a_laptop, replay_command, waits
 from harness.runner.deciding import decide
 
 
@@ -53,6 +56,26 @@ def test_a_dependency_is_named_after_a_fail_with_its_timeout(made: Record, hosts
 def test_a_fault_that_only_a_cluster_can_make_is_not_to_be_replayed() -> None:
     """What comes closest on this machine is named; the others can be replayed."""
     faults = [fault_document(fault) for fault in (delay("ratings", "1s"), scale("ratings", 0))]
-    made = replace(record(), manifest={"faults": [*faults, {"kind": "of another package"}]})
+    made = replace(record(), manifest={"scenario": {"faults": [*faults, {"kind": "of another package"}]}})
     expected = 'scale(ratings, 0): the local mesh cannot make it, only cluster; kill("ratings") comes closest there'
     assert [expected] == list(not_on_a_laptop(made))
+
+
+def test_the_command_that_replays_a_run_works_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the whole path, quoted; what cannot be replayed has no command."""
+    monkeypatch.chdir(tmp_path)
+    expected = f"harness replay '{tmp_path}/my runs/slow'"
+    assert expected == replay_command(record(), "my runs/slow")
+    assert "" == replay_command(record(), "")
+    impossible = replace(record(), manifest={"scenario": {"faults": [fault_document(scale("ratings", 0))]}})
+    assert "" == replay_command(impossible, "my runs/slow")
+
+
+def test_a_failed_run_prints_the_command_that_replays_it(tmp_path: Path) -> None:
+    """In the terminal and in Markdown; a pass has none."""
+    made = failed()
+    analysis = replace(decide(made, wiring.judge("sequential")), verdict=Verdict.FAIL)
+    command = f"harness replay {tmp_path}/slow"
+    for render in (terminal.render, markdown.render):
+        assert command in render(made, analysis, folder=tmp_path / "slow")
+        assert "harness replay" not in render(made, replace(analysis, verdict=Verdict.PASS), folder=tmp_path / "slow")
