@@ -13,7 +13,7 @@ help:
 	@echo "make release  release a canary of the demo step by step on this machine; CANARY=fragile or marginal"
 	@echo "make quick  lint, types, import contracts and unit tests, in less than a minute"
 	@echo "make check  lint, types and import contracts"
-	@echo "make test   all tests except those of make wheel and make test-shared-data"
+	@echo "make test   all tests except those of make wheel and make test-shared-data; before a change is sent: make check test"
 	@echo "make soak   kill 1,000 runs and repeat scenarios for an hour; KILLS=N MINUTES=M for less; takes hours"
 	@echo "make soak-release  kill releases: 200 on a fake cluster, 40 here while users send requests (RELEASE_KILLS=N)"
 	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
@@ -54,17 +54,12 @@ quick: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/packaging
 
-# Most tests wait more than they compute, so four at a time suit two cores, next to the checks. tests/conftest.py orders
-# the files, and xdist must not order them by the number of their tests. Tests that judge latencies of whole runs come
+# Most tests wait more than they compute, so four at a time suit two cores. tests/conftest.py orders the files, and xdist must not order them by the number of their tests. Tests that judge latencies of whole runs come
 # last, and nothing else runs at the same time; they are all in tests/runs, so nothing else is collected for them.
 PYTEST_OPTIONS ?=
 test: $(STAMP)
-	$(MAKE) --no-print-directory --jobs 2 check most-tests
-	$(BIN)/pytest -q -p no:hypothesispytest -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
-
-.PHONY: most-tests
-most-tests: $(STAMP)
 	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not slow" $(PYTEST_OPTIONS)
+	$(BIN)/pytest -q -p no:hypothesispytest -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
 
 # Inputs differ from run to run; make test gives each reader a few that are always the same.
 HARNESS_FUZZ_EXAMPLES ?= 20000
