@@ -100,22 +100,22 @@ def waiting(target: str) -> Event:
     )
 
 
-def noting(put_back: list[str], tell: Notify) -> Notify:
-    """Return ``tell``, which also adds to ``put_back`` what was reverted, for the message after Ctrl-C."""
+def noting(changes: list[str], tell: Notify) -> Notify:
+    """Return ``tell``, which also adds to ``changes`` what was reverted, for the message after Ctrl-C."""
 
     def noted(what: Event | Progress | Analysis) -> None:
         if isinstance(what, Event) and what.kind == "rollback" and "seconds" in what.fields:
-            put_back.append(what.text)
+            changes.append(what.text)
         tell(what)
 
     return noted
 
 
-def reverted(put_back: Sequence[str]) -> str:
+def reverted(changes: Sequence[str]) -> str:
     """Return the lines that say after Ctrl-C what was reverted."""
-    if not put_back:
+    if not changes:
         return "no change had to be reverted"
-    return "these changes were reverted:\n" + "\n".join(f"  {text}" for text in put_back)
+    return "these changes were reverted:\n" + "\n".join(f"  {text}" for text in changes)
 
 
 def silent(what: Event | Progress | Analysis) -> None:

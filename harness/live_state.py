@@ -1,7 +1,7 @@
-"""What a running scenario shows to others: ``live.json`` in its folder, written at most once a second.
+"""Show others what a running scenario does, in ``live.json`` in its folder, which is written about once a second.
 
-``harness serve`` reads it. The file is removed when the scenario ends. A killed run leaves it, and its time says since
-when nothing was heard. Nothing reads it to decide.
+``harness serve`` reads it. The file is removed when the scenario ends. A killed run leaves it behind, and the time in
+it tells when the run was last alive. No verdict depends on it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.runner.settings import Notify
 LIVE = "live.json"
 FORMAT_VERSION = 1
 STALE_AFTER_S = 15.0
-"""A state that is older belongs to a run that was killed, or whose machine does not keep up."""
+"""An older state belongs to a run that was killed, or whose machine cannot keep up."""
 _EVERY_S = 1.0
 _KEPT_EVENTS = 60
 _KEPT_PROGRESS = 180
@@ -37,7 +37,8 @@ _MOST_BYTES = 1_000_000
 class LiveFile:
     """Keeps ``live.json`` of a folder up to date while a scenario runs, and passes everything on to ``tell``.
 
-    As a context manager it removes the file on exit. A file that cannot be written is told once, and the run goes on.
+    As a context manager it removes the file on exit. If the file cannot be written, it says so once, and the run
+    continues.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class LiveFile:
             self._fail(problem)
 
     def __call__(self, what: Event | Progress | Analysis) -> None:
-        """Take note of an event, of the progress or of what the judge saw so far, and pass it on."""
+        """Record an event, the progress or what the judge has seen so far, and pass it on."""
         self._tell(what)
         match what:
             case Event():
@@ -140,7 +141,7 @@ def _rates_rps(recent: Sequence[Progress]) -> list[JsonValue] | None:
 
 
 def _in_force(faults: list[JsonValue], event: Event) -> list[JsonValue]:
-    """Return the faults that are in force after an event, each with the moment from which on it is."""
+    """Return the faults that are in force after an event, each with the time at which it took effect."""
     number = event.fields.get(FAULTS_LIVE)
     if not isinstance(number, int) or number == len(faults):
         return faults

@@ -1,4 +1,4 @@
-"""What lists of runs need to know of a scenario: a small value, read from a bundle without its samples.
+"""The summary of a scenario for lists of runs: a small value, read from a bundle without its samples.
 
 The index of a run, the history of many runs and the comparison of two runs read summaries. Everything in a summary was
 recorded or decided before; nothing is decided here.

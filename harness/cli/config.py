@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         config = read_config(args.config)
         checked = _checked(config)
         print(f"{args.config}: no mistakes; {config.service}, baseline {config.baseline}, canary {config.canary}")
-        print(f"checked too: {checked}")
+        print(f"also checked: {checked}")
     else:
         sys.stdout.write(reference() if args.what == "reference" else schema_text())
     return 0

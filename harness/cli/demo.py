@@ -110,15 +110,15 @@ def _judged(args: argparse.Namespace, config: Config, fault: Fault, *, seed: int
         config, name=f"demo: {args.canary} canary, {fault.words().text}", seed=seed, faults=[fault]
     )
     folder = config.out / new_run_id() / f"demo-{args.canary}-{args.fault}"
-    put_back: list[str] = []
-    tell = noting(put_back, watcher(sys.stderr))
+    changes: list[str] = []
+    tell = noting(changes, watcher(sys.stderr))
     print(f"{scenario.name}; {described(config)}, seed {seed}", file=sys.stderr, flush=True)
     tell(waiting("local"))
     try:
         with working_on(folder.parent), gate.open_mesh(config, target="local", folder=folder / "logs") as mesh:
             outcome = gate.judge_scenario(scenario, config, mesh, folder=folder, again=again, notify=tell)
     except KeyboardInterrupt:
-        print(reverted(put_back), file=sys.stderr)
+        print(reverted(changes), file=sys.stderr)
         raise
     finish_run(folder.parent, outcome.analysis.verdict.exit_code)
     write_index(folder.parent)

@@ -1,4 +1,4 @@
-"""One line of ``harness doctor``."""
+"""A line of ``harness doctor``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command reaches a Prometheus: a URL with options for its credentials, or the server of harness.yaml."""
+"""Find the Prometheus that a command asks: a URL with options for its credentials, or the server of harness.yaml."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ OPTIONS = ("prometheus", *_KEYS)
 
 
 def add_access(parser: argparse._ArgumentGroup) -> None:
-    """Add ``--prometheus`` and the options of a URL, with the words of harness.yaml."""
+    """Add ``--prometheus`` and the options of a URL, which are named as in harness.yaml."""
     parser.add_argument(
         "--prometheus",
         nargs="?",
         const=FROM_CONFIG,
         metavar="URL",
-        help="the server that has measured it, service://NAMESPACE/NAME:PORT through the Kubernetes API, "
+        help="the server that has the metrics, service://NAMESPACE/NAME:PORT through the Kubernetes API, "
         "or without a URL that of harness.yaml",
     )
     parser.add_argument("--credentials", metavar="HOW", help='"bearer env:NAME" or "basic file:PATH", for a URL')
@@ -46,8 +46,8 @@ def add_access(parser: argparse._ArgumentGroup) -> None:
 def server_for(args: argparse.Namespace) -> Prometheus:
     """Return the server that the options name. The credentials of harness.yaml never go to another URL.
 
-    Raises UsageError for options that contradict each other, ConfigError for a wrong harness.yaml, and MetricsError for
-    a secret that is missing.
+    Raises UsageError for options that contradict each other, ConfigError for an invalid harness.yaml, and MetricsError
+    for a missing secret.
     """
     from harness.config import read_config
     from harness.metrics.connection import connected, connected_to
@@ -75,7 +75,7 @@ def access_of(args: argparse.Namespace) -> tuple[str, PrometheusAccess] | None:
 
 
 def words_of(args: argparse.Namespace) -> list[str]:
-    """Return the options as words of a command, without what may be secret: the user of a URL and texts of headers."""
+    """Return the options as words of a command, without possible secrets: the user of a URL and values of headers."""
     words = ["--prometheus", without_userinfo(args.prometheus)] if args.prometheus else []
     for name in _KEYS:
         value = getattr(args, name)

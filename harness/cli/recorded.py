@@ -1,4 +1,4 @@
-"""What ``judge``, ``show`` and ``runs`` have in common: the verdict of a run that has several scenarios."""
+"""Read recorded runs for ``judge``, ``show`` and ``runs``, and find the verdict of a run of several scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``harness release`` prints: plans, states, and how a release ended."""
+"""Write what ``harness release`` prints: plans, states, and how a release ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One replay of ``harness replay``: run it, record it, compare it with the record, and print that."""
+"""Carry out one replay of ``harness replay``: run it, record it, compare it with the record, and print that."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ REPLAY = "replay-"
 def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) -> Comparison:
     """Replay once, record it and, unless ``quiet``, print the comparison."""
     folder = (args.out or stage.config.out).absolute() / new_run_id() / f"{REPLAY}{stage.asked.folder.name}"
-    put_back: list[str] = []
-    tell = noting(put_back, watcher(sys.stderr))
+    changes: list[str] = []
+    tell = noting(changes, watcher(sys.stderr))
     tell(waiting("local"))
     told: list[Comparison] = []
 
@@ -44,7 +44,7 @@ def replay_once(args: argparse.Namespace, stage: Stage, *, quiet: bool = False) 
         with working_on(folder.parent):
             played = replayed(stage, folder, again=again, notify=tell, afterwards=judged)
     except KeyboardInterrupt:
-        print(reverted(put_back), file=sys.stderr)
+        print(reverted(changes), file=sys.stderr)
         raise
     except HarnessError as error:
         trouble = Trouble(place=folder.name, kind="trouble", message=str(error), folder=folder.name)

@@ -128,7 +128,7 @@ def _istio_files(keys: Keys, document: Document) -> tuple[Path, ...]:
         except TooManyEntries as error:
             most = f"a pattern for at most {MOST_ENTRIES:,} files and folders; name the folder of the resources"
             raise wrong(document, (*place, i), most, pattern) from error
-        except (OSError, ValueError):  # no path, or no pattern
+        except (OSError, ValueError):  # not a valid path or pattern
             pass
         if not matches or not all(match.is_file() for match in matches):
             raise wrong(document, (*place, i), f"files relative to {root}", pattern)

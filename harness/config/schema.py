@@ -16,7 +16,7 @@ SCHEMA_FILE = Path(__file__).with_name("harness.schema.json")
 EXAMPLE_FILE = Path(__file__).with_name("example.yaml")
 EDITOR_FILE = "harness.schema.json"
 EDITOR_LINE = f"# yaml-language-server: $schema={EDITOR_FILE}"
-"""The first line of a configuration next to the schema: editors read it."""
+"""The first line of a configuration that lies next to the schema. Editors read it."""
 _WIDTH = 100
 
 

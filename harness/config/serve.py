@@ -1,4 +1,4 @@
-"""The ``serve`` section: what ``harness serve`` may start, and whom it tells. Secrets are named, never written here."""
+"""The ``serve`` section: what ``harness serve`` may start, and whom it notifies. It names secrets, but has none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search is kept as: ``explore.json``, with the format version that its readers ask for."""
+"""Keep a search in ``explore.json``, with the format version that its readers ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faults without a dose have in common: they set a condition that calls may or may not meet."""
+"""The base of faults without a dose: they set a condition that calls may or may not meet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What delays and aborts have in common: Envoy does them to a share of the requests to a host, and flags those."""
+"""The base of delays and aborts: Envoy does them to a share of the requests to a host, and flags those."""
 
 from __future__ import annotations
 

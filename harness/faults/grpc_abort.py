@@ -63,7 +63,7 @@ class GrpcAbort(DosedFault):
 def grpc_abort(
     host: str, status: str, *, percent: str | float = 100, caller: str | None = None, inbound: bool = False
 ) -> GrpcAbort:
-    """An answer with a gRPC ``status`` ("UNAVAILABLE") for ``percent`` (0 to 100) of the calls to ``host``.
+    """Answer ``percent`` (0 to 100) of the calls to ``host`` with a gRPC ``status`` ("UNAVAILABLE").
 
     The HTTP status of such an answer is 200, so only callers by gRPC notice it. inbound: as for ``delay``. Raises
     UsageError for an empty host, an unknown status or a dose of zero.

@@ -1,4 +1,4 @@
-"""What faults of a pod's resources have in common: containers get a smaller limit while they run."""
+"""The base of faults of a pod's resources: containers get a smaller limit while they run."""
 
 from __future__ import annotations
 

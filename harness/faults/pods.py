@@ -1,4 +1,4 @@
-"""What faults of pods have in common: one action for each of some pods, which their controller replaces."""
+"""The base of faults of pods: one action for each of some pods, which their controller replaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faults of the connections to a host have in common: a traffic policy, which holds for every caller."""
+"""The base of faults of the connections to a host: a traffic policy, which holds for every caller."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every fault offers. A fault is one file: its value, its parser, its steps, its proof and its words.
+"""The port of faults. A fault is one file: its value, its parser, its steps, its proof and its words.
 
-``docs/writing-a-fault.md`` builds one from nothing.
+``docs/writing-a-fault.md`` builds one from scratch.
 """
 
 from __future__ import annotations

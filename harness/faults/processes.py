@@ -1,4 +1,4 @@
-"""What faults of processes have in common: one action for each process of the host, on the local mesh."""
+"""The base of faults of processes: one action for each process of the host, on the local mesh."""
 
 from __future__ import annotations
 

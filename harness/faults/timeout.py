@@ -52,7 +52,7 @@ class Timeout:
         return timeout(arguments.host, arguments.value, caller=arguments.caller)
 
     def declared(self, fault_id: str) -> Declared:
-        """A condition: nobody knows beforehand how many requests take longer."""
+        """Return a condition: nobody knows beforehand how many requests take longer."""
         return Declared(
             id=fault_id,
             kind=self.kind,
@@ -64,7 +64,7 @@ class Timeout:
         )
 
     def steps(self, world: World, aim: Aim) -> tuple[Step, ...]:
-        """One change of the routes to the host."""
+        """Return one change of the routes to the host."""
         return expressed(world.routing.change(world.resources(), RouteChange(timeout_s=self.after_s), aim))
 
     def hit(self, before: Signals, after: Signals) -> Hit:

@@ -1,4 +1,4 @@
-"""Changes that an owner wants to hear of: a new failure, a recovery, a change of level. Each has a key that stays."""
+"""Find changes that an owner wants to know: a new failure, a recovery, a new level. Each has a key that stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a history says: the verdicts and differences of each scenario over the runs, changes, flakiness, time and cost.
+"""Compute trends of a history: verdicts and differences of each scenario, changes, flakiness, time and cost.
 
 Everything is computed from stored verdicts and intervals; no verdict changes. Ignored runs are left out of every
 computation and stay visible in the lists.

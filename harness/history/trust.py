@@ -1,4 +1,4 @@
-"""How far a scenario can be trusted: what its runs of equal builds and its positive controls showed, and what it costs.
+"""Tell how far a scenario can be trusted: what its runs of equal builds and its positive controls showed, and its cost.
 
 A run of equal builds must not fail, and a run that makes the canary worse on purpose must. A scenario that breaks one
 of these promises more often than chance explains is *advisory*: it still runs and its verdict still counts, but people

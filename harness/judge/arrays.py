@@ -35,10 +35,10 @@ from harness.model.verdict import Analysis
 
 _STEADY = "steady"
 _LONGEST_S = 7 * 86_400.0
-_ENOUGH_TO_OVERLAP = 20  # with so many requests in each arm, no overlap in time is no chance
+_ENOUGH_TO_OVERLAP = 20  # with this many requests in each arm, arms that do not overlap in time ran separately
 _FEW_NAMES = 20
 _GAPS, _MOST_LEFT = 7.0, 0.05
-_SOME_TIMES, _ROUNDED = 100, 1e-4  # few times tell most fine clocks; float64 holds today's seconds to 1e-6
+_SOME_TIMES, _ROUNDED = 100, 1e-4  # a few times reveal most fine clocks; float64 holds today's seconds to 1e-6
 
 
 def compare(  # longer than 40 lines because its docstring is the reference for users
@@ -64,7 +64,7 @@ def compare(  # longer than 40 lines because its docstring is the reference for 
     worse than the baseline with probability ``alpha`` at most, over all objectives, phases and looks.
 
     Args:
-        baseline: columns of equal length n >= 0, one row a request, in any order::
+        baseline: columns of equal length n >= 0, one row per request, in any order::
 
                 time_s     float  seconds at which it was due (or sent), on one clock for both arms
                 latency_s  float  seconds until it was answered; finite, not negative
@@ -74,7 +74,7 @@ def compare(  # longer than 40 lines because its docstring is the reference for 
                                   begin with fault or recovery mark phases of that kind
                 instance   str    optional; the canary's are searched for the one that harm sits in
 
-        canary: the same of the canary.
+        canary: the same columns for the canary.
         objectives: texts such as ``latency_p99 < +10%`` or ``error_rate < +0.5pp`` (the grammar is in
             ``harness.model.objective``), or objectives. Empty: ``harness.judge.objectives.DEFAULT_OBJECTIVES``.
         alpha: the run's chance of failing a canary that is no worse than the baseline, in (0, 0.5).
@@ -160,7 +160,7 @@ def prepared(
     pass_score: float = 95.0,
     marginal_score: float = 75.0,
 ) -> Case:
-    """Return what ``compare`` gives to the judge. Arguments and errors are the same."""
+    """Return what ``compare`` passes to the judge. Arguments and errors are the same."""
     check_numbers(
         alpha=alpha,
         canary_share=canary_share,
@@ -355,7 +355,7 @@ def _windows(due_s: NDArray[np.float64], names: Sequence[str], number: NDArray[n
 
 
 def _instances(arms: Sequence[Mapping[str, NDArray[Any]]]) -> Instances | None:
-    """Return which instance of the canary answered each sample, or None if no column says it."""
+    """Return which instance of the canary answered each sample, or None if there is no such column."""
     if "instance" not in arms[CANARY]:
         return None
     texts = arms[CANARY]["instance"]

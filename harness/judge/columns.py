@@ -124,7 +124,7 @@ def _no_number(arm: str, name: str, row: int, value: object) -> JudgeInputError:
 
 
 def _texts(values: object, arm: str, name: str) -> NDArray[np.str_]:
-    """Names, the empty one where there is none. Every request belongs to a phase."""
+    """Return names, the empty one where there is none. Every request belongs to a phase."""
     array = _array(values, arm, name)
     texts = array.astype(str, copy=False)
     if array.dtype.kind in "Of":

@@ -1,4 +1,4 @@
-"""One objective in one stretch of time: estimates, interval, and the tails behind every possible answer."""
+"""Measure one objective in one stretch of time: estimates, interval, and the tails behind every possible answer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Measurement:
         return self.evidence.interval(tail, relative=self.relative)
 
     def error(self, limits: tuple[float, float], tail: float) -> float | None:
-        """Standard error of the difference (of its logarithm when relative), from its interval with ``tail``."""
+        """Return the difference's standard error (its logarithm's when relative), from its interval with ``tail``."""
         if tail <= 0 or not all(math.isfinite(limit) for limit in limits):
             return None
         if self.relative and limits[0] <= -1:
@@ -92,7 +92,7 @@ def measured_by(objective: Objective, evidence: TailEvidence) -> Measurement:
 
 
 def _against_baseline(objective: Objective, evidence: TailEvidence) -> tuple[Chances, bool]:
-    """Chances of the tolerance, and whether it is a relative one; of two the wider one decides."""
+    """Return the chances of the tolerance, and whether it is a relative one; of two the wider one decides."""
     sides = [
         _Side(
             relative=relative,

@@ -1,4 +1,4 @@
-"""What a planned run will be able to see of one indicator, before a request is sent.
+"""Predict how precisely a planned run will see one indicator, before a request is sent.
 
 A prediction applies the judge's own test to the counts that are expected under a true difference. The test divides by
 an estimate of the noise, which varies from run to run even when requests are independent; its distribution is found

@@ -152,7 +152,7 @@ def _least_scale(finding: Finding) -> float:
 
 
 def _culprits(findings: Sequence[Finding], verdict: Verdict, *, critical: bool) -> list[int]:
-    """Numbers of the findings that made the verdict: the critical ones only, if one of those failed the run.
+    """Return the numbers of the findings that made the verdict: the critical ones only, if one of those failed the run.
 
     A failed finding of an objective without weight (``judge.implied``) is charged only if no other finding made the
     verdict.

@@ -1,4 +1,4 @@
-"""One phase as one objective sees it, and the numbers that a finding about it shows."""
+"""The view of one phase for one objective, and the numbers that a finding about it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every mesh offers to the runner."""
+"""The port of meshes: the members that every mesh offers to the runner."""
 
 from __future__ import annotations
 

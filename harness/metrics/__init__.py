@@ -1,1 +1,1 @@
-"""What the server side measured during a run: the series of indicators, and the hops that explain a difference."""
+"""Measure the server side of a run: the series of indicators, and the hops that explain a difference."""

@@ -1,4 +1,4 @@
-"""Where the readings of counters and gauges come from: a Prometheus server, or pages that were polled during the run.
+"""Read counters and gauges: from a Prometheus server, or from pages that were polled during the run.
 
 Both give the readings of each instance at the same instants, so everything that is computed from them is the same.
 """

@@ -1,4 +1,4 @@
-"""What identifies a pod behind an arm."""
+"""The identity of a pod behind an arm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an arm runs, in words, from the manifest and the configuration of a run."""
+"""Describe in words what an arm runs, from the manifest and the configuration of a run."""
 
 from __future__ import annotations
 

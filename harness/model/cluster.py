@@ -1,4 +1,4 @@
-"""How a cluster is reached and what may be done to it. The defaults are the safe ones."""
+"""Settings of a cluster: how it is reached and what may be done to it. The defaults are the safe ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What proxies count of requests."""
+"""Counts of requests, as proxies report them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step does to requests, as its creator declares it.
+"""The declaration of what a step does to requests, made by the step's creator.
 
 Limits, proofs, the blast radius and counts read only the declaration. It is part of every step, every journal entry and
 the record, so that it is still known if the code that made it is not installed.

@@ -1,4 +1,4 @@
-"""What the exit codes of the commands mean, and what a pipeline does about them."""
+"""Explain the exit codes of the commands, and what a pipeline does about them."""
 
 from __future__ import annotations
 

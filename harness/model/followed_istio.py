@@ -1,4 +1,4 @@
-"""Which Istio the local mesh behaves like."""
+"""The version of Istio that the local mesh follows."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def counted(number_: int, noun: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits without an exponent where that stays short."""
+    """Return three significant digits without an exponent where that stays short."""
     if not math.isfinite(value):
         return "no value" if math.isnan(value) else "∞" if value > 0 else "-∞"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -176,7 +176,7 @@ def phase(finding: Finding) -> str:
 
 
 def points(points_: float) -> str:
-    """Points of the score with one decimal at most."""
+    """Return points of the score with one decimal at most."""
     return f"{points_:.1f}".removesuffix(".0")
 
 
@@ -194,7 +194,7 @@ def _scale(values: Sequence[float], unit: str, *, relative: bool) -> tuple[float
 
 
 def _digits(ends: Sequence[float | None]) -> int:
-    """Decimals that show half the interval's width (or, without one, the value) with two significant digits."""
+    """Return the decimals for two significant digits of half the interval's width, or of the value without one."""
     finite = [end for end in ends if end is not None and math.isfinite(end)]
     size = (max(finite) - min(finite)) / 2 if len(finite) > 1 else abs(finite[0]) / 10 if finite else 0.0
     return 0 if size <= 0 else min(max(1 - math.floor(math.log10(size)), 0), 4)

@@ -1,4 +1,4 @@
-"""Whether a fault hit the requests that it was meant for, as the fault itself judges it."""
+"""Tell whether a fault hit the requests that it was meant for, as the fault itself judges it."""
 
 from __future__ import annotations
 

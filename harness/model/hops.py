@@ -1,4 +1,4 @@
-"""What workloads call: the proxies' counts of each hop, by arm and phase, with histograms of the latencies.
+"""The hops between workloads: the proxies' counts of each, by arm and phase, with histograms of the latencies.
 
 In a bundle, ``hops.ndjson`` has one hop on each line, with the fields of ``Hop`` by name. ``latency_ms`` is a list of
 ``[low, width, count]``: that many calls took at least ``low`` and less than ``low + width`` milliseconds.

@@ -1,4 +1,4 @@
-"""What an indicator is called and how objectives may write it; ``harness.judge.indicators`` measures it."""
+"""Names of indicators, and how objectives may write them; ``harness.judge.indicators`` measures them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run is to be judged: one value that travels whole from the configuration to the plan and the judge."""
+"""Settings of the judge: one value that travels whole from the configuration to the plan and the judge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What load is to be sent, as values."""
+"""The load to be sent, as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a Prometheus server is reached: names of environment variables and files, never the secrets themselves."""
+"""Access to a Prometheus server: names of environment variables and files, never the secrets themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run is published when it is over."""
+"""Settings that say where a run is published after it has ended."""
 
 from __future__ import annotations
 

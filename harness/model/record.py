@@ -1,4 +1,4 @@
-"""All that is known of a run: what judges and reports read, and nothing else."""
+"""The record of a run: all that judges and reports read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recorded run proves: runs of equal builds and positive controls test the scenario itself, not a build."""
+"""The kinds of recorded runs: runs of equal builds and positive controls test the scenario itself, not a build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request of a run as columns of equal length."""
+"""The requests of a run, as columns of equal length."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ DTYPES = {
 
 
 def no_samples() -> Samples:
-    """Samples of a run that sent nothing."""
+    """Return the samples of a run that sent nothing."""
     return Samples(**{name: np.empty(0, dtype) for name, dtype in DTYPES.items()}, operations=(), errors=("",))

@@ -1,4 +1,4 @@
-"""What the seed of a run fixes, and what it does not, in words for people."""
+"""Tell people what the seed of a run fixes, and what it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``harness serve`` may start, and whom it tells: the ``serve`` section of harness.yaml."""
+"""Settings of ``harness serve``: what it may start, and whom it notifies."""
 
 from __future__ import annotations
 

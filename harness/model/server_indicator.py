@@ -1,4 +1,4 @@
-"""What the server side measures: definitions of indicators over counters, histograms and gauges of Prometheus.
+"""Definitions of server-side indicators over counters, histograms and gauges of Prometheus.
 
 A definition names metrics and labels, not PromQL, so that the same one can be evaluated by a Prometheus server and on
 Envoy's own page. ``harness.metrics.promql`` writes it as PromQL. ``harness.model.server_table`` has the built-in ones.

@@ -1,4 +1,4 @@
-"""Where the server-side metrics of a mesh can be read."""
+"""The places where the server-side metrics of a mesh can be read."""
 
 from __future__ import annotations
 

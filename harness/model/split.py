@@ -1,4 +1,4 @@
-"""How requests are divided between the arms."""
+"""The ways to divide requests between the arms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stand-in puts into its answers, as values."""
+"""The content of a stand-in's answers, as values."""
 
 from __future__ import annotations
 

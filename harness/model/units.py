@@ -30,7 +30,7 @@ class Unit(StrEnum):
 
 
 def parse_duration(text: str | float, what: str = "duration") -> float:
-    """Seconds in ``text``: ``250ms``, ``1.5s``, ``1m30s``, or a plain number of seconds.
+    """Return the seconds in ``text``: ``250ms``, ``1.5s``, ``1m30s``, or a plain number of seconds.
 
     what: the name at the start of an error's message; empty for a message without one.
     Raises UsageError for anything else, negative values included.

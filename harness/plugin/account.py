@@ -63,7 +63,7 @@ class Exported(TypedDict):
     scenarios: list[str]
     deselected: int
     verdicts: dict[str, list[str]]
-    put_back: list[str]
+    reverted: list[str]
 
 
 class Account:
@@ -74,7 +74,7 @@ class Account:
         self.rules = rules
         self.interrupted = False
         self.deselected = 0
-        self.put_back: list[str] = []
+        self.reverted: list[str] = []
         """What was reverted, in the order in which it happened."""
         self.troubles: list[tuple[str, str, str]] = []
         """Failures that left no verdict: test or file, kind, message."""
@@ -156,14 +156,14 @@ class Account:
             "scenarios": sorted(self._scenarios),
             "deselected": self.deselected,
             "verdicts": {node_id: test.verdicts for (_, node_id), test in self._tests.items() if test.verdicts},
-            "put_back": self.put_back,
+            "reverted": self.reverted,
         }
 
     def merge(self, worker: str, exported: Exported) -> None:
         """Add the entries of a worker that has ended; some of its verdicts may not have reached a report."""
         self.expect(exported["scenarios"])
         self.deselected = max(self.deselected, exported["deselected"])
-        self.put_back += exported["put_back"]
+        self.reverted += exported["reverted"]
         for node_id, verdicts in exported["verdicts"].items():
             self._tests.setdefault((worker, node_id), _Test()).verdicts = list(verdicts)
 
@@ -221,7 +221,7 @@ class Account:
         """Return lines that explain the exit code where the tests' own reports do not."""
         if not self.concerned:
             return ()
-        lines = [] if not self.interrupted else [_interrupted(self.put_back)]
+        lines = [] if not self.interrupted else [_interrupted(self.reverted)]
         missing = self.missing()
         if missing and not worst(self._counted()) and not self.interrupted:
             lines.append(f"harness: no verdict on the canary: {missing}; exit code {self.code(status)}")
@@ -236,10 +236,10 @@ def _message(report: pytest.TestReport) -> str:
     return str(crash.message if crash is not None else report.longrepr).strip()
 
 
-def _interrupted(put_back: Sequence[str]) -> str:
-    if not put_back:
+def _interrupted(reverted: Sequence[str]) -> str:
+    if not reverted:
         return f"harness: interrupted; no change had to be reverted; exit code {INTERRUPTED}"
-    changes = "\n".join(f"  {text}" for text in put_back)
+    changes = "\n".join(f"  {text}" for text in reverted)
     return f"harness: interrupted; exit code {INTERRUPTED}; these changes were reverted:\n{changes}"
 
 

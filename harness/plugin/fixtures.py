@@ -118,14 +118,14 @@ def _teller(config: pytest.Config, account: Account) -> Notify:
 
     capture = config.pluginmanager.getplugin("capturemanager")
     if config.get_verbosity() < 0:
-        return noting(account.put_back, silent)
+        return noting(account.reverted, silent)
     stream = sys.stderr if capture is None else sys.__stderr__ or sys.stderr
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     tell = watcher(stream, live=False, prefix=f"{worker}  ") if worker else watcher(stream)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and not worker:
         tell = _on_lines_of_their_own(reporter, tell)
-    return noting(account.put_back, tell if capture is None else within(capture.global_and_fixture_disabled, tell))
+    return noting(account.reverted, tell if capture is None else within(capture.global_and_fixture_disabled, tell))
 
 
 def _on_lines_of_their_own(reporter: pytest.TerminalReporter, tell: Notify) -> Notify:

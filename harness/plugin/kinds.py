@@ -1,4 +1,4 @@
-"""What the failure of a test says: something about the canary, or that the harness or the scenario is in trouble."""
+"""Tell what the failure of a test is about: the canary, or trouble of the harness or of the scenario."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class TestPlan:
     __test__ = False
 
     def __init__(self, name: str, target: str) -> None:
-        """Nothing is planned yet. name: of the test."""
+        """Plan nothing yet. name: of the test."""
         self._name, self._target = name, target
         self._runs = 0
         self._by_hand = False

@@ -21,7 +21,7 @@ class RunMark:
     """The hooks that write the end of a run. Its start is written by the first scenario."""
 
     def __init__(self) -> None:
-        """No scenario has begun."""
+        """Begin without a scenario."""
         self._folders: set[Path] = set()
 
     @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""What the fixtures return: the mesh, the canary, the faults and the load of a test."""
+"""The objects that the fixtures return: the mesh, the canary, the faults and the load of a test."""
 
 from __future__ import annotations
 

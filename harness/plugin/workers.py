@@ -1,4 +1,4 @@
-"""What the hooks use of xdist, which may not be installed."""
+"""The parts of xdist that the hooks use. It may not be installed."""
 
 from __future__ import annotations
 

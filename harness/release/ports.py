@@ -1,4 +1,4 @@
-"""What a release needs of the world it works on. ``local`` and ``cluster`` implement it."""
+"""The port through which a release acts on the world. ``local`` and ``cluster`` implement it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What proxies counted of a service's requests, by build."""
+"""Count a service's requests by build, from what its proxies counted."""
 
 from __future__ import annotations
 

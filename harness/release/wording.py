@@ -1,4 +1,4 @@
-"""What a release says about users."""
+"""Write what a release says about users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each dependency answered in a recorded run, from the proxies' counts of its hops and from spans.
+"""Find what each dependency answered in a recorded run, from the proxies' counts of its hops and from spans.
 
 Spans are exact, but only a share of the requests may have them. So the distribution over all operations is read from
 spans where nearly every call has one, and from the histograms of the hops elsewhere.

@@ -1,4 +1,4 @@
-"""What a recorded run was asked to do, read from its bundle: faults, load, phases, and what was routed how."""
+"""Read from a bundle what its run was asked to do: faults, load, phases, and how requests were routed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long calls would have taken that their callers gave up: nobody knows, except that it is longer than they waited.
+"""Estimate how long calls would have taken that their callers gave up: all that is known is that they waited longer.
 
 Each call that was given up counts like the calls that took longer (B. Efron, "The two sample problem with censored
 data", 1967: the share of a censored value is redistributed to the right, which gives the estimate of Kaplan and Meier).

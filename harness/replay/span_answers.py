@@ -1,4 +1,4 @@
-"""What a dependency answered, from the spans of its calls: to the microsecond, and by operation."""
+"""Find what a dependency answered, from the spans of its calls: to the microsecond, and by operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What could have kept a fault from failing requests, as far as the record shows it. Only a replay can test that."""
+"""Name what might have kept a fault from failing requests, as far as the record shows. Only a replay can test it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session tells CI servers besides JUnit: GitHub's annotations, GitLab's code quality and metrics, a comment."""
+"""Tell CI servers more than JUnit does: GitHub's annotations, GitLab's code quality and metrics, a comment."""
 
 from __future__ import annotations
 

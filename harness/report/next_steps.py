@@ -1,4 +1,4 @@
-"""What a reader can do next, by verdict: where to look, and the command to run. Read from the record, never decided."""
+"""Suggest a reader's next steps, by verdict: where to look, and the command to run. They come from the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a split of a host between two arms needs, whatever the routing API."""
+"""Check the two arms of a split, whatever the routing API."""
 
 from __future__ import annotations
 

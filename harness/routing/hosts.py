@@ -1,4 +1,4 @@
-"""Full names of services, which every routing API derives in the same way."""
+"""Derive the full names of services, in the same way for every routing API."""
 
 from __future__ import annotations
 

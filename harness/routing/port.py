@@ -1,4 +1,4 @@
-"""What every routing API offers: find what governs a host, split its requests, change them, and see the change.
+"""The port of routing APIs: find what governs a host, split its requests, change them, and see the change.
 
 Istio routes requests with VirtualServices; other APIs use HTTPRoutes, for example. Only the package of a routing API
 knows its kinds and fields. An undo needs no API, because an edit contains all that the undo takes

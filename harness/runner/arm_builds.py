@@ -1,4 +1,4 @@
-"""What each arm runs: the images of its pods, or the command, commit and files of its process."""
+"""Find what each arm runs: the images of its pods, or the command, commit and files of its process."""
 
 from __future__ import annotations
 

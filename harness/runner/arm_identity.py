@@ -1,4 +1,4 @@
-"""Proof that the arms are two different things: their endpoints differ, and each arm's own endpoints got its requests.
+"""Prove that the arms are two different things: their endpoints differ, and each arm's own endpoints got its requests.
 
 A mark on an answer says which arm a route meant. It does not say who answered: two names can lead to one process, the
 labels of both arms can select the same pods, and a cluster of a proxy can lead to the endpoints of the other arm.

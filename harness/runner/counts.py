@@ -98,7 +98,7 @@ def _part(own: int, arrived: int) -> float:
 def not_lost(earlier: Counts, later: Counts) -> Counts:
     """Return the later counts, with those of the earlier ones that a proxy has forgotten since.
 
-    A proxy counts from nothing when it gets a cluster again, for example because the split was reverted meanwhile.
+    A proxy counts from zero when it gets a cluster again, for example because the split was reverted meanwhile.
     """
     found = {_identity(row): row for row in later}
     for row in earlier:

@@ -55,7 +55,7 @@ def _with_proofs(analysis: Analysis, proven: tuple[Proof, ...], aborted: str, *,
 
 
 def _with_death(analysis: Analysis, record: Record) -> Analysis:
-    """A canary that dies while its baseline lives is worse than it, whatever could be proven about the load.
+    """Fail a canary that dies while its baseline lives, whatever could be proven about the load.
 
     Proofs about requests and load often fail because of the death, so they do not save the canary.
     """

@@ -1,4 +1,4 @@
-"""The record of a run whose arm died before any load was sent: there is no measurement, but there is a verdict."""
+"""Make the record of a run whose arm died before any load was sent: it has no measurements, but it gets a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a run ends before its time: the one place that decides what an error means for a run."""
+"""Decide why a run ends early, and what an error means for it. No other module does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proof that the client and the proxies timed the same answers: a difference is explained by name, or proves nothing.
+"""Prove that client and proxies timed the same answers: a difference is explained by name, or proves nothing.
 
 Medians and 90 % quantiles of each arm are compared in each judged phase. Requests in flight at the ends of a phase are
 counted in another one by the proxies, and a quantile jumps where only some requests are slow. So each quantile is a
@@ -64,7 +64,7 @@ class _Gap:
 
 
 def timed_alike(record: Record) -> Iterator[Proof]:
-    """At most one proof; none without latencies of both, and where the proxies time the requests of others too."""
+    """Yield at most one proof; none without latencies of both, or where the proxies time requests of others too."""
     if record.plan.split_by is SplitBy.MIRROR:
         return
     gaps = [gap for phase in record.phases if phase.kind.judged for gap in _gaps(record, phase)]

@@ -1,4 +1,4 @@
-"""What a scenario may ask for although it shows little: said in its plan and in its verdict, and not refused."""
+"""Warn of scenarios that are allowed but show little, in their plan and in their verdict."""
 
 from __future__ import annotations
 

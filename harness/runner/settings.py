@@ -1,4 +1,4 @@
-"""What a run needs in addition to its scenario: settings from the configuration, and its concrete parts."""
+"""The settings and the concrete parts that a run needs in addition to its scenario."""
 
 from __future__ import annotations
 

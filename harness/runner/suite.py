@@ -65,11 +65,11 @@ class Circumstances:
     resources: Sequence[JsonObject] = ()
 
     def calls_per_s(self, dependency: Dependency) -> float:
-        """How often all callers together call it; one call per request where that is not known."""
+        """Return how often all callers together call it; one call per request where that is not known."""
         return self.config.load.rate_rps * (1.0 if dependency.calls is None else dependency.calls)
 
     def calls_per_s_of_an_arm(self, dependency: Dependency) -> float:
-        """How often the arm with fewer requests calls it."""
+        """Return how often the arm with fewer requests calls it."""
         return self.calls_per_s(dependency) * min(self.config.canary_share, 1 - self.config.canary_share)
 
 

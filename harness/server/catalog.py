@@ -1,4 +1,4 @@
-"""What the pages list: releases, runs and their scenarios, read from their folders. Decides nothing.
+"""List releases, runs and their scenarios for the pages, from their folders. Decides nothing.
 
 A finished run does not change, so it is read once. Everything that a page may open is found by listing folders, never
 by joining a path from a request.

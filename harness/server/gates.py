@@ -1,4 +1,4 @@
-"""What a gate that an adapter started has found, from its job."""
+"""Find the result of a gate that an adapter started, from its job."""
 
 from __future__ import annotations
 

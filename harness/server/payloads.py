@@ -1,4 +1,4 @@
-"""What webhooks of GitHub and of registries say was pushed. Pure functions on parsed JSON.
+"""Read what was pushed from webhooks of GitHub and of registries. Pure functions on parsed JSON.
 
 Sources: GitHub's webhook events ``push``, ``pull_request`` and ``registry_package``; the notifications of the CNCF
 Distribution registry, which Azure's has too; Docker Hub's, Quay's and Harbor's webhooks; CloudEvents with one of these

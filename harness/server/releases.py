@@ -1,4 +1,4 @@
-"""What the server does with releases: note what a person decided, and find those that need a process again."""
+"""Look after releases for the server: note what a person decided, and find those that need a process again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Run the jobs one after the other, each as a command of ours in a process of its own.
+"""Run the jobs one after the other, each as a harness command in a process of its own.
 
-A command ends with the server, also if the server is killed: it gets a signal and reverts its changes. The next server
-starts no command before that one has ended.
+A command ends with the server, even if the server is killed: it gets a signal and reverts its changes. The next server
+starts no command until that one has ended.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REASONS = {
 
 
 class Worker:
-    """Runs the jobs on a thread. As a context manager it stops at the exit and puts the running job back."""
+    """Runs the jobs on a thread. As a context manager it stops on exit and puts the running job back into the queue."""
 
     def __init__(self, jobs: Jobs, *, root: Path, out: Path, tell: Callable[[Job], None]) -> None:
         """root: the folder in which commands run. out: of recorded runs. tell: called when a job begins and ends."""

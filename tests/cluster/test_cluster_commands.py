@@ -460,7 +460,7 @@ def test_a_reaper_that_looks_once_fails_over_proxies_that_lag(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The resources are put back, the exit code says that a sidecar still has the route."""
+    """The resources are reverted, and the exit code says that a sidecar still has the route."""
     before = fake.specs()
     (project / "harness.yaml").write_text(CONFIG.format(more="").replace("live-within: 5s", "live-within: 0.3s"))
     with left_behind(fake, open_mesh):

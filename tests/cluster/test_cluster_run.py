@@ -226,7 +226,7 @@ def test_drift_makes_a_run_inconclusive(cluster: tuple[FakeKubernetes, Config], 
 def test_the_kill_switch_ends_a_run_with_what_it_has_seen(
     cluster: tuple[FakeKubernetes, Config], tmp_path: Path
 ) -> None:
-    """Engaged during a run it ends it at once, everything is put back, and the verdict names it."""
+    """Engaged during a run it ends it at once, everything is reverted, and the verdict names it."""
     fake, config = cluster
     before = fake.specs()
     switch = {"kind": "ConfigMap", "metadata": {"name": "harness-kill-switch"}, "data": {"engaged": "true"}}

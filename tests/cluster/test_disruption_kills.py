@@ -1,4 +1,4 @@
-"""SIGKILL at every write of a run that disrupts a service: all is put back from the journal alone, and nothing else.
+"""SIGKILL at every write of a run that disrupts a service: all is reverted from the journal alone, and nothing else.
 
 Run it with ``pytest -m slow tests/cluster/test_disruption_kills.py``.
 """
@@ -42,7 +42,7 @@ class AtWrites(Executioner):
 @pytest.mark.parametrize(
     "disrupts", ["scale 1", "evict 1", "delete_pods 1", "deny", "partition", "cpu_limit 50m", "memory_limit 64Mi"]
 )
-def test_what_a_killed_disruption_left_is_put_back(
+def test_what_a_killed_disruption_left_is_reverted(
     fake: FakeKubernetes, kube: Kubernetes, tmp_path: Path, disrupts: str
 ) -> None:
     """A controller replaces evicted and deleted pods; the others have their limits, and nothing of ours is left."""

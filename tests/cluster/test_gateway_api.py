@@ -1,4 +1,4 @@
-"""A cluster whose services are routed by HTTPRoutes: split, proven in the proxies, counted, and put back."""
+"""A cluster whose services are routed by HTTPRoutes: split, proven in the proxies, counted, and reverted."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_split_is_made_proven_and_undone(shop: FakeKubernetes, open_mesh: Open
 
 
 def test_a_rule_that_proxies_never_get_is_not_live(shop: FakeKubernetes, open_mesh: Open) -> None:
-    """An istiod that ignores the names of rules, or does not serve HTTPRoutes, is found out, and all is put back."""
+    """An istiod that ignores the names of rules, or does not serve HTTPRoutes, is found out, and all is reverted."""
     shop.deaf_pods.add("loadgenerator-1")
     before = shop.object("HTTPRoute", "reviews")["spec"]
     with (

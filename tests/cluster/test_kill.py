@@ -1,4 +1,4 @@
-"""SIGKILL at every request of a run, before and after the server carried out each write: the cluster is always put back."""
+"""SIGKILL at every request of a run, before and after the server carried out each write: the cluster is always restored."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
         assert victims.run(config, folder, restores=restores) == -signal.SIGKILL
         return executioner.killed_at_write
 
-    def put_back() -> None:
+    def revert_all() -> None:
         assert [
             item.trouble for item in reap(kube, "shop", patience_s=5, living=True, settle=ignore) if item.trouble
         ] == []
@@ -134,7 +134,7 @@ def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
     for at in of_runs:
         at_writes += kill(at)
         changed += fake.specs() != before
-        put_back()
+        revert_all()
     kill(moments // 2)
     executioner.aim(-1)
     assert victims.run(config, folder, restores=True) == 0
@@ -143,12 +143,12 @@ def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
     for at in of_restorers:
         kill(moments // 2)
         at_writes += kill(at, restores=True)
-        put_back()
+        revert_all()
     kills = len(of_runs) + 2 * len(of_restorers) + 1
     with capsys.disabled():
         sys.stdout.write(
             f"\n{kills} kills: {len(of_runs)} of runs, {len(of_restorers)} of restorers of killed runs; {at_writes} at writes; "
-            f"{changed} runs left resources changed; all were put back\n"
+            f"{changed} runs left resources changed; all were reverted\n"
         )
     assert moments + restorers >= MOMENTS_WANTED
 

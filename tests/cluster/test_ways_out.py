@@ -99,7 +99,7 @@ def session(fake: FakeKubernetes, tmp_path: Path) -> Callable[..., subprocess.Po
     return start
 
 
-def test_a_time_out_that_ends_the_process_at_once_is_put_back(
+def test_a_time_out_that_ends_the_process_at_once_is_reverted(
     fake: FakeKubernetes, session: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     """pytest-timeout's thread method calls os._exit: no fixture, no finally and no exit handler runs."""
@@ -120,7 +120,7 @@ def test_a_time_out_by_signal_leaves_through_the_undo(
     assert (fake.specs(), ours(fake)) == (before, [])
 
 
-def test_a_killed_worker_of_xdist_is_put_back(
+def test_a_killed_worker_of_xdist_is_reverted(
     fake: FakeKubernetes, session: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     """A worker that is killed has changed the cluster; its watchdog puts it back."""
@@ -150,7 +150,7 @@ def test_ctrl_c_twice_leaves_through_the_undo(
     assert (fake.specs(), ours(fake)) == (before, [])
 
 
-def test_a_run_killed_at_any_write_is_put_back_by_its_watchdog(fake: FakeKubernetes, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_write_is_reverted_by_its_watchdog(fake: FakeKubernetes, tmp_path: Path) -> None:
     """SIGKILL before and after single writes: nobody's help is needed while the machine lives."""
     before, folder = fake.specs(), tmp_path / "victim"
     folder.mkdir()

@@ -260,7 +260,7 @@ def said(text: str, **scope: object) -> Aim:
     return Aim(declared=declared, namespace="default", owner="r1", index=0)
 
 
-def test_a_service_of_an_http_route_is_split_counted_and_put_back(world: World) -> None:
+def test_a_service_of_an_http_route_is_split_counted_and_reverted(world: World) -> None:
     """The arms get Services of their own, answers carry their marks, and everything counts for the Service that is called."""
     world.serve(http_route("- {matches: [{path: {value: /api}}], backendRefs: [{name: reviews, port: 9080}]}"))
     before, counted = world.mesh.resources(), totals(world)

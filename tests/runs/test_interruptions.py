@@ -56,7 +56,7 @@ def test_ctrl_c_ends_everything_in_every_phase(gate, moment):
 
 
 def test_a_load_generator_that_dies_leaves_an_inconclusive_run_with_its_samples(gate):
-    """Killed in the steady phase: the run ends at once, says why, and everything is put back."""
+    """Killed in the steady phase: the run ends at once, says why, and everything is reverted."""
     gate.scenario(SCENARIO)
     process = gate.start()
     until(process, "steady ")

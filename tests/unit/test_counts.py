@@ -27,7 +27,7 @@ def counted(fault, **given):
 
 
 def test_what_a_proxy_has_forgotten_is_kept():
-    """It counts from nothing again, or has lost a row; calls that wait are counted as they are now."""
+    """It counts from zero again, or has lost a row; calls that wait are counted as they are now."""
     waiting = replace(row(9), reporter="waiting")
     earlier = (row(100), row(50, at="v9"), waiting)
     later = (row(3), row(7, version="v3"), replace(waiting, total=1))

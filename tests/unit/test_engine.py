@@ -138,7 +138,7 @@ def test_a_canary_over_the_error_ceiling_ends_the_run(world, carry_out):
 
 @both
 def test_counts_that_a_revert_loses_are_kept(world, carry_out, monkeypatch):
-    """The guard thread reverts the split while the last answers are awaited, and the proxy counts from nothing then."""
+    """The guard thread reverts the split while the last answers are awaited, and the proxy then counts from zero."""
     counted = {"now": 40}
     world.mesh.request_counts = lambda: tuple(endpoint(version, counted["now"]) for version in ("v1", "v3"))
     world.clock.at.append((1.0, lambda: counted.update(now=900)))

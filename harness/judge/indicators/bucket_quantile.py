@@ -57,7 +57,7 @@ class BucketQuantile:
         return Needs(series=(series_key(objective),))
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """Observations above the same place of both distributions, the baseline's moved by the hypothesis."""
+        """Compare observations above the same place of both distributions, the baseline's moved by the hypothesis."""
         found = window_of_buckets(objective, scene)
         if found is None:
             return None
@@ -82,7 +82,7 @@ class BucketQuantile:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> None:
-        """The buckets of the server side are not known before the run."""
+        """Predict nothing: the buckets of the server side are not known before the run."""
         return
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
@@ -90,7 +90,7 @@ class BucketQuantile:
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a duration."""
+        """Return the value as a duration."""
         return format_duration(value)
 
 

@@ -44,7 +44,7 @@ class CounterRatio:
         return Needs(series=(series_key(objective),))
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """Shares in each block of time, weighted (Mantel & Haenszel 1959)."""
+        """Compare shares in each block of time, weighted (Mantel & Haenszel 1959)."""
         events, trials, step_s = counters(objective, scene)
         contrast = rate_contrast(events, trials, seconds=step_s * trials.shape[1], excess=scene.excess)
         if contrast is None:
@@ -58,7 +58,7 @@ class CounterRatio:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> None:
-        """How many events the server side will count is not known before the run."""
+        """Predict nothing: how many events the server side will count is not known before the run."""
         return
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
@@ -66,7 +66,7 @@ class CounterRatio:
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a percentage."""
+        """Return the value as a percentage."""
         return format_percent(value)
 
 

@@ -33,11 +33,11 @@ class ErrorRate:
     restarts = True
 
     def needs(self, objective: Objective) -> Needs:
-        """Nothing but requests."""
+        """Ask for requests only."""
         return Needs()
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """Rates in each block of time, weighted (Mantel & Haenszel 1959)."""
+        """Compare rates in each block of time, weighted (Mantel & Haenszel 1959)."""
         window = scene.window
         same = window.standard
         contrast = rate_contrast(
@@ -63,7 +63,7 @@ class ErrorRate:
         return float(interval.failed.mean()) if interval.failed.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a percentage."""
+        """Return the value as a percentage."""
         return format_percent(value)
 
 

@@ -38,7 +38,7 @@ class FallbackMisses:
     in_interval = None
 
     def needs(self, objective: Objective) -> Needs:
-        """Calls that were hit, in both arms."""
+        """Ask for the calls that were hit, in both arms."""
         return Needs(hits=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
@@ -54,11 +54,11 @@ class FallbackMisses:
         return ExactEvidence(events=(baseline, canary), requests=hits)
 
     def predict(self, objective: Objective, expected: Expected) -> None:
-        """How many calls a fault will hit is not known before the run."""
+        """Predict nothing: how many calls a fault will hit is not known before the run."""
         return
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a percentage."""
+        """Return the value as a percentage."""
         return format_percent(value)
 
 

@@ -66,7 +66,7 @@ class Gauge:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> None:
-        """How much readings vary is not known before the run."""
+        """Predict nothing: how much readings vary is not known before the run."""
         return
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
@@ -74,7 +74,7 @@ class Gauge:
         return float(interval.readings.mean()) if interval.readings.size else math.nan
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a number; the series names its unit."""
+        """Return the value as a number; the series names its unit."""
         return in_unit(value, self.unit) if self.unit else f"{value:.4g}"
 
 

@@ -63,12 +63,12 @@ class Interaction:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> Prediction | None:
-        """Two differences have twice the variance of one."""
+        """Predict for twice the variance, because two differences have twice that of one."""
         assumed = replace(expected.assumed, overdispersion=expected.assumed.overdispersion * 2)
         return self.inner.predict(objective, replace(expected, assumed=assumed))
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As the inner indicator does."""
+        """Return the value as the inner indicator does."""
         return self.inner.show(value, short=short)
 
 

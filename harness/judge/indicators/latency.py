@@ -41,11 +41,11 @@ class Latency:
     restarts = True
 
     def needs(self, objective: Objective) -> Needs:
-        """Nothing but requests."""
+        """Ask for requests only."""
         return Needs()
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """Requests above the same place of both distributions, the baseline's moved by the hypothesis."""
+        """Compare the requests above the same place of both distributions, the baseline's moved by the hypothesis."""
         quantile, window = objective.quantile or _MEDIAN, scene.window
         contrast = quantile_contrast(window, quantile, excess=scene.excess)
         if contrast is None:
@@ -75,7 +75,7 @@ class Latency:
         return float(np.quantile(interval.latency_s, objective.quantile or _MEDIAN))
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a duration."""
+        """Return the value as a duration."""
         return format_duration(value)
 
 

@@ -1,4 +1,4 @@
-"""What every indicator offers: one object that says all there is to know about one thing that is judged.
+"""The port of indicators: one object says all there is to know about one thing that is judged.
 
 An indicator is stateless; the objective carries what varies (quantile, name of a series, direction, tolerances).
 ``docs/adding-an-indicator.md`` builds one.

@@ -32,7 +32,7 @@ class RecoveryTime:
     in_interval = None
 
     def needs(self, objective: Objective) -> Needs:
-        """The steady phase says what recovered means."""
+        """Ask for the steady phase, which says what recovered means."""
         return Needs(steady=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
@@ -48,11 +48,11 @@ class RecoveryTime:
         )
 
     def predict(self, objective: Objective, expected: Expected) -> None:
-        """How fast a service recovers is not known before the run."""
+        """Predict nothing: how fast a service recovers is not known before the run."""
         return
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a duration."""
+        """Return the value as a duration."""
         return format_duration(value)
 
 

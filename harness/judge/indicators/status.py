@@ -38,11 +38,11 @@ class Status:
     restarts = False
 
     def needs(self, objective: Objective) -> Needs:
-        """Nothing but requests."""
+        """Ask for requests only."""
         return Needs()
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
-        """Exact counts in each block of time, weighted (Mantel & Haenszel 1959)."""
+        """Compare exact counts in each block of time, weighted (Mantel & Haenszel 1959)."""
         if scene.samples is None or not len(scene.window.blocks):
             return None
         events, trials = status_events(
@@ -76,7 +76,7 @@ class Status:
         return float(((interval.status >= wanted.start) & (interval.status < wanted.stop)).mean())
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a percentage."""
+        """Return the value as a percentage."""
         return format_percent(value)
 
 

@@ -31,7 +31,7 @@ class Throughput:
     restarts = True
 
     def needs(self, objective: Objective) -> Needs:
-        """Without the planned share there is no number of requests to expect."""
+        """Ask for the planned share, without which there is no number of requests to expect."""
         return Needs(canary_share=True)
 
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
@@ -56,7 +56,7 @@ class Throughput:
         return interval.latency_s.size / interval.seconds
 
     def show(self, value: float, *, short: bool = False) -> str:
-        """As a number of requests per second."""
+        """Return the value as a number of requests per second."""
         return in_unit(value, Unit.RATE) if short else f"{value:.4g} requests/s"
 
 

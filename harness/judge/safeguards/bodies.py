@@ -27,7 +27,7 @@ _NAMED = 3
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
-    """At most one objection, which names the endpoints. Bodies that were not recorded count as empty in both arms."""
+    """Yield at most one objection, which names the endpoints. Bodies that were not recorded count as empty."""
     samples = evidence.samples
     if plan.sizes_may_differ or not samples.size.any():
         return

@@ -1,4 +1,4 @@
-"""What a plan leaves unjudged, and tolerances that nothing could exceed: allowed, but never unsaid."""
+"""Name what a plan leaves unjudged, and tolerances that nothing could exceed: they are allowed, but always said."""
 
 from __future__ import annotations
 

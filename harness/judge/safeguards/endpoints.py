@@ -1,4 +1,4 @@
-"""No endpoint may be broken or missing in one arm only, however few requests it gets.
+"""Object to an endpoint that is broken or missing in one arm only, however few requests it gets.
 
 An objective about all requests tolerates an endpoint that always fails if it gets less of the load than the tolerance.
 """
@@ -16,7 +16,7 @@ _NAMED = 3
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:  # noqa: ARG001 - the signature of a safeguard
-    """At most one objection about endpoints that fail, and one about endpoints without requests of one arm."""
+    """Yield at most one objection about endpoints that fail, and one about endpoints without requests of one arm."""
     counts = counts_of_samples(evidence.samples, evidence.phases)
     failing, absent = broken(counts), missing(counts)
     if failing:

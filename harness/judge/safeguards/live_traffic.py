@@ -28,7 +28,7 @@ _JUDGED_AS_ERRORS = ("server:error_rate", "server:success_rate")
 
 
 def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
-    """A broken baseline, arms that answer users with errors of their own making, and each shift between the arms."""
+    """Yield objections to a broken baseline, to errors that one arm causes for users, and to other shifts."""
     if not plan.live_traffic:
         return
     for label in (STATUS, GRPC_STATUS):

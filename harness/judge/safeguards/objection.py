@@ -1,4 +1,4 @@
-"""What a safeguard returns."""
+"""The objection that a safeguard returns."""
 
 from __future__ import annotations
 

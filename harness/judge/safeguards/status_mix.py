@@ -1,7 +1,8 @@
-"""The arms' status codes and errors must be distributed alike.
+"""Require that the arms' status codes and errors are distributed alike.
 
 Every status that moved beyond chance is named. Fewer server errors or missing answers are no objection: a canary may
-be better than its baseline. Every other shift, in either direction, is: it changes what callers get.
+be better than its baseline. Every other shift, in either direction, is an objection, because it changes what
+callers get.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
     """Whether an unmuted objective without labels is about exactly this status or its class.
 
     Requests without an answer have no status, so only an objective about the error rate is about them. It is about
-    server errors too: what it tolerates needs no second opinion.
+    server errors too, so that what it tolerates is not judged twice.
     """
     names = {f"status_{shift.status}", f"status_{shift.status // 100}xx"} if shift.status else set()
     if shift.status == 0 or shift.status >= _SERVER_ERROR:
@@ -77,7 +78,7 @@ def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
 
 def _declaration(shift: Shift) -> str:
     if not shift.status:
-        return "an objective such as error_rate < +0.5pp and repair what does not answer"
+        return "an objective such as error_rate < +0.5pp and fix what does not answer"
     return f"an objective such as status_{shift.status // 100}xx < +0.5pp"
 
 

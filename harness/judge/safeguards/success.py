@@ -1,4 +1,4 @@
-"""Most requests must succeed somewhere: arms that only answer client errors or redirects prove nothing."""
+"""Require that most requests succeed somewhere: arms with only client errors or redirects prove nothing."""
 
 from __future__ import annotations
 

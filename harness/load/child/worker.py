@@ -1,4 +1,4 @@
-"""One worker's part of a run: it sends its arrivals, records its samples and reports at the end.
+"""Carry out one worker's part of a run: it sends its arrivals, records its samples and reports at the end.
 
 Locust's environment is Any: its events have no annotations, and its runner is one of four classes.
 """

@@ -1,1 +1,1 @@
-"""What load is to be sent: profiles, their settings, load plans and schedules. Pure; shared by parent and child."""
+"""Plan the load: profiles, their settings, load plans and schedules. Pure; shared by parent and child."""

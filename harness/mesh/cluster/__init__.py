@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from harness.clients.listening import require_listener
 from harness.mesh.targets import MeshKind
 from harness.model.config import Config
-from harness.model.declared import Declared
 
 if TYPE_CHECKING:
     from harness.mesh.cluster.mesh import ClusterMesh
@@ -44,11 +42,4 @@ def _reach(config: Config) -> None:
         require_listener(config.cluster.url, "cluster.url")
 
 
-def _check(faults: Sequence[Declared], config: Config) -> None:
-    """Raise UsageError for faults beyond the limits, as far as they are known before a run chooses callers."""
-    from harness.mesh.cluster.safety.limits import require_allowed  # noqa: PLC0415 - as above
-
-    require_allowed(faults, config.cluster)
-
-
-KIND = MeshKind(open=_open, adapt=_adapted, check=_check, dry_runs=True, reach=_reach, where=_where)
+KIND = MeshKind(open=_open, adapt=_adapted, dry_runs=True, reach=_reach, where=_where)

@@ -1,4 +1,4 @@
-"""The lock of a service on a cluster: a Lease that exists as long as a release of the service is not over."""
+"""The lock of a service on a cluster: a Lease that exists while a release of the service is in progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def take_lock(kube: Kubernetes, namespace: str, pair: Pair) -> None:
 
 
 def release_lock(kube: Kubernetes, namespace: str, pair: Pair) -> None:
-    """Delete the Lease, if it is that of the release."""
+    """Delete the Lease, if the release holds it."""
     lease, holder = _holder(kube, namespace, pair)
     if lease is not None and holder == pair.release:
         kube.delete(lease)

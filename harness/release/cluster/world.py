@@ -389,4 +389,4 @@ def _none(_: JsonObject | None) -> JsonObject | None:
 
 
 def _go_on() -> None:
-    """Nothing ends the wait early."""
+    """Never end the wait early."""

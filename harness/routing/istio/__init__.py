@@ -1,1 +1,1 @@
-"""Pure functions over Istio resources: find, insert, remove, weigh, mark, check."""
+"""Find, insert, remove, weight, mark and check parts of Istio resources, with pure functions."""

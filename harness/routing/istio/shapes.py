@@ -121,7 +121,7 @@ def _is_plain(part: str) -> bool:
 
 
 def text(what: str = "a text") -> Leaf:
-    """Any text."""
+    """Accept any text."""
     return Leaf(what, lambda value: isinstance(value, str))
 
 
@@ -131,7 +131,7 @@ def choice(*values: str) -> Leaf:
 
 
 def flag() -> Leaf:
-    """True or false."""
+    """Accept true and false."""
     return Leaf("true or false", lambda value: isinstance(value, bool))
 
 

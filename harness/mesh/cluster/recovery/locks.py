@@ -20,7 +20,7 @@ class Locks:
     """The locks of a namespace."""
 
     def __init__(self, kube: Kubernetes, namespace: str) -> None:
-        """Nothing is locked yet."""
+        """Lock nothing yet."""
         self._kube, self._namespace = kube, namespace
 
     def take(self, owner: str, steps: Sequence[Step], resources: Sequence[JsonObject]) -> None:

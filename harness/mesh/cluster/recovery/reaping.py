@@ -1,4 +1,4 @@
-"""Revert what dead runs left: every journalled change whose run is silent, or whose time to live is over."""
+"""Revert what dead runs left behind: each journalled change whose run is silent, or whose time to live is over."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reap(
     owner: str | None = None,
     settle: Callable[[Edit], None] | None = None,
 ) -> tuple[Reaped, ...]:
-    """Revert the changes of dead and overdue runs. A failure does not keep other changes from being reverted.
+    """Revert the changes of dead and overdue runs. If one change cannot be reverted, the others still are.
 
     living: also revert changes of runs that are alive. owner: only those of this run. settle: called after each edit
     that was undone, to wait until the proxies have lost it; by default it waits one second after routes, because a
@@ -120,9 +120,9 @@ def _death(lease: JsonObject | None, now: float) -> str:
     except ValueError as error:  # a run that cannot prove that it is alive counts as dead
         return f"its Lease cannot be read: {error}"
     if spec.get("holderIdentity") == REAPER:
-        return "its run was given up before"
+        return "its run was given up earlier"
     if not renewed or "leaseDurationSeconds" not in spec:
-        return "its Lease does not say when it was renewed, and for how long"
+        return "its Lease does not say when it was renewed, or for how long"
     return f"its run has been silent for {silent_s:.0f} s" if silent_s > spec["leaseDurationSeconds"] else ""
 
 

@@ -51,7 +51,7 @@ class Watchdog:
     """The run's side of the watchdog."""
 
     def __init__(self, settings: ClusterSettings, namespace: str, *, context: str | None, folder: Path) -> None:
-        """Nothing runs yet.
+        """Start nothing yet.
 
         context: the name of the context in the kubeconfig, because the current context may change. folder: receives the
         watchdog's log, ``watchdog.log``.
@@ -87,7 +87,7 @@ def main() -> None:
         ended = ended or b"\ndone\n" in heard
     order, *owners = heard.decode().splitlines() or [""]
     if "done" not in owners and owners:
-        _put_back(json.loads(order), owners)
+        _revert(json.loads(order), owners)
 
 
 def _order(settings: ClusterSettings, namespace: str, context: str | None) -> _Order:
@@ -103,7 +103,7 @@ def _order(settings: ClusterSettings, namespace: str, context: str | None) -> _O
     }
 
 
-def _put_back(order: _Order, owners: list[str]) -> None:
+def _revert(order: _Order, owners: list[str]) -> None:
     from contextlib import closing  # noqa: PLC0415 - only needed when the run has died
 
     from harness.mesh.cluster.connection import connected  # noqa: PLC0415 - as above

@@ -1,4 +1,4 @@
-"""Check that no Deployment is being rolled out: measurements during a rollout belong to no version."""
+"""Check that no Deployment is being rolled out: measurements during a rollout cannot be attributed to a version."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require_settled(kube: Kubernetes, namespace: str) -> None:
 
 
 def require_ready(kube: Kubernetes, namespace: str, name: str, *, within_s: float, still: Callable[[], None]) -> None:
-    """Wait until all pods of a Deployment are ready. still: raises when that is no longer wanted.
+    """Wait until all pods of a Deployment are ready. still: raises an error when nobody needs them any more.
 
     Raises MeshError that says why they are not ready.
     """
