@@ -271,7 +271,8 @@ def cannot_decide(plan: Plan) -> str:
 
 def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
     """Raise UsageError for a scenario that cannot be run, before anything is started."""
-    wiring.check_faults(scenario.faults, config, target=target)
+    for faults in scenario.in_order:
+        wiring.check_faults(faults, config, target=target)
     settings = wiring.settings(config, scenario, target=target, manifest={})
     plan_run(scenario, settings, target=target)
     require_sent(scenario.objectives, settings.profile)

@@ -94,7 +94,7 @@ def for_target(config: Config, target: str) -> Config:
 
 
 def check_faults(faults: Sequence[Fault], config: Config, *, target: str) -> None:
-    """Raise UsageError, before anything is started, for a fault that cannot be injected on the mesh of a target."""
+    """Raise UsageError, before anything is started, for faults that cannot be injected together on a target's mesh."""
     require_made_by(target, faults)
     mesh_kind(target).check([fault.declared("") for fault in faults], config)
 

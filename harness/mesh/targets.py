@@ -50,10 +50,10 @@ class MeshKind:
     """What the package of a mesh offers.
 
     open: starts or connects the mesh, with its logs in the folder; on exit, ends everything that it started.
-    adapt: returns the configuration as this mesh needs it. check: raises UsageError for a fault that this mesh
-    cannot inject, by what it declares, before anything is started. real_users: whether requests of others pass through
-    the mesh too. dry_runs: whether a plan can try each change without making it. reach: raises MeshError if nobody
-    listens where load would be sent. where: returns where the configuration makes it run, for people.
+    adapt: returns the configuration as this mesh needs it. check: raises UsageError for faults at the same time
+    that this mesh cannot inject, by what they declare, before anything is started. real_users: whether requests of
+    others pass through the mesh too. dry_runs: whether a plan can try each change without making it. reach: raises
+    MeshError if nobody listens where load would be sent. where: returns where the configuration makes it run.
     """
 
     open: Callable[[Config, Path], AbstractContextManager[Mesh]]

@@ -30,6 +30,7 @@ from harness.faults import timeout as timeout_function
 from harness.faults.elsewhere import require_made_by
 from harness.faults.port import Fault
 from harness.faults.recorded import fault_document, fault_of_document
+from harness.model.cluster import Limits
 from harness.model.hit import HitState
 from harness.runner.counts import fault_counts
 
@@ -76,6 +77,7 @@ def test_a_run_notices_a_fault_of_any_kind_without_effect(kind: type[Fault]) -> 
 def test_a_mesh_that_cannot_make_a_fault_names_what_comes_closest(kind: type[Fault]) -> None:
     """Before anything is started, with a fault that this mesh can make."""
     config = read_config(Path(__file__).parents[2] / "harness.yaml")
+    config = replace(config, cluster=replace(config.cluster, limits=Limits(every_caller=True)))
     for target in ("local", "cluster"):
         if kind.usage.can_use(target):
             wiring.check_faults([kind.parse(ARGUMENTS[kind.kind])], config, target=target)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faulting import declared, fault_edits
 from recorded import plan, record
 
+from harness import gate, wiring
+from harness.config import read_config
 from harness.errors import UsageError
-from harness.faults import Delay, abort, delay, timeout
+from harness.faults import Delay, abort, black_hole, delay, deny, timeout
 from harness.mesh.cluster.safety.blast_radius import calls_from
 from harness.mesh.cluster.safety.limits import require_within
 from harness.model.cluster import Limits
@@ -92,6 +95,28 @@ def test_the_doses_of_all_faults_at_once_have_a_budget() -> None:
         within(edit(half), live=[more], limits=few)
     with pytest.raises(UsageError, match=r"found 1.5"):
         within(edit(half), live=[replace(half, id="condition", dose=None)], limits=few)
+
+
+@pytest.mark.parametrize(
+    ("stages", "why"),
+    [
+        ([[abort("ratings", 503), black_hole("ratings")]], "found 2: abort"),
+        ([[abort("ratings", 503)], [black_hole("ratings")]], ""),
+        ([[deny("ratings")]], "every caller"),
+        ([[delay("ratings", "1s", percent=1) for _ in range(4)]], "at most 3 faults at once"),
+    ],
+    ids=["doses together", "one after the other", "everybody", "too many"],
+)
+def test_a_scenario_beyond_the_limits_is_refused_before_it_starts(stages: Any, why: str) -> None:
+    """The cluster is not asked; what counts together is what is live at the same time."""
+    config = read_config(Path(__file__).parents[2] / "harness.yaml")
+    config = replace(config, cluster=replace(config.cluster, url="http://shop", limits=Limits(total_dose=1.0)))
+    scenario = wiring.scenario(config, name="x", seed=1, stages=tuple(map(tuple, stages)))
+    if not why:
+        gate.check_scenario(scenario, config, target="cluster")
+        return
+    with pytest.raises(UsageError, match=why):
+        gate.check_scenario(scenario, config, target="cluster")
 
 
 @pytest.mark.parametrize("inbound", [False, True])

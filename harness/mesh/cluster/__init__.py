@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.clients.listening import require_listener
 from harness.mesh.targets import MeshKind
 from harness.model.config import Config
+from harness.model.declared import Declared
 
 if TYPE_CHECKING:
     from harness.mesh.cluster.mesh import ClusterMesh
@@ -42,4 +44,11 @@ def _reach(config: Config) -> None:
         require_listener(config.cluster.url, "cluster.url")
 
 
-KIND = MeshKind(open=_open, adapt=_adapted, dry_runs=True, reach=_reach, where=_where)
+def _check(faults: Sequence[Declared], config: Config) -> None:
+    """Raise UsageError for faults beyond the limits, as far as they are known before a run chooses callers."""
+    from harness.mesh.cluster.safety.limits import require_allowed  # noqa: PLC0415 - as above
+
+    require_allowed(faults, config.cluster)
+
+
+KIND = MeshKind(open=_open, adapt=_adapted, check=_check, dry_runs=True, reach=_reach, where=_where)

@@ -77,6 +77,15 @@ def require_no_kill_switch(kube: Kubernetes, namespace: str) -> None:
         )
 
 
+def require_allowed(faults: Sequence[Declared], settings: ClusterSettings) -> None:
+    """Reject faults that are to be live at the same time, before a run chooses their callers. Raises UsageError."""
+    for fault in faults:
+        _require_dose(fault.text, fault, settings.limits)
+        if fault.scope.every_caller and not settings.only_test_traffic:
+            _require_narrow(fault.text, fault, settings.limits)
+    _require_budget(faults, settings.limits)
+
+
 def require_within(steps: Sequence[Step], *, live: Iterable[Declared], namespace: str, limits: Limits) -> None:
     """Reject steps beyond the limits, by what they declare.
 
@@ -88,17 +97,24 @@ def require_within(steps: Sequence[Step], *, live: Iterable[Declared], namespace
         if found != namespace:
             raise UsageError(f"{step.label}: expected a resource of namespace {namespace}; others are not changed")
     for where, fault in faults:
-        _require_small(where, fault, limits)
-    at_once = {fault.id: fault for fault in (*live, *(fault for _, fault in faults))}
-    if faults and len(at_once) > limits.faults:
+        _require_dose(f"{where}: {fault.text}", fault, limits)
+        _require_narrow(f"{where}: {fault.text}", fault, limits)
+    if faults:
+        at_once = {fault.id: fault for fault in (*live, *(fault for _, fault in faults))}
+        _require_budget(list(at_once.values()), limits)
+
+
+def _require_budget(at_once: Sequence[Declared], limits: Limits) -> None:
+    """Reject too many faults, and doses that are too much together."""
+    if len(at_once) > limits.faults:
         raise UsageError(
             f"expected at most {limits.faults} faults at once (cluster.limits.faults), found {len(at_once)}"
         )
-    total = sum(fault.worst_dose for fault in at_once.values())
-    if faults and total > limits.total_dose + 1e-9:
+    total = sum(fault.worst_dose for fault in at_once)
+    if total > limits.total_dose + 1e-9:
         raise UsageError(
             f"expected doses of at most {limits.total_dose:g} together (cluster.limits.total-dose), found {total:g}: "
-            f"{', '.join(fault.text for fault in at_once.values())}"
+            f"{', '.join(fault.text for fault in at_once)}"
         )
 
 
@@ -107,16 +123,19 @@ def faults_of(steps: Iterable[Step]) -> list[Declared]:
     return [step.declared for step in steps if step.declared is not None and step.declared.is_fault]
 
 
-def _require_small(where: str, fault: Declared, limits: Limits) -> None:
+def _require_dose(what: str, fault: Declared, limits: Limits) -> None:
     if fault.worst_dose > limits.dose + 1e-9:
         hits = "hits" if fault.dose is not None else "is a condition, which may hit"
         raise UsageError(
-            f"{where}: {fault.text} {hits} {format_percent(fault.worst_dose)} of the requests; "
+            f"{what} {hits} {format_percent(fault.worst_dose)} of the requests; "
             f"the ceiling is {format_percent(limits.dose)} (cluster.limits.dose)"
         )
+
+
+def _require_narrow(what: str, fault: Declared, limits: Limits) -> None:
     if not limits.every_caller and not fault.scope.narrow:
         raise UsageError(
-            f"{where}: {fault.text} would hit every caller; narrow it to a caller (caller=, or --from of "
+            f"{what} would hit every caller; narrow it to a caller (caller=, or --from of "
             "harness inject) or to test traffic (cluster.only-test-traffic), or allow it with "
             "cluster.limits.every-caller: true"
         )
