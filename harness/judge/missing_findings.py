@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.gauge import readings
 from harness.judge.indicators.port import Scene
@@ -34,7 +36,7 @@ def nothing_to_compare(objective: Objective, scene: Scene, known: tuple[str, ...
     needs = indicator.needs(objective)
     if indicator.spec.source is Source.SERIES:
         name = " and ".join(needs.series)
-        counts = [len(times) for times, _ in readings(objective, scene)]
+        counts = [int(np.isfinite(values).sum()) for _, values in readings(objective, scene)]  # the others are gaps
         found = f"{counts[BASELINE]} readings of {name!r} of the baseline and {counts[CANARY]} of the canary"
         return f"nothing to compare: {found}, at the same times", f"readings of {name!r} of both arms"
     endpoint = objective.labels.get("endpoint")

@@ -108,6 +108,7 @@ def test_a_plan_and_a_verdict_say_what_a_shared_proxy_cannot_tell(target: str, t
 
 def test_without_readings_ejections_cannot_be_judged() -> None:
     """On the local mesh, for example, where both arms share one proxy."""
-    found = finding(replace(ejecting(0, 0, 0), series=()))
-    assert Verdict.INCONCLUSIVE is found.verdict
-    assert "0 readings of 'calls:ejections_left' of the baseline" in found.reason
+    for made in (replace(ejecting(0, 0, 0), series=()), ejecting(np.nan, np.nan, np.nan)):
+        found = finding(made)
+        assert Verdict.INCONCLUSIVE is found.verdict
+        assert "'calls:ejections_left' of the baseline and 0 of the canary" in found.reason
