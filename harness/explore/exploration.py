@@ -92,7 +92,7 @@ class Times:
 
 @dataclass(slots=True, kw_only=True)
 class _Search:
-    """What a search has so far. steady: the phase that probes are compared with; None before it was sent."""
+    """What a search has found so far. steady: the phase that probes are compared with; None before it was sent."""
 
     sender: Sender
     scenario: Scenario

@@ -34,7 +34,7 @@ _SECOND: Floats = (np.arange(_POINTS) * 144 % _POINTS + 0.5) / _POINTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed:
-    """What is not known before a run.
+    """The assumptions about what is not known before a run.
 
     error_rate: of the baseline. spread: standard deviation of the logarithm of its latencies.
     overdispersion: how much noisier than independent requests the arms are; 1 is not at all.

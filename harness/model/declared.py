@@ -21,7 +21,7 @@ ARRANGEMENTS = frozenset({SPLIT, COPIES})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Whose requests a step changes.
+    """The requests that a step changes.
 
     caller: the workload whose calls are meant, or None for the callers that the run chooses. labels: the pod labels of
     the callers; None means every caller. namespace: of the callers; None means any. headers: only requests with these

@@ -14,7 +14,7 @@ _TO = ".."
 
 
 class PhaseKind(StrEnum):
-    """What a phase is for."""
+    """The purpose of a phase."""
 
     WARM_UP = "warm-up"
     STEADY = "steady"

@@ -18,7 +18,7 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusAccess:
-    """What a server asks for.
+    """What a server requires of requests.
 
     scheme, credentials: how and with what a request is authorised: a bearer token, or ``user:password`` for basic.
     ca_file: the certificate authority of the server. client_cert_file, client_key_file: a client certificate in PEM.

@@ -50,7 +50,7 @@ class OnDoubt(StrEnum):
 
 
 class BuildKind(StrEnum):
-    """What a new build is named by."""
+    """How a new build is named."""
 
     IMAGE = "image"
     VERSION = "version"
@@ -136,7 +136,7 @@ class ReleaseSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePlan:
-    """What a release is to do. target: ``cluster``, or ``stage`` for processes on this machine."""
+    """The plan of a release. target: ``cluster``, or ``stage`` for processes on this machine."""
 
     builds: tuple[Build, ...]
     target: str

@@ -1,6 +1,7 @@
 """Write steps as JSON and read them again, for journals.
 
-A field that this version does not know is an error: a step that is only half understood must not be undone.
+A field that this version does not know is an error: a step that is only half understood must not be undone. pydantic
+cannot do this, because it does not accept the recursive alias ``JsonValue`` that steps contain.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """What a test will ask.
+    """What a test will ask for.
 
     objectives: the texts that it will compare by. by_default: whether it will compare by those of the configuration.
     profiles: the profiles that it sends, where an empty text is the configuration's; None if they are not written out.

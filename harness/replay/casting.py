@@ -19,7 +19,7 @@ _WITHOUT_LATENCY = frozenset({"error_rate", "status"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who plays what. real: workloads that run here. played: what stand-ins answer, by the name of the service.
+    """The cast of a replay. real: workloads that run here. played: what stand-ins answer, by the name of the service.
 
     baseline_played: whether the baseline is a stand-in too.
     """

@@ -18,7 +18,7 @@ from harness.runner.counts import service_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:
-    """Who a run is, and whose requests it may change.
+    """The identity of a run, and the requests that it may change.
 
     owner: the run's mark. baseline, canary: pod labels of the arms. gateway: that load comes through, or ``mesh``.
     workload_labels: by service, the pod labels that all of its versions share. only_test_traffic: change only requests

@@ -87,7 +87,7 @@ class Job:
 
 
 class Answer(StrEnum):
-    """What became of an event."""
+    """The result of an event."""
 
     ACCEPTED = "accepted"
     JOINED = "joined"
@@ -97,7 +97,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What became of an event, and the job that answers it, if there is one."""
+    """The result of an event, and the job that answers it, if there is one."""
 
     answer: Answer
     job: Job | None = None

@@ -32,7 +32,7 @@ _MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class Way(StrEnum):
-    """How a call comes to a service.
+    """The way in which a call reaches a service.
 
     HOST: at the listener for all services, where the Host header chooses. URL: at the service's own URL, with the
     address of that URL as Host, which is no name in the mesh. OWN_HOST: there, with a Host that the caller has chosen,
@@ -141,7 +141,7 @@ def _unknown_route(istio: FollowedIstio, rewrite: JsonObject) -> JsonObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """What all calls share.
+    """The settings that all calls share.
 
     namespace: of resources that name none. ports: of each service, by host. hashes: what of a request is hashed, by
     cluster. limits: EnvoyFilters that limit the bandwidth of calls.
