@@ -13,6 +13,7 @@ three stretches look for harm beyond the tolerance only: noise of one arm for se
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -188,8 +189,8 @@ def starts(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[Sta
     found = [Start(first=0, part=left - RESTART_PART)]
     for number in numbers:
         first = blocks[0] + round(number * every_s / block_s)
-        index = next((place for place, block in enumerate(blocks) if block >= first), None)
-        if index is not None:
+        index = bisect_left(blocks, first)
+        if index < len(blocks):
             large = number % each != 0
             part = RESTART_PART / 2 / ((len(numbers) - small) if large else small)
             found.append(Start(first=index, part=part, large=large))

@@ -75,16 +75,16 @@ def counts_of_samples(samples: Samples, phases: Sequence[Phase]) -> EndpointCoun
 
 def counts_of_table(table: Table, phases: Sequence[Phase]) -> EndpointCounts:
     """Count the requests of a reduced table."""
-    names = {phase.name for phase in phases if phase.kind.judged}
-    numbers = [number for number, name in enumerate(table.phases) if name in names]
-    judged, size = np.isin(table.cells[:, 0], numbers), len(table.operations)
-    own = [judged & (table.cells[:, 3] == arm) for arm in (BASELINE, CANARY)]
-    failed = table.counts[:, NO_ANSWER:].sum(axis=1)
-    return EndpointCounts(
-        names=table.operations,
-        requests=np.array([np.bincount(table.cells[rows, 2], table.counts[rows, TOTAL], size) for rows in own]),
-        failed=np.array([np.bincount(table.cells[rows, 2], failed[rows], size) for rows in own]),
+    names, size = {phase.name for phase in phases if phase.kind.judged}, len(table.operations)
+    judged = np.array([name in names for name in table.phases], np.bool_)
+    rows = judged[table.cells[:, 0]] & (table.cells[:, 3] < len(ARMS))
+    cells, counts = table.cells[rows], table.counts[rows]
+    places = cells[:, 3] * size + cells[:, 2]
+    requests, failed = (
+        np.bincount(places, each, len(ARMS) * size).astype(np.float64, copy=False).reshape(len(ARMS), size)
+        for each in (counts[:, TOTAL], counts[:, NO_ANSWER:].sum(axis=1))
     )
+    return EndpointCounts(names=table.operations, requests=requests, failed=failed)
 
 
 def broken(counts: EndpointCounts) -> list[str]:

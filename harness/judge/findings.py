@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from harness.judge.alpha_spending import INTERVAL_TAIL, SHOWN, SHOWN_IN_SHORT_PHASE, Start
 from harness.judge.blame import places_of
 from harness.judge.indicators import indicator_of
-from harness.judge.measure import Measurement, harmless, measure, measured_by, smallest_visible
+from harness.judge.measure import Measurement, chance_within, harmless, measure, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
 from harness.judge.scoring import failed_score
-from harness.judge.sudden_harm import sudden_harm, with_history
+from harness.judge.sudden_harm import History, history_of, sudden_harm, with_history
 from harness.judge.survivors import FailureRates, more_failures, ranked
 from harness.judge.view import PhaseView, Shown
 from harness.judge.wording import blurred_by, missing_of, place_of, reason_of
@@ -56,20 +56,34 @@ def finding_of(objective: Objective, view: PhaseView, *, known: tuple[str, ...])
     tail = view.look.interval_tail
     plain = shown.measured is measured and shown.confidence == 1 - 2 * INTERVAL_TAIL
     error = measured.error(shown.limits if plain else measured.interval(tail), tail)
-    finding = _finding(objective, view, shown, verdict)
+    missing = ""
     if verdict is Verdict.INCONCLUSIVE:
         missing = _NO_MORE_FAILURES if hidden is not None else missing_of(objective, view, measured, error)
-        finding = replace(finding, missing=missing)
-    return replace(
-        finding,
-        reason=reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN)
-        + (f"; {where}" if where else ""),
-        score=failed_score(finding, view.plan.judge) if verdict is Verdict.FAIL else 100 * (1 - min(1.0, chance)),
-        smallest_visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
+    reason = reason_of(objective, view, shown, verdict, within=hidden is None and chance <= SHOWN)
+    finding = _finding(
+        objective,
+        view,
+        shown,
+        verdict,
+        reason=reason + (f"; {where}" if where else ""),
+        missing=missing,
+        score=100 * (1 - min(1.0, chance)),
+        visible=smallest_visible(measured, error, view.look.proof_tail(view.alpha, view.look.seen_s)),
     )
+    return replace(finding, score=failed_score(finding, view.plan.judge)) if verdict is Verdict.FAIL else finding
 
 
-def _finding(objective: Objective, view: PhaseView, shown: Shown, verdict: Verdict) -> Finding:
+def _finding(
+    objective: Objective,
+    view: PhaseView,
+    shown: Shown,
+    verdict: Verdict,
+    *,
+    reason: str,
+    missing: str,
+    score: float,
+    visible: float | None,
+) -> Finding:
     """Return a finding with the numbers that decided it."""
     return Finding(
         objective=objective,
@@ -83,7 +97,10 @@ def _finding(objective: Objective, view: PhaseView, shown: Shown, verdict: Verdi
         confidence=shown.confidence,
         margin=shown.measured.margin,
         verdict=verdict,
-        reason="",
+        reason=reason,
+        missing=missing,
+        score=score,
+        smallest_visible=visible,
         method=shown.measured.evidence.method,
         watched=view.look.short,
     )
@@ -97,6 +114,7 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     """
     harm = beyond = None
     restarts = indicator_of(objective).restarts
+    history = history_of(objective, view)
     for stretch, start in view.stretches if restarts else ((view.scene.window, Start(first=0, part=1.0)),):
         whole_phase = stretch is view.scene.window
         seen_s = stretch.seconds if restarts else view.look.seen_s
@@ -104,11 +122,11 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
         if not whole_phase and harmless(objective, replace(view.scene, window=stretch), tail):
             continue
         if harm is None and not start.large:
-            measured = whole if whole_phase else _later(objective, view, start)
+            measured = whole if whole_phase else _later(objective, view, start, history)
             if measured is not None and measured.chances.harm <= tail:
                 harm = _Proof(window=stretch, measured=measured, tail=tail)
         if beyond is None:
-            measured = whole if whole_phase else _later(objective, view, start, clear=True)
+            measured = whole if whole_phase else _later(objective, view, start, history, clear=True)
             if measured is not None and max(measured.chances.harm, measured.chances.beyond) <= tail:
                 beyond = _Proof(window=stretch, measured=measured, tail=tail)
     sudden = sudden_harm(objective, view) if beyond is None else None
@@ -117,8 +135,10 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     return harm or beyond, beyond
 
 
-def _later(objective: Objective, view: PhaseView, start: Start, *, clear: bool = False) -> Measurement | None:
-    return measure(objective, with_history(objective, view, start.first, clear=clear))
+def _later(
+    objective: Objective, view: PhaseView, start: Start, history: History, *, clear: bool = False
+) -> Measurement | None:
+    return measure(objective, with_history(objective, view, start.first, history, clear=clear))
 
 
 def _whole(objective: Objective, view: PhaseView, measured: Measurement) -> _Proof:
@@ -245,7 +265,7 @@ def _settled(objective: Objective, view: PhaseView, measured: Measurement) -> bo
         relative=None if objective.relative is None else objective.relative * part,
         absolute=None if objective.absolute is None else objective.absolute * part,
     )
-    return _shown_chance(smaller, view, measured_by(smaller, measured.evidence)) <= SHOWN
+    return _at_this_look(view, chance_within(smaller, measured.evidence)) <= SHOWN
 
 
 def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) -> float:
@@ -256,13 +276,18 @@ def _shown_chance(objective: Objective, view: PhaseView, measured: Measurement) 
     """
     own = measured.chances.within
     if not view.look.complete or view.look.least_s is not None:
-        needed = view.look.shown_tail
-        return own * SHOWN / needed if needed > 0 else 1.0
+        return _at_this_look(view, own)
     if not view.look.short:
         return own
     own *= SHOWN / SHOWN_IN_SHORT_PHASE
     pooled = _pooled(objective, view, measured)
     return own if pooled is None else min(own, pooled.chances.within)
+
+
+def _at_this_look(view: PhaseView, chance: float) -> float:
+    """Return a chance on a scale where ``SHOWN`` is enough at this look."""
+    needed = view.look.shown_tail
+    return chance * SHOWN / needed if needed > 0 else 1.0
 
 
 def _pooled(objective: Objective, view: PhaseView, measured: Measurement) -> Measurement | None:

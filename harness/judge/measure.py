@@ -91,6 +91,17 @@ def measured_by(objective: Objective, evidence: TailEvidence) -> Measurement:
     )
 
 
+def chance_within(objective: Objective, evidence: TailEvidence) -> float:
+    """Return only the chance that the canary is not within the tolerance and the limit: see ``Chances``."""
+    sides = ((objective.relative, True), (objective.absolute, False))
+    parts = []
+    if objective.tolerates:
+        parts.append(min(evidence.within_tail(size, relative=each) for size, each in sides if size is not None))
+    if objective.limit is not None:
+        parts.append(evidence.limit_tails(objective.limit)[1])
+    return max(parts)
+
+
 def _against_baseline(objective: Objective, evidence: TailEvidence) -> tuple[Chances, bool]:
     """Return the chances of the tolerance, and whether it is a relative one; of two the wider one decides."""
     sides = [

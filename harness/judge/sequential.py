@@ -92,7 +92,7 @@ class SequentialJudge:
                 *doubted,
                 *_warnings(table, begun, plan),
                 *self._uncalibrated(plan),
-                *mix_warnings(counts_of_table(table, evidence.phases), compared_apart=windows.apart),
+                *_mix_warnings(table, evidence, windows),
             ),
         )
 
@@ -318,6 +318,12 @@ def _reason(
     worst = max(made, key=lambda each: (each.objective.critical, harm_of(each) if decided else 0.0, each.points_lost))
     others = len(made) - 1
     return worst.reason + (f"; and {others} more like it" if others else "")
+
+
+def _mix_warnings(table: Table, evidence: Evidence, windows: _Windows) -> tuple[str, ...]:
+    if len(table.operations) < 2:
+        return ()
+    return mix_warnings(counts_of_table(table, evidence.phases), compared_apart=windows.apart)
 
 
 def _warnings(table: Table, begun: tuple[Look, ...], plan: Plan) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ harm *beyond the tolerance* is looked for, also where any harm fails, and only l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +27,8 @@ from harness.model.objective import Objective
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.contrast import crossing
 from harness.stats.histogram import latency_at, shift
-from harness.stats.scan import noise_before, suspect
+from harness.stats.once import Once
+from harness.stats.scan import LEAST_HISTORY, noise_before, suspect
 from harness.stats.tails import normal_quantile, t_tail
 from harness.stats.weights import weights_of
 from harness.stats.window import Window
@@ -37,6 +39,7 @@ SCALES = {
     "latency": ((20.0, 0.5), (40.0, 0.5)),
 }
 """The lengths of windows in seconds, each with the least tolerance: in points of errors, or as a share of a latency."""
+History = Callable[[], tuple[Floats, Floats] | None]
 LEAST_BLOCKS = 5
 HISTORY_S = 10.0
 _MEDIAN = 0.5
@@ -57,9 +60,11 @@ def sudden_harm(objective: Objective, view: PhaseView) -> SuddenHarm | None:
         return None
     if view.look.planned_s < SUDDEN_FROM_S or view.scene.window.weights is None:
         return None
-    scales = SCALES[objective.kind]
-    made = {least: _contributions(_at_least(objective, least), view.scene.window) for _, least in scales}
-    for length_s, least in scales:
+    scales, window = SCALES[objective.kind], view.scene.window
+    with_history = [(length_s, least) for length_s, least in scales if _is_long_enough(window, length_s)]
+    leasts = dict.fromkeys(least for _, least in with_history)
+    made = {least: _contributions(_at_least(objective, least), window) for least in leasts}
+    for length_s, least in with_history:
         parts = made[least]
         if parts is None:
             continue
@@ -67,6 +72,12 @@ def sudden_harm(objective: Objective, view: PhaseView) -> SuddenHarm | None:
         if found is not None:
             return found
     return None
+
+
+def _is_long_enough(window: Window, length_s: float) -> bool:
+    """Whether a window of this length has enough blocks, and the phase enough for its history."""
+    length = round(length_s / window.block_s)
+    return length >= LEAST_BLOCKS and len(window.blocks) >= (LEAST_HISTORY + 1) * length
 
 
 def _in_windows(
@@ -78,8 +89,6 @@ def _in_windows(
     """
     window = view.scene.window
     length = round(length_s / window.block_s)
-    if length < LEAST_BLOCKS:
-        return None
     step = length // LEAST_BLOCKS
     tail = view.alpha * part / max(view.look.planned_s / window.block_s / step, 1.0)
     found = suspect(*parts, length, step=step, least=normal_quantile(tail))
@@ -93,7 +102,19 @@ def _in_windows(
     return None if shown is None else SuddenHarm(window=stretch, measured=shown, tail=tail)
 
 
-def with_history(objective: Objective, view: PhaseView, first: int, *, clear: bool = False) -> Scene:
+def history_of(objective: Objective, view: PhaseView) -> History:
+    """Return what gives each block's contribution, with its variance, in the whole phase; None if nothing does."""
+
+    @Once
+    def history() -> tuple[Floats, Floats] | None:
+        if objective.kind not in SCALES or objective.interaction:
+            return None
+        return _contributions(objective, view.scene.window)
+
+    return history
+
+
+def with_history(objective: Objective, view: PhaseView, first: int, history: History, *, clear: bool = False) -> Scene:
     """Return the scene of the stretch from block ``first`` on, with at least the noise of the time before it.
 
     The noise of a stretch alone is too small if the blocks before it show what it has not seen yet, such as pauses.
@@ -102,11 +123,8 @@ def with_history(objective: Objective, view: PhaseView, first: int, *, clear: bo
     be noise: it hides itself if it is large.
     """
     window = view.scene.window
-    stretch = window.since(first)
-    scene = replace(view.scene, window=stretch)
-    if objective.kind not in SCALES or objective.interaction:
-        return scene
-    parts, length = _contributions(objective, window), round(HISTORY_S / window.block_s)
+    scene = replace(view.scene, window=window.since(first))
+    parts, length = history(), round(HISTORY_S / window.block_s)
     if parts is None:
         return scene
     gap = round(large_every_s(view.look.planned_s) / window.block_s) if clear else 0

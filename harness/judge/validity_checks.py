@@ -60,14 +60,17 @@ def _by_block(table: Table, phase: int) -> Floats | None:
     """Return requests by block of a phase (shape (2, k)), or None if one arm has none at all."""
     own = (table.cells[:, 0] == phase) & (table.cells[:, 3] < len(ARMS))
     blocks, arms, totals = table.cells[own, 1], table.cells[own, 3], table.counts[own, TOTAL]
-    if len(np.unique(arms)) < len(ARMS):
+    if not all((arms == arm).any() for arm in range(len(ARMS))):
         return None
-    seen = np.zeros((len(ARMS), int(blocks.max() - blocks.min()) + 1))
-    np.add.at(seen, (arms, blocks - blocks.min()), totals)
-    return seen
+    first = int(blocks.min())
+    length = int(blocks.max()) - first + 1
+    seen = np.bincount(arms * length + (blocks - first), totals, len(ARMS) * length)
+    return seen.astype(np.float64, copy=False).reshape(len(ARMS), length)
 
 
 def _out_of_range(table: Table) -> Iterator[str]:
+    if not len(table.bin_numbers) or (table.bin_numbers.min() > 0 and table.bin_numbers.max() < BINS - 1):
+        return
     total = int(table.bin_counts.sum())
     outside = int(table.bin_counts[(table.bin_numbers == 0) | (table.bin_numbers == BINS - 1)].sum())
     if outside > OUT_OF_RANGE_SHARE * total:

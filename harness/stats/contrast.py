@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness.model.samples import BASELINE, CANARY
 from harness.stats.histogram import latency_at, position_of, shift
-from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
+from harness.stats.likelihood import Counts, root_of_difference, root_of_equality, root_of_ratio
 from harness.stats.once import Once
 from harness.stats.variance import CALM, WARY, Caution, Overdispersion, overdispersion
 from harness.stats.weights import Weights, weights_of
@@ -188,22 +188,25 @@ class QuantileContrast:
         canary: Curve = self.survival[CANARY].item
         baseline = self._slower(amount, relative=relative)
 
-        def pooled(edge: int) -> float:
-            return share * canary(edge) + (1 - share) * baseline(edge)
+        def at(edge: int) -> tuple[float, float, float]:
+            """Return the curves of the baseline and of the canary at an edge, and of both together."""
+            low, high = baseline(edge), canary(edge)
+            return low, high, share * high + (1 - share) * low
 
         after = min(max(math.ceil(self._near(amount, share, relative=relative)), 1), last)
-        while after < last and pooled(after) > level:
-            after += 1
-        while after > 1 and pooled(after - 1) <= level:
-            after -= 1
-        part = _part(pooled(after - 1), pooled(after), level)
+        left, right = at(after - 1), at(after)
+        while after < last and right[2] > level:
+            after, left, right = after + 1, right, at(after + 1)
+        while after > 1 and left[2] <= level:
+            after, left, right = after - 1, at(after - 2), left
+        part = _part(left[2], right[2], level)
         counts = Counts(
-            canary=(canary(after - 1) * (1 - part) + canary(after) * part) * canary_trials,
+            canary=(left[1] * (1 - part) + right[1] * part) * canary_trials,
             canary_trials=canary_trials,
-            baseline=(baseline(after - 1) * (1 - part) + baseline(after) * part) * baseline_trials,
+            baseline=(left[0] * (1 - part) + right[0] * part) * baseline_trials,
             baseline_trials=baseline_trials,
         )
-        return root_of_difference(counts, 0.0)
+        return root_of_equality(counts)
 
     def _near(self, amount: float, share: float, *, relative: bool) -> float:
         """Return about where the pooled quantile is if the baseline is made to appear ``amount`` slower."""

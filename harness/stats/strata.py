@@ -43,10 +43,13 @@ class Strata:
 
     def calm_above(self, width: int, first_bin: int) -> Floats:
         """Return the share of the variance of latencies above each bin that is inside endpoints, shape (width,)."""
-        rows = self.stratum[self.table.bin_cells]
-        used = rows >= 0
-        places = rows[used] * width + np.clip(self.table.bin_numbers[used] - first_bin, 0, width - 1)
-        counts = np.bincount(places, self.table.bin_counts[used], len(self.weights) * width).reshape(-1, width)
+        rows = self.table.rows_of(self.stratum >= 0)
+        strata = self.stratum[self.table.bin_cells[rows]]
+        places = strata * width + (self.table.bin_numbers[rows] - first_bin)
+        counts, used = self.table.bin_counts[rows], strata >= 0
+        if not used.all():
+            places, counts = places[used], counts[used]
+        counts = np.bincount(places, counts, len(self.weights) * width).reshape(-1, width)
         tails = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
         shares = tails / np.where(tails[:, :1] > 0, tails[:, :1], 1)
         return _calm(self.weights, shares)

@@ -51,6 +51,14 @@ class Table:
         """Return the number of requests of an arm in all phases."""
         return int(self.counts[self.cells[:, 3] == arm % _ARMS, TOTAL].sum())
 
+    def rows_of(self, known: NDArray[np.bool_]) -> slice:
+        """Return the rows of bins that belong to the cells from the first to the last ``known`` one (shape (c,))."""
+        cells = np.flatnonzero(known)
+        if not len(cells):
+            return slice(0, 0)
+        first, last = np.searchsorted(self.bin_cells, (cells[0], cells[-1] + 1))
+        return slice(int(first), int(last))
+
 
 def reduce_samples(samples: Samples, phases: Sequence[Phase], *, block_s: float) -> Table:
     """Return the table of all samples that were due inside one of ``phases``.

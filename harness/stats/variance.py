@@ -8,6 +8,7 @@ the variance of independent requests (1 means independent).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +100,17 @@ def overdispersion(
 
 def _low_frequencies(excess: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Return the power of the ``count`` lowest frequencies of a type II cosine transform, shape (count,)."""
-    blocks = len(excess)
-    time = (np.arange(blocks) + 0.5) / blocks
-    waves = np.cos(np.pi * np.arange(1, count + 1)[:, None] * time) * np.sqrt(2 / blocks)
-    power: NDArray[np.float64] = (waves @ excess) ** 2
+    power: NDArray[np.float64] = (_waves(len(excess), count) @ excess) ** 2
     return power
+
+
+@lru_cache(maxsize=4)
+def _waves(blocks: int, count: int) -> NDArray[np.float64]:
+    """Return the ``count`` lowest frequencies of the transform, shape (count, blocks).
+
+    All objectives of a phase need the same ones; a look has few phases.
+    """
+    time = (np.arange(blocks) + 0.5) / blocks
+    waves: NDArray[np.float64] = np.cos(np.pi * np.arange(1, count + 1)[:, None] * time) * np.sqrt(2 / blocks)
+    waves.flags.writeable = False
+    return waves

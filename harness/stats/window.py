@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.samples import BASELINE, CANARY
+from harness.model.samples import CANARY
 from harness.stats.latencies import Latencies
 from harness.stats.once import Once
 from harness.stats.strata import strata_of
@@ -31,8 +31,9 @@ class Window:
 
     blocks: block numbers in order, shape (b,). block_s: the width of a block in seconds. exposure: how many seconds
     of each block belong to the stretch, shape (b,).
-    requests, failed: shape (2, b). latencies: of the requests without an error. unknown: the requests that no known
-    arm answered. weights: the weights of the blocks by the requests without an error; None when no block has both arms.
+    requests, failed: shape (2, b). counts: the requests of the baseline and of the canary. latencies, answered: those
+    without an error. unknown: the requests that no known arm answered. weights: the weights of the blocks by the
+    requests without an error; None when no block has both arms.
     survival_of: returns the weighted share of latencies in or above each bin, shape (2, width).
     standardised: the same blocks with both arms weighted to the same mix of endpoints (``stats.strata``), if there are
     several with enough requests. calm_failed, calm_of: the variance inside the endpoints as a share of all variance;
@@ -44,7 +45,9 @@ class Window:
     exposure: Floats
     requests: Floats
     failed: Floats
+    counts: tuple[int, int]
     latencies: Latencies
+    answered: tuple[int, int]
     unknown: int
     weights: Weights | None
     survival_of: Callable[[], Floats]
@@ -66,16 +69,6 @@ class Window:
     def seconds(self) -> float:
         """The time from the start of the first block to the end of the last one, in seconds."""
         return float(self.blocks[-1] - self.blocks[0] + 1) * self.block_s if len(self.blocks) else 0.0
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Requests of the baseline and of the canary."""
-        return int(self.requests[BASELINE].sum()), int(self.requests[CANARY].sum())
-
-    @property
-    def answered(self) -> tuple[int, int]:
-        """Requests without an error of the baseline and of the canary."""
-        return int(self.latencies.answered[BASELINE].sum()), int(self.latencies.answered[CANARY].sum())
 
     def between(self, first: int, last: int) -> Window:
         """Return only the blocks from index ``first`` to ``last`` (exclusive)."""
@@ -99,6 +92,8 @@ class Window:
         """Return the blocks from each of the indices on, which must rise: their curves are added up together."""
         inside = () if self.standardised is None else self.standardised.since_each(starts)
         masses = Once(partial(self._masses, tuple(starts)))
+        columns = np.concatenate([self.requests, self.latencies.answered])[:, ::-1]
+        sums = np.cumsum(columns, axis=1)[:, ::-1][:, list(starts)].T.tolist()
         weights = [None] * len(starts) if self.weights is None else self.weights.since_each(starts)
         return tuple(
             Window(
@@ -107,7 +102,9 @@ class Window:
                 exposure=self.exposure[start:],
                 requests=self.requests[:, start:],
                 failed=self.failed[:, start:],
+                counts=(int(sums[number][0]), int(sums[number][1])),
                 latencies=self.latencies.between(start, len(self.blocks)),
+                answered=(int(sums[number][2]), int(sums[number][3])),
                 unknown=self.unknown,
                 weights=weights[number],
                 survival_of=Once(partial(_survival, masses, number, weights[number])),
@@ -188,7 +185,9 @@ def _window(
         exposure=exposure,
         requests=requests,
         failed=failed,
+        counts=_sums(requests),
         latencies=latencies,
+        answered=_sums(latencies.answered),
         unknown=unknown,
         weights=weights,
         survival_of=survival,
@@ -196,6 +195,11 @@ def _window(
         calm_failed=calm[0],
         calm_of=calm[1],
     )
+
+
+def _sums(requests: Floats) -> tuple[int, int]:
+    baseline, canary = requests.sum(axis=1).tolist()
+    return int(baseline), int(canary)
 
 
 def window_of_histograms(counts: Floats, *, first_bin: int, block_s: float) -> Window:
@@ -303,18 +307,9 @@ def _exposure(blocks: NDArray[np.int64], block_s: float, span_s: tuple[float, fl
     return inside.clip(0.0, block_s)
 
 
-def _range_of(table: Table, known: NDArray[np.bool_]) -> slice:
-    """Return the rows of bins that belong to the cells from the first to the last known one."""
-    cells = np.flatnonzero(known)
-    if not len(cells):
-        return slice(0, 0)
-    first, last = np.searchsorted(table.bin_cells, (cells[0], cells[-1] + 1))
-    return slice(int(first), int(last))
-
-
 def _bins_of(table: Table, known: NDArray[np.bool_]) -> tuple[int, int]:
     """Return the first and the last bin with latencies of these cells; an empty range without any."""
-    rows = _range_of(table, known)
+    rows = table.rows_of(known)
     bins = table.bin_numbers[rows]
     if not known.all():
         bins = bins[known[table.bin_cells[rows]]]
@@ -325,7 +320,7 @@ def _binned(
     table: Table, slots: Ints, shape: tuple[int, int, int], first_bin: int, coefficients: Floats | None
 ) -> Floats:
     """Return the latencies in each bin, of this shape."""
-    rows = _range_of(table, slots >= 0)
+    rows = table.rows_of(slots >= 0)
     cells, bins, counts = table.bin_cells[rows], table.bin_numbers[rows], table.bin_counts[rows]
     starts = np.where(slots >= 0, slots * shape[2] - first_bin, 0)
     places = starts[cells] + bins
