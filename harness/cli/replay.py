@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from harness.cli.options import DEFAULT_CONFIG, add_runs_folder, runs_folder
+from harness.cli.one_scenario import scenario_folder
+from harness.cli.options import DEFAULT_CONFIG, add_runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.replay_bisect import bisect
-from harness.cli.replay_once import REPLAY, replay_once
+from harness.cli.replay_once import replay_once
 from harness.cli.replay_try import try_changes
 from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
-from harness.errors import RecordError, UsageError
+from harness.errors import UsageError
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
@@ -23,7 +23,6 @@ from harness.replay.environments import with_recorded_env
 from harness.replay.packing import SUFFIX, is_packed, unpack
 from harness.replay.staging import Options, Stage, by_what_failed, longer, staged
 from harness.report.facts import from_here
-from harness.run_folder import RecordedRun, all_runs, find_run
 from harness.scratch import scratch
 
 HELP = (
@@ -120,22 +119,7 @@ def asked_of(args: argparse.Namespace) -> Asked:
             folder = unpacked / path.name.removesuffix(SUFFIX)
             unpack(path, folder)
             return read_asked(folder)
-    found = _newest(runs_folder(args)) if args.bundle == "latest" else find_run(args.bundle, Path())
-    if len(found.bundles) != 1:
-        choices = "".join(f"\n  harness replay {shlex.quote(from_here(folder))}" for folder in found.bundles)
-        raise UsageError(
-            f"{found.folder}: expected a run with one scenario, or the folder of one, found "
-            f"{len(found.bundles)} scenarios{f'; choose one of them:{choices}' if choices else ''}"
-        )
-    return read_asked(found.bundles[0])
-
-
-def _newest(out: Path) -> RecordedRun:
-    """Return the newest run that is no replay itself."""
-    runs = [run for run in all_runs(out) if next(run.folder.glob(f"{REPLAY}*"), None) is None]
-    if not runs:
-        raise RecordError(f"{out}: expected recorded runs, found none but replays; run a scenario first")
-    return runs[-1]
+    return read_asked(scenario_folder(args.bundle, args, command="harness replay"))
 
 
 def config_of(args: argparse.Namespace, asked: Asked) -> Config:

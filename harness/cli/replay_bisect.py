@@ -16,6 +16,7 @@ from harness.replay.asked import Asked
 from harness.replay.bisecting import Mark, canary_from, first_bad, parse_range
 from harness.replay.comparing import Answer, Comparison, harm_excluded
 from harness.replay.staging import Options, by_what_failed, staged
+from harness.report.facts import from_here
 
 _ATTEMPTS = 2
 
@@ -35,7 +36,10 @@ def bisect(args: argparse.Namespace, asked: Asked, config: Config, options: Opti
         stage = by_what_failed(staged(asked, canary_from(config, version, folder), options))
         for _ in range(_ATTEMPTS):
             print(f"testing  {commit[:12]}", flush=True)
-            mark = mark_of(replay_once(args, stage))
+            comparison = replay_once(args, stage, quiet=True)
+            print(f"tested   {commit[:12]} {comparison.answer}: {comparison.why}")
+            print(f"report   {from_here(comparison.difference.sides[1].name)}", flush=True)
+            mark = mark_of(comparison)
             if mark is not Mark.SKIP:
                 return mark
         return Mark.SKIP

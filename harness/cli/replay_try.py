@@ -38,7 +38,12 @@ def try_changes(args: argparse.Namespace, asked: Asked, config: Config, options:
         last[tried.change] = tried.verdict
         print(f"tried    {tried.change or 'no change'}: {tried.verdict}, {tried.reason}", flush=True)
 
-    found = smallest_that_passes(tries, stage, short=lambda one: replayed(shortened(one)), full=replayed, tell=tell)
+    def trying(number: int, change: Try | None) -> None:
+        print(f"trying   {change or 'no change'}{f', {number} of {len(tries)}' if change else ''}", flush=True)
+
+    found = smallest_that_passes(
+        tries, stage, short=lambda one: replayed(shortened(one)), full=replayed, trying=trying, tell=tell
+    )
     if found is None:
         return _none_found([change for change, verdict in last.items() if verdict is Verdict.INCONCLUSIVE])
     print(f"answer   {found.change} is the smallest tested change that passes: {found.verified.reason}")

@@ -82,6 +82,8 @@ def first_bad(
             tell(f"{commit[:12]} {_subject(clone, commit)}: {mark}")
             return mark
 
+        between = int(_git(clone, "rev-list", "--count", f"{good}..{bad}"))
+        tell(f"{between} commits after the good one: about {max(between - 1, 1).bit_length()} replays")
         found, marks = _searched(clone, good, bad, attempt)
         for end, expected in ((good, Mark.GOOD), (bad, Mark.BAD)):
             if expected not in marks:

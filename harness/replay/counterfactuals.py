@@ -80,19 +80,23 @@ def smallest_that_passes(
     *,
     short: Callable[[Stage], Analysis],
     full: Callable[[Stage], Analysis],
+    trying: Callable[[int, Try | None], None],
     tell: Callable[[Tried], None],
 ) -> Found | None:
     """Return the first of the changes with which a full replay passes; None if none does.
 
-    tries: from small to large. short: replays the fault phase only, which rules a change out or not. Raises
+    tries: from small to large. short: replays the fault phase only, which rules a change out or not. trying: called
+    before each change with its number from 1; the first replay is without a change. Raises
     CannotReplay if the run does not fail without a change once its faults happen at the service.
     """
+    trying(0, None)
     unchanged = short(stage)
     tell(Tried(change=None, verdict=unchanged.verdict, reason=unchanged.reason))
     answer, why = answered(stage.asked.analysis, unchanged, cannot=stage.cannot)
     if answer is not Answer.REPRODUCED:
         raise CannotReplay(f"without a change, the failure is not reproduced with the fault at the service: {why}")
-    for change in tries:
+    for number, change in enumerate(tries, 1):
+        trying(number, change)
         with_change, resource = changed(stage, change)
         analysis = short(with_change)
         tell(Tried(change=change, verdict=analysis.verdict, reason=analysis.reason))

@@ -60,7 +60,8 @@ def test_the_planted_commit_of_sixteen_is_found_in_four_tests(root):
     )
     assert found.tests <= 4
     assert before == state(root)
-    assert len(told) == found.tests
+    assert "16 commits after the good one: about 4 replays" == told[0]
+    assert len(told) - 1 == found.tests
 
 
 def test_an_end_of_the_range_is_tested_if_the_answer_rests_on_it_alone(root):

@@ -185,7 +185,7 @@ def test_the_usual_p99_is_the_recorded_one(stage_of):
 
 def verdicts(stage, short, full=()):
     """What is found if short and full replays say this, by the text of the change, and what was told."""
-    told = []
+    told, begun = [], []
 
     def say(known, default):
         def analysis(one):
@@ -199,8 +199,11 @@ def verdicts(stage, short, full=()):
     tries = [parse_try(text, ["ratings"]) for text in ("timeout=100ms", "retries=1", "retries=2", "retries=3")]
     found = smallest_that_passes(
         tries, stage, short=say(short, Verdict.FAIL), full=say(dict(full), Verdict.PASS),
+        trying=lambda number, change: begun.append((number, str(change or ""))),
         tell=lambda tried: told.append(str(tried.change or "")),
     )  # fmt: skip
+    assert list(dict.fromkeys(told)) == [change for _, change in begun]
+    assert list(range(len(begun))) == [number for number, _ in begun]
     return found and str(found.change), told
 
 
@@ -228,7 +231,10 @@ def test_a_change_that_was_not_decided_is_no_change_that_fails(stage_of, monkeyp
     monkeypatch.setattr(replay_try, "replay_once", replayed)
     args = argparse.Namespace(try_=["timeout=100ms"])
     assert code == replay_try.try_changes(args, asked, demo_config(), Options())
-    assert (code == 11) is ("ratings.timeout=100ms was not decided" in capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert (code == 11) is ("ratings.timeout=100ms was not decided" in said)
+    assert "trying   no change\n" in said
+    assert "trying   ratings.timeout=100ms, 1 of 1\n" in said
 
 
 def test_without_the_failure_nothing_is_tried(stage_of):

@@ -1,8 +1,10 @@
 """A bundle is packed into one small file without logs, and a file from somebody else is unpacked only if it is whole."""
 
 import json
+import shutil
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,9 +192,26 @@ def test_nothing_is_overwritten(folder, tmp_path):
         unpack(tmp_path / "test.tar.zst", folder)
 
 
-def test_the_commands_pack_and_unpack(folder, tmp_path, capsys):
-    """By default next to the source; the report is made again."""
+def test_the_commands_pack_and_unpack(folder, tmp_path, capsys, monkeypatch):
+    """By default in this folder; the commands that follow can be pasted, and the report is made again."""
+    (tmp_path / "an issue").mkdir()
+    monkeypatch.chdir(tmp_path / "an issue")
     assert 0 == main(["bundle", "pack", str(folder)])
-    assert 0 == main(["bundle", "unpack", str(folder) + ".tar.zst", str(tmp_path / "unpacked")])
-    bundle.check_report(tmp_path / "unpacked")
+    packed = f"{folder.name}.tar.zst"
+    assert [packed] == [path.name for path in Path().iterdir()]
+    assert f"harness replay {packed}\n" in capsys.readouterr().out
+    assert 0 == main(["bundle", "unpack", packed])
+    bundle.check_report(Path(folder.name))
     assert "pass" in capsys.readouterr().out
+
+
+def test_the_newest_run_can_be_packed(folder, tmp_path, monkeypatch, capsys):
+    """One with several scenarios is refused, with the commands to choose from."""
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "my runs" / "20261123-094210-a1f37c02"
+    shutil.copytree(folder, run / "slow")
+    assert 0 == main(["bundle", "pack", "latest", "--out", "my runs"])
+    assert (tmp_path / "slow.tar.zst").is_file()
+    shutil.copytree(folder, run / "steady")
+    assert 2 == main(["bundle", "pack", "latest", "other.tar.zst", "--out", "my runs"])
+    assert f"\n  harness bundle pack 'my runs/{run.name}/steady'" in capsys.readouterr().err
