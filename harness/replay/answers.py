@@ -33,13 +33,15 @@ class Recorded:
     """The answers of one service in a record.
 
     fine: whether its latencies are known more precisely than by the buckets of a classic histogram. notes: what the
-    record does not tell, for people.
+    record does not tell, for people. unmarked: the phases with a fault that the proxies count as if the service itself
+    were slower or failed, such as retries.
     """
 
     service: str
     answers: tuple[Answers, ...]
     fine: bool
     notes: tuple[str, ...]
+    unmarked: frozenset[str] = frozenset()
 
     @property
     def calls(self) -> int:
@@ -84,7 +86,9 @@ def recorded_answers(record: Record, service: str) -> Recorded | None:
     operations = sorted({one.operation for one in found.values()} - {""})
     if operations:
         notes.append(f"{service}: answers by operation: {', '.join(operations)}")
-    return Recorded(service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes))
+    return Recorded(
+        service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes), unmarked=frozenset(unmarked)
+    )
 
 
 def _unmarked(record: Record, service: str) -> set[str]:

@@ -41,10 +41,13 @@ class Tuning:
     def tuned(self, totals: Sequence[HopTotal], phase: str) -> dict[str, Correction]:
         """Return what to take off from now on, by service, for those with enough calls since the last answer.
 
-        totals: of the proxies now, in ``phase`` or at its end.
+        totals: of the proxies now, in ``phase`` or at its end. Under a fault that makes calls longer and that no flag
+        tells, such as retries, nothing is taken off but what was before.
         """
         found = {}
         for name, bins in self._measured(totals).items():
+            if phase in self._played[name].unmarked:
+                continue
             wanted = _wanted(self._played[name], phase)
             off_ms = [
                 off + _STEP * (quantile(bins, share) - quantile(wanted, share))

@@ -53,6 +53,19 @@ def test_quantiles_become_those_of_the_record_whatever_the_machine_adds():
     assert all(0.97 < one < 1.03 for one in found), found
 
 
+def test_retries_make_no_answer_faster():
+    """Calls take longer under them, and the service does not: what is right before the phase stays, and after it too."""
+    answers = Answers(statuses=((200, 1),), latency_ms=((20.0, 0.0, 1),))
+    recorded = Recorded(service="ratings", answers=(answers,), fine=True, notes=(), unmarked=frozenset({"fault"}))
+    tuned = Tuning({"ratings": recorded}, 0.5)
+    steady = {(23.0, 0.0): FEWEST}
+    tuned.tuned([total(steady)], "steady")
+    retried = {**steady, (60.0, 0.0): FEWEST}
+    assert {} == tuned.tuned([total(retried)], "fault")
+    after = {**retried, (20.0, 0.0): FEWEST}
+    assert off_ms(tuned.tuned([total(after)], "recovery")) == 0.5 + 0.6 * 3.0
+
+
 def test_a_correction_needs_enough_calls():
     """Those of earlier rounds count too."""
     tuned, few = tuning(), FEWEST - 40
