@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from random import Random
 
+from harness.replay.smoothing import Bins, is_wide, smoothed
+
 BLOCK = 100
 _GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, modulo 1, are as evenly spread as possible for every number of them."""
-Bins = Sequence[tuple[float, float, float]]
-"""The lower bound, the width and the number of values of each bin, which need not be whole."""
 _FINE = 0.15
 """The largest share of its lower bound by which a bin may be wide and still count as fine."""
 
@@ -33,11 +33,11 @@ def uniforms(random: Random) -> Iterator[float]:
 
 
 class BinSampler:
-    """Draws values of a histogram; within a bin, all values are equally likely."""
+    """Draws values of a histogram. Within a fine bin, all values are equally likely; wide ones are smoothed."""
 
     def __init__(self, bins: Bins, random: Random) -> None:
         """bins: at least one with a value."""
-        self._bins = [one for one in sorted(bins) if one[2] > 0]
+        self._bins = _used(bins)
         self._ends = list(accumulate(count for _, _, count in self._bins))
         self._uniforms = uniforms(random)
 
@@ -51,9 +51,13 @@ class BinSampler:
 
 
 def quantile(bins: Bins, share: float) -> float:
-    """Return a quantile of a histogram, by interpolation within its bin."""
-    kept = [one for one in sorted(bins) if one[2] > 0]
+    """Return a quantile of a histogram, by interpolation within its bin, as ``BinSampler`` draws values."""
+    kept = _used(bins)
     return _at(kept, list(accumulate(count for _, _, count in kept)), share)
+
+
+def _used(bins: Bins) -> Bins:
+    return smoothed([one for one in sorted(bins) if one[2] > 0], _FINE)
 
 
 def _at(bins: Bins, ends: Sequence[float], share: float) -> float:
@@ -80,16 +84,6 @@ class StatusSampler:
         return self._statuses[min(bisect_right(self._ends, next(self._uniforms) * self._ends[-1]), len(self._ends) - 1)]
 
 
-def coarsest(bins: Bins) -> float:
-    """Return how wide the widest used bin is, as a share of its lower bound; infinity for a bin from zero.
-
-    Bins of a millisecond or less count as fine, because no proxy is more precise.
-    """
-    return max(
-        (width / low if low else float("inf") for low, width, count in bins if count and width > 1.0), default=0.0
-    )
-
-
 def is_fine(bins: Bins) -> bool:
     """Return whether values between the bounds of a bin hardly differ."""
-    return coarsest(bins) <= _FINE
+    return not any(is_wide(low, width, _FINE) for low, width, count in bins if count)

@@ -14,8 +14,9 @@ from itertools import accumulate
 from harness.model.hops import Bin, HopTotal
 from harness.replay.answers import Recorded
 from harness.replay.patience import if_all_had_waited
-from harness.replay.sampling import Bins, quantile
+from harness.replay.sampling import quantile
 from harness.replay.script import Correction
+from harness.replay.smoothing import Bins
 from harness.runner.counts import service_name
 from harness.runner.hop_log import grown
 

@@ -21,7 +21,7 @@ import pytest
 from harness.model.stand_in import Body
 from harness.replay.http_requests import first_request
 from harness.replay.playing import Player
-from harness.replay.sampling import BinSampler, StatusSampler, coarsest, is_fine, quantile
+from harness.replay.sampling import BinSampler, StatusSampler, is_fine, quantile
 from harness.replay.script import Answers, Script, StandIn, Trouble, read_script, script_text
 from harness.replay.troupe import playing
 
@@ -76,7 +76,7 @@ def test_coarse_bins_are_told_from_fine_ones():
     """The buckets of a classic histogram are coarse; Envoy's bins and whole milliseconds are fine."""
     assert is_fine(fine_bins())
     assert not is_fine(((5.0, 5.0, 10),))
-    assert 1.0 == coarsest(((5.0, 5.0, 10), (100.0, 100.0, 0)))
+    assert is_fine(((5.0, 0.5, 10), (100.0, 100.0, 0)))
 
 
 def test_statuses_come_in_their_recorded_shares():
