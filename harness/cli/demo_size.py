@@ -19,10 +19,10 @@ from harness.model.phase import PhaseLength, least_of
 from harness.model.units import format_duration
 
 PROBE_S = 1.5
-"""Time that the measurement takes."""
+"""How long the measurement takes."""
 _TICK_S = 0.005
 _BUSY_LOAD, _BUSY_SHARE, _BUSY_LATE_S = 1.5, 0.7, 0.005
-"""A machine is busy from this load for each CPU on, below this share, or above this lateness."""
+"""A machine is busy above this load for each CPU, below this share, or above this lateness."""
 _FULL_RATE_SHARE = 0.1
 """At its full rate of 200 requests per second, the demo's load generator uses 8 % of a CPU."""
 _SPREAD, _LATENCY_S = 0.15, 0.11
@@ -40,9 +40,9 @@ larger is detected in 99 of 100 runs for all twelve findings: (2.0 + 3.1) / (2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What the measurement found.
+    """The result of the measurement.
 
-    load: processes that run or want to run, averaged over a minute. cpus: CPUs that this process may use.
+    load: processes that run or are waiting to run, averaged over a minute. cpus: CPUs that this process may use.
     share: the share of a CPU that one process gets, in (0, 1]. late_s: how late a sleeping process is woken, at most in
     99 of 100 cases. clustering: the variance of the lateness of blocks of wake-ups, relative to independent ones.
     """
@@ -62,7 +62,7 @@ class Machine:
     def overdispersion(self) -> float:
         """How much noisier than independent requests the arms of a run will be here.
 
-        On a quiet machine the wake-ups are late by microseconds, whose bursts say nothing about requests.
+        On a quiet machine, wake-ups are late by microseconds only, and bursts of these say nothing about requests.
         """
         measured = self.clustering if self.busy else _OVERDISPERSION
         return min(max(measured, _OVERDISPERSION), _MOST_OVERDISPERSION)
@@ -137,7 +137,7 @@ def _times(seconds: float, times: float) -> float:
 
 
 def described(config: Config) -> str:
-    """Return the rate and the duration of a run with all phases, which may be decided before."""
+    """Return the rate and the duration of a run with all phases, which may be decided earlier."""
     phases = config.phases
     total_s = phases.warm_up_s + phases.steady_s + phases.fault_s + phases.recovery_s
     return f"{config.load.rate_rps:g} requests per second for at most {format_duration(total_s)}"

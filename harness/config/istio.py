@@ -1,4 +1,4 @@
-"""The ``istio`` section: files with Istio's resources, and which Istio the local mesh behaves like."""
+"""The ``istio`` section: files with Istio's resources, and the version of Istio that the local mesh follows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _written(version: tuple[int, int]) -> str:
 
 
 class IstioKeys(Section):
-    """Istio's resources, and which Istio the local mesh behaves like. A list is the files alone."""
+    """Istio's resources, and the version of Istio that the local mesh follows. A list names the files only."""
 
     files: list[Text] = Field(default_factory=list)
     """Files with Istio resources, as patterns such as istio/*.yaml. Each pattern must match a file."""
@@ -54,7 +54,7 @@ class IstioKeys(Section):
         return {"files": value} if isinstance(value, list) else value
 
     def followed(self) -> FollowedIstio:
-        """Return which Istio the local mesh behaves like."""
+        """Return the version of Istio that the local mesh follows."""
         return FollowedIstio(
             version=_numbers(self.version), as_istio=self.as_istio, allow_any=self.outbound == "ALLOW_ANY"
         )

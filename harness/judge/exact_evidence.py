@@ -14,7 +14,7 @@ _EXACT = 1e6  # degrees of freedom with which Student's t is the normal distribu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExactEvidence:
-    """Counts of independent events in both arms, of which more are worse. Implements ``TailEvidence``.
+    """Counts of independent events in both arms; more of them are worse. Implements ``TailEvidence``.
 
     events, requests: of baseline and canary. If the canary's rate is r times the baseline's, its part of all events is
     binomial with probability r n_c / (r n_c + n_b) (Przyborowski & Wilenski 1940), so differences are shares of the

@@ -1,7 +1,7 @@
-"""Bodies of answers: of those that failed, as far as a load profile asks for them, and of dependencies, for replays.
+"""The bodies of answers: of failed ones, if a load profile asks for them, and of those of dependencies, for replays.
 
 In a bundle, ``bodies.ndjson`` has one body on each line, with the fields of ``Body`` by name; it exists only if the
-profile sets ``body_bytes`` and an answer failed. ``dependency-bodies.ndjson`` exists if ``harness.yaml`` says
+profile sets ``body_bytes`` and an answer failed. ``dependency-bodies.ndjson`` exists if ``harness.yaml`` sets
 ``record-bytes`` for a service that answered traced requests on the local mesh, or all requests of the load elsewhere.
 """
 
@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MOST_OF_A_KIND, MOST_RECORDED = 5, 500
-"""How many different bodies are recorded for replays: of each operation and status, and altogether."""
+"""How many different bodies are recorded for replays: for each operation and status, and in total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """The body of one failed answer, without what looks like a secret.
 
-    at_s: when the answer came, in seconds since the first due request. arm: baseline, canary, or empty if it is not
-    known. operation: the name of the request. status: of HTTP. error: the profile's; empty if the status says enough.
+    at_s: when the answer arrived, in seconds since the first due request. arm: baseline, canary, or empty if it is not
+    known. operation: the name of the request. status: of HTTP. error: from the profile; empty if the status says all.
     text: the beginning of the body. size: bytes of the whole body.
     """
 

@@ -20,7 +20,7 @@ class SecretSource:
 class PrometheusAccess:
     """What a server requires of requests.
 
-    scheme, credentials: how and with what a request is authorised: a bearer token, or ``user:password`` for basic.
+    scheme, credentials: how a request is authorised, and the secret: a bearer token, or ``user:password`` for basic.
     ca_file: the certificate authority of the server. client_cert_file, client_key_file: a client certificate in PEM.
     headers: further headers, such as the tenant of Mimir, Cortex or Thanos. headers_from: headers with secret values.
     forward: ``namespace/service`` of a Prometheus in the cluster, reached through the Kubernetes API; port: its port.

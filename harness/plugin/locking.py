@@ -1,4 +1,4 @@
-"""Let the workers of an xdist session take turns: two loads at once on one machine would measure each other.
+"""Let the workers of an xdist session take turns, because two loads on one machine would disturb each other.
 
 Each worker still has its own mesh on its own ports. Separate pytest runs do not wait for each other.
 """

@@ -1,4 +1,4 @@
-"""A declared run: one load goes through all phases of a scenario, and the faults are injected in its fault phase."""
+"""Carry out a declared run: send one load through all phases of a scenario, with its faults in the fault phase."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run_scenario(
 ) -> Record:
     """Carry out the scenario and return what happened.
 
-    owner: the mark of the run, unique among runs; part of the name of everything that is inserted.
+    owner: the run's mark, which no other run has; it is part of the name of everything that is inserted.
     folder: where the load generator writes. Raises UsageError, before anything is changed, for a scenario that cannot
     be run, and any other HarnessError, after everything is reverted, when the run failed.
     """

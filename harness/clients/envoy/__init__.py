@@ -1,1 +1,1 @@
-"""The Envoy process, its admin port and its binary."""
+"""Run Envoy: the process, its admin port and its binary."""

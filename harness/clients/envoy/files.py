@@ -13,7 +13,7 @@ from harness.model.json import JsonObject
 
 _TYPES = "type.googleapis.com/envoy.config."
 Files: TypeAlias = Mapping[str, tuple[str, str, Sequence[JsonObject]]]
-"""By what Envoy counts updates of (``Admin.updates``): the name of a file, its version and its resources."""
+"""The name of a file, its version and its resources, by the name under which Envoy counts its updates."""
 
 
 def table_file(name: str) -> str:
@@ -24,7 +24,7 @@ def table_file(name: str) -> str:
 def table_files(tables: Mapping[str, JsonObject]) -> Files:
     """Return the files of route tables.
 
-    A version is the hash of what is in the table: Envoy keeps the version of a table that does not differ.
+    A version is the hash of the table's content, because Envoy keeps the old version if the content is the same.
     """
     return {
         name: (table_file(name), _content(table), [typed("route.v3.RouteConfiguration", table)])
@@ -37,7 +37,7 @@ def _content(table: JsonObject) -> str:
 
 
 def versions_of(files: Files) -> dict[str, str]:
-    """Return the versions of files by what is counted."""
+    """Return the versions of files by the name under which Envoy counts their updates."""
     return {name: version for name, (_, version, _) in files.items()}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """The cluster that commands are for. context: None inside a pod. kubeconfig: None where kubectl finds it itself."""
+    """The cluster that commands are for. context: None inside a pod. kubeconfig: None if kubectl finds it itself."""
 
     context: str | None
     kubeconfig: Path | None

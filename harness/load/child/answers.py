@@ -25,7 +25,7 @@ class AnswerKeeper:
     """Listens to the request events of one worker."""
 
     def __init__(self, folder: Path, *, worker: int, service: str, most_bytes: int, arm_header: str) -> None:
-        """service: that answers. most_bytes: a longer body is not kept. Nothing is written yet."""
+        """Write nothing yet. service: that answers. most_bytes: a longer body is not kept."""
         self._file, self._service, self._most_bytes = answers_file(folder, worker), service, most_bytes
         self._arm_header = arm_header
         self._seen: Counter[tuple[str, int]] = Counter()
@@ -38,7 +38,7 @@ class AnswerKeeper:
             return
         try:
             body = self._body(response)
-        except (AttributeError, UnicodeDecodeError):  # not an answer of HTTP, or no text
+        except (AttributeError, UnicodeDecodeError):  # not an HTTP answer, or not text
             body = None
         if body is None:
             return

@@ -1,4 +1,4 @@
-"""The open model: every arrival of the schedule gets a user at its due time, however slow the service is.
+"""Send load in the open model: each arrival of the schedule gets a user at its due time, however slow the service is.
 
 One greenlet walks through the schedule. It gives each arrival to an idle *slot* (a greenlet with one user of the
 profile, and therefore connections of its own), or to a new slot when none is idle. A slow service therefore causes more

@@ -27,8 +27,8 @@ def build_report(
 ) -> LoadReport:
     """Build the load generator's report about a run.
 
-    stopped_at_s: seconds into the run at which it was told to stop early, or None. in_time: whether it ended by itself
-    within the drain time. hung: if it did not, the profile's line at which it hung, if known.
+    stopped_at_s: seconds into the run at which the generator was told to stop early, or None. in_time: whether it ended
+    by itself within the drain time. hung: if it did not, the line of the profile where it hung, if known.
     """
     headers = read_headers(folder)
     reports = [found for header in headers if (found := read_worker_report(folder, header.worker)) is not None]

@@ -29,12 +29,12 @@ class Services(Protocol):
 
     @property
     def workloads(self) -> Sequence[Workload]:
-        """What runs, or ran: each with its labels."""
+        """The workloads that run or ran, each with its labels."""
         ...
 
     @property
     def silenced(self) -> set[str]:
-        """Workloads that were stopped or paused on purpose: their silence is no death."""
+        """Workloads that were stopped or paused on purpose: silence does not mean that they died."""
         ...
 
     def labels_of(self, name: str) -> Mapping[str, str]:
@@ -42,7 +42,7 @@ class Services(Protocol):
         ...
 
     def stop_one(self, name: str) -> None:
-        """Kill the process of a workload on purpose; it is not missed then."""
+        """Kill the process of a workload on purpose, so that its end does not count as a death."""
         ...
 
     def start_one(self, name: str) -> None:
@@ -54,7 +54,7 @@ class ProcessActions:
     """Carries out actions on the processes of some services."""
 
     def __init__(self, services: Services | None, namespace: str) -> None:
-        """services: whose processes can be acted on; None: there are none. namespace: of the mesh."""
+        """services: those whose processes can be acted on; None if there are none. namespace: of the mesh."""
         self._services, self._namespace = services, namespace
 
     def resources(self) -> tuple[JsonObject, ...]:
@@ -84,7 +84,7 @@ class ProcessActions:
         return {name: one.pid for name, one in dict(self._services.processes).items()} if self._services else {}
 
     def require_possible(self, action: Action) -> None:
-        """Raise UsageError, by name, for a verb or a target that this mesh does not have."""
+        """Raise UsageError, which names it, for a verb or a target that this mesh does not have."""
         for act in (action.act, *([] if action.undo is None else [action.undo])):
             if act.verb not in VERBS or act.target.kind != PROCESS:
                 known = ", ".join(VERBS)
@@ -116,13 +116,13 @@ class ProcessActions:
             services.silenced.add(act.target.name)
         _signal(process, signal.SIGSTOP if act.verb is Verb.PAUSE else signal.SIGCONT)
         if not wait_until(lambda: _is_paused(process) is (act.verb is Verb.PAUSE), timeout_s=_WITHIN_S):
-            raise NotInForce(f"{act.label}: expected it to be done within {_WITHIN_S:g} s, it is not")
+            raise NotInForce(f"{act.label}: expected it to take effect within {_WITHIN_S:g} s, it has not")
         if act.verb is Verb.RESUME:
             services.silenced.discard(act.target.name)
         return f"{act.target.name} is {'paused' if act.verb is Verb.PAUSE else 'running'}"
 
     def left(self, action: Action) -> str:
-        """Return what of an action is not reverted, or an empty string."""
+        """Return which part of an action is not reverted, or an empty string."""
         name = action.act.target.name
         process = self._known().processes.get(name)
         if process is None or not _is_alive(process):
@@ -151,7 +151,7 @@ class ProcessActions:
 
 
 def _spec(process: Process) -> JsonObject:
-    """Return what a process runs; nothing of one that has ended or whose user forbids to look."""
+    """Return what a process runs; nothing if it has ended, or if its user does not let us look."""
     try:
         seen = psutil.Process(process.pid)
         return {"spec": {"command": [*seen.cmdline()], "folder": seen.cwd(), "program": seen.exe()}}

@@ -1,4 +1,4 @@
-"""Refuse to release what another controller releases: Argo Rollouts or Flagger."""
+"""Refuse to release what another controller releases, such as Argo Rollouts or Flagger."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require_ours_to_release(
 def require_no_rollout(
     kube: Kubernetes, namespace: str, service: str, labels: Mapping[str, str], *, tell: Callable[[str], None]
 ) -> None:
-    """Raise UsageError if a Rollout makes the pods of the service itself, without a Deployment.
+    """Raise UsageError if a Rollout creates the pods of the service itself, without a Deployment.
 
     labels: of the pods.
     """

@@ -15,8 +15,8 @@ from harness.model.step import Act, Action, Verb
 def require_resizable(kube: Kubernetes, actions: Sequence[Action], *, patience_s: float) -> None:
     """Send a dry run of every resize of a pod.
 
-    Raises UsageError for a server that cannot resize pods, and the server's refusal of a resize: it would change the
-    quality of service of a pod, for example, or be beyond a LimitRange.
+    Raises UsageError for a server that cannot resize pods, and the server's error if it refuses a resize, for example
+    because it would change a pod's quality of service or exceed a LimitRange.
     """
     acts = [action.act for action in actions if action.act.verb is Verb.RESIZE]
     if acts and not kube.serves("Pod", RESIZE):
