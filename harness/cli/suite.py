@@ -10,6 +10,7 @@ from harness.cli.options import add_config, add_target
 from harness.cli.output import clean_print as print
 from harness.errors import UsageError
 from harness.model.config import Config
+from harness.model.record import Record
 from harness.model.units import format_duration, parse_duration
 from harness.runner.dependencies import dependencies
 from harness.runner.suite import Circumstances, LeftOut, Trial, trials
@@ -23,9 +24,9 @@ HELP = (
 )
 EXAMPLES = """\
   harness suite
-  harness suite --learn reports/20261129-021339-e502358a/* --most 5
+  harness suite --learn latest --most 5
   harness suite --header authorization --write scenarios/test_suite.py
-  harness suite --learn reports/20261129-021339-e502358a/* --write scenarios/test_suite.py --replace
+  harness suite --learn latest --write scenarios/test_suite.py --replace
 """
 _WRITTEN_BY = "Written by: harness suite"
 _SCENARIO = '''"""Faults of what {service} calls, the riskiest first. {command}"""
@@ -49,8 +50,9 @@ def test_{function}_withstands(canary, fault):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "--learn", nargs="+", type=Path, default=[], metavar="BUNDLE",
-        help="recorded runs that tell how often each service is called, and whether requests fail with it",
+        "--learn", nargs="+", default=[], metavar="RUN",
+        help="recorded runs, bundles, or latest: they tell how often each service is called, and whether requests fail "
+        "with it",
     )  # fmt: skip
     parser.add_argument(
         "--since",
@@ -73,16 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list or write the scenario. Raises UsageError for a service that calls nothing."""
-    from harness import bundle, wiring
+    from harness import wiring
     from harness.config import read_config
     from harness.metrics.topology import recent_hops
     from harness.routing.istio.reading import read_resources
 
     config = read_config(args.config)
-    records = [bundle.read_bundle(folder) for folder in args.learn]
-    for folder, record in zip(args.learn, records, strict=True):
-        if record.plan.service != config.service:
-            raise UsageError(f"{folder}: expected a run of {config.service}, found one of {record.plan.service}")
+    records = [record for name in args.learn for record in _records(name, config)]
     since_s = parse_duration(args.since, "--since")
     lately = recent_hops(config, since_s=since_s) if config.prometheus is not None else ()
     resources = read_resources(config.istio, namespace=config.namespace)
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if not found:
         raise UsageError(
             f"{config.service}: expected services that it calls (services.{config.service}.calls, calls in a recorded "
-            f"run: --learn BUNDLE, or calls in a Prometheus in the last {format_duration(since_s)}), found none"
+            f"run: --learn RUN, or calls in a Prometheus in the last {format_duration(since_s)}), found none"
         )
     given = Circumstances(
         config=config, target=wiring.target(config, args.target), headers=args.header, resources=resources
@@ -103,6 +102,19 @@ def run(args: argparse.Namespace) -> int:
         _write(args.write, chosen, config, replace=args.replace)
         print(f"{args.write}: {len(chosen)} faults, {_cost(chosen, config)}; run it with: harness run {args.write}")
     return 0
+
+
+def _records(name: str, config: Config) -> list[Record]:
+    """Return what a run recorded of the service under test. Raises UsageError if it is only about other services."""
+    from harness import bundle
+    from harness.run_folder import find_run
+
+    found = [bundle.read_bundle(folder) for folder in find_run(name, config.out).bundles]
+    ours = [record for record in found if record.plan.service == config.service]
+    if not ours:
+        others = ", ".join(sorted({record.plan.service for record in found})) or "nothing"
+        raise UsageError(f"{name}: expected a run of {config.service}, found one of {others}")
+    return ours
 
 
 def _lines(chosen: Sequence[Trial], config: Config) -> list[str]:

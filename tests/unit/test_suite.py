@@ -252,3 +252,15 @@ def test_a_run_of_another_service_teaches_nothing(tmp_path: Path, capsys: pytest
     bundle.write_bundle(replace(made, plan=replace(made.plan, service="ratings")), folder)
     assert 2 == main(["suite", "--config", str(ROOT / "harness.yaml"), "--learn", str(folder)])
     assert "expected a run of reviews, found one of ratings" in capsys.readouterr().err
+
+
+def test_the_scenarios_of_the_service_in_a_run_teach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them, whichever other services the run was about."""
+    run, counted = tmp_path / "20261129-021339-e502358a", replace(hop("ratings", 900), latency_ms=((10, 10, 900),))
+    made = record(hops=(hop("reviews", 300), counted))
+    bundle.write_bundle(made, run / "ours")
+    bundle.write_bundle(replace(made, plan=replace(made.plan, service="details")), run / "theirs")
+    assert 0 == main(["suite", "--config", str(ROOT / "harness.yaml"), "--learn", str(run)])
+    listed = capsys.readouterr().out
+    assert "3 calls per request" in listed
+    assert "timeout(ratings, 15 ms)" in listed
