@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from harness.model.declared import Declared
 from harness.model.hops import Bin, Hop
 from harness.model.record import Record
 from harness.replay.patience import if_all_had_waited
@@ -33,15 +34,13 @@ class Recorded:
     """The answers of one service in a record.
 
     fine: whether its latencies are known more precisely than by the buckets of a classic histogram. notes: what the
-    record does not tell, for people. unmarked: the phases with a fault that the proxies count as if the service itself
-    were slower or failed, such as retries.
+    record does not tell, for people.
     """
 
     service: str
     answers: tuple[Answers, ...]
     fine: bool
     notes: tuple[str, ...]
-    unmarked: frozenset[str] = frozenset()
 
     @property
     def calls(self) -> int:
@@ -86,9 +85,7 @@ def recorded_answers(record: Record, service: str) -> Recorded | None:
     operations = sorted({one.operation for one in found.values()} - {""})
     if operations:
         notes.append(f"{service}: answers by operation: {', '.join(operations)}")
-    return Recorded(
-        service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes), unmarked=frozenset(unmarked)
-    )
+    return Recorded(service=service, answers=tuple(found.values()), fine=fine, notes=tuple(notes))
 
 
 def _unmarked(record: Record, service: str) -> set[str]:
@@ -96,10 +93,13 @@ def _unmarked(record: Record, service: str) -> set[str]:
     return {
         one.phase
         for one in record.fault_counts
-        if one.declared is not None
-        and service_name(one.host) == service
-        and (one.declared.flag not in _INJECTED or one.declared.scope.side != "caller")
+        if one.declared is not None and service_name(one.host) == service and not leaves_flags(one.declared)
     }
+
+
+def leaves_flags(fault: Declared) -> bool:
+    """Return whether a flag in the callers' proxies tells the calls that a fault hit from the others."""
+    return fault.flag in _INJECTED and fault.scope.side == "caller"
 
 
 def _counted(hops: Sequence[Hop]) -> dict[tuple[str, str, str], Answers]:

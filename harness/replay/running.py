@@ -19,6 +19,7 @@ from harness.model.hops import Hop
 from harness.model.phase import PhaseKind
 from harness.model.record import Event
 from harness.model.verdict import Analysis
+from harness.replay.answers import leaves_flags
 from harness.replay.at_service import require_dose
 from harness.replay.staging import OVERHEAD_MS, Stage
 from harness.replay.troupe import Troupe, playing
@@ -156,7 +157,9 @@ class _Telling:
 
     def __init__(self, stage: Stage, world: Standing, notify: Notify) -> None:
         self._stage, self._world, self._notify = stage, world, notify
-        self._tuning = Tuning(stage.cast.played, OVERHEAD_MS)
+        faults = [fault.declared("") for fault in stage.scenario.faults]
+        spoiled = {service_name(one.host) for one in faults if not leaves_flags(one)}
+        self._tuning = Tuning(stage.cast.played, OVERHEAD_MS, spoiled=spoiled)
         self._phase = ""
         self._ticks = 0
 

@@ -8,10 +8,11 @@ earlier or later by what was wrong with it, again and again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from harness.model.hops import Bin, HopTotal
+from harness.model.phase import PhaseKind
 from harness.replay.answers import Recorded
 from harness.replay.patience import if_all_had_waited
 from harness.replay.sampling import quantile
@@ -33,9 +34,11 @@ _LEAST_SHARE = 0.2
 class Tuning:
     """Compares quantiles that the proxies measure with the recorded ones."""
 
-    def __init__(self, played: Mapping[str, Recorded], overhead_ms: float) -> None:
-        """overhead_ms: what is taken off at first."""
-        self._played = played
+    def __init__(
+        self, played: Mapping[str, Recorded], overhead_ms: float, *, spoiled: Collection[str] = frozenset()
+    ) -> None:
+        """overhead_ms: what is taken off at first. spoiled: services of which a phase of a fault tells nothing."""
+        self._played, self._spoiled = played, spoiled
         self._off_ms = {name: [overhead_ms] * len(SHARES) for name in played}
         self._before: tuple[HopTotal, ...] = ()
 
@@ -46,9 +49,8 @@ class Tuning:
         tells, such as retries, nothing is taken off but what was before.
         """
         found = {}
-        for name, bins in self._measured(totals).items():
-            if phase in self._played[name].unmarked:
-                continue
+        ignored = set(self._spoiled) if phase.startswith(PhaseKind.FAULT) else set[str]()
+        for name, bins in self._measured(totals, ignored).items():
             wanted = _wanted(self._played[name], phase)
             off_ms = [
                 off + _STEP * (quantile(bins, share) - quantile(wanted, share))
@@ -59,8 +61,11 @@ class Tuning:
             found[name] = tuple(zip(latencies, self._off_ms[name], strict=True))
         return found
 
-    def _measured(self, totals: Sequence[HopTotal]) -> dict[str, Bins]:
-        """Return the latencies of each service since the last answer about it, without those that a fault hit."""
+    def _measured(self, totals: Sequence[HopTotal], ignored: Collection[str]) -> dict[str, Bins]:
+        """Return the latencies of each service since the last answer about it, without those that a fault hit.
+
+        ignored: services of which the calls since then tell nothing.
+        """
         counts: dict[str, Counter[Bin]] = {name: Counter() for name in self._played}
         given_up: dict[str, Counter[Bin]] = {name: Counter() for name in self._played}
         for hop in grown(self._before, totals):
@@ -68,8 +73,8 @@ class Tuning:
             if name in counts and hop.version and not hop.injected:
                 counts[name].update(hop.latency_ms)
                 given_up[name].update(hop.given_up_ms)
-        enough = {name for name, latency in counts.items() if sum(latency.values()) >= FEWEST}
-        waiting = {name for name, latency in counts.items() if latency} - enough
+        enough = {name for name, latency in counts.items() if sum(latency.values()) >= FEWEST}.difference(ignored)
+        waiting = {name for name, latency in counts.items() if latency}.difference(enough, ignored)
         self._before = (
             *(one for one in totals if service_name(one.destination) not in waiting),
             *(one for one in self._before if service_name(one.destination) in waiting),

@@ -222,17 +222,20 @@ def test_the_smallest_change_that_passes_a_full_run_is_found(stage_of):
 def test_a_change_that_was_not_decided_is_no_change_that_fails(stage_of, monkeypatch, capsys, verdict, code):
     """The command says which one, because a quieter machine may tell more."""
     asked = stage_of(SLOW).asked
+    late = []
 
     def replayed(_, stage, *, quiet):
         told = verdict if " with " in stage.scenario.name else Verdict.FAIL
         found = replace(asked.analysis, verdict=told)
-        return SimpleNamespace(difference=SimpleNamespace(sides=(None, SimpleNamespace(analysis=found))))
+        late.append(len(late) == 1)
+        return SimpleNamespace(difference=SimpleNamespace(sides=(None, SimpleNamespace(analysis=found))), late=late[-1])
 
     monkeypatch.setattr(replay_try, "replay_once", replayed)
     args = argparse.Namespace(try_=["timeout=100ms"])
     assert code == replay_try.try_changes(args, asked, demo_config(), Options())
     said = capsys.readouterr().out
     assert (code == 11) is ("ratings.timeout=100ms was not decided" in said)
+    assert 1 == said.count("this machine was too busy")
     assert "trying   no change\n" in said
     assert "trying   ratings.timeout=100ms, 1 of 1\n" in said
 

@@ -17,13 +17,15 @@ from harness.cli import replay_once as replay_module
 from harness.cli.replay import asked_of, config_of
 from harness.demo import PROJECT
 from harness.errors import ServiceError
-from harness.faults import delay
+from harness.faults import delay, retry_storm
+from harness.model.hops import HopTotal
 from harness.model.masking import HIDDEN
 from harness.model.record import Event
 from harness.replay.asked import read_asked
 from harness.replay.packing import pack
 from harness.replay.running import _Telling
 from harness.replay.staging import Options, staged
+from harness.replay.tuning import FEWEST
 from harness.run_folder import all_runs
 from harness.runner.progress import Progress
 
@@ -151,6 +153,26 @@ def test_stand_ins_are_corrected_during_a_phase(tmp_path):
         telling(second)
     telling(Event(at_s=5.0, kind="phase", text="recovery"))
     assert [2, 4, 6] == asked_at
+
+
+@pytest.mark.parametrize(("fault", "tuned"), [(delay("ratings", "2s", percent=30), 1), (retry_storm("ratings", 3), 0)])
+def test_a_stand_in_is_not_corrected_by_calls_of_which_a_fault_leaves_no_flag(tmp_path, fault, tuned):
+    """A retry storm makes calls long; a stand-in that answered earlier for it would be another dependency."""
+    asked = read_asked(write_demo(tmp_path / "run", demo_record(faults=(fault,)))[0])
+    calls = HopTotal(
+        caller="reviews-v3", caller_version="v3", app="reviews", destination="ratings.default.svc.cluster.local",
+        version="v1", calls=FEWEST, latency_ms={(80.0, 1.0): FEWEST},
+    )  # fmt: skip
+    corrected = []
+    troupe = SimpleNamespace(begin=lambda _: None, take_off=lambda name, _: corrected.append(name))
+    telling = _Telling(
+        staged(asked, demo_config(), Options(stand_ins=("ratings",))),
+        SimpleNamespace(troupe=troupe, mesh=SimpleNamespace(hop_totals=lambda: (calls,))),
+        lambda _: None,
+    )
+    for phase in ("fault", "recovery"):
+        telling(Event(at_s=0.0, kind="phase", text=phase))
+    assert ["ratings-v1"] * tuned == corrected
 
 
 def test_a_replay_that_fails_to_start_is_not_left_unfinished(tmp_path, monkeypatch, capsys):

@@ -16,11 +16,11 @@ from harness.replay.tuning import FEWEST, SHARES, Tuning
 RECORDED = tuple((12.0 + step / 2, 0.5, count) for step, count in enumerate((2, 8, 20, 30, 25, 15, 10, 6, 4, 2, 1)))
 
 
-def tuning(latency_ms=((20.0, 0.0, 1),), overhead_ms=0.5):
+def tuning(latency_ms=((20.0, 0.0, 1),), overhead_ms=0.5, spoiled=()):
     """A tuning of ratings, which took this long in the record."""
     answers = Answers(statuses=((200, 1),), latency_ms=latency_ms)
     recorded = Recorded(service="ratings", answers=(answers,), fine=True, notes=())
-    return Tuning({"ratings": recorded}, overhead_ms)
+    return Tuning({"ratings": recorded}, overhead_ms, spoiled=spoiled)
 
 
 def total(latency_ms, **changes):
@@ -56,8 +56,8 @@ def test_quantiles_become_those_of_the_record_whatever_the_machine_adds():
 def test_retries_make_no_answer_faster():
     """Calls take longer under them, and the service does not: what is right before the phase stays, and after it too."""
     answers = Answers(statuses=((200, 1),), latency_ms=((20.0, 0.0, 1),))
-    recorded = Recorded(service="ratings", answers=(answers,), fine=True, notes=(), unmarked=frozenset({"fault"}))
-    tuned = Tuning({"ratings": recorded}, 0.5)
+    recorded = Recorded(service="ratings", answers=(answers,), fine=True, notes=())
+    tuned = Tuning({"ratings": recorded}, 0.5, spoiled={"ratings"})
     steady = {(23.0, 0.0): FEWEST}
     tuned.tuned([total(steady)], "steady")
     retried = {**steady, (60.0, 0.0): FEWEST}
@@ -104,3 +104,14 @@ def test_calls_that_were_given_up_do_not_look_fast():
     tuned, given_up = tuning(), {(0.0, 1.0): FEWEST}
     found = tuned.tuned([total({(23.0, 0.0): FEWEST, **given_up}, given_up_ms=given_up)], "steady")
     assert off_ms(found) == 0.5 + 0.6 * 3.0
+
+
+def test_a_fault_without_a_flag_does_not_make_a_stand_in_faster():
+    """The time of a call under a retry storm is that of all attempts; nothing of it is left when the fault is over."""
+    tuned, first = tuning(spoiled={"ratings"}), {(23.0, 0.0): FEWEST}
+    assert {"ratings"} == set(tuned.tuned([total(first)], "steady"))
+    during = first | {(80.0, 0.0): FEWEST}
+    assert {} == tuned.tuned([total(during)], "fault")
+    last = during | {(80.0, 0.0): FEWEST + 50}
+    assert {} == tuned.tuned([total(last)], "fault 2")
+    assert {} == tuned.tuned([total(last | {(23.0, 0.0): 2 * FEWEST - 1})], "recovery")
