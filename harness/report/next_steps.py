@@ -61,9 +61,9 @@ def _after_fail(scene: Scene) -> tuple[Step, ...]:
 def _advice(host: str, wait_s: float | None) -> Step:
     """Return what was in force when the calls to a host were hit, and how to test another setting."""
     if wait_s is None:
-        text = f"{host} has no timeout, so its calls wait as long as the fault makes them: "
-        return Step(text=text + "harness replay with --try all tests whether a timeout would have passed")
-    text = f"{host} has a timeout of {format_duration(wait_s)}, which did not suffice: harness replay with --try all "
+        text = f"No route to {host} sets a timeout: harness replay with --try all tests whether one would have passed"
+        return Step(text=text)
+    text = f"The routes to {host} set a timeout of {format_duration(wait_s)}: harness replay with --try all "
     return Step(text=text + "tests whether a shorter one, retries, ejection or connection limits would have passed")
 
 
