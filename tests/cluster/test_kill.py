@@ -98,7 +98,7 @@ def ours(fake: FakeKubernetes) -> list[str]:
     return [item["metadata"]["name"] for kind in ("ConfigMap", "Lease") for item in fake.objects(kind)]
 
 
-@pytest.mark.parametrize("every_read", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every_read", [15, pytest.param(1, marks=pytest.mark.slow)])
 def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
     fake: FakeKubernetes,
     kube: Kubernetes,
@@ -110,7 +110,7 @@ def test_kill_at_every_request_then_restore(  # noqa: PLR0917 - fixtures
     """Whenever a run is killed, restoring puts every resource back to the last key and leaves nothing of ours.
 
     So does a second restorer, when the first one is killed at any of its requests. The short form kills at every write,
-    before and after it, and at each fifth read: a kill at one of the others finds the same cluster.
+    before and after it, and at each fifteenth read: a kill at one of the others finds the same cluster.
     """
     before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim")
     config, folder = executioner.kubeconfig, executioner.folder
@@ -196,11 +196,11 @@ def test_restore_from_the_local_journal_when_the_clusters_is_lost(
 def test_signals_leave_through_the_undo(
     fake: FakeKubernetes, victims: Victims, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Ctrl-C, SIGTERM and SIGHUP at any write end the run with everything back, without anybody's help."""
+    """Ctrl-C, SIGTERM and SIGHUP at any moment end the run with everything back, without anybody's help."""
     before, executioner = fake.specs(), Executioner(fake, tmp_path / "victim", number)
     executioner.aim(-1)
     victims.run(executioner.kubeconfig, executioner.folder)
-    for at in range(0, executioner.moments, 11):
+    for at in range(0, executioner.moments, 17):
         executioner.aim(at)
         victims.run(executioner.kubeconfig, executioner.folder)
         assert (at, fake.specs(), ours(fake)) == (at, before, [])

@@ -23,6 +23,7 @@ def replace_version(gate, version, code):
     """Start ``version`` of reviews by Python code."""
     script = gate.folder / "build.py"
     script.write_text(code)
+    gate.configure(rate=40)
     path = gate.folder / "harness.yaml"
     settings = yaml.safe_load(path.read_text())
     command = ["{python}", str(script), version, "--port", "{port}", "--version", version]

@@ -5,11 +5,12 @@ import os
 import signal
 import time
 
-from test_interruptions import SCENARIO, until
+from test_interruptions import RATE, SCENARIO, until
 
 
 def test_a_harness_that_was_stopped_does_not_pass(gate):
     """Ctrl-Z and fg: the load went on, but nobody watched the limits; the report names the moment."""
+    gate.configure(rate=RATE)
     gate.scenario(SCENARIO)
     # On a machine that is busy enough, the load is over before the signal arrives. Then there is nothing to be named.
     assert any(_named_after_a_stop(gate) for _ in range(3))
