@@ -68,8 +68,7 @@ def first_bad(
     """
     good, bad = (commit_of(root, one) for one in revisions)
     with scratch("harness-bisect-") as folder:
-        builds = folder / "builds"
-        builds.mkdir()
+        (builds := folder / "builds").mkdir()
         try:
             checked_out(root, bad, builds / bad, build=build, tell=tell)
         except BuildError as error:
@@ -90,8 +89,7 @@ def first_bad(
                 marks.append(attempt(end))
                 if marks[-1] is not expected:
                     raise CannotReplay(f"{end}: expected the {expected} end of the range, found {marks[-1]}")
-        tests = len(marks) - marks.count(Mark.SKIP)
-        return Culprit(commit=found, subject=_subject(clone, found), tests=tests)
+        return Culprit(commit=found, subject=_subject(clone, found), tests=len(marks) - marks.count(Mark.SKIP))
 
 
 def _searched(clone: Path, good: str, bad: str, attempt: Callable[[str], Mark]) -> tuple[str, list[Mark]]:
