@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from harness.cli.power import planned
 from harness.config import Config
 from harness.faults import Fault
+from harness.judge.assumed import Assumed
 from harness.judge.power import shows_all
-from harness.judge.prediction import Assumed
 from harness.model.phase import PhaseLength, least_of
 from harness.model.units import format_duration
 

@@ -11,7 +11,7 @@ from harness import gate, wiring
 from harness.cli.cluster import add_cluster_arguments, config_of
 from harness.cli.options import add_target
 from harness.cli.output import clean_print as print
-from harness.cli.power import planned, power_lines
+from harness.cli.power import learned, planned, power_lines
 from harness.clients.kubernetes.api import Kubernetes
 from harness.clients.kubernetes.types import metadata_of
 from harness.config import Config
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
 def _print_power(config: Config, faults: Sequence[Fault], effects: Sequence[str], *, target: str) -> None:
     """Print what the run can see, and what it asks for although it shows little."""
     plan = planned(config, faults, target=target)
-    print("\n".join(power_lines(plan, effects)))
+    print("\n".join(power_lines(plan, effects, learned(config))))
     for text in plan_warnings(plan, [fault.declared("") for fault in faults]):
         print(f"{'warning'.ljust(22)}{text}")
 

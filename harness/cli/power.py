@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-from harness import wiring
+from harness import bundle, wiring
 from harness.config import Config
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.faults import Fault
+from harness.judge.assumed import Assumed, recorded
 from harness.judge.objectives import parse_objective
 from harness.judge.power import needed, undecidable, visible_effects
-from harness.judge.prediction import Assumed
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind, PhasePlan, least_of
 from harness.model.record import Plan
+from harness.run_folder import all_runs
 from harness.runner.planning import require_seen
 
-ASSUMED = "in 95 of 100 runs, with log-normal latencies (sigma 0.5), 0.5 % errors and independent requests"
+ASSUMED = "log-normal latencies (sigma 0.5), 0.5 % errors and independent requests"
+_MOST_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What an earlier run tells about the requests of each phase. source: the folder of its bundle."""
+
+    phases: Mapping[str, Assumed]
+    source: Path
+
+    def __str__(self) -> str:
+        return f"the latencies and errors of {self.source}, and independent requests"
+
+
+def learned(config: Config) -> Learned | None:
+    """Return what the newest readable run of the service tells, or None if the folder of runs has none."""
+    newest = reversed(all_runs(config.out)[-_MOST_RUNS:])
+    for folder in (folder for run in newest for folder in reversed(run.bundles)):
+        with suppress(RecordError):  # a bundle that cannot be read tells nothing; an older one may
+            if bundle.read_outline(folder).plan.service != config.service:
+                continue
+            record = bundle.read_bundle(folder)
+            phases = recorded([(record.samples, record.phases)])
+            if phases:
+                return Learned(phases=phases, source=folder)
+    return None
 
 
 def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
@@ -47,22 +77,29 @@ def planned(config: Config, faults: Sequence[Fault], *, target: str) -> Plan:
     )
 
 
-def power_lines(plan: Plan, effects: Sequence[str] = (), assumed: Assumed | None = None) -> list[str]:
+def power_lines(plan: Plan, effects: Sequence[str] = (), known: Learned | None = None) -> list[str]:
     """Return a line for each objective and phase, and one for each of ``effects``.
 
     effects: objectives whose tolerance is the effect to be seen. ``latency_p99 < +10%`` asks how much evidence it takes
-    to see a canary that is 10 % slower. Raises UsageError for an effect that cannot be predicted.
+    to see a canary that is 10 % slower. known: what an earlier run tells. Raises UsageError for an effect that cannot
+    be predicted.
     """
+    assumed = None if known is None else known.phases
     effects_seen = visible_effects(plan, assumed)
-    lines = [f"what it can see        {ASSUMED}", *(f"  {each}" for each in effects_seen)]
+    lines = [
+        f"what it can see        in 95 of 100 runs, with {known or ASSUMED}",
+        *(f"  {each}" for each in effects_seen),
+    ]
     warning = undecidable(effects_seen)
     lines += [f"warning                {warning}"] if warning else []
     return [*lines, *(f"  {_need(plan, parse_objective(text), assumed)}" for text in effects)]
 
 
-def _need(plan: Plan, asked: Objective, assumed: Assumed | None) -> str:
+def _need(plan: Plan, asked: Objective, assumed: Mapping[str, Assumed] | None) -> str:
     effect = asked.relative if asked.relative is not None else asked.absolute
     known = next((one for one in plan.objectives if one.name == asked.name and one.labels == asked.labels), None)
+    if effect is not None and asked.relative is None and asked.quantile is not None:
+        raise UsageError(f"{asked.text}: expected an effect as a share of a latency, such as +10%, found seconds")
     if effect is None or known is None:
         names = ", ".join(one.name for one in plan.objectives)
         raise UsageError(f"{asked.text}: expected a difference of one of the run's objectives ({names})")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.judge.assumed import recorded
 from harness.judge.indicators import style_of
 from harness.judge.port import Evidence
 from harness.judge.power import POWER, Visible, visible_effects
-from harness.judge.prediction import Assumed
 from harness.judge.sequential import SequentialJudge
 from harness.model import formatting
 from harness.model.objective import Objective
@@ -73,7 +73,7 @@ def controls(runs: Sequence[Evidence], plan: Plan, *, seed: int) -> tuple[Contro
     seed: decides which requests of the canary fail where errors are added.
     """
     rng = np.random.default_rng(seed)
-    seen = visible_effects(plan, _assumed(runs), lengths=False)
+    seen = visible_effects(plan, recorded([(run.samples, run.phases) for run in runs]), lengths=False)
     return tuple(_control(each, runs, plan, rng) for each in seen)
 
 
@@ -138,22 +138,4 @@ def _fails(run: Evidence, visible: Visible, plan: Plan) -> bool:
     return any(
         finding.verdict is Verdict.FAIL and finding.objective == visible.objective and finding.phase == visible.phase
         for finding in analysis.findings
-    )
-
-
-def _assumed(runs: Sequence[Evidence]) -> Assumed:
-    """Return the error rate and the spread of latencies that the runs have, so that the plan predicts for them."""
-    usual = Assumed()
-    failed = [run.samples.failed for run in runs if len(run.samples)]
-    if not failed:
-        return usual
-    latencies = [
-        np.log(run.samples.latency_s[~each & (run.samples.latency_s > 0)])
-        for run, each in zip((run for run in runs if len(run.samples)), failed, strict=True)
-    ]
-    spreads = [float(values.std()) for values in latencies if len(values) > 1]
-    rate = float(np.mean([each.mean() for each in failed]))
-    return Assumed(
-        error_rate=max(rate, 1 / sum(len(each) for each in failed)),
-        spread=float(np.mean(spreads)) if spreads else usual.spread,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.judge.alpha_spending import SHOWN, SHOWN_IN_SHORT_PHASE, Look, applies, looks, starts
+from harness.judge.assumed import Assumed
 from harness.judge.implied import shares_of_alpha
 from harness.judge.indicators import indicator_of, style_of
 from harness.judge.objectives import default_objectives
-from harness.judge.prediction import Assumed, Expected, Prediction
+from harness.judge.prediction import Expected, Prediction
 from harness.judge.sequential import FailOn, block_seconds, excess_of
 from harness.model import formatting
 from harness.model.objective import Objective
@@ -19,6 +20,8 @@ from harness.model.record import Plan
 from harness.model.units import format_duration
 
 POWER = 0.95
+Assumptions = Assumed | Mapping[str, Assumed]
+"""What is assumed of every phase, or of each by its name; phases that are not named are taken for the first one."""
 _LONGEST_S = 7 * 86400.0
 _CLOSE = 1.04  # lengths are accurate to 4 %
 
@@ -58,6 +61,9 @@ class Visible:
 
     def __str__(self) -> str:
         place = f"{self.objective.text} in the {self.phase} phase"
+        if self.smallest is None and self.shown is not None and math.isfinite(self.shown):
+            passes = f"passes tolerances from {self._difference(self.shown)} on"
+            return f"{place}: {passes}; what fails depends on the baseline's latency, which no recorded run tells"
         if self.smallest is None or self.shown is None:
             requests = formatting.rounded_count(self.requests)
             return f"{place}: depends on the readings; {requests} canary requests planned"
@@ -89,7 +95,7 @@ class Need:
 
 def visible_effects(
     plan: Plan,
-    assumed: Assumed | None = None,
+    assumed: Assumptions | None = None,
     *,
     fail_on: FailOn = FailOn.BEYOND_TOLERANCE,
     lengths: bool = True,
@@ -107,7 +113,7 @@ def can_decide(plan: Plan) -> bool:
     return any(question.is_shown() for question in questions if not question.objective.muted)
 
 
-def shows_all(plan: Plan, assumed: Assumed, *, narrower: float) -> bool:
+def shows_all(plan: Plan, assumed: Assumptions, *, narrower: float) -> bool:
     """Return whether an equal canary is probably shown to be within each tolerance divided by ``narrower``.
 
     Objectives that have no tolerance or that cannot be predicted do not count.
@@ -116,7 +122,7 @@ def shows_all(plan: Plan, assumed: Assumed, *, narrower: float) -> bool:
     return all(question.is_shown(narrower) is not False for question in questions)
 
 
-def _questions(plan: Plan, assumed: Assumed | None, fail_on: FailOn) -> Iterator[_Question]:
+def _questions(plan: Plan, assumed: Assumptions | None, fail_on: FailOn) -> Iterator[_Question]:
     """Return each objective with each judged phase that it applies to."""
     objectives = plan.objectives or default_objectives()
     parts, _ = shares_of_alpha(plan, objectives)
@@ -128,9 +134,15 @@ def _questions(plan: Plan, assumed: Assumed | None, fail_on: FailOn) -> Iterator
                     objective=objective,
                     phase=phase,
                     alpha=parts.get((number, phase.name), plan.judge.alpha),
-                    assumed=assumed or Assumed(),
+                    assumed=_of_phase(assumed, phase.name),
                     any_harm=fail_on is FailOn.ANY_HARM,
                 )
+
+
+def _of_phase(assumed: Assumptions | None, name: str) -> Assumed:
+    if isinstance(assumed, Mapping):
+        return assumed.get(name, next(iter(assumed.values()), Assumed()))
+    return assumed or Assumed()
 
 
 def undecidable(effects: tuple[Visible, ...]) -> str:
@@ -143,7 +155,7 @@ def undecidable(effects: tuple[Visible, ...]) -> str:
     return f"this run can decide no objective: even an equal canary will probably be inconclusive; {needs}"
 
 
-def needed(plan: Plan, objective: Objective, effect: float, assumed: Assumed | None = None) -> Need | None:
+def needed(plan: Plan, objective: Objective, effect: float, assumed: Assumptions | None = None) -> Need | None:
     """Return what one phase needs to prove that a canary is worse by ``effect``, in 95 of 100 runs.
 
     ``effect`` is in the unit of ``Visible.smallest``; the phase is the longest one the objective is judged in. None if
@@ -161,7 +173,7 @@ def needed(plan: Plan, objective: Objective, effect: float, assumed: Assumed | N
         objective=objective,
         phase=longest,
         alpha=parts.get((number, longest.name), plan.judge.alpha),
-        assumed=assumed or Assumed(),
+        assumed=_of_phase(assumed, longest.name),
         any_harm=True,
     )
     seconds = question.shortest_s(lambda other: other.is_seen(effect))
@@ -207,13 +219,15 @@ class _Question:
             seen = replace(seen, needs_s=self.shortest_s(lambda other: other.is_shown() is True))
         return seen
 
-    def smallest(self) -> float:
-        """Return the smallest difference that fails in 95 of 100 runs."""
+    def smallest(self) -> float | None:
+        """Return the smallest difference that fails in 95 of 100 runs; None if its tolerance is not known."""
         prediction = self._prediction()
         if prediction is None:
             return math.inf
-        margin = self.objective.relative if prediction.relative else self.objective.absolute
-        return prediction.fails_from(self._fail_tail(), power=POWER, margin=0.0 if self.any_harm else margin or 0.0)
+        if self._unscaled() and not self.any_harm:
+            return None
+        margin = 0.0 if self.any_harm else self._tolerance() or 0.0
+        return prediction.fails_from(self._fail_tail(), power=POWER, margin=margin)
 
     def is_seen(self, effect: float) -> bool:
         """Return whether an effect fails in 95 of 100 runs if any proven harm does."""
@@ -261,7 +275,24 @@ class _Question:
         return self.objective.relative is not None or indicator_of(self.objective).spec.relative
 
     def _tolerance(self) -> float | None:
-        return self.objective.relative if self._relative() else self.objective.absolute
+        """Return the tolerance in the unit of differences, as far as it is known."""
+        objective = self.objective
+        if not self._relative():
+            return objective.absolute
+        if objective.absolute is None or objective.quantile is None or self._unscaled():
+            return objective.relative
+        latency_s = math.exp(self._assumed().shape.place(1 - objective.quantile))
+        return max(objective.relative or 0.0, objective.absolute / latency_s)
+
+    def _unscaled(self) -> bool:
+        """Whether a tolerance in seconds has to be compared with a latency that is not known."""
+        objective = self.objective
+        seconds = objective.quantile is not None and objective.absolute is not None
+        return seconds and self._relative() and not self._assumed().shape.scaled
+
+    def _assumed(self) -> Assumed:
+        """Return what is assumed of the requests that the objective is about."""
+        return self.assumed.endpoints.get(self.objective.labels.get("endpoint", ""), self.assumed)
 
     def _pass_tail(self) -> float:
         return SHOWN_IN_SHORT_PHASE if self._look().short else SHOWN
@@ -270,14 +301,17 @@ class _Question:
         return self._look().proof_tail(self.alpha * self._first_part(), self.phase.duration_s)
 
     def _prediction(self) -> Prediction | None:
-        seconds, share = self.phase.duration_s, self.plan.canary_share
-        weight = self.plan.rate_rps * seconds * share * (1 - share)
+        seconds, share, assumed = self.phase.duration_s, self.plan.canary_share, self._assumed()
+        rate_rps, block_s = self.plan.rate_rps * assumed.part, block_seconds(self.plan)
+        weight = rate_rps * seconds * share * (1 - share)
+        requests = rate_rps * block_s * (1 - share), rate_rps * block_s * share
+        calm = assumed.calm(self.objective.quantile, requests=requests)
         known = 1 + excess_of(self.plan, self.objective) * weight / seconds if seconds > 0 else 1.0
         expected = Expected(
             weight=weight,
-            blocks=seconds / block_seconds(self.plan),
+            blocks=seconds / block_s,
             share=share,
-            assumed=replace(self.assumed, overdispersion=max(self.assumed.overdispersion, known)),
+            assumed=replace(assumed, overdispersion=max(assumed.overdispersion, known) - 1 + calm),
         )
         return indicator_of(self.objective).predict(self.objective, expected)
 

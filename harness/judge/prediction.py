@@ -16,8 +16,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.judge.assumed import Assumed, Shape
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
-from harness.stats.tails import normal_quantile, normal_tail, poisson_quantiles, t_quantile
+from harness.stats.tails import normal_quantile, poisson_quantiles, t_quantile
 from harness.stats.variance import Caution, Overdispersion, overdispersion
 
 Floats = NDArray[np.float64]
@@ -30,19 +31,6 @@ _POINTS = 233
 _FIRST: Floats = (np.arange(_POINTS) + 0.5) / _POINTS
 _SECOND: Floats = (np.arange(_POINTS) * 144 % _POINTS + 0.5) / _POINTS
 """Two dimensions of a Fibonacci lattice, which covers the unit square evenly (Korobov 1963)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumed:
-    """The assumptions about what is not known before a run.
-
-    error_rate: of the baseline. spread: standard deviation of the logarithm of its latencies.
-    overdispersion: how much noisier than independent requests the arms are; 1 is not at all.
-    """
-
-    error_rate: float = 0.005
-    spread: float = 0.5
-    overdispersion: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,19 +192,19 @@ def rate_prediction(expected: Expected, *, rate: float, relative: bool, caution:
 def quantile_prediction(
     expected: Expected, *, quantile: float, resolution: float, caution: Caution
 ) -> RootPrediction | None:
-    """Return the prediction for the ratio of a quantile in (0, 1) of lognormal latencies; None without requests.
+    """Return the prediction for the ratio of a quantile in (0, 1) of latencies; None without requests.
 
     resolution: the smallest share that is harm.
     """
     if expected.weight <= 0:
         return None
     baseline_trials, canary_trials = expected.trials
-    spread = expected.assumed.spread
+    shape = expected.assumed.shape
 
     def roots(true: float, hypothesis: float) -> Floats:
-        slower, moved = math.log1p(true) / spread, math.log1p(hypothesis) / spread
-        place = _pooled_place(slower, moved, share=expected.share, level=1 - quantile)
-        canary, baseline = normal_tail(place - slower) * canary_trials, normal_tail(place - moved) * baseline_trials
+        slower, moved = math.log1p(true), math.log1p(hypothesis)
+        place = _pooled_place(shape, slower, moved, share=expected.share, level=1 - quantile)
+        canary, baseline = shape.above(place - slower) * canary_trials, shape.above(place - moved) * baseline_trials
         parts = _parts(canary, baseline, canary_trials + baseline_trials)
         return np.array([_root(own, canary + baseline) for own in parts])
 
@@ -270,13 +258,13 @@ def _binomial(shares: Floats, mean: float, probability: float, *, left: float = 
     return found
 
 
-def _pooled_place(first: float, second: float, *, share: float, level: float) -> float:
-    """Return where a mixture of two standard normals, moved to ``first`` and ``second``, has ``level`` above it."""
-    start = normal_quantile(level)
+def _pooled_place(shape: Shape, first: float, second: float, *, share: float, level: float) -> float:
+    """Return where a mixture of two distributions, moved by ``first`` and ``second``, has ``level`` above it."""
+    start = shape.place(level)
     low, high = start + min(first, second), start + max(first, second)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        above = share * normal_tail(middle - first) + (1 - share) * normal_tail(middle - second)
+        above = share * shape.above(middle - first) + (1 - share) * shape.above(middle - second)
         low, high = (middle, high) if above > level else (low, middle)
     return (low + high) / 2
 

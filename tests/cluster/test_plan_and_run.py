@@ -63,9 +63,7 @@ def project(fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     behind["metadata"]["name"] = "door"
     behind["spec"] = {"hosts": ["reviews"], "gateways": ["door"], "http": behind["spec"]["http"]}
     fake.put(behind)
-    monkeypatch.setattr(
-        "harness.cli.plan.power_lines", lambda plan, effects: []
-    )  # most of the time, and not under test
+    monkeypatch.setattr("harness.cli.plan.power_lines", lambda *_: [])  # most of the time, and not under test
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

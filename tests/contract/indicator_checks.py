@@ -10,12 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from harness.judge.assumed import Assumed
 from harness.judge.evidence import RootEvidence, TailEvidence
 from harness.judge.indicators.bucket_quantile import BucketQuantile
 from harness.judge.indicators.counter_ratio import CounterRatio
 from harness.judge.indicators.interaction import Interaction
 from harness.judge.indicators.port import Indicator, Interval, Needs, Scene
-from harness.judge.prediction import Assumed, Expected
+from harness.judge.prediction import Expected
 from harness.model.indicator import Direction, Source
 from harness.model.objective import Objective, parse_objective
 from harness.model.phase import Phase, PhaseKind

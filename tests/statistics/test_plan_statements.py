@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from simulated import samples_of
 
 from harness import gate
-from harness.cli.power import power_lines
+from harness.bundle import write_bundle
+from harness.cli.power import learned, power_lines
+from harness.config import read_config
+from harness.errors import UsageError
+from harness.judge.assumed import recorded
 from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
 from harness.judge.power import needed, undecidable, visible_effects
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.phase import Phase, PhaseKind, PhasePlan
-from harness.model.record import Plan
+from harness.model.record import Plan, Record
+from harness.model.samples import Samples
 from harness.model.verdict import Verdict
 
 
@@ -113,3 +120,71 @@ def test_an_effect_that_no_length_shows_has_no_need() -> None:
     found = needed(plan, plan.objectives[0], 0.1)
     assert found is not None
     assert math.isfinite(found.seconds)
+
+
+STEADY = Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=60.0)
+
+
+def two_endpoints(seed: int, *, factor: float = 1.0) -> Samples:
+    """A run of which one request in eight takes ten times as long, at an endpoint of its own."""
+    samples = samples_of(seed, count=12_000, canary_factor=factor)
+    slow = np.random.default_rng(seed + 1000).random(len(samples)) < 0.125
+    return replace(
+        samples, latency_s=samples.latency_s * np.where(slow, 10, 1), operation=slow.astype(np.int16),
+        operations=("/", "/slow"),
+    )  # fmt: skip
+
+
+def test_the_shape_of_recorded_latencies_makes_the_statement_true() -> None:
+    """The 90th percentile of fast and slow requests lies where latencies are sparse, which no log-normal shape tells."""
+    plan = plan_of("latency_p90 < +10%")
+    known = recorded([(two_endpoints(1), [STEADY])])
+    found = []
+    for assumed in (None, known):
+        smallest = visible_effects(plan, assumed, lengths=False)[0].smallest
+        assert smallest is not None
+        runs = [Evidence(samples=two_endpoints(seed, factor=1 + smallest), phases=(STEADY,)) for seed in range(25)]
+        verdicts = [SequentialJudge().judge(run, plan, now_s=60.0, final=True).verdict for run in runs]
+        found.append(verdicts.count(Verdict.FAIL))
+    assert found[0] < 15
+    assert found[1] >= 21
+
+
+def test_a_tolerance_in_seconds_counts() -> None:
+    """It can be compared with a recorded latency; without one, the statement says what it depends on."""
+    plan = plan_of("latency_p50 < +5ms", "latency_p50 < +5ms or +10%")
+    assert all("what fails depends on the baseline's latency" in str(each) for each in visible_effects(plan))
+    known = recorded([(samples_of(1, count=12_000), [STEADY])])
+    for each in visible_effects(plan, known):
+        assert each.tolerance == pytest.approx(0.2, rel=0.03)  # 5 of 25 ms
+        assert each.smallest is not None
+        assert each.smallest > 0.2
+        assert each.decidable is True
+    with pytest.raises(UsageError, match="expected an effect as a share of a latency"):
+        power_lines(plan, ["latency_p50 < +5ms"])
+
+
+def test_an_objective_of_one_endpoint_has_its_requests() -> None:
+    """An eighth of the requests shows less than all of them."""
+    known = recorded([(two_endpoints(1), [STEADY])])
+    whole, part = visible_effects(plan_of("error_rate < +1pp", "error_rate{endpoint=/slow} < +1pp"), known)
+    assert whole.shown is not None
+    assert part.shown is not None
+    assert part.shown > 2 * whole.shown
+
+
+def test_the_command_learns_from_the_newest_run_of_the_service(tmp_path: Path) -> None:
+    """Runs of other services tell nothing; the line names the run."""
+    config = replace(read_config(Path("harness.yaml")), out=tmp_path)
+    assert learned(config) is None
+    for name, service in (("20261101-000000-aaaaaaaa", config.service), ("20261102-000000-bbbbbbbb", "other")):
+        plan = replace(plan_of("latency_p50 < +10%"), service=service)
+        record = Record(plan=plan, phases=(STEADY,), samples=samples_of(1, count=1000), load=None)
+        (tmp_path / name).mkdir()
+        write_bundle(record, tmp_path / name / "one")
+    known = learned(config)
+    assert known is not None
+    assert known.source == tmp_path / "20261101-000000-aaaaaaaa" / "one"
+    assert (
+        f"with the latencies and errors of {known.source}" in power_lines(plan_of("latency_p50 < +10%"), (), known)[0]
+    )
