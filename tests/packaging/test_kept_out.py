@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ OLD_NAMES = """
     watching freehand pulse guard guards asking literal hanging order child part conductor by_hand shipping looks doubts
     points unjudged words reach settling undoing own_counts opening warden patiently test_traffic test_shares
 """
+REPOSITORY = Path(__file__).resolve().parents[2]
+GIVEN_UP = re.compile(r"(?i)\b(?:beside|mend(?:ed|ing|s)?|whoever|anew|thus|deeds?|hitherto|put back)\b(?! into)")
 PROCESSES = ("child", "processes")
 """A child process is what the field calls it."""
 
@@ -76,3 +79,17 @@ def test_the_extra_client_is_outside_the_default_import() -> None:
     assert {"load/users/lean.py"} == {
         path.relative_to(HOUSE).as_posix() for path, tree in modules().items() if "LeanUser" in names(tree)
     }
+
+
+def test_people_read_words_of_the_field() -> None:
+    """Documentation, docstrings, comments and messages do without words that nobody in the field uses."""
+    files = [*modules(), *(path for path in (REPOSITORY / "docs").rglob("*.md") if path.parent.name != "reference")]
+    files += [REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+    found = {f"{path.name}: {word}" for path in files for word in GIVEN_UP.findall(path.read_text())}
+    assert set() == found
+
+
+def test_a_silenced_type_checker_says_why() -> None:
+    """Each ``type: ignore`` names the rule and the reason."""
+    bare = re.compile(r"# type: ignore(\[[\w, -]+\])?\s*$", re.MULTILINE)
+    assert [] == [path.name for path in modules() if bare.search(path.read_text())]
