@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from harness import gate, wiring
     from harness.explore.faults import searched
     from harness.explore.wording import summary, table
+    from harness.faults.elsewhere import LOCAL
     from harness.history.searches import FOLDER
     from harness.judge.objectives import parse_objective
     from harness.model.names import new_run_id
@@ -96,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     for one in wanted:
         trial = dataclasses.replace(scenario, faults=(one.of(one.range.low),), fault_s=1.0)
         gate.check_scenario(trial, config, target=target)
+        if target == LOCAL:
+            _require_called(one, config)
     print(wiring.described(config, target), file=sys.stderr, flush=True)
     out = runs_folder(args).absolute() / FOLDER / new_run_id()
     searches = []
@@ -121,6 +124,16 @@ def _config(args: argparse.Namespace) -> Config:
     if not args.max_minutes > 0:
         raise UsageError(f"--max-minutes: expected more than 0, found {args.max_minutes:g}")
     return config
+
+
+def _require_called(one: Searched, config: Config) -> None:
+    """Raise UsageError for a fault at a service that the arms do not call: no amount of it could break them."""
+    called = tuple(config.services[config.service].calls.values())
+    if one.host not in (config.service, *called):
+        raise UsageError(
+            f"{one.text}: expected a service that {config.service} calls, found {one.host}; {config.service} calls "
+            f"{', '.join(called) or 'no other service'} (calls in {config.file.name})"
+        )
 
 
 def _searched(

@@ -174,6 +174,7 @@ def test_a_page_shows_both_arms_and_earlier_searches(tmp_path: Path) -> None:
     [
         (["ratings", "--fault", "delay(ratings)"], "expected the service under test of harness.yaml, which is reviews"),
         (["--fault", "delay(rating)"], "ratings"),
+        (["--fault", "delay(details)"], "expected a service that reviews calls, found details; reviews calls ratings"),
         (["--fault", "delay(ratings)", "--max-minutes", "0"], "--max-minutes: expected more than 0"),
         (["--fault", "delay(ratings)", "--at-least", "5%"], "--at-least"),
         (["--fault", "delay(ratings)", "--at-least", "6s"], "--at-least: expected 10 ms to 5 s"),
@@ -193,3 +194,39 @@ def test_mistakes_are_found_before_anything_starts(
     monkeypatch.chdir(tmp_path / "demo")
     assert main(["explore", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_service_without_a_dependency_has_nothing_to_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No fault at another service can break it."""
+    shutil.copytree(str(files("harness.demo") / "project"), tmp_path / "demo")
+    monkeypatch.chdir(tmp_path / "demo")
+    config = Path("harness.yaml")
+    config.write_text(config.read_text().replace("    calls: {RATINGS_URL: ratings}\n", ""))
+    assert main(["explore", "--fault", "delay(ratings)"]) == 2
+    assert "reviews calls no other service (calls in harness.yaml)" in capsys.readouterr().err
+    assert not Path("reports").exists()
+
+
+def test_a_threshold_outside_of_the_bounds_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An arm that withstands the harshest amount has no breaking point, and one that breaks at the mildest has no other."""
+    shutil.copytree(str(files("harness.demo") / "project"), tmp_path / "demo")
+    monkeypatch.chdir(tmp_path / "demo")
+    range_ = searched("delay(ratings)", low="100ms", high="1s", asked=None)
+
+    def outcome(broke: bool) -> Outcome:
+        return Outcome(broke=broke, requests=500, failed=float(broke), findings=())
+
+    tried = tuple(
+        Tried(amount=amount, seconds=5.0, outcomes={"baseline": outcome(False), "canary": outcome(True)})
+        for amount in (0.1, 0.1, 1.0)
+    )
+    told = replace(found(), searched=range_, tried=tried)
+    monkeypatch.setattr(command, "_searched", lambda *_, **__: (told, tmp_path / "explore.html"))
+    assert main(["explore", "--fault", "delay(ratings)", "--from", "100ms", "--up-to", "1s"]) == 0
+    said = capsys.readouterr().out
+    assert "canary breaks at 100 ms or less" in said
+    assert "baseline withstands 1 s" in said
