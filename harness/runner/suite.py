@@ -7,15 +7,19 @@ would be refused, or would hit no call, is left out, with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import harness.faults as kinds
+from harness.errors import ResourceError, UsageError
 from harness.faults.port import Fault
 from harness.mesh.targets import has_real_users
 from harness.model.config import Config
 from harness.model.json import JsonObject, objects_at, text_at
 from harness.model.quantities import parse_quantity
+from harness.routing import APIS
+from harness.routing.governed import GovernedRouting
+from harness.routing.port import Aim, RoutingApi
 from harness.runner.dependencies import Dependency
 
 _LONGER = 1.1
@@ -49,6 +53,19 @@ class LeftOut:
     dependency: Dependency
     kind: str
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manifests:
+    """The world as manifests describe it. See ``World`` of the port of faults."""
+
+    seen: Sequence[JsonObject]
+    routing: RoutingApi
+
+    def resources(self, kind: str = "") -> tuple[JsonObject, ...]:
+        """Return the objects of a kind, or those of the routing APIs."""
+        wanted = (kind,) if kind else self.routing.kinds
+        return tuple(one for one in self.seen if one.get("kind") in wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +104,7 @@ def trials(found: Sequence[Dependency], given: Circumstances) -> tuple[tuple[Tri
             if not fault.usage.can_use(given.target):
                 continue
             chosen = choices.get(kind, "not known here which value of it is worth trying: add it to the scenario")
-            why = chosen if isinstance(chosen, str) else _refusal(chosen[1], given)
+            why = chosen if isinstance(chosen, str) else _refusal(chosen[1], given) or _no_field(chosen[1], given)
             if isinstance(chosen, str) or why:
                 left_out.append(LeftOut(dependency=dependency, kind=kind, why=why))
             else:
@@ -225,4 +242,23 @@ def _refusal(fault: Fault, given: Circumstances) -> str:
         return "it may hit more requests than cluster.limits.dose and total-dose allow"
     if fault.kind == kinds.BandwidthLimit.kind and cluster.only_test_traffic:
         return "it counts every call, and cluster.only-test-traffic is set"
+    return ""
+
+
+def _no_field(fault: Fault, given: Circumstances) -> str:
+    """Return why the routing API of the manifests cannot express a fault; empty if it can, or if nobody knows.
+
+    Faults that act on pods or processes are not asked, because manifests do not tell which of them run.
+    """
+    if fault.usage.meshes:
+        return ""
+    said, config = fault.declared("suite"), given.config
+    narrow = replace(said.scope, labels=None if said.scope.every_caller else {"app": config.service})
+    aim = Aim(declared=replace(said, scope=narrow), namespace=config.namespace, owner="suite", index=0)
+    try:
+        fault.steps(_Manifests(seen=given.resources, routing=GovernedRouting(APIS)), aim)
+    except ResourceError:  # manifests may lack what a run finds, such as Services; the run says what is wrong there
+        return ""
+    except UsageError as error:
+        return str(error).removeprefix(f"{said.text}: ")
     return ""

@@ -105,7 +105,7 @@ def test_an_endpoint_that_keeps_failing_is_ejected(world: World) -> None:
 def test_an_arm_loses_the_endpoint_that_the_other_arms_calls_ejected(world: World) -> None:
     """Both share one Envoy, which counts one ejection and not whose it was: so arms cannot be told apart here."""
     policy = (
-        "{outlierDetection: {consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 30s, maxEjectionPercent: 100}}"
+        "{outlierDetection: {consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 300s, maxEjectionPercent: 100}}"
     )
     world.serve(_rule(policy).replace("reviews", "ratings"))
     assert 200 == world.get("ratings", caller="reviews-v2").status

@@ -183,6 +183,21 @@ def test_squeezes_take_a_part_of_what_the_manifest_grants() -> None:
     assert "no manifest" in why["cpu_limit"]
 
 
+def test_what_the_routing_api_has_no_field_for_is_left_out() -> None:
+    """HTTPRoutes have time-outs only, and cannot tell callers apart."""
+    rule = {"backendRefs": [{"name": "ratings", "port": 9080}]}
+    spec = {"parentRefs": [{"kind": "Service", "group": "", "name": "ratings", "port": 9080}], "rules": [rule]}
+    api = "gateway.networking.k8s.io/v1"
+    metadata = {"name": "ratings", "namespace": "default"}
+    gateway: Any = {"apiVersion": api, "kind": "HTTPRoute", "metadata": metadata, "spec": spec}
+    tried, left_out = chosen(MEASURED, target="cluster", resources=[gateway])
+    why = {one.kind: one.why for one in left_out}
+    assert "HTTPRoutes have time-outs only" in why["abort"]
+    assert "HTTPRoute" in why["retry_storm"]
+    assert {"scale", "partition"} < {one.fault.kind for one in tried}
+    assert "abort" in {one.fault.kind for one in chosen(MEASURED, target="cluster", resources=[route()])[0]}
+
+
 def test_a_service_that_speaks_grpc_fails_by_grpc() -> None:
     """As harness.yaml says."""
     services = {**CONFIG.services, "ratings": replace(CONFIG.services["ratings"], protocol=Protocol.GRPC)}
