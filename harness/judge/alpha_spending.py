@@ -24,7 +24,8 @@ from harness.model.record import Plan
 from harness.model.sums import plain_sum
 from harness.stats.tails import anytime_tail, bounded_tail
 
-FINAL_PART = 0.7
+FINAL_PART, LATER_FINAL_PART = 0.5, 0.7
+"""The parts of alpha for the last look: at a whole phase, and at a stretch that begins later."""
 RESTART_PART = 0.2
 SUDDEN_PART = 0.1
 RESTART_EVERY_S, MOST_RESTARTS = 30.0, 15
@@ -105,10 +106,10 @@ class Look:
         alpha: for the whole stretch. later: whether the stretch begins after the phase does.
         """
         first_s = max(self.planned_s * FIRST_LOOK_PART, FIRST_LATER_LOOK_S if later else FIRST_LOOK_S)
-        every = 0.0
+        last, every = LATER_FINAL_PART if later else FINAL_PART, 0.0
         if seen_s >= first_s - _SHORTEST_S:
-            every = bounded_tail(alpha * (1 - FINAL_PART), max(self.planned_s / first_s, 1.0))
-        return max(every, alpha * FINAL_PART) if self.complete else every
+            every = bounded_tail(alpha * (1 - last), max(self.planned_s / first_s, 1.0))
+        return max(every, alpha * last) if self.complete else every
 
 
 def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> tuple[Look, ...]:

@@ -134,14 +134,14 @@ class _Side:
 
 
 def harmless(objective: Objective, scene: Scene, tail: float) -> bool:
-    """Whether a look at the harm alone shows that nothing in the scene is proven with probability ``tail``."""
+    """Whether a look at the harm alone shows that nothing is proven with probability ``tail``, whatever the noise."""
     if objective.limit is not None or not objective.tolerates:
         return False
     evidence, relative = indicator_of(objective).contrast(objective, scene), objective.relative is not None
     if evidence is None:
         return True
-    if isinstance(evidence, RootEvidence) and evidence.least_harm(relative=relative) > tail:
-        return True  # most parts of a phase end here, before their noise is estimated
+    if isinstance(evidence, RootEvidence):
+        return evidence.least_harm(relative=relative) > tail  # most parts of a phase end here
     return evidence.harm_tail(None, relative=relative) > tail
 
 

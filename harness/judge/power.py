@@ -310,6 +310,7 @@ class _Question:
         expected = Expected(
             weight=weight,
             blocks=seconds / block_s,
+            seconds=seconds,
             share=share,
             assumed=replace(assumed, overdispersion=max(assumed.overdispersion, known) - 1 + calm),
         )

@@ -38,11 +38,12 @@ class Expected:
     """A phase of a planned run.
 
     weight: n_c n_b / (n_c + n_b) of the planned requests of canary and baseline. blocks: blocks of time in the phase.
-    share: the canary's share of the requests, in (0, 1).
+    share: the canary's share of the requests, in (0, 1). seconds: the length of the phase.
     """
 
     weight: float
     blocks: float
+    seconds: float = 0.0
     share: float = 0.5
     assumed: Assumed = field(default_factory=Assumed)
 

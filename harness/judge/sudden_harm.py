@@ -25,7 +25,7 @@ from harness.judge.measure import Measurement, measure
 from harness.judge.view import PhaseView
 from harness.model.objective import Objective
 from harness.model.samples import BASELINE, CANARY
-from harness.stats.contrast import crossing
+from harness.stats.contrast import COMMON, MOST_SHARED, crossing, precision
 from harness.stats.histogram import latency_at, shift
 from harness.stats.once import Once
 from harness.stats.scan import LEAST_HISTORY, noise_before, suspect
@@ -39,10 +39,12 @@ SCALES = {
     "latency": ((20.0, 0.5), (40.0, 0.5)),
 }
 """The lengths of windows in seconds, each with the least tolerance: in points of errors, or as a share of a latency."""
-History = Callable[[], tuple[Floats, Floats] | None]
 LEAST_BLOCKS = 5
 HISTORY_S = 10.0
+SLOWER = (2, 4)
+"""The noise of latencies is looked for in windows that are so many times longer, too."""
 _MEDIAN = 0.5
+_LEAST_PRECISION = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,18 @@ class SuddenHarm:
     window: Window
     measured: Measurement
     tail: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseSeries:
+    """Each block's contribution, with its variance, both of shape (b,), and how precisely it shows a shift."""
+
+    excess: Floats
+    variance: Floats
+    precision: float
+
+
+History = Callable[[], tuple[NoiseSeries, ...]]
 
 
 def sudden_harm(objective: Objective, view: PhaseView) -> SuddenHarm | None:
@@ -103,13 +117,22 @@ def _in_windows(
 
 
 def history_of(objective: Objective, view: PhaseView) -> History:
-    """Return what gives each block's contribution, with its variance, in the whole phase; None if nothing does."""
+    """Return what gives the series of the whole phase that show noise: the objective's own one first."""
+    window = view.scene.window
 
     @Once
-    def history() -> tuple[Floats, Floats] | None:
+    def history() -> tuple[NoiseSeries, ...]:
         if objective.kind not in SCALES or objective.interaction:
-            return None
-        return _contributions(objective, view.scene.window)
+            return ()
+        own = objective.quantile or _MEDIAN
+        shared = objective.kind == "latency" and own <= max(COMMON)
+        series = []
+        for quantile in dict.fromkeys((own, *(COMMON if shared else ()))):
+            parts = _contributions(replace(objective, quantile=quantile) if shared else objective, window)
+            scale = precision(window.standard, quantile) if shared else 1.0
+            if parts is not None and (quantile == own or scale > 0):
+                series.append(NoiseSeries(excess=parts[0], variance=parts[1], precision=max(scale, _LEAST_PRECISION)))
+        return tuple(series)
 
     return history
 
@@ -117,18 +140,37 @@ def history_of(objective: Objective, view: PhaseView) -> History:
 def with_history(objective: Objective, view: PhaseView, first: int, history: History, *, clear: bool = False) -> Scene:
     """Return the scene of the stretch from block ``first`` on, with at least the noise of the time before it.
 
-    The noise of a stretch alone is too small if the blocks before it show what it has not seen yet, such as pauses.
+    The noise of a stretch alone is too small if the blocks before it show what it has not seen yet, such as pauses. An
+    arm may be slow for longer than a pause, so the noise of latencies is also looked for in longer windows.
 
     clear: leave the time from the start of the stretch before this one out of the history. Harm that began in it would
     be noise: it hides itself if it is large.
     """
     window = view.scene.window
     scene = replace(view.scene, window=window.since(first))
-    parts, length = history(), round(HISTORY_S / window.block_s)
-    if parts is None:
+    series, length = history(), round(HISTORY_S / window.block_s)
+    if not series:
         return scene
-    gap = round(large_every_s(view.look.planned_s) / window.block_s) if clear else 0
-    return _noisy(objective, scene, factor=noise_before(*parts, length, max(first - gap, 0)))
+    before = max(first - round(large_every_s(view.look.planned_s) / window.block_s), 0) if clear else first
+    lasting = objective.kind == "latency"
+    own, *others = series
+    factor = _factor_before(own, length, before, lasting=lasting)
+    for other in others:
+        shared = min(_factor_before(other, length, before, lasting=lasting) - 1, MOST_SHARED)
+        factor = max(factor, 1 + shared * own.precision / other.precision)
+    return _noisy(objective, replace(scene, windows_before=2 * before // length), factor=factor)
+
+
+def _factor_before(series: NoiseSeries, length: int, first: int, *, lasting: bool) -> float:
+    """Return how much noisier the time before block ``first`` was than independent requests.
+
+    lasting: whether noise may last for longer than a window of this length.
+    """
+    factors = [noise_before(series.excess, series.variance, length, first)]
+    if lasting:
+        longer = [length * times for times in SLOWER]
+        factors += [noise_before(series.excess, series.variance, one, first, certain=False) for one in longer]
+    return max(factors)
 
 
 def _measured(objective: Objective, view: PhaseView, stretch: Window, *, factor: float) -> Measurement | None:

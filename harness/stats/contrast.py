@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
@@ -27,6 +28,11 @@ from harness.stats.window import Window
 
 Floats = NDArray[np.float64]
 Curve = Callable[[int], float]
+COMMON = (0.5, 0.9)
+"""Quantiles that share their noise. Rarer ones do not: they vary by pauses, and hardly by a slow arm."""
+MOST_SHARED = 3.0
+"""Noise beyond this factor above independence is no slow arm but a disturbance, which may hit quantiles differently."""
+_REACH = 5  # bins on both sides of a place that show how dense latencies are there
 _TIED = 3.0  # a bin that exceeds its neighbours by more standard errors may hold ties
 
 
@@ -241,38 +247,76 @@ def shift_width() -> float:
     return 1 / shift(math.e)
 
 
-def quantile_contrast(window: Window, quantile: float, *, excess: float = 0.0) -> QuantileContrast | None:
+def quantile_contrast(
+    window: Window, quantile: float, *, excess: float = 0.0, caution: Caution = WARY
+) -> QuantileContrast | None:
     """Compare a ``quantile`` in (0, 1) of the latencies in ``window``; None when no block has both arms.
 
-    excess: noise known beforehand, which gives the least overdispersion: see ``Weights.least_factor``.
+    excess: noise known beforehand, which gives the least overdispersion: see ``Weights.least_factor``. caution: about
+    noise that is not.
     """
     window = window.standard
-    latencies, weights = window.latencies, window.weights
+    weights = window.weights
     if weights is None:
         return None
-    survival = window.survival
-    places = tuple(crossing(survival[arm], 1 - quantile) for arm in (BASELINE, CANARY))
-    trials = weights.baseline_trials, weights.canary_trials
-
-    @Once
-    def noise() -> Overdispersion:
-        answered = latencies.answered
-        columns = np.stack([latencies.above(arm, places[arm]) for arm in (BASELINE, CANARY)])
-        shares = columns / np.where(answered > 0, answered, 1)
-        rates = shares @ weights.by_block / weights.total
-        floor = weights.least_factor(excess, window.seconds)
-        calm = 1.0 if window.calm_of is None else float(window.calm_of()[_at_edge(places, latencies.width)])
-        return _noise(shares, rates, answered, weights, floor=floor, caution=WARY, calm=calm)
-
+    places = _places(window, quantile)
     return QuantileContrast(
         quantile=quantile,
-        survival=survival,
-        first_bin=latencies.first_bin,
-        positions=(places[0], places[1]),
-        trials=trials,
+        survival=window.survival,
+        first_bin=window.latencies.first_bin,
+        positions=places,
+        trials=(weights.baseline_trials, weights.canary_trials),
         weight_rate=weights.total / window.seconds,
-        noise_of=noise,
+        noise_of=Once(partial(_noise_at, window, weights, quantile, excess, caution)),
     )
+
+
+def _places(window: Window, quantile: float) -> tuple[float, float]:
+    """Return where a quantile of baseline and canary is, counted from the window's first bin."""
+    survival = window.survival
+    return crossing(survival[BASELINE], 1 - quantile), crossing(survival[CANARY], 1 - quantile)
+
+
+def _noise_at(window: Window, weights: Weights, quantile: float, excess: float, caution: Caution) -> Overdispersion:
+    """Return the noise of a quantile; if it is common, at least that of an arm as slow as ``COMMON`` quantiles show.
+
+    An arm that is slow for a while shifts all quantiles, but one of them may hide it by chance. A noise of shifts adds
+    to the factor in proportion to how precise a quantile is (``precision``).
+    """
+    own = _own_noise(window, weights, quantile, excess, caution)
+    if quantile > max(COMMON):
+        return own
+    mine, factor = precision(window, quantile), own.factor
+    for other in COMMON:
+        theirs = precision(window, other)
+        if other != quantile and theirs > 0:
+            noise = _own_noise(window, weights, other, 0.0, caution)
+            factor = max(factor, own.calm + min(noise.factor - noise.calm, MOST_SHARED) * mine / theirs)
+    return replace(own, factor=factor)
+
+
+def _own_noise(window: Window, weights: Weights, quantile: float, excess: float, caution: Caution) -> Overdispersion:
+    """Return the noise of the counts above a quantile."""
+    latencies, places = window.latencies, _places(window, quantile)
+    answered = latencies.answered
+    columns = np.stack([latencies.above(arm, places[arm]) for arm in (BASELINE, CANARY)])
+    shares = columns / np.where(answered > 0, answered, 1)
+    rates = shares @ weights.by_block / weights.total
+    floor = weights.least_factor(excess, window.seconds)
+    calm = 1.0 if window.calm_of is None else float(window.calm_of()[_at_edge(places, latencies.width)])
+    return _noise(shares, rates, answered, weights, floor=floor, caution=caution, calm=calm)
+
+
+def precision(window: Window, quantile: float) -> float:
+    """Return how much one request says about a shift of all latencies if it is counted above this quantile.
+
+    That is the square of the density of logarithms over the variance of the count; only ratios are used.
+    """
+    curve = window.survival[BASELINE]
+    place = crossing(curve, 1 - quantile)
+    low, high = max(math.floor(place) - _REACH, 0), min(math.ceil(place) + _REACH, len(curve) - 1)
+    slope: float = (curve.item(low) - curve.item(high)) / max(high - low, 1)
+    return slope * slope / (quantile * (1 - quantile))
 
 
 def _at_edge(places: tuple[float, ...], width: int) -> int:

@@ -64,8 +64,10 @@ def suspect(excess: Floats, variance: Floats, length: int, *, step: int = 1, lea
     )
 
 
-def noise_before(excess: Floats, variance: Floats, length: int, first: int) -> float:
+def noise_before(excess: Floats, variance: Floats, length: int, first: int, *, certain: bool = True) -> float:
     """Return the overdispersion of the windows of ``length`` blocks that end before block ``first``, at least 1.
+
+    certain: whether it is at least what was observed, however few windows there are.
 
     excess, variance: as for ``suspect``, but excess need not be centred.
     """
@@ -75,7 +77,7 @@ def noise_before(excess: Floats, variance: Floats, length: int, first: int) -> f
     sums, spreads = _window_sums(excess, length)[places], _window_sums(variance, length)[places]
     known, expected = len(places) - 1, float(spreads.mean())
     observed = float(((sums - sums.mean()) ** 2).sum()) / known / expected if expected > 0 else 2.0
-    return max((_TRUST * PRIOR + known * observed) / (_TRUST + known), observed, 1.0)
+    return max((_TRUST * PRIOR + known * observed) / (_TRUST + known), observed if certain else 1.0, 1.0)
 
 
 def _window_sums(values: Floats, length: int) -> Floats:

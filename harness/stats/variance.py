@@ -37,11 +37,20 @@ class Caution:
 
 CALM = Caution(bandwidths=(0.4,), degrees=30.0, unsurprising=1.5)
 """For counts of errors and of requests: bursts are short."""
-WARY = Caution(bandwidths=(0.4, 0.15, 0.07), degrees=20.0, unsurprising=0.25)
+WARY = Caution(bandwidths=(0.4, 0.15, 0.07), degrees=30.0, unsurprising=0.25)
 """For latencies: one arm may be slow for a minute without any difference between the builds.
 
 The values are tuned on simulated streams.
 """
+
+
+def wary_after(windows: float) -> Caution:
+    """Return the caution for latencies in a stretch, if the noise of this many windows before it is known.
+
+    What is known makes the prior weigh more. A stretch may begin before the harm does, and the step looks like the
+    slowest noise, so that is looked for in the time before only.
+    """
+    return Caution(bandwidths=WARY.bandwidths[:2], degrees=WARY.degrees + windows, unsurprising=CALM.unsurprising)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

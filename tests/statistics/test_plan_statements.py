@@ -116,7 +116,7 @@ def test_a_run_that_can_decide_nothing_warns_before_it_starts() -> None:
 def test_an_effect_that_no_length_shows_has_no_need() -> None:
     """A difference below the resolution of latencies cannot be told."""
     plan = plan_of("latency_p50 < +10%")
-    assert needed(plan, plan.objectives[0], 0.005) is None
+    assert needed(plan, plan.objectives[0], 0.002) is None
     found = needed(plan, plan.objectives[0], 0.1)
     assert found is not None
     assert math.isfinite(found.seconds)

@@ -16,8 +16,10 @@ from harness.model.units import Unit, format_duration
 from harness.stats.contrast import QuantileContrast, quantile_contrast
 from harness.stats.limit import latency_limit_root
 from harness.stats.once import Once
-from harness.stats.variance import WARY
+from harness.stats.variance import WARY, wary_after
 
+MARGIN, LEAST_MARGIN, LONG_S = 0.02, 0.0025, 110.0
+"""A smaller share is no harm while the noise is not known. The margin falls in stretches of more seconds than this."""
 _MEDIAN = 0.5
 
 
@@ -47,7 +49,8 @@ class Latency:
     def contrast(self, objective: Objective, scene: Scene) -> TailEvidence | None:
         """Compare the requests above the same place of both distributions, the baseline's moved by the hypothesis."""
         quantile, window = objective.quantile or _MEDIAN, scene.window
-        contrast = quantile_contrast(window, quantile, excess=scene.excess)
+        caution = wary_after(scene.windows_before) if scene.windows_before else WARY
+        contrast = quantile_contrast(window, quantile, excess=scene.excess, caution=caution)
         if contrast is None:
             return None
         return RootEvidence(
@@ -55,7 +58,7 @@ class Latency:
             direction=objective.direction,
             counts=window.answered,
             limit_root=lambda limit: latency_limit_root(window, quantile, limit),
-            resolution=_resolution(objective, is_calibrated=scene.is_calibrated),
+            resolution=_resolution(objective, window.seconds, is_calibrated=scene.is_calibrated),
             blur_of=Once(partial(_blur, contrast)),
             weight_rate=contrast.weight_rate,
         )
@@ -66,7 +69,7 @@ class Latency:
         It keeps the margin, which only makes the promise smaller for a run that is calibrated.
         """
         quantile = objective.quantile or _MEDIAN
-        return quantile_prediction(expected, quantile=quantile, resolution=RESOLUTION, caution=WARY)
+        return quantile_prediction(expected, quantile=quantile, resolution=_margin(expected.seconds), caution=WARY)
 
     def in_interval(self, objective: Objective, interval: Interval) -> float:
         """Return the quantile of the interval's latencies."""
@@ -79,15 +82,22 @@ class Latency:
         return format_duration(value)
 
 
-def _resolution(objective: Objective, *, is_calibrated: bool) -> float:
-    """Return the smallest share that can be harm.
+def _resolution(objective: Objective, seconds: float, *, is_calibrated: bool) -> float:
+    """Return the smallest share that can be harm in a stretch of so many seconds.
 
     Counts above a place of the histogram are exact, so harm needs no margin for the histogram unless latencies are tied
     (``Blur``). But one run cannot tell slow noise of an arm from a small difference of the builds. The margin covers
     that until the noise was learned from equal builds. A difference of differences keeps it: its tails are
     approximations.
     """
-    return 0.0 if is_calibrated and not objective.interaction else RESOLUTION
+    if objective.interaction:
+        return RESOLUTION
+    return 0.0 if is_calibrated else _margin(seconds)
+
+
+def _margin(seconds: float) -> float:
+    """Return the margin, which falls in a long stretch, because that shows slow noise of an arm itself."""
+    return max(MARGIN * min(1.0, (LONG_S / max(seconds, 1e-9)) ** 2), LEAST_MARGIN)
 
 
 def _blur(contrast: QuantileContrast) -> Blur:

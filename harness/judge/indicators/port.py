@@ -31,10 +31,10 @@ class Scene:
 
     window: the requests of a phase. share: the planned share of requests to the canary. steady: the requests of the
     steady phase, if there was one. series: readings of both arms. start_s, end_s: the phase's time. excess: noise
-    learned from equal builds (``harness.judge.calibration``). is_calibrated: whether it was learned. samples: single
-    requests, for indicators that need more than the window counts; only those in the window's blocks are over. None if
-    only counts are known. hits: the calls of the baseline and of the canary that faults hit in the phase; None while
-    that is not known.
+    learned from equal builds (``harness.judge.calibration``). is_calibrated: whether it was learned. windows_before:
+    how many windows of the phase before these requests show its noise. samples: single requests, for indicators that
+    need more than the window counts; only those in the window's blocks are over. None if only counts are known. hits:
+    the calls of the baseline and of the canary that faults hit in the phase; None while that is not known.
     """
 
     window: Window
@@ -45,6 +45,7 @@ class Scene:
     end_s: float = math.inf
     excess: float = 0.0
     is_calibrated: bool = False
+    windows_before: int = 0
     samples: Samples | None = None
     hits: tuple[int, int] | None = None
 
