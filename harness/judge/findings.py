@@ -11,6 +11,7 @@ from harness.judge.indicators import indicator_of
 from harness.judge.measure import Measurement, chance_within, harmless, measure, smallest_visible
 from harness.judge.missing_findings import nothing_to_compare
 from harness.judge.scoring import failed_score
+from harness.judge.screening import screened
 from harness.judge.sudden_harm import History, history_of, sudden_harm, with_history
 from harness.judge.survivors import FailureRates, more_failures, ranked
 from harness.judge.view import PhaseView, Shown
@@ -112,27 +113,39 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
     Both use the same part of the run's alpha: a canary exactly at its tolerance in many places must not fail more
     often than one that is as good as the baseline.
     """
-    harm = beyond = None
-    restarts = indicator_of(objective).restarts
-    history = history_of(objective, view)
-    for stretch, start in view.stretches if restarts else ((view.scene.window, Start(first=0, part=1.0)),):
-        whole_phase = stretch is view.scene.window
-        seen_s = stretch.seconds if restarts else view.look.seen_s
-        tail = view.look.proof_tail(view.alpha * start.part, seen_s, later=not whole_phase)
-        if not whole_phase and harmless(objective, replace(view.scene, window=stretch), tail):
-            continue
-        if harm is None and not start.large:
-            measured = whole if whole_phase else _later(objective, view, start, history)
-            if measured is not None and measured.chances.harm <= tail:
-                harm = _Proof(window=stretch, measured=measured, tail=tail)
-        if beyond is None:
-            measured = whole if whole_phase else _later(objective, view, start, history, clear=True)
-            if measured is not None and max(measured.chances.harm, measured.chances.beyond) <= tail:
-                beyond = _Proof(window=stretch, measured=measured, tail=tail)
+    proof = _whole(objective, view, whole)
+    harm = proof if whole.chances.harm <= proof.tail else None
+    beyond = proof if max(whole.chances.harm, whole.chances.beyond) <= proof.tail else None
+    if indicator_of(objective).restarts:
+        harm, beyond = _later_proofs(objective, view, harm, beyond)
     sudden = sudden_harm(objective, view) if beyond is None else None
     if sudden is not None:
         beyond = _Proof(window=sudden.window, measured=sudden.measured, tail=sudden.tail)
     return harm or beyond, beyond
+
+
+def _later_proofs(
+    objective: Objective, view: PhaseView, harm: _Proof | None, beyond: _Proof | None
+) -> tuple[_Proof | None, _Proof | None]:
+    """Return ``harm`` and ``beyond``, or the first stretches that start later in the phase and prove them."""
+    known, history = screened(objective, view.scene, view.later), history_of(objective, view)
+    for number, start in enumerate(view.starts[1:]):
+        only_beyond = start.large or harm is not None
+        if (only_beyond and beyond is not None) or (known.beyond if only_beyond else known.harm)[number]:
+            continue
+        stretch = view.later.windows_of()[number]
+        tail = view.look.proof_tail(view.alpha * start.part, stretch.seconds, later=True)
+        if harmless(objective, replace(view.scene, window=stretch), tail):
+            continue
+        if not only_beyond:
+            measured = _later(objective, view, start, history)
+            if measured is not None and measured.chances.harm <= tail:
+                harm = _Proof(window=stretch, measured=measured, tail=tail)
+        if beyond is None:
+            measured = _later(objective, view, start, history, clear=True)
+            if measured is not None and max(measured.chances.harm, measured.chances.beyond) <= tail:
+                beyond = _Proof(window=stretch, measured=measured, tail=tail)
+    return harm, beyond
 
 
 def _later(
@@ -144,7 +157,7 @@ def _later(
 def _whole(objective: Objective, view: PhaseView, measured: Measurement) -> _Proof:
     """Return the whole phase with the probability that a proof in it needs."""
     restarts = indicator_of(objective).restarts
-    seen_s, part = (view.scene.window.seconds, view.stretches[0][1].part) if restarts else (view.look.seen_s, 1.0)
+    seen_s, part = (view.scene.window.seconds, view.starts[0].part) if restarts else (view.look.seen_s, 1.0)
     return _Proof(window=view.scene.window, measured=measured, tail=view.look.proof_tail(view.alpha * part, seen_s))
 
 

@@ -34,6 +34,7 @@ from harness.model.record import Plan, hits_of
 from harness.model.samples import BASELINE, CANARY
 from harness.model.units import format_duration, format_percent
 from harness.model.verdict import Analysis, Finding, Verdict
+from harness.stats.stretches import Stretches, stretches_of
 from harness.stats.table import Table, reduce_samples
 from harness.stats.window import Window, joined, window_of
 
@@ -124,7 +125,7 @@ class _Windows:
             )
         self._made: dict[tuple[str, str | None], Window] = {}
         self._endpoints: dict[tuple[str, str, bool], Window] = {}
-        self._parts: dict[tuple[str, str | None], tuple[tuple[Window, Start], ...]] = {}
+        self._parts: dict[tuple[str, str | None], tuple[tuple[Start, ...], Stretches]] = {}
 
     def of(self, look: Look, objective: Objective) -> Window:
         """Return the requests of a phase that an objective covers, without unfinished blocks."""
@@ -134,14 +135,13 @@ class _Windows:
             self._made[key] = window_of(self._table, key[0], operation=key[1], before_s=self._until_s, span_s=span_s)
         return self._made[key]
 
-    def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Window, Start], ...]:
-        """Return the whole phase and the stretches that start later in it, each with its part of alpha."""
+    def stretches(self, look: Look, objective: Objective) -> tuple[tuple[Start, ...], Stretches]:
+        """Return the starts of the stretches, the whole phase first, and the stretches that start later in it."""
         key = (look.phase.name, objective.labels.get("endpoint"))
         if key not in self._parts:
             whole = self.of(look, objective)
             found = starts(whole.blocks.tolist(), whole.block_s, look.planned_s)
-            later = whole.since_each([start.first for start in found[1:]])
-            self._parts[key] = tuple(zip((whole, *later), found, strict=True))
+            self._parts[key] = found, stretches_of(whole, tuple(start.first for start in found[1:]))
         return self._parts[key]
 
     @property
@@ -210,10 +210,12 @@ class _Views:
             samples=self.evidence.samples if len(self.evidence.samples) else None,
             hits=hits_of(self.evidence.fault_counts, look.phase.name),
         )
+        begun, later = self.windows.stretches(look, objective)
         return PhaseView(
             look=look,
             scene=scene,
-            stretches=self.windows.stretches(look, objective),
+            starts=begun,
+            later=later,
             pooled=self.windows.with_steady(look, objective, self.begun),
             places=self.windows.places(look, objective),
             plan=self.plan,

@@ -10,6 +10,7 @@ from harness.judge.alpha_spending import INTERVAL_TAIL, Look, Start
 from harness.judge.indicators.port import Scene
 from harness.judge.measure import Measurement
 from harness.model.record import Plan
+from harness.stats.stretches import Stretches
 from harness.stats.window import Window
 
 
@@ -32,9 +33,9 @@ class Places:
 class PhaseView:
     """One phase as one objective sees it.
 
-    alpha: the part of the run's alpha for this objective and phase. stretches: the parts of the phase in which harm is
-    looked for, the whole phase first, with their parts of alpha. pooled: a short phase's requests together with those
-    of the steady phase. places: what the phase's requests can be divided by, to find out where harm sits.
+    alpha: the part of the run's alpha for this objective and phase. starts: where the stretches start in which harm is
+    looked for, the whole phase first. later: the stretches but for the first. pooled: a short phase's requests together
+    with those of the steady phase. places: what the phase's requests can be divided by, to find out where harm sits.
     """
 
     look: Look
@@ -42,7 +43,8 @@ class PhaseView:
     plan: Plan
     alpha: float
     any_harm: bool
-    stretches: tuple[tuple[Window, Start], ...]
+    starts: tuple[Start, ...]
+    later: Stretches
     pooled: Window | None = None
     places: tuple[Places, ...] = ()
 

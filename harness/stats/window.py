@@ -88,10 +88,14 @@ class Window:
         """Return only the blocks from ``index`` on."""
         return self.between(index, len(self.blocks))
 
-    def since_each(self, starts: Sequence[int]) -> tuple[Window, ...]:
-        """Return the blocks from each of the indices on, which must rise: their curves are added up together."""
-        inside = () if self.standardised is None else self.standardised.since_each(starts)
-        masses = Once(partial(self._masses, tuple(starts)))
+    def since_each(self, starts: Sequence[int], masses: Callable[[], Floats] | None = None) -> tuple[Window, ...]:
+        """Return the blocks from each of the indices on, which must rise: their curves are added up together.
+
+        masses: returns ``masses_since`` of the ``standard`` window, if it is known already.
+        """
+        inside = () if self.standardised is None else self.standardised.since_each(starts, masses)
+        if masses is None or self.standardised is not None:
+            masses = Once(partial(self.masses_since, tuple(starts)))
         columns = np.concatenate([self.requests, self.latencies.answered])[:, ::-1]
         sums = np.cumsum(columns, axis=1)[:, ::-1][:, list(starts)].T.tolist()
         weights = [None] * len(starts) if self.weights is None else self.weights.since_each(starts)
@@ -115,7 +119,7 @@ class Window:
             for number, start in enumerate(starts)
         )
 
-    def _masses(self, starts: tuple[int, ...]) -> Floats:
+    def masses_since(self, starts: tuple[int, ...]) -> Floats:
         """Return the weighted latencies in or above each bin from each index on, shape (s, 2, width)."""
         scale = _scale(self.latencies, self.weights)
         parts = [
