@@ -24,7 +24,7 @@ from harness.judge.calibration import Calibration
 from harness.judge.columns import Columns, checked_columns
 from harness.judge.instances import Instances, instance_warnings
 from harness.judge.port import Evidence
-from harness.judge.safeguards import guarded, objections
+from harness.judge.safeguards import guarded, lost_requests, objections
 from harness.judge.sequential import FailOn, SequentialJudge
 from harness.model.judge import JudgeSettings
 from harness.model.objective import Objective
@@ -85,7 +85,7 @@ def compare(  # longer than 40 lines because its docstring is the reference for 
         final: whether no more requests will come; None: whether ``now_s`` has reached the horizon. A live
             caller without ``now_s`` gets the final answer a few requests early; give ``now_s`` to avoid that.
         canary_share: the planned share of requests to the canary, in (0, 1); needed for
-            ``throughput`` and ``split`` only.
+            ``throughput`` and ``split``. A canary that lacks a tenth of them or more does not pass.
         phases: planned seconds of each phase, in order; None: the observed seconds.
         fail_on: ``beyond-tolerance`` fails harm that is proven and shown to exceed its tolerance (a
             proven smaller one is marginal); ``any-harm`` fails any proven harm.
@@ -131,7 +131,8 @@ def compare(  # longer than 40 lines because its docstring is the reference for 
     plan = case.plan if calibration is None else calibration.planned(case.plan)
     evidence = replace(case.evidence, series=gauges)
     judged = SequentialJudge(fail_on=rule).judge(evidence, plan, now_s=case.now_s, final=case.final)
-    analysis = guarded(judged, objections(evidence, plan), plan)
+    found = *objections(evidence, plan), *lost_requests.objections(evidence, canary_share)
+    analysis = guarded(judged, found, plan)
     return replace(analysis, warnings=(*analysis.warnings, *case.warnings))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.model.phase import Phase
 from harness.model.samples import ARMS, BASELINE, CANARY, Samples
 from harness.model.units import format_percent
+from harness.stats.binomial import binomial_tails
 from harness.stats.table import NO_ANSWER, TOTAL, Table
 from harness.stats.tally import tally
 
@@ -23,6 +24,8 @@ LEAST_SHIFT = 0.02
 SIGMAS = 6.0
 ENOUGH = 30
 """So many requests of an endpoint in each arm show a difference of ``MOST`` by chance once in 20,000 times."""
+UNLIKELY = 1e-6
+"""With fewer requests, each failure has to be so unlikely to be the canary's by chance."""
 MOST = 0.5
 """The canary may not fail so much more of an endpoint's requests than the baseline, as a share of all of them."""
 EXPECTED = 20.0
@@ -90,12 +93,25 @@ def counts_of_table(table: Table, phases: Sequence[Phase]) -> EndpointCounts:
 def broken(counts: EndpointCounts) -> list[str]:
     """Name each endpoint of which the canary fails most requests that the baseline answers, with both shares."""
     shares = counts.failed / np.maximum(counts.requests, 1)
-    found = (counts.requests.min(axis=0) >= ENOUGH) & (shares[CANARY] - shares[BASELINE] > MOST)
+    found = shares[CANARY] - shares[BASELINE] > MOST
+    for each in np.flatnonzero(found & (counts.requests.min(axis=0) < ENOUGH)):
+        found[each] = _chance(counts.requests[:, each], counts.failed[:, each]) <= UNLIKELY
     names = [name or "all of them" for name in counts.names]
     return [
         f"{names[each]}: {_percent(shares[CANARY, each])} against {_percent(shares[BASELINE, each])}"
         for each in np.flatnonzero(found)
     ]
+
+
+def _chance(requests: NDArray[np.float64], failed: NDArray[np.float64]) -> float:
+    """Return the chance that so many of all failures are the canary's if equal arms fail alike; 1 without requests.
+
+    Failures are taken for independent draws of an arm, which is cautious: drawing without replacement varies less.
+    """
+    if not requests.all():
+        return 1.0
+    share = float(requests[CANARY] / requests.sum())
+    return binomial_tails(round(float(failed[CANARY])), round(float(failed.sum())), share)[0]
 
 
 def missing(counts: EndpointCounts) -> list[str]:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from simulated import SECONDS, samples_of
 
+from harness.judge import compare
+from harness.judge.endpoints import EndpointCounts, broken
 from harness.judge.objectives import parse_objective
 from harness.judge.port import Evidence
 from harness.judge.safeguards import guarded, objections
@@ -224,3 +226,48 @@ def test_a_slow_service_is_not_silent():
     phases = (Phase(name="warm-up", kind=PhaseKind.WARM_UP, start_s=0.0, end_s=5.0), replace(STEADY, start_s=5.0))
     evidence = Evidence(samples=replace(samples, latency_s=samples.latency_s + 3.0), phases=phases)
     assert not [each for each in objections(evidence, plan_of()) if "answered nothing" in each.text]
+
+
+def failing_as(status: int, other: int) -> Samples:
+    """Both arms fail 5 % of their requests: the baseline with one status, the canary with another."""
+    samples = answering(samples_of(5, count=8000), status=status, arm=None, share=0.05)
+    return replace(
+        samples, status=np.where((samples.arm == CANARY) & (samples.status == status), other, samples.status)
+    )
+
+
+@pytest.mark.parametrize(("status", "other", "kinds"), [(503, 500, "500: 0 %"), (503, 0, "no answer: 0 %")])
+def test_another_mix_of_as_many_errors_is_told(status, other, kinds):
+    """The error rates are equal, so the run passes; what moved is named all the same."""
+    analysis = judged(failing_as(status, other), plan_of("error_rate < +3pp", "latency_p50 < +50%"))
+    assert analysis.verdict is Verdict.PASS
+    told = next(
+        text for text in analysis.warnings if text.startswith("the arms fail differently in the steady phase: ")
+    )
+    assert kinds in told
+    assert "503: " in told
+    same = judged(failing_as(status, status), plan_of("error_rate < +3pp", "latency_p50 < +50%"))
+    assert not any("fail differently" in text for text in same.warnings)
+
+
+@pytest.mark.parametrize(("requests", "held"), [((21, 24), True), ((60, 9), True), ((8, 8), False), ((25, 0), False)])
+def test_a_broken_endpoint_with_few_requests_is_named(requests, held):
+    """All of the canary's requests fail and none of the baseline's: chance decides, not a fixed number of requests."""
+    counts = EndpointCounts(
+        names=("/rare",), requests=np.array([[each] for each in requests], float),
+        failed=np.array([[0.0], [float(requests[1])]]),
+    )  # fmt: skip
+    assert bool(broken(counts)) is held
+
+
+@pytest.mark.parametrize(("share", "held"), [(None, True), (0.5, True), (0.6, False)])
+def test_a_canary_without_a_part_of_its_requests_never_passes(share, held):
+    """A sixth of the planned requests is missing, perhaps the slowest ones; a share that nobody declares is no plan."""
+    samples = samples_of(6, count=8000)
+    arms = [{name: getattr(samples, column)[samples.arm == arm] for name, column in COLUMNS.items()} for arm in (0, 1)]
+    analysis = compare(*arms, ["latency_p50 < +50%"], horizon_s=SECONDS, canary_share=share)
+    assert analysis.verdict is (Verdict.PASS if held else Verdict.INCONCLUSIVE)
+    assert held or "expected 60 % (canary_share)" in analysis.reason
+
+
+COLUMNS = {"time_s": "due_s", "latency_s": "latency_s", "status": "status"}

@@ -18,6 +18,7 @@ from harness.judge.safeguards import (
     endpoints,
     identical_arms,
     live_traffic,
+    lost_requests,
     status_mix,
     success,
     warm_up,
@@ -26,7 +27,7 @@ from harness.judge.safeguards.objection import Objection
 from harness.model.record import Plan
 from harness.model.verdict import Analysis, Verdict
 
-__all__ = ["Objection", "guarded", "objections"]
+__all__ = ["Objection", "guarded", "lost_requests", "objections"]
 
 
 def objections(evidence: Evidence, plan: Plan) -> tuple[Objection, ...]:

@@ -2,12 +2,12 @@
 
 Every status that moved beyond chance is named. Fewer server errors or missing answers are no objection: a canary may
 be better than its baseline. Every other shift, in either direction, is an objection, because it changes what
-callers get.
+callers get. Where an objective judges the errors, another mix of them is only told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.judge.implied import bounds_difference
 from harness.judge.port import Evidence
@@ -31,7 +31,8 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
     """Yield one objection for each judged phase in which the mix shifted."""
     judged = [phase for phase in evidence.phases if phase.kind.judged]
     for phase in judged:
-        moved = shifted(evidence, phase, plan, alpha=ALPHA / len(judged))
+        compared = _compared(evidence, phase)
+        moved = _answers_moved(compared, plan, alpha=ALPHA / len(judged))
         if moved:
             listed = "; ".join(_text(shift) for shift in moved[:_NAMED])
             more = f"; and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
@@ -39,16 +40,27 @@ def objections(evidence: Evidence, plan: Plan) -> Iterator[Objection]:
                 text=f"the arms answer differently in the {phase.name} phase: {listed}{more}; if this is intended, "
                 f"declare it with {_declaration(moved[0])}, otherwise find out why"
             )
+        errors = _errors_moved(compared, plan, alpha=ALPHA / len(judged))
+        if errors:
+            listed = "; ".join(map(_text, errors[:_NAMED]))
+            yield Objection(text=f"the arms fail differently in the {phase.name} phase: {listed}", decides=False)
 
 
-def shifted(evidence: Evidence, phase: Phase, plan: Plan, *, alpha: float) -> tuple[Shift, ...]:
+def _errors_moved(compared: Sequence[Shift], plan: Plan, *, alpha: float) -> list[Shift]:
+    """Return the errors that moved beyond chance, in either direction, although an objective is about all of them."""
+    moved = [
+        shift
+        for shift in compared
+        if shift.chance < alpha / len(compared) and _is_error(shift) and _declared(shift, plan.objectives)
+    ]
+    return sorted(moved, key=lambda shift: -abs(shift.canary - shift.baseline))
+
+
+def _answers_moved(compared: Sequence[Shift], plan: Plan, *, alpha: float) -> tuple[Shift, ...]:
     """Return the kinds of responses that moved beyond chance in one phase, the largest difference first.
 
     alpha: the chance that equal arms show any, in (0, 1). A status that an objective is about is left to it.
     """
-    block_s = max(BLOCK_S, phase.duration_s / MOST_BLOCKS)
-    mix = response_mix(evidence.samples, start_s=phase.start_s, end_s=phase.end_s, block_s=block_s)
-    compared = shifts(mix, block_s=block_s)
     moved = [
         shift
         for shift in compared
@@ -57,9 +69,18 @@ def shifted(evidence: Evidence, phase: Phase, plan: Plan, *, alpha: float) -> tu
     return tuple(sorted(moved, key=lambda shift: -abs(shift.canary - shift.baseline)))
 
 
+def _compared(evidence: Evidence, phase: Phase) -> tuple[Shift, ...]:
+    block_s = max(BLOCK_S, phase.duration_s / MOST_BLOCKS)
+    mix = response_mix(evidence.samples, start_s=phase.start_s, end_s=phase.end_s, block_s=block_s)
+    return shifts(mix, block_s=block_s)
+
+
 def _suspicious(shift: Shift) -> bool:
-    error = shift.status == 0 or shift.status >= _SERVER_ERROR
-    return shift.canary > shift.baseline or not error
+    return shift.canary > shift.baseline or not _is_error(shift)
+
+
+def _is_error(shift: Shift) -> bool:
+    return shift.status == 0 or shift.status >= _SERVER_ERROR
 
 
 def _declared(shift: Shift, objectives: tuple[Objective, ...]) -> bool:
