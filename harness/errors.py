@@ -23,8 +23,10 @@
     ├── MetricsError                a metrics server does not answer as it should
     │   └── MetricsRefusal          it refused a request or did not answer: query, status
     ├── MeshError                   the mesh did not accept a change, or lost it
+    │   ├── MeshBusy                a change is live, so the resources cannot be replaced now
     │   ├── MeshDrift               someone else changed what a run had set, so its measurements are void
     │   ├── MeshGuard               a limit of the mesh was reached during a run, which ends it
+    │   ├── MeshStale               the resources have changed since they were read: live
     │   ├── NotInForce              a change was accepted but is not seen to be in force
     │   └── RollbackError           a change could not be reverted
     └── ClusterError                the Kubernetes API refused a request or cannot be reached
@@ -217,6 +219,21 @@ class MetricsRefusal(MetricsError):
 
 class MeshError(HarnessError):
     """The mesh did not accept a change, or someone else changed it in the meantime."""
+
+
+class MeshBusy(MeshError):
+    """A change is live, so the resources cannot be replaced: the undo of the change would be lost."""
+
+
+class MeshStale(MeshError):
+    """The resources have changed since they were read, so they must be read again.
+
+    live: whether a change is live, which explains the difference and will be undone.
+    """
+
+    def __init__(self, message: str, *, live: bool = False) -> None:
+        super().__init__(message)
+        self.live = live
 
 
 class MeshDrift(MeshError):

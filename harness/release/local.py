@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config import Config
-from harness.errors import BuildError, MeshError, ServiceError, UsageError, WorkloadDeath
+from harness.errors import BuildError, MeshStale, ServiceError, UsageError, WorkloadDeath
 from harness.mesh.stage.client import Stage, StageMesh
 from harness.mesh.stage.fleet import Program, program_from_json
 from harness.model.config import Workload
@@ -80,8 +80,8 @@ class StageWorld:
             after = applied_all(edits, clean, namespace=self._config.namespace)
             try:
                 self._stage.ask("replace", before=[*before], after=[*after])
-            except MeshError as error:
-                if "read again" not in str(error) or not left:
+            except MeshStale:
+                if not left:
                     raise
             else:
                 return

@@ -16,7 +16,7 @@ from harness.clients.otlp import SpanReceiver
 from harness.clients.processes.priority import raise_priorities
 from harness.clients.processes.signals import deferred_interrupts
 from harness.clients.processes.waits import waits_s
-from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshError, RollbackError
+from harness.errors import EnvoyError, EnvoyRejection, HarnessError, MeshBusy, MeshError, RollbackError
 from harness.mesh.attribution import attributed
 from harness.mesh.local.answer_taps import tapped_bodies
 from harness.mesh.local.checks import check_for_local_mesh, require_served
@@ -262,13 +262,13 @@ class LocalMesh:
     def replace(self, resources: Sequence[JsonObject]) -> None:
         """Serve other resources from now on. After an error the previous ones stay live.
 
-        Raises ResourceError or EnvoyError for resources that cannot be served. Raises MeshError while a change is
+        Raises ResourceError or EnvoyError for resources that cannot be served, and MeshBusy while a change is
         live, because its undo would be lost.
         """
         with self._lock:
             if self._changes:
                 names = ", ".join(change.name for change in self._changes)
-                raise MeshError(f"expected no live change while resources are replaced, found: {names}; undo it first")
+                raise MeshBusy(f"expected no live change while resources are replaced, found: {names}; undo it first")
             self._make_live(resources, check_for_local_mesh(resources, self._topology))
 
     def serve_from(self, services: Sequence[Service]) -> None:

@@ -11,7 +11,16 @@ from harness import errors
 from harness.errors import HarnessError, MeshError, WorkloadDeath
 from harness.model.json import JsonObject, object_at, parse_json, text_at, texts_at, value_at
 
-_KNOWN = ("UsageError", "ResourceError", "EnvoyError", "PortError", "ServiceError", "MeshError", "RollbackError")
+_KNOWN = (
+    "UsageError",
+    "ResourceError",
+    "EnvoyError",
+    "PortError",
+    "ServiceError",
+    "MeshError",
+    "MeshStale",
+    "RollbackError",
+)
 
 
 @dataclass(frozen=True, slots=True)

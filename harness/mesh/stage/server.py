@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.errors import HarnessError, MeshError
+from harness.errors import HarnessError, MeshBusy, MeshError, MeshStale
 from harness.mesh.local import LocalMesh
 from harness.mesh.local.starting import open_stage
 from harness.mesh.stage.fleet import (
@@ -111,8 +111,9 @@ class StageServer:
         while True:
             try:
                 self._replace_once(message)
-            except MeshError as error:
-                if "live change" not in str(error) or time.monotonic() > give_up:
+            except (MeshBusy, MeshStale) as error:
+                undone_soon = isinstance(error, MeshBusy) or error.live
+                if not undone_soon or time.monotonic() > give_up:
                     raise
                 time.sleep(0.1)
             else:
@@ -121,9 +122,9 @@ class StageServer:
     def _replace_once(self, message: JsonObject) -> None:
         with self._changing:
             if [*self._mesh.resources()] != list_at(message, "before"):
-                # While a change is live this is expected: it is undone soon, or replace() says that it is there.
-                live = " (live change)" if self._mesh.changes_live else ""
-                raise MeshError(f"stage: expected the resources as they were read, found others{live}: read again")
+                live = self._mesh.changes_live
+                found = "others, while a change is live" if live else "others"
+                raise MeshStale(f"stage: expected the resources as they were read, found {found}", live=live)
             self._mesh.replace(objects_at(message, "after"))
 
     def _state(self, message: JsonObject) -> JsonObject:
