@@ -22,8 +22,8 @@ from harness.routing.governed import GovernedRouting
 from harness.routing.port import Aim, RoutingApi
 from harness.runner.dependencies import Dependency
 
-_LONGER = 1.1
-"""A delay that a timeout cuts off is so much longer than it."""
+_LADDER = ((0.9, 1.1), (0.45, 0.9), (0.3, 0.5))
+"""The weights of delays around a known timeout, and their shares of it, from the harshest."""
 _SLOW_S = 2.0
 """The delay where no timeout is known."""
 _PERCENT = 50.0
@@ -90,8 +90,8 @@ class Circumstances:
         return self.calls_per_s(dependency) * min(self.config.canary_share, 1 - self.config.canary_share)
 
 
-_Choice = tuple[float, Fault, str]
-"""The weight, the fault and its source."""
+_Choice = tuple[tuple[float, Fault, str], ...]
+"""The weight, the fault and its source, for each value that is worth trying."""
 
 
 def trials(found: Sequence[Dependency], given: Circumstances) -> tuple[tuple[Trial, ...], tuple[LeftOut, ...]]:
@@ -104,11 +104,11 @@ def trials(found: Sequence[Dependency], given: Circumstances) -> tuple[tuple[Tri
             if not fault.usage.can_use(given.target):
                 continue
             chosen = choices.get(kind, "not known here which value of it is worth trying: add it to the scenario")
-            why = chosen if isinstance(chosen, str) else _refusal(chosen[1], given) or _no_field(chosen[1], given)
+            why = chosen if isinstance(chosen, str) else _refusal(chosen[0][1], given) or _no_field(chosen[0][1], given)
             if isinstance(chosen, str) or why:
                 left_out.append(LeftOut(dependency=dependency, kind=kind, why=why))
-            else:
-                weight, made, source = chosen
+                continue
+            for weight, made, source in chosen:
                 risk = dependency.risk * weight
                 tried.append(Trial(dependency=dependency, fault=made, source=source, risk=risk))
     return tuple(sorted(tried, key=lambda one: -one.risk)), tuple(left_out)
@@ -117,7 +117,7 @@ def trials(found: Sequence[Dependency], given: Circumstances) -> tuple[tuple[Tri
 def _choice(weight: float, make: Callable[..., Fault], *values: object, **options: object) -> _Choice:
     """Return a fault with its weight and its source."""
     words = [_literal(value) for value in values] + [f"{name}={_literal(value)}" for name, value in options.items()]
-    return weight, make(*values, **options), f"{make.__name__}({', '.join(words)})"
+    return ((weight, make(*values, **options), f"{make.__name__}({', '.join(words)})"),)
 
 
 def _literal(value: object) -> str:
@@ -129,7 +129,6 @@ def _of_routes(dependency: Dependency, given: Circumstances) -> dict[str, _Choic
     host, limits = dependency.name, given.config.cluster.limits
     most = limits.dose if has_real_users(given.target) else 1.0
     percent = min(_PERCENT, most * 100)
-    slow_s = _SLOW_S if dependency.wait_s is None else dependency.wait_s * _LONGER
     header = given.headers[0] if given.headers else ""
     fails: dict[str, _Choice | str] = (
         {
@@ -144,7 +143,7 @@ def _of_routes(dependency: Dependency, given: Circumstances) -> dict[str, _Choic
     )
     alone = "without effect while no call fails: try it together with another fault"
     return fails | {
-        "delay": _choice(0.9, kinds.delay, host, f"{round(slow_s * 1e3)}ms", percent=percent),
+        "delay": _delays(dependency, percent),
         "latency": _choice(0.5, kinds.latency, host, "50ms:20%, 1s:2%"),
         "black_hole": _choice(0.6, kinds.black_hole, host),
         "body_reset": _choice(0.35, kinds.body_reset, host, "200ms"),
@@ -154,6 +153,18 @@ def _of_routes(dependency: Dependency, given: Circumstances) -> dict[str, _Choic
         "retries_off": alone,
         "outlier_ejection": alone,
     }
+
+
+def _delays(dependency: Dependency, percent: float) -> _Choice:
+    """Return one long delay, or around a timeout that the routes have: just beyond it, just below it, and half."""
+    rungs = [(0.9, _SLOW_S)]
+    if dependency.wait_s is not None:
+        rungs = [(weight, share * dependency.wait_s) for weight, share in _LADDER]
+    made = (
+        _choice(weight, kinds.delay, dependency.name, f"{max(1, round(slow_s * 1e3))}ms", percent=percent)
+        for weight, slow_s in rungs
+    )
+    return tuple(each for rung in made for each in rung)
 
 
 def _of_pods(dependency: Dependency, given: Circumstances) -> dict[str, _Choice | str]:

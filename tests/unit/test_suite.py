@@ -96,9 +96,11 @@ def test_the_risk_grows_with_calls_without_timeouts_and_without_fallbacks() -> N
     assert (8.0, "2 calls per request, no timeout, no fallback seen in slow ratings") == (exposed.risk, exposed.why)
 
 
-def test_a_delay_goes_just_beyond_a_known_timeout() -> None:
-    """A shorter one would show nothing about it."""
-    assert "delay(ratings, 440 ms, 50 %)" in texts(Dependency(name="ratings", wait_s=0.4), target="local")
+def test_delays_climb_around_a_known_timeout() -> None:
+    """Just beyond it first; without a timeout one long delay is tried."""
+    found = [text for text in texts(Dependency(name="ratings", wait_s=0.4), target="local") if "delay" in text]
+    assert [f"delay(ratings, {length} ms, 50 %)" for length in (440, 360, 200)] == found
+    assert ["delay(ratings, 2 s, 50 %)"] == [text for text in texts(MEASURED, target="local") if "delay" in text]
 
 
 @pytest.mark.parametrize("target", ["local", "cluster"])
