@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.cli.replay_try import try_changes
 from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
 from harness.errors import UsageError
+from harness.model.formatting import counted
 from harness.model.verdict import Verdict
 from harness.replay.asked import Asked, read_asked
 from harness.replay.comparing import Answer, Comparison
@@ -108,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         return try_changes(args, asked, config, options)
     if args.bisect is not None:
         return bisect(args, asked, config, options)
-    return _counted([_numbered(args, stage, number) for number in range(1, args.repeat + 1)])
+    return _repeated(args, stage)
 
 
 def asked_of(args: argparse.Namespace) -> Asked:
@@ -150,6 +152,19 @@ def options_of(args: argparse.Namespace) -> Options:
     )
 
 
+def _repeated(args: argparse.Namespace, stage: Stage) -> int:
+    """Replay as often as asked for. After Ctrl-C, say what the replays so far have answered."""
+    done: list[Comparison] = []
+    try:
+        while len(done) < args.repeat:
+            done.append(_numbered(args, stage, len(done) + 1))
+    except KeyboardInterrupt:
+        if done:
+            print(_counts(done))
+        raise
+    return _counted(done)
+
+
 def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison:
     if args.repeat > 1:
         print(f"replay {number} of {args.repeat}", file=sys.stderr)
@@ -166,6 +181,12 @@ def _numbered(args: argparse.Namespace, stage: Stage, number: int) -> Comparison
     return comparison
 
 
+def _counts(comparisons: Sequence[Comparison]) -> str:
+    answers = [one.answer for one in comparisons]
+    counts = ", ".join(f"{answers.count(one)} {one}" for one in Answer if one in answers)
+    return f"of {counted(len(answers), 'replay')}: {counts}"
+
+
 def _counted(comparisons: list[Comparison]) -> int:
     """Print how many of several replays reproduced the run, and return the exit code.
 
@@ -174,8 +195,7 @@ def _counted(comparisons: list[Comparison]) -> int:
     """
     answers = [one.answer for one in comparisons]
     if len(answers) > 1:
-        counts = ", ".join(f"{answers.count(one)} {one}" for one in Answer if one in answers)
-        print(f"of {len(answers)} replays: {counts}")
+        print(_counts(comparisons))
     failed = comparisons[0].difference.sides[0].analysis.verdict is Verdict.FAIL
     decisive = Answer.REPRODUCED if failed else Answer.NOT_REPRODUCED
     if decisive in answers:

@@ -204,7 +204,9 @@ def _decided_fail(finding: Finding) -> bool:
 def _differs(then: Record, now: Record) -> list[str]:
     lines = []
     if not same_arrivals(then, now):
-        lines.append("requests were due at other times, because another version of the load generator drew them")
+        shared = "the recorded run sent requests under other faults too"
+        why = shared if then.manifest.get("shared") else "another version of the load generator drew them"
+        lines.append(f"requests were due at other times, because {why}")
     for what, left, right in (
         ("target", then.plan.target, now.plan.target),
         ("commit", then.manifest.get("commit", "unknown"), now.manifest.get("commit", "unknown")),

@@ -235,3 +235,19 @@ def test_arrivals_are_compared_as_far_as_both_runs_went():
     assert same_arrivals(made, short)
     assert same_arrivals(made, rounded)
     assert not same_arrivals(made, replace(made, samples=replace(samples(), due_s=made.samples.due_s + 0.01)))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ({}, "another version of the load generator drew them"),
+        ({"shared": "1"}, "sent requests under other faults too"),
+    ],
+)
+def test_other_arrivals_have_their_reason(manifest, why):
+    """In a matrix, each fault has its own part of one load."""
+    then = asked_of(Verdict.PASS)
+    then = replace(then, record=replace(then.record, manifest={**then.record.manifest, **manifest}))
+    made = replace(record(), samples=replace(samples(), due_s=then.record.samples.due_s + 0.01))
+    here = Outcome(record=made, analysis=analysis(Verdict.PASS), folder=Path("replay"))
+    assert why in compared(then, here, cannot=()).differs[0]

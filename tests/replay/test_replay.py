@@ -13,6 +13,7 @@ from replay_records import demo_config, demo_record, write_demo
 
 from harness.bundle import read_bundle
 from harness.cli import main
+from harness.cli import replay as command
 from harness.cli import replay_once as replay_module
 from harness.cli.replay import asked_of, config_of
 from harness.demo import PROJECT
@@ -22,6 +23,7 @@ from harness.model.hops import HopTotal
 from harness.model.masking import HIDDEN
 from harness.model.record import Event
 from harness.replay.asked import read_asked
+from harness.replay.comparing import Answer
 from harness.replay.packing import pack
 from harness.replay.running import _Telling
 from harness.replay.staging import Options, staged
@@ -173,6 +175,21 @@ def test_a_stand_in_is_not_corrected_by_calls_of_which_a_fault_leaves_no_flag(tm
     for phase in ("fault", "recovery"):
         telling(Event(at_s=0.0, kind="phase", text=phase))
     assert ["ratings-v1"] * tuned == corrected
+
+
+def test_what_repeated_replays_said_is_counted_after_an_interruption(tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the third loses the third only."""
+    folder, _ = write_demo(tmp_path / "run")
+    said = [Answer.REPRODUCED, Answer.CANNOT]
+
+    def replayed(*_):
+        if not said:
+            raise KeyboardInterrupt
+        return SimpleNamespace(answer=said.pop(0), late=False, undecided=False, elsewhere=False)
+
+    monkeypatch.setattr(command, "replay_once", replayed)
+    assert 130 == main(["replay", str(folder), "--config", str(demo_config().file), "--repeat", "5"])
+    assert "of 2 replays: 1 reproduced, 1 cannot\n" in capsys.readouterr().out
 
 
 def test_a_replay_that_fails_to_start_is_not_left_unfinished(tmp_path, monkeypatch, capsys):
