@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Protocol
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judge.assumed import Assumed, Shape
+from harness.stats.contrast import COMMON, MOST_SHARED
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
 from harness.stats.tails import normal_quantile, poisson_quantiles, t_quantile
 from harness.stats.variance import Caution, Overdispersion, overdispersion
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 _LARGEST = 20.0  # a factor of exp(20) between the arms is no answer
 _DRAWS = 160
 _STEPS = 30
+_NEAR = 0.05  # around a place, in logarithms
 _CLOSE = 1e-3
 _FEWEST_BLOCKS, _MOST_BLOCKS = 3, 2000
 _POINTS = 233
@@ -123,12 +125,24 @@ class RootPrediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Another quantile. correlation: of the counts above both. precision: the own one's over that of the other."""
+
+    correlation: float
+    precision: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedNoise:
-    """How a test's noise is estimated from ``blocks`` of equal variance, of which ``overdispersion`` is the truth."""
+    """How a test's noise is estimated from ``blocks`` of equal variance, of which ``overdispersion`` is the truth.
+
+    others: the quantiles whose noise counts too (``harness.stats.contrast``).
+    """
 
     blocks: float
     caution: Caution
     overdispersion: float = 1.0
+    others: tuple[Other, ...] = ()
 
     def power(self, roots: Floats, tail: float) -> float:
         """Return the chance that a test with probability ``tail`` rejects.
@@ -138,7 +152,8 @@ class EstimatedNoise:
         """
         mean = float(roots.mean())
         seen = np.sort(roots - mean * (1 - 1 / math.sqrt(self.overdispersion)))
-        return float(1 - np.searchsorted(seen, _needed(self._simulated_blocks, self.caution, tail)).mean() / len(seen))
+        needed = _needed(self._simulated_blocks, self.caution, tail, self.others)
+        return float(1 - np.searchsorted(seen, needed).mean() / len(seen))
 
     @property
     def _simulated_blocks(self) -> int:
@@ -147,21 +162,52 @@ class EstimatedNoise:
 
 
 @lru_cache(maxsize=64)  # a search asks many times for the same tail
-def _needed(blocks: int, caution: Caution, tail: float) -> Floats:
+def _needed(blocks: int, caution: Caution, tail: float, others: tuple[Other, ...]) -> Floats:
     """Return how large a root has to be for a rejection, for each simulated estimate of the noise."""
-    return np.array([math.sqrt(one.factor) * t_quantile(tail, one.degrees) for one in _estimates(blocks, caution)])
+    found = _estimates(blocks, caution, others)
+    return np.array([math.sqrt(one.factor) * t_quantile(tail, one.degrees) for one in found])
 
 
 @cache
-def _estimates(blocks: int, caution: Caution) -> tuple[Overdispersion, ...]:
+def _estimates(blocks: int, caution: Caution, others: tuple[Other, ...]) -> tuple[Overdispersion, ...]:
     """Return estimates of the noise of independent blocks, of simulated runs with a fixed seed."""
     rng = np.random.default_rng(blocks)
     variance = np.ones(blocks)
     found = []
     for _ in range(_DRAWS):
         excess = rng.standard_normal(blocks)
-        found.append(overdispersion(excess - excess.mean(), variance, caution=caution))
+        own = overdispersion(excess - excess.mean(), variance, caution=caution)
+        factor = own.factor
+        for other in others:
+            rest = math.sqrt(1 - other.correlation**2) * rng.standard_normal(blocks)
+            theirs = other.correlation * excess + rest
+            noise = overdispersion(theirs - theirs.mean(), variance, caution=caution)
+            factor = max(factor, 1 + min(noise.factor - 1, MOST_SHARED) * other.precision)
+        found.append(replace(own, factor=factor))
     return tuple(found)
+
+
+def _others(shape: Shape, quantile: float) -> tuple[Other, ...]:
+    """Return the quantiles whose noise counts for this one."""
+    if quantile > max(COMMON):
+        return ()
+    found = []
+    for other in COMMON:
+        low, high = sorted((quantile, other))
+        correlation = math.sqrt(low * (1 - high) / ((1 - low) * high))
+        theirs = _precision(shape, other)
+        if other != quantile and theirs > 0:
+            found.append(
+                Other(correlation=round(correlation, 2), precision=round(_precision(shape, quantile) / theirs, 2))
+            )
+    return tuple(found)
+
+
+def _precision(shape: Shape, quantile: float) -> float:
+    """Return how much one request says about a shift if it is counted above this quantile; only ratios are used."""
+    place = shape.place(1 - quantile)
+    slope = shape.above(place - _NEAR) - shape.above(place + _NEAR)
+    return slope * slope / (quantile * (1 - quantile))
 
 
 def rate_prediction(expected: Expected, *, rate: float, relative: bool, caution: Caution) -> RootPrediction | None:
@@ -220,7 +266,7 @@ def quantile_prediction(
 
     return RootPrediction(
         roots=roots,
-        noise=_noise(expected, caution),
+        noise=replace(_noise(expected, caution), others=_others(shape, quantile)),
         relative=True,
         largest=math.expm1(_LARGEST),
         resolution=resolution,

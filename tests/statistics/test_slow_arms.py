@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from simulated import SECONDS, samples_of, window_of_samples
 
+from harness.judge import prediction
 from harness.judge.indicators import indicator_of
 from harness.judge.indicators.port import Scene
 from harness.judge.objectives import parse_objective
+from harness.judge.prediction import Expected, quantile_prediction
 from harness.model.samples import CANARY
 from harness.stats import contrast
 from harness.stats.variance import WARY, wary_after
@@ -56,3 +58,18 @@ def test_the_margin_of_harm_falls_in_long_stretches():
     assert 0.002 < margin(300) < 0.003
     assert margin(3600) == 0.0025
     assert margin(300, is_calibrated=True) == 0.0
+
+
+def test_a_plan_knows_that_noise_is_shared(monkeypatch):
+    """Chance shows more noise in two quantiles than in one, so a plan promises to see a larger difference of the median."""
+    expected = Expected(weight=2000.0, blocks=60.0, seconds=60.0)
+
+    def seen(quantile: float) -> float:
+        found = quantile_prediction(expected, quantile=quantile, resolution=0.02, caution=WARY)
+        return found.fails_from(1e-4, power=0.95)
+
+    shared = seen(0.5), seen(0.99)
+    monkeypatch.setattr(prediction, "COMMON", (0.5,))
+    own = seen(0.5), seen(0.99)
+    assert own[0] * 1.02 < shared[0] < own[0] * 1.3
+    assert own[1] == shared[1]
