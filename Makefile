@@ -13,7 +13,8 @@ help:
 	@echo "make release  release a canary of the demo step by step on this machine; CANARY=fragile or marginal"
 	@echo "make quick  lint, types, import contracts and unit tests, in less than a minute"
 	@echo "make check  lint, types and import contracts"
-	@echo "make test   all tests except those of make wheel and make test-shared-data; before a change is sent: make check test"
+	@echo "make test   all tests except those of make test-slow, make wheel and make test-shared-data; before a change is sent: make check test"
+	@echo "make test-slow   tests of some minutes that make test leaves out, because cheaper ones hold most of what they show"
 	@echo "make soak   kill 1,000 runs and repeat scenarios for an hour; KILLS=N MINUTES=M for less; takes hours"
 	@echo "make soak-release  kill releases: 200 on a fake cluster, 40 here while users send requests (RELEASE_KILLS=N)"
 	@echo "make test-shared-data HARNESS_TEST_DATA=FOLDER   tests over files that Istio and Kayenta publish"
@@ -60,6 +61,11 @@ PYTEST_OPTIONS ?=
 test: $(STAMP)
 	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not slow" $(PYTEST_OPTIONS)
 	$(BIN)/pytest -q -p no:hypothesispytest -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
+
+# Those that are marked lengthy too take many minutes each, or have a target of their own, as those of the wheel.
+.PHONY: test-slow
+test-slow: $(STAMP)
+	$(BIN)/pytest -q -p no:hypothesispytest -m "slow and not lengthy" --durations=5 $(PYTEST_OPTIONS)
 
 # Inputs differ from run to run; make test gives each reader a few that are always the same.
 HARNESS_FUZZ_EXAMPLES ?= 20000

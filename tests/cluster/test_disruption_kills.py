@@ -18,7 +18,7 @@ from victims import Victims
 from harness.clients.kubernetes.api import Kubernetes, ignore
 from harness.mesh.cluster.recovery.reaping import reap
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # some eighty runs
+pytestmark = [pytest.mark.slow, pytest.mark.lengthy, pytest.mark.timeout(1800)]  # some eighty runs
 
 
 class AtWrites(Executioner):

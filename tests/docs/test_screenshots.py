@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from playwright.sync_api import Page
 
+LENGTHY = (pytest.mark.slow, pytest.mark.lengthy)
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -28,8 +29,8 @@ def screenshots() -> ModuleType:
     ("name", "pictures"),
     [
         ("history", {"history.png"}),
-        pytest.param("run", {"live.png", "report.png", "index.png"}, marks=pytest.mark.slow),
-        pytest.param("release", {"release.png"}, marks=pytest.mark.slow),
+        pytest.param("run", {"live.png", "report.png", "index.png"}, marks=LENGTHY),
+        pytest.param("release", {"release.png"}, marks=LENGTHY),
     ],
 )
 def test_pictures_are_made_from_runs(

@@ -38,6 +38,7 @@ def spared(counts: dict[str, int]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.timeout(1500)
 def test_kills_in_every_phase_hurt_no_user(soak: ModuleType, tmp_path: Path):
     """SIGKILL in deploy, shift, gate, promotion and undo; of at least 5,000 requests none fails or meets a fault."""
@@ -49,6 +50,7 @@ def test_kills_in_every_phase_hurt_no_user(soak: ModuleType, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.timeout(600)
 def test_a_fragile_canary_is_rejected_at_its_first_fault(tmp_path: Path):
     """It is as good as the running build until ratings is slow; the users of its step meet no fault."""
@@ -63,6 +65,7 @@ def test_a_fragile_canary_is_rejected_at_its_first_fault(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.timeout(600)
 def test_a_hold_is_approved_from_another_terminal(tmp_path: Path):
     """A release that observes too few users is held; a second process approves it, and the first one goes on."""

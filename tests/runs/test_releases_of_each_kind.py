@@ -138,6 +138,7 @@ def with_scenario(root: Path, call: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_version_and_a_revision_are_promoted_together_or_not_at_all(root: Path, fails: bool):
@@ -158,6 +159,7 @@ def test_a_version_and_a_revision_are_promoted_together_or_not_at_all(root: Path
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.timeout(300)
 def test_blue_green_tests_the_idle_side_and_rolls_back_at_once(root: Path):
     """The idle side has its header and passes a gate, all users are switched, and ``rollback`` switches back."""
@@ -178,6 +180,7 @@ def test_blue_green_tests_the_idle_side_and_rolls_back_at_once(root: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.timeout(300)
 def test_a_first_release_is_judged_alone_and_becomes_the_running_build(root: Path):
     """Nothing of reviews runs until its gate has passed by its limit; the run's analysis names how it was judged."""

@@ -22,7 +22,7 @@ from harness.faults import delay
 from harness.model.phase import PhaseLength
 from harness.model.verdict import Verdict
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.lengthy, pytest.mark.timeout(1500)]
 FRAGILE = "env REVIEWS_KIND=fragile {python} -m harness.demo.reviews --port {port} --version v3"
 
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 KILLS = 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kills_at_steps_all_over_a_run_leave_nothing() -> None:
     """SIGKILL at two steps, one early and one late in the run: no process, no lease, no misread bundle."""

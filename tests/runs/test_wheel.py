@@ -11,7 +11,7 @@ import pytest
 import yaml
 from gates import PHASES, ROOT, WIDE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.lengthy, pytest.mark.timeout(900)]
 
 
 def pip(python, *words):

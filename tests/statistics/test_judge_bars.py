@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_bars_hold_in_their_small_form():
     """A few seeded runs of every kind of noise and harm stay within the bars; the full form is a command."""
