@@ -121,7 +121,7 @@ class MissingExtra(HarnessError):
 
 
 class ShapeError(HarnessError, ValueError):
-    """A JSON document of another program, such as an object of Kubernetes, is not built as expected.
+    """A JSON document of another program, such as an object of Kubernetes, does not have the expected structure.
 
     It is a ValueError too, as for a text that is not JSON at all. problem: what is wrong with the value. path: the
     dotted keys of the value; empty for the whole document.
@@ -169,7 +169,7 @@ class ArmDeath(WorkloadDeath):
 
 
 class BuildError(HarnessError):
-    """A build to release does not start, died, or is not what it was: a finding about the build, not our trouble."""
+    """A build to release does not start, died, or has changed: a finding about the build, not about the harness."""
 
     exit_code = 1
 
@@ -273,7 +273,7 @@ class ClusterUnreachable(ClusterError):
 
 
 class ClusterShapeError(ClusterError, ShapeError):
-    """An object of the API server is not built as expected. subject: the object, such as ``Pod shop/reviews-v1``."""
+    """An object of the API server does not have the expected structure. subject: such as ``Pod shop/reviews-v1``."""
 
     def __init__(self, message: str, *, subject: str, path: str) -> None:
         HarnessError.__init__(self, ": ".join(part for part in (subject, path, message) if part))

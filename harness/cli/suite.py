@@ -166,7 +166,7 @@ def _write(file: Path, chosen: Sequence[Trial], config: Config, *, replace: bool
 
         first = file.read_text(encoding="utf-8").partition("\n")[0]
         if _WRITTEN_BY not in first:
-            raise UsageError(f"{file}: expected a scenario that harness suite wrote, found another file; it stays")
+            raise UsageError(f"{file}: expected a scenario that harness suite wrote, found another file, which is kept")
         bundle.write_atomically(file, text.encode())
         return
     try:

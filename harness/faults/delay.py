@@ -1,4 +1,4 @@
-"""Delay: requests wait in a proxy before they are sent on."""
+"""Delay: requests wait in a proxy before they are forwarded."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from harness.routing.port import RouteChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(DosedFault):
-    """Requests to ``host`` wait ``duration_s`` seconds before they are sent on."""
+    """Requests to ``host`` wait ``duration_s`` seconds before they are forwarded."""
 
     kind: ClassVar[str] = "delay"
     flag: ClassVar[str] = "DI"
     usage: ClassVar[Usage] = Usage(
         value="TIME",
         example="2s --percent 50 --from reviews",
-        help="requests wait so long before they are sent on",
+        help="requests wait for this time before they are forwarded",
         signal="response flag DI",
         needs="HTTP calls",
     )

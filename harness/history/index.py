@@ -1,4 +1,4 @@
-"""The index of a history: one JSON object on each line of a file to which lines are only added.
+"""The index of a history: an append-only file with one JSON object on each line.
 
     {"kind": "history", "format_version": 1}                          the first line
     {"kind": "run", "run": ..., "stamp": ..., "scenarios": [...]}      a later line about the same run replaces it
@@ -37,7 +37,7 @@ T = TypeVar("T")
 NAME = "history.ndjson"
 FORMAT_VERSION = 1
 _RUN, _SEARCH = b'{"kind":"run",', b'{"kind":"search",'
-"""How lines of runs and of searches begin: they are many, so they are read without a look at their kind first."""
+"""How lines of runs and of searches begin: they are many, so they are read without checking their kind first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class History:
 def read(path: Path) -> History:
     """Return the history in ``path``; an empty one if there is no file.
 
-    Raises RecordError for a file that is none, was damaged or has an unknown format version.
+    Raises RecordError for a file that is not a history, is damaged or has an unknown format version.
     """
     if not path.is_file():
         return History()

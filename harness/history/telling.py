@@ -64,9 +64,9 @@ def comment(path: Path, markdown: Callable[[Sequence[Notice]], str]) -> Channel:
 
 
 def tell(path: Path, history: History, found: Sequence[Notice], channels: Sequence[Channel]) -> Mapping[str, int]:
-    """Tell each channel what it has not been told, note it in the index, and return how many changes that were.
+    """Send each channel the changes that it has not received, record them in the index, and return their number.
 
-    A channel that fails is told again the next time. Raises NoticeError for the first one that failed, after the others
+    If a channel fails, it gets them the next time. Raises NoticeError for the first one that failed, after the others
     were told.
     """
     told: dict[str, int] = {}

@@ -71,7 +71,7 @@ class Look:
 
     @property
     def may_end(self) -> bool:
-        """Whether the phase ends as soon as all its objectives are decided: harm in the rest of it is no question."""
+        """Whether the phase ends as soon as all its objectives are decided: harm in the rest of it does not matter."""
         return self.least_s is not None and self.seen_s >= COMPLETE * self.least_s
 
     @property

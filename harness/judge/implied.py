@@ -1,7 +1,7 @@
 """The comparison of errors that is made in every judged phase, whether or not an objective names it.
 
 It can only fail a run: it has no weight in the score, and it is shown when it fails. A canary that fails more than
-``TOLERANCE`` more of its requests than the baseline is no candidate, even when the objectives are about latency alone.
+``TOLERANCE`` more of its requests than the baseline cannot pass, even when the objectives are about latency alone.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _FACTORS = {**_DECIMAL, **_BINARY}
 def parse_quantity(text: str, what: str) -> Fraction:
     """Return a quantity in cores or bytes, exactly. what: the name at the start of an error's message.
 
-    Raises UsageError for anything that is no quantity of Kubernetes.
+    Raises UsageError for anything but a quantity of Kubernetes.
     """
     found = _NUMBER.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:

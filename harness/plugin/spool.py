@@ -9,10 +9,10 @@ from typing import IO
 
 
 class Spool:
-    """Texts on disk, in a file without a name that is gone when the process ends, however that comes."""
+    """Texts on disk, in a file without a name that is gone when the process ends, however it ends."""
 
     def __init__(self) -> None:
-        """Open the file when there is a first text."""
+        """Open the file when the first text arrives."""
         self._file: IO[bytes] | None = None
         self._kept: dict[int, Mapping[str, str]] = {}
         self._size = 0

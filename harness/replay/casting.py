@@ -106,7 +106,7 @@ def judgeable(
     for objective in objectives:
         spec = indicator_of(objective).spec
         if baseline_played and spec.kind not in _WITHOUT_LATENCY:
-            left.append(f"{objective.text}: the baseline is a stand-in, so both arms are no real builds here")
+            left.append(f"{objective.text}: the baseline is a stand-in, so not both arms are real builds here")
         elif from_cluster and spec.source is Source.SERIES:
             left.append(f"{objective.text}: it was measured by the cluster's Prometheus, which is not here")
         else:

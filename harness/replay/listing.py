@@ -1,4 +1,4 @@
-"""The lists of a bundle's files and hashes: compare files with them, and list a file again that was written again."""
+"""Compare a bundle's files with its lists of sizes and hashes, and update the entry of a file that was rewritten."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def listed_files(folder: Path) -> set[str]:
 def require_as_listed(folder: Path, *, besides: str) -> None:
     """Raise RecordError unless each listed file is as it was recorded, and each file is listed.
 
-    besides: a file that is not compared, with the entries of which nothing is known either.
+    besides: a file that is not compared.
     """
     listed = object_at(_document(folder / bundle.MANIFEST), "files")
     if (folder / bundle.HASHES).is_file():

@@ -1,4 +1,4 @@
-"""The page of a run: one row for each scenario, the ones without a verdict included, and one file that stands alone."""
+"""Write the page of a run: a row for each scenario, including those without a verdict, in one self-contained file."""
 
 from __future__ import annotations
 

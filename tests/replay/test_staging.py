@@ -156,7 +156,7 @@ def test_a_baseline_that_is_played_leaves_no_latency_to_judge(asked_of):
     both = replace(both, plan=replace(both.plan, objectives=objectives))
     stage = staged(asked_of(both), without_commands(demo_config(), "reviews", "v2"), Options())
     assert ["error_rate < +1pp"] == [one.text for one in stage.scenario.objectives]
-    assert "both arms are no real builds" in stage.cannot[0]
+    assert "not both arms are real builds" in stage.cannot[0]
     assert {"reviews-v2"} == {one.name for one in stage.script.stand_ins}
     only = replace(both, plan=replace(both.plan, objectives=objectives[:1]))
     assert "no objective of the run can be judged here" in refused(asked_of(only), baseline_played=True)

@@ -240,7 +240,7 @@ def test_only_what_the_command_wrote_is_replaced(tmp_path: Path, capsys: pytest.
     assert "kill(" in file.read_text()
     file.write_text("# mine\n")
     assert 2 == main(words)
-    assert "another file; it stays" in capsys.readouterr().err
+    assert "another file, which is kept" in capsys.readouterr().err
     assert "# mine\n" == file.read_text()
 
 

@@ -125,7 +125,7 @@ def _end_all(command: int, grace_s: float, wake: int, status: int | None) -> int
         living = _descendants() if LINUX else {-command}
         _signal(living if late else living - signalled, signal.SIGKILL if late else signal.SIGTERM)
         if not late:
-            _signal(living - signalled, signal.SIGCONT)  # a process that stands still would not see SIGTERM
+            _signal(living - signalled, signal.SIGCONT)  # a stopped process would not handle SIGTERM
         signalled |= living
         select.select([wake], [], [], 0.02 if late else min(0.1, grace_s))
         with contextlib.suppress(BlockingIOError):

@@ -45,7 +45,7 @@ def pack(records: NDArray[np.void]) -> bytes:
 
 
 def unpack(batch: bytes, count: int) -> NDArray[np.void]:
-    """Return the records that ``pack`` compressed. Raises RecordError for a batch that is none."""
+    """Return the records that ``pack`` compressed. Raises RecordError for anything but such a batch."""
     kinds: list[tuple[str, np.dtype[np.generic] | str]] = [*_PLANES, *((name, RECORD_TYPE[name]) for name in _OTHERS)]
     size = sum(np.dtype(kind).itemsize for _, kind in kinds)
     if not 0 <= count <= MOST_RECORDS:
@@ -113,7 +113,7 @@ class SampleUploader:
 def store_batch(folder: Path, batch: SampleBatch) -> None:
     """Append a batch to the worker's files on the master. The header, which contains the count, is written last.
 
-    Raises RecordError for a message that is no batch; nothing has been written then.
+    Raises RecordError, before it writes anything, for a message that is not a batch.
     """
     worker, first, count = batch["worker"], batch["first"], batch["count"]
     if len(batch["header"]) != files.HEADER_SIZE or first < 0 or batch["names_from"] < 0:
