@@ -77,22 +77,6 @@ def test_an_object_of_its_own_is_made_proven_and_deleted(
     assert [] == shop.objects(kind)
 
 
-@pytest.mark.parametrize("fault", [deny("ratings"), rate_limit("ratings", 5), bandwidth_limit("ratings", 64)], ids=str)
-def test_an_object_that_the_proxies_do_not_get_is_not_in_force(
-    shop: FakeKubernetes, open_mesh: Open, fault: Fault
-) -> None:
-    """The API server has it; the proxies do not."""
-    shop.stale_policies = True
-    with (
-        open_mesh(limits=ANYBODY, live_within_s=0.3) as mesh,
-        pytest.raises(NotInForce) as raised,
-        injected(mesh, fault),
-    ):
-        pytest.fail("must not be entered")
-    check_inconclusive(fault, raised.value)
-    assert [] == shop.objects("AuthorizationPolicy") + shop.objects("EnvoyFilter")
-
-
 def test_a_bandwidth_limit_is_for_calls_to_each_port_of_the_service(shop: FakeKubernetes, open_mesh: Open) -> None:
     """The filter is off for all other calls of these callers; its counters are among those that sidecars keep."""
     labels = {"app": "reviews"}

@@ -13,6 +13,7 @@ from proving import decided, ended_by
 from shop import Open
 from test_cluster_faults import injected
 from test_cluster_steps import ANYBODY, deployment
+from test_kill import ours
 from test_pod_limits import sized
 
 from harness.errors import NotInForce
@@ -60,9 +61,9 @@ def without_effect(mesh: ClusterMesh, fault: Fault) -> Analysis:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.kind))
 def test_a_fault_without_effect_is_noticed(liar: FakeKubernetes, open_mesh: Open, kind: type[Fault]) -> None:
     """The reason names the kind, and nothing is left. A new kind is tested here without being named."""
-    del liar
-    fault = kind.parse(ARGUMENTS[kind.kind])
+    fault, before = kind.parse(ARGUMENTS[kind.kind]), liar.specs()
     with open_mesh(limits=ANYBODY, live_within_s=0.3, ready_within_s=0.3) as mesh:
         analysis = without_effect(mesh, fault)
     assert 11 == analysis.verdict.exit_code
     assert fault.kind in analysis.reason
+    assert (before, []) == (liar.specs(), ours(liar) + liar.objects("NetworkPolicy"))
