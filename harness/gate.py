@@ -281,7 +281,7 @@ def check_scenario(scenario: Scenario, config: Config, *, target: str) -> None:
 def judge_record(record: Record, folder: Path, judge_name: str) -> Outcome:
     """Write the record into ``folder``, which becomes the bundle, then decide and report."""
     bundle.write_bundle(with_bodies(record, folder), folder)
-    for kind in ("samples", "bodies"):
+    for kind in ("samples", "bodies", "answers"):
         for recording in folder.glob(f"load*/**/*.{kind}"):
             recording.unlink()  # the bundle has everything that is in it now
     return report_on(folder, judge_name)

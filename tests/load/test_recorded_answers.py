@@ -11,6 +11,7 @@ import recorded
 from load_runs import execute, plan
 
 from harness.bundle import read_bundle, write_bundle
+from harness.gate import judge_record
 from harness.load.child.answers import AnswerKeeper
 from harness.load.protocol.sample_files import answers_file
 from harness.model.bodies import DependencyBody
@@ -79,3 +80,11 @@ def test_the_load_records_what_its_plan_asks_for(profile: Any, target: Any, tmp_
         body.service, body.method, body.path, body.status, body.text
     )  # fmt: skip
     assert "text/plain" in body.content_type
+
+
+def test_nothing_is_kept_twice(keeper: AnswerKeeper, tmp_path: Path) -> None:
+    """The bundle has the answers; the file of the worker is removed."""
+    keeper.keep(name="/reviews", response=answer())
+    outcome = judge_record(recorded.record(), tmp_path, "sequential")
+    assert ["fine"] == [one.text for one in outcome.record.dependency_bodies]
+    assert not answers_file(tmp_path / "load", 0).exists()
