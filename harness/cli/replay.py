@@ -13,7 +13,7 @@ from harness.cli.options import DEFAULT_CONFIG, add_runs_folder
 from harness.cli.output import clean_print as print
 from harness.cli.replay_bisect import bisect
 from harness.cli.replay_once import replay_once
-from harness.cli.replay_try import try_changes
+from harness.cli.replay_try import planned_tries, try_changes
 from harness.cli.replay_words import planned_lines
 from harness.config import Config, read_config
 from harness.errors import UsageError
@@ -88,6 +88,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay a run and return the exit code of the answer."""
+    _require_consistent(args)
+    asked, options = asked_of(args), options_of(args)
+    config = config_of(args, asked)
+    stage = staged(asked, config, options)
+    print(f"config   {from_here(config.file)}")
+    for line in planned_lines(stage):
+        print(line, flush=True)
+    if args.plan:
+        if args.try_:
+            planned_tries(args, asked, config, options)
+        return 0
+    if args.try_:
+        return try_changes(args, asked, config, options)
+    if args.bisect is not None:
+        return bisect(args, asked, config, options)
+    return _repeated(args, stage)
+
+
+def _require_consistent(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that exclude each other."""
     if args.try_ and (args.bisect is not None or args.keep or args.repeat > 1):
         raise UsageError("--try: expected neither --bisect, --keep nor --repeat, found one of them")
     if (args.bisect is None) != (args.build is None):
@@ -98,19 +118,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--keep: expected no --repeat, found both: the mesh of one replay is kept")
     if args.repeat < 1:
         raise UsageError(f"--repeat: expected a number from 1, found {args.repeat}")
-    asked, options = asked_of(args), options_of(args)
-    config = config_of(args, asked)
-    stage = staged(asked, config, options)
-    print(f"config   {from_here(config.file)}")
-    for line in planned_lines(stage):
-        print(line, flush=True)
-    if args.plan:
-        return 0
-    if args.try_:
-        return try_changes(args, asked, config, options)
-    if args.bisect is not None:
-        return bisect(args, asked, config, options)
-    return _repeated(args, stage)
 
 
 def asked_of(args: argparse.Namespace) -> Asked:

@@ -21,13 +21,7 @@ _NOTHING_PASSES = 1
 
 def try_changes(args: argparse.Namespace, asked: Asked, config: Config, options: Options) -> int:
     """Try the changes, print the smallest one that passes as YAML, and return 0; 1 if none passes."""
-    if asked.analysis.verdict is not Verdict.FAIL:
-        raise UsageError(f"--try: expected a run that failed, found one with the verdict {asked.analysis.verdict}")
-    stage = at_the_service(staged(asked, config, replace(options, only_fault=False)))
-    tries = _tries(args.try_, stage)
-    for fault in stage.scenario.faults:
-        print(f"try      {fault.words().text}: Envoy's own faults come before its timeouts and retries")
-    print(f"try      from small to large: {', '.join(map(str, tries))}", flush=True)
+    stage, tries = planned_tries(args, asked, config, options)
 
     def replayed(one: Stage) -> Analysis:
         comparison = replay_once(args, one, quiet=True)
@@ -53,6 +47,20 @@ def try_changes(args: argparse.Namespace, asked: Asked, config: Config, options:
     print(f"answer   {found.change} is the smallest tested change that passes: {found.verified.reason}")
     print(snippet(found.resource), end="")
     return 0
+
+
+def planned_tries(
+    args: argparse.Namespace, asked: Asked, config: Config, options: Options
+) -> tuple[Stage, tuple[Try, ...]]:
+    """Print and return the changes to try, and the stage to try them on. Raises UsageError for what cannot be tried."""
+    if asked.analysis.verdict is not Verdict.FAIL:
+        raise UsageError(f"--try: expected a run that failed, found one with the verdict {asked.analysis.verdict}")
+    stage = at_the_service(staged(asked, config, replace(options, only_fault=False)))
+    tries = _tries(args.try_, stage)
+    for fault in stage.scenario.faults:
+        print(f"try      {fault.words().text}: Envoy's own faults come before its timeouts and retries")
+    print(f"try      from small to large: {', '.join(map(str, tries))}", flush=True)
+    return stage, tries
 
 
 def _tries(texts: list[str], stage: Stage) -> tuple[Try, ...]:

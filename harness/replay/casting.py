@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.errors import CannotReplay
+from harness.errors import CannotReplay, UsageError
 from harness.judge.indicators import indicator_of
 from harness.model.config import Config, Service, Workload
 from harness.model.indicator import Source
@@ -33,7 +33,8 @@ def cast_of(asked: Asked, config: Config, *, stand_ins: Sequence[str] = (), base
     """Return the cast: everything that has a command or an address runs, stand-ins play the rest.
 
     stand_ins: services to play although they could run. baseline_played: the same for the baseline. config: with the
-    arms of this machine. Raises CannotReplay for what can neither run nor be played.
+    arms of this machine. Raises CannotReplay for what can neither run nor be played, UsageError for a service to play
+    that the replay does not reach.
     """
     service = config.services[config.service]
     canary, baseline = service.versions[config.canary], service.versions[config.baseline]
@@ -48,13 +49,23 @@ def cast_of(asked: Asked, config: Config, *, stand_ins: Sequence[str] = (), base
         played[service.name] = _of_baseline(asked, service)
     else:
         real.append(baseline)
-    for name in _reached(config, stand_ins):
+    reached = _reached(config, stand_ins)
+    _require_reached(stand_ins, reached)
+    for name in reached:
         dependency = config.services[name]
         if name in stand_ins or not all(_runs(one) for one in dependency.versions.values()):
             played[name] = _played(asked, dependency, config)
         else:
             real += dependency.versions.values()
     return Cast(real=tuple(real), played=played, baseline_played=baseline_played)
+
+
+def _require_reached(stand_ins: Sequence[str], reached: Sequence[str]) -> None:
+    unknown = [name for name in stand_ins if name not in reached]
+    if unknown:
+        raise UsageError(
+            f"--stand-in {unknown[0]}: expected baseline or a service that the replay reaches ({', '.join(reached)})"
+        )
 
 
 def _runs(workload: Workload) -> bool:

@@ -170,3 +170,31 @@ def test_the_configuration_of_the_demo_plays_and_runs_ratings():
     """Else the tests above would test nothing."""
     assert WITHOUT_RATINGS in (PROJECT / "harness.yaml").read_text()
     assert demo_config().workload("ratings", "v1").command is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ("--stand-in", "nosuch"),
+            "--stand-in nosuch: expected baseline or a service that the replay reaches (ratings)",
+        ),
+        (
+            ("--stand-in", "details"),
+            "--stand-in details: expected baseline or a service that the replay reaches (ratings)",
+        ),
+        (("--try", "timeout=400ms"), "--try: expected a run that failed"),
+    ],
+)
+def test_a_plan_refuses_what_the_replay_would_refuse(shop, tmp_path, capsys, words, expected):
+    """A plan does not accept a service that is not there, or a change of a run that passed."""
+    folder, _ = write_demo(tmp_path / "run")
+    assert expected in said(capsys, 2, "replay", str(folder), "--plan", *words)
+
+
+@pytest.mark.parametrize("change", ["timeout=abc", "foo=1"])
+def test_a_plan_refuses_a_change_that_is_none(shop, tmp_path, capsys, change):
+    """The change of a failed run is read before anything starts."""
+    folder, analysis = write_demo(tmp_path / "run", demo_record(faults=(SLOW,)))
+    bundle.write_analysis(replace(analysis, verdict=Verdict.FAIL), folder)
+    assert change.partition("=")[0] in said(capsys, 2, "replay", str(folder), "--plan", "--try", change)
