@@ -149,7 +149,7 @@ def test_inject_is_live_for_its_time_and_gone_after_it(
             changes = [json.loads(item["data"]["change"]) for item in fake.objects("ConfigMap")]
             left_s.extend(change["expires_at"] - time.time() for change in changes)
 
-    fake.before = look  # type: ignore[assignment]
+    fake.before = look
     assert main(["inject", "delay", "ratings", "2s", "--percent", "50", "--from", "reviews", "--for", "1s"]) == 0
     said = capsys.readouterr().out
     assert "is live" in said
@@ -419,7 +419,7 @@ def test_by_hand_too_only_test_traffic_is_hit_where_that_is_said(
             made = [item for item in fake.objects("VirtualService") if item["metadata"]["name"].startswith("harness-")]
             seen.extend(str(item["spec"]["http"][0]["match"]) for item in made)
 
-    fake.before = look  # type: ignore[assignment]
+    fake.before = look
     assert main(["inject", "abort", "ratings", "503", "--for", "0.3s"]) == 0
     assert "only requests with the header 'baggage: harness.run=hand-" in capsys.readouterr().out
     assert all("harness\\\\.run=hand-" in match for match in seen), seen

@@ -207,8 +207,8 @@ def test_deployments_are_scaled_and_scaled_back(shop: FakeKubernetes, open_mesh:
     """Its pods go, and come back."""
     obey(shop)
     with open_mesh(limits=ANYBODY) as mesh, injected(mesh, scale("ratings", 0)):
-        assert 0 == shop.object("Deployment", "ratings-v1")["status"]["replicas"]  # type: ignore[index]
-    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+        assert 0 == shop.object("Deployment", "ratings-v1")["status"]["replicas"]
+    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]
 
 
 def test_a_scaling_that_no_controller_carries_out_is_noticed(shop: FakeKubernetes, open_mesh: Open) -> None:
@@ -217,7 +217,7 @@ def test_a_scaling_that_no_controller_carries_out_is_noticed(shop: FakeKubernete
     with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed as raised, injected(mesh, scale("ratings", 0)):
         pytest.fail("must not be entered")
     check_inconclusive(scale("ratings", 0), raised.value)
-    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]
 
 
 def test_pods_that_do_not_become_ready_are_no_scaling(shop: FakeKubernetes, open_mesh: Open) -> None:
@@ -226,7 +226,7 @@ def test_pods_that_do_not_become_ready_are_no_scaling(shop: FakeKubernetes, open
     noticed = pytest.raises(NotInForce, match="no effect")
     with open_mesh(limits=ANYBODY, ready_within_s=0.3) as mesh, noticed, injected(mesh, scale("ratings", 5)):
         pytest.fail("must not be entered")
-    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+    assert 2 == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]
 
 
 @pytest.mark.parametrize("theirs", [2, 7])
@@ -240,7 +240,7 @@ def test_somebody_who_scales_meanwhile_is_noticed(shop: FakeKubernetes, open_mes
             with pytest.raises(MeshDrift, match="scale Deployment shop/ratings-v1: somebody"):
                 mesh.check()
         mesh.check()
-    assert theirs == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+    assert theirs == shop.object("Deployment", "ratings-v1")["spec"]["replicas"]
 
 
 @pytest.mark.parametrize("fault", [evict("ratings", 2), delete_pods("ratings", 2), scale("ratings", 0)], ids=str)

@@ -130,7 +130,7 @@ def test_the_journal_is_written_before_the_change(fake: FakeKubernetes, open_mes
             on_disk = "will_make" in (tmp_path / "run" / "journal.jsonl").read_text()
             seen.append((on_disk, len(fake.objects("ConfigMap")), len(fake.objects("Lease"))))
 
-    fake.before = look  # type: ignore[assignment]
+    fake.before = look
     with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
         pass
     assert seen == [(True, 1, 2)] * 4
@@ -223,7 +223,7 @@ def test_conflicts_are_retried(fake: FakeKubernetes, open_mesh: Open) -> None:
             fake.put(changed)
         count[0] += call.method == "PUT" and call.resource == "virtualservices" and not call.dry_run
 
-    fake.before = interfere  # type: ignore[assignment]
+    fake.before = interfere
     with open_mesh() as mesh, mesh.changed(split(mesh), name="split"):
         pass
     assert count[0] > 4

@@ -60,7 +60,7 @@ def obey(fake: FakeKubernetes, *, ready: int = 99) -> None:
 def freeze(fake: FakeKubernetes) -> None:
     """From now on the proxies keep the clusters that they have."""
     stuck = deepcopy(fake.clusters_dump())
-    fake.clusters_dump = lambda: stuck  # type: ignore[method-assign]
+    fake.clusters_dump = lambda: stuck
 
 
 def scale(to: int, *, now: int = 2) -> Action:
@@ -148,12 +148,12 @@ def test_an_action_is_carried_out_and_reverted(fake: FakeKubernetes, open_mesh: 
     obey(fake)
     with open_mesh(limits=ANYBODY) as mesh:
         with mesh.changed([scale(0)], name="scale ratings") as change:
-            assert 0 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+            assert 0 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]
             (journal,) = fake.objects("ConfigMap")
             assert "action" in json.loads(journal["data"]["change"])["steps"][0]
         assert change.rollback is not None
         assert change.rollback.verified
-    assert 2 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+    assert 2 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]
     assert [] == fake.objects("ConfigMap")
 
 
@@ -173,7 +173,7 @@ def test_the_reaper_reverts_the_action_of_a_dead_run(
             assert scale(0) == entry.steps[0]
             (done,) = reap(kube, "shop", patience_s=3, living=True)
             assert "" == done.trouble
-            assert expected == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+            assert expected == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]
             live.__exit__(None, None, None)
 
 

@@ -64,5 +64,5 @@ def test_what_a_killed_disruption_left_is_reverted(
             left = reap(kube, "shop", patience_s=5, living=True, settle=ignore)
             assert [] == [item.trouble for item in left if item.trouble]
             assert (before, []) == (fake.specs(), ours(fake) + fake.objects("NetworkPolicy"))
-            assert 2 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+            assert 2 == fake.object("Deployment", "ratings-v1")["spec"]["replicas"]
             assert LIMITS == limits_of(fake, "ratings-2")

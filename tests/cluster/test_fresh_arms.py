@@ -97,7 +97,7 @@ def test_pods_that_do_not_come_up_end_it_before_any_change(
             waiting = {"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
             fake.put({**pod("stuck", **labels), "status": {"phase": "Pending", "containerStatuses": [waiting]}})
 
-    fake.after = stuck  # type: ignore[assignment]
+    fake.after = stuck
     with pytest.raises(MeshError, match="exceeded quota: small") as caught, ExitStack() as stack:
         stack.enter_context(wiring.mesh(config, target="cluster", folder=tmp_path / "run"))
     assert "ready within 0.3 s" in str(caught.value)

@@ -40,7 +40,7 @@ def shop(fake: FakeKubernetes) -> FakeKubernetes:
 
 def limits_of(shop: FakeKubernetes, name: str) -> dict[str, str]:
     """The limits of the pod's container, as its spec has them."""
-    return dict(shop.object("Pod", name)["spec"]["containers"][0]["resources"]["limits"])  # type: ignore[index]
+    return dict(shop.object("Pod", name)["spec"]["containers"][0]["resources"]["limits"])
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def test_running_containers_get_the_limit_and_the_one_of_before(
     shop: FakeKubernetes, open_mesh: Open, fault: Fault, limits: Any, requests: Any
 ) -> None:
     """The journal knows the limit of before; the sidecar keeps its own, and a request is never above a limit."""
-    before = {name: deepcopy(shop.object("Pod", name)["spec"]) for name in ("ratings-1", "ratings-2")}  # type: ignore[index]
+    before = {name: deepcopy(shop.object("Pod", name)["spec"]) for name in ("ratings-1", "ratings-2")}
     with open_mesh(limits=ANYBODY) as mesh:
         with injected(mesh, fault) as change:
             for name in before:
-                containers = shop.object("Pod", name)["spec"]["containers"]  # type: ignore[index]
+                containers = shop.object("Pod", name)["spec"]["containers"]
                 assert {"limits": limits, "requests": requests} == containers[0]["resources"]
                 assert before[name]["containers"][1] == containers[1]
             assert "resize Pod shop/ratings-1: done; resize Pod shop/ratings-2: done" == change.proof
             assert shop.objects("ConfigMap")
             mesh.check()
         assert change.rollback.verified
-    assert before == {name: shop.object("Pod", name)["spec"] for name in before}  # type: ignore[index]
+    assert before == {name: shop.object("Pod", name)["spec"] for name in before}
     assert [] == shop.objects("ConfigMap")
 
 

@@ -226,7 +226,7 @@ def test_the_reaper_may_revert_what_disruptions_leave(ratings: FakeKubernetes, o
             (done,) = reap(kube, "shop", patience_s=2, settle=ignore)
         assert "" == done.trouble
         assert [] == ratings.objects("AuthorizationPolicy") + ratings.objects("NetworkPolicy")
-        assert 2 == ratings.object("Deployment", "ratings-v1")["spec"]["replicas"]  # type: ignore[index]
+        assert 2 == ratings.object("Deployment", "ratings-v1")["spec"]["replicas"]
     assert used(ratings, "reaper") - role("reaper") == more
 
 

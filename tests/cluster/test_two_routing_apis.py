@@ -98,14 +98,14 @@ def served(second: None, fake: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("served")
 def test_a_cluster_splits_with_the_second_api_and_puts_everything_back(fake: FakeKubernetes, open_mesh: Open) -> None:
     """Rights, journal, edit and undo need no line of their own for it."""
-    before = fake.object("RouteTable", "ratings")["spec"]  # type: ignore[index]
+    before = fake.object("RouteTable", "ratings")["spec"]
     with open_mesh() as mesh:
         assert {"VirtualService", "DestinationRule", "RouteTable"} == {item["kind"] for item in mesh.resources()}
         edits = mesh.routing.split(mesh.resources(), split("ratings"))
         with mesh.changed(edits, name="split"):
-            rules = fake.object("RouteTable", "ratings")["spec"]["rules"]  # type: ignore[index]
+            rules = fake.object("RouteTable", "ratings")["spec"]["rules"]
             assert ["harness-r1-split", None] == [rule.get("name") for rule in rules]
-    assert before == fake.object("RouteTable", "ratings")["spec"]  # type: ignore[index]
+    assert before == fake.object("RouteTable", "ratings")["spec"]
 
 
 @pytest.mark.usefixtures("second")

@@ -143,7 +143,7 @@ def test_ctrl_c_twice_leaves_through_the_undo(
             second.append(call.method)
             process.send_signal(signal.SIGINT)
 
-    fake.before = again  # type: ignore[assignment]
+    fake.before = again
     process.send_signal(signal.SIGINT)
     assert process.wait(120) in (2, -signal.SIGINT)  # pytest's own code, or Python's where pytest was on its way out
     assert len(second) >= 2

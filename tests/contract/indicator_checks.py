@@ -98,7 +98,7 @@ class Worse:
         return Scene(
             window=self.window("fault"), share=0.5, steady=Worse().window("steady", seed=3),
             series=self.series(indicator, objective), end_s=PHASE_S, samples=self.samples(),
-            hits=tuple(int((self.samples().arm == arm).sum()) // 4 for arm in (0, 1)),  # type: ignore[arg-type]
+            hits=tuple(int((self.samples().arm == arm).sum()) // 4 for arm in (0, 1)),
         )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def _stage(folder: Path, *, first: bool = False) -> Iterator[Subject]:
             build=Build(service="reviews", kind=BuildKind.VERSION, name="v3"),
             broken=Build(service="reviews", kind=BuildKind.VERSION, name="broken"),
             resources=lambda: stage.ask("resources", kind="")["resources"],
-            arms=lambda: set(stage.ask("state", service="reviews")["arms"]),  # type: ignore[arg-type]
+            arms=lambda: set(stage.ask("state", service="reviews")["arms"]),
         )
     finally:
         end_stage(stage_folder(config))

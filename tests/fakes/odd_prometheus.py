@@ -76,7 +76,7 @@ def odd_prometheus(answer: Callable[[Asked], Said], tls: Path | None = None) -> 
         context.load_cert_chain(tls / "leaf.pem", tls / "leaf.key")
         context.load_verify_locations(tls / "ca.pem")
         context.verify_mode = ssl.CERT_REQUIRED
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.handle_error = lambda *_: None
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:

@@ -106,5 +106,5 @@ def control(fake: FakeKubernetes, *, running: bool = True) -> Controller:
     if running:
         fake.put(deployment_of())
     controller.reconcile()
-    fake.after = controller  # type: ignore[assignment]
+    fake.after = controller
     return controller

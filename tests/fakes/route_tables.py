@@ -72,7 +72,7 @@ class RouteTables:
         table = self.governing(resources, host=said.host, namespace=namespace).route
         assert table is not None
         kind, _, name = key(table, namespace)
-        first = Insertion(entry={"name": f"{prefix(owner)}{said.id}", **rule}, before=table["spec"]["rules"][0])  # type: ignore[index, call-overload]
+        first = Insertion(entry={"name": f"{prefix(owner)}{said.id}", **rule}, before=table["spec"]["rules"][0])
         return Edit(
             kind=kind,
             namespace=namespace,

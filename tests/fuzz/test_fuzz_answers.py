@@ -228,8 +228,8 @@ def kube() -> Iterator[Any]:
     path = FOLDER / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
     with closing(connect(kubeconfig=path)) as client:
-        client.body = b""  # type: ignore[attr-defined]
-        client._request = lambda *_, **__: Streamed(client.body)  # type: ignore[attr-defined,method-assign]
+        client.body = b""
+        client._request = lambda *_, **__: Streamed(client.body)
         yield client
 
 
@@ -251,7 +251,7 @@ def test_pods_of_a_cluster(kube: Any, text: str) -> None:
     def read() -> None:
         pods = kube.list("Pod", "shop")
         arm_pods(pods, arms)
-        list(pod_rows(pods, tuple(arms.values()), endpoint_requests(as_json(CLUSTERS)), {}))  # type: ignore[arg-type]
+        list(pod_rows(pods, tuple(arms.values()), endpoint_requests(as_json(CLUSTERS)), {}))
         health = ArmHealth(kube, "shop", tuple(arms.values()))
         health.check([POD])
         health.check(pods)
@@ -347,4 +347,4 @@ def test_the_unchanged_answers_are_accepted(kube: Any) -> None:
     _samples_of_a_worker(FOLDER / "worker")
     assert survives("files of a load worker", lambda: SampleReader(FOLDER / "worker").samples())
     (FOLDER / "upload").mkdir(exist_ok=True)
-    assert survives("uploaded batches", lambda: store_batch(FOLDER / "upload", dict(_BATCH)))  # type: ignore[arg-type]
+    assert survives("uploaded batches", lambda: store_batch(FOLDER / "upload", dict(_BATCH)))

@@ -256,7 +256,7 @@ def split() -> Split:
 
 def said(text: str, **scope: object) -> Aim:
     """An injection for all callers of reviews."""
-    declared = Declared(id="f", kind="f", host="reviews", text=text, scope=Scope(every_caller=True, **scope))  # type: ignore[arg-type]
+    declared = Declared(id="f", kind="f", host="reviews", text=text, scope=Scope(every_caller=True, **scope))
     return Aim(declared=declared, namespace="default", owner="r1", index=0)
 
 
@@ -309,5 +309,5 @@ def test_what_nobody_serves_is_not_changed(world: World) -> None:
     world.serve(http_route("- backendRefs: [{name: reviews, port: 9080}]"))
     edits: Sequence[object] = world.mesh.routing.split(world.mesh.resources(), split())
     world.serve(http_route("- backendRefs: [{name: reviews, port: 9080}, {name: ratings, port: 9080}]"))
-    with pytest.raises(MeshError, match="somebody else edited it meanwhile"), world.mesh.changed(edits, name="s"):  # type: ignore[arg-type]
+    with pytest.raises(MeshError, match="somebody else edited it meanwhile"), world.mesh.changed(edits, name="s"):
         pass

@@ -69,8 +69,7 @@ def test_a_traffic_policy_reaches_envoy(world: World, pods: Any) -> None:
 def _pending(mesh: LocalMesh) -> dict[str, int]:
     clusters = mesh._envoy.admin.clusters()
     return {
-        name: cluster["circuit_breakers"]["thresholds"][0]["max_pending_requests"]  # type: ignore[index]
-        for name, cluster in clusters.items()
+        name: cluster["circuit_breakers"]["thresholds"][0]["max_pending_requests"] for name, cluster in clusters.items()
     }
 
 
@@ -120,7 +119,7 @@ def demo(tmp_path: Path) -> Any:
 
 def action(mesh: LocalMesh, verb: Verb, undo: Verb, name: str = "ratings-v1") -> Action:
     """Do something to a process, and back."""
-    uid = next(item["metadata"]["uid"] for item in mesh.resources(PROCESS) if item["metadata"]["name"] == name)  # type: ignore[index, call-overload]
+    uid = next(item["metadata"]["uid"] for item in mesh.resources(PROCESS) if item["metadata"]["name"] == name)
     target = Ref(kind=PROCESS, namespace=mesh.namespace, name=name, uid=str(uid))
     back = dataclasses.replace(target, uid="")
     declared = dataclasses.replace(SAID, host="ratings")
@@ -130,7 +129,7 @@ def action(mesh: LocalMesh, verb: Verb, undo: Verb, name: str = "ratings-v1") ->
 
 def pid_of(mesh: LocalMesh, name: str = "ratings-v1") -> int:
     """The process of a workload."""
-    found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in mesh.resources(PROCESS)}  # type: ignore[index, call-overload]
+    found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in mesh.resources(PROCESS)}
     return int(str(found[name]).split("@")[0])
 
 

@@ -63,7 +63,7 @@ def counted(mesh: LocalMesh, fault: Fault, traffic: Callable[[LocalMesh], object
 
 def pid_of(mesh: LocalMesh) -> int:
     """The process of ratings."""
-    found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in mesh.resources(PROCESS)}  # type: ignore[index, call-overload]
+    found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in mesh.resources(PROCESS)}
     return int(str(found["ratings-v1"]).split("@")[0])
 
 

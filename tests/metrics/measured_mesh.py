@@ -84,7 +84,7 @@ class NoIndicators:
 
 def wanted(texts: Sequence[str], config: object = None):
     """What these objectives need, and nothing else."""
-    chosen: Config = config or NoIndicators  # type: ignore[assignment]
+    chosen: Config = config or NoIndicators
     return wanted_of([parse_objective(text) for text in texts], chosen, shown=())
 
 

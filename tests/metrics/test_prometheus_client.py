@@ -34,7 +34,7 @@ def series(*values: tuple[float, str], **labels: str) -> dict[str, object]:
 
 def ask(url: str, **options: object) -> Prometheus:
     """A client that does not wait between tries."""
-    return Prometheus(url, sleep=lambda seconds: None, **options)  # type: ignore[arg-type]
+    return Prometheus(url, sleep=lambda seconds: None, **options)
 
 
 def test_a_long_range_is_asked_in_chunks_that_the_server_accepts() -> None:

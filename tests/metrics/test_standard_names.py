@@ -80,7 +80,7 @@ def over_ten_minutes(
 ) -> Measured:
     """What some objectives are judged on."""
     config = SimpleNamespace(gauges=(), indicators=())
-    wanted = wanted_of([parse_objective(text) for text in texts], config, shown=())  # type: ignore[arg-type]
+    wanted = wanted_of([parse_objective(text) for text in texts], config, shown=())
     phases = [Phase(name="steady", kind=PhaseKind.STEADY, start_s=0.0, end_s=600.0)]
     asked, zero_s = server
     begin, now = zero_s + LENGTH_S - 600.0, asked.now_s()

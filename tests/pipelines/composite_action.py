@@ -59,7 +59,7 @@ class Job:
         return all(word == "always()" or self._holds(word) for word in words)
 
     def _holds(self, comparison: str) -> bool:
-        name, found = re.fullmatch(r"inputs\.([\w-]+) != '(.*)'", comparison).groups()  # type: ignore[union-attr]
+        name, found = re.fullmatch(r"inputs\.([\w-]+) != '(.*)'", comparison).groups()
         return self.inputs[name] != found
 
     def _step(self, step: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Job:
             name = match[1].strip()
             if found := re.fullmatch(r"inputs\.([\w-]+)", name):
                 return self.inputs[found[1]]
-            step, output = re.fullmatch(r"steps\.([\w-]+)\.outputs\.([\w-]+)", name).groups()  # type: ignore[union-attr]
+            step, output = re.fullmatch(r"steps\.([\w-]+)\.outputs\.([\w-]+)", name).groups()
             return self.outputs.get(step, {}).get(output, "")
 
         return re.sub(r"\$\{\{(.*?)\}\}", value, text)

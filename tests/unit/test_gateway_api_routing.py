@@ -53,7 +53,7 @@ def test_a_rule_is_split_between_the_services_of_the_arms() -> None:
     assert {"name": "harness-r1-split-0", **{name: original[name] for name in ("matches", "filters")}} == {
         name: value for name, value in item.entry.items() if name != "backendRefs"
     }
-    first, second = item.entry["backendRefs"]  # type: ignore[misc, str-unpack] - a list of two
+    first, second = item.entry["backendRefs"]
     assert [("reviews-v1", 80), ("reviews-v3", 20)] == [(each["name"], each["weight"]) for each in (first, second)]
     marks = [each["filters"][0]["responseHeaderModifier"]["set"] for each in (first, second)]
     assert [[{"name": "x-harness-arm", "value": arm}] for arm in ("baseline", "canary")] == marks

@@ -91,7 +91,7 @@ def test_a_terminal_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """The command asks only for what no option gave; an empty answer takes the default."""
     dependencies = f"db\n{sys.executable} service.py\nDB_URL\nmail\n{sys.executable} service.py\n\n\n"
     terminal = io.StringIO(f"shop\n{sys.executable} service.py {{port}}\n\n/cart\n\n{dependencies}")
-    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stdin", terminal)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert 0 == main(["init", "--ci", "none"])

@@ -67,7 +67,7 @@ def test_three_runs_of_any_verdict_are_a_calibration(tmp_path: Path) -> None:
     calm = tmp_path / "calm.json"
     for number in (10, 11, 12):
         learn_from(record_of(number, noise=0.0), calm)
-    assert known_noise(calm).excess["latency_p50"] < found[1.0] / 3  # type: ignore[union-attr]
+    assert known_noise(calm).excess["latency_p50"] < found[1.0] / 3
 
 
 def test_two_runs_say_nothing_yet() -> None:

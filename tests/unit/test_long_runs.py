@@ -46,7 +46,7 @@ def test_weeks_are_judged_quickly(judge: Judge, monkeypatch: pytest.MonkeyPatch)
     sizes: list[int] = []
 
     def counted(*args: object, **options: object) -> object:
-        table = reduce_samples(*args, **options)  # type: ignore[arg-type]  # the arguments of reduce_samples
+        table = reduce_samples(*args, **options)
         sizes.append(int(table.cells[:, 1].max()))
         return table
 

@@ -31,7 +31,7 @@ def shared_run(folder: Path, asked: Scenario = STAGED, judge: FakeJudge | None =
     """The record of three faults in one load. judge: of the looks meanwhile. at: what happens at which second."""
     world = World(folder)
     world.judge = judge or world.judge
-    world.mesh.resources = _everything  # type: ignore[method-assign]
+    world.mesh.resources = _everything
     world.clock.at = [(float(second.strip("_")), lambda act=act: act(world)) for second, act in at.items()]
     settings = replace(world.settings, look_every_s=1.0)
     return run_scenario(asked, settings, world.parts, owner="a1", folder=folder, notify=lambda _: None)
@@ -129,7 +129,7 @@ def test_a_fault_after_one_that_left_something_behind_is_not_judged(tmp_path: Pa
     parts = taken_apart(shared_run(tmp_path), 3)
     bad = _Finding()
     judged = iter([(), (bad,), ()])
-    found = list(carrying_over(parts, lambda _: _Findings(next(judged))))  # type: ignore[arg-type, return-value]
+    found = list(carrying_over(parts, lambda _: _Findings(next(judged))))
     said = [[event.text for event in part.events if "carry over" in event.text] for part in found]
     assert [[], [], ["the recovery just before was beyond a tolerance (error_rate < +1pp): it may carry over"]] == said
 
@@ -172,7 +172,7 @@ def test_the_first_test_runs_all_faults_in_the_order_of_the_seed() -> None:
 def test_tests_that_ask_for_different_things_cannot_share_a_load() -> None:
     """Other lengths, faults that are no parameter, and several faults."""
     matrix = Matrix(FAULTS)
-    matrix.take(one(FAULTS[0]), lambda asked: [None for _ in asked.faults])  # type: ignore[misc]
+    matrix.take(one(FAULTS[0]), lambda asked: [None for _ in asked.faults])
     for wrong, message in (
         (one(FAULTS[1], steady_s=3.0), "found others"),
         (one(delay("ratings", "9s")), "with the fault of the parameter"),

@@ -37,7 +37,7 @@ ARRANGEMENT = Arrangement(
 
 def test_only_the_calls_of_the_canary_are_changed() -> None:
     """The route for its pods is changed; the one for the baseline stays."""
-    world = SeenWorld(FakeMesh.resources(None))  # type: ignore[arg-type]
+    world = SeenWorld(FakeMesh.resources(None))
     (edit,) = StepMaker(ARRANGEMENT, world).fault(SLOW, world.resources(), 0)
     assert isinstance(edit, Edit)
     matches: Any = [item.entry["match"] for item in edit.insert]
@@ -62,7 +62,7 @@ def test_a_fault_that_holds_for_others_is_no_control(fault: Any) -> None:
 
 def test_the_service_itself_is_no_dependency_of_the_canary() -> None:
     """Its routes lead to both arms."""
-    world = SeenWorld(FakeMesh.resources(None))  # type: ignore[arg-type]
+    world = SeenWorld(FakeMesh.resources(None))
     with pytest.raises(UsageError, match="expected a dependency of reviews"):
         StepMaker(ARRANGEMENT, world).declared(on_canary(delay("reviews", "1s")), 0)
 
@@ -79,7 +79,7 @@ def of_reviews(version: str) -> Any:
 
 def test_only_the_pods_of_the_canary_are_squeezed() -> None:
     """The baseline's pods keep their limits."""
-    world = SeenWorld(FakeMesh.resources(None), others=[of_reviews("v2"), of_reviews("v3")])  # type: ignore[arg-type]
+    world = SeenWorld(FakeMesh.resources(None), others=[of_reviews("v2"), of_reviews("v3")])
     (action,) = StepMaker(ARRANGEMENT, world).fault(SQUEEZED, world.resources(), 0)
     assert isinstance(action, Action)
     assert "reviews-v3" == action.act.target.name
@@ -88,7 +88,7 @@ def test_only_the_pods_of_the_canary_are_squeezed() -> None:
 
 def test_pods_that_both_arms_call_cannot_be_squeezed_for_one() -> None:
     """Every call to a dependency is answered by the same pods."""
-    world = SeenWorld(FakeMesh.resources(None))  # type: ignore[arg-type]
+    world = SeenWorld(FakeMesh.resources(None))
     with pytest.raises(UsageError, match="expected the service reviews itself, found ratings"):
         StepMaker(ARRANGEMENT, world).declared(on_canary(cpu_limit("ratings", "50m")), 0)
 

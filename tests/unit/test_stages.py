@@ -94,8 +94,8 @@ def test_the_hits_of_one_stage_are_not_counted_for_another(tmp_path: Path) -> No
         total[0] += seconds * rates.get(world.mesh.diary[-1] if world.mesh.diary else "", 0)
         sleep(seconds)
 
-    world.clock.sleep = go_on  # type: ignore[method-assign]
-    world.mesh.request_counts = lambda: tuple(  # type: ignore[method-assign]
+    world.clock.sleep = go_on
+    world.mesh.request_counts = lambda: tuple(
         RequestCount(
             source_workload=f"reviews-{version}", source_version=version, destination_service="ratings.default",
             destination_version="v1", response_code="200", response_flags="DI", total=round(total[0]),

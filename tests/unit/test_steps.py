@@ -119,4 +119,4 @@ def test_a_step_that_is_not_fully_understood_is_not_read(change: Any, named: str
 def test_insertions_need_the_path_of_their_list() -> None:
     """The kind of the resource does not imply the path."""
     with pytest.raises(UsageError, match="list_at"):
-        Edit(kind="X", namespace="a", name="b", owner="r1", insert=({"entry": {}},))  # type: ignore[arg-type]
+        Edit(kind="X", namespace="a", name="b", owner="r1", insert=({"entry": {}},))

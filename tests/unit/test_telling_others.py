@@ -27,9 +27,9 @@ def test_a_textfile_is_written_and_a_place_that_is_away_is_a_note(tmp_path: Path
     """The first tells nothing; the second is told to those who watch the run."""
     told: list[Event] = []
     good: Any = SimpleNamespace(publish=PublishSettings(textfile=tmp_path / "own.prom"))
-    gate.tell_others(outcome(tmp_path), good, told.append)  # type: ignore[arg-type]
+    gate.tell_others(outcome(tmp_path), good, told.append)
     assert ([], True) == (told, (tmp_path / "own.prom").is_file())
     away: Any = SimpleNamespace(publish=PublishSettings(textfile=tmp_path / "own.prom" / "inside"))
-    gate.tell_others(outcome(tmp_path), away, told.append)  # type: ignore[arg-type]
+    gate.tell_others(outcome(tmp_path), away, told.append)
     assert ["note"] == [event.kind for event in told]
     assert "were not written to" in told[0].text

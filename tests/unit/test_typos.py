@@ -54,13 +54,13 @@ def checked(config: Config, **given: object) -> str:
 def test_a_percentage_below_one_without_a_percent_sign_is_refused(value: object) -> None:
     """It could mean half a percent or a half; the message shows both spellings."""
     with pytest.raises(UsageError, match=r"write \S+% or \S+%"):
-        parse_percent(value)  # type: ignore[arg-type]
+        parse_percent(value)
 
 
 @pytest.mark.parametrize(("value", "ratio"), [("0.5%", 0.005), (0, 0.0), ("0", 0.0), (1, 0.01), ("50 %", 0.5)])
 def test_a_percentage_that_has_one_meaning_is_read(value: object, ratio: float) -> None:
     """The meaning is clear with a percent sign, and for a number of at least one."""
-    assert ratio == parse_percent(value)  # type: ignore[arg-type]
+    assert ratio == parse_percent(value)
 
 
 def test_half_a_percent_as_a_split_is_refused_with_both_spellings(tmp_path: Path) -> None:
