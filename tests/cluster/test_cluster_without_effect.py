@@ -23,7 +23,7 @@ from harness.mesh.cluster.mesh import ClusterMesh
 from harness.model.verdict import Analysis
 from harness.runner.counts import fault_counts
 
-KINDS = [kind for kind in BUILT_IN if "cluster" in kind.usage.meshes]
+KINDS = [kind for kind in BUILT_IN if kind.usage.can_use("cluster")]
 
 
 @pytest.fixture
@@ -67,3 +67,8 @@ def test_a_fault_without_effect_is_noticed(liar: FakeKubernetes, open_mesh: Open
     assert 11 == analysis.verdict.exit_code
     assert fault.kind in analysis.reason
     assert (before, []) == (liar.specs(), ours(liar) + liar.objects("NetworkPolicy"))
+
+
+def test_no_kind_is_missing() -> None:
+    """All kinds but those of local processes and connections are tried here."""
+    assert {"kill", "pause", "restart", "body_reset"} == {kind.kind for kind in BUILT_IN if kind not in KINDS}

@@ -21,7 +21,7 @@ from harness.mesh.local.mesh import LocalMesh
 from harness.mesh.services import ServiceSet
 from harness.model.verdict import Analysis
 
-KINDS = [kind.kind for kind in BUILT_IN if "local" in kind.usage.meshes]
+KINDS = [kind.kind for kind in BUILT_IN if kind.usage.can_use("local")]
 ROUTED = {**FAULTS, "retries_off": (retries_off("reviews"), requests)}
 """What Envoy injects. Without a failure, nobody knows what retries would have done."""
 
@@ -76,3 +76,8 @@ def test_a_fault_without_effect_is_noticed(
     analysis = LIES[kind](kind, request, monkeypatch)
     assert 11 == analysis.verdict.exit_code
     assert kind in analysis.reason
+
+
+def test_no_kind_is_missing_and_none_is_tried_in_vain() -> None:
+    """What is tried here is what the local mesh can inject."""
+    assert set(LIES) == set(KINDS)
