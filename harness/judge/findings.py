@@ -133,7 +133,7 @@ def _later_proofs(
         only_beyond = start.large or harm is not None
         if (only_beyond and beyond is not None) or (known.beyond if only_beyond else known.harm)[number]:
             continue
-        stretch = view.later.windows_of()[number]
+        stretch = view.later.windows[number]()
         tail = view.look.proof_tail(view.alpha * start.part, stretch.seconds, later=True)
         if harmless(objective, replace(view.scene, window=stretch), tail):
             continue

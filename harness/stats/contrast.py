@@ -296,7 +296,16 @@ def _noise_at(window: Window, weights: Weights, quantile: float, excess: float, 
 
 
 def _own_noise(window: Window, weights: Weights, quantile: float, excess: float, caution: Caution) -> Overdispersion:
-    """Return the noise of the counts above a quantile."""
+    """Return the noise of the counts above a quantile, which several quantiles of a window need."""
+    key = quantile, excess, caution
+    if key not in window.noises:
+        window.noises[key] = _estimated_noise(window, weights, quantile, excess, caution)
+    return window.noises[key]
+
+
+def _estimated_noise(
+    window: Window, weights: Weights, quantile: float, excess: float, caution: Caution
+) -> Overdispersion:
     latencies, places = window.latencies, _places(window, quantile)
     answered = latencies.answered
     columns = np.stack([latencies.above(arm, places[arm]) for arm in (BASELINE, CANARY)])
@@ -342,7 +351,7 @@ def _ties(survival: Floats, place: float, trials: float) -> float:
 
 def crossing(survival: Floats, level: float) -> float:
     """Return the position at which a falling curve crosses ``level``, or one of its ends if it never does."""
-    after = len(survival) - int(np.searchsorted(survival[::-1], level, side="right"))
+    after = len(survival) - int(survival[::-1].searchsorted(level, side="right"))
     if after == 0:
         return 0.0
     if after == len(survival):

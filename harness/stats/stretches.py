@@ -21,27 +21,28 @@ Floats = NDArray[np.float64]
 class Stretches:
     """Several stretches of ``whole``. Where arrays have shape (s,), they have a value for each stretch.
 
-    firsts: the index of the first block of each stretch, rising. windows_of: returns them as windows. survival_of:
+    firsts: the index of the first block of each stretch, rising. windows: return them as windows. survival_of:
     returns the weighted share of latencies in or above each bin, both arms with the same mix of endpoints, shape
     (s, 2, width); zeros for a stretch without a block that has both arms.
     """
 
     whole: Window
     firsts: tuple[int, ...]
-    windows_of: Callable[[], tuple[Window, ...]]
+    windows: tuple[Callable[[], Window], ...]
     survival_of: Callable[[], Floats]
 
     def slower_by(self, quantile: float) -> Floats:
         """Return by how many bins the canary's quantile is above that of the baseline, shape (s,)."""
         survival, level = self.survival_of(), 1 - quantile
-        last = survival.shape[2] - 1
-        after = (survival > level).sum(axis=2)  # where the falling curve has crossed the level
-        high, low = (
-            np.take_along_axis(survival, np.clip(edge, 0, last)[:, :, None], axis=2)[:, :, 0]
-            for edge in (after - 1, after)
-        )
-        part = (high - level) / np.where(high > low, high - low, 1.0)
-        places = np.where(after > last, float(last), np.where(after > 0, after - 1 + part, 0.0))
+        curves = survival.reshape(-1, survival.shape[2])
+        rows, last = np.arange(len(curves)), curves.shape[1] - 1
+        after = (curves <= level).argmax(
+            axis=1
+        )  # where the falling curve has crossed the level; 0 also if it never has
+        high, low = curves[rows, np.maximum(after - 1, 0)], curves[rows, after]
+        inside = after - 1 + (high - level) / np.where(high > low, high - low, 1.0)
+        outside = np.where(low > level, float(last), 0.0)
+        places = np.where(after > 0, inside, outside).reshape(-1, 2)
         slower: Floats = places[:, CANARY] - places[:, BASELINE]
         return slower
 
@@ -70,12 +71,12 @@ def stretches_of(whole: Window, firsts: tuple[int, ...]) -> Stretches:
         weights = whole.standard.weights
         totals = [0.0 if each is None else each.total for each in (weights.since_each(firsts) if weights else ())]
         found = np.array(totals or [0.0] * len(firsts))[:, None, None]
-        curves: Floats = np.where(found > 0, masses() / np.where(found > 0, found, 1.0), 0.0)
+        curves: Floats = masses() / np.where(found > 0, found, np.inf)
         return curves
 
     return Stretches(
         whole=whole,
         firsts=firsts,
-        windows_of=Once(lambda: whole.since_each(firsts, masses)),
+        windows=whole.since_each(firsts, masses),
         survival_of=Once(survival),
     )

@@ -91,7 +91,7 @@ def overdispersion(
     blocks, expected = len(excess), float(variance.sum())
     if blocks < 3 or expected <= 0:
         return Overdispersion(factor=max(floor, 2.0), degrees=caution.degrees)
-    plain = float(((excess - excess.mean()) ** 2).sum()) / expected * blocks / (blocks - 1)
+    plain = float(((excess - excess.sum() / blocks) ** 2).sum()) / expected * blocks / (blocks - 1)
     prior = max(PRIOR, plain)
     least = max(floor, prior if plain > PRIOR else 1.0)
     counts = [max(LEAST_FREQUENCIES, round(bandwidth * blocks ** (2 / 3))) for bandwidth in caution.bandwidths]
@@ -99,7 +99,7 @@ def overdispersion(
     answers = []
     for count in dict.fromkeys(counts):
         used = power[:count]
-        slow = float(used.mean())
+        slow = float(used.sum()) / len(used)
         surprise = slow / (prior * (1 + caution.unsurprising * (2 / len(used)) ** 0.5))
         trust = max(caution.degrees / max(1.0, surprise) ** 4, LEAST_TRUST)
         factor = (trust * prior + len(used) * slow) / (trust + len(used))

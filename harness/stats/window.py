@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
@@ -19,6 +19,7 @@ from harness.stats.latencies import Latencies
 from harness.stats.once import Once
 from harness.stats.strata import strata_of
 from harness.stats.table import NO_ANSWER, TOTAL, Table
+from harness.stats.variance import Caution, Overdispersion
 from harness.stats.weights import Weights, weights_of
 
 Floats = NDArray[np.float64]
@@ -38,6 +39,7 @@ class Window:
     standardised: the same blocks with both arms weighted to the same mix of endpoints (``stats.strata``), if there are
     several with enough requests. calm_failed, calm_of: the variance inside the endpoints as a share of all variance;
     for failures and, from each bin on (shape (width,)), for latencies; None stands for 1.
+    noises: of quantiles that were estimated already, by quantile, excess and caution (``stats.contrast``).
     """
 
     blocks: Ints
@@ -54,6 +56,7 @@ class Window:
     standardised: Window | None = None
     calm_failed: float = 1.0
     calm_of: Callable[[], Floats] | None = None
+    noises: dict[tuple[float, float, Caution], Overdispersion] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def survival(self) -> Floats:
@@ -88,36 +91,39 @@ class Window:
         """Return only the blocks from ``index`` on."""
         return self.between(index, len(self.blocks))
 
-    def since_each(self, starts: Sequence[int], masses: Callable[[], Floats] | None = None) -> tuple[Window, ...]:
-        """Return the blocks from each of the indices on, which must rise: their curves are added up together.
+    def since_each(
+        self, starts: Sequence[int], masses: Callable[[], Floats] | None = None
+    ) -> tuple[Callable[[], Window], ...]:
+        """Return functions that return the blocks from each of the indices on, which must rise.
 
-        masses: returns ``masses_since`` of the ``standard`` window, if it is known already.
+        Their curves are added up together. masses: returns ``masses_since`` of the ``standard`` window, if it is known.
         """
         inside = () if self.standardised is None else self.standardised.since_each(starts, masses)
         if masses is None or self.standardised is not None:
             masses = Once(partial(self.masses_since, tuple(starts)))
         columns = np.concatenate([self.requests, self.latencies.answered])[:, ::-1]
-        sums = np.cumsum(columns, axis=1)[:, ::-1][:, list(starts)].T.tolist()
+        sums = np.cumsum(columns, axis=1)[:, ::-1][:, list(starts)].astype(np.int64).T.tolist()
         weights = [None] * len(starts) if self.weights is None else self.weights.since_each(starts)
-        return tuple(
-            Window(
+
+        def part(number: int, start: int) -> Window:
+            return Window(
                 blocks=self.blocks[start:],
                 block_s=self.block_s,
                 exposure=self.exposure[start:],
                 requests=self.requests[:, start:],
                 failed=self.failed[:, start:],
-                counts=(int(sums[number][0]), int(sums[number][1])),
+                counts=(sums[number][0], sums[number][1]),
                 latencies=self.latencies.between(start, len(self.blocks)),
-                answered=(int(sums[number][2]), int(sums[number][3])),
+                answered=(sums[number][2], sums[number][3]),
                 unknown=self.unknown,
                 weights=weights[number],
                 survival_of=Once(partial(_survival, masses, number, weights[number])),
-                standardised=inside[number] if inside else None,
+                standardised=inside[number]() if inside else None,
                 calm_failed=self.calm_failed,
                 calm_of=self.calm_of,
             )
-            for number, start in enumerate(starts)
-        )
+
+        return tuple(Once(partial(part, number, start)) for number, start in enumerate(starts))
 
     def masses_since(self, starts: tuple[int, ...]) -> Floats:
         """Return the weighted latencies in or above each bin from each index on, shape (s, 2, width)."""

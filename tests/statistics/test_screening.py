@@ -24,7 +24,8 @@ def test_all_stretches_at_once_have_the_quantiles_of_each_of_them(quantile):
     """The differences of the quantiles are those of the curves one by one."""
     window = window_of_samples(samples_of(4, count=3000, canary_factor=1.2, share=0.2))
     later = stretches_of(window, FIRSTS)
-    places = [[crossing(each.survival[arm], 1 - quantile) for arm in (BASELINE, CANARY)] for each in later.windows_of()]
+    windows = [each() for each in later.windows]
+    places = [[crossing(each.survival[arm], 1 - quantile) for arm in (BASELINE, CANARY)] for each in windows]
     np.testing.assert_allclose(later.slower_by(quantile), [canary - baseline for baseline, canary in places])
 
 
@@ -43,8 +44,8 @@ def test_what_is_ruled_out_proves_nothing(text, factor):
         later = stretches_of(scene.window, FIRSTS)
         known = screened(objective, scene, later)
         ruled_out += [*known.harm, *known.beyond]
-        for number, window in enumerate(later.windows_of()):
-            measured = measure(objective, replace(scene, window=window))
+        for number, window in enumerate(later.windows):
+            measured = measure(objective, replace(scene, window=window()))
             assert measured is not None
             assert not known.harm[number] or measured.chances.harm > 0.49
             assert not known.beyond[number] or max(measured.chances.harm, measured.chances.beyond) > 0.49

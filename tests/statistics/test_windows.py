@@ -14,7 +14,8 @@ from harness.stats.once import Once
 def test_later_parts_together_are_the_parts_one_by_one():
     """Parts that share their sums have the weights, curves and latencies that each of them has alone."""
     window = window_of_samples(samples_of(1, count=6000, errors=(0.02, 0.05), share=0.2))
-    for start, part in zip((20, 31, 45), window.since_each((20, 31, 45)), strict=True):
+    for start, part_of in zip((20, 31, 45), window.since_each((20, 31, 45)), strict=True):
+        part = part_of()
         alone = window.since(start)
         assert part.weights is not None
         assert alone.weights is not None
