@@ -20,7 +20,7 @@ from harness.load.parent.proofs import ON_TIME, load_proofs
 from harness.model.breaking_point import TIME, BreakingPoint
 from harness.model.objective import Objective
 from harness.model.phase import PhaseKind
-from harness.model.record import Event, Record
+from harness.model.record import Record
 from harness.model.samples import ARMS
 from harness.model.verdict import Proof
 from harness.runner.engine import Engine
@@ -98,13 +98,12 @@ class _Search:
     scenario: Scenario
     searched: Searched
     elapsed: Callable[[], float]
-    notify: Notify
     tried: list[Tried] = field(default_factory=list)
     steady: Sent | None = None
 
     def note(self, text: str) -> None:
-        """Tell what happens."""
-        self.notify(Event(at_s=self.elapsed(), kind="note", text=text))
+        """Tell what happens, by the clock of the other events."""
+        self.sender.engine.note(text)
 
 
 def explore(
@@ -132,7 +131,7 @@ def explore(
         engine.split()
         search = _Search(
             sender=Sender(engine, plan, settings, parts.mesh, folder), scenario=scenario, searched=searched,
-            elapsed=lambda: parts.now() - started, notify=notify,
+            elapsed=lambda: parts.now() - started,
         )  # fmt: skip
         steady = _steady(search)
         search.steady = None if steady is None or steady.late else steady  # nothing would be proven

@@ -14,7 +14,7 @@ def empty_bodies(played: Collection[Recorded], *, known: Collection[str], from_c
     for recorded in played:
         if recorded.service in known:
             continue
-        why = "the proxies of a cluster record none" if from_cluster else "record-bytes in harness.yaml asks for them"
+        why = "the proxies of its mesh record none" if from_cluster else "record-bytes in harness.yaml asks for them"
         yield (
             f"{recorded.service}: no bodies were recorded ({why}): its stand-in answers with empty JSON "
             f"(application/json) {_sizes(recorded)}"

@@ -105,6 +105,10 @@ class Engine:
         """Return whether the run must stop. Raises the error that leaves no verdict."""
         return self._supervision.ended()
 
+    def note(self, text: str) -> None:
+        """Note something that happened just now."""
+        self._timeline.note("note", text)
+
     def check(self, stages: Sequence[Sequence[Fault]]) -> None:
         """Raise, before anything is changed, if the mesh is not healthy or would not take the split and the faults.
 

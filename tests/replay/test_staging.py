@@ -69,9 +69,7 @@ def test_recorded_bodies_are_played(asked_of):
     assert any("stand-in ratings: 200 recorded calls, bodies: 1" in line for line in planned_lines(stage))
 
 
-@pytest.mark.parametrize(
-    ("target", "why"), [("cluster", "a cluster record none"), ("local", "record-bytes in harness")]
-)
+@pytest.mark.parametrize(("target", "why"), [("cluster", "its mesh record none"), ("local", "record-bytes in harness")])
 def test_stand_ins_without_the_bodies_of_the_record_are_told(asked_of, target, why):
     """The plan and the list of what differs say what they answer with instead."""
     made = demo_record()

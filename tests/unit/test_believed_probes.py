@@ -26,6 +26,7 @@ from harness.explore.wording import of_arm
 from harness.judge.objectives import parse_objective
 from harness.load.parent.proofs import ON_TIME
 from harness.model.load import LoadReport
+from harness.model.record import Event
 from harness.model.verdict import Verdict
 from harness.runner.deciding import decide
 from harness.wiring import judge
@@ -247,3 +248,20 @@ def test_waits_are_the_second_number_of_each_thread(tmp_path: Path) -> None:
     for file in tmp_path.rglob("schedstat"):
         file.write_text("0 0 0")
     assert None is waited_s(os.getpid(), tmp_path)
+
+
+def test_what_a_search_says_is_in_order(tmp_path: Path) -> None:
+    """The results of probes have the clock of the other events, which begins with the first request."""
+    world = World(tmp_path)
+    world.mesh = BusyMesh(world, 0.0)
+    world.mesh._takes_s = 3.0
+    told: list[Event] = []
+    explore(
+        searched("delay(ratings)", low="100ms", high="200ms"), scenario(objectives=(parse_objective("error_rate < +10pp"),)),
+        replace(world.settings, error_ceiling=1.0), world.parts, times=Times(), owner="x", folder=tmp_path,
+        notify=lambda one: told.append(one) if isinstance(one, Event) else None,
+    )  # fmt: skip
+    first = next(index for index, one in enumerate(told) if one.text == "load started")
+    assert any("canary breaks" in one.text for one in told[first:])
+    times = [one.at_s for one in told[first:]]
+    assert sorted(times) == times
