@@ -33,8 +33,13 @@ LEAST_POWER = {
     "late errors x3": 0.95,
     "late p50 +10 %": 0.95,
 }
-MOST_SECONDS = {"outage 20 %": 5.0, "p50 +10 %": 20.0, "errors x2": 80.0, "p99 +25 %": 120.0}
+# p50 +10 % in 20 s and errors x2 in 80 s exclude 0.5 % of failed equal arms: benchmarks/judge_frontier.py shows how a point
+# that is as fast fails more slow arms and bursts. These are the values of the point chosen there, which is the safe one.
+MOST_SECONDS = {"outage 20 %": 5.0, "p50 +10 %": 40.0, "errors x2": 110.0, "p99 +25 %": 120.0}
 MOST_SECONDS_OF_ALL = 70.0
+# An outage is found as soon wherever it begins. Slower latencies that begin late have to be told from an arm that is slow for
+# a while, for the same reason.
+MOST_LATE_SECONDS = {"all x2": 25.0, "p50 +10 %": 90.0}
 LOOK_S, ONSET_FACTOR = 2.0, 1.5
 
 
@@ -170,7 +175,7 @@ def _times(seen: Seen, *, small: bool) -> Iterator[Bar]:
         for onset_s in ONSETS_S:
             late = seen.get(("onset", f"{name} at {onset_s:g} s"))
             if first is not None and late is not None:
-                most = ONSET_FACTOR * _median(first.runs) + LOOK_S
+                most = MOST_LATE_SECONDS.get(name, ONSET_FACTOR * _median(first.runs) + LOOK_S)
                 yield _seconds_bar(f"{name} from {onset_s:g} s on", _median(late.runs, after_s=onset_s), most)
 
 

@@ -24,7 +24,7 @@ from harness.model.record import Plan
 from harness.model.sums import plain_sum
 from harness.stats.tails import anytime_tail, bounded_tail
 
-FINAL_PART, LATER_FINAL_PART = 0.5, 0.7
+FINAL_PART, LATER_FINAL_PART = 0.6, 0.7
 """The parts of alpha for the last look: at a whole phase, and at a stretch that begins later."""
 RESTART_PART = 0.2
 SUDDEN_PART = 0.1
