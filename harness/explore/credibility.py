@@ -29,12 +29,20 @@ FEWEST = 0.1
 class Waits:
     """For how long an average request waited for a CPU, in seconds. steady: in the arm's own steady phase.
 
-    small_s: by how much the fault may seem harsher without changing the answer.
+    small_s: by how much the fault may seem harsher without changing the answer. failing_s: the same where an objective
+    is about failures; None: as small_s.
     """
 
     steady_s: float
     probe_s: float
     small_s: float
+    failing_s: float | None = None
+
+    def small_for(self, finding: Finding) -> float:
+        """Return by how much the fault may seem harsher without changing what an objective says."""
+        if self.failing_s is None or finding.objective.quantile is not None:
+            return self.small_s
+        return self.failing_s
 
 
 def waits_per_request(
@@ -66,7 +74,8 @@ def believed(told: Outcome, waits: Waits) -> Outcome:
     """Return what an arm did, with the reason and without the decision if the machine may have made it."""
     why = ""
     if told.broke is True:
-        doubts = [_doubt_of_break(waits, _share(one)) for one in told.findings if one.verdict is Verdict.FAIL]
+        failed = [one for one in told.findings if one.verdict is Verdict.FAIL]
+        doubts = [_doubt_of_break(waits, _share(one), waits.small_for(one)) for one in failed]
         why = "" if "" in doubts else next(iter(doubts), "")
     elif told.broke is False:
         by_latency = [_share(one) for one in told.findings if one.objective.quantile is not None]
@@ -83,13 +92,13 @@ def _share(finding: Finding) -> float:
     return max(finding.difference - finding.margin, 0.0)
 
 
-def _doubt_of_break(waits: Waits, share: float) -> str:
+def _doubt_of_break(waits: Waits, share: float, small_s: float) -> str:
     """Return why a break is not believed, or an empty string.
 
     share: of the requests that left the tolerance, so that all of them must have waited if the fault did not do it.
     """
     harsher_s = waits.probe_s / share if share else math.inf
-    if waits.probe_s <= LEAST_S or harsher_s <= waits.small_s:
+    if waits.probe_s <= LEAST_S or harsher_s <= small_s:
         return ""
     by = f" by {format_duration(harsher_s)}" if share else ""
     return f"each request waited {format_duration(waits.probe_s)} for a CPU, so the fault may have seemed harsher{by}"

@@ -212,8 +212,11 @@ def _outcome(search: _Search, steady: Sent, seen: Sent, arm: str, amount: float)
         seconds=seen.seconds,
         settings=search.sender.plan.judge,
     )
-    time_s = amount if search.searched.what == TIME else steady.usual_s(arm)
-    return seen.compared(steady, told, arm, search.searched.range.precision * time_s)
+    precision, usual_s = search.searched.range.precision, steady.usual_s(arm)
+    if search.searched.what == TIME:
+        return seen.compared(steady, told, arm, precision * amount)
+    # A share of requests is harsher by more failures. Waits of less than an answer's usual time hardly make any.
+    return seen.compared(steady, told, arm, precision * usual_s, failing_s=usual_s)
 
 
 def _said(arm: str, one: Outcome) -> str:

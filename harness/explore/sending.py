@@ -52,13 +52,16 @@ class Sent:
             waited_s <= max(share * self.usual_s(arm), LEAST_S) for arm, waited_s in self.waits_s.items()
         )
 
-    def compared(self, steady: Sent, told: Outcome, arm: str, small_s: float) -> Outcome:
+    def compared(
+        self, steady: Sent, told: Outcome, arm: str, small_s: float, *, failing_s: float | None = None
+    ) -> Outcome:
         """Return what an arm did in this phase, compared with its steady one, as far as that is believed."""
         if self.late:
             return replace(told, broke=None, waited_s=self.waits_s.get(arm), doubt=self.late)
         if arm not in self.waits_s:
             return told
-        waits = Waits(steady_s=steady.waits_s.get(arm, 0.0), probe_s=self.waits_s[arm], small_s=small_s)
+        steady_s = steady.waits_s.get(arm, 0.0)
+        waits = Waits(steady_s=steady_s, probe_s=self.waits_s[arm], small_s=small_s, failing_s=failing_s)
         return believed(told, waits)
 
 

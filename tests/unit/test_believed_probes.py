@@ -59,6 +59,15 @@ def judged(objective: str, verdict: Verdict, difference: float) -> Outcome:
     return Outcome(broke=broke, requests=500, failed=0.5, findings=(finding,))
 
 
+def test_waits_of_less_than_an_answer_takes_make_no_failures() -> None:
+    """Where a share of requests is searched, a wait of 20 ms is no reason for a third of them to fail."""
+    waits = Waits(steady_s=0.002, probe_s=0.002, small_s=0.006, failing_s=0.120)
+    assert believed(judged("error_rate < +10pp", Verdict.FAIL, 0.2), waits).broke is True
+    assert believed(judged("latency_p99 < +10%", Verdict.FAIL, 0.2), waits).broke is None
+    longer = replace(waits, probe_s=0.020)
+    assert believed(judged("error_rate < +10pp", Verdict.FAIL, 0.2), longer).broke is None
+
+
 @pytest.mark.parametrize(
     ("told", "steady_s", "probe_s", "sure"),
     [
