@@ -43,7 +43,7 @@ PAGES = {"Authorization": f"Bearer {served.PAGES}"}
 ADAPTER = {"Authorization": f"Bearer {served.ADAPTER}"}
 
 
-HTTP = httpx.Client(timeout=60)
+HTTP = httpx.Client(timeout=60, verify=False)  # all addresses are http://, and certificates take time to load
 """One client for all: each client of its own would read the system's certificates again."""
 
 
@@ -60,6 +60,13 @@ def running(folder):
     """A running server of this test alone."""
     with served.server(folder, stub=STUB) as found:
         yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _connections():
+    """Close the connections that the client keeps."""
+    yield
+    HTTP.close()
 
 
 @pytest.fixture(scope="module")
