@@ -138,9 +138,9 @@ def looks(plan: Plan, phases: Sequence[Phase], *, now_s: float, final: bool) -> 
 
 def applies(objective: Objective, kind: PhaseKind, name: str) -> bool:
     """Return whether an objective is judged in a phase of this kind and name."""
-    if not kind.judged or objective.labels.get("phase", name) not in {name, kind.value}:
+    if not kind.judged or objective.labels.get("phase", name) not in (name, kind.value):
         return False
-    return indicator_of(objective).spec.phase in {None, kind}
+    return indicator_of(objective).spec.phase in (None, kind)
 
 
 def alpha_parts(plan: Plan, objectives: Sequence[Objective]) -> dict[tuple[int, str], float]:

@@ -193,13 +193,14 @@ class RootEvidence:
         """Return the probability of a canary at least this far above the baseline if the difference were ``amount``."""
         if relative and amount <= -1:
             return 0.0  # nothing falls by more than 100 %
-        return t_tail(self._standardised(amount, relative=relative), self.degrees)
+        return self._tail(amount, relative=relative, sign=1.0)
 
     def _below(self, amount: float, *, relative: bool) -> float:
         """Return the probability of a canary at least this far below the baseline if the difference were ``amount``."""
         if relative and amount <= -1:
             return 1.0
-        return t_tail(-self._standardised(amount, relative=relative), self.degrees)
+        return self._tail(amount, relative=relative, sign=-1.0)
 
-    def _standardised(self, amount: float, *, relative: bool) -> float:
-        return self.contrast.root(amount, relative=relative) / math.sqrt(self.contrast.noise.factor)
+    def _tail(self, amount: float, *, relative: bool, sign: float) -> float:
+        noise = self.contrast.noise
+        return t_tail(sign * (self.contrast.root(amount, relative=relative) / math.sqrt(noise.factor)), noise.degrees)

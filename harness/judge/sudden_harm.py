@@ -200,7 +200,7 @@ def _contributions(objective: Objective, window: Window) -> tuple[Floats, Floats
     """
     window = window.standard
     found = _errors(objective, window) if objective.kind == "error_rate" else _slow(objective, window)
-    weights = weights_of(found.trials)
+    weights = window.weights if found.trials is window.latencies.answered else weights_of(found.trials)
     if weights is None:
         return None
     trials = np.where(found.trials > 0, found.trials, 1)

@@ -74,7 +74,7 @@ def root_of_ratio(counts: Counts, ratio: float) -> float:
 def _root(counts: Counts, canary: float, baseline: float) -> float:
     """Return the signed root of the deviance from the restricted rates ``canary`` and ``baseline``."""
     excess = counts.canary_rate - counts.baseline_rate - (canary - baseline)
-    distance = (counts.canary - canary * counts.canary_trials) * 1.0
+    distance = counts.canary - canary * counts.canary_trials
     moved = math.copysign(min(0.5, abs(distance)), distance)
     deviance = _deviance(counts.canary - moved, counts.canary_trials, canary)
     distance = baseline * counts.baseline_trials - counts.baseline

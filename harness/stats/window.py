@@ -247,30 +247,35 @@ def window_of(
     chosen = _chosen(table, phase, operation, before_s, others=others)
     blocks = _blocks_of(span_s, table.block_s, before_s)
     known = chosen & (table.cells[:, 3] <= CANARY)
-    blocks = np.union1d(table.cells[known, 1], blocks)
+    own = table.cells[known]
+    if not len(blocks) or (len(own) and (own[:, 1].min() < blocks[0] or own[:, 1].max() > blocks[-1])):
+        blocks = np.union1d(own[:, 1], blocks)
     slots = np.full(len(table.cells), -1, np.int64)
-    slots[known] = table.cells[known, 3] * len(blocks) + np.searchsorted(blocks, table.cells[known, 1])
+    slots[known] = own[:, 3] * len(blocks) + np.searchsorted(blocks, own[:, 1])
     exposure, unknown = _exposure(blocks, table.block_s, span_s), int(table.counts[chosen & ~known, TOTAL].sum())
-    strata = strata_of(table, known, slots, len(blocks))
+    bins, strata = _bins_of(table, known), strata_of(table, known, slots, len(blocks))
     standardised = None
     if strata is not None:
-        requests, failed, latencies = _arrays(table, slots, len(blocks), strata.coefficients)
+        requests, failed, latencies = _arrays(table, slots, len(blocks), bins, strata.coefficients)
         calm_of = Once(partial(strata.calm_above, latencies.width, latencies.first_bin))
         standardised = _window(
             blocks, table.block_s, requests, failed, latencies, exposure=exposure, unknown=unknown,
             calm=(strata.calm_failed, calm_of),
         )  # fmt: skip
-    requests, failed, latencies = _arrays(table, slots, len(blocks), None)
+    requests, failed, latencies = _arrays(table, slots, len(blocks), bins, None)
     return _window(
         blocks, table.block_s, requests, failed, latencies, exposure=exposure, unknown=unknown,
         standardised=standardised,
     )  # fmt: skip
 
 
-def _arrays(table: Table, slots: Ints, blocks: int, coefficients: Floats | None) -> tuple[Floats, Floats, Latencies]:
+def _arrays(
+    table: Table, slots: Ints, blocks: int, bins: tuple[int, int], coefficients: Floats | None
+) -> tuple[Floats, Floats, Latencies]:
     """Return requests and failed, both of shape (2, b), and the latencies.
 
-    slots: the arm and block of each cell, -1 for none. coefficients: what each request of a cell counts, or None for 1.
+    slots: the arm and block of each cell, -1 for none. bins: the first and the last one with latencies. coefficients:
+    what each request of a cell counts, or None for 1.
     """
     known = slots >= 0
     size = 2 * blocks
@@ -281,7 +286,7 @@ def _arrays(table: Table, slots: Ints, blocks: int, coefficients: Floats | None)
         np.bincount(own, each * weight, size).astype(np.float64, copy=False).reshape(2, -1)
         for each in (counts[:, TOTAL], errors, counts[:, TOTAL] - errors)
     )
-    first, last = _bins_of(table, known)
+    first, last = bins
     width = last - first + 2
 
     @Once
