@@ -29,6 +29,7 @@ from harness.model.names import new_run_id
 from harness.model.units import parse_duration
 from harness.model.verdict import Verdict
 from harness.report import terminal
+from harness.report.advice import replay_command
 from harness.report.run_index import write_index
 from harness.run_folder import finish_run, working_on
 from harness.runner.manifest import runnable
@@ -133,6 +134,8 @@ def _told(outcome: gate.Outcome, again: str, following: str) -> int:
     print(f"reason   {analysis.reason}")
     print(f"report   {os.path.relpath(outcome.report)}")
     print(f"rerun    {again}")
+    if analysis.verdict is Verdict.FAIL:
+        print(f"replay   {replay_command(record, str(outcome.folder))}")
     print(f"next     {following}")
     return analysis.verdict.exit_code
 

@@ -1,14 +1,19 @@
 """What ``harness demo`` says at its start and at each of its ends."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
+from recorded import record
 
 from harness import gate
 from harness.cli import demo, main
 from harness.cli.demo_size import Machine
 from harness.errors import EnvoyError
 from harness.model.record import Event
+from harness.model.verdict import Verdict
+from harness.runner.deciding import decide
+from harness.wiring import judge
 
 BUSY = Machine(load=17.0, cpus=2, share=0.2, late_s=0.02)
 
@@ -82,3 +87,12 @@ def test_the_demo_of_releases_gets_the_folder_of_recorded_runs(monkeypatch, tmp_
     assert 0 == main(["demo", "--release"])
     assert 0 == main(["demo", "--release", "--out", "elsewhere"])
     assert [tmp_path / "reports", tmp_path / "elsewhere"] == seen
+
+
+@pytest.mark.parametrize(("verdict", "shown"), [(Verdict.FAIL, True), (Verdict.PASS, False)])
+def test_a_demo_that_failed_prints_the_command_that_replays_it(tmp_path, capsys, verdict, shown):
+    """A pass has nothing to look into."""
+    analysis = replace(decide(record(), judge("sequential")), verdict=verdict)
+    outcome = gate.Outcome(record=record(), analysis=analysis, folder=tmp_path / "my runs")
+    assert verdict.exit_code == demo._told(outcome, "harness demo", "")
+    assert shown == (f"replay   harness replay '{tmp_path}/my runs'\n" in capsys.readouterr().out)
