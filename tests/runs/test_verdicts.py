@@ -76,9 +76,10 @@ def test_a_fragile_canary_fails_only_under_the_fault(gate):
     gate.scenario(FAULTED)
     said, code = gate.run()
     (folder,) = gate.bundles()
-    analysis, bodies = bundle.read_analysis(folder), bundle.read_bundle(folder).bodies
+    analysis = bundle.read_analysis(folder)
+    bodies = [body for body in bundle.read_bundle(folder).bodies if body.arm == "canary"]
     assert 1 == code or gate.was_busy(), said
     assert 1 != code or "error_rate in the fault phase" in analysis.reason
     assert {"fault"} == {finding.phase for finding in analysis.findings if finding.verdict == "fail"}
-    assert {("canary", 3)} == {(body.arm, len(bodies)) for body in bodies}
+    assert 3 == len(bodies)
     assert all(body.status >= 500 and body.text and body.at_s > 0 for body in bodies)
