@@ -21,7 +21,7 @@ from judged_rows import PLAIN, SMALL_SHIFT, Row, Runner, runner
 from streams import FAMILIES, HARMS, Family, Harm
 from watched_runs import Watched, first_fail
 
-from harness.judge import alpha_spending, sudden_harm
+from harness.judge import alpha_spending
 from harness.judge.indicators import latency
 from harness.stats import contrast, variance
 from harness.stats.variance import CALM, WARY
@@ -70,7 +70,6 @@ def judge_at(point: Point) -> Iterator[None]:
         (variance, "WARY", wary),
         (contrast, "WARY", wary),
         (contrast, "CALM", replace(CALM, degrees=point.of_errors)),
-        (sudden_harm, "MOST_SHARED", contrast.MOST_SHARED if point.shares_noise else 0.0),
         (contrast, "MOST_SHARED", contrast.MOST_SHARED if point.shares_noise else 0.0),
         (alpha_spending, "FINAL_PART", point.last),
     )

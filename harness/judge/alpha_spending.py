@@ -6,8 +6,8 @@ so they may depend on each other in any way.
 
 Looks on the way have a limit that is the same at each of them (``harness.stats.tails.bounded_tail``), because the
 planned length of the phase is known. A phase that lasts longer is looked at with the limit for its true length. Harm
-that begins late is looked for in later stretches, every ten seconds, and in short windows (``sudden_harm``). Two of
-three stretches look for harm beyond the tolerance only: noise of one arm for seconds looks like small harm.
+that begins late is looked for in later stretches, every ten seconds, and in short windows (``sudden_harm``). Most of
+these stretches look for harm beyond the tolerance only: noise of one arm for seconds looks like small harm.
 """
 
 from __future__ import annotations
@@ -176,9 +176,9 @@ def starts(blocks: Sequence[int], block_s: float, planned_s: float) -> tuple[Sta
     """Return the starts of the stretches in which evidence is accumulated.
 
     The first stretch is the whole phase. In a long phase another one starts every ten seconds (less often in a phase of
-    more than 5 minutes), because the time before the harm began would dilute it. Every third one also looks for harm
-    within the tolerance; these share one half of the restarts' part of alpha, and the others the other half. Short
-    windows have the rest of alpha.
+    more than 5 minutes), because the time before the harm began would dilute it. Every third one (every second one in a
+    phase of more than 6 minutes) also looks for harm within the tolerance; these share one half of the restarts' part
+    of alpha, and the others the other half. Short windows have the rest of alpha.
     """
     left = 1.0 if planned_s < SUDDEN_FROM_S else 1 - SUDDEN_PART
     if planned_s < RESTARTS_FROM_S or not len(blocks):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judge.assumed import Assumed, Shape
-from harness.stats.contrast import COMMON, MOST_SHARED
+from harness.stats.contrast import COMMON, shared_noise
 from harness.stats.likelihood import Counts, root_of_difference, root_of_ratio
 from harness.stats.tails import normal_quantile, poisson_quantiles, t_quantile
 from harness.stats.variance import Caution, Overdispersion, overdispersion
@@ -182,7 +182,7 @@ def _estimates(blocks: int, caution: Caution, others: tuple[Other, ...]) -> tupl
             rest = math.sqrt(1 - other.correlation**2) * rng.standard_normal(blocks)
             theirs = other.correlation * excess + rest
             noise = overdispersion(theirs - theirs.mean(), variance, caution=caution)
-            factor = max(factor, 1 + min(noise.factor - 1, MOST_SHARED) * other.precision)
+            factor = max(factor, 1 + shared_noise(noise.factor - 1, other.precision, 1.0))
         found.append(replace(own, factor=factor))
     return tuple(found)
 

@@ -25,7 +25,7 @@ from harness.judge.measure import Measurement, measure
 from harness.judge.view import PhaseView
 from harness.model.objective import Objective
 from harness.model.samples import BASELINE, CANARY
-from harness.stats.contrast import COMMON, MOST_SHARED, crossing, precision
+from harness.stats.contrast import COMMON, crossing, precision, shared_noise
 from harness.stats.histogram import latency_at, shift
 from harness.stats.once import Once
 from harness.stats.scan import LEAST_HISTORY, noise_before, suspect
@@ -156,8 +156,8 @@ def with_history(objective: Objective, view: PhaseView, first: int, history: His
     own, *others = series
     factor = _factor_before(own, length, before, lasting=lasting)
     for other in others:
-        shared = min(_factor_before(other, length, before, lasting=lasting) - 1, MOST_SHARED)
-        factor = max(factor, 1 + shared * own.precision / other.precision)
+        excess = _factor_before(other, length, before, lasting=lasting) - 1
+        factor = max(factor, 1 + shared_noise(excess, own.precision, other.precision))
     return _noisy(objective, replace(scene, windows_before=2 * before // length), factor=factor)
 
 

@@ -32,6 +32,9 @@ COMMON = (0.5, 0.9)
 """Quantiles that share their noise. Rarer ones do not: they vary by pauses, and hardly by a slow arm."""
 MOST_SHARED = 3.0
 """Noise beyond this factor above independence is no slow arm but a disturbance, which may hit quantiles differently."""
+MOST_PRECISE = 3.0
+"""A quantile between two humps of latencies hardly shows a shift: its noise counts as if the other were at most so many
+times as precise. Smooth distributions with one hump stay below that."""
 _REACH = 5  # bins on both sides of a place that show how dense latencies are there
 _TIED = 3.0  # a bin that exceeds its neighbours by more standard errors may hold ties
 
@@ -291,8 +294,16 @@ def _noise_at(window: Window, weights: Weights, quantile: float, excess: float, 
         theirs = precision(window, other)
         if other != quantile and theirs > 0:
             noise = _own_noise(window, weights, other, 0.0, caution)
-            factor = max(factor, own.calm + min(noise.factor - noise.calm, MOST_SHARED) * mine / theirs)
+            factor = max(factor, own.calm + shared_noise(noise.factor - noise.calm, mine, theirs))
     return replace(own, factor=factor)
+
+
+def shared_noise(excess: float, own: float, other: float) -> float:
+    """Return how far a quantile's factor is above independence at least, if that of another quantile is by ``excess``.
+
+    own, other: how precise both are (``precision``).
+    """
+    return min(excess, MOST_SHARED) * min(own / other, MOST_PRECISE)
 
 
 def _own_noise(window: Window, weights: Weights, quantile: float, excess: float, caution: Caution) -> Overdispersion:

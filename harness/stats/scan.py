@@ -12,7 +12,7 @@ from harness.stats.variance import PRIOR
 Floats = NDArray[np.float64]
 LEAST_HISTORY = 4
 """Windows of the same length that must lie before a window: they show how much such windows differ without harm."""
-_TRUST = 20.0  # degrees of freedom of the prior, as for latencies in ``variance``
+_TRUST = 20.0  # degrees of freedom of the prior
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,15 @@ def test_a_common_quantile_has_the_noise_that_another_one_shows(monkeypatch):
     assert [shared[0.5], shared[0.99]] == pytest.approx([own[0.5], own[0.99]])
 
 
+def test_a_quantile_between_two_humps_says_little_about_the_noise_of_the_median():
+    """A tenth of the requests miss a cache: hardly any latency is near the 90th percentile, which then shows no shift."""
+    for seed in range(6):
+        samples = samples_of(seed, count=12_000)
+        samples.latency_s[:] **= 0.2
+        samples.latency_s[np.random.default_rng(seed + 100).random(len(samples)) < 0.1] *= 20
+        assert contrast.quantile_contrast(window_of_samples(samples), 0.5).noise.factor < 4
+
+
 def test_a_stretch_knows_more_of_its_noise_after_a_longer_time():
     """The time before a stretch counts as degrees of freedom, and the slowest noise is looked for in that time only."""
     assert wary_after(12).degrees == WARY.degrees + 12
