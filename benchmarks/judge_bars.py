@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from judged_rows import LARGE, ONSETS_S, PLAIN, SMALL_SHIFT, SUDDEN, TIMED, Measured, Row, rows, rows_of_others, runner
+from streams import phases_of
 from watched_runs import Watched
 
 from harness.model.verdict import Verdict
@@ -33,9 +34,9 @@ LEAST_POWER = {
     "late errors x3": 0.95,
     "late p50 +10 %": 0.95,
 }
-# p50 +10 % in 20 s and errors x2 in 80 s exclude 0.5 % of failed equal arms: benchmarks/judge_frontier.py shows how a point
-# that is as fast fails more slow arms and bursts. These are the values of the point chosen there, which is the safe one.
-MOST_SECONDS = {"outage 20 %": 5.0, "p50 +10 %": 40.0, "errors x2": 110.0, "p99 +25 %": 120.0}
+# p50 +10 % in 20 s excludes 0.5 % of failed equal arms: benchmarks/judge_frontier.py shows how a point that is as fast fails
+# more slow arms. This is the value of the point chosen there, which is the safe one.
+MOST_SECONDS = {"outage 20 %": 5.0, "p50 +10 %": 45.0, "errors x2": 80.0, "p99 +25 %": 120.0}
 MOST_SECONDS_OF_ALL = 70.0
 # An outage is found as soon wherever it begins. Slower latencies that begin late have to be told from an arm that is slow for
 # a while, for the same reason.
@@ -115,7 +116,7 @@ def bars(seen: Seen, *, small: bool) -> Iterator[Bar]:
         yield _bar("passed although beyond tolerance", _passes(beyond), len(beyond), most=0.0)
     for (group, name), found in seen.items():
         if group == "at tolerance":
-            yield _bar(f"passed exactly at {name}", _passes(found.runs), len(found.runs), most=0.05)
+            yield _bar(f"passed exactly at {name}", _passes(found.runs), len(found.runs), most=0.05, promised=True)
     far = _runs(seen, "beyond by half")
     if far:
         yield _bar("passed at 1.5 times the tolerance", _passes(far), len(far), most=0.001)
@@ -163,7 +164,10 @@ def _power(seen: Seen, *, small: bool) -> Iterator[Bar]:
 
 def _times(seen: Seen, *, small: bool) -> Iterator[Bar]:
     """Yield the requirements on how soon harmful changes fail."""
-    detected = [_seconds(run) for run in _runs(seen, "harmful") if run.failed_s is not None]
+    harmful = [found for key, found in seen.items() if key[0] == "harmful"]
+    detected = [
+        _seconds(run) - _onset_s(found.row) for found in harmful for run in found.runs if run.failed_s is not None
+    ]
     if detected and not small:  # the small form has mostly the harms that take long
         yield _seconds_bar("all detections", float(np.median(detected)), MOST_SECONDS_OF_ALL)
     for name, look_s in TIMED.items():
@@ -177,6 +181,13 @@ def _times(seen: Seen, *, small: bool) -> Iterator[Bar]:
             if first is not None and late is not None:
                 most = MOST_LATE_SECONDS.get(name, ONSET_FACTOR * _median(first.runs) + LOOK_S)
                 yield _seconds_bar(f"{name} from {onset_s:g} s on", _median(late.runs, after_s=onset_s), most)
+
+
+def _onset_s(row: Row) -> float:
+    """Return when the harm of a row begins."""
+    if row.harm.in_fault:
+        return phases_of(row.family)[0].duration_s
+    return row.harm.onset * row.family.duration_s
 
 
 def _summary(runs: Sequence[Watched]) -> str:
@@ -216,9 +227,13 @@ def _seconds_bar(name: str, median: float, most: float) -> Bar:
     )
 
 
-def _bar(name: str, hits: int, runs: int, *, most: float | None = None, least: float | None = None) -> Bar:
+def _bar(
+    name: str, hits: int, runs: int, *, most: float | None = None, least: float | None = None, promised: bool = False
+) -> Bar:
+    """Return a bar for a share. promised: whether ``most`` is what it should be, so that chance may exceed it."""
     rate = hits / runs
-    held = rate <= most if most is not None else rate >= (least or 0.0)
+    compared = share_interval(hits, runs, confidence=0.95)[0] if promised else rate
+    held = compared <= most if most is not None else rate >= (least or 0.0)
     wanted = f"<= {most * 100:g} %" if most is not None else f">= {(least or 0.0) * 100:g} %"
     return Bar(name=name, measured=f"{rate:.1%} ({hits} of {runs})", wanted=wanted, held=held)
 

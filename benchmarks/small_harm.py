@@ -1,4 +1,4 @@
-"""Show what the margin of 1 % for harm of latencies costs and saves, under any-harm: ``python benchmarks/small_harm.py``.
+"""Show what the margin for harm of latencies costs and saves, under any-harm: ``python benchmarks/small_harm.py``.
 
 Judges simulated streams every ten seconds: as without a calibration, with the margin; without the margin, as if the noise
 were known to be none; and with noise that was learned from five equal runs, as after ``harness calibrate``. Prints how many
