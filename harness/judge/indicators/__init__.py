@@ -37,12 +37,11 @@ BUILT_IN: tuple[Indicator, ...] = (
     BUCKET_QUANTILE,
     *SERVER,
 )
-_BY_KIND = {one.spec.kind: one for one in reversed(BUILT_IN)}
 
 
 def indicator_of(objective: Objective) -> Indicator:
     """Return the indicator that an objective is about. Raises ObjectiveError if this version does not know it."""
-    found = _BY_KIND.get(objective.kind)
+    found = next((one for one in BUILT_IN if one.spec.kind == objective.kind), None)
     if found is None:
         known = ", ".join(one.spec.kind for one in BUILT_IN)
         raise ObjectiveError(
