@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         trial = dataclasses.replace(scenario, faults=(one.of(one.range.low),), fault_s=1.0)
         gate.check_scenario(trial, config, target=target)
         if target == LOCAL:
-            _require_called(one, config)
+            require_called(one, config)
     print(wiring.described(config, target), file=sys.stderr, flush=True)
     out = runs_folder(args).absolute() / FOLDER / new_run_id()
     searches = []
@@ -126,10 +126,13 @@ def _config(args: argparse.Namespace) -> Config:
     return config
 
 
-def _require_called(one: Searched, config: Config) -> None:
+def require_called(one: Searched, config: Config) -> None:
     """Raise UsageError for a fault at a service that the arms do not call: no amount of it could break them."""
-    called = tuple(config.services[config.service].calls.values())
-    if one.host not in (config.service, *called):
+    from harness.runner.counts import service_name
+
+    service = config.services[config.service]
+    called = (*service.calls.values(), *service.external.values())
+    if one.host not in called and service_name(one.host) not in (config.service, *service.calls.values()):
         raise UsageError(
             f"{one.text}: expected a service that {config.service} calls, found {one.host}; {config.service} calls "
             f"{', '.join(called) or 'no other service'} (calls in {config.file.name})"

@@ -54,6 +54,15 @@ def test_scenarios_import_every_built_in_fault_from_the_package() -> None:
             getattr(harness, name)
 
 
+def test_completion_and_a_star_import_offer_every_fault() -> None:
+    names: dict[str, object] = {}
+    exec("from harness import *", names)
+    for kind in BUILT_IN:
+        assert {kind.kind, kind.__name__} <= {*dir(harness)} & {*names}
+    assert {"Verdict", "sequence", "on_canary"} <= {*dir(harness)} & {*names}
+    assert not {"import_module", "Mapping", "UsageError"} & {*names}
+
+
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: str(kind.kind))
 def test_a_run_notices_a_fault_of_any_kind_without_effect(kind: type[Fault]) -> None:
     """The mesh says that it is in force, and all calls pass as before: code 11, and the reason names the kind.

@@ -14,6 +14,7 @@ from recorded import samples
 
 from harness.cli import explore as command
 from harness.cli import main
+from harness.config import read_config
 from harness.errors import UsageError
 from harness.explore.exploration import Exploration, Tried
 from harness.explore.faults import searched
@@ -207,6 +208,17 @@ def test_a_service_without_a_dependency_has_nothing_to_search(
     assert main(["explore", "--fault", "delay(ratings)"]) == 2
     assert "reviews calls no other service (calls in harness.yaml)" in capsys.readouterr().err
     assert not Path("reports").exists()
+
+
+def test_full_names_and_hosts_elsewhere_can_be_searched() -> None:
+    """What the service calls can have more than one name, and need not be a service of harness.yaml."""
+    config = read_config(Path(str(files("harness.demo") / "project" / "harness.yaml")))
+    reviews = replace(config.services["reviews"], external={"PAYMENTS_URL": "payments.example.com"})
+    config = replace(config, services={**config.services, "reviews": reviews})
+    for host in ("ratings.default.svc.cluster.local", "payments.example.com", "reviews"):
+        command.require_called(searched(f"delay({host})", low=None, high=None), config)
+    with pytest.raises(UsageError, match=r"found other.example.com; reviews calls ratings, payments.example.com "):
+        command.require_called(searched("delay(other.example.com)", low=None, high=None), config)
 
 
 def test_a_threshold_outside_of_the_bounds_is_said(
