@@ -34,9 +34,9 @@ if not TYPE_CHECKING:  # else mypy would accept every name
         """Load a fault or a type of verdict. Submodules are left to the import system, which asks here first."""
         if name == "__all__":  # of ``from harness import *``
             return _offered()
-        if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
-            if name in _VERDICTS or name in _offered():
-                module = import_module("harness.model.verdict" if name in _VERDICTS else "harness.faults")
-                found = globals()[name] = getattr(module, name)
-                return found
+        left_out = name.startswith("_") or find_spec(f"{__name__}.{name}") is not None
+        if not left_out and (name in _VERDICTS or name in _offered()):
+            module = import_module("harness.model.verdict" if name in _VERDICTS else "harness.faults")
+            found = globals()[name] = getattr(module, name)
+            return found
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_IMODE
 
 from harness.cli.options import add_config, add_target
 from harness.cli.output import clean_print as print
@@ -80,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
     from harness.metrics.topology import recent_hops
     from harness.routing.istio.reading import read_resources
 
+    if args.replace and args.write is None:
+        raise UsageError("--replace: expected --write FILE with it, found none")
+    if args.most is not None and args.most < 1:
+        raise UsageError(f"--most: expected a number from 1, found {args.most}")
     config = read_config(args.config)
     records = [record for name in args.learn for record in _records(name, config)]
     since_s = parse_duration(args.since, "--since")
@@ -162,12 +167,7 @@ def _write(file: Path, chosen: Sequence[Trial], config: Config, *, replace: bool
         function=config.service.replace("-", "_").replace(".", "_"),
     )
     if replace and file.exists():
-        from harness import bundle
-
-        first = file.read_text(encoding="utf-8").partition("\n")[0]
-        if _WRITTEN_BY not in first:
-            raise UsageError(f"{file}: expected a scenario that harness suite wrote, found another file, which is kept")
-        bundle.write_atomically(file, text.encode())
+        _overwrite(file, text)
         return
     try:
         with file.open("x", encoding="utf-8") as new:
@@ -176,3 +176,14 @@ def _write(file: Path, chosen: Sequence[Trial], config: Config, *, replace: bool
         raise UsageError(
             f"{file}: expected a new file, found one: choose another name, or --replace it if harness suite wrote it"
         ) from error
+
+
+def _overwrite(file: Path, text: str) -> None:
+    """Replace a scenario that an earlier suite wrote; its permissions stay, and so does a link to it."""
+    from harness import bundle
+
+    if not file.is_file() or _WRITTEN_BY.encode() not in file.read_bytes().partition(b"\n")[0]:
+        raise UsageError(f"{file}: expected a scenario that harness suite wrote, found another file, which is kept")
+    mode = file.stat().st_mode
+    bundle.write_atomically(file.resolve(), text.encode())
+    file.chmod(S_IMODE(mode))

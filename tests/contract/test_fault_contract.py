@@ -55,6 +55,7 @@ def test_scenarios_import_every_built_in_fault_from_the_package() -> None:
 
 
 def test_completion_and_a_star_import_offer_every_fault() -> None:
+    """Also those that nothing has used yet."""
     names: dict[str, object] = {}
     exec("from harness import *", names)
     for kind in BUILT_IN:

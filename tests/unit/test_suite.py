@@ -244,6 +244,49 @@ def test_only_what_the_command_wrote_is_replaced(tmp_path: Path, capsys: pytest.
     assert "# mine\n" == file.read_text()
 
 
+def test_a_replaced_scenario_keeps_its_permissions_and_its_link(tmp_path: Path) -> None:
+    """Others who could run the scenario still can."""
+    file, link = tmp_path / "real.py", tmp_path / "test_suite.py"
+    words = ["suite", "--write", str(link), "--config", str(ROOT / "harness.yaml")]
+    link.symlink_to(file.name)
+    file.write_text('"""Written by: harness suite"""\n')
+    file.chmod(0o644)
+    assert 0 == main([*words, "--replace"])
+    assert link.is_symlink()
+    assert "kill(" in file.read_text()
+    assert 0o644 == file.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--write", "folder", "--replace"],
+            "folder: expected a scenario that harness suite wrote, found another file",
+        ),
+        (
+            ["--write", "binary", "--replace"],
+            "binary: expected a scenario that harness suite wrote, found another file",
+        ),
+        (["--replace"], "--replace: expected --write FILE with it, found none"),
+        (["--most", "0"], "--most: expected a number from 1, found 0"),
+    ],
+)
+def test_wrong_options_are_refused(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each ends as wrong usage, and no file changes."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("binary").write_bytes(b"\xff\n")
+    assert 2 == main(["suite", *words, "--config", str(ROOT / "harness.yaml")])
+    assert said in capsys.readouterr().err
+
+
 def test_a_run_without_the_fault_says_nothing_about_a_fallback() -> None:
     """Requests that fail for other reasons are no evidence."""
     made = failing(0.9)
