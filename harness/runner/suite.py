@@ -247,6 +247,8 @@ def _refusal(fault: Fault, given: Circumstances) -> str:
     if not has_real_users(given.target):
         return ""
     said, cluster = fault.declared("suite"), given.config.cluster
+    if said.scope.every_caller and cluster.only_test_traffic:
+        return "it hits every caller, and cluster.only-test-traffic is set"
     if said.scope.every_caller and not cluster.limits.every_caller:
         return "it hits every caller, which cluster.limits.every-caller does not allow"
     if said.worst_dose > min(cluster.limits.dose, cluster.limits.total_dose) + 1e-9:

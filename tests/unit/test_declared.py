@@ -14,10 +14,10 @@ from recorded import plan, record
 from harness import gate, wiring
 from harness.config import read_config
 from harness.errors import UsageError
-from harness.faults import Delay, abort, black_hole, delay, deny, timeout
+from harness.faults import Delay, Fault, abort, black_hole, delay, deny, evict, partition, scale, timeout
 from harness.mesh.cluster.safety.blast_radius import calls_from
-from harness.mesh.cluster.safety.limits import require_within
-from harness.model.cluster import Limits
+from harness.mesh.cluster.safety.limits import require_allowed, require_within
+from harness.model.cluster import ClusterSettings, Limits
 from harness.model.declared import ARRANGEMENTS, Declared, Scope
 from harness.model.hit import HitState
 from harness.model.phase import PhaseKind
@@ -74,6 +74,21 @@ def test_limits_go_by_the_declared_dose_and_scope() -> None:
         within(edit(replace(fault, scope=Scope())), limits=replace(SMALL, every_caller=False))
     arms: dict[str, Any] = {"baseline": {"version": "v1"}, "canary": {"version": "v3"}}
     within(*split_edits([], Split(host="reviews", namespace="shop", canary_share=0.5, owner="r1", **arms)))
+
+
+@pytest.mark.parametrize("fault", [evict("ratings", 1), scale("ratings", 0), partition("ratings"), deny("ratings")])
+def test_test_traffic_narrows_no_fault_that_hits_every_caller(fault: Fault) -> None:
+    """Pods that are gone are gone for users too, whatever the headers of the run's own requests are."""
+    said = declared(fault, "f-0", replace(fault.declared("").scope, headers={"baggage": {"regex": ".*r1.*"}}))
+    only = ClusterSettings(only_test_traffic=True)
+    for limits in (Limits(), Limits(every_caller=True)):
+        with pytest.raises(UsageError, match="hits every caller and cannot spare the requests of users"):
+            within(edit(said), limits=limits)
+        with pytest.raises(UsageError, match="hits every caller and cannot spare the requests of users"):
+            require_allowed([fault.declared("")], replace(only, limits=limits))
+    narrow = delay("ratings", "1s", percent=1)
+    require_allowed([narrow.declared("")], only)
+    within(edit(declared(narrow, "d-0", Scope(headers={"baggage": {"regex": ".*r1.*"}}))), limits=Limits())
 
 
 def test_faults_at_once_are_counted_by_id() -> None:

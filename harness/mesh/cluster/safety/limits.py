@@ -81,8 +81,8 @@ def require_allowed(faults: Sequence[Declared], settings: ClusterSettings) -> No
     """Reject faults that are to be live at the same time, before a run chooses their callers. Raises UsageError."""
     for fault in faults:
         _require_dose(fault.text, fault, settings.limits)
-        if fault.scope.every_caller and not settings.only_test_traffic:
-            _require_narrow(fault.text, fault, settings.limits)
+        if fault.scope.every_caller:
+            _require_narrow(fault.text, fault, settings.limits, only_test_traffic=settings.only_test_traffic)
     _require_budget(faults, settings.limits)
 
 
@@ -98,7 +98,8 @@ def require_within(steps: Sequence[Step], *, live: Iterable[Declared], namespace
             raise UsageError(f"{step.label}: expected a resource of namespace {namespace}; others are not changed")
     for where, fault in faults:
         _require_dose(f"{where}: {fault.text}", fault, limits)
-        _require_narrow(f"{where}: {fault.text}", fault, limits)
+        only_test_traffic = bool(fault.scope.headers)
+        _require_narrow(f"{where}: {fault.text}", fault, limits, only_test_traffic=only_test_traffic)
     if faults:
         at_once = {fault.id: fault for fault in (*live, *(fault for _, fault in faults))}
         _require_budget(list(at_once.values()), limits)
@@ -132,7 +133,14 @@ def _require_dose(what: str, fault: Declared, limits: Limits) -> None:
         )
 
 
-def _require_narrow(what: str, fault: Declared, limits: Limits) -> None:
+def _require_narrow(what: str, fault: Declared, limits: Limits, *, only_test_traffic: bool) -> None:
+    if fault.scope.every_caller and only_test_traffic:
+        raise UsageError(
+            f"{what} hits every caller and cannot spare the requests of users: expected a fault that can be narrowed "
+            "to test traffic, because cluster.only-test-traffic is set"
+        )
+    if not limits.every_caller and fault.scope.every_caller:
+        raise UsageError(f"{what} hits every caller: allow it with cluster.limits.every-caller: true")
     if not limits.every_caller and not fault.scope.narrow:
         raise UsageError(
             f"{what} would hit every caller; narrow it to a caller (caller=, or --from of "
