@@ -20,6 +20,11 @@ RESOLUTION = 0.01
 _EVEN = 0.5
 
 
+def _independent() -> float:
+    """Return the noise of independent requests."""
+    return 1.0
+
+
 class TailEvidence(Protocol):
     """What one indicator says about the difference between the arms in one scene.
 
@@ -96,6 +101,7 @@ class RootEvidence:
     resolution: the largest difference, as a share, that is never called harm. blur_of: returns how the
     values are rounded.
     difference: replaces canary minus baseline where the difference is something else.
+    least_noise_of: returns a factor that the noise is never below, found without an estimate of it.
     weight_rate: weight of the blocks per second, where noise between runs can be learned (``judge.calibration``).
     blurred_by: what the values are rounded by, if more requests do not make it smaller.
     """
@@ -106,6 +112,7 @@ class RootEvidence:
     limit_root: Callable[[float], Root]
     resolution: float = 0.0
     blur_of: Callable[[], Blur] = Blur
+    least_noise_of: Callable[[], float] = _independent
     difference: Callable[[], float | None] | None = None
     weight_rate: float | None = None
     blurred_by: str = ""
@@ -177,16 +184,16 @@ class RootEvidence:
         return (down, up) if self.direction is Direction.DECREASE else (up, down)
 
     def least_harm(self, *, relative: bool) -> float:
-        """Return a lower bound of ``harm_tail(None)`` that needs no estimate of the noise, which takes most time."""
+        """Return a lower bound of ``harm_tail(None)``, at most about one half, without an estimate of the noise."""
         relative = relative or self.resolution > 0
         least = self.contrast.baseline * (1 + self.resolution)
         if self.direction is Direction.INCREASE and self.contrast.canary <= least:
             return _EVEN  # the root is at most zero
-        up = down = 1.0
+        up, down, scale = 1.0, 1.0, math.sqrt(self.least_noise_of())
         if self.direction is not Direction.DECREASE:
-            up = normal_tail(self.contrast.root(self.resolution, relative=relative))
+            up = normal_tail(self.contrast.root(self.resolution, relative=relative) / scale)
         if self.direction is not Direction.INCREASE:
-            down = normal_tail(-self.contrast.root(-self.resolution, relative=relative))
+            down = normal_tail(-self.contrast.root(-self.resolution, relative=relative) / scale)
         return min(1.0, 2 * min(up, down)) if self.direction is Direction.EITHER else min(up, down)
 
     def _above(self, amount: float, *, relative: bool) -> float:

@@ -323,8 +323,15 @@ def _estimated_noise(
     shares = columns / np.where(answered > 0, answered, 1)
     rates = shares @ weights.by_block / weights.total
     floor = weights.least_factor(excess, window.seconds)
-    calm = 1.0 if window.calm_of is None else float(window.calm_of()[_at_edge(places, latencies.width)])
+    calm = calm_at(window, quantile)
     return _noise(shares, rates, answered, weights, floor=floor, caution=caution, calm=calm)
+
+
+def calm_at(window: Window, quantile: float) -> float:
+    """Return the noise of independent requests for a quantile, which is below 1 if endpoints are told apart."""
+    if window.calm_of is None:
+        return 1.0
+    return float(window.calm_of()[_at_edge(_places(window, quantile), window.latencies.width)])
 
 
 def precision(window: Window, quantile: float) -> float:

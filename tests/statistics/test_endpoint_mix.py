@@ -1,9 +1,13 @@
 """Arms are compared endpoint by endpoint, so another mix of endpoints is no harm, and unlike endpoints are no noise."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from harness.judge import compare
+from harness.judge.indicators import indicator_of
+from harness.judge.indicators.port import Scene
 from harness.judge.objectives import parse_objective
 from harness.model.samples import BASELINE, CANARY
 from harness.model.verdict import Verdict
@@ -48,6 +52,17 @@ def test_a_mix_of_few_requests_is_told_and_not_compared_apart():
 def test_equal_mixes_are_not_remarked_on():
     """Chance differences of the mix are no news."""
     assert not any("mixes" in one for seed in range(5) for one in compare(*arms(seed), OBJECTIVES).warnings)
+
+
+@pytest.mark.parametrize("text", ["latency_p50 < +3%", "latency_p75 < +3%", "error_rate < +1pp"])
+def test_no_stretch_is_passed_over_that_proves_harm_endpoint_by_endpoint(text):
+    """What is found without the noise is a lower bound: endpoints that are told apart leave less noise than one."""
+    objective = parse_objective(text)
+    for seed in range(4):
+        scene = Scene(window=_window(arms(seed, slower=1.04)), share=0.2, is_calibrated=True)
+        evidence = indicator_of(objective).contrast(objective, scene)
+        least, proven = (each(relative=True) for each in (evidence.least_harm, partial(evidence.harm_tail, None)))
+        assert min(least, 0.5) <= proven
 
 
 def test_a_small_shift_is_seen_although_endpoints_are_unlike():

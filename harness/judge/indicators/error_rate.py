@@ -50,6 +50,7 @@ class ErrorRate:
             direction=objective.direction,
             counts=window.counts,
             limit_root=lambda limit: rate_limit_root(window, limit, errors=True),
+            least_noise_of=lambda: same.calm_failed,
             weight_rate=contrast.weight_rate,
         )
 

@@ -13,7 +13,7 @@ from harness.judge.prediction import Expected, Prediction, quantile_prediction
 from harness.model.indicator import Direction, IndicatorSpec, Source
 from harness.model.objective import Objective
 from harness.model.units import Unit, format_duration
-from harness.stats.contrast import QuantileContrast, quantile_contrast
+from harness.stats.contrast import QuantileContrast, calm_at, quantile_contrast
 from harness.stats.limit import latency_limit_root
 from harness.stats.once import Once
 from harness.stats.variance import WARY, wary_after
@@ -60,6 +60,7 @@ class Latency:
             limit_root=lambda limit: latency_limit_root(window, quantile, limit),
             resolution=_resolution(objective, window.seconds, is_calibrated=scene.is_calibrated),
             blur_of=Once(partial(_blur, contrast)),
+            least_noise_of=partial(calm_at, window.standard, quantile),
             weight_rate=contrast.weight_rate,
         )
 
