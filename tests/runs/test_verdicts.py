@@ -8,7 +8,7 @@ from gates import Gate, hops_measured
 from harness import bundle, wiring
 from harness.runner.deciding import decide
 
-PHASES = {"warm-up": "1s", "steady": "2s", "fault": "2s", "recovery": "1s"}
+PHASES = {"warm-up": "1s", "steady": "2.5s", "fault": "2.5s", "recovery": "3s"}
 FAULTED = """
 def test_slow_ratings(canary):
     canary.run(faults=[delay("ratings", "1s", percent=30)]).require_pass()
@@ -37,7 +37,7 @@ def test_a_good_canary_passes_and_everything_is_recorded(good):
     assert record.resources["before"] == record.resources["after"] != record.resources["during"]
     assert [] == [proof.name for proof in analysis.proofs if not proof.held]
     assert {"baseline", "canary"} == {count.arm for count in record.fault_counts}
-    assert 1100 < len(record.samples) < 1300
+    assert 1600 < len(record.samples) < 2000
     assert "<svg" in (folder / "report.html").read_text()
     assert [] == good.left_behind()
 
