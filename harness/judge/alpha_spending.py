@@ -32,7 +32,7 @@ RESTART_EVERY_S, MOST_RESTARTS = 30.0, 15
 LARGE_EVERY_S, MOST_LARGE = 10.0, 30
 RESTARTS_FROM_S = 37.5
 """A shorter phase has no later stretches: what is left of it would be as short as a burst."""
-FIRST_LOOK_S, FIRST_LATER_LOOK_S = 3.0, 20.0
+FIRST_LOOK_S, FIRST_LATER_LOOK_S = 3.0, 25.0
 """Looks begin after so many seconds of a phase, or of a stretch that begins later and has no more history."""
 FIRST_LOOK_PART = 1 / 60
 SUDDEN_FROM_S = 25.0

@@ -79,6 +79,16 @@ def test_what_both_arms_suffer_or_lasts_a_moment_does_not_fail(trouble, seed):
     assert all(Verdict.FAIL is not look(columns, now_s).verdict for now_s in (54.0, 94.0, 105.0, 125.0, SECONDS))
 
 
+@pytest.mark.parametrize("start", [60.0, 140.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_burst_of_ten_seconds_where_a_stretch_starts_does_not_fail(seed, start):
+    """Twice the latency for ten seconds of one arm, once: a stretch is not judged while that is half of it."""
+    columns = arms(seed, slow=[(1, start, start + 10)], factor=2.0)
+    seen = [{name: column[arm["time_s"] < start + 20] for name, column in arm.items()} for arm in columns]
+    analysis = compare(*seen, ["latency_p90 < +10%", "latency_p99 < +25%"], horizon_s=SECONDS, now_s=start + 20)
+    assert analysis.verdict is not Verdict.FAIL
+
+
 def test_windows_are_compared_with_the_noise_before_them():
     """Blocks whose noise cancels over a window's length are calm, others are as noisy as they are."""
     calm = np.tile([3.0, -3.0, 3.0, -3.0, 0.0], 12)
