@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from harness.stats.tails import normal_quantile, normal_tail
 Floats = NDArray[np.float64]
 _LEVELS: Floats = np.concatenate([np.linspace(0, 0.98, 981), 1 - np.geomspace(0.019, 1e-6, 400), [1.0]])
 _BLOCKS = 400
+FEWEST = 100
+"""Fewer requests, as of a run that was ended at once, tell too little of the next run."""
 
 
 class Shape(Protocol):
@@ -132,10 +134,10 @@ def _weight(counts: Floats) -> float:
 
 
 def recorded(runs: Sequence[tuple[Samples, Sequence[Phase]]]) -> Mapping[str, Assumed]:
-    """Return what earlier runs show of each of their judged phases, by its name."""
+    """Return what earlier runs show of each of their judged phases with enough requests, by its name."""
     names = dict.fromkeys(phase.name for _, phases in runs for phase in phases if phase.kind.judged)
     made = {name: [_inside(samples, phases, name) for samples, phases in runs] for name in names}
-    return {name: _assumed(parts) for name, parts in made.items() if any(map(len, parts))}
+    return {name: _assumed(parts) for name, parts in made.items() if sum(map(len, parts)) >= FEWEST}
 
 
 def _inside(samples: Samples, phases: Sequence[Phase], name: str) -> Samples:
@@ -148,14 +150,13 @@ def _inside(samples: Samples, phases: Sequence[Phase], name: str) -> Samples:
 
 
 def _assumed(runs: Sequence[Samples]) -> Assumed:
-    whole = _part(runs, None, part=1.0)
+    whole = _part(runs)
     names = dict.fromkeys(name for run in runs for name in run.operations)
     counts = {name: sum(int(_is(run, name).sum()) for run in runs) for name in names}
     total = sum(counts.values())
-    endpoints = {name: _part(runs, name, part=count / total) for name, count in counts.items() if count}
-    return Assumed(
-        error_rate=whole.error_rate, spread=whole.spread, latencies=whole.latencies, part=1.0, endpoints=endpoints
-    )
+    parts = {name: [run.where(_is(run, name)) for run in runs] for name, count in counts.items() if count}
+    endpoints = {name: replace(_part(own, like=whole), part=counts[name] / total) for name, own in parts.items()}
+    return replace(whole, endpoints=endpoints)
 
 
 def _is(run: Samples, name: str) -> NDArray[np.bool_]:
@@ -165,16 +166,14 @@ def _is(run: Samples, name: str) -> NDArray[np.bool_]:
     return found
 
 
-def _part(runs: Sequence[Samples], name: str | None, *, part: float) -> Assumed:
-    """Return what the runs show of one endpoint, or of all together if ``name`` is None."""
-    own = list(runs) if name is None else [run.where(_is(run, name)) for run in runs]
-    failed = np.concatenate([run.failed for run in own])
-    latency_s = np.concatenate([run.latency_s for run in own])[~failed]
+def _part(runs: Sequence[Samples], like: Assumed | None = None) -> Assumed:
+    """Return what the runs show of some requests. like: what is assumed where they are too few."""
+    usual = like or Assumed()
+    failed = np.concatenate([run.failed for run in runs])
+    latency_s = np.concatenate([run.latency_s for run in runs])[~failed]
+    found = usual if len(failed) < FEWEST else replace(usual, error_rate=max(float(failed.mean()), 1 / len(failed)))
     positive = latency_s[latency_s > 0]
-    spread = float(np.log(positive).std()) if len(positive) > 1 else 0.0
-    return Assumed(
-        error_rate=max(float(failed.mean()), 1 / len(failed)) if len(failed) else Assumed().error_rate,
-        spread=spread if spread > 0 else Assumed().spread,
-        latencies=Recorded.of(latency_s),
-        part=part,
-    )
+    if len(positive) < FEWEST:
+        return found
+    spread = float(np.log(positive).std())
+    return replace(found, spread=spread if spread > 0 else usual.spread, latencies=Recorded.of(positive))

@@ -173,6 +173,17 @@ def test_an_objective_of_one_endpoint_has_its_requests() -> None:
     assert part.shown > 2 * whole.shown
 
 
+def test_few_recorded_requests_tell_nothing() -> None:
+    """A run that was ended at once is no ground for a promise; a rare endpoint is taken to be like the others."""
+    assert recorded([(samples_of(1, count=150), [STEADY])]) == {}
+    samples = samples_of(1, count=4000, errors=(0.01, 0.01))
+    rare = (np.arange(len(samples)) % 200 == 0).astype(np.int16)
+    known = recorded([(replace(samples, operation=rare, operations=("/", "/rare")), [STEADY])])["steady"]
+    assert known.endpoints["/rare"].latencies is known.latencies
+    assert known.endpoints["/rare"].error_rate == known.error_rate
+    assert known.endpoints["/rare"].part == pytest.approx(0.005, rel=0.5)
+
+
 def test_the_command_learns_from_the_newest_run_of_the_service(tmp_path: Path) -> None:
     """Runs of other services tell nothing; the line names the run."""
     config = replace(read_config(Path("harness.yaml")), out=tmp_path)
