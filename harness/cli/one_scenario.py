@@ -30,7 +30,9 @@ def scenario_folder(text: str, args: argparse.Namespace, *, command: str) -> Pat
 
 
 def _newest(out: Path) -> RecordedRun:
-    runs = [run for run in all_runs(out) if next(run.folder.glob(f"{REPLAY}*"), None) is None]
+    every = all_runs(out)
+    runs = [run for run in every if next(run.folder.glob(f"{REPLAY}*"), None) is None]
     if not runs:
-        raise RecordError(f"{out}: expected recorded runs, found none but replays; run a scenario first")
+        found = "replays only" if every else "none"
+        raise RecordError(f"{out}: expected recorded runs, found {found}; run a scenario first")
     return runs[-1]

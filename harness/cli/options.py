@@ -23,7 +23,7 @@ class HelpFormatter(argparse.HelpFormatter):
         return "\n".join(lines)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        shown = action.default not in (None, False, argparse.SUPPRESS) and action.default != []
+        shown = action.default not in (None, False, "", argparse.SUPPRESS) and action.default != []
         if action.help is None or "(default" in action.help or not shown:
             return action.help
         text = " ".join(map(str, action.default)) if isinstance(action.default, list) else str(action.default)

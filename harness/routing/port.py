@@ -8,12 +8,13 @@ knows its kinds and fields. An undo needs no API, because an edit contains all t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from harness.errors import ResourceError
 from harness.model.declared import Declared, StringMatch
-from harness.model.json import JsonObject
+from harness.model.json import JsonObject, JsonValue, list_at
 from harness.model.object_kind import ObjectKind
 from harness.model.split import SplitBy
 from harness.model.step import Edit
@@ -99,8 +100,8 @@ class DelayShare:
 RouteRewrite: TypeAlias = Callable[[JsonObject], JsonObject]
 """Returns a route with a change in the fields of one routing API.
 
-It gets a copy of a route, for the requests that the fault may hit, and may let the copy match fewer of them. Raises
-ResourceError with the reason if this route cannot have the change.
+It gets a copy of a route, for the requests that the fault may hit, and may let the copy match fewer of them, but no
+others; the name of the copy must stay. Raises ResourceError with the reason if this route cannot have the change.
 """
 
 
@@ -129,17 +130,40 @@ class RouteChange:
         """Return whether the fault brings a change of its own, but none for this API."""
         return bool(self.rewrites) and api not in self.rewrites
 
-    def rewritten(self, api: str, route: JsonObject, *, where: str, path: str) -> JsonObject:
+    def rewritten(self, api: str, route: JsonObject, *, matches: str, where: str, path: str) -> JsonObject:
         """Return a route with the change that the fault brings for an API; the route itself if it brings none.
 
-        where, path: of the route, for errors. Raises ResourceError if the fault refuses the route.
+        matches: the field that says which requests take the route. where, path: of the route, for errors. Raises
+        ResourceError if the fault refuses the route, or would hit other requests than it declares.
         """
         if api not in self.rewrites:
             return route
         try:
-            return self.rewrites[api](route)
+            found = self.rewrites[api](deepcopy(route))
         except ResourceError as error:
             raise ResourceError(f"{where}: {error}", path=path) from error
+        if not isinstance(found, dict) or found.get("name") != route.get("name"):
+            raise ResourceError(
+                f"{where}: the fault's rewrite lost the name of the route, which its undo needs", path=path
+            )
+        if not _narrower(list_at(found, matches), list_at(route, matches)):
+            raise ResourceError(f"{where}: the fault's rewrite takes requests that the fault may not hit", path=path)
+        return found
+
+
+def _narrower(blocks: Sequence[JsonValue], before: Sequence[JsonValue]) -> bool:
+    """Return whether each of some matches, of which one is enough, still asks for all that one of those before did."""
+    return not before or (bool(blocks) and all(any(_asks(one, each) for each in before) for one in blocks))
+
+
+def _asks(found: JsonValue, before: JsonValue) -> bool:
+    if isinstance(before, dict):
+        return isinstance(found, dict) and all(
+            name in found and _asks(found[name], one) for name, one in before.items()
+        )
+    if isinstance(before, list):
+        return isinstance(found, list) and all(any(_asks(each, one) for each in found) for one in before)
+    return found == before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

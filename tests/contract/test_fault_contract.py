@@ -131,6 +131,7 @@ def test_the_help_of_inject_has_a_line_for_each_kind(capsys: pytest.CaptureFixtu
     helped = capsys.readouterr().out
     assert [] == [kind.kind for kind in BUILT_IN if f"\n   {kind.kind} {kind.usage.value}".rstrip() not in helped]
     assert "(cluster only)" in helped
+    assert "(default: )" not in helped
     with pytest.raises(SystemExit):
         main(["inject", "delya", "ratings", "2s"])
     assert "did you mean 'delay'?" in capsys.readouterr().err

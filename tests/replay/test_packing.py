@@ -209,6 +209,8 @@ def test_the_newest_run_can_be_packed(folder, tmp_path, monkeypatch, capsys):
     """One with several scenarios is refused, with the commands to choose from."""
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "my runs" / "20261123-094210-a1f37c02"
+    assert 12 == main(["bundle", "pack", "latest", "--out", "my runs"])
+    assert "expected recorded runs, found none; run a scenario first" in capsys.readouterr().err
     shutil.copytree(folder, run / "slow")
     assert 0 == main(["bundle", "pack", "latest", "--out", "my runs"])
     assert (tmp_path / "slow.tar.zst").is_file()

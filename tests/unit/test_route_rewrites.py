@@ -94,6 +94,26 @@ def test_a_fault_that_refuses_a_route_is_told_with_the_route(api: Any, resource:
     assert caught.value.path.endswith("[0]")
 
 
+@pytest.mark.parametrize(
+    ("rewrite", "why"),
+    [
+        (lambda route: {**route, "name": "mine"}, "lost the name"),
+        (lambda route: None, "lost the name"),
+        (lambda route: {key: value for key, value in route.items() if key not in {"match", "matches"}}, "may not hit"),
+        (lambda route: {**route, "match": [*route.get("match", ()), {}], "matches": [{}]}, "may not hit"),
+        (lambda route: {**route, "match": [{"uri": {"prefix": "/"}}], "matches": [{"path": "/"}]}, "may not hit"),
+    ],
+    ids=["other name", "nothing", "no match", "one for everybody", "other requests"],
+)
+@pytest.mark.parametrize(("api", "resource"), [(ISTIO, VIRTUAL_SERVICE), (GATEWAY_API, HTTP_ROUTE)])
+def test_a_rewrite_can_widen_no_fault_and_escape_no_undo(api: Any, resource: Any, rewrite: Any, why: str) -> None:
+    """What is declared holds, whatever the fault writes, and the entry can be found when it is to be removed."""
+    test_traffic: Any = {"baggage": {"regex": ".*harness.run=r1.*"}}
+    labels = {"app": "reviews"} if api is ISTIO else None
+    with pytest.raises(ResourceError, match=why):
+        api.change((resource,), RouteChange(rewrites={api.name: rewrite}), aim(labels=labels, headers=test_traffic))
+
+
 def test_the_example_of_the_documentation_removes_the_header() -> None:
     """The block of docs/writing-a-fault.md is run as it stands there."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "writing-a-fault.md").read_text()

@@ -58,7 +58,7 @@ def _changed(place: Place, change: RouteChange, aim: Aim, *, number: int) -> Jso
     entry = clone(place, name=name, headers=dict(aim.declared.scope.headers or {}))
     if change.timeout_s is not None:
         entry["timeouts"] = _timeouts(place, change.timeout_s, aim.declared.text)
-    entry = change.rewritten(NAME, entry, where=place.where, path=place.path)
+    entry = change.rewritten(NAME, entry, matches="matches", where=place.where, path=place.path)
     filters = objects_at(entry, "filters")
     entry["filters"] = with_header(filters, RESPONSE, FAULT_HEADER, f"{aim.owner}/{aim.index}")
     return entry

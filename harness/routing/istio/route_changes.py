@@ -172,7 +172,8 @@ class _Injection:
         if self.change.subset is not None:
             for target in entry["route"]:
                 target["destination"]["subset"] = self.change.subset
-        entry = as_route(self.change.rewritten(NAME, as_json(entry), where=place.where, path=place.path))
+        written = self.change.rewritten(NAME, as_json(entry), matches="match", where=place.where, path=place.path)
+        entry = as_route(written)
         entry["headers"] = marked(entry.get("headers"), FAULT_HEADER, f"{self.aim.owner}/{self.aim.index}")
         return [entry]
 
