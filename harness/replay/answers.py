@@ -124,6 +124,12 @@ def _notes_on_calls(service: str, hops: Sequence[Hop]) -> Iterator[str]:
             f"{service}: callers gave up {given_up:,} of {sum(hop.calls for hop in hops):,} calls, so nobody knows how "
             "long these take: the stand-in takes longer than the callers waited"
         )
+    cut_off = sum(count for hop in hops for status, count in hop.statuses if status < _LOWEST_STATUS)
+    if cut_off and not given_up:  # recorded by an older version
+        yield (
+            f"{service}: callers gave up {cut_off:,} calls, and the record does not tell how long they waited: the "
+            "stand-in may answer sooner than the service did"
+        )
 
 
 def _answered(hop: Hop) -> bool:

@@ -83,6 +83,15 @@ def test_a_call_that_its_caller_gave_up_takes_longer_here_too():
     assert "callers gave up 7 of 14 calls" in found.notes[-1]
 
 
+def test_a_record_that_does_not_tell_how_long_callers_waited_is_named():
+    """Older versions counted the calls that were given up, but not apart from how long the others took."""
+    cut_off = replace(STEADY, calls=14, errors=7, latency_ms=((0.0, 1.0, 14),), statuses=((0, 7), (200, 7)))
+    found, _ = answers_of(cut_off)
+    assert "callers gave up 7 calls, and the record does not tell how long they waited" in found.notes[-1]
+    found, _ = answers_of(replace(cut_off, given_up_ms=((0.0, 1.0, 7),)))
+    assert not [note for note in found.notes if "does not tell" in note]
+
+
 def test_a_service_for_which_nobody_waited_answers_too_late():
     """The stand-in of a service that hung does not fail for want of an answer, and is no faster than it was."""
     hung = ((250.0, 250.0, 10),)
