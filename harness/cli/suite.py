@@ -110,16 +110,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _records(name: str, config: Config) -> list[Record]:
-    """Return what a run recorded of the service under test. Raises UsageError if it is only about other services."""
-    from harness import bundle
-    from harness.run_folder import find_run
+    """Return what a run recorded of the service under test; ``latest`` is the newest run that recorded any of it.
 
-    found = [bundle.read_bundle(folder) for folder in find_run(name, config.out).bundles]
-    ours = [record for record in found if record.plan.service == config.service]
-    if not ours:
-        others = ", ".join(sorted({record.plan.service for record in found})) or "nothing"
-        raise UsageError(f"{name}: expected a run of {config.service}, found one of {others}")
-    return ours
+    Raises UsageError if the run is only about other services, and RecordError for one that cannot be read.
+    """
+    from harness import bundle
+    from harness.run_folder import all_runs, find_run
+
+    newest = find_run(name, config.out)
+    others: set[str] = set()
+    for found in reversed(all_runs(config.out)) if name == "latest" else (newest,):
+        services = {folder: bundle.read_outline(folder).plan.service for folder in found.bundles}
+        ours = [bundle.read_bundle(folder) for folder, service in services.items() if service == config.service]
+        if ours:
+            return ours
+        others |= {*services.values()}
+    known = ", ".join(sorted(others)) or "nothing"
+    raise UsageError(f"{name}: expected a run of {config.service}, found one of {known}")
 
 
 def _lines(chosen: Sequence[Trial], config: Config) -> list[str]:

@@ -324,3 +324,18 @@ def test_the_scenarios_of_the_service_in_a_run_teach(tmp_path: Path, capsys: pyt
     listed = capsys.readouterr().out
     assert "3 calls per request" in listed
     assert "timeout(ratings, 15 ms)" in listed
+
+
+def test_the_latest_run_that_recorded_the_service_teaches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night without a record does not end the nights after it."""
+    made = record(hops=(hop("reviews", 300), hop("ratings", 900)))
+    bundle.write_bundle(made, tmp_path / "20261127-021339-e502358a" / "ours")
+    other = replace(made, plan=replace(made.plan, service="details"))
+    bundle.write_bundle(other, tmp_path / "20261128-021339-e502358a" / "theirs")
+    (tmp_path / "20261129-021339-e502358a" / "broke" / "logs").mkdir(parents=True)
+    config = replace(CONFIG, out=tmp_path)
+    monkeypatch.setattr("harness.config.read_config", lambda _: config)
+    assert 0 == main(["suite", "--learn", "latest"])
+    assert "3 calls per request" in capsys.readouterr().out
