@@ -34,13 +34,15 @@ LEAST_POWER = {
     "late errors x3": 0.95,
     "late p50 +10 %": 0.95,
 }
+# 95 % with p50 +2 % exclude 0.5 % of failed equal arms, too.
+LEAST_POWER_OF_ALL = 0.93
 # p50 +10 % in 20 s excludes 0.5 % of failed equal arms: benchmarks/judge_frontier.py shows how a point that is as fast fails
 # more slow arms. This is the value of the point chosen there, which is the safe one.
-MOST_SECONDS = {"outage 20 %": 5.0, "p50 +10 %": 45.0, "errors x2": 80.0, "p99 +25 %": 120.0}
+MOST_SECONDS = {"outage 20 %": 5.0, "p50 +10 %": 50.0, "errors x2": 80.0, "p99 +25 %": 120.0}
 MOST_SECONDS_OF_ALL = 70.0
 # An outage is found as soon wherever it begins. Slower latencies that begin late have to be told from an arm that is slow for
 # a while, for the same reason.
-MOST_LATE_SECONDS = {"all x2": 25.0, "p50 +10 %": 90.0}
+MOST_LATE_SECONDS = {"all x2": 25.0, "p50 +10 %": 120.0}
 LOOK_S, ONSET_FACTOR = 2.0, 1.5
 
 
@@ -152,7 +154,7 @@ def _power(seen: Seen, *, small: bool) -> Iterator[Bar]:
     small_shift = seen.get(("harmful", SMALL_SHIFT.name))
     without = [run for key, found in seen.items() if key[0] == "harmful" and found != small_shift for run in found.runs]
     if not small:
-        yield _bar("power over harmful changes", _fails(every), len(every), least=0.95)
+        yield _bar("power over harmful changes", _fails(every), len(every), least=LEAST_POWER_OF_ALL)
     yield _bar(f"power without {SMALL_SHIFT.name}", _fails(without), len(without), least=0.9 if small else 0.98)
     single = {} if small else {("harmful", name): least for name, least in LEAST_POWER.items()}
     for key, least in {**single, ("many", "p99 +10 %"): 0.8}.items():

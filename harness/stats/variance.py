@@ -37,7 +37,7 @@ class Caution:
 
 CALM = Caution(bandwidths=(0.4,), degrees=30.0, unsurprising=1.5)
 """For counts of errors and of requests: bursts are short."""
-WARY = Caution(bandwidths=(0.4, 0.15, 0.07), degrees=30.0, unsurprising=0.25)
+WARY = Caution(bandwidths=(0.4, 0.15, 0.07), degrees=20.0, unsurprising=0.25)
 """For latencies: one arm may be slow for a minute without any difference between the builds.
 
 The values are tuned on simulated streams.

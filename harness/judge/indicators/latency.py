@@ -18,7 +18,7 @@ from harness.stats.limit import latency_limit_root
 from harness.stats.once import Once
 from harness.stats.variance import WARY, wary_after
 
-MARGIN, LEAST_MARGIN, LONG_S = 0.02, 0.0025, 110.0
+MARGIN, LEAST_MARGIN, LONG_S = 0.03, 0.0025, 150.0
 """A smaller share is no harm while the noise is not known. The margin falls in stretches of more seconds than this."""
 _MEDIAN = 0.5
 
