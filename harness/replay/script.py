@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from harness.model.stand_in import Body
 
@@ -71,10 +71,10 @@ class Script:
 
 
 def script_text(script: Script) -> str:
-    """Return the script as JSON."""
-    return to_json(script, inf_nan_mode="constants").decode()
+    """Return the script as JSON in ASCII, which any locale can read."""
+    return json.dumps(asdict(script))
 
 
 def read_script(text: str) -> Script:
     """Return the script that ``script_text`` wrote."""
-    return TypeAdapter(Script).validate_json(text)
+    return TypeAdapter(Script).validate_python(json.loads(text))

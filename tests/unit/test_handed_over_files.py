@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def test_a_load_plan_arrives_with_its_types() -> None:
     )  # fmt: skip
     assert sent == decode_spec(encode_spec(sent))
     assert isinstance(decode_spec(encode_spec(sent)).arrivals, Arrivals)
+
+
+def test_files_fit_into_every_locale_and_every_path() -> None:
+    """A container may have no locale, and a folder a name that is not UTF-8; bodies have any letters."""
+    profile = Path(os.fsdecode(b"/tmp/\xff/a.py"))
+    sent = LoadPlan(profile=profile, url="http://x", stages=(Stage(duration_s=1, start_rps=2, end_rps=2),))
+    assert sent == decode_spec(encode_spec(sent))
+    script = Script(seed=1, stand_ins=(StandIn(name="a", health="/", answers=(), bodies=(Body(path="/*", text="é"),)),))
+    assert encode_spec(sent).isascii()
+    assert script_text(script).isascii()
 
 
 def test_a_plan_of_another_version_is_refused() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from harness.model.load import LoadPlan
 
@@ -19,13 +19,13 @@ SPEC_FILE = "spec.json"
 
 
 def encode_spec(plan: LoadPlan) -> str:
-    """Return the plan as JSON."""
-    return to_json(plan, inf_nan_mode="constants", indent=1).decode()
+    """Return the plan as JSON in ASCII, which any locale can read and which any name of a file fits into."""
+    return json.dumps(asdict(plan), default=str, indent=1)
 
 
 def decode_spec(text: str) -> LoadPlan:
     """Return the plan that ``encode_spec`` encoded."""
-    return TypeAdapter(LoadPlan).validate_json(text)
+    return TypeAdapter(LoadPlan).validate_python(json.loads(text))
 
 
 def write_spec(plan: LoadPlan, folder: Path) -> Path:
