@@ -25,7 +25,7 @@ SIGMAS = 6.0
 ENOUGH = 30
 """So many requests of an endpoint in each arm show a difference of ``MOST`` by chance once in 20,000 times."""
 UNLIKELY = 1e-6
-"""With fewer requests, each failure has to be so unlikely to be the canary's by chance."""
+"""With fewer requests, arms that fail alike may show so many failures of the canary with at most this chance."""
 MOST = 0.5
 """The canary may not fail so much more of an endpoint's requests than the baseline, as a share of all of them."""
 EXPECTED = 20.0

@@ -1,4 +1,4 @@
-"""The parts of a window that begin later and go on to its end: what was observed in all of them, in one pass."""
+"""Hold the parts of a window that begin later and go on to its end, and what was observed in all of them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,8 @@ class Stretches:
         survival, level = self.survival_of(), 1 - quantile
         curves = survival.reshape(-1, survival.shape[2])
         rows, last = np.arange(len(curves)), curves.shape[1] - 1
-        after = (curves <= level).argmax(
-            axis=1
-        )  # where the falling curve has crossed the level; 0 also if it never has
+        # where the falling curve has crossed the level; 0 also if it never has
+        after = (curves <= level).argmax(axis=1)
         high, low = curves[rows, np.maximum(after - 1, 0)], curves[rows, after]
         inside = after - 1 + (high - level) / np.where(high > low, high - low, 1.0)
         outside = np.where(low > level, float(last), 0.0)
