@@ -104,10 +104,11 @@ def redacted_json(value: JsonValue, *, secret: bool = False) -> JsonValue:
 def redacted_body(text: str) -> str:
     """Return the body of an answer with ``HIDDEN`` in place of what looks like a secret; JSON stays JSON."""
     try:
-        value = parse_json(text)
-    except ValueError:
+        value = redacted_json(parse_json(text))
+        plain = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # also for a number that is too large, which JSON could not say
         return redacted(text)
-    return json.dumps(redacted_json(value), ensure_ascii=False)
+    return plain if plain.encode(errors="ignore").decode() == plain else json.dumps(value)  # half of a letter
 
 
 def redacted(text: str) -> str:

@@ -1,8 +1,10 @@
 """Values under secret names are hidden before they are recorded or shown."""
 
+import json
+
 import pytest
 
-from harness.model.masking import masked
+from harness.model.masking import masked, redacted_body
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,14 @@ def test_values_are_hidden_at_every_depth():
 def test_a_mapping_with_a_secret_name_is_looked_through():
     """A service that is called token is shown, except for its own secrets."""
     assert masked({"token": {"port": 80, "secret": "x"}}) == {"token": {"port": 80, "secret": "(hidden)"}}
+
+
+@pytest.mark.parametrize("body", [r'{"name": "\ud800"}', '{"size": 1e999}', '{"name": "é"}'])
+def test_a_body_stays_one_that_can_be_recorded(body: str) -> None:
+    """Half of a letter has no UTF-8, and no JSON has infinity: the bundle of a run could not be written."""
+    found = redacted_body(body)
+    found.encode()
+    assert json.loads(body) == json.loads(found)
+    assert "Infinity" not in found
+    assert "(hidden)" in redacted_body(r'{"password": "\ud800"}')
+    assert "hunter2" not in redacted_body('{"password": "hunter2", "size": 1e999}')
