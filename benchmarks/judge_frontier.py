@@ -5,7 +5,7 @@ trade false fails for time and power: the margin for harm of latencies in short 
 weigh (of latencies, of errors), the part of alpha for the last look, and whether common quantiles share their noise. Prints
 a line for each point as it is measured. Equal arms: how many fail, as the mean of all families and in the worst of the noisy
 families. Harm: how many runs fail, or the median of seconds from its onset to the fail. The seeds are fixed. The default
-form takes about ten minutes on one core.
+form takes about a quarter of an hour on one core.
 """
 
 from __future__ import annotations
@@ -32,15 +32,20 @@ HARM = {harm.name: harm for harm in HARMS}
 COUNTED = (SMALL_SHIFT, HARM["errors x1.5"])
 TIMED = (HARM["p50 +5 %"], HARM["p50 +10 %"], HARM["errors x2"], HARM["p99 +25 %"])
 ONSETS_S = (65.0, 245.0)
-HEAD = f"{'margin':>6} {'prior':>5} {'errors':>6} {'last':>5} {'shared':>6} | {'equal':>6} {'worst family':>18} | {'p50 +2':>6} {'err x1.5':>8} |"
+HEAD = f"{'margin':>6} {'until s':>7} {'prior':>5} {'errors':>6} {'last':>5} {'shared':>6} | {'equal':>6} {'worst family':>18} | {'p50 +2':>6} {'err x1.5':>8} |"
 HEAD += f" {'p50 +5':>6} {'p50 +10':>7} {'err x2':>6} {'p99 +25':>7} | {'from 65 s':>9} {'from 245 s':>10}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One choice of settings. margin: a share. prior, of_errors: degrees of freedom. last: a part of alpha."""
+    """One choice of settings.
+
+    margin: a share; it falls in stretches of more than ``long_s`` seconds. prior, of_errors: degrees of freedom. last: a
+    part of alpha.
+    """
 
     margin: float = latency.MARGIN
+    long_s: float = latency.LONG_S
     prior: float = WARY.degrees
     of_errors: float = CALM.degrees
     last: float = alpha_spending.FINAL_PART
@@ -48,14 +53,17 @@ class Point:
 
 
 CHOSEN = Point()
+FASTER = Point(margin=0.02, long_s=110.0, prior=30.0)
 POINTS = (
     CHOSEN,
-    Point(margin=0.01, prior=60.0),
-    Point(margin=0.0),
-    Point(shares_noise=False),
-    Point(of_errors=60.0),
-    Point(last=0.4),
-    Point(margin=0.03),
+    FASTER,
+    replace(FASTER, margin=0.01, prior=60.0),
+    replace(FASTER, margin=0.0),
+    replace(FASTER, shares_noise=False),
+    replace(FASTER, margin=0.03),
+    replace(FASTER, prior=12.0),
+    replace(FASTER, of_errors=60.0),
+    replace(FASTER, last=0.4),
 )
 
 
@@ -65,6 +73,7 @@ def judge_at(point: Point) -> Iterator[None]:
     wary = replace(WARY, degrees=point.prior)
     changed: tuple[tuple[object, str, object], ...] = (
         (latency, "MARGIN", point.margin),
+        (latency, "LONG_S", point.long_s),
         (latency, "LEAST_MARGIN", min(point.margin, latency.LEAST_MARGIN)),
         (latency, "WARY", wary),
         (variance, "WARY", wary),
@@ -125,7 +134,7 @@ def _line(point: Point, run: Runner, args: argparse.Namespace) -> str:
         harm = replace(HARM["p50 +10 %"], name=f"p50 +10 % at {onset_s:g} s", onset=onset_s / PLAIN.duration_s)
         late.append(np.median(judged(PLAIN, harm, 2.0, args.harmful)))
     return (
-        f"{point.margin:6.1%} {point.prior:5.0f} {point.of_errors:6.0f} {point.last:5.0%} {'yes' if point.shares_noise else 'no':>6} | "
+        f"{point.margin:6.1%} {point.long_s:7.0f} {point.prior:5.0f} {point.of_errors:6.0f} {point.last:5.0%} {'yes' if point.shares_noise else 'no':>6} | "
         f"{np.mean(list(failed.values())):6.2%} {failed[worst]:5.1%} {worst:>12} | {counted[0]:6.0%} {counted[1]:8.0%} | "
         f"{timed[0]:6.0f} {timed[1]:7.0f} {timed[2]:6.0f} {timed[3]:7.0f} | {late[0]:9.0f} {late[1]:10.0f}"
         + (" <- chosen" if point == CHOSEN else "")
