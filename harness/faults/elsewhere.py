@@ -1,4 +1,4 @@
-"""Refuse faults that the mesh in use cannot make, and name the fault that comes closest there."""
+"""Refuse faults that the mesh in use cannot inject, and name the fault that comes closest there."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _ALIKE = {"stage": LOCAL}
 
 
 def require_made_by(target: str, faults: Iterable[Fault]) -> None:
-    """Raise UsageError for a fault of a kind that the mesh of ``target`` cannot make."""
+    """Raise UsageError for a fault of a kind that the mesh of ``target`` cannot inject."""
     for fault in faults:
         if why := why_not_on(target, fault):
             raise UsageError(f"{fault.words().text}: {why}")
 
 
 def why_not_on(target: str, fault: Fault) -> str:
-    """Return why the mesh of ``target`` cannot make a fault, and what comes closest; empty if it can."""
+    """Return why the mesh of ``target`` cannot inject a fault, and what comes closest; empty if it can."""
     usage, mesh = fault.usage, _ALIKE.get(target, target)
     if usage.can_use(mesh):
         return ""
     host = fault.declared("").host
-    closest = f"; {usage.closest.replace('HOST', host)} comes closest there" if usage.closest else ""
-    return f"the {mesh} mesh cannot make it, only {' and '.join(usage.meshes)}{closest}"
+    closest = f"; {usage.closest.replace('HOST', host)} comes closest on the {mesh} mesh" if usage.closest else ""
+    return f"the {mesh} mesh cannot inject it, the {' and '.join(usage.meshes)} mesh can{closest}"

@@ -304,7 +304,7 @@ def _require_possible(stage: Stage) -> None:
             mesh_kind(LOCAL).check([declared], replace(stage.config, services=_placed_services(stage, anywhere)))
         except HarnessError as error:
             closest = _closest(declared.scope.side)
-            raise CannotReplay(f"{fault.words().text}: the local mesh cannot make it: {error}{closest}") from error
+            raise CannotReplay(f"{fault.words().text}: the local mesh cannot inject it: {error}{closest}") from error
 
 
 def _closest(side: str) -> str:

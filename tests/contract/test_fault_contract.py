@@ -92,9 +92,9 @@ def test_a_mesh_that_cannot_make_a_fault_names_what_comes_closest(kind: type[Fau
         if kind.usage.can_use(target):
             wiring.check_faults([kind.parse(ARGUMENTS[kind.kind])], config, target=target)
             continue
-        with pytest.raises(UsageError, match=f"the {target} mesh cannot make it") as refused:
+        with pytest.raises(UsageError, match=f"the {target} mesh cannot inject it") as refused:
             wiring.check_faults([kind.parse(ARGUMENTS[kind.kind])], config, target=target)
-        (source,) = re.findall(r"; (.*) comes closest there", str(refused.value))
+        (source,) = re.findall(r"; (.*) comes closest on the", str(refused.value))
         call = ast.parse(source, mode="eval").body
         assert isinstance(call, ast.Call)
         closest = getattr(harness, ast.unparse(call.func))(
@@ -107,7 +107,7 @@ def test_a_mesh_that_cannot_make_a_fault_names_what_comes_closest(kind: type[Fau
 def test_a_mesh_of_another_package_makes_every_fault_that_names_no_mesh() -> None:
     """Changes of routes are the same on all of them; processes and pods are not."""
     require_made_by("containers", [abort("ratings", 503)])
-    with pytest.raises(UsageError, match="the containers mesh cannot make it, only local"):
+    with pytest.raises(UsageError, match="the containers mesh cannot inject it, the local mesh can"):
         require_made_by("containers", [kill("ratings")])
 
 

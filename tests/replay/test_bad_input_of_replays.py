@@ -47,9 +47,9 @@ def said(capsys, code, *words):
         (replace(BASE, plan=replace(BASE.plan, service="checkout")),
          "the service under test of the run is checkout, which"),
         (demo_record(faults=(abort("ratings", 503, inbound=True),)),
-         "the local mesh cannot make it: "),
+         "the local mesh cannot inject it: "),
         (demo_record(faults=(deny("ratings"),)),
-         'only cluster; abort("ratings", 403) comes closest there'),
+         'the cluster mesh can; abort("ratings", 403) comes closest on the local mesh'),
     ],
     ids=["no samples", "no resources", "an unknown service", "an inbound fault", "a fault of a cluster"],
 )  # fmt: skip

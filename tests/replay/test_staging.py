@@ -241,11 +241,12 @@ def test_a_dependency_without_any_recorded_call_is_refused(asked_of):
 def test_a_fault_that_the_local_mesh_cannot_make_is_refused(asked_of):
     """With what comes closest."""
     said = refused(asked_of(demo_record(faults=(abort("ratings", 503, inbound=True),))))
-    assert "abort(ratings, 503, 100 %, inbound): the local mesh cannot make it" in said
+    assert "abort(ratings, 503, 100 %, inbound): the local mesh cannot inject it" in said
     assert "without inbound comes closest" in said
     said = refused(asked_of(demo_record(faults=(deny("ratings"),))))
     assert (
-        'deny(ratings): the local mesh cannot make it, only cluster; abort("ratings", 403) comes closest there' in said
+        'deny(ratings): the local mesh cannot inject it, the cluster mesh can; abort("ratings", 403) comes closest on the local mesh'
+        in said
     )
 
 

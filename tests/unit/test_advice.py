@@ -57,7 +57,7 @@ def test_a_fault_that_only_a_cluster_can_make_is_not_to_be_replayed() -> None:
     """What comes closest on this machine is named; the others can be replayed."""
     faults = [fault_document(fault) for fault in (delay("ratings", "1s"), scale("ratings", 0))]
     made = replace(record(), manifest={"scenario": {"faults": [*faults, {"kind": "of another package"}]}})
-    expected = 'scale(ratings, 0): the local mesh cannot make it, only cluster; kill("ratings") comes closest there'
+    expected = 'scale(ratings, 0): the local mesh cannot inject it, the cluster mesh can; kill("ratings") comes closest on the local mesh'
     assert [expected] == list(not_on_a_laptop(made))
 
 
