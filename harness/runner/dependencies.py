@@ -6,7 +6,7 @@ doubled again if a recorded run showed that requests fail while it fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.model.config import Config
@@ -65,10 +65,13 @@ def dependencies(
     """Return what the service under test calls, the riskiest first.
 
     That is what harness.yaml says, and what the proxies saw in recorded runs or lately. records: of runs of the
-    service, the latest last. lately: what the mesh's own metrics tell of the service's calls.
+    service, the latest last. lately: what the mesh's own metrics tell of the service's calls. Hosts outside of the mesh
+    are left out.
     """
     hops = [*(hop for record in records for hop in record.hops), *lately]
-    names = dict.fromkeys([*config.services[config.service].calls.values(), *_called(hops, config.service)])
+    own = config.services[config.service]
+    elsewhere = {host for service in config.services.values() for host in service.external.values()}
+    names = dict.fromkeys([*own.calls.values(), *_called(hops, config.service, elsewhere)])
     counted = [*map(_steady_hops, records), tuple(lately)]
     found = [_dependency(name, config, resources, records, counted) for name in names]
     return tuple(sorted(found, key=lambda one: -one.risk))
@@ -94,9 +97,11 @@ def _dependency(
     )
 
 
-def _called(hops: Sequence[Hop], service: str) -> Iterator[str]:
-    """Yield the services that the proxies of an arm called."""
+def _called(hops: Sequence[Hop], service: str, elsewhere: Collection[str]) -> Iterator[str]:
+    """Yield the services that the proxies of an arm called, apart from the hosts ``elsewhere``."""
     for hop in hops:
+        if hop.destination.partition(":")[0] in elsewhere:
+            continue
         name = service_name(hop.destination)
         if hop.arm and hop.calls and name not in {service, *_NO_SERVICES}:
             yield name

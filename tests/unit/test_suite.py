@@ -96,6 +96,14 @@ def test_the_risk_grows_with_calls_without_timeouts_and_without_fallbacks() -> N
     assert (8.0, "2 calls per request, no timeout, no fallback seen in slow ratings") == (exposed.risk, exposed.why)
 
 
+def test_hosts_outside_of_the_mesh_are_no_services_of_it() -> None:
+    """The first part of such a host may be the name of a service, or of none."""
+    reviews = replace(CONFIG.services["reviews"], external={"P": "payments.example.com"})
+    config = replace(CONFIG, services={**CONFIG.services, "reviews": reviews})
+    seen = [replace(hop("reviews", 10), destination=host) for host in ("payments.example.com:443", "stars.default")]
+    assert ["ratings", "stars"] == [one.name for one in dependencies(config, (), (), seen)]
+
+
 def test_delays_climb_around_a_known_timeout() -> None:
     """Just beyond it first; without a timeout one long delay is tried."""
     found = [text for text in texts(Dependency(name="ratings", wait_s=0.4), target="local") if "delay" in text]
