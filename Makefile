@@ -55,11 +55,12 @@ quick: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/packaging
 
-# Most tests wait more than they compute, so four at a time suit two cores. tests/conftest.py orders the files, and xdist must not order them by the number of their tests. Tests that judge latencies of whole runs come
-# last, and nothing else runs at the same time; they are all in tests/runs, so nothing else is collected for them.
+# Most tests wait more than they compute, so five at a time suit two cores. tests/conftest.py orders the files, and xdist
+# must not order them by the number of their tests. Tests that judge latencies of whole runs come last, and nothing else
+# runs at the same time; they are all in tests/runs, so nothing else is collected for them.
 PYTEST_OPTIONS ?=
 test: $(STAMP)
-	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not slow" $(PYTEST_OPTIONS)
+	$(BIN)/pytest -q -n 5 --dist loadfile --no-loadscope-reorder -m "not alone and not slow" $(PYTEST_OPTIONS)
 	$(BIN)/pytest -q -p no:hypothesispytest -m "alone and not slow" $(PYTEST_OPTIONS) tests/runs
 
 # Those that are marked lengthy too take many minutes each, or have a target of their own, as those of the wheel.

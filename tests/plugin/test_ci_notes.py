@@ -120,7 +120,7 @@ def planned(pytester: pytest.Pytester, body: str) -> pytest.RunResult:
     """A session that only plans, with the demo's configuration."""
     pytester.makepyfile(body)
     options = ["-p", "no:locust", f"--harness-config={CONFIG}", "--harness-out=reports", "--harness-plan"]
-    return pytester.runpytest_subprocess(*options)
+    return pytester.runpytest_inprocess(*options)
 
 
 def test_plan_starts_nothing(pytester) -> None:
@@ -180,7 +180,7 @@ def test_plan_lists_every_run_of_every_parameter(pytester) -> None:
 def test_plan_with_workers(pytester) -> None:
     """With xdist the controller lists what its workers have planned."""
     pytester.makepyfile("def test_a(canary): canary.run()\ndef test_b(canary): canary.run()")
-    options = ["-p", "no:locust", f"--harness-config={CONFIG}", "--harness-out=reports", "--harness-plan", "-n", "4"]
+    options = ["-p", "no:locust", f"--harness-config={CONFIG}", "--harness-out=reports", "--harness-plan", "-n", "2"]
     done = pytester.runpytest_subprocess(*options)
     assert done.ret == 0
     assert {"::test_a", "::test_b"} == {line[-8:] for line in done.outlines if line.endswith(("::test_a", "::test_b"))}
