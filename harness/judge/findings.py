@@ -12,7 +12,7 @@ from harness.judge.measure import Measurement, chance_within, harmless, measure,
 from harness.judge.missing_findings import nothing_to_compare
 from harness.judge.scoring import failed_score
 from harness.judge.screening import screened
-from harness.judge.sudden_harm import History, history_of, sudden_harm, with_history
+from harness.judge.sudden_harm import History, history_of, is_rare, sudden_harm, with_history
 from harness.judge.survivors import FailureRates, more_failures, ranked
 from harness.judge.view import PhaseView, Shown
 from harness.judge.wording import blurred_by, missing_of, place_of, reason_of
@@ -127,9 +127,14 @@ def _proofs(objective: Objective, view: PhaseView, whole: Measurement) -> tuple[
 def _later_proofs(
     objective: Objective, view: PhaseView, harm: _Proof | None, beyond: _Proof | None
 ) -> tuple[_Proof | None, _Proof | None]:
-    """Return ``harm`` and ``beyond``, or the first stretches that start later in the phase and prove them."""
+    """Return ``harm`` and ``beyond``, or the first stretches that start later in the phase and prove them.
+
+    Rare quantiles are not looked for in the stretches between: pauses come by chance to one arm for some seconds.
+    """
     known, history = screened(objective, view.scene, view.later), history_of(objective, view)
     for number, start in enumerate(view.starts[1:]):
+        if start.large and is_rare(objective):
+            continue
         only_beyond = start.large or harm is not None
         if (only_beyond and beyond is not None) or (known.beyond if only_beyond else known.harm)[number]:
             continue

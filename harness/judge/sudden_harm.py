@@ -137,6 +137,11 @@ def history_of(objective: Objective, view: PhaseView) -> History:
     return history
 
 
+def is_rare(objective: Objective) -> bool:
+    """Return whether a few pauses make the quantile, so that two more of them in one arm look like harm."""
+    return objective.quantile is not None and objective.quantile > max(COMMON)
+
+
 def with_history(objective: Objective, view: PhaseView, first: int, history: History, *, clear: bool = False) -> Scene:
     """Return the scene of the stretch from block ``first`` on, with at least the noise of the time before it.
 
@@ -144,21 +149,23 @@ def with_history(objective: Objective, view: PhaseView, first: int, history: His
     arm may be slow for longer than a pause, so the noise of latencies is also looked for in longer windows.
 
     clear: leave the time from the start of the stretch before this one out of the history. Harm that began in it would
-    be noise: it hides itself if it is large.
+    be noise: it hides itself if it is large. A quantile that pauses make (``is_rare``) needs all of the history, and is
+    judged as cautiously as without any.
     """
+    rare = is_rare(objective)
     window = view.scene.window
     scene = replace(view.scene, window=window.since(first))
     series, length = history(), round(HISTORY_S / window.block_s)
     if not series:
         return scene
-    before = max(first - round(large_every_s(view.look.planned_s) / window.block_s), 0) if clear else first
+    before = max(first - round(large_every_s(view.look.planned_s) / window.block_s), 0) if clear and not rare else first
     lasting = objective.kind == "latency"
     own, *others = series
     factor = _factor_before(own, length, before, lasting=lasting)
     for other in others:
         excess = _factor_before(other, length, before, lasting=lasting) - 1
         factor = max(factor, 1 + shared_noise(excess, own.precision, other.precision))
-    return _noisy(objective, replace(scene, windows_before=2 * before // length), factor=factor)
+    return _noisy(objective, replace(scene, windows_before=0 if rare else 2 * before // length), factor=factor)
 
 
 def _factor_before(series: NoiseSeries, length: int, first: int, *, lasting: bool) -> float:

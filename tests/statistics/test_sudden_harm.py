@@ -89,6 +89,17 @@ def test_a_burst_of_ten_seconds_where_a_stretch_starts_does_not_fail(seed, start
     assert analysis.verdict is not Verdict.FAIL
 
 
+@pytest.mark.parametrize("pauses", [
+    [(0, 7.5), (1, 12.5), (1, 33.5), (1, 55.3)],
+    [(0, 8.5), (1, 26.5), (1, 27.9), (1, 47.5), (1, 54.6)],
+])  # fmt: skip
+@pytest.mark.parametrize("seed", range(4))
+def test_some_pauses_more_in_one_arm_do_not_fail(pauses, seed):
+    """A few pauses of a second make the 99th percentile of a stretch; by chance, more of them are the canary's."""
+    columns = arms(seed, slow=[(arm, start, start + 1.0) for arm, start in pauses], factor=20.0)
+    assert all(Verdict.FAIL is not look(columns, now_s).verdict for now_s in (40.0, 60.0, 70.0, 80.0, SECONDS))
+
+
 def test_windows_are_compared_with_the_noise_before_them():
     """Blocks whose noise cancels over a window's length are calm, others are as noisy as they are."""
     calm = np.tile([3.0, -3.0, 3.0, -3.0, 0.0], 12)
