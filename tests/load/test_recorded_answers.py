@@ -66,6 +66,15 @@ def test_a_few_different_answers_of_each_kind_are_recorded(keeper: AnswerKeeper,
     assert 10 == len(set(found))
 
 
+def test_answers_that_are_no_text_are_not_read_for_ever(keeper: AnswerKeeper, tmp_path: Path) -> None:
+    """Each of them costs the load generator time; those of other requests are recorded as before."""
+    for _ in range(60):
+        keeper.keep(name="/images", response=answer("\xff\xfe"))
+    for name in ("/images", "/reviews"):
+        keeper.keep(name=name, response=answer(name))
+    assert ["/reviews"] == [one.text for one in kept(tmp_path)]
+
+
 def test_the_load_records_what_its_plan_asks_for(profile: Any, target: Any, tmp_path: Path) -> None:
     """With the client of Locust, from the answers of a real service."""
     tasks = """

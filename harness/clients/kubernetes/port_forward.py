@@ -68,7 +68,9 @@ def _opened(
         opening["authorization"] = authorization
     try:
         target = get_websocket_url(url, [("ports", str(port))])  # type: ignore[no-untyped-call]  # no types
-        opened: WebSocket = create_websocket(configuration, target, opening)  # type: ignore[no-untyped-call]  # no types
+        opened: WebSocket = create_websocket(  # type: ignore[no-untyped-call]  # no types
+            configuration, target, opening
+        )
     except WebSocketBadStatusException as error:
         raise _refusal(error.status_code, what, namespace) from error
     except (WebSocketException, OSError) as error:

@@ -38,8 +38,9 @@ class AnswerKeeper:
             return
         try:
             body = self._body(response)
-        except (AttributeError, UnicodeDecodeError):  # not an HTTP answer, or not text
-            body = None
+        except (AttributeError, UnicodeDecodeError):  # not an HTTP answer, or not text: nor will the next ones be
+            self._seen[kind] += 1
+            return
         if body is None:
             return
         self._seen[kind] += 1

@@ -110,7 +110,12 @@ class Coordinator:
         self._done.add(client)
         self._changed.set()
 
-    def _on_done(self, environment: object, msg: Message, **_: object) -> None:  # noqa: ARG002 - Locust passes it by name
+    def _on_done(
+        self,
+        environment: object,  # noqa: ARG002 - Locust passes it by name
+        msg: Message,
+        **_: object,
+    ) -> None:
         report: WorkerReport = msg.data
         write_json(report_file(self._folder, report["worker"]), report)
         self._mark_done(msg.node_id)

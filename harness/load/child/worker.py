@@ -144,10 +144,20 @@ class LoadWorker:
         driver.run()
         self._report_end()
 
-    def _on_start(self, environment: object, msg: Message, **_: object) -> None:  # noqa: ARG002 - Locust passes it by name
+    def _on_start(
+        self,
+        environment: object,  # noqa: ARG002 - Locust passes it by name
+        msg: Message,
+        **_: object,
+    ) -> None:
         self.begin(msg.data)
 
-    def _on_stop(self, environment: object, msg: Message, **_: object) -> None:  # noqa: ARG002 - Locust passes it by name
+    def _on_stop(
+        self,
+        environment: object,  # noqa: ARG002 - Locust passes it by name
+        msg: Message,  # noqa: ARG002
+        **_: object,
+    ) -> None:
         if self._driver is not None:
             self._driver.stop()
 
